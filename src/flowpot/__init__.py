@@ -1,0 +1,1 @@
+"""flowpot: machine-learned interatomic potentials by active learning, as Makers."""

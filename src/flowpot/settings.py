@@ -1,0 +1,75 @@
+"""Settings: what differs from machine to machine, never the science."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+
+class FlowpotSettings(BaseSettings):
+    """
+    Machine-dependent settings of flowpot.
+
+    Each is read from the environment variable ``FLOWPOT_<NAME>`` or, failing that,
+    from ``~/.flowpot.yaml`` (another file: ``FLOWPOT_CONFIG_FILE``).
+
+    Examples
+    --------
+    >>> FlowpotSettings(PW_CMD="mpirun.openmpi -np 4 pw.x").PW_CMD
+    'mpirun.openmpi -np 4 pw.x'
+    """
+
+    PW_CMD: str = Field(
+        "pw.x",
+        description="How pw.x is started, launcher included. Name the launcher of "
+        "the MPI that pw.x is linked to in full (`mpirun.openmpi -np 4 pw.x`): the "
+        "mpich wheel puts its own mpirun first on the path.",
+    )
+    PSEUDO_DIR: Path | None = Field(
+        None, description="Folder in which pseudopotential families are looked up."
+    )
+    ARTIFACT_ROOT: str | None = Field(
+        None,
+        description="fsspec URL under which artifacts (datasets, models) are kept. "
+        "None keeps them inline, in the JobStore's `data` store.",
+    )
+    DEVICE: str = Field(
+        "auto", description="torch device of models: auto, cpu, cuda, cuda:1 ..."
+    )
+
+    model_config = SettingsConfigDict(env_prefix="FLOWPOT_", extra="ignore")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before environment variables before the YAML file."""
+        del dotenv_settings, file_secret_settings
+        file = YamlConfigSettingsSource(settings_cls, yaml_file=_config_file())
+        return init_settings, env_settings, file
+
+
+def _config_file() -> Path:
+    """Where the YAML settings are: read anew each time, so that tests can move it."""
+    return Path(os.environ.get("FLOWPOT_CONFIG_FILE", "~/.flowpot.yaml")).expanduser()
+
+
+def get_settings() -> FlowpotSettings:
+    """
+    Read the settings now.
+
+    There is no module-level settings object: a worker, a test or a notebook that
+    changes its environment gets what it asked for.
+    """
+    return FlowpotSettings()
