@@ -1,9 +1,11 @@
 """How flowpot's jobs are declared: shared by every stage's ``makers.py``."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from jobflow import JobConfig, OnMissing, job
+from jobflow import JobConfig, OnMissing, OutputReference, job
+from monty.json import MSONable
 from pydantic import BaseModel
 
 BLOB_KEY = "blob"
@@ -41,3 +43,63 @@ def fan_out_job(method: Callable[..., Any]) -> Callable[..., Any]:
     No output schema: jobflow would validate unresolved references against it.
     """
     return job(method, data=BLOB_KEY, config=JobConfig(pass_manager_config=False))
+
+
+def loop_job(method: Callable[..., Any]) -> Callable[..., Any]:
+    """
+    Declare the job that decides how a campaign goes on.
+
+    As :func:`fan_out_job`; and it runs also when a stage before it has failed, to
+    record the reason.
+    """
+    config = JobConfig(pass_manager_config=False, on_missing_references=OnMissing.NONE)
+    return job(method, data=BLOB_KEY, config=config)
+
+
+@dataclass(frozen=True)
+class Pointer(MSONable):
+    """
+    A reference that jobflow does not resolve on the way.
+
+    The loop hands on which shards and models there are; as an ``OutputReference``
+    each would be read from the store, blobs and all, at every iteration.
+
+    Attributes
+    ----------
+    uuid
+        Of the job.
+    attributes
+        Path into its output.
+    """
+
+    uuid: str
+    attributes: tuple[str, ...] = ()
+
+    @classmethod
+    def to(cls, reference: OutputReference) -> "Pointer":
+        """Point to what ``reference`` refers to."""
+        return cls(reference.uuid, tuple(name for _, name in reference.attributes))
+
+    @property
+    def reference(self) -> OutputReference:
+        """The reference, for a job that is to read the output."""
+        return OutputReference(
+            self.uuid, attributes=tuple(("a", name) for name in self.attributes)
+        )
+
+
+def with_references(document: BaseModel, **references: Any) -> dict[str, Any]:
+    """
+    Give a document's dictionary with some fields left to other jobs' outputs.
+
+    An output that keeps references copies nothing; jobflow resolves them whenever
+    the output is read.
+    """
+    fields = document.model_dump(mode="json", exclude=set(references))
+    kind = type(document)
+    return {
+        "@module": kind.__module__,
+        "@class": kind.__name__,
+        **fields,
+        **references,
+    }

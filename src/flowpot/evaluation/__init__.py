@@ -1,1 +1,47 @@
+"""Evaluation: a committee that knows how wrong it is, and what to label next."""
 
+from flowpot.evaluation.audit import Audit, audit
+from flowpot.evaluation.calculator import CommitteeCalculator
+from flowpot.evaluation.calibration import Calibration, calibrate
+from flowpot.evaluation.disagreement import disagreement, error, label_error
+from flowpot.evaluation.document import EvaluationDoc
+from flowpot.evaluation.evidence import Evidence, gather
+from flowpot.evaluation.judgement import Judgement, judge
+from flowpot.evaluation.makers import EvaluationMaker
+from flowpot.evaluation.prediction import (
+    PROPERTIES,
+    CommitteePrediction,
+    evaluate_committee,
+    load_committee,
+)
+from flowpot.evaluation.selection import (
+    Selection,
+    SelectionRules,
+    over_threshold,
+    select,
+)
+
+__all__ = [
+    "PROPERTIES",
+    "Audit",
+    "Calibration",
+    "CommitteeCalculator",
+    "CommitteePrediction",
+    "EvaluationDoc",
+    "EvaluationMaker",
+    "Evidence",
+    "Judgement",
+    "Selection",
+    "SelectionRules",
+    "audit",
+    "calibrate",
+    "disagreement",
+    "error",
+    "evaluate_committee",
+    "gather",
+    "judge",
+    "label_error",
+    "load_committee",
+    "over_threshold",
+    "select",
+]

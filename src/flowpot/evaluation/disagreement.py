@@ -1,0 +1,103 @@
+"""
+How much a committee disagrees, and how wrong it is: one definition everywhere.
+
+Selection, calibration, reports and the ASE calculator all call these functions.
+Per-atom energy and component-wise force deviations rank the true errors best; a
+range of total energies, as in the AiiDA-TrainsPot code, only measures size.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from flowpot.dataset import Dataset
+from flowpot.evaluation.prediction import CommitteePrediction
+
+
+def disagreement(
+    prediction: CommitteePrediction, dataset: Dataset
+) -> dict[str, np.ndarray]:
+    """
+    Spread of the members, per frame (AiiDA-TrainsPot paper, eq. 1).
+
+    Parameters
+    ----------
+    prediction
+        Of M members for the n frames of ``dataset``.
+    dataset
+        The frames.
+
+    Returns
+    -------
+    dict[str, numpy.ndarray]
+        (n,) arrays. ``energy``: population standard deviation over members of the
+        energy per atom (eV/atom). ``forces``: root mean square over atoms and
+        components of the members' standard deviation (eV/A). ``stress``: the same
+        over the nine components (eV/A^3). ``forces_max``: the largest deviation of
+        one atom, sqrt(mean over members of |F - mean F|^2) (eV/A).
+    """
+    atom_variance = prediction.forces.var(axis=0)
+    return {
+        "energy": (prediction.energy / dataset.n_atoms).std(axis=0),
+        "forces": np.sqrt(_frame_mean(atom_variance.mean(axis=1), dataset)),
+        "stress": np.sqrt(prediction.stress.var(axis=0).mean(axis=(1, 2))),
+        "forces_max": np.sqrt(
+            np.maximum.reduceat(atom_variance.sum(axis=1), dataset.offsets[:-1])
+        ),
+    }
+
+
+def error(
+    prediction: CommitteePrediction, dataset: Dataset, of: str = "mean"
+) -> dict[str, np.ndarray]:
+    """
+    Error against the labels, per frame.
+
+    Parameters
+    ----------
+    prediction
+        Of M members for the n frames of ``dataset``.
+    dataset
+        The labelled frames.
+    of
+        ``"mean"``: the error of the committee mean. ``"members"``: the mean of the
+        members' errors (the paper's), in which the committee's own spread takes
+        part, so that it correlates with disagreement by construction.
+
+    Returns
+    -------
+    dict[str, numpy.ndarray]
+        (n,) arrays ``energy`` (eV/atom), ``forces`` (component RMSE, eV/A) and
+        ``stress`` (component RMSE, eV/A^3); NaN where the label is missing.
+    """
+    if of == "mean":
+        return label_error(prediction.mean, dataset)
+    if of == "members":
+        members = [
+            label_error({"energy": e, "forces": f, "stress": s}, dataset)
+            for e, f, s in zip(
+                prediction.energy, prediction.forces, prediction.stress, strict=True
+            )
+        ]
+        return {
+            name: np.mean([m[name] for m in members], axis=0) for name in members[0]
+        }
+    raise ValueError(f"of is {of!r}: use 'mean' or 'members'")
+
+
+def label_error(
+    predicted: Mapping[str, np.ndarray], dataset: Dataset
+) -> dict[str, np.ndarray]:
+    """Per-frame error of one set of predictions, as :func:`error` defines it."""
+    squared_forces = ((predicted["forces"] - dataset.forces) ** 2).mean(axis=1)
+    squared_stress = (predicted["stress"] - dataset.stress) ** 2
+    return {
+        "energy": np.abs(predicted["energy"] - dataset.energy) / dataset.n_atoms,
+        "forces": np.sqrt(_frame_mean(squared_forces, dataset)),
+        "stress": np.sqrt(squared_stress.mean(axis=(1, 2))),
+    }
+
+
+def _frame_mean(per_atom: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Mean over each frame's atoms of an (A,) array; frames are never empty."""
+    return np.add.reduceat(per_atom, dataset.offsets[:-1]) / dataset.n_atoms

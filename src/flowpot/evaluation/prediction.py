@@ -1,0 +1,90 @@
+"""What a committee predicts for the frames of a dataset."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flowpot.dataset import Dataset
+from flowpot.potentials import Potential, evaluate_members, load_potential
+
+PROPERTIES = ("energy", "forces", "stress")
+
+
+@dataclass(frozen=True)
+class CommitteePrediction:
+    """
+    Predictions of M members for n frames of A atoms in all.
+
+    Attributes
+    ----------
+    energy
+        (M, n) total energies in eV.
+    forces
+        (M, A, 3) in eV/A.
+    stress
+        (M, n, 3, 3) in eV/A^3, ASE's sign; NaN for frames without a periodic axis.
+    """
+
+    energy: np.ndarray
+    forces: np.ndarray
+    stress: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.energy)
+
+    @property
+    def mean(self) -> dict[str, np.ndarray]:
+        """Mean over the members of each property, in the form of a label."""
+        return {name: getattr(self, name).mean(axis=0) for name in PROPERTIES}
+
+
+def load_committee(committee: Any, device: str = "auto") -> list[Potential]:
+    """
+    Load the members of a committee.
+
+    Parameters
+    ----------
+    committee
+        A CommitteeDoc (or its dictionary), or a sequence of anything that
+        :func:`flowpot.potentials.load_potential` takes, loaded potentials included.
+    device
+        torch device of the members.
+
+    Raises
+    ------
+    ValueError
+        With fewer than two members: one potential cannot disagree.
+    """
+    members = _members(committee)
+    if len(members) < 2:  # noqa: PLR2004 - disagreement needs a pair
+        raise ValueError(
+            f"committee has {len(members)} member(s): at least 2 are needed to "
+            "disagree; train a committee of size 3 or more"
+        )
+    return [
+        m if isinstance(m, Potential) else load_potential(m, device=device)
+        for m in members
+    ]
+
+
+def _members(committee: Any) -> Sequence[Any]:
+    if isinstance(committee, dict):
+        return committee["members"]
+    return getattr(committee, "members", committee)
+
+
+def evaluate_committee(committee: Any, dataset: Dataset) -> CommitteePrediction:
+    """
+    Predict every frame with every member, in batches.
+
+    Parameters
+    ----------
+    committee
+        See :func:`load_committee`.
+    dataset
+        The frames; their labels, if any, are not read.
+    """
+    prediction = evaluate_members(load_committee(committee), dataset)
+    return CommitteePrediction(prediction.energy, prediction.forces, prediction.stress)

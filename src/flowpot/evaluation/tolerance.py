@@ -1,0 +1,35 @@
+"""The error that a user accepts."""
+
+import difflib
+import math
+from collections.abc import Mapping
+
+from flowpot.evaluation.prediction import PROPERTIES
+
+
+def default_tolerance() -> dict[str, float]:
+    """1 meV/atom, 100 meV/A and 1 meV/A^3: the AiiDA-TrainsPot defaults."""
+    return {"energy": 1e-3, "forces": 0.1, "stress": 1e-3}
+
+
+def check_tolerance(tolerance: Mapping[str, float]) -> None:
+    """
+    Refuse a tolerance that no campaign could meet or understand.
+
+    Raises
+    ------
+    ValueError
+        For an unknown property, a value that is not a positive number, or none.
+    """
+    if not tolerance:
+        raise ValueError(f"tolerance is empty: give at least one of {PROPERTIES}")
+    for name, value in tolerance.items():
+        if name not in PROPERTIES:
+            near = difflib.get_close_matches(name, PROPERTIES, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"use one of {PROPERTIES}"
+            raise ValueError(f"tolerance has the unknown property {name!r}: {hint}")
+        if not (value > 0 and math.isfinite(value)):
+            raise ValueError(
+                f"tolerance[{name!r}] is {value}: use a positive number in eV/atom, "
+                "eV/A or eV/A^3"
+            )
