@@ -1,0 +1,58 @@
+"""What a campaign leaves behind."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from flowpot.dataset import Artifact
+from flowpot.documents import StageDoc
+from flowpot.evaluation import Audit, Calibration
+
+StopKind = Literal[
+    "converged", "max_iterations", "max_labels", "nothing_left", "completed", "failed"
+]
+
+
+class IterationDoc(BaseModel):
+    """One turn of the loop, in numbers; None where a stage was left out."""
+
+    iteration: int = Field(description="from 1")
+    n_labelled: int | None = None
+    n_failed: int | None = Field(None, description="labels that failed")
+    n_dataset: int = Field(0, description="labelled frames after this iteration")
+    metrics: dict[str, dict[str, float | None]] | None = Field(
+        None, description="RMSE of the committee mean: metrics[set][property]"
+    )
+    calibration: dict[str, Calibration] | None = None
+    audit: Audit | None = None
+    n_explored: int | None = None
+    halted: dict[str, int] | None = Field(None, description="MD runs halted, by reason")
+    n_over: int | None = None
+    n_wrecked: int | None = None
+    n_insane: int | None = None
+    n_selected: int | None = None
+    n_audit: int | None = None
+    seconds: dict[str, float] = Field(
+        default_factory=dict, description="wall time per stage (s)"
+    )
+
+
+class CampaignDoc(StageDoc):
+    """Outcome of an active-learning campaign."""
+
+    name: str
+    uuid: str
+    seed: int
+    stop_kind: StopKind
+    stop_reason: str = Field(description="why the campaign ended, in a sentence")
+    iterations: list[IterationDoc] = Field(default_factory=list)
+    dataset: list[Artifact] = Field(
+        default_factory=list, description="the labelled frames, a shard an iteration"
+    )
+    committee: Any = Field(None, description="CommitteeDoc of the last training")
+    unlabelled: Artifact | None = Field(
+        None, description="frames that the last evaluation chose and nobody labelled"
+    )
+    evidence: list[Artifact] = Field(
+        default_factory=list, description="what each iteration was calibrated on"
+    )

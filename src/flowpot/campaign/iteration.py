@@ -1,0 +1,137 @@
+"""One turn of the loop as a Flow: label, train, explore, evaluate."""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from jobflow import Flow, Job
+
+from flowpot.campaign.state import CampaignState, resolve
+from flowpot.jobs import Pointer
+from flowpot.randomness import derive_seed
+
+if TYPE_CHECKING:
+    from flowpot.campaign.makers import ActiveLearningMaker
+
+_REPORTED = {
+    "labelling": ("n_labelled", "n_failed", "seconds"),
+    "training": ("metrics", "seconds"),
+    "exploration": ("halted", "seconds"),
+    "evaluation": (
+        "calibration",
+        "audit",
+        "n_explored",
+        "n_over",
+        "n_wrecked",
+        "n_insane",
+        "n_selected",
+        "n_audit",
+        "seconds",
+    ),
+}
+"""Fields of the stages' documents that the loop reads, and nothing else of them."""
+
+
+@dataclass
+class Iteration:
+    """
+    A turn under construction: each stage adds its jobs and what they will yield.
+
+    Attributes
+    ----------
+    maker
+        The campaign's stages.
+    state
+        Where the campaign stands before, and as the stages are added, after them.
+    jobs
+        In order.
+    results
+        References to the numbers that the loop is to read, per stage.
+    """
+
+    maker: "ActiveLearningMaker"
+    state: CampaignState
+    jobs: list[Flow | Job] = field(default_factory=list)
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def build(self) -> None:
+        """Add the stages that the campaign has and this turn needs."""
+        if self.maker.labelling is not None and self.state.pending is not None:
+            self._label()
+        if self.maker.training is not None and self.state.shards:
+            self._train()
+        if self.maker.exploration is not None and self.state.committee is not None:
+            explored = self._explore()
+            if self.maker.evaluation is not None:
+                self._evaluate(explored)
+
+    def _label(self) -> None:
+        flow = self.maker.labelling.make(
+            resolve(self.state.pending),
+            existing=resolve(self.state.shards),
+            seed=self._seed("labelling"),
+        )
+        self._add("labelling", flow)
+        shard = Pointer.to(flow.output.dataset)
+        self.state = self.state.with_(
+            pending=None, shards=[*self.state.shards, shard]
+        )
+
+    def _train(self) -> None:
+        if self.state.iteration == 1 and self.state.committee is not None:
+            return  # the user's committee explores first
+        flow = self.maker.training.make(
+            resolve(self.state.shards),
+            previous=resolve(self.state.committee),
+            seed=self._seed("training"),
+        )
+        self._add("training", flow)
+        self.state = self.state.with_(committee=Pointer.to(flow.output))
+
+    def _explore(self) -> Any:
+        flow = self.maker.exploration.make(
+            resolve(self.state.committee),
+            resolve(self.state.shards[:1]),
+            seed=self._seed("exploration"),
+            iteration=self.state.iteration,
+        )
+        self._add("exploration", flow)
+        return flow.output.dataset
+
+    def _evaluate(self, explored: Any) -> None:
+        evaluation = self.maker.evaluation
+        if self.maker.tolerance is not None:
+            evaluation = replace(evaluation, tolerance=self.maker.tolerance)
+        job = evaluation.make(
+            resolve(self.state.committee),
+            resolve(self.state.shards),
+            explored,
+            predicted=resolve(self.state.predictions),
+            max_labels=self.maker.max_labels,
+            seed=self._seed("evaluation"),
+        )
+        self._add("evaluation", job)
+        output = job.output
+        self.state = self.state.with_(
+            pending=Pointer.to(output.dataset),
+            predictions=[*self.state.predictions, Pointer.to(output.predictions)],
+            evidence=[*self.state.evidence, Pointer.to(output.evidence)],
+        )
+
+    def _add(self, stage: str, flow: Flow | Job) -> None:
+        flow.update_metadata(self.tags | {"stage": stage}, dynamic=True)
+        self.jobs.append(flow)
+        self.results[stage] = {
+            name: getattr(flow.output, name) for name in _REPORTED[stage]
+        }
+
+    @property
+    def tags(self) -> dict[str, Any]:
+        """Metadata by which this turn's jobs are found in the store."""
+        return {
+            "campaign": self.maker.name,
+            "campaign_uuid": self.state.uuid,
+            "iteration": self.state.iteration,
+        }
+
+    def _seed(self, stage: str) -> int:
+        return derive_seed(self.maker.seed, self.state.iteration, stage)
