@@ -1,0 +1,165 @@
+"""Frames from and to ASE Atoms: labels, metadata, geometry."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.stress import voigt_6_to_full_3x3_stress
+from numpy.typing import NDArray
+
+from flowpot.dataset import info
+from flowpot.dataset.labels import ASE_KEYS, MACE_KEYS, PROPERTIES, LabelKeys
+from flowpot.dataset.selection import EMPTY
+
+_VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
+
+
+def from_atoms(
+    frames: Sequence[Atoms], *, labels: bool = True, keys: LabelKeys = MACE_KEYS
+) -> dict[str, Any]:
+    """Turn ASE frames into the arrays of a Dataset: see `Dataset.from_atoms`."""
+    taken = {getattr(keys, name) for name in PROPERTIES}
+    records = [{k: v for k, v in a.info.items() if k not in taken} for a in frames]
+    found = [_labels(a, keys) if labels else {} for a in frames]
+    sizes = [len(atoms) for atoms in frames]
+    return {
+        **EMPTY,
+        **geometry(
+            [atoms.numbers for atoms in frames],
+            [atoms.positions for atoms in frames],
+            [atoms.cell.array for atoms in frames],
+            [atoms.pbc for atoms in frames],
+        ),
+        **label_arrays(found, sizes),
+        "info": info.columns_of(records),
+    }
+
+
+def geometry(
+    numbers: Sequence[Any],
+    positions: Sequence[Any],
+    cells: Sequence[Any],
+    pbc: Sequence[Any],
+) -> dict[str, Any]:
+    """Join the geometries of frames; nothing where there are no frames."""
+    offsets = np.concatenate([[0], np.cumsum([len(each) for each in numbers])])
+    if not len(numbers):
+        return {"offsets": np.zeros(1, np.int64)}
+    return {
+        "numbers": np.concatenate(numbers),
+        "positions": np.concatenate(positions),
+        "cell": np.array(cells, np.float64),
+        "pbc": np.array(pbc, bool),
+        "offsets": offsets.astype(np.int64),
+    }
+
+
+def label_arrays(
+    found: Sequence[Mapping[str, Any]], sizes: Sequence[int]
+) -> dict[str, NDArray[np.float64]]:
+    """
+    Join the labels of frames, NaN where a frame has none.
+
+    Parameters
+    ----------
+    found
+        For each frame its labels by name: energy (eV), forces (eV/A), stress (eV/A^3;
+        3x3, nine components in rows, or six in Voigt's order).
+    sizes
+        Number of atoms of each frame.
+    """
+    energy = np.full(len(found), np.nan)
+    forces = np.full((sum(sizes), 3), np.nan)
+    stress = np.full((len(found), 3, 3), np.nan)
+    start = 0
+    for frame, (labels, size) in enumerate(zip(found, sizes, strict=True)):
+        if "energy" in labels:
+            energy[frame] = _number(labels["energy"], frame)
+        if "forces" in labels:
+            given = np.asarray(labels["forces"], float)
+            if given.shape != (size, 3):
+                raise ValueError(
+                    f"frame {frame}: forces have shape {given.shape}, {size} atoms "
+                    f"need ({size}, 3): remove or recompute them"
+                )
+            forces[start : start + size] = given
+        if "stress" in labels:
+            stress[frame] = _tensor(labels["stress"], frame)
+        start += size
+    return {"energy": energy, "forces": forces, "stress": stress}
+
+
+def _number(value: Any, frame: int) -> float:
+    array = np.asarray(value)
+    if array.size != 1 or array.dtype.kind not in "iuf":
+        raise ValueError(f"frame {frame}: energy is {value!r}: give one number in eV")
+    return float(array.reshape(()))
+
+
+def _tensor(value: Any, frame: int) -> NDArray[np.float64]:
+    array = np.asarray(value, float)
+    if array.shape == (6,):
+        return voigt_6_to_full_3x3_stress(array)
+    if array.size != 9:  # noqa: PLR2004
+        raise ValueError(
+            f"frame {frame}: stress has shape {array.shape}: give (3, 3), (9,) or (6,)"
+        )
+    return array.reshape(3, 3)
+
+
+def _labels(atoms: Atoms, keys: LabelKeys) -> dict[str, Any]:
+    """Labels of one frame: named ones before the calculator's."""
+    found = dict(_calculated(atoms))
+    held = {**atoms.info, **{keys.forces: atoms.arrays.get(keys.forces)}}
+    for name in PROPERTIES:
+        value = held.get(getattr(keys, name))
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _calculated(atoms: Atoms) -> Iterator[tuple[str, Any]]:
+    """Results that a calculator holds for the frame as it is now."""
+    calculator = atoms.calc
+    results = getattr(calculator, "results", None)
+    if not results:
+        return
+    if calculator.atoms is not None and calculator.check_state(atoms):
+        return
+    for name in PROPERTIES:
+        if results.get(name) is not None:
+            yield name, results[name]
+
+
+def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
+    """Give each frame as Atoms: see `Dataset.to_atoms`."""
+    bounds = fields["offsets"].tolist()
+    stress = fields["stress"][:, *_VOIGT]
+    energies = fields["energy"].tolist()
+    n = len(bounds) - 1
+    for frame, record in enumerate(info.records_of(fields["info"], n)):
+        rows = slice(bounds[frame], bounds[frame + 1])
+        atoms = Atoms(
+            numbers=fields["numbers"][rows],
+            positions=fields["positions"][rows],
+            cell=fields["cell"][frame],
+            pbc=fields["pbc"][frame],
+            info=record,
+        )
+        labels = zip(
+            ASE_NAMES,
+            (energies[frame], fields["forces"][rows], stress[frame]),
+            strict=True,
+        )
+        results = {
+            k: v for k, v in labels if not np.isnan(v if k == "energy" else v.flat[0])
+        }
+        if results:
+            atoms.calc = SinglePointCalculator(atoms, **results)
+        yield atoms
+
+
+ASE_NAMES = tuple(getattr(ASE_KEYS, name) for name in PROPERTIES)

@@ -1,0 +1,370 @@
+"""The frames that flow between the stages: columns of arrays, not lists of objects."""
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self, overload
+
+import numpy as np
+from ase import Atoms
+from monty.json import MSONable
+from numpy.typing import ArrayLike, NDArray
+from pymatgen.core import IMolecule, IStructure, Molecule, Structure
+
+from flowpot.dataset import (
+    artifact,
+    checks,
+    conversion,
+    files,
+    fingerprint,
+    hdf5,
+    info,
+    load,
+    selection,
+    structures,
+)
+from flowpot.dataset.description import Description, describe
+from flowpot.dataset.labels import MACE_KEYS, LabelKeys
+
+_FIELDS = (
+    *("numbers", "positions", "cell", "pbc", "offsets"),
+    *("energy", "forces", "stress", "info"),
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset(MSONable):
+    """
+    An immutable, columnar set of frames of different sizes, with their labels.
+
+    For n frames that hold A atoms in all. Frame i owns the rows
+    ``offsets[i]:offsets[i + 1]`` of the per-atom arrays. A label that a frame does
+    not have is NaN throughout that frame.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (A,).
+    positions
+        Cartesian positions, shape (A, 3), in A.
+    cell
+        Cell vectors as rows, shape (n, 3, 3), in A.
+    pbc
+        Whether each cell vector is periodic, shape (n, 3).
+    offsets
+        Where each frame begins in the per-atom arrays, and their end, shape (n + 1,).
+    energy
+        Total energies, shape (n,), in eV. None, here and below: no frame has it.
+    forces
+        Forces, shape (A, 3), in eV/A.
+    stress
+        Stress tensors, shape (n, 3, 3), in eV/A^3, positive under tension (ASE's
+        sign).
+    info
+        Metadata: one column of length n per name (see `flowpot.dataset.info`).
+
+    Raises
+    ------
+    ValueError
+        Where an array has the wrong shape, or a frame is not usable; it names the
+        frame and the remedy.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> frames = Dataset.from_atoms([bulk("Si"), bulk("C")])
+    >>> frames = frames.with_info(config_type=["input", "vacancy"])
+    >>> len(frames), frames.n_atoms.tolist(), len(frames.labelled)
+    (2, [2, 2], 0)
+    >>> frames[frames.info["config_type"] == "vacancy"][0].symbols.get_chemical_formula()
+    'C2'
+    """
+
+    numbers: NDArray[np.int64]
+    positions: NDArray[np.float64]
+    cell: NDArray[np.float64]
+    pbc: NDArray[np.bool_]
+    offsets: NDArray[np.int64]
+    energy: NDArray[np.float64] = None  # type: ignore[assignment]
+    forces: NDArray[np.float64] = None  # type: ignore[assignment]
+    stress: NDArray[np.float64] = None  # type: ignore[assignment]
+    info: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check what the user gave, and freeze it."""
+        self._freeze(checks.checked({name: getattr(self, name) for name in _FIELDS}))
+
+    def _freeze(self, fields: Mapping[str, Any]) -> None:
+        for name, value in selection.frozen(fields).items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def _of(cls, fields: Mapping[str, Any]) -> Self:
+        """Make a Dataset of arrays that are already known to be valid."""
+        self = object.__new__(cls)
+        self._freeze(fields)
+        return self
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The arrays by name, as the constructor takes them."""
+        return {name: getattr(self, name) for name in _FIELDS}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy by the arrays alone."""
+        return type(self)._of, ({**self.fields, "info": dict(self.info)},)
+
+    # -- a sequence of frames ----------------------------------------------------
+    def __len__(self) -> int:
+        """Count the frames."""
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, index: int | np.integer) -> Atoms: ...
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | NDArray[Any]) -> Self: ...
+    def __getitem__(self, index: Any) -> Atoms | Self:
+        """
+        Give one frame as Atoms, or a Dataset of some frames.
+
+        Parameters
+        ----------
+        index
+            An integer gives Atoms, with its labels as calculator results and its
+            metadata in ``atoms.info``. A slice, a boolean mask of length n or an
+            array of frame numbers gives a Dataset: a contiguous slice shares its
+            memory, anything else copies the selected frames only.
+        """
+        if isinstance(index, int | np.integer):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"frame {index} of a dataset of {len(self)} frames")
+            start = int(index) % len(self)
+            return self[start : start + 1].to_atoms()[0]
+        return self._of(selection.select(self.fields, index))
+
+    def __iter__(self) -> Iterator[Atoms]:
+        """Give each frame as Atoms."""
+        return conversion.iterate_atoms(self.fields)
+
+    @property
+    def n_atoms(self) -> NDArray[np.int64]:
+        """Number of atoms of each frame, shape (n,)."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def fingerprints(self) -> NDArray[np.str_]:
+        """Content hash of each frame, shape (n,): see `flowpot.dataset.fingerprint`."""
+        return fingerprint.fingerprints(self)
+
+    # -- labels and metadata -----------------------------------------------------
+    @property
+    def is_labelled(self) -> NDArray[np.bool_]:
+        """Whether each frame has an energy and forces, shape (n,)."""
+        # A frame's forces are present or absent as a whole, so its first row decides.
+        return np.isfinite(self.energy) & np.isfinite(self.forces[self.offsets[:-1], 0])
+
+    @property
+    def labelled(self) -> Self:
+        """The frames that have an energy and forces (stress is optional)."""
+        return self[self.is_labelled]
+
+    @property
+    def unlabelled(self) -> Self:
+        """The frames that lack an energy or forces."""
+        return self[~self.is_labelled]
+
+    def with_labels(
+        self,
+        energy: ArrayLike | None = None,
+        forces: ArrayLike | None = None,
+        stress: ArrayLike | None = None,
+    ) -> Self:
+        """Replace the labels that are given, shaped as in the constructor."""
+        given = {"energy": energy, "forces": forces, "stress": stress}
+        new = {name: value for name, value in given.items() if value is not None}
+        return type(self)(**{**self.fields, **new})
+
+    def without_labels(self) -> Self:
+        """Give the same frames, unlabelled."""
+        fields = {**self.fields, "energy": None, "forces": None, "stress": None}
+        return type(self)(**fields)
+
+    def with_info(self, **columns: Any) -> Self:
+        """
+        Add or replace metadata columns.
+
+        Parameters
+        ----------
+        **columns
+            One value for all frames, or one per frame; None removes the column.
+        """
+        new = info.with_columns(self.info, columns, len(self))
+        return self._of({**self.fields, "info": new})
+
+    # -- sets of frames ----------------------------------------------------------
+    @classmethod
+    def concatenate(cls, datasets: Iterable[Self]) -> Self:
+        """Join datasets; a column that one lacks is missing for its frames."""
+        return cls._of(selection.concatenate([each.fields for each in datasets]))
+
+    def deduplicate(self) -> Self:
+        """
+        Drop the frames whose fingerprint an earlier frame has.
+
+        Of equal frames a labelled one is kept before an unlabelled one, so that no
+        calculation is lost. The order is kept.
+        """
+        return self[fingerprint.first_of_each(self.fingerprints, self.is_labelled)]
+
+    def describe(self) -> Description:
+        """Summarise the frames; the summary prints as a table."""
+        return describe(self)
+
+    def __repr__(self) -> str:
+        """Say how much there is."""
+        labelled = int(self.is_labelled.sum())
+        atoms = len(self.numbers)
+        return f"Dataset({len(self)} frames, {atoms} atoms, {labelled} labelled)"
+
+    # -- conversions -------------------------------------------------------------
+    @classmethod
+    def from_atoms(
+        cls,
+        frames: Iterable[Atoms],
+        *,
+        labels: bool = True,
+        keys: LabelKeys = MACE_KEYS,
+    ) -> Self:
+        """
+        Take frames from ASE.
+
+        Parameters
+        ----------
+        frames
+            The frames; ``atoms.info`` becomes the metadata.
+        labels
+            Whether to take labels.
+        keys
+            Where labels are kept in ``atoms.info`` and ``atoms.arrays``. Where a frame
+            has none there, the results of its calculator are taken, if they belong to
+            the frame as it is now. Nothing is ever calculated.
+        """
+        return cls(**conversion.from_atoms(list(frames), labels=labels, keys=keys))
+
+    def to_atoms(self) -> list[Atoms]:
+        """Give ASE frames, labels as calculator results, metadata in ``info``."""
+        return list(self)
+
+    @classmethod
+    def from_structures(cls, frames: Iterable[IStructure | IMolecule]) -> Self:
+        """Take frames, unlabelled, from pymatgen; ``properties`` become metadata."""
+        return cls(**structures.from_structures(list(frames)))
+
+    def to_structures(self) -> list[Structure | Molecule]:
+        """Give pymatgen Structures, and Molecules where a frame has no cell."""
+        return structures.to_structures(self.fields)
+
+    @classmethod
+    def from_static_documents(cls, documents: Iterable[Any]) -> Self:
+        """Take labelled frames from atomate2 static documents (objects or dicts)."""
+        return cls(**structures.from_static_documents(list(documents)))
+
+    # -- files and bytes ---------------------------------------------------------
+    @classmethod
+    def read(
+        cls,
+        path: str | Path | Iterable[str | Path],
+        *,
+        keys: LabelKeys | None = None,
+        progress: bool | None = None,
+    ) -> Self:
+        """
+        Read one file or several: extxyz (`.xyz`, `.extxyz`) or HDF5 (`.h5`, `.hdf5`).
+
+        Parameters
+        ----------
+        path
+            The file or files. Several are joined in the order given.
+        keys
+            The names of the labels in extxyz files. None: MACE's `REF_*`, then ASE's
+            `energy`, `forces` and `stress`.
+        progress
+            Whether to show a progress bar; None: on a terminal, for large files.
+        """
+        return cls.concatenate(cls.stream(path, keys=keys, progress=progress))
+
+    @classmethod
+    def stream(
+        cls,
+        path: str | Path | Iterable[str | Path],
+        *,
+        frames: int | None = None,
+        keys: LabelKeys | None = None,
+        progress: bool | None = None,
+    ) -> Iterator[Self]:
+        """
+        Read files piece by piece, so that a large one need not fit in memory.
+
+        Parameters
+        ----------
+        path, keys, progress
+            As in `read`.
+        frames
+            Frames per piece, at most. None: each piece is as large as reads fastest.
+        """
+        for fields in files.stream(path, frames=frames, keys=keys, progress=progress):
+            yield cls._of(fields)
+
+    def write(self, path: str | Path, *, keys: LabelKeys = MACE_KEYS) -> Path:
+        """
+        Write extxyz or HDF5, by the suffix; the file appears whole or not at all.
+
+        Parameters
+        ----------
+        path
+            The file; an existing one is replaced.
+        keys
+            The names of the labels in an extxyz file.
+        """
+        return files.write(self.fields, Path(path), keys=keys)
+
+    def to_bytes(self) -> bytes:
+        """Give the content of the HDF5 file."""
+        return hdf5.to_bytes(self.fields)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Read the content of an HDF5 file."""
+        return cls._of(hdf5.from_bytes(content))
+
+    def to_artifact(self, name: str = "dataset.h5") -> artifact.Artifact:
+        """
+        Give the dataset as an Artifact, in HDF5.
+
+        It is inline, in the JobStore, unless ``FLOWPOT_ARTIFACT_ROOT`` names a shared
+        folder or object store: name one where datasets exceed some 100 MB, because
+        every inline byte passes through the database once per job that reads it.
+        """
+        return artifact.Artifact.from_bytes(name, self.to_bytes())
+
+    @classmethod
+    def load(cls, source: Any) -> Self:
+        """Make one Dataset of whatever holds frames: see `flowpot.dataset.load`."""
+        return cls.concatenate(load.datasets(source, cls))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Serialise for a job's inputs: as an Artifact, never as nested lists."""
+        held = self.to_artifact()
+        return {
+            "@module": type(self).__module__,
+            "@class": type(self).__name__,
+            "artifact": held.model_dump(),
+        }
+
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> Self:
+        """Undo `as_dict`."""
+        held = artifact.Artifact.model_validate(d["artifact"])
+        return cls.from_bytes(held.read_bytes())

@@ -1,0 +1,79 @@
+"""
+Content hashes of frames: two frames with one fingerprint are one calculation.
+
+A fingerprint covers the atomic numbers, positions, cell and periodicity of a frame, in
+the order of its atoms. Lengths count to 1e-6 A: enough for a frame to keep its
+fingerprint through extxyz, HDF5, JSON and pymatgen, which keep 1e-12 A or better.
+
+It does not identify frames that are equal only by symmetry: atoms in another order, a
+translation or rotation of the whole, atoms moved by a lattice vector, another cell of
+the same lattice. Two frames that differ by 1e-6 A somewhere may or may not differ.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from flowpot.dataset.dataset import Dataset
+
+TOLERANCE = 1e-6
+_SHIFT = 0.381966
+"""Steps are cut here, not at the half: coordinates of few decimals, common in files,
+are then far from the cuts, and a last-bit error does not change the fingerprint."""
+_DIGEST_BYTES = 16
+
+
+def fingerprints(dataset: "Dataset") -> NDArray[np.str_]:
+    """
+    Hash every frame.
+
+    Parameters
+    ----------
+    dataset
+        n frames.
+
+    Returns
+    -------
+    numpy.ndarray
+        n strings of 32 hexadecimal digits: BLAKE2b of 128 bits.
+    """
+    numbers = _raw(dataset.numbers.astype(np.uint8))
+    positions = _raw(_steps(dataset.positions))
+    cells = _raw(_steps(dataset.cell))
+    pbc = _raw(dataset.pbc)
+    bounds = dataset.offsets.tolist()
+    made = []
+    for frame in range(len(dataset)):
+        start, end = bounds[frame], bounds[frame + 1]
+        state = hashlib.blake2b(
+            positions[24 * start : 24 * end], digest_size=_DIGEST_BYTES
+        )
+        state.update(cells[72 * frame : 72 * frame + 72])
+        state.update(pbc[3 * frame : 3 * frame + 3])
+        state.update(numbers[start:end])
+        made.append(state.hexdigest())
+    return np.array(made, dtype=f"U{2 * _DIGEST_BYTES}")
+
+
+def _steps(lengths: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Count lengths (A) in whole tolerances; -0.0 and 0.0 give the same."""
+    scaled = lengths * (1 / TOLERANCE)
+    scaled += _SHIFT
+    return np.floor(scaled, out=scaled).astype(np.int64)
+
+
+def _raw(array: NDArray[Any]) -> memoryview:
+    """Give the bytes of an array."""
+    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+
+
+def first_of_each(
+    prints: NDArray[np.str_], labelled: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Give one frame of each fingerprint, in order: the first labelled, or the first."""
+    order = np.argsort(~labelled, kind="stable")
+    _, first = np.unique(prints[order], return_index=True)
+    return np.sort(order[first])

@@ -1,0 +1,124 @@
+"""
+The HDF5 form of a dataset: each array of the Dataset is one HDF5 dataset.
+
+Layout, version 1: attributes ``format`` and ``version``; ``numbers`` (uint8),
+``positions``, ``cell``, ``pbc``, ``offsets``, and ``energy``, ``forces``, ``stress``
+where any frame has them; group ``info`` with a dataset per column, or, for a column of
+str, a group of ``codes`` (-1: missing) and ``categories``. Numbers are stored as they
+are: the last digits of floats do not compress, and would cost ten times the time.
+"""
+
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import h5py
+import numpy as np
+
+from flowpot.dataset import checks
+from flowpot.dataset.labels import PROPERTIES
+from flowpot.dataset.selection import EMPTY
+
+FORMAT = "flowpot dataset"
+VERSION = 1
+
+
+def to_bytes(fields: Mapping[str, Any]) -> bytes:
+    """Give the content of the HDF5 file."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        _write(file, fields)
+    return buffer.getvalue()
+
+
+def write(path: Path, fields: Mapping[str, Any]) -> None:
+    """Write an HDF5 file."""
+    with h5py.File(path, "w") as file:
+        _write(file, fields)
+
+
+def _write(file: h5py.File, fields: Mapping[str, Any]) -> None:
+    file.attrs["format"] = FORMAT
+    file.attrs["version"] = VERSION
+    for name in ("positions", "cell", "pbc", "offsets"):
+        file[name] = fields[name]
+    file["numbers"] = fields["numbers"].astype(np.uint8)
+    for name in PROPERTIES:
+        if not np.isnan(fields[name]).all():
+            file[name] = fields[name]
+    group = file.create_group("info", track_order=True)
+    for name, column in fields["info"].items():
+        _write_column(group, quote(name, safe=""), column)
+
+
+def _write_column(group: h5py.Group, name: str, column: Any) -> None:
+    if column.dtype.kind != "O":
+        group[name] = column
+        return
+    codes_of: dict[str | None, int] = {None: -1}
+    # Codes in order of appearance; None is -1.
+    codes = [codes_of.setdefault(text, len(codes_of) - 1) for text in column]
+    held = group.create_group(name)
+    held["codes"] = np.array(codes, np.int32)
+    categories = [text for text in codes_of if text is not None]
+    held.create_dataset("categories", data=categories, dtype=h5py.string_dtype())
+
+
+def from_bytes(content: bytes) -> dict[str, Any]:
+    """Read the content of an HDF5 file."""
+    return _open(io.BytesIO(content), "the HDF5 content")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read an HDF5 file."""
+    return _open(path, str(path))
+
+
+def _open(source: Any, name: str) -> dict[str, Any]:
+    try:
+        with h5py.File(source, "r") as file:
+            _check_format(file, name)
+            return checks.checked(_read(file), name)
+    except (OSError, KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"{name} is not a whole HDF5 dataset of flowpot ({error}): it may be "
+            "truncated; write or copy it again"
+        ) from error
+
+
+def _check_format(file: h5py.File, name: str) -> None:
+    if file.attrs.get("format") != FORMAT:
+        raise ValueError(
+            f"{name} is HDF5, but not a flowpot dataset: convert it with "
+            "Dataset.from_atoms(...).write(...)"
+        )
+    version = int(file.attrs["version"])
+    if version > VERSION:
+        raise ValueError(
+            f"{name} has format version {version}, this flowpot reads up to {VERSION}: "
+            "upgrade flowpot"
+        )
+
+
+def _read(file: h5py.File) -> dict[str, Any]:
+    fields = {name: file[name][()] for name in file if name in (*EMPTY, "offsets")}
+    fields["numbers"] = fields["numbers"].astype(np.int64)
+    fields["info"] = dict(_read_columns(file["info"]))
+    return fields
+
+
+def _read_columns(group: h5py.Group) -> Iterator[tuple[str, Any]]:
+    for name, held in group.items():
+        if isinstance(held, h5py.Dataset):
+            yield unquote(name), held[()]
+            continue
+        categories = [*held["categories"].asstr()[()], None]
+        texts = np.empty(len(categories), object)
+        texts[:] = categories
+        yield unquote(name), texts[held["codes"][()]]
+
+
+def stream(path: Path, frames: int | None) -> Iterator[dict[str, Any]]:
+    yield read(path)

@@ -1,0 +1,214 @@
+"""
+Metadata columns: one value per frame, of one type per column.
+
+The rule of types: a column is str, bool, int or float. Missing entries are None in a
+column of str and NaN in one of numbers, so that int and bool columns with missing
+entries become float. A column that mixes str with anything becomes str. A value that
+is none of these (a list, an array, a dict) is kept as its JSON text after the word
+`_JSON`, as ASE does in extxyz files, and comes back as that value in ``atoms.info``.
+"""
+
+import json
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column = NDArray[Any]
+JSON_PREFIX = "_JSON "
+RESERVED = frozenset(
+    ("numbers", "positions", "cell", "pbc", "offsets")
+    + ("energy", "forces", "stress", "Lattice", "Properties", "species", "pos")
+)
+_NAME = re.compile(r"""[^\s="'\[\]{},\\]+""")
+_LARGEST_INT = 2**63 - 1
+
+
+def as_column(values: Sequence[Any] | NDArray[Any]) -> Column:
+    """
+    Make a column of one value per frame.
+
+    Parameters
+    ----------
+    values
+        The values, None where missing.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of dtype bool, int64, float64, or object (str and None).
+    """
+    array = values if isinstance(values, np.ndarray) else None
+    if array is not None and array.ndim == 1:
+        if array.dtype.kind == "b":
+            return array
+        if array.dtype.kind == "f":
+            return array.astype(np.float64, copy=False)
+        if array.dtype.kind in "iu" and (not array.size or array.max() < _LARGEST_INT):
+            return array.astype(np.int64, copy=False)
+        values = array.tolist()
+    plain = [plain_value(value) for value in values]
+    kinds = {type(value) for value in plain} - {type(None)}
+    missing = None in plain
+    if not kinds or str in kinds:
+        return _text_column(plain)
+    if kinds == {bool} and not missing:
+        return np.array(plain, bool)
+    if float in kinds or missing:
+        return np.array([np.nan if v is None else v for v in plain], np.float64)
+    return np.array(plain, np.int64)
+
+
+def plain_value(value: Any) -> str | bool | int | float | None:
+    """Reduce one entry to what a column can hold."""
+    if value is None or isinstance(value, str):
+        return None if value is None else str(value)
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, Integral):
+        number = int(value)
+        return number if abs(number) <= _LARGEST_INT else str(number)
+    if isinstance(value, Real):
+        return float(value)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+        if not isinstance(value, list):
+            return plain_value(value)
+    return JSON_PREFIX + json.dumps(value)
+
+
+def _text_column(plain: list[Any]) -> Column:
+    column = np.empty(len(plain), object)
+    column[:] = [v if v is None or isinstance(v, str) else str(v) for v in plain]
+    for frame, text in enumerate(column):
+        if text is not None and ("\0" in text or not _encodable(text)):
+            raise ValueError(
+                f"frame {frame}: metadata {text!r} has a character that files cannot "
+                "hold (NUL or a lone surrogate): remove it"
+            )
+    return column
+
+
+def _encodable(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError where a column cannot have this name."""
+    if name in RESERVED:
+        raise ValueError(f"metadata column {name!r}: the name is taken, choose another")
+    if not (_NAME.fullmatch(name) and name.isprintable()):
+        raise ValueError(
+            f"metadata column {name!r}: use printable characters, without spaces, "
+            "commas, quotes, brackets, = or backslash"
+        )
+
+
+def checked_columns(columns: Mapping[str, Any], n: int) -> dict[str, Column]:
+    """Convert every column, and check its name and its length."""
+    made = {}
+    for name, values in columns.items():
+        check_name(name)
+        if len(values) != n:
+            raise ValueError(
+                f"metadata column {name!r} has {len(values)} entries for {n} frames: "
+                "give one per frame"
+            )
+        made[name] = as_column(values)
+    return made
+
+
+def with_columns(
+    info: Mapping[str, Column], columns: Mapping[str, Any], n: int
+) -> dict[str, Column]:
+    """Add, replace or (None) remove columns; one value serves all frames."""
+    new = dict(info)
+    for name, values in columns.items():
+        new.pop(name, None)
+        if values is None:
+            continue
+        one = isinstance(values, str | Real | np.generic) or np.ndim(values) == 0
+        new |= checked_columns({name: [values] * n if one else values}, n)
+    return new
+
+
+def columns_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
+    """
+    Turn the metadata of each frame (``atoms.info``) into columns.
+
+    Names that stand for labels or geometry are skipped; a value that cannot be
+    written as JSON is dropped with a warning, as ASE does in extxyz.
+    """
+    names = dict.fromkeys(name for record in records for name in record)
+    columns = {}
+    for name in names:
+        if name in RESERVED:
+            continue
+        try:
+            columns[name] = as_column([record.get(name) for record in records])
+        except TypeError as error:
+            warnings.warn(f"metadata {name!r} is dropped: {error}", stacklevel=2)
+    return checked_columns(columns, len(records))
+
+
+def records_of(info: Mapping[str, Column], n: int) -> Iterable[dict[str, Any]]:
+    """Give the metadata of each frame, without what is missing."""
+    lists = {name: _entries(column) for name, column in info.items()}
+    for frame in range(n):
+        yield {
+            name: entries[frame]
+            for name, entries in lists.items()
+            if entries[frame] is not None
+        }
+
+
+def _entries(column: Column) -> list[Any]:
+    """Python values of a column, None where missing."""
+    if column.dtype.kind == "f":
+        return [None if value != value else value for value in column.tolist()]  # noqa: PLR0124
+    if column.dtype.kind == "O":
+        return [_decoded(value) for value in column]
+    return column.tolist()
+
+
+def _decoded(text: str | None) -> Any:
+    if text is None or not text.startswith(JSON_PREFIX):
+        return text
+    try:
+        value = json.loads(text.removeprefix(JSON_PREFIX))
+    except ValueError:
+        return text
+    array = np.array(value) if isinstance(value, list) else None
+    return array if array is not None and array.dtype.kind in "ifb" else value
+
+
+def missing_column(like: Column, n: int) -> Column:
+    """Give n missing entries to append to a column."""
+    if like.dtype.kind == "O":
+        return np.full(n, None, object)
+    return np.full(n, np.nan)
+
+
+def join_columns(parts: Sequence[Column]) -> Column:
+    """Concatenate columns, by the rule of types."""
+    kinds = {part.dtype.kind for part in parts}
+    if len(kinds) == 1:
+        return np.concatenate(parts)
+    if "O" in kinds:
+        return as_column([entry for part in parts for entry in _raw(part)])
+    common = np.float64 if "f" in kinds else np.int64
+    return np.concatenate([part.astype(common) for part in parts])
+
+
+def _raw(column: Column) -> list[Any]:
+    return column.tolist() if column.dtype.kind == "O" else _entries(column)

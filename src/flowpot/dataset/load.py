@@ -1,0 +1,67 @@
+"""One Dataset from whatever holds frames."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ase import Atoms
+from pymatgen.core import IMolecule, IStructure
+
+from flowpot.dataset.artifact import Artifact
+
+if TYPE_CHECKING:
+    from flowpot.dataset.dataset import Dataset
+
+
+def datasets(source: Any, kind: "type[Dataset]") -> Iterator["Dataset"]:
+    """
+    Give the datasets that a source holds, in order.
+
+    Parameters
+    ----------
+    source
+        A Dataset, an Artifact, a path, ASE Atoms, a pymatgen Structure or Molecule, a
+        stage's document (an object or dict with ``dataset``), or a list of any of
+        these.
+    kind
+        The class Dataset.
+
+    Raises
+    ------
+    TypeError
+        Where the source is none of these.
+    """
+    if isinstance(source, kind):
+        yield source
+    elif isinstance(source, Artifact):
+        yield kind.from_bytes(source.read_bytes())
+    elif isinstance(source, str | Path):
+        yield kind.read(source)
+    elif isinstance(source, Atoms):
+        yield kind.from_atoms([source])
+    elif isinstance(source, IStructure | IMolecule):
+        yield kind.from_structures([source])
+    elif isinstance(source, Mapping):
+        yield from datasets(_from_mapping(source), kind)
+    elif hasattr(source, "dataset"):
+        yield from datasets(source.dataset, kind)
+    elif isinstance(source, list | tuple):
+        for each in source:
+            yield from datasets(each, kind)
+    else:
+        raise TypeError(
+            f"no frames in a {type(source).__name__}: give a Dataset, an Artifact, a "
+            "path, Atoms, a Structure, a stage's document, or a list of these"
+        )
+
+
+def _from_mapping(source: Mapping[str, Any]) -> Any:
+    """Find what a document read back as a dict holds."""
+    if "dataset" in source:
+        return source["dataset"]
+    if "sha256" in source:
+        return Artifact.model_validate(source)
+    raise TypeError(
+        f"a dict with keys {sorted(source)} holds no frames: give a stage's document, "
+        "which has `dataset`, or an Artifact"
+    )

@@ -1,0 +1,262 @@
+"""Which frames train, which validate, which test: decided once, for ever."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from flowpot.randomness import derive_rng
+
+if TYPE_CHECKING:
+    from flowpot.dataset.dataset import Dataset
+
+SPLITS = ("train", "val", "test")
+ALWAYS_TRAIN = ("input", "isolated_atom")
+_FREE = -1
+
+
+def assign_splits(
+    dataset: "Dataset",
+    *,
+    fractions: Sequence[float] = (0.8, 0.1, 0.1),
+    seed: int = 0,
+    existing: "Dataset | Iterable[Dataset] | None" = None,
+    group_by: str | None = None,
+) -> "Dataset":
+    """
+    Give every frame a set, in the metadata column ``split``.
+
+    Frames that have a set keep it. Exact duplicates of a frame that has one, here or
+    in `existing`, take it. Input structures and isolated atoms train. The others are
+    drawn at random so that each kind of frame (config_type) and, within it, each
+    parent's children come as close to `fractions` as whole frames allow; what one
+    small group cannot give is carried over to the next, so that many groups of two or
+    three frames still fill the validation and test sets.
+
+    Parameters
+    ----------
+    dataset
+        The frames.
+    fractions
+        Shares of the frames that train, validate and test; they sum to 1.
+    seed
+        Seed of the draw.
+    existing
+        What earlier iterations have: frames with their sets.
+    group_by
+        ``"parent"`` or ``"trajectory"`` (or any metadata column): frames that share
+        its value share a set. By parent, children also follow a parent that is itself
+        among the frames, unless that is an input structure.
+
+    Returns
+    -------
+    Dataset
+        The same frames, in the same order, with ``split``.
+
+    Raises
+    ------
+    ValueError
+        Where validation or test would be empty for want of frames. With `existing`
+        given this is no error: a late iteration may bring one frame.
+    """
+    shares = _checked_fractions(fractions)
+    known = _joined_existing(dataset, existing)
+    everything = type(dataset).concatenate([known, dataset])
+    if group_by is not None and group_by not in everything.info:
+        raise ValueError(
+            f"group_by={group_by!r} is no metadata column: use one of "
+            f"{sorted(everything.info)}"
+        )
+    prints = everything.fingerprints
+    given = _given(everything)
+    always = _always_train(everything, prints)
+    units = _units(everything, prints, always, group_by)
+    split = _settled(given, always, units, prints)
+    rng = derive_rng(seed, "splits")
+    is_free = split == _FREE
+    counts = np.array([np.sum((split == s) & ~always) for s in range(3)])
+    _draw(split, units, _ordered_units(everything, units, is_free, rng), shares, counts)
+    if existing is None:
+        _fill_empty(split, units, is_free, shares, rng)
+    split = split[len(known) :]
+    sizes = {name: int(np.sum(split == s)) for s, name in enumerate(SPLITS)}
+    logging.getLogger(__name__).info("sizes of the sets: %s", sizes)
+    return dataset.with_info(split=[SPLITS[s] for s in split])
+
+
+def _checked_fractions(fractions: Sequence[float]) -> NDArray[np.float64]:
+    shares = np.asarray(fractions, float)
+    valid = shares.shape == (3,) and (shares >= 0).all() and shares[0] > 0
+    if not valid or not np.isclose(shares.sum(), 1.0):
+        raise ValueError(
+            f"fractions are {fractions}: give the shares of train, val and test, which "
+            "sum to 1; train must not be 0"
+        )
+    return shares
+
+
+def _joined_existing(
+    dataset: "Dataset", existing: "Dataset | Iterable[Dataset] | None"
+) -> "Dataset":
+    kind = type(dataset)
+    if existing is None:
+        return kind.concatenate([])
+    known = existing if isinstance(existing, kind) else kind.concatenate(existing)
+    if len(known) and (_given(known) == _FREE).any():
+        raise ValueError(
+            "existing frames without a set (column 'split'): assign_splits them first"
+        )
+    return known
+
+
+def _column(dataset: "Dataset", name: str) -> NDArray[Any]:
+    """Give a metadata column as str, empty where missing."""
+    column = dataset.info.get(name)
+    if column is None:
+        return np.full(len(dataset), "", object)
+    return np.array(["" if v is None or v != v else str(v) for v in column], object)  # noqa: PLR0124
+
+
+def _given(dataset: "Dataset") -> NDArray[np.int64]:
+    """Give the sets that frames already have, as indices into SPLITS."""
+    column = _column(dataset, "split")
+    codes = {"": _FREE, **{name: s for s, name in enumerate(SPLITS)}}
+    unknown = sorted(set(column) - set(codes))
+    if unknown:
+        raise ValueError(f"split is {unknown[0]!r}: use one of {SPLITS}, or None")
+    return np.array([codes[name] for name in column], np.int64)
+
+
+def _always_train(dataset: "Dataset", prints: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Tell inputs and isolated atoms, and their exact duplicates."""
+    named = np.isin(_column(dataset, "config_type"), ALWAYS_TRAIN)
+    return np.isin(prints, prints[named])
+
+
+def _units(
+    dataset: "Dataset",
+    prints: NDArray[np.str_],
+    always: NDArray[np.bool_],
+    group_by: str | None,
+) -> NDArray[np.int64]:
+    """
+    Number the sets of frames that must stay together, shape (n,).
+
+    They are the connected components of the graph of frames and what they share.
+    """
+    links = [("print", prints, np.ones(len(dataset), bool))]
+    if group_by is not None:
+        values = _column(dataset, group_by)
+        links.append(("group", values, ~always & (values != "")))
+        if group_by == "parent":
+            links.append(("group", prints, ~always))
+    names = [(k, v) for k, values, use in links for v in values[use]]
+    frames = np.concatenate([np.flatnonzero(use) for _, _, use in links])
+    number: dict[tuple[str, str], int] = {}
+    nodes = np.array([number.setdefault(name, len(number)) for name in names], int)
+    n = len(dataset)
+    size = n + len(number)
+    graph = coo_array((np.ones(len(frames), bool), (frames, n + nodes)), (size, size))
+    return connected_components(graph, directed=False)[1][:n]
+
+
+def _settled(
+    given: NDArray[np.int64],
+    always: NDArray[np.bool_],
+    units: NDArray[np.int64],
+    prints: NDArray[np.str_],
+) -> NDArray[np.int64]:
+    """
+    Give the sets that are not drawn.
+
+    A frame takes its own set; else its exact duplicates'; else training if it always
+    trains; else that of the frames it must stay with. Where those differ, the first
+    of train, val, test: what was trained on must not test.
+    """
+    split = given.copy()
+    same = np.unique(prints, return_inverse=True)[1]
+    _spread(split, same)
+    split[(split == _FREE) & always] = 0
+    _spread(split, units)
+    return split
+
+
+def _spread(split: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
+    """Give free frames the set that their group has."""
+    if not len(split):
+        return
+    unset = len(SPLITS)
+    best = np.full(groups.max() + 1, unset)
+    np.minimum.at(best, groups, np.where(split == _FREE, unset, split))
+    take = (split == _FREE) & (best[groups] != unset)
+    split[take] = best[groups][take]
+
+
+def _ordered_units(
+    dataset: "Dataset",
+    units: NDArray[np.int64],
+    is_free: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Order free units by config_type, then parent, each at random within."""
+    free, first = np.unique(np.where(is_free, units, -1), return_index=True)
+    free, first = free[free >= 0], first[free >= 0]
+    keys = [rng.random(len(free))]
+    for name in ("parent", "config_type"):
+        values = _column(dataset, name)[first].astype(str)
+        _, codes = np.unique(values, return_inverse=True)
+        keys.append(rng.permutation(codes.max(initial=0) + 1)[codes])
+    return free[np.lexsort(keys)]
+
+
+def _draw(
+    split: NDArray[np.int64],
+    units: NDArray[np.int64],
+    order: NDArray[np.int64],
+    shares: NDArray[np.float64],
+    counts: NDArray[np.int64],
+) -> None:
+    """
+    Give each unit, in order, to the set that lacks most.
+
+    The lack of a set is its share of the frames so far less the frames it has. That of
+    earlier iterations counts, up to one frame, so that many small shards add up.
+    """
+    sizes = np.bincount(units[split == _FREE], minlength=units.max(initial=-1) + 1)
+    lack = np.clip(shares * counts.sum() - counts, -1.0, 1.0)
+    chosen = np.full(len(sizes), _FREE)
+    for unit in order:
+        lack += shares * sizes[unit]
+        chosen[unit] = best = np.argmax(np.where(shares > 0, lack, -np.inf))
+        lack[best] -= sizes[unit]
+    free = split == _FREE
+    split[free] = chosen[units[free]]
+
+
+def _fill_empty(
+    split: NDArray[np.int64],
+    units: NDArray[np.int64],
+    is_free: NDArray[np.bool_],
+    shares: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> None:
+    """Move units of the training set to sets that would be empty."""
+    empty = [s for s in range(3) if shares[s] > 0 and not (split == s).any()]
+    movable = np.unique(units[is_free & (split == 0)])
+    fixed = (~is_free & (split == 0)).any()
+    if not len(split) or not is_free.any():
+        return
+    spare = len(movable) - (0 if fixed else 1)
+    if len(empty) > spare:
+        lacking = len(empty) - spare
+        raise ValueError(
+            f"too few frames to fill the sets {[SPLITS[s] for s in empty]}: at least "
+            f"{lacking} more that are free to go anywhere are needed (input structures "
+            "and isolated atoms always train); add frames, or set fractions to 0"
+        )
+    for s, unit in zip(empty, rng.permutation(movable), strict=False):
+        split[units == unit] = s
