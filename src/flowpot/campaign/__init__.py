@@ -1,1 +1,21 @@
+"""The campaign: the loop over the stages, and reading it back from a store."""
 
+from flowpot.campaign.document import CampaignDoc, IterationDoc
+from flowpot.campaign.local import ResumableRun
+from flowpot.campaign.makers import ActiveLearningMaker, LoopMaker
+from flowpot.campaign.reading import Campaign
+from flowpot.campaign.stopping import Limits, Stop, decide
+from flowpot.campaign.stores import embedded_store
+
+__all__ = [
+    "ActiveLearningMaker",
+    "Campaign",
+    "CampaignDoc",
+    "IterationDoc",
+    "Limits",
+    "LoopMaker",
+    "ResumableRun",
+    "Stop",
+    "decide",
+    "embedded_store",
+]

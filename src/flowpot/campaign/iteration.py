@@ -72,9 +72,7 @@ class Iteration:
         )
         self._add("labelling", flow)
         shard = Pointer.to(flow.output.dataset)
-        self.state = self.state.with_(
-            pending=None, shards=[*self.state.shards, shard]
-        )
+        self.state = self.state.with_(pending=None, shards=[*self.state.shards, shard])
 
     def _train(self) -> None:
         if self.state.iteration == 1 and self.state.committee is not None:

@@ -74,9 +74,7 @@ class ActiveLearningMaker(Maker):
         if self.tolerance is not None:
             check_tolerance(self.tolerance)
         if self.max_iterations < 1:
-            raise ValueError(
-                f"max_iterations is {self.max_iterations}: use 1 or more"
-            )
+            raise ValueError(f"max_iterations is {self.max_iterations}: use 1 or more")
         if self.max_labels is not None and self.max_labels < 1:
             raise ValueError(
                 f"max_labels is {self.max_labels}: use 1 or more, or None for no limit"
@@ -174,9 +172,7 @@ class LoopMaker(Maker):
         """
         if results is not None:
             last = summarise(state, results)
-            state = state.with_(
-                history=[*state.history, last.model_dump(mode="json")]
-            )
+            state = state.with_(history=[*state.history, last.model_dump(mode="json")])
             stop = _stage_failure(results) or self._end(last)
             if stop is not None:
                 return Response(output=self._conclude(state, stop))

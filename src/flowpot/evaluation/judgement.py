@@ -141,8 +141,20 @@ def _chosen(
     counts = [len(selection.selected), len(selection.audit)]
     probability = (selection.selected_probability, selection.audit_probability)
     columns = {f"disagreement_{name}": spread[name][index] for name in PROPERTIES}
-    return explored.with_labels(**prediction.mean)[index].with_info(
-        selection=np.repeat(np.array(kinds, dtype=object), counts),
-        selection_probability=np.repeat(probability, counts),
-        **columns,
+    # Labels of the chosen frames only: others may be insane, which a Dataset refuses.
+    ranges = [np.arange(*explored.offsets[i : i + 2]) for i in index]
+    atoms = np.concatenate(ranges) if ranges else np.empty(0, dtype=int)
+    mean = prediction.mean
+    return (
+        explored[index]
+        .with_labels(
+            energy=mean["energy"][index],
+            forces=mean["forces"][atoms],
+            stress=mean["stress"][index],
+        )
+        .with_info(
+            selection=np.repeat(np.array(kinds, dtype=object), counts),
+            selection_probability=np.repeat(probability, counts),
+            **columns,
+        )
     )

@@ -1,1 +1,19 @@
+"""What people look at: tables, figures, progress."""
 
+from flowpot.report.figures import (
+    plot_calibration,
+    plot_parity,
+    plot_rmse,
+    save_figures,
+)
+from flowpot.report.progress import ProgressLog
+from flowpot.report.table import campaign_table
+
+__all__ = [
+    "ProgressLog",
+    "campaign_table",
+    "plot_calibration",
+    "plot_parity",
+    "plot_rmse",
+    "save_figures",
+]

@@ -1,0 +1,37 @@
+"""A JobStore for one machine, without a server."""
+
+from pathlib import Path
+
+from jobflow import JobStore
+
+
+def embedded_store(folder: Path) -> JobStore:
+    """
+    Give a persistent JobStore that lives in a folder (MontyDB on SQLite).
+
+    For one process at a time: a cluster, or jobflow-remote, needs a MongoStore.
+
+    Raises
+    ------
+    ImportError
+        Without the extra ``flowpot[localdb]``.
+    """
+    try:
+        from maggma.stores.mongolike import MontyStore  # noqa: PLC0415 - an extra
+        import montydb  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise ImportError(
+            "the embedded store needs montydb: pip install 'flowpot[localdb]'"
+        ) from error
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def collection(name: str) -> MontyStore:
+        return MontyStore(
+            collection_name=name,
+            database_path=str(folder),
+            database_name="flowpot",
+            storage="sqlite",
+        )
+
+    return JobStore(collection("docs"), additional_stores={"data": collection("data")})

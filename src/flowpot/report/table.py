@@ -1,0 +1,132 @@
+"""A campaign in one table: a column an iteration."""
+
+from collections.abc import Callable
+
+from rich.table import Table
+
+from flowpot.campaign.document import CampaignDoc, IterationDoc
+
+UNITS = {
+    "energy": ("meV/atom", 1e3),
+    "forces": ("meV/A", 1e3),
+    "stress": ("meV/A^3", 1e3),
+}
+"""What people read, and the factor from eV."""
+
+_STAGES = {
+    "labelling": "DFT",
+    "training": "training",
+    "exploration": "MD",
+    "evaluation": "evaluation",
+}
+
+Cell = Callable[[IterationDoc], str]
+
+
+def campaign_table(doc: CampaignDoc) -> Table:
+    """Labels, errors, calibration, selection and seconds of every iteration."""
+    table = Table(title=f"Campaign {doc.name!r}", title_justify="left")
+    table.add_column("iteration", no_wrap=True)
+    for turn in doc.iterations:
+        table.add_column(str(turn.iteration), justify="right", no_wrap=True)
+    for rows in (_labels(), _errors(), _calibration(), _frames(), _seconds()):
+        table.add_section()
+        for name, cell in rows:
+            table.add_row(name, *map(cell, doc.iterations))
+    return table
+
+
+def _labels() -> list[tuple[str, Cell]]:
+    return [
+        (
+            "frames labelled (failed)",
+            lambda t: f"{_n(t.n_labelled)} ({_n(t.n_failed)})",
+        ),
+        ("frames in the dataset", lambda t: _n(t.n_dataset)),
+    ]
+
+
+def _errors() -> list[tuple[str, Cell]]:
+    return [
+        (f"RMSE {name}, train / val / test ({unit})", _rmse(name, factor))
+        for name, (unit, factor) in UNITS.items()
+    ]
+
+
+def _rmse(name: str, factor: float) -> Cell:
+    def cell(turn: IterationDoc) -> str:
+        if turn.metrics is None:
+            return "-"
+        sets = (turn.metrics.get(s, {}).get(name) for s in ("train", "val", "test"))
+        return " / ".join(_x(value, factor) for value in sets)
+
+    return cell
+
+
+def _calibration() -> list[tuple[str, Cell]]:
+    rows: list[tuple[str, Cell]] = []
+    for name, (unit, factor) in UNITS.items():
+        rows += [
+            (f"slope {name} [95 %]", _fit(name, _slope)),
+            (
+                f"threshold {name} ({unit})",
+                _fit(name, lambda fit, f=factor: _x(fit.threshold, f)),
+            ),
+        ]
+    return [
+        *rows,
+        ("calibrated on", lambda t: _first(t, "origin")),
+        ("trusted", lambda t: _first(t, "trusted")),
+    ]
+
+
+def _fit(name: str, show: Callable) -> Cell:
+    def cell(turn: IterationDoc) -> str:
+        fit = (turn.calibration or {}).get(name)
+        return "-" if fit is None else show(fit)
+
+    return cell
+
+
+def _slope(fit) -> str:  # noqa: ANN001
+    low, high = fit.slope_interval
+    return f"{fit.slope:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _first(turn: IterationDoc, field: str) -> str:
+    values = [getattr(fit, field) for fit in (turn.calibration or {}).values()]
+    if field == "trusted" and values:
+        return f"{sum(values)} of {len(values)} properties"
+    return str(values[0]) if values else "-"
+
+
+def _frames() -> list[tuple[str, Cell]]:
+    return [
+        ("frames explored", lambda t: _n(t.n_explored)),
+        ("MD runs halted", lambda t: _n(sum((t.halted or {}).values()))),
+        ("frames over threshold", lambda t: _n(t.n_over)),
+        ("of them wrecked, not labelled", lambda t: _n(t.n_wrecked)),
+        ("frames selected + audit", lambda t: f"{_n(t.n_selected)} + {_n(t.n_audit)}"),
+        ("audit: bad of labelled", _audit),
+    ]
+
+
+def _audit(turn: IterationDoc) -> str:
+    if turn.audit is None or turn.audit.n == 0:
+        return "-"
+    return f"{turn.audit.n_bad} of {turn.audit.n} (<= {turn.audit.upper_limit:.0%})"
+
+
+def _seconds() -> list[tuple[str, Cell]]:
+    return [
+        (f"seconds in {label}", lambda t, s=stage: _x(t.seconds.get(s), 1, ".0f"))
+        for stage, label in _STAGES.items()
+    ]
+
+
+def _n(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _x(value: float | None, factor: float, form: str = ".3g") -> str:
+    return "-" if value is None else format(factor * value, form)
