@@ -1,1 +1,48 @@
+"""Augmentation: a few structures in, many frames out."""
 
+from flowpot.augmentation.augment import Augmented, augment, prepare_inputs
+from flowpot.augmentation.deformation import deform, strain
+from flowpot.augmentation.displacement import distort
+from flowpot.augmentation.distortion import Distortions
+from flowpot.augmentation.document import AugmentationDoc
+from flowpot.augmentation.generator import Batch, Generator, Inputs, Parent
+from flowpot.augmentation.isolated import isolated_atoms
+from flowpot.augmentation.makers import AugmentationMaker
+from flowpot.augmentation.neighbours import closest_contact, nearest_distances
+from flowpot.augmentation.single import Strains, Vacancies
+from flowpot.augmentation.substitution import Substitution, substitute
+from flowpot.augmentation.supercell import (
+    Supercells,
+    shortest_translation,
+    supercell,
+)
+from flowpot.augmentation.vacancy import remove_atoms
+from flowpot.augmentation.vacuum import add_vacuum
+
+__all__ = [
+    "AugmentationDoc",
+    "AugmentationMaker",
+    "Augmented",
+    "Batch",
+    "Distortions",
+    "Generator",
+    "Inputs",
+    "Parent",
+    "Strains",
+    "Substitution",
+    "Supercells",
+    "Vacancies",
+    "add_vacuum",
+    "augment",
+    "closest_contact",
+    "deform",
+    "distort",
+    "isolated_atoms",
+    "nearest_distances",
+    "prepare_inputs",
+    "remove_atoms",
+    "shortest_translation",
+    "strain",
+    "substitute",
+    "supercell",
+]

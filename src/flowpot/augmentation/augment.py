@@ -1,0 +1,242 @@
+"""Structures in, frames out: run generators, and check and count what they give."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
+
+from flowpot.augmentation.generator import (
+    Batch,
+    Generator,
+    Inputs,
+    Parent,
+    dataset_of,
+)
+from flowpot.augmentation.isolated import isolated_atoms
+from flowpot.augmentation.neighbours import closest_contact
+from flowpot.augmentation.substitution import Substitution
+from flowpot.augmentation.supercell import Supercells
+from flowpot.augmentation.vacuum import add_vacuum, open_cells
+from flowpot.augmentation.validation import at_least, positive
+from flowpot.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """
+    Frames, and the account of how they came about.
+
+    Parameters
+    ----------
+    frames
+        Unlabelled, no two alike.
+    rejected
+        Frames thrown away: by generator those whose atoms were too close, and those
+        identical to another as ``duplicate``.
+    notes
+        What could not be made, and why.
+    n_inputs
+        Number of distinct input structures.
+    """
+
+    frames: Dataset
+    rejected: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    n_inputs: int = 0
+
+    @property
+    def species(self) -> list[str]:
+        """Elements of the frames, by atomic number."""
+        return [chemical_symbols[z] for z in np.unique(self.frames.numbers)]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of frames of each config_type."""
+        return dict(Counter(self.frames.info["config_type"].tolist()))
+
+
+def augment(
+    structures: Any,
+    generators: Iterable[Generator],
+    *,
+    seed: int = 0,
+    supercell: Supercells | None = None,
+    substitution: Substitution | None = None,
+    keep_inputs: bool = True,
+    add_isolated_atoms: bool = True,
+    vacuum: float = 15.0,
+    min_distance: float = 0.5,
+) -> Augmented:
+    """
+    Make many frames of a few structures.
+
+    Parameters
+    ----------
+    structures
+        Anything that `Dataset.load` takes: ASE Atoms, pymatgen Structures and
+        Molecules, lists of these, a Dataset, a file.
+    generators
+        The kinds of frames to make. Each draws from randomness of its own, derived
+        from `seed` and the parent: switching one off does not change the others.
+    seed
+        The seed.
+    supercell
+        Of what size frames are made; None to make them of the inputs as they are.
+    substitution
+        How atoms of different elements are swapped in the frames so made, or None.
+    keep_inputs
+        Whether the (repeated) inputs are among the frames.
+    add_isolated_atoms
+        Whether one isolated atom of each element is.
+    vacuum
+        Least vacuum along every open direction, in A.
+    min_distance
+        Shortest distance between two atoms, as a fraction of the sum of their covalent
+        radii.
+
+    Returns
+    -------
+    Augmented
+        The frames. Each has a ``config_type``, the fingerprint of its input as
+        ``parent`` (where it has one), and the parameters by which it was made.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> from flowpot.augmentation import Distortions
+    >>> augment(bulk("Si", cubic=True), [Distortions(n_frames=10)]).counts
+    {'input': 1, 'isolated_atom': 1, 'distorted': 7, 'vacancy': 3}
+    """
+    inputs = prepare_inputs(
+        structures,
+        seed=seed,
+        supercell=supercell,
+        vacuum=vacuum,
+        min_distance=min_distance,
+    )
+    batches = _undistorted(inputs) if keep_inputs else []
+    if add_isolated_atoms:
+        atoms = isolated_atoms(inputs.species, vacuum=vacuum)
+        batches.append(Batch(dataset_of(atoms, "isolated_atom"), ("isolated_atom",)))
+    for generator in generators:
+        batches += generator.generate(inputs)
+    if substitution is not None:
+        batches += list(substitution.generate(inputs, batches))
+    return _joined(batches, inputs)
+
+
+def prepare_inputs(
+    structures: Any,
+    *,
+    seed: int = 0,
+    supercell: Supercells | None = None,
+    vacuum: float = 15.0,
+    min_distance: float = 0.5,
+) -> Inputs:
+    """
+    Give inputs their vacuum and supercells, and refuse those that make no sense.
+
+    Parameters
+    ----------
+    structures, seed, supercell, vacuum, min_distance
+        As for `augment`.
+
+    Raises
+    ------
+    ValueError
+        Where there is no structure, or one has atoms too close.
+    """
+    positive(vacuum=vacuum)
+    at_least(0, min_distance=min_distance, seed=seed)
+    dataset = checked_structures(structures, min_distance)
+    parents = []
+    for number, atoms in enumerate(dataset):
+        cell = add_vacuum(_bare(atoms), vacuum)
+        parents.append(
+            Parent(
+                cell=cell,
+                supercell=cell if supercell is None else supercell.of(cell),
+                fingerprint=str(dataset.fingerprints[number]),
+                label=_label(number, atoms),
+            )
+        )
+    species = [chemical_symbols[z] for z in np.unique(dataset.numbers)]
+    return Inputs(tuple(parents), tuple(species), seed, vacuum, min_distance)
+
+
+def checked_structures(structures: Any, min_distance: float) -> Dataset:
+    """
+    Load structures, drop repeated ones, and refuse those with atoms too close.
+
+    Parameters
+    ----------
+    structures
+        As for `augment`.
+    min_distance
+        In sums of covalent radii.
+    """
+    dataset = Dataset.load(structures).deduplicate()
+    if not len(dataset):
+        raise ValueError("no structures to augment: give at least one")
+    for number, atoms in enumerate(dataset):
+        contact = closest_contact(atoms, within=min_distance) if min_distance else 1
+        if contact < min_distance:
+            raise ValueError(
+                f"{_label(number, atoms)}: two atoms are {contact:.2g} of the sum of "
+                f"their covalent radii apart, and min_distance is {min_distance}: mend "
+                "the structure, or lower min_distance"
+            )
+    return dataset
+
+
+def _label(number: int, atoms: Atoms) -> str:
+    return f"input {number} ({atoms.get_chemical_formula(empirical=True)})"
+
+
+def _bare(atoms: Atoms) -> Atoms:
+    """Give the geometry alone: metadata of an input is not that of its children."""
+    return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+
+
+def _undistorted(inputs: Inputs) -> list[Batch]:
+    """Give the inputs themselves, repeated."""
+    return [
+        Batch(
+            dataset_of([parent.supercell], "input", parent=parent.fingerprint),
+            ("input", parent.fingerprint),
+        )
+        for parent in inputs.parents
+    ]
+
+
+def _joined(batches: Sequence[Batch], inputs: Inputs) -> Augmented:
+    """Join batches: vacuum for all, no two frames alike, everything counted."""
+    rejected: Counter[str] = Counter()
+    for batch in batches:
+        rejected[batch.source[0]] += batch.rejected
+    notes = tuple(note for batch in batches for note in batch.notes)
+    made = [batch.frames for batch in batches if len(batch.frames)]
+    if not made:
+        raise ValueError(
+            "nothing was made: switch on a generator that applies to these structures. "
+            + " ".join(notes)
+        )
+    joined = with_vacuum(Dataset.concatenate(made), inputs.vacuum)
+    frames = joined.deduplicate()
+    rejected["duplicate"] = len(joined) - len(frames)
+    counted = {kind: n for kind, n in rejected.items() if n}
+    return Augmented(frames, counted, notes, len(inputs.parents))
+
+
+def with_vacuum(dataset: Dataset, vacuum: float) -> Dataset:
+    """Leave vacuum along the open directions of every frame, as `add_vacuum` does."""
+    if dataset.pbc.all():
+        return dataset
+    cell, positions = open_cells(
+        dataset.cell, dataset.pbc, dataset.positions, dataset.offsets, vacuum
+    )
+    return Dataset(**{**dataset.fields, "cell": cell, "positions": positions})

@@ -1,0 +1,121 @@
+"""The augmentation job."""
+
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from jobflow import Job, Maker, OutputReference
+
+from flowpot.augmentation.augment import augment, checked_structures
+from flowpot.augmentation.distortion import Distortions
+from flowpot.augmentation.document import AugmentationDoc
+from flowpot.augmentation.generator import Generator
+from flowpot.augmentation.single import Strains, Vacancies
+from flowpot.augmentation.substitution import Substitution
+from flowpot.augmentation.supercell import Supercells
+from flowpot.documents import package_versions
+from flowpot.jobs import stage_job
+
+
+@dataclass
+class AugmentationMaker(Maker):
+    """
+    Make the first dataset of a campaign from a few structures.
+
+    Every field after `name` is one kind of frames, with its parameters; None (or
+    False) switches it off. The defaults are those of the AiiDA-TrainsPot paper.
+
+    Parameters
+    ----------
+    name
+        The job's name.
+    supercell
+        Size of the supercells from which frames are made; None: the inputs as given.
+    distortion
+        Frames strained, displaced and defective at once.
+    strain, vacancies
+        The same one at a time.
+    substitution
+        Swaps of unlike atoms in frames made by the others.
+    inputs
+        Whether the (repeated) inputs are among the frames.
+    isolated_atoms
+        Whether one isolated atom of each element is.
+    vacuum
+        Least vacuum along directions that are not periodic, in A.
+    min_distance
+        Shortest distance between two atoms, as a fraction of the sum of their covalent
+        radii: what would come closer is drawn again, or rejected and counted.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> maker = AugmentationMaker(distortion=Distortions(n_frames=20))
+    >>> maker.make([bulk("Si"), bulk("Si", "bct", a=4.7, c=2.6)], seed=1).name
+    'augment'
+    """
+
+    name: str = "augment"
+    supercell: Supercells | None = field(default_factory=Supercells)
+    distortion: Distortions | None = field(default_factory=Distortions)
+    strain: Strains | None = None
+    vacancies: Vacancies | None = None
+    substitution: Substitution | None = field(default_factory=Substitution)
+    inputs: bool = True
+    isolated_atoms: bool = True
+    vacuum: float = 15.0
+    min_distance: float = 0.5
+
+    @property
+    def generators(self) -> list[Generator]:
+        """The generators that are switched on."""
+        every = (self.distortion, self.strain, self.vacancies)
+        return [each for each in every if each is not None]
+
+    def make(self, structures: Any, *, seed: int = 0) -> Job:
+        """
+        Give the job that makes the frames.
+
+        Parameters
+        ----------
+        structures
+            ASE Atoms, pymatgen Structures or Molecules, a list of these, a Dataset, an
+            Artifact, a file, or a reference to another job's document. All but
+            references are read and checked here, before any job runs.
+        seed
+            The stage's seed: the same gives the same frames.
+        """
+        if not isinstance(structures, OutputReference):
+            dataset = checked_structures(structures, self.min_distance)
+            structures = dataset.to_artifact("structures.h5")
+        return self.augment(structures, seed=seed)
+
+    @stage_job(AugmentationDoc)
+    def augment(self, structures: Any, *, seed: int = 0) -> AugmentationDoc:
+        """Make the frames: what the job runs."""
+        start = perf_counter()
+        made = augment(
+            structures,
+            self.generators,
+            seed=seed,
+            supercell=self.supercell,
+            substitution=self.substitution,
+            keep_inputs=self.inputs,
+            add_isolated_atoms=self.isolated_atoms,
+            vacuum=self.vacuum,
+            min_distance=self.min_distance,
+        )
+        frames = made.frames
+        return AugmentationDoc(
+            dataset=frames.to_artifact("augmented.h5"),
+            n_frames=len(frames),
+            n_atoms=len(frames.numbers),
+            n_inputs=made.n_inputs,
+            species=made.species,
+            counts=made.counts,
+            rejected=made.rejected,
+            notes=list(made.notes),
+            seed=seed,
+            seconds=perf_counter() - start,
+            versions=package_versions("ase", "pymatgen", "numpy"),
+        )

@@ -1,0 +1,151 @@
+"""Chemical disorder: atoms of different elements change places."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from ase import Atoms
+from monty.json import MSONable
+from numpy.typing import NDArray
+
+from flowpot.augmentation.generator import Batch, Inputs
+from flowpot.augmentation.neighbours import closest_contact
+from flowpot.augmentation.validation import fraction as check_fraction
+from flowpot.dataset import Dataset
+
+_ATTEMPTS = 20
+_SOURCES = ("input", "distorted", "strained", "vacancy", "thermal", "slab")
+"""Kinds of frames in which atoms are swapped; clusters are disordered already."""
+
+
+def substitute(
+    atoms: Atoms, rng: np.random.Generator, *, fraction: float = 0.2
+) -> Atoms:
+    """
+    Swap atoms of different elements.
+
+    Parameters
+    ----------
+    atoms
+        Two elements at least.
+    rng
+        Where the randomness comes from.
+    fraction
+        Share of the atoms that change their element; fewer where a minority element
+        has too few atoms to swap with, two at least.
+
+    Raises
+    ------
+    ValueError
+        Where there is only one element.
+    """
+    check_fraction(fraction=fraction)
+    if len(set(atoms.numbers)) < 2:  # noqa: PLR2004
+        raise ValueError(
+            f"{atoms.get_chemical_formula()} has one element, so that swapping atoms "
+            "changes nothing: leave substitution out"
+        )
+    made = atoms.copy()
+    made.calc = None
+    made.numbers = swapped(atoms.numbers, fraction, rng)
+    return made
+
+
+def swapped(
+    numbers: NDArray[np.int64], fraction: float, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """
+    Swap species in pairs of unlike atoms, each atom once at most.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (N,).
+    fraction
+        Share of the atoms that take part.
+    rng
+        Where the randomness comes from.
+    """
+    _, species = np.unique(numbers, return_inverse=True)
+    most = min(len(numbers) // 2, len(numbers) - int(np.bincount(species).max()))
+    n_swaps = min(max(1, round(fraction * len(numbers) / 2)), most)
+    order = rng.permutation(len(numbers))
+    # No element may hold more than half of the places, so that in a list sorted by
+    # element the atoms k and k + n_swaps always differ.
+    shuffled = species[order]
+    rank = np.empty(len(order), dtype=np.int64)
+    for kind in np.unique(shuffled):
+        same = shuffled == kind
+        rank[same] = np.arange(same.sum())
+    chosen = order[rank < n_swaps][: 2 * n_swaps]
+    chosen = chosen[np.argsort(species[chosen], kind="stable")]
+    new = numbers.copy()
+    new[chosen] = numbers[np.roll(chosen, n_swaps)]
+    return new
+
+
+@dataclass(frozen=True)
+class Substitution(MSONable):
+    """
+    Swap atoms of different elements in some of the frames made by other generators.
+
+    Parameters
+    ----------
+    structures_fraction
+        Probability with which a frame is taken. The frame itself stays.
+    switches_fraction
+        Share of its atoms that then change their element.
+    """
+
+    structures_fraction: float = 0.2
+    switches_fraction: float = 0.2
+
+    kind: ClassVar[str] = "substituted"
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        check_fraction(
+            structures_fraction=self.structures_fraction,
+            switches_fraction=self.switches_fraction,
+        )
+
+    def generate(self, inputs: Inputs, batches: Sequence[Batch]) -> Iterator[Batch]:
+        """Make the frames, from what is periodic or molecular, not from clusters."""
+        for batch in batches:
+            if not len(batch.frames):
+                continue
+            source = (self.kind, *batch.source)
+            rng = inputs.rng(*source)
+            taken = rng.random(len(batch.frames)) < self.structures_fraction
+            taken &= np.isin(batch.frames.info["config_type"].astype(str), _SOURCES)
+            yield self._batch(batch.frames[taken], source, inputs.min_distance, rng)
+
+    def _batch(
+        self,
+        frames: Dataset,
+        source: tuple[str, ...],
+        min_distance: float,
+        rng: np.random.Generator,
+    ) -> Batch:
+        made, rejected, kept = [], 0, []
+        for number, atoms in enumerate(frames):
+            if len(set(atoms.numbers)) < 2:  # noqa: PLR2004
+                continue
+            for _ in range(_ATTEMPTS):
+                new = substitute(atoms, rng, fraction=self.switches_fraction)
+                if closest_contact(new, within=max(min_distance, 0.1)) >= min_distance:
+                    made.append(new.numbers)
+                    kept.append(number)
+                    break
+                rejected += 1
+        chosen = frames[np.array(kept, dtype=np.int64)]
+        if not made:
+            return Batch(chosen, source, rejected)
+        fields = {**chosen.fields, "numbers": np.concatenate(made)}
+        new_frames = Dataset(**fields).with_info(
+            config_type=self.kind,
+            substituted_from=chosen.info["config_type"],
+            substituted_fraction=self.switches_fraction,
+        )
+        return Batch(new_frames, source, rejected)

@@ -1,0 +1,114 @@
+"""Supercells whose shortest lattice translation is as long as atoms can pay for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.build import make_supercell
+from ase.geometry import minkowski_reduce
+from monty.json import MSONable
+from numpy.typing import NDArray
+
+from flowpot.augmentation.superlattices import longest_superlattice
+from flowpot.augmentation.validation import at_least, positive
+
+
+@dataclass(frozen=True)
+class Supercells(MSONable):
+    """
+    How large the supercells are from which the other frames are made.
+
+    Parameters
+    ----------
+    min_length
+        Wanted length of the shortest lattice translation, in A.
+    max_atoms
+        Largest number of atoms.
+    """
+
+    min_length: float = 18.0
+    max_atoms: int = 450
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        positive(min_length=self.min_length)
+        at_least(1, max_atoms=self.max_atoms)
+
+    def of(self, atoms: Atoms) -> Atoms:
+        """Give the supercell of a structure, as `supercell` does."""
+        return supercell(atoms, min_length=self.min_length, max_atoms=self.max_atoms)
+
+
+def supercell(atoms: Atoms, *, min_length: float = 18.0, max_atoms: int = 450) -> Atoms:
+    """
+    Repeat a structure until no lattice translation is shorter than a length.
+
+    What counts is the shortest of *all* lattice translations, which for a skewed cell
+    may be none of the cell vectors: it is the distance of an atom to its own image.
+    Cells need not be multiples of the given cell vectors (non-diagonal supercells):
+    compact shapes reach the same length with fewer atoms.
+
+    Parameters
+    ----------
+    atoms
+        Periodic in any number of directions; the others are not repeated.
+    min_length
+        Wanted length of the shortest lattice translation, in A.
+    max_atoms
+        Largest number of atoms. A structure that has more already is not repeated.
+
+    Returns
+    -------
+    Atoms
+        The smallest supercell found whose shortest translation is `min_length` or
+        more; where `max_atoms` do not suffice, the one whose shortest translation is
+        the longest found. Its cell is Minkowski-reduced and has the handedness of the
+        given one.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> cell = supercell(bulk("C"))
+    >>> len(cell), round(shortest_translation(cell.cell, cell.pbc), 1)
+    (432, 15.1)
+    """
+    made = atoms.copy()
+    made.calc = None
+    copies = max_atoms // len(atoms)
+    if copies <= 1 or shortest_translation(atoms.cell, atoms.pbc) >= min_length:
+        return made
+    matrix = _matrix(atoms, min_length, copies)
+    info = made.info
+    made = make_supercell(made, matrix)
+    made.info = dict(info)
+    return made
+
+
+def shortest_translation(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> float:
+    """Give the length of the shortest lattice translation (A), infinite if none is."""
+    reduced = _reduced(np.asarray(cell), np.asarray(pbc))[1]
+    return float(np.linalg.norm(reduced, axis=1).min(initial=np.inf))
+
+
+def _matrix(atoms: Atoms, min_length: float, copies: int) -> NDArray[np.int64]:
+    """Give the integer matrix whose rows are the supercell's vectors."""
+    periodic = np.flatnonzero(atoms.pbc)
+    operation, reduced = _reduced(np.array(atoms.cell), atoms.pbc)
+    small = longest_superlattice(reduced, min_length, copies) @ operation
+    if np.linalg.det(small) < 0:
+        small = -small if len(small) % 2 else small[::-1]
+    matrix = np.eye(3, dtype=np.int64)
+    matrix[np.ix_(periodic, periodic)] = small
+    return matrix
+
+
+def _reduced(
+    cell: NDArray[np.float64], pbc: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Give the Minkowski-reduced periodic vectors and their integer coefficients."""
+    periodic = np.flatnonzero(pbc)
+    if not len(periodic):
+        return np.empty((0, 0), np.int64), np.empty((0, 3))
+    _, operation = minkowski_reduce(np.where(pbc[:, None], cell, 0.0), pbc)
+    operation = operation[np.ix_(periodic, periodic)]
+    return operation, operation @ cell[periodic]

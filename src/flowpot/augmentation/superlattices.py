@@ -1,0 +1,166 @@
+"""Search for the superlattice with the longest shortest vector."""
+
+from itertools import product
+
+import numpy as np
+from ase.geometry import minkowski_reduce
+from numpy.typing import NDArray
+
+Lattice = NDArray[np.float64]
+Matrices = NDArray[np.int64]
+
+_WINDOW = 1.15
+"""Superlattices are searched in windows of their index, each this factor wide."""
+_TESTED = 400
+"""Candidates of a window whose shortest vector is determined exactly, at most."""
+_PACKING = {1: 1.0, 2: 2 / 3**0.5, 3: 2**0.5}
+"""Hermite's bound: a lattice of volume V has a vector no longer than (bound V)^(1/d):
+the densest packings of rods, discs and balls reach it."""
+
+
+def longest_superlattice(lattice: Lattice, min_length: float, copies: int) -> Matrices:
+    """
+    Find a small superlattice without short vectors.
+
+    Parameters
+    ----------
+    lattice
+        d = 1, 2 or 3 reduced lattice vectors as rows, shape (d, 3), in A.
+    min_length
+        Wanted length of the shortest vector, in A.
+    copies
+        Largest index: how many times the lattice's volume.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (d, d): rows are the superlattice's (reduced) vectors in units of the
+        lattice's. Of those that reach `min_length` the one of smallest index, else
+        the one whose shortest vector is longest.
+
+    Notes
+    -----
+    Exhaustive in one and two dimensions, over Hermite normal forms. In three, where
+    there are millions, it takes the superlattices around fcc, bcc and cubic shapes
+    (all matrices within one of the rounded ideal ones, the search of
+    `ase.build.find_optimal_cell_shape`) and the diagonal ones.
+    """
+    volume = np.sqrt(np.linalg.det(lattice @ lattice.T))
+    dimension = len(lattice)
+    needed = int(np.ceil(min_length**dimension / _PACKING[dimension] / volume - 1e-9))
+    # No smaller index can do; where even the largest cannot, only that region matters.
+    low = max(1, min(needed, int(copies / _WINDOW**2)))
+    best, length = np.eye(dimension, dtype=np.int64), _shortest(lattice)
+    while low <= copies and length < min_length:
+        high = min(copies, max(low, int(low * _WINDOW)))
+        found = _CANDIDATES[dimension](lattice, low, high)
+        matrix, reached = _best(lattice, found, min_length)
+        if reached > length * (1 + 1e-9):
+            best, length = matrix, reached
+        low = high + 1
+    return best
+
+
+def _best(
+    lattice: Lattice, matrices: Matrices, min_length: float
+) -> tuple[Matrices, float]:
+    """Choose among candidates: the first that is long enough, else the longest."""
+    # Sums of two or three rows bound the shortest vector from above: cheap, and exact
+    # for compact cells. Promising candidates are then reduced for the exact length.
+    signs = np.array([c for c in product((-1, 0, 1), repeat=len(lattice)) if any(c)])
+    sums = np.einsum("ci,nij->ncj", signs[len(signs) // 2 :], matrices @ lattice)
+    bound = np.sqrt((sums**2).sum(axis=2).min(axis=1))
+    index = np.abs(np.rint(np.linalg.det(matrices)))
+    order = np.lexsort((index, -np.minimum(bound, min_length).round(6)))
+    best, length = np.eye(len(lattice), dtype=np.int64), 0.0
+    for candidate in order[:_TESTED]:
+        if bound[candidate] <= length * (1 + 1e-9):
+            break
+        matrix = _reduce(matrices[candidate], lattice)
+        reached = float(np.linalg.norm(matrix @ lattice, axis=1).min())
+        if reached > length:
+            best, length = matrix, reached
+        if length >= min_length:
+            break
+    return best, length
+
+
+def _reduce(matrix: Matrices, lattice: Lattice) -> Matrices:
+    """Give the Minkowski-reduced basis of a superlattice, in units of the lattice."""
+    cell = np.zeros((3, 3))
+    cell[: len(matrix)] = matrix @ lattice
+    pbc = np.arange(3) < len(matrix)
+    _, operation = minkowski_reduce(cell, pbc)
+    return np.asarray(operation[: len(matrix), : len(matrix)] @ matrix, dtype=np.int64)
+
+
+def _shortest(lattice: Lattice) -> float:
+    return float(np.linalg.norm(lattice, axis=1).min())
+
+
+def _rods(lattice: Lattice, low: int, high: int) -> Matrices:
+    """Give all sublattices of a line."""
+    del lattice
+    return np.arange(low, high + 1).reshape(-1, 1, 1)
+
+
+def _planes(lattice: Lattice, low: int, high: int) -> Matrices:
+    """Give all sublattices of a plane, reduced, by Hermite normal form."""
+    forms = [
+        ((a, b), (0, n // a))
+        for n in range(low, high + 1)
+        for a in range(1, n + 1)
+        if n % a == 0
+        for b in range(n // a)
+    ]
+    # Rows (a, b) and (0, d) with 0 <= b < d.
+    matrices = np.array(forms, dtype=np.int64)
+    for _ in range(64):  # Lagrange's algorithm; every step shortens a vector
+        vectors = matrices @ lattice
+        norms = (vectors**2).sum(axis=2)
+        swap = norms[:, 0] > norms[:, 1]
+        matrices[swap] = matrices[swap, ::-1]
+        vectors[swap] = vectors[swap, ::-1]
+        shortest = np.minimum(norms[:, 0], norms[:, 1])
+        steps = np.rint((vectors[:, 0] * vectors[:, 1]).sum(axis=1) / shortest)
+        if not steps.any():
+            break
+        matrices[:, 1] -= steps.astype(np.int64)[:, None] * matrices[:, 0]
+    return matrices
+
+
+def _spaces(lattice: Lattice, low: int, high: int) -> Matrices:
+    """Give compact sublattices of space, and the diagonal ones."""
+    side = (0.5 * (low + high) * abs(np.linalg.det(lattice))) ** (1 / 3)
+    nearby = np.array(list(product((-1, 0, 1), repeat=9))).reshape(-1, 3, 3)
+    shapes = [
+        np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2 ** (1 / 3),  # fcc
+        np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]]) / 4 ** (1 / 3),  # bcc
+        np.eye(3),
+    ]
+    ideal = [side * shape @ np.linalg.inv(lattice) for shape in shapes]
+    compact = np.concatenate(
+        [np.rint(each).astype(np.int64) + nearby for each in ideal]
+    )
+    matrices = np.concatenate([compact, _diagonal(high)])
+    index = np.abs(_determinants(matrices))
+    return matrices[(low <= index) & (index <= high)]
+
+
+def _diagonal(high: int) -> Matrices:
+    """Give the diagonal matrices of determinant `high` or less."""
+    sides = [
+        (a, b, c)
+        for a in range(1, high + 1)
+        for b in range(1, high // a + 1)
+        for c in range(1, high // (a * b) + 1)
+    ]
+    return np.array(sides)[:, :, None] * np.eye(3, dtype=np.int64)
+
+
+def _determinants(matrices: Matrices) -> Matrices:
+    cross = np.cross(matrices[:, 1], matrices[:, 2])
+    return np.asarray((matrices[:, 0] * cross).sum(axis=1), dtype=np.int64)
+
+
+_CANDIDATES = {1: _rods, 2: _planes, 3: _spaces}
