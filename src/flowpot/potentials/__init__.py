@@ -1,1 +1,12 @@
+"""A trained potential: load it, and evaluate many frames at once."""
 
+from flowpot.potentials.base import Potential, Prediction, evaluate_members
+from flowpot.potentials.load import calculator, load_potential
+
+__all__ = [
+    "Potential",
+    "Prediction",
+    "calculator",
+    "evaluate_members",
+    "load_potential",
+]

@@ -1,1 +1,16 @@
+"""From a dataset to potentials: one, or a committee of them."""
 
+from flowpot.training.document import CommitteeDoc, PotentialDoc
+from flowpot.training.makers import (
+    CommitteeTrainingMaker,
+    MACETrainingMaker,
+    TrainingMaker,
+)
+
+__all__ = [
+    "CommitteeDoc",
+    "CommitteeTrainingMaker",
+    "MACETrainingMaker",
+    "PotentialDoc",
+    "TrainingMaker",
+]

@@ -1,0 +1,205 @@
+"""What every potential can do, whichever package trained it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+
+from flowpot.dataset import Dataset
+from flowpot.potentials.calculator import PotentialCalculator
+from flowpot.potentials.geometry import Geometry
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """
+    What potentials predict for n frames of A atoms in all, in float64.
+
+    A committee's arrays have one more axis in front: the member.
+
+    Parameters
+    ----------
+    energy
+        Total energies, shape (n,), in eV.
+    forces
+        Forces, shape (A, 3), in eV/A.
+    stress
+        Stress, shape (n, 3, 3), in eV/A^3, positive under tension (ASE's sign);
+        NaN for a frame without a periodic axis or without a volume.
+    """
+
+    energy: NDArray[np.float64]
+    forces: NDArray[np.float64]
+    stress: NDArray[np.float64]
+
+
+class Potential(ABC):
+    """
+    A trained potential.
+
+    A backend gives the neighbour graph of some frames, and the prediction for such a
+    graph. Potentials whose `graph_key` is the same read the same graphs, so that a
+    committee builds each of them once.
+
+    Examples
+    --------
+    >>> potential = load_potential("silicon.model")  # doctest: +SKIP
+    >>> potential.evaluate(Dataset.read("frames.xyz")).energy  # doctest: +SKIP
+    """
+
+    backend: ClassVar[str]
+    device: str
+    species: tuple[str, ...]
+    """The chemical symbols it knows, by atomic number."""
+    cutoff: float
+    """The radius within which two atoms are neighbours, in A."""
+
+    @property
+    def reference_energies(self) -> dict[str, float]:
+        """Energy that it gives to each isolated atom (eV), where it says so."""
+        return {}
+
+    @property
+    @abstractmethod
+    def graph_key(self) -> Hashable:
+        """What its graphs depend on."""
+
+    @abstractmethod
+    def build_graph(self, geometry: Geometry) -> Any:
+        """Find the neighbours of every atom of some frames."""
+
+    @abstractmethod
+    def evaluate_graph(self, graph: Any) -> Prediction:
+        """Predict for a graph that `build_graph` made."""
+
+    def evaluate(self, dataset: Dataset, batch_size: int | None = None) -> Prediction:
+        """
+        Predict the energy, forces and stress of every frame.
+
+        Parameters
+        ----------
+        dataset
+            The frames.
+        batch_size
+            Atoms per batch, at most (a larger frame is a batch of its own). It
+            changes the speed and the memory, never the result. None: what is fast on
+            the potential's device.
+
+        Raises
+        ------
+        ValueError
+            Where a frame has an element that the potential does not know.
+        """
+        members = evaluate_members([self], dataset, batch_size)
+        return Prediction(members.energy[0], members.forces[0], members.stress[0])
+
+    def evaluate_atoms(
+        self, atoms: Atoms
+    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+        """
+        Predict for one frame, as molecular dynamics needs it, step after step.
+
+        Returns
+        -------
+        tuple
+            Energy (eV), forces (N, 3) (eV/A) and stress (3, 3) (eV/A^3).
+        """
+        self.check_species(atoms.numbers)
+        found = self.evaluate_graph(self.build_graph(Geometry.of_atoms(atoms)))
+        return float(found.energy[0]), found.forces, found.stress[0]
+
+    def calculator(self) -> PotentialCalculator:
+        """Give an ASE calculator."""
+        return PotentialCalculator(self)
+
+    def check_species(self, numbers: NDArray[np.int64]) -> None:
+        """Refuse atomic numbers that the potential was not trained on."""
+        found = {chemical_symbols[z] for z in np.unique(numbers)}
+        if unknown := sorted(found.difference(self.species)):
+            raise ValueError(
+                f"the frames have {', '.join(unknown)}, which the potential was not "
+                f"trained on (it knows {', '.join(self.species)}): train one on labels "
+                "that include them"
+            )
+
+
+def evaluate_members(
+    potentials: Sequence[Potential], dataset: Dataset, batch_size: int | None = None
+) -> Prediction:
+    """
+    Predict with every member of a committee, building each graph once.
+
+    Parameters
+    ----------
+    potentials
+        The members, of any backends.
+    dataset
+        The frames.
+    batch_size
+        Atoms per batch: see `Potential.evaluate`.
+
+    Returns
+    -------
+    Prediction
+        Energies (M, n), forces (M, A, 3) and stress (M, n, 3, 3).
+    """
+    if not potentials:
+        raise ValueError("no potentials to evaluate: give at least one")
+    for potential in potentials:
+        potential.check_species(dataset.numbers)
+    shape = len(potentials), len(dataset), len(dataset.numbers)
+    energy, forces, stress = _empty(*shape)
+    size = batch_size or _default_batch_size(potentials)
+    for frames in batches(dataset.n_atoms, size):
+        atoms = slice(dataset.offsets[frames.start], dataset.offsets[frames.stop])
+        geometry = Geometry.of_dataset(dataset[frames])
+        graphs: dict[Hashable, Any] = {}
+        for member, potential in enumerate(potentials):
+            key = potential.graph_key
+            if key not in graphs:
+                graphs[key] = potential.build_graph(geometry)
+            found = potential.evaluate_graph(graphs[key])
+            energy[member, frames] = found.energy
+            forces[member, atoms] = found.forces
+            stress[member, frames] = found.stress
+    return Prediction(energy, forces, stress)
+
+
+def batches(n_atoms: NDArray[np.int64], size: int) -> Iterator[slice]:
+    """
+    Cut a row of frames into batches of at most `size` atoms, in order.
+
+    Examples
+    --------
+    >>> [(b.start, b.stop) for b in batches(np.array([8, 8, 8, 64, 1]), 16)]
+    [(0, 2), (2, 3), (3, 4), (4, 5)]
+    """
+    if size < 1:
+        raise ValueError(f"batch_size is {size}: give the atoms of a batch, 1 or more")
+    start, atoms = 0, 0
+    for frame, n in enumerate(n_atoms):
+        if frame > start and atoms + n > size:
+            yield slice(start, frame)
+            start, atoms = frame, 0
+        atoms += n
+    if start < len(n_atoms):
+        yield slice(start, len(n_atoms))
+
+
+def _empty(members: int, frames: int, atoms: int) -> tuple[NDArray[np.float64], ...]:
+    return (
+        np.empty((members, frames)),
+        np.empty((members, atoms, 3)),
+        np.empty((members, frames, 3, 3)),
+    )
+
+
+def _default_batch_size(potentials: Sequence[Potential]) -> int:
+    """Give the atoms per batch that are fast: a GPU wants many, a CPU's cache few."""
+    on_cpu = any(potential.device == "cpu" for potential in potentials)
+    return 256 if on_cpu else 4096

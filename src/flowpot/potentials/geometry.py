@@ -1,0 +1,124 @@
+"""Frames as potentials see them, and the cells that non-periodic ones are given."""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+from ase import Atoms
+from ase.cell import Cell
+from numpy.typing import NDArray
+
+from flowpot.dataset import Dataset
+
+VACUUM_MARGIN = 1.0
+"""Vacuum beyond the cutoff that an extended cell leaves (A)."""
+
+
+class Geometry(NamedTuple):
+    """
+    The arrays of a Dataset that a potential reads; n frames of A atoms in all.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (A,).
+    positions
+        Positions, shape (A, 3), in A.
+    cell
+        Cell vectors as rows, shape (n, 3, 3), in A.
+    pbc
+        Whether each cell vector is periodic, shape (n, 3).
+    offsets
+        Where each frame begins in the per-atom arrays, and their end, shape (n + 1,).
+    """
+
+    numbers: NDArray[np.int64]
+    positions: NDArray[np.float64]
+    cell: NDArray[np.float64]
+    pbc: NDArray[np.bool_]
+    offsets: NDArray[np.int64]
+
+    @classmethod
+    def of_dataset(cls, dataset: Dataset) -> Self:
+        """Take the arrays of a Dataset, without a copy."""
+        return cls(
+            dataset.numbers,
+            dataset.positions,
+            dataset.cell,
+            dataset.pbc,
+            dataset.offsets - dataset.offsets[0],
+        )
+
+    @classmethod
+    def of_atoms(cls, atoms: Atoms) -> Self:
+        """Take one frame from ASE."""
+        return cls(
+            atoms.numbers,
+            atoms.positions,
+            atoms.cell.array[None],
+            atoms.pbc[None],
+            np.array([0, len(atoms)]),
+        )
+
+
+def periodic_cell(
+    positions: NDArray[np.float64],
+    cell: NDArray[np.float64],
+    pbc: NDArray[np.bool_],
+    cutoff: float,
+) -> NDArray[np.float64]:
+    """
+    Give a frame a cell that may be repeated along all three axes.
+
+    A potential that sees this cell as fully periodic sees the frame as it is: along a
+    non-periodic axis the images of the atoms lie beyond the cutoff. Such a cell vector
+    is completed where it is missing, and lengthened where it leaves too little vacuum;
+    no atom moves, and periodic vectors stay.
+
+    Parameters
+    ----------
+    positions
+        Positions, shape (N, 3), in A; atoms may lie outside the cell.
+    cell
+        Cell vectors as rows, shape (3, 3), in A; zero where there is none.
+    pbc
+        Whether each cell vector is periodic, shape (3,).
+    cutoff
+        The potential's cutoff, in A.
+
+    Returns
+    -------
+    ndarray
+        Cell vectors as rows, shape (3, 3), in A: `cell` itself where that will do.
+    """
+    if pbc.all():
+        return cell
+    completed = np.array(Cell(cell).complete())
+    # Lengthening a vector turns no face, so the axes may be treated one by one.
+    normals = np.linalg.inv(completed).T
+    heights = 1 / np.linalg.norm(normals, axis=1)
+    spans = np.ptp(positions @ normals.T, axis=0) * heights
+    short = ~pbc & (heights - spans <= cutoff)
+    stretch = np.where(short, (spans + cutoff + VACUUM_MARGIN) / heights, 1.0)
+    return completed * stretch[:, None]
+
+
+def volume_ratio(
+    periodic: NDArray[np.float64], cell: NDArray[np.float64], pbc: NDArray[np.bool_]
+) -> float:
+    """
+    Give the factor from the stress of the periodic cell to that of the frame.
+
+    Stress is the virial over the volume, and the virial is the same in both cells.
+    Its components along a non-periodic axis are those of the vacuum cell: the strain
+    derivative of the energy, over the frame's volume.
+
+    Returns
+    -------
+    float
+        V(periodic) / V(frame); NaN where the frame has no periodic axis or no volume:
+        it has no stress.
+    """
+    volume = abs(np.linalg.det(cell))
+    if not pbc.any() or volume == 0:
+        return np.nan
+    return float(abs(np.linalg.det(periodic)) / volume)

@@ -1,0 +1,87 @@
+"""From a document, an artifact or a file to a potential."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flowpot.dataset import Artifact
+from flowpot.potentials.base import Potential
+from flowpot.potentials.calculator import PotentialCalculator
+
+_BACKENDS = {".model": "mace", ".pt": "metatomic"}
+
+
+def load_potential(source: Any, device: str = "auto") -> Potential:
+    """
+    Load a trained potential.
+
+    Parameters
+    ----------
+    source
+        A PotentialDoc, its ``model`` (an Artifact), either as a dict, or the path of a
+        model file: MACE's ``.model`` or metatomic's ``.pt``.
+    device
+        ``cpu``, ``cuda``, ``cuda:1``...; ``auto`` is the setting ``DEVICE``, and where
+        that is ``auto`` too, a GPU where there is one.
+
+    Raises
+    ------
+    ValueError
+        Where the file's name does not say which package made it.
+
+    Examples
+    --------
+    >>> load_potential("silicon.model").cutoff  # doctest: +SKIP
+    4.5
+    """
+    name, content = _content(source)
+    backend = _BACKENDS.get(Path(name).suffix)
+    if backend == "mace":
+        from flowpot.potentials.mace import MACEPotential  # noqa: PLC0415, optional
+
+        return MACEPotential.from_bytes(content, device)
+    if backend == "metatomic":
+        from flowpot.potentials.metatomic import (  # noqa: PLC0415, optional
+            MetatomicPotential,
+        )
+
+        return MetatomicPotential.from_bytes(content, device)
+    raise ValueError(
+        f"cannot tell which package made the model {name!r}: give a file that ends in "
+        f"{' or '.join(_BACKENDS)}"
+    )
+
+
+def calculator(model: Any, device: str = "auto") -> PotentialCalculator:
+    """
+    Give the ASE calculator of a trained potential.
+
+    It is what atomate2's force-field flows call: a PotentialDoc's ``force_field_name``
+    names this function, and its ``calculator_kwargs`` are the arguments.
+
+    Parameters
+    ----------
+    model, device
+        As `load_potential` takes them.
+    """
+    return load_potential(model, device).calculator()
+
+
+def _content(source: Any) -> tuple[str, bytes]:
+    """Find the name and the bytes of the model file."""
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no model file {str(path)!r}")
+        return path.name, path.read_bytes()
+    if isinstance(source, Mapping):
+        source = source.get("model") or source
+    model = getattr(source, "model", source)
+    if isinstance(model, Mapping):
+        model = Artifact.model_validate(model)
+    if not isinstance(model, Artifact):
+        raise TypeError(
+            f"no model in a {type(source).__name__}: give a PotentialDoc, an Artifact "
+            "or the path of a model file"
+        )
+    return model.name, model.read_bytes()

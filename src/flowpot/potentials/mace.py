@@ -1,0 +1,189 @@
+"""MACE potentials, evaluated in batches."""
+
+import io
+import warnings
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from ase.data import chemical_symbols
+from matscipy.neighbours import neighbour_list
+from numpy.typing import NDArray
+
+from flowpot.potentials.base import Potential, Prediction
+from flowpot.potentials.device import resolve_device
+from flowpot.potentials.geometry import Geometry, periodic_cell, volume_ratio
+
+with warnings.catch_warnings():
+    # e3nn and MACE warn of torch.load's `weights_only` as they are imported.
+    warnings.simplefilter("ignore")
+    import mace.modules  # noqa: F401  (its classes are what a model file unpickles to)
+
+
+@dataclass(frozen=True, eq=False)
+class NeighbourGraph:
+    """
+    The neighbours of the atoms of n frames, each in a fully periodic cell.
+
+    Parameters
+    ----------
+    geometry
+        The frames, with the cells of `periodic_cell`.
+    edges
+        Atoms at either end of each edge, shape (2, E).
+    unit_shifts
+        Cells between them, shape (E, 3).
+    frame
+        Frame of each atom, shape (A,).
+    volume_ratio
+        What turns each cell's stress into the frame's, shape (n,).
+    """
+
+    geometry: Geometry
+    edges: NDArray[np.int64]
+    unit_shifts: NDArray[np.float64]
+    frame: NDArray[np.int64]
+    volume_ratio: NDArray[np.float64]
+
+
+class MACEPotential(Potential):
+    """
+    A model that ``mace_run_train`` wrote.
+
+    MACE always sees fully periodic cells, in which non-periodic axes have vacuum (see
+    `periodic_cell`): by itself it replaces non-periodic cell vectors by vectors of
+    hundreds of A, and divides the virial by their volume.
+
+    Parameters
+    ----------
+    model
+        The torch module, of one of MACE's classes.
+    device
+        See `load_potential`.
+    """
+
+    backend = "mace"
+
+    def __init__(self, model: Any, device: str = "auto") -> None:
+        self.device = resolve_device(device)
+        self.model = model.to(self.device).eval().requires_grad_(requires_grad=False)
+        self.dtype = next(self.model.parameters()).dtype
+        self.cutoff = float(model.r_max)
+        numbers = model.atomic_numbers.cpu().numpy()
+        self.species = tuple(chemical_symbols[z] for z in numbers)
+        self.head = _default_head(getattr(model, "heads", ["Default"]))
+        self._index = np.full(len(chemical_symbols), -1)
+        self._index[numbers] = np.arange(len(numbers))
+        energies = model.atomic_energies_fn.atomic_energies.cpu().double().numpy()
+        self.atomic_energies = np.atleast_2d(energies)[self.head]
+
+    @classmethod
+    def from_bytes(cls, content: bytes, device: str = "auto") -> Self:
+        """Load the content of a ``.model`` file, a pickle: trust its source."""
+        model = torch.load(
+            io.BytesIO(content), map_location=resolve_device(device), weights_only=False
+        )
+        return cls(model, device)
+
+    @classmethod
+    def from_file(cls, path: str | Path, device: str = "auto") -> Self:
+        """Load a ``.model`` file."""
+        return cls.from_bytes(Path(path).read_bytes(), device)
+
+    @property
+    def reference_energies(self) -> dict[str, float]:
+        """The E0s it was trained with (eV)."""
+        return dict(zip(self.species, self.atomic_energies.tolist(), strict=True))
+
+    @property
+    def graph_key(self) -> Hashable:
+        """The cutoff: species and precision enter later."""
+        return "mace", self.cutoff
+
+    def build_graph(self, geometry: Geometry) -> NeighbourGraph:
+        """Find the neighbours of every atom, with matscipy as MACE does."""
+        edges, shifts, cells, ratios = [], [], [], []
+        for frame, start in enumerate(geometry.offsets[:-1]):
+            positions = geometry.positions[start : geometry.offsets[frame + 1]]
+            true, pbc = geometry.cell[frame], geometry.pbc[frame]
+            cell = periodic_cell(positions, true, pbc, self.cutoff)
+            i, j, shift = neighbour_list(
+                "ijS",
+                cutoff=self.cutoff,
+                positions=positions,
+                cell=cell,
+                pbc=(True, True, True),
+            )
+            edges.append(np.stack([i, j]).astype(np.int64) + start)
+            shifts.append(shift)
+            cells.append(cell)
+            ratios.append(volume_ratio(cell, true, pbc))
+        n_atoms = np.diff(geometry.offsets)
+        return NeighbourGraph(
+            geometry=geometry._replace(cell=np.stack(cells)),
+            edges=np.concatenate(edges, axis=1),
+            unit_shifts=np.concatenate(shifts).astype(float),
+            frame=np.repeat(np.arange(len(n_atoms)), n_atoms),
+            volume_ratio=np.array(ratios),
+        )
+
+    def evaluate_graph(self, graph: NeighbourGraph) -> Prediction:
+        """Run the model once."""
+        out = self.model(self._tensors(graph), compute_stress=True)
+        ratio = graph.volume_ratio[:, None, None]
+        return Prediction(
+            energy=self._energy(graph, out),
+            forces=_numpy(out["forces"]),
+            stress=_numpy(out["stress"]).reshape(-1, 3, 3) * ratio,
+        )
+
+    def _energy(
+        self, graph: NeighbourGraph, out: dict[str, Any]
+    ) -> NDArray[np.float64]:
+        """Add the atoms' energies in float64: they dwarf what float32 resolves."""
+        interaction = out.get("interaction_energy")
+        if interaction is None:
+            return _numpy(out["energy"])
+        atoms = self.atomic_energies[self._index[graph.geometry.numbers]]
+        summed = np.bincount(graph.frame, atoms, minlength=len(interaction))
+        return _numpy(interaction) + summed
+
+    def _tensors(self, graph: NeighbourGraph) -> dict[str, torch.Tensor]:
+        """Give the graph as MACE's modules read it."""
+        geometry = graph.geometry
+        cell = geometry.cell
+        shifts = np.einsum(
+            "ei,eij->ej", graph.unit_shifts, cell[graph.frame[graph.edges[0]]]
+        )
+        species = self._index[geometry.numbers]
+        floats = {
+            "positions": geometry.positions,
+            "cell": cell.reshape(-1, 3),
+            "shifts": shifts,
+            "unit_shifts": graph.unit_shifts,
+            "node_attrs": np.eye(len(self.species))[species],
+        }
+        integers = {
+            "edge_index": graph.edges,
+            "batch": graph.frame,
+            "ptr": geometry.offsets,
+            "head": np.full(len(cell), self.head),
+        }
+        return {
+            name: torch.tensor(array, dtype=dtype, device=self.device)
+            for arrays, dtype in ((floats, self.dtype), (integers, torch.int64))
+            for name, array in arrays.items()
+        }
+
+
+def _default_head(heads: list[str]) -> int:
+    """Give the head that was trained last: fine-tuning adds it after `pt_head`."""
+    names = [str(head).lower() for head in heads]
+    return names.index("default") if "default" in names else len(names) - 1
+
+
+def _numpy(tensor: torch.Tensor) -> NDArray[np.float64]:
+    return tensor.detach().cpu().numpy().astype(np.float64)

@@ -1,0 +1,117 @@
+"""What flowpot asks of a package that trains potentials."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from flowpot.dataset import Artifact
+from flowpot.training.program import Program
+from flowpot.training.sets import TrainingSets
+
+
+class TrainingError(RuntimeError):
+    """A training program failed: it would fail again."""
+
+
+class KilledError(TrainingError):
+    """A training program was killed: it can go on from its checkpoint."""
+
+
+class DivergedError(TrainingError):
+    """A training diverged: another seed and a smaller learning rate may help."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    One run of a training program.
+
+    Parameters
+    ----------
+    folder
+        A folder of its own.
+    seed
+        Seed of the initial weights and of the order of the frames.
+    learning_rate_scale
+        Factor on the learning rate: below 1 after a run that diverged.
+    start
+        Model whose weights to start from; None: fresh ones, or the foundation model's.
+    resume
+        Whether to go on from the checkpoint that a killed run left in the folder.
+    """
+
+    folder: Path
+    seed: int
+    learning_rate_scale: float = 1.0
+    start: Artifact | None = None
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Trained:
+    """
+    The files that a training program left.
+
+    Parameters
+    ----------
+    model
+        The model file.
+    checkpoint
+        What a training can be continued from.
+    loss_curve
+        Columns ``epoch``, ``train`` and ``val``.
+    hyperparameters
+        All that the program was told.
+    """
+
+    model: Path
+    checkpoint: Path | None
+    loss_curve: dict[str, list[float]]
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Training(ABC):
+    """
+    How one package trains a potential.
+
+    Parameters
+    ----------
+    hyperparameters
+        The package's own options; they replace the defaults.
+    foundation_model
+        Model to fine-tune: a file, an Artifact, or a name that the package knows.
+        None: train from scratch.
+    fine_tuning
+        How to fine-tune: see the subclass.
+    device
+        See `flowpot.potentials.load_potential`.
+    """
+
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    foundation_model: str | Artifact | None = None
+    fine_tuning: str = ""
+    device: str = "auto"
+
+    backend: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def check(self) -> None:
+        """Refuse options that the package does not have, before anything starts."""
+
+    @abstractmethod
+    def prepare(self, sets: TrainingSets, run: Run) -> Program:
+        """Write the input of a run into its folder."""
+
+    @abstractmethod
+    def read(self, run: Run) -> Trained:
+        """
+        Find what a run left in its folder.
+
+        Raises
+        ------
+        TrainingError
+            Where there is no model.
+        """

@@ -1,0 +1,289 @@
+"""Makers that turn a dataset into potentials."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from jobflow import Flow, Job, Maker, OutputReference
+
+from flowpot.dataset import Artifact
+from flowpot.jobs import stage_job
+from flowpot.randomness import derive_seed
+from flowpot.training.backend import Training, TrainingError
+from flowpot.training.committee import committee_document
+from flowpot.training.document import MembersDoc, PotentialDoc
+from flowpot.training.mace import MACETraining, small_hyperparameters
+from flowpot.training.members import train_members
+from flowpot.training.sets import TrainingSets
+
+
+@dataclass
+class TrainingMaker(Maker, ABC):
+    """
+    Turn a dataset into a potential: one job.
+
+    Parameters
+    ----------
+    name
+        Name of the jobs.
+    hyperparameters
+        Options of the training package, by its own names. They replace flowpot's
+        defaults one by one; an unknown one is an error before training.
+    foundation_model
+        Model to fine-tune: a file that the worker can read, an Artifact, or a name
+        that the package knows. None: train from scratch.
+    fine_tuning
+        How to fine-tune: see the subclass.
+    warm_start
+        Whether to start from the weights of `previous` instead of fresh ones.
+    device
+        ``auto``, ``cpu``, ``cuda``...: see `flowpot.potentials.load_potential`.
+    raise_on_failure
+        Whether a failed training fails its job. A committee's do not: the failure is
+        in the document, and the campaign goes on with the other members.
+    """
+
+    name: str = "train"
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    foundation_model: str | Artifact | None = None
+    fine_tuning: str = ""
+    warm_start: bool = False
+    device: str = "auto"
+    raise_on_failure: bool = True
+
+    @abstractmethod
+    def training(self) -> Training:
+        """Say which package trains, and how."""
+
+    def check(self) -> None:
+        """
+        Refuse options that the package does not have.
+
+        The job does so before it trains; call it earlier where costly work, such as
+        labelling, precedes the training.
+        """
+        self.training().check()
+
+    @stage_job(PotentialDoc)
+    def make(self, dataset: Any, previous: Any = None, seed: int = 0) -> PotentialDoc:
+        """
+        Train one potential.
+
+        Parameters
+        ----------
+        dataset
+            Whatever `Dataset.load` takes; its info column ``split`` gives the sets.
+        previous
+            The PotentialDoc of the last iteration; read where `warm_start` is set.
+        seed
+            Seed of the initial weights and of the order of the frames.
+        """
+        return self._train(dataset, [previous], [seed])[0]
+
+    @stage_job(MembersDoc)
+    def make_members(
+        self, dataset: Any, previous: Sequence[Any], seeds: Sequence[int]
+    ) -> MembersDoc:
+        """
+        Train several potentials side by side in one job, one process each.
+
+        Parameters
+        ----------
+        dataset
+            As in `make`.
+        previous, seeds
+            As in `make`, one each per potential.
+        """
+        return MembersDoc(members=self._train(dataset, previous, seeds))
+
+    def _train(
+        self, dataset: Any, previous: Sequence[Any], seeds: Sequence[int]
+    ) -> list[PotentialDoc]:
+        starts = [_model_of(each) if self.warm_start else None for each in previous]
+        sets = TrainingSets.load(dataset)
+        found = train_members(self.training(), sets, seeds, starts, Path.cwd())
+        failed = next((each.failure for each in found if each.failure), None)
+        if failed and self.raise_on_failure:
+            raise TrainingError(failed)
+        return found
+
+    def _options(self) -> dict[str, Any]:
+        """Give the fields that a Training has too."""
+        names = ("hyperparameters", "foundation_model", "fine_tuning", "device")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass
+class MACETrainingMaker(TrainingMaker):
+    """
+    Train a MACE potential with ``mace_run_train``.
+
+    Parameters
+    ----------
+    hyperparameters
+        ``mace_run_train``'s options; the rest is
+        `flowpot.training.mace.default_hyperparameters`.
+    fine_tuning
+        ``naive`` or ``replay``: see `flowpot.training.mace.MACETraining`.
+
+    Examples
+    --------
+    >>> maker = MACETrainingMaker(hyperparameters={"r_max": 5.0})
+    >>> maker.make("labelled.xyz", seed=1).name
+    'mace train'
+    """
+
+    name: str = "mace train"
+    fine_tuning: str = "naive"
+
+    @classmethod
+    def small(cls, **hyperparameters: Any) -> Self:
+        """
+        Train a small model, in seconds to minutes on a laptop.
+
+        Parameters
+        ----------
+        **hyperparameters
+            They replace those of `flowpot.training.mace.small_hyperparameters`.
+        """
+        return cls(hyperparameters={**small_hyperparameters(), **hyperparameters})
+
+    def training(self) -> MACETraining:
+        """Give MACE with this Maker's options."""
+        return MACETraining(**self._options())
+
+
+@dataclass
+class CommitteeTrainingMaker(Maker):
+    """
+    Train a committee: members that differ by their seeds.
+
+    Parameters
+    ----------
+    name
+        Name of the flow.
+    trainer
+        Trains the members; of several the members take turns, which makes a mixed
+        committee.
+    size
+        How many members.
+    min_size
+        How few will do where trainings fail.
+    members_per_job
+        How many a job trains side by side, sharing its cores. Small models use no
+        more than one core: a machine that runs one job at a time trains as many as
+        it has cores. Several trainers: 1.
+
+    Examples
+    --------
+    >>> flow = CommitteeTrainingMaker(MACETrainingMaker.small(), 3).make("frames.xyz")
+    >>> [job.name for job in flow]
+    ['mace train', 'mace train', 'mace train', 'collect committee']
+    """
+
+    name: str = "train committee"
+    trainer: TrainingMaker | list[TrainingMaker] = field(
+        default_factory=MACETrainingMaker
+    )
+    size: int = 4
+    min_size: int = 2
+    members_per_job: int = 1
+
+    def make(self, dataset: Any, previous: Any = None, seed: int = 0) -> Flow:
+        """
+        Train a committee; the flow's output is a CommitteeDoc.
+
+        Parameters
+        ----------
+        dataset
+            As in `TrainingMaker.make`.
+        previous
+            The CommitteeDoc of the last iteration, or a reference to it: each member
+            goes on from its own predecessor, where the trainer has `warm_start`.
+        seed
+            The members' seeds are derived from it.
+        """
+        trainers = self.trainer if isinstance(self.trainer, list) else [self.trainer]
+        self._check(trainers)
+        seeds = [derive_seed(seed, "member", i) for i in range(self.size)]
+        jobs, members = [], []
+        for first in range(0, self.size, self.members_per_job):
+            trainer = replace(trainers[first % len(trainers)], raise_on_failure=False)
+            ranks = range(first, min(first + self.members_per_job, self.size))
+            old = [_member(previous, i) if trainer.warm_start else None for i in ranks]
+            if self.members_per_job == 1:
+                job = trainer.make(dataset, old[0], seeds[first])
+                members.append(job.output)
+            else:
+                job = trainer.make_members(dataset, old, [seeds[i] for i in ranks])
+                members += [job.output.members[i] for i in range(len(ranks))]
+            jobs.append(job)
+        collect = collect_committee(
+            members, [_address(each) for each in members], dataset, self.min_size
+        )
+        return Flow([*jobs, collect], output=collect.output, name=self.name)
+
+    def _check(self, trainers: Sequence[TrainingMaker]) -> None:
+        if self.size < self.min_size or self.min_size < 1:
+            raise ValueError(
+                f"size is {self.size} and min_size {self.min_size}: give at least 1 "
+                "member, and a min_size that is no larger than size"
+            )
+        if self.members_per_job < 1 or (self.members_per_job > 1 and len(trainers) > 1):
+            raise ValueError(
+                f"members_per_job is {self.members_per_job} with {len(trainers)} "
+                "trainers: give at least 1, and exactly 1 with several trainers"
+            )
+
+
+@stage_job(tolerant=True)
+def _collect_committee(
+    members: Sequence[PotentialDoc | None],
+    addresses: Sequence[Sequence[Any]],
+    dataset: Any,
+    min_size: int,
+) -> dict[str, Any]:
+    """
+    Judge a committee's mean, and list its members.
+
+    The output holds references to the members' documents, so that their models are
+    not stored twice: hence no schema.
+    """
+    found, kept = committee_document(members, dataset, min_size)
+    references = [_reference(addresses[i]) for i in kept]
+    return {**found, "members": references}
+
+
+def collect_committee(*args: Any) -> Job:
+    """Give the job "collect committee"."""
+    job = _collect_committee(*args)
+    job.name = "collect committee"
+    return job
+
+
+def _member(previous: Any, rank: int) -> Any:
+    """Give a member of a committee, or of a reference to one."""
+    if previous is None:
+        return None
+    members = previous["members"] if isinstance(previous, dict) else previous.members
+    return members[rank]
+
+
+def _model_of(document: Any) -> Artifact | None:
+    """Give the model of a PotentialDoc, which may be a dict."""
+    if document is None:
+        return None
+    model = document["model"] if isinstance(document, dict) else document.model
+    return Artifact.model_validate(model) if isinstance(model, dict) else model
+
+
+def _address(reference: OutputReference) -> list[Any]:
+    """Write down where an output is, in a form that jobflow does not resolve."""
+    return [reference.uuid, [list(step) for step in reference.attributes]]
+
+
+def _reference(address: Sequence[Any]) -> OutputReference:
+    uuid, attributes = address
+    return OutputReference(uuid, tuple(tuple(step) for step in attributes))

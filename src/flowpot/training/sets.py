@@ -1,0 +1,110 @@
+"""The sets that a potential is trained on and judged by."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+
+from flowpot.dataset import Dataset, assign_splits
+
+SETS = ("train", "val", "test")
+_SPLIT_SEED = 0  # not the member's: a committee shares its sets
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSets:
+    """
+    Labelled frames in three sets, and the energies of isolated atoms.
+
+    Parameters
+    ----------
+    train, val, test
+        The sets. Isolated atoms are in none: their energies are the potential's
+        reference, which it reproduces without training.
+    atomic_energies
+        Energy of the isolated atom by atomic number, in eV.
+    """
+
+    train: Dataset
+    val: Dataset
+    test: Dataset
+    atomic_energies: dict[int, float]
+
+    @classmethod
+    def load(cls, source: Any) -> Self:
+        """
+        Take the labelled frames of a dataset, by their info column ``split``.
+
+        Frames that have no set yet are given one by `assign_splits`.
+
+        Parameters
+        ----------
+        source
+            Whatever `Dataset.load` takes.
+
+        Raises
+        ------
+        ValueError
+            Where a set is empty.
+        """
+        dataset = Dataset.load(source).labelled
+        isolated = is_isolated_atom(dataset)
+        frames = dataset[~isolated]
+        if len(frames) == 0:
+            raise ValueError(
+                "the dataset has no labelled frame but isolated atoms: label frames "
+                "(energy and forces) before training"
+            )
+        if "split" not in frames.info or any(s is None for s in frames.info["split"]):
+            frames = assign_splits(frames, seed=_SPLIT_SEED)
+        sets = {name: frames[frames.info["split"] == name] for name in SETS}
+        _check(sets)
+        return cls(**sets, atomic_energies=isolated_energies(dataset[isolated]))
+
+    @property
+    def species(self) -> list[int]:
+        """The atomic numbers that occur in any set."""
+        numbers = [getattr(self, name).numbers for name in SETS]
+        return [int(z) for z in np.unique(np.concatenate(numbers))]
+
+    def reference_energies(self) -> dict[int, float]:
+        """
+        Give the isolated atom's energy of every species that occurs, in eV.
+
+        Raises
+        ------
+        ValueError
+            Where a species has no labelled isolated atom.
+        """
+        missing = [z for z in self.species if z not in self.atomic_energies]
+        if missing:
+            raise ValueError(
+                "the dataset has no labelled isolated atom (config_type "
+                f"'isolated_atom') of {', '.join(chemical_symbols[z] for z in missing)}"
+                ": label one, or choose the reference energies by the training's "
+                "hyperparameters, as in {'E0s': 'average'} or {'E0s': {14: -150.3}}"
+            )
+        return {z: self.atomic_energies[z] for z in self.species}
+
+
+def is_isolated_atom(dataset: Dataset) -> NDArray[np.bool_]:
+    """Find the frames that are one atom in vacuum: no axis is periodic."""
+    return (dataset.n_atoms == 1) & ~dataset.pbc.any(axis=1)
+
+
+def isolated_energies(isolated: Dataset) -> dict[int, float]:
+    """Give the energy of each species' isolated atom: the first there is."""
+    pairs = zip(isolated.numbers.tolist(), isolated.energy.tolist(), strict=True)
+    return dict(reversed(list(pairs)))
+
+
+def _check(sets: dict[str, Dataset]) -> None:
+    sizes = {name: len(frames) for name, frames in sets.items()}
+    if empty := [name for name, size in sizes.items() if size == 0]:
+        raise ValueError(
+            f"no labelled frame in the set {' and '.join(map(repr, empty))} (sizes: "
+            f"{sizes}): label more frames, or assign the info column 'split' with "
+            "flowpot.dataset.assign_splits"
+        )
