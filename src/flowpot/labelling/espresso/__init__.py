@@ -1,1 +1,25 @@
+"""Quantum ESPRESSO as a labelling engine."""
 
+from flowpot.labelling.espresso.document import EspressoTaskDoc
+from flowpot.labelling.espresso.engine import EspressoEngine
+from flowpot.labelling.espresso.inputs import EspressoInputGenerator
+from flowpot.labelling.espresso.kpoints import kpoint_mesh
+from flowpot.labelling.espresso.makers import EspressoStaticMaker, LabelError
+from flowpot.labelling.espresso.preflight import PreflightError, preflight
+from flowpot.labelling.espresso.protocols import Protocol, get_protocol
+from flowpot.labelling.espresso.pseudos import PseudoFamily, get_family
+
+__all__ = [
+    "EspressoEngine",
+    "EspressoInputGenerator",
+    "EspressoStaticMaker",
+    "EspressoTaskDoc",
+    "LabelError",
+    "PreflightError",
+    "Protocol",
+    "PseudoFamily",
+    "get_family",
+    "get_protocol",
+    "kpoint_mesh",
+    "preflight",
+]

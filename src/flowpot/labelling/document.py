@@ -1,0 +1,74 @@
+"""Documents of the labelling stage."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from flowpot.dataset import Artifact
+from flowpot.documents import StageDoc
+
+FailureStage = Literal["geometry", "engine", "max_force"]
+
+
+class LabelFailure(BaseModel):
+    """A frame that has no label, and why."""
+
+    fingerprint: str = Field(description="content hash of the frame")
+    reason: str = Field(description="what went wrong")
+    stage: FailureStage = Field(
+        description="refused before the engine, failed in it, or its label refused"
+    )
+    folder: str | None = Field(
+        default=None, description="host:folder of the engine's files"
+    )
+    config_type: str | None = Field(
+        default=None, description="what kind of frame it is"
+    )
+
+
+class FrameRun(BaseModel):
+    """How one frame of a batch went."""
+
+    state: Literal["successful", "failed"] = Field(description="how it ended")
+    errors: list[str] = Field(default_factory=list, description="why it failed")
+    corrections: list[str] = Field(
+        default_factory=list, description="remedies that were applied, in order"
+    )
+    folder: str | None = Field(
+        default=None, description="host:folder of the engine's files"
+    )
+    seconds: float = Field(default=0.0, description="wall time (s)")
+    n_scf_steps: int | None = Field(
+        default=None, description="SCF iterations of the last run"
+    )
+
+
+class BatchDoc(StageDoc):
+    """A `qe static` job that labelled several frames."""
+
+    dataset: Artifact = Field(
+        description="all frames of the batch, in order, labelled where it succeeded"
+    )
+    runs: list[FrameRun] = Field(description="how each frame went")
+    n_labelled: int = Field(description="frames with a label")
+    n_failed: int = Field(description="frames without")
+
+
+class LabellingDoc(StageDoc):
+    """
+    One labelled shard: what a labelling stage adds to a campaign's data.
+
+    ``seconds`` is the engines' wall time, summed over frames, where they report it.
+    """
+
+    dataset: Artifact = Field(description="the labelled frames, each with its split")
+    n_labelled: int = Field(description="frames of the shard")
+    n_computed: int = Field(description="of them, labelled by this stage's engine")
+    n_failed: int = Field(description="frames without a usable label")
+    n_duplicates: int = Field(description="frames dropped: known, or given twice")
+    n_postponed: int = Field(description="frames not sent because of max_labels")
+    failures: list[LabelFailure] = Field(description="each frame without a label")
+    n_corrected: int = Field(default=0, description="frames that needed a remedy")
+    splits: dict[str, int] = Field(
+        default_factory=dict, description="frames per set: train, val, test"
+    )

@@ -1,0 +1,198 @@
+"""From the files of a run to its document."""
+
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ase.stress import voigt_6_to_full_3x3_stress
+from ase.units import GPa
+
+from flowpot.documents import package_versions
+from flowpot.labelling.espresso.document import (
+    Correction,
+    EspressoCalculation,
+    EspressoOutput,
+    EspressoRun,
+    EspressoTaskDoc,
+)
+from flowpot.labelling.espresso.inputs import EspressoInput, EspressoInputGenerator
+from flowpot.labelling.espresso.outputs import PwLabel, PwReport, read_label
+from flowpot.labelling.espresso.pseudos import get_family
+from flowpot.labelling.espresso.remedies import PwJob
+from flowpot.labelling.frames import to_structure
+
+_KBAR_VASP = -10 / GPa  # eV/A^3 of ASE's sign (tension positive) to kbar of VASP's
+
+_METADATA = [
+    "nsites",
+    "elements",
+    "nelements",
+    "composition",
+    "composition_reduced",
+    "formula_pretty",
+    "formula_anonymous",
+    "chemsys",
+    "volume",
+    "density",
+    "density_atomic",
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    All that is known when pw.x has run for the last time.
+
+    Parameters
+    ----------
+    inputs
+        What was asked at first.
+    parameters
+        The namelists of the last run.
+    md5
+        Checksum of each element's pseudopotential.
+    job
+        The runs.
+    report
+        What the last output says.
+    corrections, unresolved
+        What the handlers did, and why they gave up if they did.
+    folder
+        Where the files are.
+    """
+
+    inputs: EspressoInput
+    parameters: dict[str, dict[str, Any]]
+    md5: dict[str, str]
+    job: PwJob
+    report: PwReport
+    corrections: list[Correction]
+    unresolved: str | None
+    folder: Path
+
+
+def assemble_document(
+    generator: EspressoInputGenerator, outcome: Outcome
+) -> EspressoTaskDoc:
+    """Give the document of a finished run, failed or not."""
+    label, errors = _read_outcome(outcome)
+    structure = to_structure(outcome.inputs.atoms)
+    periodic = all(outcome.inputs.atoms.pbc)
+    report = outcome.report
+    return EspressoTaskDoc.from_structure(
+        meta_structure=structure,
+        fields=_METADATA + (["symmetry"] if periodic else []),
+        state="failed" if errors else "successful",
+        errors=errors,
+        warnings=report.warnings,
+        corrections=outcome.corrections,
+        structure=structure,
+        input=_calculation(generator, outcome),
+        output=_output(outcome, label) if label else EspressoOutput(),
+        run=_run(outcome),
+        dir_name=f"{socket.gethostname()}:{outcome.folder}",
+        versions={
+            **package_versions("ase", "custodian"),
+            "quantum-espresso": report.version or "unknown",
+        },
+    )
+
+
+def _read_outcome(outcome: Outcome) -> tuple[PwLabel | None, list[str]]:
+    """Give the label, or why there is none."""
+    errors = _failures(outcome)
+    if errors:
+        return None, errors
+    try:
+        return read_label(outcome.folder, len(outcome.inputs.atoms)), []
+    except (ValueError, IndexError, KeyError, AssertionError, StopIteration) as error:
+        # ASE's reader asserts on tables that it does not understand.
+        return None, [f"the output of pw.x could not be read: {error!r}"]
+
+
+def _failures(outcome: Outcome) -> list[str]:
+    """Say why the last run gave no label; nothing where it did."""
+    report, process = outcome.report, outcome.job.process
+    if report.converged and report.finished and not report.errors:
+        return []
+    reasons = list(report.errors)
+    if process is not None and process.timed_out:
+        reasons.append(f"pw.x was ended after its walltime of {outcome.job.walltime} s")
+    elif report.stopped:
+        reasons.append("pw.x stopped at max_seconds before the SCF had converged")
+    elif report.finished and not report.converged:
+        accuracy = report.scf_accuracy
+        reached = "unknown" if accuracy is None else f"{accuracy:.1e} eV"
+        reasons.append(
+            f"SCF not converged in {report.n_scf_steps} steps (accuracy {reached})"
+        )
+    elif not reasons and process is not None:
+        reasons.append(f"pw.x died without a message ({_status(process.returncode)})")
+    return reasons + ([outcome.unresolved] if outcome.unresolved else [])
+
+
+def _status(code: int) -> str:
+    """Put an exit status in words."""
+    if code >= 0:
+        return f"exit status {code}"
+    name = signal.Signals(-code).name
+    return f"{name}, often: out of memory" if name == "SIGKILL" else name
+
+
+def _calculation(
+    generator: EspressoInputGenerator, outcome: Outcome
+) -> EspressoCalculation:
+    """Record what was asked."""
+    system = outcome.parameters["system"]
+    return EspressoCalculation(
+        protocol=generator.protocol,
+        pseudo_family=get_family(generator.pseudo_family).name,
+        pseudopotentials={
+            element: {**entry, "md5": outcome.md5[element]}
+            for element, entry in outcome.inputs.pseudos.items()
+        },
+        kpoints=outcome.inputs.mesh,
+        ecutwfc=system["ecutwfc"],
+        ecutrho=system["ecutrho"],
+        parameters=outcome.parameters,
+        command=outcome.job.command,
+    )
+
+
+def _output(outcome: Outcome, label: PwLabel) -> EspressoOutput:
+    """Put the label in the units of the contract."""
+    report, atoms = outcome.report, outcome.inputs.atoms
+    stress = None
+    if label.stress is not None:
+        stress = (voigt_6_to_full_3x3_stress(label.stress) * _KBAR_VASP).tolist()
+    smearing = report.smearing_contribution or 0.0
+    return EspressoOutput(
+        structure=to_structure(atoms),
+        energy=label.energy,
+        energy_per_atom=label.energy / len(atoms),
+        energy_without_smearing=label.energy - smearing,
+        forces=label.forces.tolist(),
+        stress=stress,
+        fermi_level=max(report.fermi_levels, default=None),
+        total_magnetization=report.total_magnetization,
+        absolute_magnetization=report.absolute_magnetization,
+        magnetic_moments=label.moments,
+    )
+
+
+def _run(outcome: Outcome) -> EspressoRun:
+    """Record how the run went."""
+    report, job = outcome.report, outcome.job
+    return EspressoRun(
+        n_scf_steps=report.n_scf_steps,
+        scf_accuracy=report.scf_accuracy,
+        n_kpoints=report.n_kpoints,
+        n_bands=report.n_bands,
+        n_electrons=report.n_electrons,
+        n_mpi=report.n_mpi,
+        n_starts=job.n_starts,
+        wall_seconds=report.wall_seconds,
+        core_seconds=job.seconds * (report.n_mpi or 1),
+    )

@@ -1,0 +1,120 @@
+"""The document of a Quantum ESPRESSO single point, on atomate2's static contract."""
+
+from typing import Any, Literal
+
+from emmet.core.math import Matrix3D, Vector3D
+from emmet.core.structure import StructureMetadata
+from emmet.core.types.pymatgen_types.structure_adapter import StructureType
+from pydantic import BaseModel, Field
+
+from flowpot.documents import StageDoc
+
+
+class EspressoCalculation(BaseModel):
+    """What was asked of pw.x."""
+
+    protocol: str = Field(description="stringent, balanced or fast")
+    pseudo_family: str = Field(description="name of the pseudopotential family")
+    pseudopotentials: dict[str, dict[str, Any]] = Field(
+        description="per element: filename, md5, ecutwfc and ecutrho (Ry)"
+    )
+    kpoints: tuple[int, int, int] = Field(description="Gamma-centred mesh")
+    ecutwfc: float = Field(description="cutoff of the wavefunctions (Ry)")
+    ecutrho: float = Field(description="cutoff of the density (Ry)")
+    parameters: dict[str, dict[str, Any]] = Field(
+        description="namelists of the last run, remedies included"
+    )
+    command: str = Field(description="how pw.x was started")
+
+
+class Correction(BaseModel):
+    """One remedy that a handler applied before pw.x was started again."""
+
+    handler: str = Field(description="class of the handler")
+    errors: list[str] = Field(description="what it found")
+    actions: list[str] = Field(description="what it changed")
+
+
+class EspressoOutput(BaseModel):
+    """
+    The labels, in the units and signs of atomate2's static Makers.
+
+    All None where the calculation failed: an unconverged SCF is no label.
+    """
+
+    structure: StructureType | None = Field(default=None, description="the frame")
+    energy: float | None = Field(
+        default=None,
+        description="pw.x's `!` energy, whose gradient the forces are (eV)",
+    )
+    energy_per_atom: float | None = Field(
+        default=None, description="energy / atoms (eV)"
+    )
+    energy_without_smearing: float | None = Field(
+        default=None, description="internal energy F + TS (eV)"
+    )
+    forces: list[Vector3D] | None = Field(default=None, description="forces (eV/A)")
+    stress: Matrix3D | None = Field(
+        default=None,
+        description="stress (kbar, VASP's sign); None without periodic axes",
+    )
+    fermi_level: float | None = Field(
+        default=None, description="Fermi level, the upper of two (eV)"
+    )
+    total_magnetization: float | None = Field(
+        default=None, description="(Bohr magnetons)"
+    )
+    absolute_magnetization: float | None = Field(
+        default=None, description="(Bohr magnetons)"
+    )
+    magnetic_moments: list[float] | None = Field(
+        default=None, description="moment of each atom's sphere (Bohr magnetons)"
+    )
+
+
+class EspressoRun(BaseModel):
+    """How the calculation went: of the last run, except where said."""
+
+    n_scf_steps: int | None = Field(default=None, description="SCF iterations")
+    scf_accuracy: float | None = Field(
+        default=None, description="last estimate of the energy error (eV)"
+    )
+    n_kpoints: int | None = Field(default=None, description="irreducible k-points")
+    n_bands: int | None = Field(default=None, description="Kohn-Sham states")
+    n_electrons: float | None = Field(default=None, description="valence electrons")
+    n_mpi: int | None = Field(default=None, description="MPI processes")
+    n_starts: int = Field(default=1, description="runs of pw.x, remedies included")
+    wall_seconds: float | None = Field(
+        default=None, description="pw.x's own wall time (s)"
+    )
+    core_seconds: float | None = Field(
+        default=None, description="wall time x processes (s)"
+    )
+
+
+class EspressoTaskDoc(StructureMetadata, StageDoc):
+    """
+    A Quantum ESPRESSO single point.
+
+    Honours atomate2's static contract: ``output.structure``, ``output.output.energy``,
+    ``.forces`` and ``.stress``, ``output.dir_name``, ``output.uuid``. Its elastic,
+    equation-of-state and phonon flows take it unchanged.
+    """
+
+    state: Literal["successful", "failed"] = Field(description="how it ended")
+    errors: list[str] = Field(
+        default_factory=list, description="why it failed; empty where it did not"
+    )
+    warnings: list[str] = Field(
+        default_factory=list, description="warnings of pw.x, each once"
+    )
+    corrections: list[Correction] = Field(
+        default_factory=list, description="remedies applied on the way, in order"
+    )
+    structure: StructureType = Field(description="the frame")
+    input: EspressoCalculation = Field(description="what was asked of pw.x")
+    output: EspressoOutput = Field(description="the labels")
+    run: EspressoRun = Field(description="how the calculation went")
+    dir_name: str = Field(description="host:folder of the files")
+    uuid: str | None = Field(default=None, description="uuid of the job")
+    task_label: str = Field(default="qe static", description="name of the Maker")

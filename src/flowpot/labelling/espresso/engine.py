@@ -1,0 +1,160 @@
+"""One frame, one folder, one label: the core that jobs and batches share."""
+
+import shutil
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Event
+
+from ase import Atoms
+from custodian.custodian import ErrorHandler
+from monty.shutil import compress_file
+from pymatgen.core import Molecule, Structure
+
+from flowpot.labelling.espresso.assembly import Outcome, assemble_document
+from flowpot.labelling.espresso.document import EspressoTaskDoc
+from flowpot.labelling.espresso.handlers import UnconvergedScfHandler
+from flowpot.labelling.espresso.inputs import (
+    INPUT_FILE,
+    EspressoInputGenerator,
+    read_parameters,
+)
+from flowpot.labelling.espresso.outputs import read_report
+from flowpot.labelling.espresso.preflight import preflight
+from flowpot.labelling.espresso.remedies import PwJob, run_with_remedies
+from flowpot.labelling.espresso.run import ERROR_FILE, OUTPUT_FILE
+from flowpot.labelling.frames import check_geometry, to_atoms
+from flowpot.settings import get_settings
+
+_CLEAN_STOP = 0.95  # of the walltime, as aiida-quantumespresso sets it
+
+
+@dataclass
+class EspressoEngine:
+    """
+    Labels frames with pw.x, each in a folder of its own.
+
+    Neither the current folder nor any shared state takes part, so threads may use one
+    engine at once.
+
+    Parameters
+    ----------
+    generator
+        What is asked of pw.x.
+    walltime
+        Seconds that one run of pw.x gets. It is told to stop cleanly at 95 % of them,
+        and ended when they are over. None: no limit.
+    min_distance_fraction
+        Atoms closer than this fraction of their covalent radii's sum are refused.
+    keep_scratch
+        Whether densities and wavefunctions are kept.
+    gzip_files
+        Whether input and output are compressed.
+    """
+
+    generator: EspressoInputGenerator = field(default_factory=EspressoInputGenerator)
+    walltime: float | None = None
+    min_distance_fraction: float = 0.5
+    keep_scratch: bool = False
+    gzip_files: bool = True
+
+    def label_in(
+        self,
+        structure: Structure | Molecule | Atoms,
+        folder: Path | str,
+        *,
+        stop: Event | None = None,
+    ) -> EspressoTaskDoc:
+        """
+        Label one frame in a folder.
+
+        Parameters
+        ----------
+        structure
+            The frame.
+        folder
+            Made if it is not there. Files of an earlier run in it are removed.
+        stop
+            Set by another thread to end pw.x early.
+
+        Returns
+        -------
+        EspressoTaskDoc
+            With ``state`` ``"failed"``, ``errors`` and no labels where pw.x gave none.
+
+        Raises
+        ------
+        ValueError
+            Where no engine should start on the frame's geometry.
+        PreflightError
+            Where the machine cannot run pw.x at all, or its launcher is of another MPI.
+        """
+        start = time.perf_counter()
+        folder = Path(folder).absolute()
+        atoms = to_atoms(structure)
+        check_geometry(atoms, min_distance_fraction=self.min_distance_fraction)
+        elements = sorted(set(atoms.get_chemical_symbols()))
+        sums = preflight(elements, self.generator.pseudo_family, folder)
+        inputs = self._timed_generator().get_input_set(atoms)
+        _remove_files(folder, prefix=_prefix(inputs.parameters), scratch_only=False)
+        inputs.write(folder)
+
+        job = PwJob(get_settings().PW_CMD, inputs.n_kpoints, self.walltime)
+        job.stop = stop
+        corrections, unresolved = run_with_remedies(job, _remedies(), folder)
+        outcome = Outcome(
+            inputs=inputs,
+            parameters=read_parameters(folder),
+            md5=sums,
+            job=job,
+            report=read_report(folder),
+            corrections=corrections,
+            unresolved=unresolved,
+            folder=folder,
+        )
+        document = assemble_document(self.generator, outcome)
+        self._tidy(folder, _prefix(inputs.parameters))
+        document.seconds = time.perf_counter() - start
+        return document
+
+    def _timed_generator(self) -> EspressoInputGenerator:
+        """Let pw.x stop by itself before its time is over."""
+        if self.walltime is None:
+            return self.generator
+        user = {k.lower(): dict(v) for k, v in self.generator.user_settings.items()}
+        stop = {"max_seconds": _CLEAN_STOP * self.walltime}
+        user["control"] = {**stop, **user.get("control", {})}
+        return replace(self.generator, user_settings=user)
+
+    def _tidy(self, folder: Path, prefix: str) -> None:
+        """Leave what people read, small."""
+        if not self.keep_scratch:
+            _remove_files(folder, prefix=prefix, scratch_only=True)
+        if self.gzip_files:
+            for path in [folder / INPUT_FILE, *folder.glob(f"{OUTPUT_FILE}*")]:
+                compress_file(path)
+
+
+def _remedies() -> list[ErrorHandler]:
+    """Give fresh handlers: they count how often each was applied."""
+    return [UnconvergedScfHandler()]
+
+
+def _prefix(parameters: dict[str, dict[str, object]]) -> str:
+    """Give the name that pw.x's own files start with."""
+    return str(parameters["control"].get("prefix", "pwscf"))
+
+
+def _remove_files(folder: Path, *, prefix: str, scratch_only: bool) -> None:
+    """Remove pw.x's scratch, or everything that a run in this folder leaves."""
+    names = [f"{prefix}.*"]
+    if not scratch_only:
+        names += [f"{INPUT_FILE}*", f"{OUTPUT_FILE}*", ERROR_FILE, "CRASH"]
+    for path in [path for name in names for path in folder.glob(name)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    error = folder / ERROR_FILE
+    if scratch_only and error.is_file() and error.stat().st_size == 0:
+        error.unlink()

@@ -1,0 +1,210 @@
+"""Reading what pw.x wrote: what ASE's reader gives, and what it lacks."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from ase.io import read
+from ase.io.espresso import units
+
+from flowpot.labelling.espresso.run import ERROR_FILE, OUTPUT_FILE
+
+_NUMBER = r"([-+]?\d+\.?\d*(?:[EeDd][-+]?\d+)?)"
+_ERROR = re.compile(
+    r"%{20,}\s*\n\s*(?:Error in routine|from)\s+(\S+)\s*(?:\([^)]*\))?.*\n((?:.*\n)*?)"
+    r"\s*%{20,}"
+)
+_WALL = re.compile(r"PWSCF\s*:.*CPU\s+(.*?)\s*WALL")
+_CPU = re.compile(r"PWSCF\s*:\s*(.*?)\s*CPU")
+_MPI = re.compile(
+    r"(?:Number of MPI processes:|Parallel version \(MPI[^)]*\), running on)\s+(\d+)"
+)
+
+
+@dataclass(frozen=True)
+class PwReport:
+    """
+    What the text of a pw.x output says about the run itself.
+
+    Parameters
+    ----------
+    version
+        Of Quantum ESPRESSO.
+    n_mpi
+        MPI processes of one run: the header's number, not the command's.
+    n_starts
+        Headers in the output; two mean two programs wrote into one file.
+    converged
+        Whether the SCF reached its threshold.
+    finished
+        Whether pw.x ended as it wanted to (``JOB DONE``).
+    stopped
+        Whether it ended because ``max_seconds`` had passed.
+    errors
+        Each error box, as ``routine: message``.
+    warnings
+        Lines in which pw.x warns.
+    n_scf_steps, scf_accuracy
+        SCF iterations, and the last estimate of the energy error (eV).
+    smearing_contribution
+        -TS (eV); None without smearing.
+    fermi_levels
+        One (eV), or two where the magnetisation is fixed; empty where none is printed.
+    total_magnetization, absolute_magnetization
+        Bohr magnetons per cell.
+    n_electrons, n_bands, n_kpoints
+        Of the calculation; k-points are the irreducible ones.
+    cpu_seconds, wall_seconds
+        pw.x's own clock.
+    """
+
+    version: str | None = None
+    n_mpi: int | None = None
+    n_starts: int = 0
+    converged: bool = False
+    finished: bool = False
+    stopped: bool = False
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    n_scf_steps: int | None = None
+    scf_accuracy: float | None = None
+    smearing_contribution: float | None = None
+    fermi_levels: list[float] = field(default_factory=list)
+    total_magnetization: float | None = None
+    absolute_magnetization: float | None = None
+    n_electrons: float | None = None
+    n_bands: int | None = None
+    n_kpoints: int | None = None
+    cpu_seconds: float | None = None
+    wall_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class PwLabel:
+    """
+    Energy (eV), forces (eV/A), stress (eV/A^3, ASE's sign) and site moments.
+
+    The energy is pw.x's ``!`` energy: under smearing the free energy F = E - TS, whose
+    gradient the forces are.
+    """
+
+    energy: float
+    forces: np.ndarray
+    stress: np.ndarray | None
+    moments: list[float] | None
+
+
+def read_report(folder: Path) -> PwReport:
+    """Read the output in a folder, whatever state it was left in."""
+    path = folder / OUTPUT_FILE
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    steps = _last(r"convergence has been achieved in\s+(\d+) iterations", text)
+    iterations = _last(r"iteration #\s*(\d+)", text)
+    accuracy = _last(rf"estimated scf accuracy\s+<\s+{_NUMBER} Ry", text)
+    smearing = _last(rf"smearing contrib\. \(-TS\)\s+=\s+{_NUMBER} Ry", text)
+    version = re.search(r"Program PWSCF\s+v\.?\s*(\S+)", text)
+    ranks = _MPI.search(text)
+    return PwReport(
+        version=version.group(1) if version else None,
+        n_mpi=int(ranks.group(1)) if ranks else (1 if "Serial" in text else None),
+        n_starts=text.count("Program PWSCF"),
+        converged=steps is not None and "convergence NOT achieved" not in text,
+        finished="JOB DONE" in text,
+        stopped="Maximum CPU time exceeded" in text,
+        errors=_errors(text, folder),
+        warnings=_warnings(text),
+        n_scf_steps=_whole(steps or iterations),
+        scf_accuracy=_scaled(accuracy, units["Ry"]),
+        smearing_contribution=_scaled(smearing, units["Ry"]),
+        fermi_levels=_fermi_levels(text),
+        total_magnetization=_scaled(
+            _last(rf"total magnetization\s+=\s+{_NUMBER}", text)
+        ),
+        absolute_magnetization=_scaled(
+            _last(rf"absolute magnetization\s+=\s+{_NUMBER}", text)
+        ),
+        n_electrons=_scaled(_last(rf"number of electrons\s+=\s+{_NUMBER}", text)),
+        n_bands=_whole(_last(r"number of Kohn-Sham states\s*=\s*(\d+)", text)),
+        n_kpoints=_whole(_last(r"number of k points=\s*(\d+)", text)),
+        cpu_seconds=_clock(_last(_CPU, text)),
+        wall_seconds=_clock(_last(_WALL, text)),
+    )
+
+
+def read_label(folder: Path, n_atoms: int) -> PwLabel:
+    """
+    Read the label of a converged run.
+
+    Raises
+    ------
+    ValueError
+        Where energy or forces are missing or not finite.
+    """
+    (atoms,) = read(folder / OUTPUT_FILE, index="-1:", format="espresso-out")
+    results = atoms.calc.results
+    energy, forces = results.get("energy"), results.get("forces")
+    if energy is None or forces is None or np.shape(forces) != (n_atoms, 3):
+        raise ValueError(f"{folder / OUTPUT_FILE} lacks the energy or the forces")
+    if not (np.isfinite(energy) and np.isfinite(forces).all()):
+        raise ValueError(f"{folder / OUTPUT_FILE}: energy or forces are not finite")
+    moments = results.get("magmoms")
+    return PwLabel(
+        energy=float(energy),
+        forces=np.asarray(forces, dtype=float),
+        stress=results.get("stress"),
+        moments=None if moments is None else [float(m) for m in moments],
+    )
+
+
+def _errors(text: str, folder: Path) -> list[str]:
+    """Collect error boxes, or what went to the error stream where there is none."""
+    boxes = [
+        f"{routine.rstrip(':')}: {' '.join(message.split())}"
+        for routine, message in _ERROR.findall(text)
+    ]
+    path = folder / ERROR_FILE
+    if boxes or "JOB DONE" in text or not path.is_file():
+        return list(dict.fromkeys(boxes))
+    lines = path.read_text(errors="replace").strip().splitlines()
+    return [" ".join(lines[-3:])] if lines else []
+
+
+def _warnings(text: str) -> list[str]:
+    """Collect warnings, each once."""
+    lines = (line.strip() for line in text.splitlines())
+    return list(dict.fromkeys(line for line in lines if "warning" in line.lower()))
+
+
+def _fermi_levels(text: str) -> list[float]:
+    """Read one Fermi level, or two where the magnetisation is fixed (eV)."""
+    two = re.findall(rf"spin up/dw Fermi energies are\s+{_NUMBER}\s+{_NUMBER}", text)
+    if two:
+        return [float(value) for value in two[-1]]
+    one = _last(rf"the Fermi energy is\s+{_NUMBER}", text)
+    return [] if one is None else [float(one)]
+
+
+def _last(pattern: str | re.Pattern[str], text: str) -> str | None:
+    """Give the last match of a pattern with one group."""
+    found = re.findall(pattern, text)
+    return found[-1] if found else None
+
+
+def _scaled(value: str | None, unit: float = 1.0) -> float | None:
+    """Convert a number as Fortran prints it."""
+    return None if value is None else float(value.upper().replace("D", "E")) * unit
+
+
+def _whole(value: str | None) -> int | None:
+    """Convert an integer."""
+    return None if value is None else int(value)
+
+
+def _clock(value: str | None) -> float | None:
+    """Convert pw.x's ``1d 2h 3m 4.5s`` to seconds."""
+    if value is None:
+        return None
+    seconds = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+    parts = re.findall(r"([\d.]+)\s*([dhms])", value)
+    return sum(float(number) * seconds[unit] for number, unit in parts)

@@ -1,0 +1,77 @@
+"""What must be there before pw.x is worth starting."""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from flowpot.labelling.espresso.pseudos import PseudoFamily, get_family
+from flowpot.labelling.espresso.run import PwCommand
+from flowpot.settings import get_settings
+
+
+class PreflightError(RuntimeError):
+    """The machine cannot run the calculation: no frame is at fault."""
+
+
+def preflight(
+    elements: Iterable[str],
+    pseudo_family: str | PseudoFamily = "sssp-1.3-pbe-precision",
+    folder: Path | str = ".",
+) -> dict[str, str]:
+    """
+    Check the machine that is going to run pw.x.
+
+    Every `qe static` job does this when it starts. Call it yourself only on the machine
+    that also runs pw.x: a submit host may have neither pw.x nor pseudopotentials.
+
+    Parameters
+    ----------
+    elements
+        Chemical symbols of the frames.
+    pseudo_family
+        Name of a family, or a family.
+    folder
+        Where pw.x is going to write.
+
+    Returns
+    -------
+    dict
+        md5 of each element's pseudopotential.
+
+    Raises
+    ------
+    PreflightError
+        Where something is missing, with what to do about it.
+    """
+    check_command()
+    check_writable(Path(folder))
+    try:
+        return get_family(pseudo_family).verify(elements)
+    except (FileNotFoundError, ValueError) as error:
+        raise PreflightError(str(error)) from error
+
+
+def check_command() -> PwCommand:
+    """Check that pw.x, and its launcher where there is one, are on the path."""
+    command = PwCommand(get_settings().PW_CMD)
+    missing = command.missing()
+    if missing:
+        raise PreflightError(
+            f"{missing!r} of FLOWPOT_PW_CMD={command.line!r} is not to be found: "
+            "install Quantum ESPRESSO (`apt install quantum-espresso`, or `qe` from "
+            "conda-forge), or set FLOWPOT_PW_CMD to how pw.x is started on this machine"
+        )
+    return command
+
+
+def check_writable(folder: Path) -> None:
+    """Check that files can be written into a folder, which is made if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise PreflightError(
+            f"folder {folder.absolute()} is not writable ({error.strerror}): run in "
+            "another folder, or correct its permissions"
+        ) from error

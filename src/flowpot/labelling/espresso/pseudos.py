@@ -1,0 +1,182 @@
+"""Families of pseudopotentials: which file, which cutoffs, and is it the right one."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from monty.json import MSONable
+
+from flowpot.settings import get_settings
+
+_DEBIAN_FOLDER = Path("/usr/share/espresso/pseudo")
+
+
+@dataclass
+class PseudoFamily(MSONable):
+    """
+    Pseudopotential files with the cutoffs they need.
+
+    Parameters
+    ----------
+    name
+        The family's name; it is recorded in every label.
+    folder
+        Where the files are. None: ``FLOWPOT_PSEUDO_DIR/<name>`` or
+        ``FLOWPOT_PSEUDO_DIR``, on the machine that runs pw.x.
+    pseudos
+        Per element ``filename``, ``ecutwfc`` and ``ecutrho`` (Ry), and optionally the
+        ``md5`` that the file must have.
+
+    Examples
+    --------
+    >>> silicon = {"filename": "Si.pbe-rrkj.UPF", "ecutwfc": 20.0, "ecutrho": 80.0}
+    >>> PseudoFamily("mine", "/usr/share/espresso/pseudo", {"Si": silicon}).cutoffs(
+    ...     ["Si"]
+    ... )
+    (20.0, 80.0)
+    """
+
+    name: str
+    folder: str | None = None
+    pseudos: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for element, entry in self.pseudos.items():
+            missing = {"filename", "ecutwfc", "ecutrho"} - set(entry)
+            if missing:
+                raise ValueError(
+                    f"pseudos[{element!r}] of family {self.name!r} lacks "
+                    f"{', '.join(sorted(missing))}: give file name and cutoffs (Ry)"
+                )
+
+    def entries(self, elements: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Give the entries of some elements, in alphabetical order."""
+        wanted = sorted(set(elements))
+        missing = [element for element in wanted if element not in self.pseudos]
+        if missing:
+            raise ValueError(
+                f"pseudo_family {self.name!r} has no pseudopotential for "
+                f"{', '.join(missing)}: choose another family, or give a "
+                "PseudoFamily(name, folder, pseudos) of your own"
+            )
+        return {element: self.pseudos[element] for element in wanted}
+
+    def cutoffs(self, elements: Iterable[str]) -> tuple[float, float]:
+        """Give the cutoffs of wavefunctions and density that all elements need (Ry)."""
+        entries = self.entries(elements).values()
+        wave = max(float(entry["ecutwfc"]) for entry in entries)
+        density = max(float(entry["ecutrho"]) for entry in entries)
+        return wave, density
+
+    def locate(self, elements: Iterable[str]) -> Path:
+        """
+        Find the folder that holds the files of all elements.
+
+        Raises
+        ------
+        FileNotFoundError
+            Where a file is missing; the message says which, where it was looked for,
+            and how to provide it.
+        """
+        names = [entry["filename"] for entry in self.entries(elements).values()]
+        folders = self._folders()
+        for folder in folders:
+            if all((folder / name).is_file() for name in names):
+                return folder.resolve()
+        absent = [n for n in names if not any((f / n).is_file() for f in folders)]
+        looked = ", ".join(map(str, folders)) or "nowhere: FLOWPOT_PSEUDO_DIR is unset"
+        raise FileNotFoundError(
+            f"pseudopotential {', '.join(absent or names)} of family {self.name!r} is "
+            f"missing (looked in {looked}): put the family's files into one folder and "
+            "set FLOWPOT_PSEUDO_DIR to it (`flowpot pseudos install` fetches SSSP)"
+        )
+
+    def verify(self, elements: Iterable[str]) -> dict[str, str]:
+        """
+        Check the files of some elements against the family's checksums.
+
+        Returns
+        -------
+        dict
+            The md5 of each element's file.
+
+        Raises
+        ------
+        ValueError
+            Where a file is not the one that the family's cutoffs were found for.
+        """
+        folder = self.locate(elements)
+        sums = {}
+        for element, entry in self.entries(elements).items():
+            file = folder / entry["filename"]
+            found = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+            expected = entry.get("md5")
+            if expected and found != expected:
+                raise ValueError(
+                    f"{file} has md5 {found}, but family {self.name!r} expects "
+                    f"{expected}: it is another pseudopotential or a damaged file. "
+                    "Replace it"
+                )
+            sums[element] = found
+        return sums
+
+    def _folders(self) -> list[Path]:
+        """Give the folders where files may be, in order of preference."""
+        if self.folder is not None:
+            return [Path(self.folder).expanduser()]
+        configured = get_settings().PSEUDO_DIR
+        folders = []
+        if configured is not None:
+            root = configured.expanduser()
+            folders = [root / self.name, root]
+        if self.name.startswith("debian"):
+            folders.append(_DEBIAN_FOLDER)
+        return folders
+
+
+def get_family(family: str | PseudoFamily) -> PseudoFamily:
+    """
+    Give a family by its name; a PseudoFamily is given back.
+
+    Parameters
+    ----------
+    family
+        ``"sssp-1.3-pbe-precision"``, ``"sssp-1.3-pbe-efficiency"`` (Prandini et al.,
+        npj Comput. Mater. 4, 72 (2018)), or ``"debian-pbe"``: the few PBE files of
+        Debian's package quantum-espresso-data, good for tests and demonstrations.
+    """
+    if isinstance(family, PseudoFamily):
+        return family
+    tables = {
+        "sssp-1.3-pbe-precision": ("sssp_1.3.0_pbe.json", "precision"),
+        "sssp-1.3-pbe-efficiency": ("sssp_1.3.0_pbe.json", "efficiency"),
+        "debian-pbe": ("debian_pbe.json", "pseudos"),
+    }
+    if family not in tables:
+        raise ValueError(
+            f"pseudo_family is {family!r}: use one of {', '.join(tables)}, or a "
+            "PseudoFamily(name, folder, pseudos)"
+        )
+    file, key = tables[family]
+    table = json.loads((files(__package__) / file).read_text())
+    return PseudoFamily(family, None, table[key])
+
+
+def valence_electrons(file: Path) -> float:
+    """
+    Read from a UPF file how many electrons the pseudopotential leaves to pw.x.
+
+    Version 1 of the format writes ``4.0 Z valence``, version 2 an attribute.
+    """
+    header = file.read_text(errors="replace")
+    found = re.search(r"z_valence\s*=\s*\"\s*([^\"]+)\"", header) or re.search(
+        r"(\S+)\s+Z valence", header
+    )
+    if found is None:
+        raise ValueError(f"{file} states no z_valence: is it a UPF pseudopotential?")
+    return float(found.group(1))

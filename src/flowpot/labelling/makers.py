@@ -1,0 +1,292 @@
+"""The labelling stage as a Maker."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+from jobflow import Flow, Job, Maker, OutputReference, Response
+
+from flowpot.dataset import Artifact, Dataset, assign_splits
+from flowpot.documents import package_versions
+from flowpot.jobs import fan_out_job, stage_job
+from flowpot.labelling.batch import LabelsInFolder, label_batch
+from flowpot.labelling.collection import (
+    check_success,
+    collect_outputs,
+    labelled_shard,
+)
+from flowpot.labelling.document import BatchDoc, LabelFailure, LabellingDoc
+from flowpot.labelling.espresso.makers import EspressoStaticMaker
+from flowpot.labelling.frames import geometry_problem, to_structure
+from flowpot.labelling.planning import LabellingPlan, plan_labels
+from flowpot.randomness import derive_seed
+
+
+@dataclass
+class LabellingMaker(Maker):
+    """
+    Labels the frames of a dataset and gives one labelled shard.
+
+    Parameters
+    ----------
+    name
+        Name of the stage.
+    static_maker
+        What labels one frame: any Maker that honours atomate2's static contract.
+    batch_size
+        Frames per `qe static` job. More than one needs a Maker that labels in a given
+        folder, as EspressoStaticMaker does.
+    parallel
+        Frames of a batch that are labelled at a time. On a laptop two serial pw.x are
+        faster than one on two MPI processes.
+    min_success_fraction
+        Share of the frames sent to the engine that must have a label; below it the
+        stage fails, and says why.
+    max_force
+        Labels with a larger force on an atom (eV/A) are kept out of the shard and
+        reported. None: no limit.
+    max_labels
+        Most frames to send to the engine. None: no limit.
+    min_distance_fraction
+        Frames with atoms closer than this fraction of their covalent radii's sum are
+        not sent.
+    volume_per_atom
+        Smallest and largest volume per atom (A^3) of the fully periodic frames that are
+        sent. None: any.
+    split_fractions
+        Shares of the frames that train, validate and test.
+    split_by
+        Metadata column, for example ``"parent"``, whose equals share a set.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> maker = LabellingMaker(static_maker=EspressoStaticMaker(protocol="fast"))
+    >>> [job.name for job in maker.make(bulk("Si")).jobs]
+    ['plan labels']
+    """
+
+    name: str = "labelling"
+    static_maker: Maker = field(default_factory=EspressoStaticMaker)
+    batch_size: int = 1
+    parallel: int = 1
+    min_success_fraction: float = 0.8
+    max_force: float | None = 100.0
+    max_labels: int | None = None
+    min_distance_fraction: float = 0.5
+    volume_per_atom: tuple[float, float] | None = None
+    split_fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    split_by: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "parallel"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: use 1 or more")
+        if not 0 <= self.min_success_fraction <= 1:
+            raise ValueError(
+                f"min_success_fraction is {self.min_success_fraction}: use a share "
+                "between 0 and 1"
+            )
+        batches = self.batch_size > 1 or self.parallel > 1
+        if batches and not isinstance(self.static_maker, LabelsInFolder):
+            raise ValueError(
+                f"batch_size={self.batch_size} and parallel={self.parallel} need a "
+                "Maker with `label_in(structure, folder)`, which "
+                f"{type(self.static_maker).__name__} lacks: it works in the process's "
+                "current folder, which threads share. Set both to 1"
+            )
+        if self.parallel > self.batch_size:
+            raise ValueError(
+                f"parallel={self.parallel} frames at a time need a batch_size of at "
+                f"least as many, not {self.batch_size}"
+            )
+
+    def make(
+        self, dataset: Any, existing: Sequence[Any] | None = None, seed: int = 0
+    ) -> Flow:
+        """
+        Make the flow that labels a dataset.
+
+        Parameters
+        ----------
+        dataset
+            Frames, or a reference to a stage's document or dataset: whatever
+            ``Dataset.load`` takes. Labelled frames pass through.
+        existing
+            Labelled shards of earlier iterations, or references to them: their frames
+            are not labelled again, and new frames' sets respect theirs.
+        seed
+            Decides the sets of new frames, and the draw where `max_labels` limits it.
+
+        Returns
+        -------
+        Flow
+            Its output is a :class:`LabellingDoc`.
+        """
+        plan = self.plan(_portable(dataset), list(existing or []), seed)
+        plan.name = "plan labels"
+        return Flow([plan], output=plan.output, name=self.name)
+
+    @fan_out_job
+    def plan(self, dataset: Any, existing: list[Any], seed: int) -> Response:
+        """Replace this job by one for each frame or batch, and one that collects."""
+        known = Dataset.load(existing)
+        plan = plan_labels(
+            Dataset.load(dataset),
+            known,
+            self._problem,
+            max_labels=self.max_labels,
+            seed=seed,
+        )
+        self._split(plan.frames, known, seed)  # its options, before DFT is spent
+        jobs, outputs = self._label_jobs(plan)
+        collect = self.collect(
+            frames=plan.frames.to_artifact("frames.h5"),
+            outputs=outputs,
+            existing=existing,
+            failures=plan.failures,
+            counts={
+                "n_duplicates": plan.n_duplicates,
+                "n_postponed": plan.n_postponed,
+            },
+            seed=seed,
+        )
+        collect.name = "collect labels"
+        flow = Flow([*jobs, collect], output=collect.output, name=self.name)
+        return Response(replace=flow)
+
+    @stage_job(LabellingDoc, tolerant=True)
+    def collect(
+        self,
+        frames: Artifact,
+        outputs: list[dict[str, Any]],
+        existing: list[Any],
+        failures: list[LabelFailure],
+        counts: dict[str, int],
+        seed: int,
+    ) -> LabellingDoc:
+        """Gather the labels into one shard; failed jobs' outputs arrive as None."""
+        if any(shard is None for shard in existing):
+            raise ValueError("an earlier shard is missing: rerun the job that made it")
+        everything = Dataset.load(frames)
+        collected = collect_outputs(everything, outputs)
+        n_sent = len(collected.labels) + len(collected.failures)
+        check_success(n_sent, collected.failures, self.min_success_fraction)
+        shard = labelled_shard(everything, collected, self.max_force)
+        shard = self._split(shard, Dataset.load(existing), seed)
+        failures = [*map(LabelFailure.model_validate, failures), *collected.failures]
+        return LabellingDoc(
+            dataset=shard.to_artifact("labels.h5"),
+            n_labelled=len(shard),
+            n_computed=len(collected.labels),
+            n_failed=len(failures),
+            failures=failures,
+            n_corrected=collected.n_corrected,
+            splits={
+                name: int((shard.info["split"] == name).sum())
+                for name in ("train", "val", "test")
+            },
+            seconds=collected.seconds,
+            versions={**package_versions(), **collected.versions},
+            **counts,
+        )
+
+    def _label_jobs(
+        self, plan: LabellingPlan
+    ) -> tuple[list[Job | Flow], list[dict[str, Any]]]:
+        """Make the jobs that label, and references to what they give."""
+        maker: Any = self.static_maker
+        if hasattr(maker, "fail_softly"):
+            maker = replace(maker, fail_softly=True)
+        if self.batch_size == 1:
+            return _frame_jobs(maker, plan)
+        jobs: list[Job | Flow] = []
+        outputs = []
+        for start in range(0, len(plan.to_label), self.batch_size):
+            indices = plan.to_label[start : start + self.batch_size]
+            frames = plan.frames[indices].to_artifact("frames.h5")
+            batch = label_frames(maker, frames, self.parallel)
+            batch.name = maker.name
+            jobs.append(batch)
+            outputs.append(
+                {
+                    "frames": indices.tolist(),
+                    "job": batch.uuid,
+                    "dataset": batch.output.dataset,
+                    "runs": batch.output.runs,
+                    "versions": batch.output.versions,
+                }
+            )
+        return jobs, outputs
+
+    def _problem(self, atoms: Atoms) -> str | None:
+        """Say why a frame must not be sent, or None."""
+        return geometry_problem(
+            atoms,
+            min_distance_fraction=self.min_distance_fraction,
+            volume_per_atom=self.volume_per_atom,
+        )
+
+    def _split(self, frames: Dataset, existing: Dataset, seed: int) -> Dataset:
+        """
+        Give the frames their sets.
+
+        The first shard of a campaign gets no empty set, if it has frames enough.
+        """
+        options: dict[str, Any] = {
+            "fractions": self.split_fractions,
+            "seed": derive_seed(seed, "splits"),
+            "group_by": self.split_by,
+        }
+        if len(existing) == 0:
+            try:
+                return assign_splits(frames, existing=None, **options)
+            except ValueError as error:
+                if "too few frames" not in str(error):
+                    raise
+        return assign_splits(frames, existing=existing, **options)
+
+
+@stage_job(BatchDoc)
+def label_frames(
+    static_maker: LabelsInFolder, frames: Artifact, parallel: int
+) -> BatchDoc:
+    """Label the frames of one batch in the job's folder."""
+    return label_batch(
+        static_maker, Dataset.load(frames), Path.cwd(), parallel=parallel
+    )
+
+
+def _frame_jobs(
+    maker: Maker, plan: LabellingPlan
+) -> tuple[list[Job | Flow], list[dict[str, Any]]]:
+    """Make one job a frame, and references to its static document."""
+    jobs: list[Job | Flow] = []
+    outputs = []
+    for index in plan.to_label:
+        job = maker.make(to_structure(plan.frames[int(index)]))
+        document = job.output
+        output = {
+            "frames": [int(index)],
+            "job": job.uuid,
+            "energy": document.output.energy,
+            "forces": document.output.forces,
+            "stress": document.output.stress,
+            "folder": document.dir_name,
+        }
+        if hasattr(maker, "fail_softly"):
+            names = ("state", "errors", "corrections", "seconds", "versions")
+            output |= {name: getattr(document, name) for name in names}
+        jobs.append(job)
+        outputs.append(output)
+    return jobs, outputs
+
+
+def _portable(dataset: Any) -> Any:
+    """Turn frames that are at hand into what a job carries anywhere."""
+    items = dataset if isinstance(dataset, list | tuple) else [dataset]
+    if any(isinstance(item, OutputReference | Artifact | dict) for item in items):
+        return dataset
+    return Dataset.load(dataset).to_artifact("dataset.h5")
