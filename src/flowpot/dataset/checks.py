@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import info
+from flowpot.dataset.where import Where
 
 _LAST_ELEMENT = 118
 _FLAT = 1e-6
@@ -16,9 +17,7 @@ _ASYMMETRY = 1e-3
 """Stress tensors may deviate from symmetry by this share of their largest component."""
 
 
-def checked(
-    fields: Mapping[str, Any], source: str = "", first: int = 0
-) -> dict[str, Any]:
+def checked(fields: Mapping[str, Any], where: Where | None = None) -> dict[str, Any]:
     """
     Convert the arrays of a Dataset to their types, and check their content.
 
@@ -26,41 +25,26 @@ def checked(
     ----------
     fields
         The arrays, as the constructor of Dataset takes them.
-    source
+    where
         The file they come from, for messages.
-    first
-        The number of the first frame in that file, for messages.
 
     Returns
     -------
     dict
         The arrays, labels filled with NaN where None.
     """
-    where = _Where(source, first)
+    where = where or Where()
     made = _shaped(fields, where)
     _check_atoms(made, where)
     _check_cells(made, where)
     _check_labels(made, where)
     made["stress"] = _symmetric(made["stress"], where)
     n = len(made["offsets"]) - 1
-    made["info"] = info.checked_columns(fields.get("info") or {}, n)
+    made["info"] = info.checked_columns(fields.get("info") or {}, n, where)
     return made
 
 
-class _Where:
-    """Names a file and a frame in messages."""
-
-    def __init__(self, source: str, first: int) -> None:
-        self.source, self.first = source, first
-
-    def error(self, message: str) -> ValueError:
-        return ValueError(f"{self.source}: {message}" if self.source else message)
-
-    def frame(self, frame: Any, message: str) -> ValueError:
-        return self.error(f"frame {int(frame) + self.first}: {message}")
-
-
-def _shaped(fields: Mapping[str, Any], where: _Where) -> dict[str, Any]:
+def _shaped(fields: Mapping[str, Any], where: Where) -> dict[str, Any]:
     """Check the shapes, and give the arrays the types that a Dataset has."""
     offsets = np.asarray(fields["offsets"], np.int64)
     n, atoms = len(offsets) - 1, len(fields["numbers"])
@@ -94,7 +78,7 @@ def _shaped(fields: Mapping[str, Any], where: _Where) -> dict[str, Any]:
     return made
 
 
-def _check_atoms(fields: Mapping[str, Any], where: _Where) -> None:
+def _check_atoms(fields: Mapping[str, Any], where: Where) -> None:
     numbers, offsets = fields["numbers"], fields["offsets"]
     unknown = np.flatnonzero((numbers < 1) | (numbers > _LAST_ELEMENT))
     if len(unknown):
@@ -112,7 +96,7 @@ def _check_atoms(fields: Mapping[str, Any], where: _Where) -> None:
         )
 
 
-def _check_cells(fields: Mapping[str, Any], where: _Where) -> None:
+def _check_cells(fields: Mapping[str, Any], where: Where) -> None:
     cell, pbc = fields["cell"], fields["pbc"]
     bad = first_not_finite(cell)
     if bad is not None:
@@ -133,7 +117,7 @@ def _check_cells(fields: Mapping[str, Any], where: _Where) -> None:
         )
 
 
-def _check_labels(fields: Mapping[str, Any], where: _Where) -> None:
+def _check_labels(fields: Mapping[str, Any], where: Where) -> None:
     offsets = fields["offsets"]
     for name in ("energy", "forces", "stress"):
         values = fields[name]
@@ -159,7 +143,7 @@ def _check_labels(fields: Mapping[str, Any], where: _Where) -> None:
             )
 
 
-def _symmetric(stress: NDArray[np.float64], where: _Where) -> NDArray[np.float64]:
+def _symmetric(stress: NDArray[np.float64], where: Where) -> NDArray[np.float64]:
     """Check that stress tensors are symmetric, and make them exactly so."""
     turned = stress.transpose(0, 2, 1)
     if np.array_equal(stress, turned, equal_nan=True):

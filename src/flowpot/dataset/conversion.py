@@ -1,7 +1,7 @@
 """Frames from and to ASE Atoms: labels, metadata, geometry."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
 from flowpot.dataset import info
-from flowpot.dataset.labels import ASE_KEYS, MACE_KEYS, PROPERTIES, LabelKeys
+from flowpot.dataset.labels import MACE_KEYS, PROPERTIES, LabelKeys
 from flowpot.dataset.selection import EMPTY
+from flowpot.dataset.where import Where
 
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
@@ -58,7 +59,9 @@ def geometry(
 
 
 def label_arrays(
-    found: Sequence[Mapping[str, Any]], sizes: Sequence[int]
+    found: Sequence[Mapping[str, Any]],
+    sizes: Sequence[int] | NDArray[np.int64],
+    where: Where | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """
     Join the labels of frames, NaN where a frame has none.
@@ -70,42 +73,46 @@ def label_arrays(
         3x3, nine components in rows, or six in Voigt's order).
     sizes
         Number of atoms of each frame.
+    where
+        The file they come from, for messages.
     """
+    where = where or Where()
     energy = np.full(len(found), np.nan)
     forces = np.full((sum(sizes), 3), np.nan)
     stress = np.full((len(found), 3, 3), np.nan)
     start = 0
     for frame, (labels, size) in enumerate(zip(found, sizes, strict=True)):
         if "energy" in labels:
-            energy[frame] = _number(labels["energy"], frame)
+            energy[frame] = _number(labels["energy"], frame, where)
         if "forces" in labels:
             given = np.asarray(labels["forces"], float)
             if given.shape != (size, 3):
-                raise ValueError(
-                    f"frame {frame}: forces have shape {given.shape}, {size} atoms "
-                    f"need ({size}, 3): remove or recompute them"
+                raise where.frame(
+                    frame,
+                    f"forces have shape {given.shape}, {size} atoms "
+                    f"need ({size}, 3): remove or recompute them",
                 )
             forces[start : start + size] = given
         if "stress" in labels:
-            stress[frame] = _tensor(labels["stress"], frame)
+            stress[frame] = _tensor(labels["stress"], frame, where)
         start += size
     return {"energy": energy, "forces": forces, "stress": stress}
 
 
-def _number(value: Any, frame: int) -> float:
+def _number(value: Any, frame: int, where: Where) -> float:
     array = np.asarray(value)
     if array.size != 1 or array.dtype.kind not in "iuf":
-        raise ValueError(f"frame {frame}: energy is {value!r}: give one number in eV")
+        raise where.frame(frame, f"energy is {value!r}: give one number in eV")
     return float(array.reshape(()))
 
 
-def _tensor(value: Any, frame: int) -> NDArray[np.float64]:
+def _tensor(value: Any, frame: int, where: Where) -> NDArray[np.float64]:
     array = np.asarray(value, float)
     if array.shape == (6,):
         return voigt_6_to_full_3x3_stress(array)
     if array.size != 9:  # noqa: PLR2004
-        raise ValueError(
-            f"frame {frame}: stress has shape {array.shape}: give (3, 3), (9,) or (6,)"
+        raise where.frame(
+            frame, f"stress has shape {array.shape}: give (3, 3), (9,) or (6,)"
         )
     return array.reshape(3, 3)
 
@@ -113,7 +120,7 @@ def _tensor(value: Any, frame: int) -> NDArray[np.float64]:
 def _labels(atoms: Atoms, keys: LabelKeys) -> dict[str, Any]:
     """Labels of one frame: named ones before the calculator's."""
     found = dict(_calculated(atoms))
-    held = {**atoms.info, **{keys.forces: atoms.arrays.get(keys.forces)}}
+    held = {**atoms.info, keys.forces: atoms.arrays.get(keys.forces)}
     for name in PROPERTIES:
         value = held.get(getattr(keys, name))
         if value is not None:
@@ -138,7 +145,7 @@ def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
     """Give each frame as Atoms: see `Dataset.to_atoms`."""
     bounds = fields["offsets"].tolist()
     stress = fields["stress"][:, *_VOIGT]
-    energies = fields["energy"].tolist()
+    energies, forces = fields["energy"].tolist(), fields["forces"]
     n = len(bounds) - 1
     for frame, record in enumerate(info.records_of(fields["info"], n)):
         rows = slice(bounds[frame], bounds[frame + 1])
@@ -149,17 +156,13 @@ def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
             pbc=fields["pbc"][frame],
             info=record,
         )
-        labels = zip(
-            ASE_NAMES,
-            (energies[frame], fields["forces"][rows], stress[frame]),
-            strict=True,
-        )
-        results = {
-            k: v for k, v in labels if not np.isnan(v if k == "energy" else v.flat[0])
-        }
+        results = {}
+        if not isnan(energies[frame]):
+            results["energy"] = energies[frame]
+        if not isnan(forces[bounds[frame], 0]):
+            results["forces"] = forces[rows]
+        if not isnan(stress[frame, 0]):
+            results["stress"] = stress[frame]
         if results:
             atoms.calc = SinglePointCalculator(atoms, **results)
         yield atoms
-
-
-ASE_NAMES = tuple(getattr(ASE_KEYS, name) for name in PROPERTIES)

@@ -1,6 +1,5 @@
 """The frames that flow between the stages: columns of arrays, not lists of objects."""
 
-import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -78,7 +77,8 @@ class Dataset(MSONable):
     >>> frames = frames.with_info(config_type=["input", "vacancy"])
     >>> len(frames), frames.n_atoms.tolist(), len(frames.labelled)
     (2, [2, 2], 0)
-    >>> frames[frames.info["config_type"] == "vacancy"][0].symbols.get_chemical_formula()
+    >>> vacancies = frames[frames.info["config_type"] == "vacancy"]
+    >>> vacancies[0].symbols.get_chemical_formula()
     'C2'
     """
 
@@ -114,7 +114,7 @@ class Dataset(MSONable):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by the arrays alone."""
-        return type(self)._of, ({**self.fields, "info": dict(self.info)},)
+        return self._of, ({**self.fields, "info": dict(self.info)},)
 
     # -- a sequence of frames ----------------------------------------------------
     def __len__(self) -> int:
@@ -205,7 +205,7 @@ class Dataset(MSONable):
 
     # -- sets of frames ----------------------------------------------------------
     @classmethod
-    def concatenate(cls, datasets: Iterable[Self]) -> Self:
+    def concatenate(cls, datasets: "Iterable[Dataset]") -> Self:
         """Join datasets; a column that one lacks is missing for its frames."""
         return cls._of(selection.concatenate([each.fields for each in datasets]))
 
@@ -317,7 +317,9 @@ class Dataset(MSONable):
         for fields in files.stream(path, frames=frames, keys=keys, progress=progress):
             yield cls._of(fields)
 
-    def write(self, path: str | Path, *, keys: LabelKeys = MACE_KEYS) -> Path:
+    def write(
+        self, path: str | Path, *, keys: LabelKeys = MACE_KEYS, fill: bool = False
+    ) -> Path:
         """
         Write extxyz or HDF5, by the suffix; the file appears whole or not at all.
 
@@ -327,8 +329,11 @@ class Dataset(MSONable):
             The file; an existing one is replaced.
         keys
             The names of the labels in an extxyz file.
+        fill
+            Whether extxyz files give, as NaN, labels that only other frames have.
+            metatrain wants this: it drops a label that any frame lacks.
         """
-        return files.write(self.fields, Path(path), keys=keys)
+        return files.write(self.fields, Path(path), keys=keys, fill=fill)
 
     def to_bytes(self) -> bytes:
         """Give the content of the HDF5 file."""
@@ -356,11 +361,10 @@ class Dataset(MSONable):
 
     def as_dict(self) -> dict[str, Any]:
         """Serialise for a job's inputs: as an Artifact, never as nested lists."""
-        held = self.to_artifact()
         return {
             "@module": type(self).__module__,
             "@class": type(self).__name__,
-            "artifact": held.model_dump(),
+            "artifact": self.to_artifact().model_dump(),
         }
 
     @classmethod

@@ -1,15 +1,22 @@
 """Datasets from and to files, by suffix."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flowpot.dataset import extxyz, hdf5, selection
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+from flowpot.dataset import extxyz_read, extxyz_write, hdf5, selection
 from flowpot.dataset.labels import LabelKeys
 from flowpot.dataset.storage import replacing
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 EXTXYZ_SUFFIXES = (".xyz", ".extxyz")
+_LONG = 100_000_000
+"""Reading this many bytes takes long enough to show progress."""
 Paths = str | Path | Iterable[str | Path]
 
 
@@ -21,23 +28,63 @@ def stream(
     progress: bool | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Read files piece by piece: see `Dataset.stream`."""
-    for each in [path] if isinstance(path, str | Path) else path:
-        file = Path(each).expanduser()
-        if _is_hdf5(file):
-            yield from hdf5.stream(file, frames)
-        else:
-            yield from extxyz.stream(file, frames, keys)
+    given = [path] if isinstance(path, str | Path) else path
+    paths = [Path(each).expanduser() for each in given]
+    sizes = {each: _size(each) for each in paths}
+    if frames is not None and frames < 1:
+        raise ValueError(f"frames is {frames}: give the frames per piece, at least 1")
+    with _progress_bar(sum(sizes.values()), progress) as advance:
+        for file in paths:
+            if _is_hdf5(file):
+                yield from hdf5.stream(file, frames)
+                advance(sizes[file])
+            else:
+                for piece in extxyz_read.stream(file, keys=keys, advance=advance):
+                    yield from _cut(piece, frames)
 
 
-def write(fields: Mapping[str, Any], path: Path, *, keys: LabelKeys) -> Path:
+def _size(path: Path) -> int:
+    """Give the size of a file that can be read, before anything is read."""
+    _is_hdf5(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such file")
+    return path.stat().st_size
+
+
+def _cut(fields: Mapping[str, Any], frames: int | None) -> Iterator[dict[str, Any]]:
+    """Cut a piece into pieces of some frames."""
+    n = len(fields["offsets"]) - 1
+    step = frames or n
+    for start in range(0, n, step):
+        yield selection.select(fields, slice(start, start + step))
+
+
+@contextmanager
+def _progress_bar(total: int, show: bool | None) -> Iterator[Callable[[int], None]]:
+    """Show how many bytes of a total are read; give the function that counts them."""
+    if show is None:
+        show = total >= _LONG and sys.stderr.isatty()
+    columns = (
+        *("[progress.description]{task.description}", BarColumn()),
+        *(DownloadColumn(), TimeRemainingColumn()),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not show) as bar:
+        task = bar.add_task("reading frames", total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def write(
+    fields: Mapping[str, Any], path: Path, *, keys: LabelKeys, fill: bool
+) -> Path:
     """Write a file, whole or not at all: see `Dataset.write`."""
     path = path.expanduser()
-    hdf5_form = _is_hdf5(path)
+    as_hdf5 = _is_hdf5(path)
     with replacing(path) as temporary:
-        if hdf5_form:
+        if as_hdf5:
             hdf5.write(temporary, fields)
         else:
-            extxyz.write(temporary, fields, keys)
+            extxyz_write.write(temporary, fields, keys, fill=fill)
     return path
 
 

@@ -67,13 +67,13 @@ def _steps(lengths: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def _raw(array: NDArray[Any]) -> memoryview:
     """Give the bytes of an array."""
-    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def first_of_each(
     prints: NDArray[np.str_], labelled: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Give one frame of each fingerprint, in order: the first labelled, or the first."""
+    """Give the first labelled frame of each fingerprint, or the first, in order."""
     order = np.argsort(~labelled, kind="stable")
     _, first = np.unique(prints[order], return_index=True)
     return np.sort(order[first])

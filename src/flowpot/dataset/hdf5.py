@@ -16,10 +16,12 @@ from urllib.parse import quote, unquote
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from flowpot.dataset import checks
 from flowpot.dataset.labels import PROPERTIES
-from flowpot.dataset.selection import EMPTY
+from flowpot.dataset.selection import PER_ATOM, PER_FRAME
+from flowpot.dataset.where import Where
 
 FORMAT = "flowpot dataset"
 VERSION = 1
@@ -68,22 +70,42 @@ def _write_column(group: h5py.Group, name: str, column: Any) -> None:
 
 def from_bytes(content: bytes) -> dict[str, Any]:
     """Read the content of an HDF5 file."""
-    return _open(io.BytesIO(content), "the HDF5 content")
+    (fields,) = _stream(io.BytesIO(content), "the HDF5 content", None)
+    return fields
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Read an HDF5 file."""
-    return _open(path, str(path))
+def stream(path: Path, frames: int | None = None) -> Iterator[dict[str, Any]]:
+    """
+    Read an HDF5 file in pieces of some frames, or (None) at once.
+
+    Yields
+    ------
+    dict
+        The arrays of a Dataset.
+
+    Raises
+    ------
+    ValueError
+        Where the file is truncated, or is no dataset of flowpot.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    return _stream(path, str(path), frames)
 
 
-def _open(source: Any, name: str) -> dict[str, Any]:
+def _stream(source: Any, name: str, frames: int | None) -> Iterator[dict[str, Any]]:
     try:
         with h5py.File(source, "r") as file:
             _check_format(file, name)
-            return checks.checked(_read(file), name)
+            offsets = file["offsets"][()]
+            n = len(offsets) - 1
+            for start in range(0, max(n, 1), frames or max(n, 1)):
+                piece = slice(start, min(start + (frames or n), n))
+                fields = _read(file, offsets[piece.start : piece.stop + 1], piece)
+                yield checks.checked(fields, Where(name, start))
     except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(
-            f"{name} is not a whole HDF5 dataset of flowpot ({error}): it may be "
+            f"{name}: it is not a whole HDF5 dataset of flowpot ({error}): it may be "
             "truncated; write or copy it again"
         ) from error
 
@@ -91,34 +113,30 @@ def _open(source: Any, name: str) -> dict[str, Any]:
 def _check_format(file: h5py.File, name: str) -> None:
     if file.attrs.get("format") != FORMAT:
         raise ValueError(
-            f"{name} is HDF5, but not a flowpot dataset: convert it with "
+            f"{name}: it is HDF5, but not a flowpot dataset: convert it with "
             "Dataset.from_atoms(...).write(...)"
         )
     version = int(file.attrs["version"])
     if version > VERSION:
         raise ValueError(
-            f"{name} has format version {version}, this flowpot reads up to {VERSION}: "
-            "upgrade flowpot"
+            f"{name}: it has format version {version}, this flowpot reads up to "
+            f"{VERSION}: upgrade flowpot"
         )
 
 
-def _read(file: h5py.File) -> dict[str, Any]:
-    fields = {name: file[name][()] for name in file if name in (*EMPTY, "offsets")}
-    fields["numbers"] = fields["numbers"].astype(np.int64)
-    fields["info"] = dict(_read_columns(file["info"]))
-    return fields
+def _read(file: h5py.File, offsets: NDArray[np.int64], frames: slice) -> dict[str, Any]:
+    """Read some consecutive frames."""
+    atoms = slice(offsets[0], offsets[-1])
+    fields = {name: file[name][atoms] for name in PER_ATOM if name in file}
+    fields |= {name: file[name][frames] for name in PER_FRAME if name in file}
+    columns = {
+        unquote(name): _column(held, frames) for name, held in file["info"].items()
+    }
+    return {**fields, "offsets": offsets - offsets[0], "info": columns}
 
 
-def _read_columns(group: h5py.Group) -> Iterator[tuple[str, Any]]:
-    for name, held in group.items():
-        if isinstance(held, h5py.Dataset):
-            yield unquote(name), held[()]
-            continue
-        categories = [*held["categories"].asstr()[()], None]
-        texts = np.empty(len(categories), object)
-        texts[:] = categories
-        yield unquote(name), texts[held["codes"][()]]
-
-
-def stream(path: Path, frames: int | None) -> Iterator[dict[str, Any]]:
-    yield read(path)
+def _column(held: h5py.Dataset | h5py.Group, frames: slice) -> NDArray[Any]:
+    if isinstance(held, h5py.Dataset):
+        return held[frames]
+    texts = np.array([*held["categories"].asstr()[()], None], object)
+    return texts[held["codes"][frames]]

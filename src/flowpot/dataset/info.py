@@ -18,17 +18,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flowpot.dataset.where import Where
+
 Column = NDArray[Any]
 JSON_PREFIX = "_JSON "
 RESERVED = frozenset(
-    ("numbers", "positions", "cell", "pbc", "offsets")
-    + ("energy", "forces", "stress", "Lattice", "Properties", "species", "pos")
+    (
+        *("numbers", "positions", "cell", "pbc", "offsets"),
+        *("energy", "forces", "stress"),
+        *("Lattice", "Properties", "species", "pos"),
+    )
 )
 _NAME = re.compile(r"""[^\s="'\[\]{},\\]+""")
+_COLUMN_TYPES = {"b": np.bool_, "i": np.int64, "f": np.float64}
 _LARGEST_INT = 2**63 - 1
 
 
-def as_column(values: Sequence[Any] | NDArray[Any]) -> Column:
+def as_column(
+    values: Sequence[Any] | NDArray[Any], where: Where | None = None
+) -> Column:
     """
     Make a column of one value per frame.
 
@@ -36,26 +44,24 @@ def as_column(values: Sequence[Any] | NDArray[Any]) -> Column:
     ----------
     values
         The values, None where missing.
+    where
+        The file they come from, for messages.
 
     Returns
     -------
     numpy.ndarray
         Of dtype bool, int64, float64, or object (str and None).
     """
-    array = values if isinstance(values, np.ndarray) else None
-    if array is not None and array.ndim == 1:
-        if array.dtype.kind == "b":
-            return array
-        if array.dtype.kind == "f":
-            return array.astype(np.float64, copy=False)
-        if array.dtype.kind in "iu" and (not array.size or array.max() < _LARGEST_INT):
-            return array.astype(np.int64, copy=False)
-        values = array.tolist()
+    if isinstance(values, np.ndarray):
+        dtype = _COLUMN_TYPES.get(values.dtype.kind)
+        if dtype is not None:
+            return values.astype(dtype, copy=False)
+        values = values.tolist()
     plain = [plain_value(value) for value in values]
     kinds = {type(value) for value in plain} - {type(None)}
     missing = None in plain
     if not kinds or str in kinds:
-        return _text_column(plain)
+        return _text_column(plain, where or Where())
     if kinds == {bool} and not missing:
         return np.array(plain, bool)
     if float in kinds or missing:
@@ -81,14 +87,15 @@ def plain_value(value: Any) -> str | bool | int | float | None:
     return JSON_PREFIX + json.dumps(value)
 
 
-def _text_column(plain: list[Any]) -> Column:
+def _text_column(plain: list[Any], where: Where) -> Column:
     column = np.empty(len(plain), object)
     column[:] = [v if v is None or isinstance(v, str) else str(v) for v in plain]
     for frame, text in enumerate(column):
         if text is not None and ("\0" in text or not _encodable(text)):
-            raise ValueError(
-                f"frame {frame}: metadata {text!r} has a character that files cannot "
-                "hold (NUL or a lone surrogate): remove it"
+            raise where.frame(
+                frame,
+                f"metadata {text!r} has a character that files cannot hold (NUL or a "
+                "lone surrogate): remove it",
             )
     return column
 
@@ -114,7 +121,9 @@ def check_name(name: str) -> None:
         )
 
 
-def checked_columns(columns: Mapping[str, Any], n: int) -> dict[str, Column]:
+def checked_columns(
+    columns: Mapping[str, Any], n: int, where: Where | None = None
+) -> dict[str, Column]:
     """Convert every column, and check its name and its length."""
     made = {}
     for name, values in columns.items():
@@ -124,7 +133,7 @@ def checked_columns(columns: Mapping[str, Any], n: int) -> dict[str, Column]:
                 f"metadata column {name!r} has {len(values)} entries for {n} frames: "
                 "give one per frame"
             )
-        made[name] = as_column(values)
+        made[name] = as_column(values, where)
     return made
 
 
@@ -142,7 +151,9 @@ def with_columns(
     return new
 
 
-def columns_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
+def columns_of(
+    records: Sequence[Mapping[str, Any]], where: Where | None = None
+) -> dict[str, Column]:
     """
     Turn the metadata of each frame (``atoms.info``) into columns.
 
@@ -155,10 +166,10 @@ def columns_of(records: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
         if name in RESERVED:
             continue
         try:
-            columns[name] = as_column([record.get(name) for record in records])
+            columns[name] = as_column([record.get(name) for record in records], where)
         except TypeError as error:
             warnings.warn(f"metadata {name!r} is dropped: {error}", stacklevel=2)
-    return checked_columns(columns, len(records))
+    return checked_columns(columns, len(records), where)
 
 
 def records_of(info: Mapping[str, Column], n: int) -> Iterable[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Which frames train, which validate, which test: decided once, for ever."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,7 @@ def assign_splits(
     *,
     fractions: Sequence[float] = (0.8, 0.1, 0.1),
     seed: int = 0,
-    existing: "Dataset | Iterable[Dataset] | None" = None,
+    existing: Any = None,
     group_by: str | None = None,
 ) -> "Dataset":
     """
@@ -46,7 +46,8 @@ def assign_splits(
     seed
         Seed of the draw.
     existing
-        What earlier iterations have: frames with their sets.
+        What earlier iterations have: frames with their sets, in any form that
+        `Dataset.load` takes.
     group_by
         ``"parent"`` or ``"trajectory"`` (or any metadata column): frames that share
         its value share a set. By parent, children also follow a parent that is itself
@@ -99,13 +100,11 @@ def _checked_fractions(fractions: Sequence[float]) -> NDArray[np.float64]:
     return shares
 
 
-def _joined_existing(
-    dataset: "Dataset", existing: "Dataset | Iterable[Dataset] | None"
-) -> "Dataset":
+def _joined_existing(dataset: "Dataset", existing: Any) -> "Dataset":
     kind = type(dataset)
     if existing is None:
         return kind.concatenate([])
-    known = existing if isinstance(existing, kind) else kind.concatenate(existing)
+    known = kind.load(existing)
     if len(known) and (_given(known) == _FREE).any():
         raise ValueError(
             "existing frames without a set (column 'split'): assign_splits them first"
@@ -144,7 +143,7 @@ def _units(
     group_by: str | None,
 ) -> NDArray[np.int64]:
     """
-    Number the sets of frames that must stay together, shape (n,).
+    Give each frame the number of the set of frames it must stay with, shape (n,).
 
     They are the connected components of the graph of frames and what they share.
     """

@@ -1,0 +1,83 @@
+"""The comment line of an extxyz frame: names and values, as ASE understands them."""
+
+import json
+import re
+from typing import Any
+
+from ase.io.extxyz import key_val_str_to_dict
+
+from flowpot.dataset.info import JSON_PREFIX
+
+_PAIR = re.compile(
+    r"""([^\s="'\[\]{},\\]+)=(?:"([^"\\]*)"|([^\s="'\[\]{}\\]+))(?:\s+|$)"""
+)
+_TOKEN = re.compile(r"[^\s,]+")
+_TRUTH = {
+    **dict.fromkeys(("T", "true", "True", "TRUE"), True),
+    **dict.fromkeys(("F", "false", "False", "FALSE"), False),
+}
+_LARGEST_INT = 2**63 - 1
+_AS_TEXT = ("Lattice", "Properties")
+
+
+def parse_comment(line: str) -> dict[str, Any]:
+    """
+    Parse a comment line.
+
+    Lines of plain ``name=value`` and ``name="value"`` pairs, which are nearly all, are
+    parsed here, many times faster than by ASE; any other line is left to ASE.
+
+    Parameters
+    ----------
+    line
+        The line.
+
+    Returns
+    -------
+    dict
+        Values by name: str, bool, int or float, lists where there are several, what
+        JSON text stands for; `Lattice` (vector after vector) and `Properties` as text.
+    """
+    line = line.strip()
+    values: dict[str, Any] = {}
+    end = 0
+    for match in _PAIR.finditer(line):
+        if match.start() != end:
+            break
+        end = match.end()
+        name, quoted, bare = match.groups()
+        text = bare if quoted is None else quoted
+        values[name] = text if name in _AS_TEXT else value_of(text)
+    return values if end == len(line) else _parse_by_ase(line)
+
+
+def _parse_by_ase(line: str) -> dict[str, Any]:
+    values = key_val_str_to_dict(line)
+    if "Lattice" in values:
+        # ASE gives the vectors as columns.
+        values["Lattice"] = " ".join(map(repr, values["Lattice"].T.ravel().tolist()))
+    return values
+
+
+def value_of(text: str) -> Any:
+    """Tell what a value stands for: numbers, truth values, JSON, or the text itself."""
+    tokens = _TOKEN.findall(text)
+    if not tokens:
+        return text
+    found: Any
+    for convert in (_int, float, _TRUTH.__getitem__):
+        try:
+            found = [convert(token) for token in tokens]
+        except (ValueError, KeyError):
+            continue
+        return found[0] if len(found) == 1 else found
+    if text.startswith(JSON_PREFIX):
+        return json.loads(text.removeprefix(JSON_PREFIX))
+    return text
+
+
+def _int(token: str) -> int:
+    number = int(token)
+    if abs(number) > _LARGEST_INT:
+        raise ValueError(f"{token} is too large for an integer column")
+    return number

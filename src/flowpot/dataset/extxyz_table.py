@@ -1,0 +1,187 @@
+"""The atoms' lines of extxyz frames: columns of numbers, read many frames at a time."""
+
+import csv
+import io
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+
+from flowpot.dataset.where import Where
+
+_TRIPLE = 3
+_COORDINATES = 3
+
+
+@dataclass(frozen=True)
+class Layout:
+    """
+    Which columns the atoms' lines have.
+
+    Parameters
+    ----------
+    width
+        Number of columns.
+    species
+        The column of chemical symbols or atomic numbers.
+    vectors
+        The first column of each property of three reals (positions are ``pos``).
+    """
+
+    width: int
+    species: int
+    vectors: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Body:
+    """The atoms' lines of one frame, and where they are in the file."""
+
+    text: bytes
+    n_atoms: int
+    frame: int
+    line: int
+
+
+def parse_layout(properties: str) -> Layout:
+    """
+    Parse a `Properties` value.
+
+    Examples
+    --------
+    >>> parse_layout("species:S:1:pos:R:3:REF_forces:R:3").vectors
+    {'pos': 1, 'REF_forces': 4}
+    """
+    parts = properties.split(":")
+    if len(parts) % _TRIPLE or not all(width.isdigit() for width in parts[2::3]):
+        raise ValueError(
+            f"Properties={properties} is malformed: use name:type:columns, repeated"
+        )
+    start = 0
+    species: dict[str, int] = {}
+    vectors: dict[str, int] = {}
+    for name, kind, width in zip(
+        parts[::3], parts[1::3], map(int, parts[2::3]), strict=True
+    ):
+        if (name, width) in (("species", 1), ("Z", 1)):
+            species[name] = start
+        elif (kind, width) == ("R", _COORDINATES):
+            vectors[name] = start
+        start += width
+    if not species or "pos" not in vectors:
+        raise ValueError(
+            f"Properties={properties} lacks species:S:1 (or Z:I:1) or pos:R:3: add them"
+        )
+    column = species.get("species", species.get("Z", 0))
+    return Layout(start, column, vectors)
+
+
+def read_table(
+    bodies: Sequence[Body], layout: Layout, names: Collection[str], where: Where
+) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
+    """
+    Read the atoms of frames that have one layout.
+
+    Parameters
+    ----------
+    bodies
+        The frames' lines, of A atoms in all.
+    layout
+        Their columns.
+    names
+        The vectors that are wanted, if the layout has them.
+    where
+        The file, for messages.
+
+    Returns
+    -------
+    numbers
+        Atomic numbers, shape (A,).
+    vectors
+        The wanted vectors by name, each of shape (A, 3).
+    """
+    wanted = {name: layout.vectors[name] for name in names if name in layout.vectors}
+    columns = [start + k for start in wanted.values() for k in range(_COORDINATES)]
+    try:
+        species, values = _fast(bodies, layout, columns)
+    except ValueError:
+        # Something is wrong, or NaN: look at every line, to read it or to say what.
+        species, values = _careful(bodies, layout, columns, where)
+    vectors = {name: values[:, 3 * i : 3 * i + 3] for i, name in enumerate(wanted)}
+    return _numbers(species, bodies, where), vectors
+
+
+def _fast(
+    bodies: Sequence[Body], layout: Layout, columns: Sequence[int]
+) -> tuple[pd.Series, NDArray[np.float64]]:
+    text = b"".join(body.text for body in bodies)
+    if len(text[: text.index(b"\n")].split()) != layout.width:
+        raise ValueError("the first line has another width")
+    table = pd.read_csv(
+        io.BytesIO(text),
+        sep=r"\s+",
+        engine="c",
+        header=None,
+        index_col=False,
+        names=list(range(layout.width)),
+        usecols=[layout.species, *columns],
+        dtype={layout.species: "category", **dict.fromkeys(columns, np.float64)},
+        na_filter=False,
+        quoting=csv.QUOTE_NONE,
+    )
+    if len(table) != sum(body.n_atoms for body in bodies):
+        raise ValueError("some lines are blank")
+    return table[layout.species], table[list(columns)].to_numpy()
+
+
+def _careful(
+    bodies: Sequence[Body], layout: Layout, columns: Sequence[int], where: Where
+) -> tuple[pd.Series, NDArray[np.float64]]:
+    species: list[str] = []
+    values = []
+    for body in bodies:
+        for number, line in enumerate(body.text.splitlines(), start=body.line):
+            tokens = line.decode(errors="replace").split()
+            if len(tokens) != layout.width:
+                raise where.frame(
+                    body.frame,
+                    f"line {number} has {len(tokens)} columns, Properties says "
+                    f"{layout.width}: {line[:60]!r}. Check the number of atoms and "
+                    "Properties, or whether the file was truncated",
+                )
+            try:
+                values.append([float(tokens[column]) for column in columns])
+            except ValueError as error:
+                raise where.frame(
+                    body.frame, f"line {number}: {error}: correct it"
+                ) from error
+            species.append(tokens[layout.species])
+    held = np.array(values, float).reshape(len(species), len(columns))
+    return pd.Series(species, dtype="category"), held
+
+
+def _numbers(
+    species: pd.Series, bodies: Sequence[Body], where: Where
+) -> NDArray[np.int64]:
+    """Turn chemical symbols, or numbers as text, into atomic numbers."""
+    categories: list[Any] = species.cat.categories.tolist()
+    known = [_number(str(each)) for each in categories]
+    codes = species.cat.codes.to_numpy()
+    unknown = [code for code, number in enumerate(known) if number is None]
+    if unknown:
+        atom = int(np.argmax(np.isin(codes, unknown)))
+        ends = np.cumsum([body.n_atoms for body in bodies])
+        raise where.frame(
+            bodies[int(np.searchsorted(ends, atom, side="right"))].frame,
+            f"{categories[codes[atom]]!r} is no element: use chemical symbols, or "
+            "atomic numbers with Z:I:1",
+        )
+    return np.array(known, np.int64)[codes]
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdigit() else atomic_numbers.get(text)

@@ -1,0 +1,194 @@
+"""
+Write extxyz, many frames at a time.
+
+Numbers are written with all the digits that tell them apart, so that reading gives the
+same bits (and the same fingerprints) back; ASE writes eight decimals.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import orjson
+from ase.data import chemical_symbols
+from ase.io.extxyz import escape, key_val_str_to_dict
+from numpy.typing import NDArray
+
+from flowpot.dataset import info, selection
+from flowpot.dataset.labels import ASE_KEYS, LabelKeys
+
+_ATOMS_AT_ONCE = 100_000
+_PLAIN_TEXT = re.compile(r"[\w.:+/-]*[A-Za-df-z][\w.:+/-]*", re.ASCII)
+"""Text that no reader takes for a number: it has a letter other than e..."""
+_NOT_TEXT = frozenset(("t", "f", "true", "false", "nan", "inf", "infinity"))
+"""...and is none of these words."""
+
+
+def write(
+    path: Path, fields: Mapping[str, Any], keys: LabelKeys, *, fill: bool = False
+) -> None:
+    """
+    Write an extxyz file: see `Dataset.write`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    fields
+        The arrays of a Dataset.
+    keys
+        The names of the labels.
+    fill
+        Whether to write labels that only some frames have as NaN for the others.
+    """
+    wanted = {
+        name: fill and not np.isnan(fields[name]).all()
+        for name in ("energy", "forces", "stress")
+    }
+    with path.open("wb") as file:
+        for piece in _pieces(fields):
+            _write_piece(file, piece, keys, wanted)
+
+
+def _pieces(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Cut a dataset into pieces of many atoms, so that the text stays small."""
+    offsets = fields["offsets"]
+    start, n = 0, len(offsets) - 1
+    while start < n:
+        end = int(np.searchsorted(offsets, offsets[start] + _ATOMS_AT_ONCE, "right"))
+        end = min(max(end - 1, start + 1), n)
+        yield selection.select(fields, slice(start, end))
+        start = end
+
+
+def _write_piece(
+    file: BinaryIO,
+    fields: Mapping[str, Any],
+    keys: LabelKeys,
+    wanted: Mapping[str, bool],
+) -> None:
+    bounds = fields["offsets"].tolist()
+    starts = fields["offsets"][:-1]
+    has_forces = ~np.isnan(fields["forces"][starts, 0]) | wanted["forces"]
+    lines = _atom_lines(fields, has_forces)
+    comments = _comments(fields, has_forces, keys, wanted)
+    for frame, comment in enumerate(comments):
+        rows = lines[bounds[frame] : bounds[frame + 1]]
+        file.write(b"%d\n%s\n" % (len(rows), comment.encode()))
+        file.write(b"\n".join(rows))
+        file.write(b"\n")
+
+
+def _atom_lines(
+    fields: Mapping[str, Any], has_forces: NDArray[np.bool_]
+) -> list[bytes]:
+    """Give the line of each atom."""
+    symbols = np.array([s.encode() for s in chemical_symbols], object)
+    with_forces = np.repeat(has_forces, np.diff(fields["offsets"]))
+    columns = np.hstack([fields["positions"], fields["forces"]])
+    if with_forces.all():
+        texts = _texts(columns)
+    else:
+        held = np.empty(len(columns), object)
+        held[with_forces] = _texts(columns[with_forces])
+        held[~with_forces] = _texts(columns[~with_forces, :3])
+        texts = held.tolist()
+    names = symbols[fields["numbers"]].tolist()
+    return list(map(b" ".join, zip(names, texts, strict=True)))
+
+
+def _texts(rows: NDArray[np.float64]) -> list[bytes]:
+    """Give each row's numbers as text, in the fewest digits that tell them apart."""
+    if not len(rows):
+        return []
+    text = orjson.dumps(np.ascontiguousarray(rows), option=orjson.OPT_SERIALIZE_NUMPY)
+    text = text[2:-2].replace(b",", b" ").replace(b"null", b"nan")
+    return text.split(b"] [")
+
+
+def _comments(
+    fields: Mapping[str, Any],
+    has_forces: NDArray[np.bool_],
+    keys: LabelKeys,
+    wanted: Mapping[str, bool],
+) -> Iterator[str]:
+    """Give the comment line of each frame."""
+    n = len(has_forces)
+    cells = [text.decode() for text in _texts(fields["cell"].reshape(n, 9))]
+    has_cell = fields["cell"].any(axis=(1, 2))
+    periodic = {row: " ".join("FT"[axis] for axis in row) for row in _bools(fields)}
+    energy, stress = fields["energy"], fields["stress"]
+    has_energy = ~np.isnan(energy) | wanted["energy"]
+    has_stress = ~np.isnan(stress[:, 0, 0]) | wanted["stress"]
+    columns = [(name, _entries(col)) for name, col in fields["info"].items()]
+    for frame, row in enumerate(_bools(fields)):
+        parts = [f'Lattice="{cells[frame]}"'] if has_cell[frame] else []
+        forces = f":{keys.forces}:R:3" if has_forces[frame] else ""
+        parts.append(f"Properties=species:S:1:pos:R:3{forces}")
+        if has_energy[frame]:
+            parts.append(f"{keys.energy}={float(energy[frame])!r}")
+        if has_stress[frame]:
+            parts.append(f"{keys.stress}={_stress_text(stress[frame], keys)}")
+        parts += [
+            f"{name}={entries[frame]}"
+            for name, entries in columns
+            if entries[frame] is not None
+        ]
+        parts.append(f'pbc="{periodic[row]}"')
+        yield " ".join(parts)
+
+
+def _bools(fields: Mapping[str, Any]) -> list[tuple[bool, ...]]:
+    return [tuple(row) for row in fields["pbc"].tolist()]
+
+
+def _stress_text(stress: NDArray[np.float64], keys: LabelKeys) -> str:
+    """
+    Write a tensor so that ASE gives (3, 3) back, which every trainer takes.
+
+    ASE does so for nine numbers under its own name only, else for JSON.
+    """
+    if keys.stress == ASE_KEYS.stress:
+        return f'"{" ".join(map(repr, stress.T.ravel().tolist()))}"'
+    return f'"{info.JSON_PREFIX}{json.dumps(stress.tolist())}"'
+
+
+def _entries(column: info.Column) -> list[str | None]:
+    """Give a metadata column as text, None where missing."""
+    if column.dtype.kind == "b":
+        return ["FT"[value] for value in column.tolist()]
+    if column.dtype.kind == "i":
+        return [str(value) for value in column.tolist()]
+    if column.dtype.kind == "f":
+        return [None if v != v else repr(v) for v in column.tolist()]  # noqa: PLR0124
+    texts: dict[str | None, str | None] = {None: None}
+    for value in column:
+        if value not in texts:
+            texts[value] = text_entry(value)
+    return [texts[value] for value in column]
+
+
+def text_entry(text: str) -> str:
+    """
+    Write a str so that ASE reads that str back.
+
+    ASE takes what looks like numbers or truth values for these, quoted or not: such
+    text is written as JSON.
+    """
+    if _PLAIN_TEXT.fullmatch(text) and text.lstrip("+-").lower() not in _NOT_TEXT:
+        return text
+    if text.startswith(info.JSON_PREFIX):
+        return _quoted(text)
+    if text.isprintable() and text.strip() == text and text:
+        written = escape(text)
+        if "\\" not in text and key_val_str_to_dict(f"x={written}") == {"x": text}:
+            return written
+    return _quoted(info.JSON_PREFIX + json.dumps(text))
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
