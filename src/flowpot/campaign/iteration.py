@@ -12,21 +12,28 @@ from flowpot.randomness import derive_seed
 if TYPE_CHECKING:
     from flowpot.campaign.makers import ActiveLearningMaker
 
-_REPORTED = {
-    "labelling": ("n_labelled", "n_failed", "seconds"),
-    "training": ("metrics", "seconds"),
-    "exploration": ("halted", "seconds"),
-    "evaluation": (
-        "calibration",
-        "audit",
-        "n_explored",
-        "n_over",
-        "n_wrecked",
-        "n_insane",
-        "n_selected",
-        "n_audit",
-        "seconds",
-    ),
+_REPORTED: dict[str, dict[str, str]] = {
+    "labelling": {
+        "n_labelled": "n_labelled",
+        "n_failed": "n_failed",
+        "seconds": "seconds",
+    },
+    "training": {"metrics": "metrics", "seconds": "seconds"},
+    "exploration": {"halted": "halted", "seconds": "md_seconds"},
+    "evaluation": {
+        name: name
+        for name in (
+            "calibration",
+            "audit",
+            "n_explored",
+            "n_over",
+            "n_wrecked",
+            "n_insane",
+            "n_selected",
+            "n_audit",
+            "seconds",
+        )
+    },
 }
 """Fields of the stages' documents that the loop reads, and nothing else of them."""
 
@@ -119,7 +126,8 @@ class Iteration:
         flow.update_metadata(self.tags | {"stage": stage}, dynamic=True)
         self.jobs.append(flow)
         self.results[stage] = {
-            name: getattr(flow.output, name) for name in _REPORTED[stage]
+            name: getattr(flow.output, attribute)
+            for name, attribute in _REPORTED[stage].items()
         }
 
     @property

@@ -2,8 +2,11 @@
 
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from ase.data import chemical_symbols
 from jobflow import Flow, Job, Maker, Response
 
 from flowpot.augmentation import AugmentationMaker
@@ -12,6 +15,7 @@ from flowpot.campaign.iteration import Iteration
 from flowpot.campaign.start import starting_state
 from flowpot.campaign.state import CampaignState, resolve
 from flowpot.campaign.stopping import Limits, Stop, decide
+from flowpot.dataset import Dataset
 from flowpot.documents import package_versions
 from flowpot.evaluation import EvaluationMaker
 from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
@@ -125,19 +129,33 @@ class ActiveLearningMaker(Maker):
             max_over_share=self.max_over_share,
         )
 
-    def preflight(self) -> None:
+    def preflight(self, structures: Any, folder: Path | str = ".") -> None:
         """
         Check that this machine can run the campaign, before any engine starts.
+
+        For the machine that runs the jobs; each job checks for itself once more.
+
+        Parameters
+        ----------
+        structures
+            What the campaign starts from.
+        folder
+            Where it is going to run.
 
         Raises
         ------
         Exception
             What the stages' own checks raise: each names the remedy.
         """
-        stages = (self.labelling, self.training, self.exploration)
-        for stage in stages:
-            if hasattr(stage, "preflight"):
-                stage.preflight()
+        if self.labelling is not None:
+            engine = self.labelling.static_maker
+            if hasattr(engine, "preflight"):
+                numbers = np.unique(Dataset.load(structures).numbers)
+                engine.preflight([chemical_symbols[z] for z in numbers], folder)
+        if self.training is not None:
+            trainer = self.training.trainer
+            for each in trainer if isinstance(trainer, list) else [trainer]:
+                each.check()
 
 
 @dataclass
@@ -234,7 +252,7 @@ def summarise(state: CampaignState, results: dict[str, Any]) -> IterationDoc:
         n_dataset=before + (labelling.get("n_labelled") or 0),
         metrics=training.get("metrics"),
         halted=exploration.get("halted"),
-        seconds={s: r["seconds"] for s, r in results.items() if r["seconds"]},
+        seconds={stage: found["seconds"] or 0.0 for stage, found in results.items()},
         **evaluation,
     )
 

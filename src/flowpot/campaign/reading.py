@@ -39,7 +39,7 @@ class Campaign:
     @classmethod
     def from_store(cls, store: JobStore, name_or_uuid: str) -> "Campaign":
         """
-        Find a campaign by its name (the latest of that name) or uuid.
+        Find a campaign by its name (the latest of that name), its uuid or its job's.
 
         Raises
         ------
@@ -47,9 +47,8 @@ class Campaign:
             If the store has no finished campaign of that name; with what it has.
         """
         store.connect()
-        matching = {
-            "$or": [{"output.name": name_or_uuid}, {"output.uuid": name_or_uuid}]
-        }
+        fields = ("output.name", "output.uuid", "uuid")
+        matching = {"$or": [{field: name_or_uuid} for field in fields]}
         found = store.query_one(
             {**_IS_CAMPAIGN, **matching},
             properties=["uuid"],
@@ -79,11 +78,11 @@ class Campaign:
         return pd.json_normalize(rows).set_index("iteration")
 
     def dataset(self) -> Dataset:
-        """All labelled frames."""
+        """Join all labelled frames."""
         return Dataset.load(self.doc.dataset)
 
     def committee(self) -> CommitteeDoc:
-        """The committee of the last training."""
+        """Give the committee of the last training."""
         return CommitteeDoc.model_validate(self.doc.committee)
 
     def evidence(self) -> list[dict[str, np.ndarray]]:

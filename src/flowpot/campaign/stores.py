@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from jobflow import JobStore
+from maggma.stores.mongolike import MontyStore
 
 
 def embedded_store(folder: Path) -> JobStore:
@@ -17,8 +18,7 @@ def embedded_store(folder: Path) -> JobStore:
         Without the extra ``flowpot[localdb]``.
     """
     try:
-        from maggma.stores.mongolike import MontyStore  # noqa: PLC0415 - an extra
-        import montydb  # noqa: F401, PLC0415
+        import montydb  # noqa: F401, PLC0415 - an extra
     except ImportError as error:
         raise ImportError(
             "the embedded store needs montydb: pip install 'flowpot[localdb]'"

@@ -7,6 +7,7 @@ from flowpot.report.figures import (
     save_figures,
 )
 from flowpot.report.progress import ProgressLog
+from flowpot.report.results import write_results
 from flowpot.report.table import campaign_table
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "plot_parity",
     "plot_rmse",
     "save_figures",
+    "write_results",
 ]

@@ -1,0 +1,134 @@
+"""The demo: a committee for silicon, from two structures, on a laptop."""
+
+import time
+from pathlib import Path
+
+from ase import Atoms
+from ase.build import bulk
+from rich.console import Console
+
+from flowpot.augmentation import AugmentationMaker, Distortions, Strains, Vacancies
+from flowpot.campaign import (
+    ActiveLearningMaker,
+    Campaign,
+    ResumableRun,
+    embedded_store,
+)
+from flowpot.evaluation import EvaluationMaker, SelectionRules
+from flowpot.exploration import ExplorationMaker, LammpsMDMaker
+from flowpot.labelling import EspressoStaticMaker, LabellingMaker
+from flowpot.report import ProgressLog, campaign_table, write_results
+from flowpot.training import CommitteeTrainingMaker, MACETrainingMaker
+
+CORES = 2
+
+
+def silicon_structures() -> list[Atoms]:
+    """
+    Give the two inputs: the diamond structure, and what it becomes under pressure.
+
+    The 8-atom cubic cell with the PBE lattice constant, 5.47 A, and the 4-atom
+    tetragonal cell of beta-tin (space group I4_1/amd), a = 4.81 A, c = 2.66 A.
+    """
+    beta_tin = Atoms(
+        "Si4",
+        scaled_positions=[(0, 0, 0), (0, 0.5, 0.25), (0.5, 0.5, 0.5), (0.5, 0, 0.75)],
+        cell=[4.81, 4.81, 2.66],
+        pbc=True,
+    )
+    return [bulk("Si", "diamond", a=5.47, cubic=True), beta_tin]
+
+
+def silicon_campaign(seed: int = 0) -> ActiveLearningMaker:
+    """
+    Compose the campaign: every stage small, none of them left out.
+
+    Parameters
+    ----------
+    seed
+        Of the campaign.
+    """
+    return ActiveLearningMaker(
+        name="silicon",
+        augmentation=AugmentationMaker(
+            supercell=None,
+            distortion=Distortions(
+                n_frames=13, fraction=0.15, strain=(-0.06, 0.08), vacancy_fraction=0.0
+            ),
+            strain=Strains(n_frames=5, limits=(-0.08, 0.1)),
+            vacancies=Vacancies(n_frames=1, fraction=0.05),
+            substitution=None,
+        ),
+        labelling=LabellingMaker(
+            static_maker=EspressoStaticMaker(
+                protocol="fast",
+                pseudo_family="debian-pbe",
+                kspacing=0.5,
+                user_settings={"SYSTEM": {"ecutwfc": 20.0, "ecutrho": 80.0}},
+            ),
+            batch_size=CORES,
+            parallel=CORES,
+        ),
+        training=CommitteeTrainingMaker(
+            trainer=MACETrainingMaker.small(), size=4, members_per_job=CORES
+        ),
+        exploration=ExplorationMaker(
+            md_maker=LammpsMDMaker(
+                n_steps=500, sample_interval=25, timestep=2.0, processes=CORES
+            ),
+            n_starts=4,
+            temperatures=(300.0, 900.0),
+            pressures=(0.0, 50.0),
+            sampling="grid",
+            runs_per_job=16,
+        ),
+        evaluation=EvaluationMaker(
+            rules=SelectionRules(max_selected=12, audit_min=4, audit_max=8)
+        ),
+        tolerance={"energy": 5e-3, "forces": 0.15, "stress": 5e-3},
+        max_iterations=2,
+        seed=seed,
+    )
+
+
+def run_demo(folder: Path, *, seed: int, console: Console) -> None:
+    """
+    Run the campaign, or take it up where it was stopped, and show its results.
+
+    Parameters
+    ----------
+    folder
+        Of the run: ``results/``, the database in ``store/``, the jobs' folders in
+        ``run/``.
+    seed
+        Of a new campaign.
+    console
+        To print on.
+
+    Raises
+    ------
+    RuntimeError
+        If the campaign ended without a result.
+    """
+    began = time.monotonic()
+    folder = Path(folder).absolute()
+    store = embedded_store(folder / "store")
+    run = ResumableRun(folder / "run", store, ProgressLog(console).watch)
+    flow = None
+    if run.started:
+        console.print(f"Taking up the campaign in {folder}", highlight=False)
+    else:
+        campaign, structures = silicon_campaign(seed), silicon_structures()
+        campaign.preflight(structures, folder)
+        flow = campaign.make(structures)
+        console.print(f"Starting a campaign in {folder}", highlight=False)
+    flow = run.run(flow)
+
+    finished = Campaign.from_store(store, flow.output.uuid)
+    written = write_results(finished, folder / "results")
+    console.print()
+    console.print(campaign_table(finished.doc))
+    console.print(f"[bold]Stopped[/], {finished.doc.stop_reason}", highlight=False)
+    for what, path in (written | {"database": folder / "store"}).items():
+        console.print(f"  {what:12} {path}", highlight=False)
+    console.print(f"[dim]{time.monotonic() - began:.0f} s[/]", highlight=False)

@@ -1,0 +1,86 @@
+"""A run that is stopped anywhere goes on where it was, on toy jobs."""
+
+from pathlib import Path
+
+import pytest
+from jobflow import Flow, JobStore, Response, job
+from maggma.stores import MemoryStore
+
+from flowpot.campaign import ResumableRun, embedded_store
+
+
+@job
+def append(log, text, value=0, interrupt_unless=None):
+    """Note that it ran; be interrupted, as by Ctrl-C, until a file is there."""
+    if interrupt_unless and not Path(interrupt_unless).exists():
+        raise KeyboardInterrupt
+    with Path(log).open("a") as file:
+        file.write(text + "\n")
+    return value + 1
+
+
+@job
+def fan_out(log, values, interrupt_unless):
+    """Replace itself by a chain of jobs."""
+    with Path(log).open("a") as file:
+        file.write("fan out\n")
+    first = append(log, "first", values)
+    second = append(log, "second", first.output, interrupt_unless)
+    return Response(replace=Flow([first, second], output=second.output))
+
+
+@pytest.fixture
+def toy(tmp_path):
+    log, go_on = str(tmp_path / "log"), str(tmp_path / "go-on")
+    start = append(log, "start")
+    fan = fan_out(log, start.output, go_on)
+    end = append(log, "end", fan.output)
+    return Flow([start, fan, end], output=end.output), Path(log), Path(go_on)
+
+
+def test_an_interrupted_run_repeats_nothing(tmp_path, toy):
+    flow, log, go_on = toy
+    with pytest.raises(KeyboardInterrupt):
+        ResumableRun(tmp_path / "run", embedded_store(tmp_path / "db")).run(flow)
+    assert log.read_text().split("\n")[:-1] == ["start", "fan out", "first"]
+
+    go_on.touch()
+    events = []
+    store = embedded_store(tmp_path / "db")  # a new process would open it anew
+    again = ResumableRun(
+        tmp_path / "run", store, lambda event, job, _: events.append((event, job.name))
+    )
+    assert again.started
+    ran = again.run()
+    assert log.read_text().split("\n")[:-1] == [
+        "start",
+        "fan out",
+        "first",
+        "second",
+        "end",
+    ]
+    assert ran.output.resolve(store) == 4
+    assert events.count(("reused", "append")) == 2
+
+    ResumableRun(tmp_path / "run", store).run()
+    assert log.read_text().count("\n") == 5
+
+
+def test_a_failed_job_is_tried_again(tmp_path):
+    missing = tmp_path / "later" / "log"
+    flow = Flow([append(str(missing), "only")])
+    store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
+    ResumableRun(tmp_path / "run", store).run(flow)
+    assert not missing.exists()
+    missing.parent.mkdir()
+    ResumableRun(tmp_path / "run", store).run()
+    assert missing.read_text() == "only\n"
+
+
+def test_skipped_jobs_leave_no_empty_folders(tmp_path, toy):
+    flow, _, go_on = toy
+    go_on.touch()
+    store = embedded_store(tmp_path / "db")
+    for _ in range(2):
+        ResumableRun(tmp_path / "run", store).run(flow)
+    assert list((tmp_path / "run" / "jobs").glob("job_*")) == []
