@@ -147,8 +147,8 @@ def _check_end(rest: bytes, reading: _Reading) -> None:
     if lines:
         raise reading.where.frame(
             reading.frames,
-            f"it has {max(len(lines) - 2, 0)} of {lines[0].decode()} atoms: the file is "
-            "truncated; write it again, or remove its last frame",
+            f"it has {max(len(lines) - 2, 0)} of {lines[0].decode()} atoms: the file "
+            "is truncated; write it again, or remove its last frame",
         )
     if not reading.frames:
         raise reading.where.error("it has no frames: write it again")
