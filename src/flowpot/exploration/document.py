@@ -1,0 +1,85 @@
+"""What exploration leaves behind."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from flowpot.dataset import Artifact
+from flowpot.documents import StageDoc
+
+MDState = Literal["done", "halted", "out of time", "failed"]
+
+
+class MDDoc(StageDoc):
+    """One trajectory."""
+
+    state: MDState = Field(
+        description="done: all steps; halted: stopped where it stopped making sense; "
+        "out of time: can be resumed; failed: did not run"
+    )
+    reason: str | None = Field(None, description="why it halted or failed")
+    dataset: Artifact | None = Field(
+        None,
+        description="the sampled frames, those before a halt; None if there are none",
+    )
+    n_frames: int = Field(0, description="sampled frames")
+    n_steps: int = Field(0, description="steps done")
+    trajectory: str = Field(description="name of the trajectory, also of its frames")
+    parent: str = Field(description="fingerprint of the frame that it started from")
+    formula: str = Field(description="of its atoms")
+    ensemble: str = Field(description="npt, nvt, nve or langevin")
+    temperature: tuple[float, float] = Field(description="first and last target (K)")
+    pressure: tuple[float, float] = Field(description="first and last target (kbar)")
+    timestep: float = Field(description="timestep (fs)")
+    seed: int = Field(description="of the velocities and of the noise")
+    member: int = Field(0, description="index of the committee member that drove it")
+    engine: str = Field("python", description="what gave LAMMPS the forces")
+    thermo: dict[str, list[float]] = Field(
+        default_factory=dict,
+        description="columns of the log, thinned, with their units",
+    )
+    disagreement: dict[str, list[float]] = Field(
+        default_factory=dict,
+        description="of the committee at the checked steps, thinned: step, each "
+        "property, and the excess over its threshold",
+    )
+    folder: str = Field("", description="where it ran")
+
+    @property
+    def halted(self) -> str | None:
+        """Why the run was stopped, None if it was not."""
+        return self.reason if self.state == "halted" else None
+
+
+class MDBatchDoc(StageDoc):
+    """Several trajectories that shared a job."""
+
+    runs: list[MDDoc]
+
+
+class MDFailure(BaseModel):
+    """A trajectory that did not run."""
+
+    trajectory: str
+    parent: str = Field(description="fingerprint of its start")
+    reason: str
+    folder: str = ""
+
+
+class ExplorationDoc(StageDoc):
+    """The frames of one iteration's molecular dynamics."""
+
+    dataset: Artifact = Field(description="sampled frames, duplicates removed")
+    n_frames: int = Field(description="frames in the dataset")
+    n_sampled: int = Field(description="frames sampled, before any was left out")
+    n_runs: int = Field(description="trajectories started")
+    n_failed: int = Field(description="trajectories without a single step")
+    n_steps: int = Field(description="steps of all trajectories")
+    halted: dict[str, int] = Field(
+        default_factory=dict, description="trajectories stopped, by reason"
+    )
+    failures: list[MDFailure] = Field(default_factory=list)
+    members: list[int] = Field(
+        default_factory=list, description="committee members that drove trajectories"
+    )
+    md_seconds: float = Field(0.0, description="wall time of the trajectories (s)")

@@ -1,0 +1,163 @@
+"""
+The process in which LAMMPS runs.
+
+Started as ``python -m flowpot.exploration.lammps.driver FOLDER...``.
+
+Several folders are run one after the other, so that a model is loaded once. Each is
+resumed from its last restart file if it has one, and skipped if it has ended.
+"""
+
+import contextlib
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from flowpot.exploration.lammps.cell import LammpsCell
+from flowpot.exploration.lammps.external import ExternalForces, Judge
+from flowpot.exploration.lammps.library import open_lammps
+from flowpot.exploration.lammps.members import Calculators
+from flowpot.exploration.lammps.potential import external_forces
+from flowpot.exploration.lammps.run import (
+    WATCH_FILE,
+    Outcome,
+    Run,
+    read_outcome,
+    read_run,
+    write_outcome,
+)
+from flowpot.exploration.lammps.sanity import SanityCheck
+from flowpot.exploration.lammps.script import (
+    CALM,
+    DATA_FILE,
+    FINAL_FILE,
+    FIX,
+    LOG_FILE,
+    RESTART_FILES,
+    data_file,
+    script,
+)
+
+_FOOTER = b"LammpS RestartT\0"  # a restart file that ends otherwise was cut off
+
+
+def main(folders: list[Path]) -> None:
+    """Run each folder; a run that fails is recorded and does not stop the next."""
+    calculators = Calculators()
+    for folder in folders:
+        previous = read_outcome(folder)
+        if previous is not None and not previous.out_of_time:
+            continue
+        try:
+            with contextlib.chdir(folder):
+                outcome = _run(calculators)
+        except Exception:  # noqa: BLE001 - recorded for the job
+            outcome = Outcome(error=traceback.format_exc())
+        write_outcome(folder, outcome)
+
+
+def _run(calculators: Calculators) -> Outcome:
+    """Run the current folder."""
+    run, start = read_run(Path())
+    restart = newest_restart(Path())
+    cell = LammpsCell.of(start)
+    Path(DATA_FILE).write_text(data_file(start, cell))
+    commands = script(
+        run.conditions,
+        run.output,
+        external_forces(),
+        start.pbc,
+        extra=run.extra,
+        restart=restart,
+    )
+    Path("in.lammps").write_text("\n".join([*commands, ""]))
+    calculator = calculators(run.members[run.driving])
+    library = open_lammps(Path(LOG_FILE))
+    try:
+        forces = ExternalForces(
+            library,
+            cell,
+            start.copy(),
+            calculator,
+            SanityCheck(run.limits, start),
+            _judge(run, calculators, library),
+        )
+        return _execute(commands, forces, run.walltime)
+    finally:
+        library.close()
+
+
+def _execute(
+    commands: list[str], forces: ExternalForces, walltime: float | None
+) -> Outcome:
+    """Give LAMMPS its commands, the callback as soon as its fix is defined."""
+    started = time.monotonic()
+    forces.deadline = started + (walltime or np.inf)
+    complaint = None
+    for command in commands:
+        forces.running = command.startswith("run ")
+        try:
+            forces.library.command(command)
+        except Exception as error:  # noqa: BLE001 - LAMMPS raises nothing narrower
+            complaint = f"LAMMPS: {str(error).strip()}"
+        if command.startswith(f"fix {FIX} "):
+            forces.attach()
+        # What follows a halt would be written of the wreck.
+        if complaint or forces.halted or forces.error:
+            break
+    broken = complaint if forces.running else None
+    return Outcome(
+        n_steps=forces.step if forces.running or complaint is None else 0,
+        halted=forces.halted or broken,
+        error=forces.error or (None if broken else complaint),
+        out_of_time=forces.out_of_time,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _judge(run: Run, calculators: Calculators, library: Any) -> Judge | None:
+    """Make the committee's judge, where a check interval asks for one."""
+    if run.check_interval is None:
+        return None
+    # Brings in the evaluation stage, which most runs do without.
+    from flowpot.evaluation.calibration import Calibration  # noqa: PLC0415
+    from flowpot.exploration.lammps.watch import CommitteeWatch  # noqa: PLC0415
+
+    watch = CommitteeWatch(
+        [calculators(m) for i, m in enumerate(run.members) if i != run.driving],
+        {name: Calibration(**fit) for name, fit in run.calibration.items()},
+        run.upper_factor,
+    )
+    interval = run.check_interval
+    log = Path(WATCH_FILE).absolute()
+
+    def judge(step: int, atoms: Atoms, driving: dict[str, Any]) -> str | None:
+        if step % interval:
+            return None
+        reading = watch.read(step, atoms, driving)
+        with log.open("a") as lines:
+            lines.write(json.dumps(asdict(reading)) + "\n")
+        if run.output.dense_interval is not None:
+            library.set_internal_variable(CALM, 0.0 if reading.excess > 1 else 1.0)
+        return watch.too_much(reading)
+
+    return judge
+
+
+def newest_restart(folder: Path) -> str | None:
+    """Name the newest restart file that was written to its end."""
+    files = [folder / name for name in (*RESTART_FILES, FINAL_FILE)]
+    whole = [f for f in files if f.exists() and f.read_bytes().endswith(_FOOTER)]
+    newest: Callable[[Path], float] = lambda f: f.stat().st_mtime  # noqa: E731
+    return max(whole, key=newest).name if whole else None
+
+
+if __name__ == "__main__":
+    main([Path(argument).absolute() for argument in sys.argv[1:]])

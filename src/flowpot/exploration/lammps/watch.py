@@ -1,0 +1,95 @@
+"""How much the committee disagrees along a trajectory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+
+from flowpot.dataset import Dataset
+from flowpot.evaluation.calibration import Calibration
+from flowpot.evaluation.disagreement import disagreement
+from flowpot.evaluation.prediction import PROPERTIES, CommitteePrediction
+from flowpot.exploration.lammps.members import properties_of, stress_matrix
+
+
+@dataclass(frozen=True)
+class Reading:
+    """
+    What the committee said of one frame.
+
+    Attributes
+    ----------
+    step
+        Of the run.
+    disagreement
+        Per property, as :func:`flowpot.evaluation.disagreement` defines it.
+    excess
+        The largest disagreement in units of its threshold, which is also the
+        predicted error in units of its tolerance. NaN without a calibration.
+    """
+
+    step: int
+    disagreement: dict[str, float]
+    excess: float
+
+
+@dataclass(frozen=True)
+class CommitteeWatch:
+    """
+    The committee, and the bounds on its disagreement.
+
+    Attributes
+    ----------
+    calculators
+        Of the other members: the driving one has been asked already.
+    calibration
+        Per property; empty for disagreement without a bound.
+    upper_factor
+        Predicted error, in units of the tolerance, over which a run is halted.
+    """
+
+    calculators: Sequence[Calculator] = field(repr=False)
+    calibration: Mapping[str, Calibration]
+    upper_factor: float
+
+    def read(self, step: int, atoms: Atoms, driving: Mapping[str, object]) -> Reading:
+        """
+        Evaluate the other members and compare.
+
+        Parameters
+        ----------
+        step
+            Of the run.
+        atoms
+            The frame.
+        driving
+            Results of the member that drives the run: energy, forces, stress.
+        """
+        results = [driving]
+        for calculator in self.calculators:
+            calculator.calculate(atoms, properties_of(atoms), all_changes)
+            results.append(calculator.results)
+        prediction = CommitteePrediction(
+            energy=np.array([[r["energy"]] for r in results], dtype=float),
+            forces=np.array([r["forces"] for r in results], dtype=float),
+            stress=np.array([[stress_matrix(r)] for r in results]),
+        )
+        found = disagreement(prediction, Dataset.from_atoms([atoms], labels=False))
+        values = {name: float(column[0]) for name, column in found.items()}
+        ratios = [
+            values[name] / fit.threshold
+            for name, fit in self.calibration.items()
+            if np.isfinite(values[name])
+        ]
+        return Reading(step, values, max(ratios, default=float("nan")))
+
+    def too_much(self, reading: Reading) -> str | None:
+        """Name the property that disagrees over the upper bound, if one does."""
+        for name in PROPERTIES:
+            fit = self.calibration.get(name)
+            bound = self.upper_factor * fit.threshold if fit else np.inf
+            if reading.disagreement[name] > bound:
+                return f"disagreement in {name}"
+        return None
