@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from ase.io.extxyz import key_val_str_to_dict
+from ase.io.extxyz import UNPROCESSED_KEYS, key_val_str_to_dict
 
 from flowpot.dataset.info import JSON_PREFIX
 
@@ -17,7 +17,7 @@ _TRUTH = {
     **dict.fromkeys(("F", "false", "False", "FALSE"), False),
 }
 _LARGEST_INT = 2**63 - 1
-_AS_TEXT = ("Lattice", "Properties")
+_AS_TEXT = ("Lattice", "Properties", *UNPROCESSED_KEYS)
 
 
 def parse_comment(line: str) -> dict[str, Any]:

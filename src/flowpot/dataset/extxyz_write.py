@@ -18,6 +18,7 @@ from ase.io.extxyz import escape, key_val_str_to_dict
 from numpy.typing import NDArray
 
 from flowpot.dataset import info, selection
+from flowpot.dataset.extxyz_comment import value_of
 from flowpot.dataset.labels import ASE_KEYS, LabelKeys
 
 _ATOMS_AT_ONCE = 100_000
@@ -180,13 +181,23 @@ def text_entry(text: str) -> str:
     """
     if _PLAIN_TEXT.fullmatch(text) and text.lstrip("+-").lower() not in _NOT_TEXT:
         return text
+    as_json = info.JSON_PREFIX + json.dumps(text)
     if text.startswith(info.JSON_PREFIX):
-        return _quoted(text)
-    if text.isprintable() and text.strip() == text and text:
+        return _quoted(text if _is_json(text) else as_json)
+    if text.isprintable() and "\\" not in text:
         written = escape(text)
-        if "\\" not in text and key_val_str_to_dict(f"x={written}") == {"x": text}:
+        read = key_val_str_to_dict(f"x={written}").get("x")
+        if isinstance(read, str) and read == text == value_of(text):
             return written
-    return _quoted(info.JSON_PREFIX + json.dumps(text))
+    return _quoted(as_json)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text.removeprefix(info.JSON_PREFIX))
+    except ValueError:
+        return False
+    return True
 
 
 def _quoted(text: str) -> str:

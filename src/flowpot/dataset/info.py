@@ -25,7 +25,7 @@ JSON_PREFIX = "_JSON "
 RESERVED = frozenset(
     (
         *("numbers", "positions", "cell", "pbc", "offsets"),
-        *("energy", "forces", "stress"),
+        *("energy", "forces", "stress", "free_energy"),
         *("Lattice", "Properties", "species", "pos"),
     )
 )
