@@ -1,7 +1,10 @@
 """Augmentation: a few structures in, many frames out."""
 
+from flowpot.augmentation.alloy import Alloys, alloy
 from flowpot.augmentation.augment import Augmented, augment, prepare_inputs
+from flowpot.augmentation.cluster import Clusters, cluster
 from flowpot.augmentation.deformation import deform, strain
+from flowpot.augmentation.dimer import Dimers, dimer_curve
 from flowpot.augmentation.displacement import distort
 from flowpot.augmentation.distortion import Distortions
 from flowpot.augmentation.document import AugmentationDoc
@@ -10,6 +13,7 @@ from flowpot.augmentation.isolated import isolated_atoms
 from flowpot.augmentation.makers import AugmentationMaker
 from flowpot.augmentation.neighbours import closest_contact, nearest_distances
 from flowpot.augmentation.single import Strains, Vacancies
+from flowpot.augmentation.slab import Slabs, slabs
 from flowpot.augmentation.substitution import Substitution, substitute
 from flowpot.augmentation.supercell import (
     Supercells,
@@ -20,28 +24,36 @@ from flowpot.augmentation.vacancy import remove_atoms
 from flowpot.augmentation.vacuum import add_vacuum
 
 __all__ = [
+    "Alloys",
     "AugmentationDoc",
     "AugmentationMaker",
     "Augmented",
     "Batch",
+    "Clusters",
+    "Dimers",
     "Distortions",
     "Generator",
     "Inputs",
     "Parent",
+    "Slabs",
     "Strains",
     "Substitution",
     "Supercells",
     "Vacancies",
     "add_vacuum",
+    "alloy",
     "augment",
     "closest_contact",
+    "cluster",
     "deform",
+    "dimer_curve",
     "distort",
     "isolated_atoms",
     "nearest_distances",
     "prepare_inputs",
     "remove_atoms",
     "shortest_translation",
+    "slabs",
     "strain",
     "substitute",
     "supercell",

@@ -6,11 +6,15 @@ from typing import Any
 
 from jobflow import Job, Maker, OutputReference
 
+from flowpot.augmentation.alloy import Alloys
 from flowpot.augmentation.augment import augment, checked_structures
+from flowpot.augmentation.cluster import Clusters
+from flowpot.augmentation.dimer import Dimers
 from flowpot.augmentation.distortion import Distortions
 from flowpot.augmentation.document import AugmentationDoc
 from flowpot.augmentation.generator import Generator
 from flowpot.augmentation.single import Strains, Vacancies
+from flowpot.augmentation.slab import Slabs
 from flowpot.augmentation.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
 from flowpot.documents import package_versions
@@ -35,6 +39,12 @@ class AugmentationMaker(Maker):
         Frames strained, displaced and defective at once.
     strain, vacancies
         The same one at a time.
+    clusters, dimers
+        Random clusters of the inputs' elements; dimer curves of every pair of them.
+    slabs
+        Surfaces of bulk inputs.
+    alloys
+        Elements mixed at random on the inputs' sites.
     substitution
         Swaps of unlike atoms in frames made by the others.
     inputs
@@ -60,6 +70,10 @@ class AugmentationMaker(Maker):
     distortion: Distortions | None = field(default_factory=Distortions)
     strain: Strains | None = None
     vacancies: Vacancies | None = None
+    clusters: Clusters | None = field(default_factory=Clusters)
+    dimers: Dimers | None = None
+    slabs: Slabs | None = field(default_factory=Slabs)
+    alloys: Alloys | None = None
     substitution: Substitution | None = field(default_factory=Substitution)
     inputs: bool = True
     isolated_atoms: bool = True
@@ -69,7 +83,10 @@ class AugmentationMaker(Maker):
     @property
     def generators(self) -> list[Generator]:
         """The generators that are switched on."""
-        every = (self.distortion, self.strain, self.vacancies)
+        every = (
+            *(self.distortion, self.strain, self.vacancies),
+            *(self.clusters, self.dimers, self.slabs, self.alloys),
+        )
         return [each for each in every if each is not None]
 
     def make(self, structures: Any, *, seed: int = 0) -> Job:

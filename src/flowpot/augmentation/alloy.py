@@ -1,0 +1,226 @@
+"""Alloys: elements mixed at random on the sites of a structure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+
+from flowpot.augmentation.distortion import Distortions, distorted
+from flowpot.augmentation.generator import Batch, Generator, Inputs, Parent, dataset_of
+from flowpot.augmentation.validation import at_least, elements
+
+_UNITY = 1e-6
+
+Composition = Mapping[str, float]
+
+
+def alloy(
+    atoms: Atoms,
+    rng: np.random.Generator,
+    *,
+    species: Sequence[str],
+    fixed_species: Sequence[str] = (),
+    composition: Composition | None = None,
+) -> Atoms:
+    """
+    Mix elements at random on the sites of a structure.
+
+    Parameters
+    ----------
+    atoms
+        The structure.
+    rng
+        Where the randomness comes from.
+    species
+        Elements to mix.
+    fixed_species
+        Elements of the structure whose sites stay as they are.
+    composition
+        Fraction of each element on the sites that are mixed, such as
+        ``{"Mo": 0.25, "W": 0.75}``. None draws it, all compositions being equally
+        likely (Dirichlet distribution of concentration 1).
+
+    Raises
+    ------
+    ValueError
+        Where no sites are left to mix.
+    """
+    check_alloy(species, fixed_species, [composition] if composition else None)
+    sites = mixed_sites(atoms.numbers, fixed_species)
+    if not len(sites):
+        raise ValueError(
+            f"{atoms.get_chemical_formula()} has no sites but those of fixed_species="
+            f"{list(fixed_species)}: fix fewer elements"
+        )
+    fractions = draw_fractions(species, composition, rng)
+    made = atoms.copy()
+    made.calc = None
+    made.numbers[sites] = mixture(species, fractions, len(sites), rng)
+    return made
+
+
+@dataclass(frozen=True)
+class Alloys(Generator):
+    """
+    Random alloys on the sites of the input structures.
+
+    Parameters
+    ----------
+    alloy_species
+        Elements to mix.
+    fixed_species
+        Elements whose sites stay as they are.
+    n_frames
+        Number of alloys in all, spread evenly over the inputs.
+    compositions
+        Fractions of each element on the mixed sites, such as ``{"Mo": 0.25, "W":
+        0.75}``, taken in turn. None draws one for each frame, all being equally likely
+        (Dirichlet distribution of concentration 1).
+    distortion
+        How the alloys are distorted (its `n_frames` does not count); None leaves
+        their atoms on the sites of the input.
+    """
+
+    alloy_species: tuple[str, ...]
+    fixed_species: tuple[str, ...] = ()
+    n_frames: int = 100
+    compositions: tuple[Composition, ...] | None = None
+    distortion: Distortions | None = field(default_factory=Distortions)
+
+    kind: ClassVar[str] = "alloy"
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        at_least(1, n_frames=self.n_frames)
+        check_alloy(self.alloy_species, self.fixed_species, self.compositions)
+        object.__setattr__(self, "alloy_species", tuple(self.alloy_species))
+        object.__setattr__(self, "fixed_species", tuple(self.fixed_species))
+        if self.compositions is not None:
+            object.__setattr__(self, "compositions", tuple(self.compositions))
+
+    def generate(self, inputs: Inputs) -> Iterator[Batch]:
+        """Make the alloys of each input."""
+        usable = [p for p in inputs.parents if len(self._sites(p))]
+        if not 0 < len(usable) <= self.n_frames:
+            raise ValueError(
+                f"alloys: n_frames={self.n_frames} for {len(usable)} inputs with sites "
+                f"outside fixed_species={list(self.fixed_species)}: give one frame per "
+                "input at least, and inputs with sites to mix"
+            )
+        for number, parent in enumerate(usable):
+            source = (self.kind, parent.fingerprint)
+            count = len(range(number, self.n_frames, len(usable)))
+            batch = self._of(parent, inputs, count, inputs.rng(*source))
+            yield replace(batch, source=source)
+
+    def _sites(self, parent: Parent) -> NDArray[np.int64]:
+        return mixed_sites(parent.supercell.numbers, self.fixed_species)
+
+    def _of(
+        self, parent: Parent, inputs: Inputs, count: int, rng: np.random.Generator
+    ) -> Batch:
+        """Make some alloys of one input."""
+        sites = self._sites(parent)
+        numbers = np.tile(parent.supercell.numbers, (count, 1))
+        compositions: list[Any] = []
+        for frame in range(count):
+            wanted = None
+            if self.compositions is not None:
+                wanted = self.compositions[frame % len(self.compositions)]
+            fractions = draw_fractions(self.alloy_species, wanted, rng)
+            mixed = mixture(self.alloy_species, fractions, len(sites), rng)
+            numbers[frame, sites] = mixed
+            compositions.append(_composition(self.alloy_species, mixed))
+        plan = self.distortion or Distortions(
+            fraction=0.0, strain=None, vacancy_fraction=0.0
+        )
+        batch = distorted(
+            parent,
+            replace(plan, n_frames=count),
+            inputs.min_distance,
+            rng,
+            numbers,
+            {"composition": compositions},
+        )
+        if not len(batch.frames):
+            return replace(batch, frames=dataset_of([], self.kind))
+        frames = batch.frames.with_info(
+            config_type=self.kind, parent=parent.fingerprint
+        )
+        return replace(batch, frames=frames)
+
+
+def mixed_sites(
+    numbers: NDArray[np.int64], fixed_species: Sequence[str]
+) -> NDArray[np.int64]:
+    """Give the sites whose elements are not fixed."""
+    fixed = [atomic_numbers[symbol] for symbol in fixed_species]
+    return np.flatnonzero(~np.isin(numbers, fixed))
+
+
+def draw_fractions(
+    species: Sequence[str], composition: Composition | None, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Give the fraction of each element, drawn where no composition is given."""
+    if composition is None:
+        return rng.dirichlet(np.ones(len(species)))
+    return np.array([composition.get(symbol, 0.0) for symbol in species])
+
+
+def mixture(
+    species: Sequence[str],
+    fractions: NDArray[np.float64],
+    n_sites: int,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """
+    Put elements on sites at random, in numbers as close to fractions as can be.
+
+    Returns
+    -------
+    numpy.ndarray
+        Atomic numbers, shape (n_sites,); whole numbers by largest remainder.
+    """
+    exact = fractions * n_sites
+    counts = np.floor(exact + _UNITY).astype(np.int64)
+    missing = n_sites - int(counts.sum())
+    counts[np.argsort(counts - exact, kind="stable")[:missing]] += 1
+    numbers = np.array([atomic_numbers[symbol] for symbol in species])
+    return rng.permutation(np.repeat(numbers, counts))
+
+
+def check_alloy(
+    species: Sequence[str],
+    fixed_species: Sequence[str],
+    compositions: Sequence[Composition] | None,
+) -> None:
+    """Refuse alloys of one element, and compositions that are none."""
+    elements(alloy_species=species, fixed_species=fixed_species)
+    if len(species) < 2 or set(species) & set(fixed_species):  # noqa: PLR2004
+        raise ValueError(
+            f"alloy_species is {list(species)} and fixed_species is "
+            f"{list(fixed_species)}: mix two elements at least, none of them fixed"
+        )
+    if compositions is not None and not compositions:
+        raise ValueError("compositions is empty: give some, or None to draw them")
+    for composition in compositions or ():
+        values = np.array(list(composition.values()))
+        unknown = set(composition) - set(species)
+        if unknown or (values < 0).any() or abs(values.sum() - 1) > _UNITY:
+            raise ValueError(
+                f"composition {dict(composition)}: give fractions of alloy_species "
+                f"{list(species)} that sum to 1"
+            )
+
+
+def _composition(
+    species: Sequence[str], numbers: NDArray[np.int64]
+) -> dict[str, float]:
+    """Give the fraction of each element on the mixed sites, as it came out."""
+    return {
+        symbol: float(np.mean(numbers == atomic_numbers[symbol])) for symbol in species
+    }

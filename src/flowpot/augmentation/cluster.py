@@ -1,0 +1,156 @@
+"""Random clusters: molecules that nobody has thought of."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers, covalent_radii
+from numpy.typing import NDArray
+
+from flowpot.augmentation.displacement import random_directions
+from flowpot.augmentation.generator import Batch, Generator, Inputs, dataset_of
+from flowpot.augmentation.vacuum import add_vacuum
+from flowpot.augmentation.validation import at_least, elements, positive
+
+_SPREAD = 3**0.5
+"""Neighbours are between 1 and sqrt(3) of the distance away, as in AiiDA-TrainsPot."""
+_CANDIDATES = 64
+"""Places tried at once for a new atom."""
+_ROUNDS = 100
+
+
+def cluster(
+    species: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    n_atoms: int,
+    distance: float | None = 1.5,
+    min_distance: float = 0.5,
+    vacuum: float = 15.0,
+) -> Atoms:
+    """
+    Grow a random cluster, atom by atom.
+
+    Parameters
+    ----------
+    species
+        Elements, each as likely as the others.
+    rng
+        Where the randomness comes from.
+    n_atoms
+        Number of atoms.
+    distance
+        Each atom's nearest neighbour is between this, in A, and sqrt(3) times this
+        away. None takes for each pair the sum of its covalent radii.
+    min_distance
+        Shortest distance allowed, as a fraction of the sum of covalent radii: raises
+        the lower limit for atoms too large for `distance`.
+    vacuum
+        Vacuum around the cluster, in A.
+
+    Raises
+    ------
+    ValueError
+        Where `distance` is too short for one of the elements.
+    """
+    elements(species=species)
+    at_least(1, n_atoms=n_atoms)
+    positive(distance=distance)
+    numbers = np.array([atomic_numbers[symbol] for symbol in species])
+    numbers = rng.choice(numbers, size=n_atoms)
+    positions = np.zeros((n_atoms, 3))
+    for atom in range(1, n_atoms):
+        inner, outer = _shell(numbers, atom, distance, min_distance)
+        positions[atom] = _place(positions[:atom], inner, outer, rng)
+    return add_vacuum(Atoms(numbers, positions), vacuum)
+
+
+def _shell(
+    numbers: NDArray[np.int64], atom: int, distance: float | None, min_distance: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give how near and how far the earlier atoms may be as neighbours (A)."""
+    radii = covalent_radii[numbers[:atom]] + covalent_radii[numbers[atom]]
+    base = radii if distance is None else np.full(atom, distance)
+    inner, outer = np.maximum(base, min_distance * radii), _SPREAD * base
+    if (inner > outer).any():
+        needed = min_distance * radii.max() / _SPREAD
+        raise ValueError(
+            f"clusters: distance={distance} keeps no two of the atoms min_distance="
+            f"{min_distance} of the sum of their covalent radii apart: give distance="
+            f"{needed:.2f} or more, or None for each pair's own"
+        )
+    return inner, outer
+
+
+def _place(
+    positions: NDArray[np.float64],
+    inner: NDArray[np.float64],
+    outer: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Find a place within the shell of one atom and outside those of all."""
+    for _ in range(_ROUNDS):
+        anchors = rng.integers(len(positions), size=_CANDIDATES)
+        # Uniform in the volume of the shell.
+        low, high = inner[anchors] ** 3, outer[anchors] ** 3
+        radius = np.cbrt(low + (high - low) * rng.random(_CANDIDATES))
+        places = positions[anchors] + radius[:, None] * random_directions(
+            (_CANDIDATES,), rng
+        )
+        gaps = np.linalg.norm(places[:, None] - positions, axis=2)
+        free = np.flatnonzero((gaps >= inner).all(axis=1))
+        if len(free):
+            return np.asarray(places[free[0]])
+    raise RuntimeError(f"no place found for atom {len(positions)} of a cluster")
+
+
+@dataclass(frozen=True)
+class Clusters(Generator):
+    """
+    Random clusters of the inputs' elements.
+
+    Parameters
+    ----------
+    n_frames
+        Number of clusters in all.
+    max_atoms, min_atoms
+        Sizes are uniform between these, both included.
+    distance
+        Each atom's nearest neighbour is between this, in A, and sqrt(3) times this
+        away. None takes for each pair the sum of its covalent radii.
+    """
+
+    n_frames: int = 20
+    max_atoms: int = 10
+    min_atoms: int = 2
+    distance: float | None = 1.5
+
+    kind: ClassVar[str] = "cluster"
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        at_least(1, n_frames=self.n_frames)
+        at_least(2, min_atoms=self.min_atoms)
+        at_least(self.min_atoms, max_atoms=self.max_atoms)
+        positive(distance=self.distance)
+
+    def generate(self, inputs: Inputs) -> Iterator[Batch]:
+        """Make the clusters."""
+        rng = inputs.rng(self.kind)
+        made = [
+            cluster(
+                inputs.species,
+                rng,
+                n_atoms=int(rng.integers(self.min_atoms, self.max_atoms + 1)),
+                distance=self.distance,
+                min_distance=inputs.min_distance,
+                vacuum=inputs.vacuum,
+            )
+            for _ in range(self.n_frames)
+        ]
+        distance = np.nan if self.distance is None else self.distance
+        yield Batch(
+            dataset_of(made, self.kind, cluster_distance=distance), (self.kind,)
+        )

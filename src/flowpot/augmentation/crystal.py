@@ -1,0 +1,114 @@
+"""Crystals as surfaces see them: layers of the smallest surface cell."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.geometry import minkowski_reduce
+from numpy.typing import NDArray
+from pymatgen.core import Lattice, Structure
+from pymatgen.core.surface import Slab, SlabGenerator
+from pymatgen.io.ase import AseAtomsAdaptor
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+_GAP = 5.0
+"""Vacuum that pymatgen leaves on slabs (A); the final one is added later."""
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """
+    A crystal to cut slabs from.
+
+    Parameters
+    ----------
+    primitive
+        Its primitive cell: what slabs are cut from, since that gives the smallest
+        surface cells.
+    conventional
+        The lattice by which planes are indexed.
+    """
+
+    primitive: Structure
+    conventional: Lattice
+
+    @classmethod
+    def of(cls, atoms: Atoms) -> "Crystal":
+        """Find both cells, as spglib has them."""
+        given = AseAtomsAdaptor.get_structure(atoms)
+        conventional = SpacegroupAnalyzer(given).get_conventional_standard_structure()
+        return cls(conventional.get_primitive_structure(), conventional.lattice)
+
+    def layer(self, index: tuple[int, ...]) -> Structure:
+        """
+        Give the primitive cell whose first two vectors span a plane.
+
+        Parameters
+        ----------
+        index
+            Miller indices of the plane, in the conventional cell.
+        """
+        normal = np.linalg.inv(self.conventional.matrix) @ np.array(index)
+        # Indices of a plane are integers in the primitive cell too, up to the number
+        # of lattice points in the conventional one.
+        points = round(self.conventional.volume / self.primitive.volume)
+        indices = np.rint(self.primitive.lattice.matrix @ normal * points).astype(int)
+        basis = surface_basis(indices // np.gcd.reduce(indices))
+        cell = basis @ self.primitive.lattice.matrix
+        cell[:2] = minkowski_reduce(cell, (True, True, False))[0][:2]
+        if np.linalg.det(cell) < 0:
+            cell[2] = -cell[2]
+        return Structure(
+            cell,
+            self.primitive.species,
+            self.primitive.cart_coords,
+            coords_are_cartesian=True,
+            to_unit_cell=True,
+        )
+
+    def slabs(self, index: tuple[int, ...], size: float) -> list[Slab]:
+        """
+        Cut slabs, one for each termination that symmetry distinguishes.
+
+        Parameters
+        ----------
+        index
+            Miller indices of the surface, in the conventional cell.
+        size
+            Least thickness of the layers that they consist of, in A.
+        """
+        generator = SlabGenerator(
+            self.layer(index), (0, 0, 1), size, _GAP, primitive=False
+        )
+        return list(generator.get_slabs())
+
+
+def surface_basis(index: NDArray[np.int64]) -> NDArray[np.int64]:
+    """
+    Give a basis of a lattice, of which two vectors span a plane.
+
+    Parameters
+    ----------
+    index
+        Miller indices (h, k, l) of the plane, without common divisor.
+
+    Returns
+    -------
+    numpy.ndarray
+        Unimodular, shape (3, 3): rows v1 and v2 with ``index . v = 0``, and v3 with
+        ``index . v3 = 1``, by Bezout's identity.
+    """
+    h, k, l = (int(i) for i in index)  # noqa: E741
+    g, p, q = _bezout(k, l)
+    if g == 0:
+        return np.array([[0, 1, 0], [0, 0, 1], [h, 0, 0]])
+    _, x, y = _bezout(h, g)
+    return np.array([[0, l // g, -k // g], [g, -h * p, -h * q], [x, y * p, y * q]])
+
+
+def _bezout(a: int, b: int) -> tuple[int, int, int]:
+    """Give g = gcd(a, b) and x, y with ``a x + b y = g``, by Euclid's algorithm."""
+    if b == 0:
+        return abs(a), (a > 0) - (a < 0), 0
+    g, x, y = _bezout(b, a % b)
+    return g, y, x - (a // b) * y

@@ -1,0 +1,94 @@
+"""Dimer curves: two atoms from repulsion to dissociation."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from typing import ClassVar
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers, covalent_radii
+
+from flowpot.augmentation.generator import Batch, Generator, Inputs, dataset_of
+from flowpot.augmentation.vacuum import add_vacuum
+from flowpot.augmentation.validation import at_least, elements, positive
+
+
+def dimer_curve(
+    pair: tuple[str, str],
+    *,
+    n_points: int = 15,
+    shortest: float = 0.7,
+    longest: float = 3.0,
+    vacuum: float = 15.0,
+) -> list[Atoms]:
+    """
+    Give two atoms at distances from short to long.
+
+    Parameters
+    ----------
+    pair
+        Their elements.
+    n_points
+        Number of distances, in geometric progression: dense where energy is steep.
+    shortest, longest
+        First and last distance, in sums of the covalent radii.
+    vacuum
+        Vacuum around the dimer, in A.
+    """
+    elements(pair=sorted(set(pair)))
+    at_least(2, n_points=n_points)
+    positive(shortest=shortest)
+    if not longest > shortest:
+        raise ValueError(f"longest is {longest}: it must be above shortest={shortest}")
+    radii = sum(covalent_radii[atomic_numbers[symbol]] for symbol in pair)
+    return [
+        add_vacuum(Atoms(list(pair), [[0, 0, 0], [0, 0, distance]]), vacuum)
+        for distance in radii * np.geomspace(shortest, longest, n_points)
+    ]
+
+
+@dataclass(frozen=True)
+class Dimers(Generator):
+    """
+    Dimer curves of every pair of the inputs' elements.
+
+    Parameters
+    ----------
+    n_points, shortest, longest
+        As in `dimer_curve`.
+    """
+
+    n_points: int = 15
+    shortest: float = 0.7
+    longest: float = 3.0
+
+    kind: ClassVar[str] = "dimer"
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        dimer_curve(
+            ("H", "H"),
+            n_points=self.n_points,
+            shortest=self.shortest,
+            longest=self.longest,
+        )
+
+    def generate(self, inputs: Inputs) -> Iterator[Batch]:
+        """Make a curve for each pair."""
+        if self.shortest < inputs.min_distance:
+            raise ValueError(
+                f"dimers: shortest={self.shortest} is below min_distance="
+                f"{inputs.min_distance}: raise the one or lower the other"
+            )
+        for pair in combinations_with_replacement(inputs.species, 2):
+            curve = dimer_curve(
+                pair,
+                n_points=self.n_points,
+                shortest=self.shortest,
+                longest=self.longest,
+                vacuum=inputs.vacuum,
+            )
+            lengths = [float(atoms.get_distance(0, 1)) for atoms in curve]
+            frames = dataset_of(curve, self.kind, dimer_distance=lengths)
+            yield Batch(frames, (self.kind, *pair))

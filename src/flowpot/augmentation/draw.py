@@ -1,0 +1,193 @@
+"""Draw strained, displaced and defective frames of one structure, many at once."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase import Atoms
+from ase.data import covalent_radii
+from numpy.typing import NDArray
+
+from flowpot.augmentation.deformation import deformations
+from flowpot.augmentation.displacement import (
+    keep_apart,
+    movable,
+    random_displacements,
+)
+from flowpot.augmentation.generator import Frames
+from flowpot.augmentation.neighbours import Pairs, find_pairs, nearest_distances
+from flowpot.augmentation.vacancy import present_atoms
+from flowpot.dataset import Dataset
+
+if TYPE_CHECKING:
+    from flowpot.augmentation.distortion import Distortions
+
+_ROUNDS = 20
+"""How often frames that were rejected are drawn anew."""
+_CHUNK = 100_000
+"""Atoms handled at once: bounds memory."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """
+    Frames that were accepted.
+
+    Parameters
+    ----------
+    frames
+        The frames.
+    slots
+        Which of the frames asked for they are.
+    rejected
+        How many were thrown away.
+    """
+
+    frames: Dataset
+    slots: NDArray[np.int64]
+    rejected: int
+
+
+def draw_frames(
+    atoms: Atoms,
+    plan: "Distortions",
+    numbers: NDArray[np.int64],
+    defective: NDArray[np.bool_],
+    min_distance: float,
+    rng: np.random.Generator,
+) -> Drawn:
+    """
+    Draw frames of a structure until each is accepted, or give up on some.
+
+    Parameters
+    ----------
+    atoms
+        The structure.
+    plan
+        How it is distorted.
+    numbers
+        Atomic numbers of each frame, shape (n, N).
+    defective
+        Which frames have vacancies, shape (n,).
+    min_distance
+        Shortest distance between two atoms, in sums of covalent radii.
+    rng
+        Where the randomness comes from.
+    """
+    draw = _Draw(atoms, plan, min_distance, rng)
+    size = max(1, _CHUNK // len(atoms))
+    made: list[Dataset] = []
+    slots: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+    rejected = 0
+    for start in range(0, len(defective), size):
+        waiting = np.arange(start, min(start + size, len(defective)))
+        for _ in range(_ROUNDS):
+            if not len(waiting):
+                break
+            frames, apart = draw.frames(numbers[waiting], defective[waiting])
+            dataset = frames.dataset()
+            made.append(dataset if apart.all() else dataset[apart])
+            slots.append(waiting[apart])
+            waiting = waiting[~apart]
+            rejected += len(waiting)
+    taken = np.concatenate(slots)
+    order = np.argsort(taken, kind="stable")
+    frames_made = Dataset.concatenate(made)
+    if (np.diff(taken) < 0).any():
+        frames_made = frames_made[order]
+    return Drawn(frames_made, taken[order], rejected)
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """One draw of frames from a structure."""
+
+    atoms: Atoms
+    plan: "Distortions"
+    min_distance: float
+    rng: np.random.Generator
+
+    def frames(
+        self, numbers: NDArray[np.int64], defective: NDArray[np.bool_]
+    ) -> tuple[Frames, NDArray[np.bool_]]:
+        """Draw a frame for each slot, and say which keep their atoms apart."""
+        atoms, plan = self.atoms, self.plan
+        n = len(defective)
+        amounts, modes, gradients = self._strains(n)
+        present = np.ones((n, len(atoms)), dtype=bool)
+        present[defective] = present_atoms(
+            int(defective.sum()), len(atoms), plan.n_vacancies, self.rng
+        )
+        moves, apart = self._moves(gradients, numbers, present)
+        types = np.where(
+            defective, "vacancy", "distorted" if plan.fraction else "strained"
+        )
+        info: dict[str, Any] = {
+            "config_type": types.tolist(),
+            "displacement_fraction": np.full(n, plan.fraction),
+            "n_vacancies": np.where(defective, plan.n_vacancies, 0),
+        }
+        if plan.strain is not None and atoms.pbc.any():
+            info |= {"strain": amounts, "strain_mode": modes}
+        strained = atoms.positions @ gradients.transpose(0, 2, 1)
+        cell = np.array(atoms.cell) @ gradients.transpose(0, 2, 1)
+        frames = Frames(numbers, strained + moves, cell, atoms.pbc, info, present)
+        return frames, apart
+
+    def _strains(
+        self, n: int
+    ) -> tuple[NDArray[np.float64], list[str], NDArray[np.float64]]:
+        """Draw strains, their modes, and the deformation gradients."""
+        cell, pbc, plan = np.array(self.atoms.cell), self.atoms.pbc, self.plan
+        if plan.strain is None:
+            return np.zeros(n), [], np.tile(np.eye(3), (n, 1, 1))
+        # A wire cannot be sheared: its two ways of straining are the same one.
+        possible = plan.strain_modes if pbc.sum() > 1 else ("isotropic",)
+        amounts = self.rng.uniform(*plan.strain, size=n)
+        drawn = self.rng.integers(len(possible), size=n)
+        gradients = np.empty((n, 3, 3))
+        for number, mode in enumerate(possible):
+            these = drawn == number
+            gradients[these] = deformations(cell, pbc, amounts[these], self.rng, mode)
+        return amounts, [possible[k] for k in drawn], gradients
+
+    def _moves(
+        self,
+        gradients: NDArray[np.float64],
+        numbers: NDArray[np.int64],
+        present: NDArray[np.bool_],
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Draw displacements, turned where atoms came too close."""
+        radii = covalent_radii[numbers]
+        pairs = self._pairs(gradients, radii.max())
+        vectors = pairs.vectors @ gradients.transpose(0, 2, 1)
+        lengths = np.linalg.norm(vectors, axis=2)
+        reach = np.zeros(present.shape)
+        if self.plan.fraction and len(self.atoms) > 1:
+            nearest = pairs.nearest(lengths)
+            reach = self.plan.fraction * np.where(np.isfinite(nearest), nearest, 0.0)
+        both = present[:, pairs.first] & present[:, pairs.second]
+        sums = radii[:, pairs.first] + radii[:, pairs.second]
+        floors = np.where(both, self.min_distance * sums, 0.0)
+        own = pairs.first == pairs.second
+        apart = (lengths[:, own] >= floors[:, own]).all(axis=1)
+        half = pairs.first < pairs.second
+        moves, separate = keep_apart(
+            random_displacements(reach, self.rng),
+            vectors[:, half],
+            (pairs.first[half], pairs.second[half]),
+            floors[:, half],
+            self.rng,
+        )
+        return moves, apart & separate
+
+    def _pairs(self, gradients: NDArray[np.float64], radius: float) -> Pairs:
+        """Find every pair that strain and displacements may bring together."""
+        stretch = np.linalg.svd(gradients, compute_uv=False)
+        largest, smallest = stretch[:, 0], stretch[:, 2]
+        nearest = movable(self.atoms, nearest_distances(self.atoms)).max()
+        approach = (
+            2 * self.min_distance * radius + 2 * self.plan.fraction * largest * nearest
+        )
+        cutoff = np.maximum(approach, largest * nearest) / smallest
+        return find_pairs(self.atoms, 1.001 * float(cutoff.max()))

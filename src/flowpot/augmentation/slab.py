@@ -1,0 +1,206 @@
+"""Surfaces: slabs cut from bulk crystals, with every termination."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from ase import Atoms
+from ase.cell import Cell
+from pymatgen.core.surface import Slab
+
+from flowpot.augmentation.crystal import Crystal
+from flowpot.augmentation.generator import (
+    Batch,
+    Inputs,
+    Parent,
+    ParentGenerator,
+    dataset_of,
+)
+from flowpot.augmentation.supercell import supercell
+from flowpot.augmentation.vacuum import add_vacuum, widest_gap
+from flowpot.augmentation.validation import at_least, positive
+from flowpot.dataset import Dataset
+
+_GAP = 5.0
+"""A cell with a wider empty layer (A) holds a slab or a molecule, not a bulk crystal."""
+_THINNER = 0.8
+_THINNEST = 1.0
+
+
+@dataclass(frozen=True)
+class Slabs(ParentGenerator):
+    """
+    Slabs of the bulk inputs, one for each surface and termination.
+
+    Parameters
+    ----------
+    miller_indices
+        Surfaces, in indices of the conventional cell.
+    min_thickness
+        Least distance between the outermost atoms, in A.
+    max_atoms
+        Largest number of atoms. A surface for which that is too few for a slab of
+        `min_thickness` gets a thinner one.
+    min_length
+        Wanted length of the shortest in-plane translation, in A, as far as `max_atoms`
+        allow.
+    """
+
+    miller_indices: tuple[tuple[int, int, int], ...] = ((1, 1, 1), (1, 1, 0), (1, 0, 0))
+    min_thickness: float = 10.0
+    max_atoms: int = 450
+    min_length: float = 18.0
+
+    kind: ClassVar[str] = "slab"
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        positive(min_thickness=self.min_thickness, min_length=self.min_length)
+        at_least(1, max_atoms=self.max_atoms)
+        indices = tuple(tuple(index) for index in self.miller_indices)
+        object.__setattr__(self, "miller_indices", indices)
+        for index in indices:
+            _check_index(index)
+
+    def from_parent(
+        self, parent: Parent, inputs: Inputs, rng: np.random.Generator
+    ) -> Batch:
+        """Make the slabs of one parent."""
+        del rng  # surfaces leave nothing to chance
+        empty = dataset_of([], self.kind)
+        if not is_bulk(parent.cell):
+            return Batch(empty, notes=(f"{parent.label}: no slabs, it is no bulk",))
+        crystal = Crystal.of(parent.cell)
+        made, notes = [empty], []
+        for index in self.miller_indices:
+            found = _cut(crystal, index, self.min_thickness, self.max_atoms)
+            if not found:
+                notes.append(
+                    f"{parent.label}: no ({' '.join(map(str, index))}) slab, the "
+                    f"thinnest has more than max_atoms={self.max_atoms}"
+                )
+            for slab in found:
+                made.append(self._frame(slab, index, inputs.vacuum))
+        return Batch(Dataset.concatenate(made), notes=tuple(notes))
+
+    def _frame(self, slab: Slab, index: tuple[int, ...], vacuum: float) -> Dataset:
+        """Give a slab its in-plane size, and its metadata."""
+        atoms = supercell(
+            open_slab(slab, vacuum),
+            min_length=self.min_length,
+            max_atoms=self.max_atoms,
+        )
+        return dataset_of(
+            [atoms],
+            self.kind,
+            miller=" ".join(map(str, index)),
+            termination=float(slab.shift),
+            thickness=float(np.ptp(atoms.positions[:, 2])),
+        )
+
+
+def slabs(
+    atoms: Atoms,
+    miller_index: Sequence[int],
+    *,
+    min_thickness: float = 10.0,
+    max_atoms: int = 450,
+    vacuum: float = 15.0,
+) -> list[Atoms]:
+    """
+    Cut slabs from a bulk crystal, one for each termination.
+
+    Parameters
+    ----------
+    atoms
+        A crystal, periodic in three directions. Indices are those of its
+        conventional cell, whichever cell is given.
+    miller_index
+        The surface.
+    min_thickness
+        Least distance between the outermost atoms, in A.
+    max_atoms
+        Largest number of atoms; slabs are made thinner to stay below it.
+    vacuum
+        Vacuum between slabs, in A.
+
+    Returns
+    -------
+    list of Atoms
+        Slabs of the smallest in-plane cell, open along the third cell vector, which is
+        normal to the surface; none where even the thinnest has too many atoms. The
+        terminations are pymatgen's, those that symmetry makes equal only once.
+
+    Raises
+    ------
+    ValueError
+        Where the structure is not a bulk crystal.
+    """
+    index = tuple(int(i) for i in miller_index)
+    _check_index(index)
+    if not is_bulk(atoms):
+        raise ValueError(
+            f"{atoms.get_chemical_formula()} is no bulk crystal (periodic in three "
+            "directions, without vacuum): slabs cannot be cut from it"
+        )
+    found = _cut(Crystal.of(atoms), index, min_thickness, max_atoms)
+    return [open_slab(slab, vacuum) for slab in found]
+
+
+def is_bulk(atoms: Atoms) -> bool:
+    """Say whether a structure is periodic in three directions and has no vacuum."""
+    if not atoms.pbc.all():
+        return False
+    heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell), axis=0)
+    fractions = atoms.get_scaled_positions(wrap=True)
+    gaps = [max(widest_gap(along)[::2]) for along in fractions.T]
+    return not (np.array(gaps) * heights > _GAP).any() or len(atoms) == 1
+
+
+def open_slab(slab: Slab, vacuum: float) -> Atoms:
+    """Give a pymatgen slab as Atoms: normal along z, open there, with its vacuum."""
+    cell = np.array(slab.lattice.matrix)
+    cell[2] = np.cross(cell[0], cell[1]) / np.linalg.norm(np.cross(cell[0], cell[1]))
+    # Right-handed, so that the change to standard axes is a rotation.
+    standard, rotation = Cell(cell).standard_form()
+    atoms = Atoms(
+        [site.specie.Z for site in slab],
+        slab.cart_coords @ rotation.T,
+        cell=standard,
+        pbc=(True, True, False),
+    )
+    return add_vacuum(atoms, vacuum)
+
+
+def _cut(
+    crystal: Crystal,
+    index: tuple[int, ...],
+    min_thickness: float,
+    max_atoms: int,
+) -> list[Slab]:
+    """Cut slabs that are thick enough, or as thick as the number of atoms allows."""
+    size = min_thickness + _widest_layer_gap(crystal, index)
+    found = crystal.slabs(index, size)
+    while any(len(slab) > max_atoms for slab in found):
+        size *= _THINNER
+        if size < _THINNEST:
+            return []
+        found = crystal.slabs(index, size)
+    return found
+
+
+def _widest_layer_gap(crystal: Crystal, index: tuple[int, ...]) -> float:
+    """Give the widest gap between planes of atoms: what a slab lacks of its layers."""
+    layer = crystal.layer(index)
+    inside, _, across = widest_gap(layer.frac_coords[:, 2] % 1.0)
+    a, b, _ = layer.lattice.matrix
+    return float(max(inside, across) * layer.volume / np.linalg.norm(np.cross(a, b)))
+
+
+def _check_index(index: tuple[int, ...]) -> None:
+    if len(index) != 3 or not any(index):  # noqa: PLR2004
+        raise ValueError(
+            f"miller index {index} is no plane: give three integers, not all zero, for "
+            "hexagonal crystals too"
+        )
