@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from flowpot.dataset import Artifact
 from flowpot.documents import StageDoc
@@ -56,3 +56,9 @@ class CampaignDoc(StageDoc):
     evidence: list[Artifact] = Field(
         default_factory=list, description="what each iteration was calibrated on"
     )
+
+    @field_validator("dataset", "evidence", mode="before")
+    @classmethod
+    def _present(cls, items: list[Any]) -> list[Any]:
+        """Leave out what a failed stage never wrote: ``stop_reason`` names it."""
+        return [item for item in items if item is not None]

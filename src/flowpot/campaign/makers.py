@@ -113,7 +113,9 @@ class ActiveLearningMaker(Maker):
         jobs, state = starting_state(
             self, campaign_uuid, structures, dataset, committee
         )
-        loop = LoopMaker(campaign=self).make(state)
+        # The numbers also tell jobflow that the loop comes after these jobs.
+        begun = {job.metadata["stage"]: {"seconds": job.output.seconds} for job in jobs}
+        loop = LoopMaker(campaign=self).make(state, begun)
         loop.update_metadata(
             {"campaign": self.name, "campaign_uuid": campaign_uuid}, dynamic=False
         )
@@ -175,9 +177,7 @@ class LoopMaker(Maker):
     campaign: ActiveLearningMaker = field(default_factory=ActiveLearningMaker)
 
     @loop_job
-    def make(
-        self, state: CampaignState, results: dict[str, Any] | None = None
-    ) -> Response:
+    def make(self, state: CampaignState, results: dict[str, Any]) -> Response:
         """
         Take in the results of the last turn and decide.
 
@@ -186,14 +186,16 @@ class LoopMaker(Maker):
         state
             Where the campaign stands.
         results
-            Numbers of the last turn's stages; None before the first.
+            Numbers of the last turn's stages; before the first turn, of the
+            augmentation.
         """
-        if results is not None:
+        stop = _stage_failure(results)
+        if state.iteration > 0:
             last = summarise(state, results)
             state = state.with_(history=[*state.history, last.model_dump(mode="json")])
-            stop = _stage_failure(results) or self._end(last)
-            if stop is not None:
-                return Response(output=self._conclude(state, stop))
+            stop = stop or self._end(last)
+        if stop is not None:
+            return Response(output=self._conclude(state, stop))
         return Response(replace=self._next_turn(state))
 
     def _end(self, last: IterationDoc) -> Stop | None:

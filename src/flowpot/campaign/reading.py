@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jobflow import JobStore
+from jobflow import JobStore, OnMissing
 
 from flowpot.campaign.document import CampaignDoc
 from flowpot.dataset import Artifact, Dataset
@@ -68,7 +68,7 @@ class Campaign:
     def doc(self) -> CampaignDoc:
         """The CampaignDoc, with all that it refers to."""
         return CampaignDoc.model_validate(
-            self._store.get_output(self._job_uuid, load=True)
+            self._store.get_output(self._job_uuid, load=True, on_missing=OnMissing.NONE)
         )
 
     @property

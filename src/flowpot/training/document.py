@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from flowpot.dataset import Artifact
 from flowpot.documents import StageDoc
@@ -53,6 +53,7 @@ class PotentialDoc(StageDoc):
         description="with calculator_kwargs, what atomate2's force-field flows take",
     )
     calculator_kwargs: dict[str, Any] = Field(default_factory=dict)
+
     species: list[str] = Field(default_factory=list)
     cutoff: float = Field(default=0.0, description="in A")
     e0s: dict[str, float] = Field(
@@ -67,6 +68,14 @@ class PotentialDoc(StageDoc):
     failure: str | None = Field(
         default=None, description="why there is no model; None: there is one"
     )
+
+    @field_validator("force_field_name", mode="before")
+    @classmethod
+    def _name_of(cls, value: Any) -> Any:
+        """Take back the function that monty makes of the pair on reading."""
+        if callable(value):
+            return {"@module": value.__module__, "@callable": value.__qualname__}
+        return value
 
 
 class MembersDoc(StageDoc):
