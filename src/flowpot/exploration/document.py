@@ -36,7 +36,7 @@ class MDDoc(StageDoc):
     engine: str = Field("python", description="what gave LAMMPS the forces")
     thermo: dict[str, list[float]] = Field(
         default_factory=dict,
-        description="columns of the log, thinned, with their units",
+        description="columns of the log, with units, thinned",
     )
     disagreement: dict[str, list[float]] = Field(
         default_factory=dict,

@@ -106,17 +106,19 @@ def _execute(
         try:
             forces.library.command(command)
         except Exception as error:  # noqa: BLE001 - LAMMPS raises nothing narrower
-            complaint = f"LAMMPS: {str(error).strip()}"
+            complaint = str(error).strip()
         if command.startswith(f"fix {FIX} "):
             forces.attach()
         # What follows a halt would be written of the wreck.
         if complaint or forces.halted or forces.error:
             break
-    broken = complaint if forces.running else None
+    # LAMMPS refuses some inputs as it sets a run up, and breaks down in others.
+    broken = complaint is not None and forces.step > 0
     return Outcome(
-        n_steps=forces.step if forces.running or complaint is None else 0,
-        halted=forces.halted or broken,
+        n_steps=forces.step,
+        halted=forces.halted or ("LAMMPS error" if broken else None),
         error=forces.error or (None if broken else complaint),
+        detail=complaint if broken else None,
         out_of_time=forces.out_of_time,
         seconds=time.monotonic() - started,
     )

@@ -92,7 +92,7 @@ class ExternalForces:
         whatever happens stops the run and is kept.
         """
         try:
-            self.step = step
+            self.step = step if self.running else 0
             forces[:] = self._forces(step, tags.ravel() - 1, positions)
         except Exception:  # noqa: BLE001 - reported by the driver
             self.error = traceback.format_exc()

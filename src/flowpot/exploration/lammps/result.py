@@ -78,6 +78,7 @@ def md_document(
     return MDDoc(
         state=_state(outcome),
         reason=outcome.error or outcome.halted,
+        detail=outcome.detail,
         dataset=frames.to_artifact("frames.h5") if len(frames) else None,
         n_frames=len(frames),
         n_steps=outcome.n_steps,

@@ -67,10 +67,12 @@ class Outcome:
     n_steps
         Last step that was done.
     halted
-        Why it was stopped: a sanity limit, a disagreement, LAMMPS's own complaint;
-        None where it was not.
+        Why it was stopped: a sanity limit, a disagreement, an error of LAMMPS; None
+        where it was not.
     error
         What prevented it; None where it ran.
+    detail
+        LAMMPS's own words, where it halted the run.
     out_of_time
         Whether it reached its walltime and can be resumed.
     seconds
@@ -80,6 +82,7 @@ class Outcome:
     n_steps: int = 0
     halted: str | None = None
     error: str | None = None
+    detail: str | None = None
     out_of_time: bool = False
     seconds: float = 0.0
 

@@ -20,6 +20,8 @@ CALM = "calm"
 
 _FS = 1e-3  # ps, LAMMPS's metal unit of time
 _KBAR = 1e3  # bar, its unit of pressure
+_LARGEST_SEED = 900_000_000
+_BAROSTAT_K = 300  # K; a barostat at rest takes its inertia from this temperature
 _AXES = ("x", "y", "z")
 _DUMP = "id type x y z ix iy iz"
 _THERMO = "step time temp pe ke etotal press pxx pyy pzz pxy pxz pyz vol"
@@ -210,7 +212,7 @@ def _integrator(conditions: Conditions, pbc: np.ndarray) -> list[str]:
     barostat = _barostat(conditions, np.asarray(pbc)) if ensemble == "npt" else ""
     if ensemble == "npt":
         if cold:
-            return [f"fix motion all nph {barostat}", langevin]
+            return [f"fix motion all nph {barostat} ptemp {_BAROSTAT_K}", langevin]
         return [f"fix motion all npt temp {temperature} {barostat}"]
     if ensemble == "nvt" and not cold:
         return [f"fix motion all nvt temp {temperature}"]
@@ -239,5 +241,5 @@ def _barostat(conditions: Conditions, pbc: np.ndarray) -> str:
 
 
 def _seed(conditions: Conditions) -> int:
-    """LAMMPS refuses a seed of 0; no other seed is changed, none is shared by two."""
-    return conditions.seed or 2**31 - 2
+    """Fold a seed into [1, 9e8], beyond which LAMMPS's generators refuse it."""
+    return 1 + (conditions.seed - 1) % _LARGEST_SEED

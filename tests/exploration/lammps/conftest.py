@@ -1,0 +1,87 @@
+"""Runs of the real LAMMPS on classical potentials."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import units
+
+from flowpot.exploration.lammps.cell import LammpsCell, boxed
+from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.lammps.driver import main
+from flowpot.exploration.lammps.external import ExternalForces
+from flowpot.exploration.lammps.library import open_lammps
+from flowpot.exploration.lammps.potential import external_forces
+from flowpot.exploration.lammps.result import md_frames
+from flowpot.exploration.lammps.run import Run, read_outcome, write_run
+from flowpot.exploration.lammps.sanity import SanityCheck, SanityLimits
+from flowpot.exploration.lammps.script import Output, data_file, script
+
+EMT = {"calculator": "ase.calculators.emt.EMT", "kwargs": {}}
+
+
+@pytest.fixture
+def simulate(tmp_path):
+    """Run a trajectory in this process; give its folder, outcome and frames."""
+
+    def run(atoms, conditions=None, output=None, members=(EMT,), folder="run", **more):
+        folder = tmp_path / folder
+        start = boxed(atoms, 15.0)
+        plan = Run(
+            conditions=conditions or Conditions(n_steps=50),
+            output=output or Output(10),
+            members=list(members),
+            **more,
+        )
+        write_run(folder, plan, start)
+        main([folder])
+        outcome = read_outcome(folder)
+        return folder, outcome, md_frames(folder, plan, start, outcome, "parent")
+
+    return run
+
+
+@dataclass
+class StepZero:
+    """LAMMPS's own view of a frame, mapped back to the frame's axes."""
+
+    energy: float
+    forces: np.ndarray
+    stress: np.ndarray
+
+
+@pytest.fixture
+def step_zero(clean_dir):
+    """Give what LAMMPS makes of a frame at step 0, at rest."""
+
+    def evaluate(atoms, calculator, potential=None) -> StepZero:
+        cell = LammpsCell.of(atoms)
+        Path("start.data").write_text(data_file(atoms, cell))
+        conditions = Conditions("nve", temperature=(0, 0), n_steps=1)
+        commands = script(
+            conditions, Output(1), potential or external_forces(), atoms.pbc
+        )
+        library = open_lammps(Path("log.lammps"))
+        check = SanityCheck(SanityLimits(contact=0.0), atoms)
+        callback = ExternalForces(library, cell, atoms.copy(), calculator, check)
+        for command in commands:
+            library.command("run 0" if command.startswith("run") else command)
+            if command.startswith("fix flowpot "):
+                callback.attach()
+        assert callback.error is None
+        order = np.argsort(library.numpy.extract_atom("id")[: len(atoms)])
+        forces = library.numpy.extract_atom("f")[: len(atoms)][order]
+        xx, yy, zz, xy, xz, yz = (
+            library.get_thermo(f"p{ab}") for ab in ("xx", "yy", "zz", "xy", "xz", "yz")
+        )
+        pressure = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+        found = StepZero(
+            library.get_thermo("pe"),
+            cell.vectors_back(forces),
+            cell.tensor_back(-pressure * units.bar),
+        )
+        library.close()
+        return found
+
+    return evaluate

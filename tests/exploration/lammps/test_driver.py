@@ -1,0 +1,252 @@
+"""Trajectories of the real LAMMPS: conservation, repetition, halting, resuming."""
+
+import json
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, fcc111
+from ase.calculators.emt import EMT
+
+from flowpot.dataset import Dataset
+from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.lammps.driver import main, newest_restart
+from flowpot.exploration.lammps.result import md_document, read_disagreement
+from flowpot.exploration.lammps.run import RESULT_FILE, read_outcome, read_run
+from flowpot.exploration.lammps.sanity import SanityLimits
+from flowpot.exploration.lammps.script import LOG_FILE, RESTART_FILES, Output
+from flowpot.exploration.lammps.trajectory import read_thermo
+
+MORSE = {
+    "calculator": "ase.calculators.morse.MorsePotential",
+    "kwargs": {"epsilon": 0.35, "r0": 2.8, "rho0": 4.0, "rcut1": 4.5, "rcut2": 5.5},
+}
+EMT_DRIVER = {"calculator": "ase.calculators.emt.EMT", "kwargs": {}}
+
+
+@pytest.fixture
+def copper():
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.02, seed=1)
+    return atoms
+
+
+def test_energy_is_conserved(copper, simulate):
+    conditions = Conditions("nve", temperature=600, n_steps=300, timestep=0.5)
+    folder, outcome, _ = simulate(copper, conditions)
+    assert outcome.n_steps == 300
+    thermo = read_thermo(folder / LOG_FILE)
+    energy = thermo["total energy (eV)"]
+    exchanged = np.ptp(thermo["kinetic energy (eV)"])
+    assert exchanged > 0.05
+    assert np.ptp(energy) < 0.01 * exchanged
+    slope = np.polyfit(thermo["time (ps)"], energy / len(copper), 1)[0]
+    assert abs(slope) < 1e-3  # eV/atom/ps; the strict bound is a benchmark's
+
+
+def test_frames_are_those_of_the_steps_asked_for(copper, simulate):
+    _, _, frames = simulate(copper, Conditions(n_steps=57), Output(19))
+    assert frames.info["md_step"].tolist() == [19, 38, 57]
+    assert set(frames.info["config_type"]) == {"md"}
+    assert set(frames.info["parent"]) == {"parent"}
+    assert not frames.info["candidate"].any()
+
+
+def test_frames_have_the_energies_of_the_log(copper, simulate):
+    """What was sampled is what was simulated, through a barostat and all tilts."""
+    conditions = Conditions("npt", 900, 20, n_steps=60, barostat="tri")
+    folder, _, frames = simulate(copper * (1, 1, 2), conditions, Output(20))
+    thermo = read_thermo(folder / LOG_FILE)
+    for atoms in frames:
+        atoms.calc = EMT()
+        row = thermo["step"] == atoms.info["md_step"]
+        energy = thermo["potential energy (eV)"][row]
+        np.testing.assert_allclose(atoms.get_potential_energy(), energy, atol=1e-7)
+    angles = np.array([atoms.cell.angles() for atoms in frames])
+    assert np.ptp(angles[:, 0]) > 1e-6
+
+
+def test_seed_decides_the_trajectory(copper, simulate):
+    first = simulate(copper, Conditions(seed=7, n_steps=30), folder="a")[2]
+    again = simulate(copper, Conditions(seed=7, n_steps=30), folder="b")[2]
+    other = simulate(copper, Conditions(seed=8, n_steps=30), folder="c")[2]
+    np.testing.assert_array_equal(first.positions, again.positions)
+    np.testing.assert_array_equal(first.cell, again.cell)
+    assert not np.allclose(first.positions, other.positions)
+
+
+@pytest.mark.parametrize("seed", [0, 2**31 - 2])
+@pytest.mark.parametrize("ensemble", ["npt", "nvt", "nve", "langevin"])
+def test_zero_temperature_and_any_seed(ensemble, seed, copper, simulate):
+    conditions = Conditions(ensemble, temperature=0, seed=seed, n_steps=40)
+    folder, outcome, frames = simulate(copper, conditions)
+    assert outcome.error is None
+    assert len(frames) == 4
+    thermo = read_thermo(folder / LOG_FILE)
+    energy = thermo["total energy (eV)"]
+    if ensemble in ("nvt", "langevin"):
+        assert energy[-1] < energy[0], "friction takes heat away"
+
+
+def test_ramp_heats(copper, simulate):
+    conditions = Conditions("langevin", (10, 2000), n_steps=200, temperature_damping=10)
+    folder, _, frames = simulate(copper * (2, 2, 1), conditions, Output(50))
+    assert frames.info["temperature"].tolist() == [507.5, 1005.0, 1502.5, 2000.0]
+    kelvin = read_thermo(folder / LOG_FILE)["temperature (K)"]
+    assert kelvin[:5].mean() < 200
+    assert kelvin[-5:].mean() > 1000
+
+
+def test_barostat_acts_on_periodic_axes_only(simulate):
+    slab = fcc111("Cu", (2, 2, 2), vacuum=8.0)
+    slab.pbc = (True, True, False)
+    for barostat in ("iso", "aniso", "tri"):
+        conditions = Conditions("auto", 500, 5, n_steps=40, barostat=barostat)
+        _, outcome, frames = simulate(slab, conditions, folder=barostat)
+        assert outcome.error is None
+        cells = frames.cell
+        assert np.ptp(cells[:, 0, 0]) > 1e-6
+        np.testing.assert_allclose(
+            cells[:, 2], np.broadcast_to(slab.cell[2], cells[:, 2].shape), atol=1e-12
+        )
+
+
+def test_a_molecule_never_falls_apart_over_the_box(simulate):
+    dimer = Atoms("Cu2", [[0, 0, -1.2], [0, 0, 1.2]])
+    _, outcome, frames = simulate(dimer, Conditions(temperature=300, n_steps=60))
+    assert outcome.n_steps == 60
+    for atoms in frames:
+        assert atoms.get_distance(0, 1) < 4.0
+
+
+def test_halts_at_a_limit_and_keeps_what_came_before(copper, simulate):
+    conditions = Conditions("langevin", (300, 3000), n_steps=2000)
+    limits = SanityLimits(temperature=900)
+    folder, outcome, frames = simulate(copper, conditions, limits=limits)
+    assert outcome.halted == "temperature"
+    assert 10 < outcome.n_steps < 2000
+    steps = frames.info["md_step"]
+    assert steps.tolist() == list(range(10, outcome.n_steps, 10))
+    assert frames.info["candidate"].tolist() == [False] * (len(steps) - 3) + [True] * 3
+    run, start = read_run(folder)
+    document = md_document(folder, run, start, outcome, "parent", 0)
+    assert (document.state, document.halted) == ("halted", "temperature")
+    assert max(document.thermo["step"]) <= outcome.n_steps
+
+
+def test_atoms_too_close_halt_at_once(simulate):
+    close = Atoms("Cu2", [[0, 0, 0], [0, 0, 0.9]], cell=[6, 6, 6], pbc=True)
+    _, outcome, frames = simulate(close)
+    assert (outcome.halted, outcome.n_steps, len(frames)) == ("atoms too close", 0, 0)
+
+
+def test_unknown_calculator_is_recorded(copper, simulate):
+    member = {"calculator": "ase.calculators.emt.NoSuchThing", "kwargs": {}}
+    _, outcome, frames = simulate(copper, members=[member])
+    assert "NoSuchThing" in outcome.error
+    assert len(frames) == 0
+
+
+def test_element_that_the_calculator_does_not_know_is_recorded(simulate):
+    _, outcome, _ = simulate(bulk("Si"))
+    assert "NotImplementedError" in outcome.error
+    assert outcome.halted is None
+
+
+def test_resumed_run_is_the_uninterrupted_one(copper, simulate):
+    """As after a kill: no outcome, a restart file, more in the dump than it knows."""
+    conditions = Conditions("npt", 500, 5, n_steps=60)
+    output = Output(10, thermo_interval=5, restart_interval=25)
+    whole = simulate(copper, conditions, output, folder="whole")[2]
+    folder, outcome, _ = simulate(copper, conditions, output, folder="cut")
+    assert outcome.n_steps == 60
+    for name in ("restart.final", RESTART_FILES[1], RESULT_FILE):  # that of step 50
+        (folder / name).unlink()
+    dump = folder / "frames.dump"
+    dump.write_text(dump.read_text()[:-100])  # cut off in a line of the last frame
+    main([folder])
+    outcome = read_outcome(folder)
+    assert (outcome.n_steps, outcome.error) == (60, None)
+    run, start = read_run(folder)
+    document = md_document(folder, run, start, outcome, "parent", 0)
+    assert document.thermo["step"] == list(range(0, 61, 5))
+    frames = Dataset.load(document.dataset)
+    np.testing.assert_array_equal(frames.info["md_step"], whole.info["md_step"])
+    np.testing.assert_allclose(frames.positions, whole.positions, atol=1e-9)
+    np.testing.assert_allclose(frames.cell, whole.cell, atol=1e-9)
+
+
+def test_out_of_time_can_be_resumed(copper, simulate):
+    conditions = Conditions(n_steps=200)
+    folder, outcome, _ = simulate(copper, conditions, walltime=0.05)
+    assert outcome.out_of_time
+    assert 0 < outcome.n_steps < 200
+    assert newest_restart(folder) == "restart.final"
+    plan = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(plan | {"walltime": None}))
+    main([folder])
+    assert read_outcome(folder).n_steps == 200
+
+
+def test_a_restart_file_that_was_cut_off_is_passed_over(tmp_path):
+    whole = b"state LammpS RestartT\0"
+    (tmp_path / RESTART_FILES[0]).write_bytes(whole)
+    (tmp_path / RESTART_FILES[1]).write_bytes(whole[:-5])
+    assert newest_restart(tmp_path) == RESTART_FILES[0]
+
+
+def calibration(threshold):
+    return {
+        "forces": {
+            "slope": 1.0,
+            "slope_interval": (0.9, 1.1),
+            "r2": 1.0,
+            "rank_correlation": 1.0,
+            "tpr": 1.0,
+            "ppv": 1.0,
+            "tolerance": threshold,
+            "threshold": threshold,
+            "n": 100,
+            "effective_n": 100,
+            "trusted": True,
+        }
+    }
+
+
+def test_committee_halts_where_its_disagreement_passes_the_bound(copper, simulate):
+    conditions = Conditions("langevin", (50, 3000), n_steps=400)
+    folder, outcome, frames = simulate(
+        copper,
+        conditions,
+        Output(10, dense_interval=2),
+        members=[EMT_DRIVER, MORSE],
+        check_interval=4,
+        calibration=calibration(0.05),
+        upper_factor=4.0,
+    )
+    log = read_disagreement(folder / "disagreement.jsonl")
+    assert outcome.halted == "disagreement in forces"
+    assert log["step"].tolist() == list(range(0, outcome.n_steps + 1, 4))
+    assert (log["forces"][:-1] <= 0.2).all()
+    assert log["forces"][-1] > 0.2
+    np.testing.assert_allclose(log["excess"], log["forces"] / 0.05)
+    # While the predicted error is over the tolerance, every second step is kept.
+    steps = frames.info["md_step"]
+    worried = log["step"][:-1][log["excess"][:-1] > 1]
+    assert len(worried) > 0
+    assert np.isin(worried[worried > 0], steps).all()
+    calm = log["step"][(log["excess"] < 1) & (log["step"] % 10 != 0)]
+    assert not np.isin(calm, steps).any()
+
+
+def test_watching_changes_nothing(copper, simulate):
+    alone = simulate(copper, Conditions(n_steps=20), folder="alone")[2]
+    watched = simulate(
+        copper,
+        Conditions(n_steps=20),
+        folder="watched",
+        members=[MORSE, EMT_DRIVER],
+        driving=1,
+        check_interval=5,
+    )[2]
+    np.testing.assert_array_equal(alone.positions, watched.positions)
