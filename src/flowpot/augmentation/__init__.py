@@ -12,6 +12,7 @@ from flowpot.augmentation.generator import Batch, Generator, Inputs, Parent
 from flowpot.augmentation.isolated import isolated_atoms
 from flowpot.augmentation.makers import AugmentationMaker
 from flowpot.augmentation.neighbours import closest_contact, nearest_distances
+from flowpot.augmentation.random_structure import RandomStructures, random_structure
 from flowpot.augmentation.single import Strains, Vacancies
 from flowpot.augmentation.slab import Slabs, slabs
 from flowpot.augmentation.substitution import Substitution, substitute
@@ -20,6 +21,7 @@ from flowpot.augmentation.supercell import (
     shortest_translation,
     supercell,
 )
+from flowpot.augmentation.thermal import ThermalDisplacements, thermal_displacements
 from flowpot.augmentation.vacancy import remove_atoms
 from flowpot.augmentation.vacuum import add_vacuum
 
@@ -35,10 +37,12 @@ __all__ = [
     "Generator",
     "Inputs",
     "Parent",
+    "RandomStructures",
     "Slabs",
     "Strains",
     "Substitution",
     "Supercells",
+    "ThermalDisplacements",
     "Vacancies",
     "add_vacuum",
     "alloy",
@@ -51,10 +55,12 @@ __all__ = [
     "isolated_atoms",
     "nearest_distances",
     "prepare_inputs",
+    "random_structure",
     "remove_atoms",
     "shortest_translation",
     "slabs",
     "strain",
     "substitute",
     "supercell",
+    "thermal_displacements",
 ]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from flowpot.augmentation.distortion import Distortions, distorted
 from flowpot.augmentation.generator import Batch, Generator, Inputs, Parent, dataset_of
+from flowpot.augmentation.quasirandom import quasirandom_numbers
 from flowpot.augmentation.validation import at_least, elements
 
 _UNITY = 1e-6
@@ -25,6 +26,7 @@ def alloy(
     species: Sequence[str],
     fixed_species: Sequence[str] = (),
     composition: Composition | None = None,
+    quasirandom: bool = False,
 ) -> Atoms:
     """
     Mix elements at random on the sites of a structure.
@@ -43,6 +45,8 @@ def alloy(
         Fraction of each element on the sites that are mixed, such as
         ``{"Mo": 0.25, "W": 0.75}``. None draws it, all compositions being equally
         likely (Dirichlet distribution of concentration 1).
+    quasirandom
+        Whether to arrange them as a special quasirandom structure; needs sqsgenerator.
 
     Raises
     ------
@@ -60,6 +64,8 @@ def alloy(
     made = atoms.copy()
     made.calc = None
     made.numbers[sites] = mixture(species, fractions, len(sites), rng)
+    if quasirandom:
+        made.numbers = quasirandom_numbers(made, sites, rng)
     return made
 
 
@@ -83,6 +89,11 @@ class Alloys(Generator):
     distortion
         How the alloys are distorted (its `n_frames` does not count); None leaves
         their atoms on the sites of the input.
+    quasirandom
+        Whether each is a special quasirandom structure, its pair correlations as close
+        to those of a random alloy as can be found; needs the package sqsgenerator.
+    iterations
+        Arrangements tried for each of these.
     """
 
     alloy_species: tuple[str, ...]
@@ -90,12 +101,14 @@ class Alloys(Generator):
     n_frames: int = 100
     compositions: tuple[Composition, ...] | None = None
     distortion: Distortions | None = field(default_factory=Distortions)
+    quasirandom: bool = False
+    iterations: int = 10_000
 
     kind: ClassVar[str] = "alloy"
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        at_least(1, n_frames=self.n_frames)
+        at_least(1, n_frames=self.n_frames, iterations=self.iterations)
         check_alloy(self.alloy_species, self.fixed_species, self.compositions)
         object.__setattr__(self, "alloy_species", tuple(self.alloy_species))
         object.__setattr__(self, "fixed_species", tuple(self.fixed_species))
@@ -134,6 +147,12 @@ class Alloys(Generator):
             fractions = draw_fractions(self.alloy_species, wanted, rng)
             mixed = mixture(self.alloy_species, fractions, len(sites), rng)
             numbers[frame, sites] = mixed
+            if self.quasirandom:
+                template = parent.supercell.copy()
+                template.numbers = numbers[frame]
+                numbers[frame] = quasirandom_numbers(
+                    template, sites, rng, iterations=self.iterations
+                )
             compositions.append(_composition(self.alloy_species, mixed))
         plan = self.distortion or Distortions(
             fraction=0.0, strain=None, vacancy_fraction=0.0
@@ -149,7 +168,8 @@ class Alloys(Generator):
         if not len(batch.frames):
             return replace(batch, frames=dataset_of([], self.kind))
         frames = batch.frames.with_info(
-            config_type=self.kind, parent=parent.fingerprint
+            config_type="quasirandom" if self.quasirandom else self.kind,
+            parent=parent.fingerprint,
         )
         return replace(batch, frames=frames)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
 
 from flowpot.augmentation.generator import (
     Batch,
@@ -109,7 +109,7 @@ def augment(
     >>> from ase.build import bulk
     >>> from flowpot.augmentation import Distortions
     >>> augment(bulk("Si", cubic=True), [Distortions(n_frames=10)]).counts
-    {'input': 1, 'isolated_atom': 1, 'distorted': 7, 'vacancy': 3}
+    {'input': 1, 'distorted': 7, 'vacancy': 3, 'isolated_atom': 1}
     """
     inputs = prepare_inputs(
         structures,
@@ -119,13 +119,12 @@ def augment(
         min_distance=min_distance,
     )
     batches = _undistorted(inputs) if keep_inputs else []
-    if add_isolated_atoms:
-        atoms = isolated_atoms(inputs.species, vacuum=vacuum)
-        batches.append(Batch(dataset_of(atoms, "isolated_atom"), ("isolated_atom",)))
     for generator in generators:
         batches += generator.generate(inputs)
     if substitution is not None:
         batches += list(substitution.generate(inputs, batches))
+    if add_isolated_atoms:
+        batches.append(_isolated(inputs, batches))
     return _joined(batches, inputs)
 
 
@@ -211,6 +210,15 @@ def _undistorted(inputs: Inputs) -> list[Batch]:
         )
         for parent in inputs.parents
     ]
+
+
+def _isolated(inputs: Inputs, batches: Sequence[Batch]) -> Batch:
+    """Give one isolated atom of each element of the inputs and of their children."""
+    found = {atomic_numbers[symbol] for symbol in inputs.species}
+    found.update(int(z) for batch in batches for z in np.unique(batch.frames.numbers))
+    species = [chemical_symbols[z] for z in sorted(found)]
+    atoms = isolated_atoms(species, vacuum=inputs.vacuum)
+    return Batch(dataset_of(atoms, "isolated_atom"), ("isolated_atom",))
 
 
 def _joined(batches: Sequence[Batch], inputs: Inputs) -> Augmented:

@@ -13,10 +13,12 @@ from flowpot.augmentation.dimer import Dimers
 from flowpot.augmentation.distortion import Distortions
 from flowpot.augmentation.document import AugmentationDoc
 from flowpot.augmentation.generator import Generator
+from flowpot.augmentation.random_structure import RandomStructures
 from flowpot.augmentation.single import Strains, Vacancies
 from flowpot.augmentation.slab import Slabs
 from flowpot.augmentation.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
+from flowpot.augmentation.thermal import ThermalDisplacements
 from flowpot.documents import package_versions
 from flowpot.jobs import stage_job
 
@@ -45,6 +47,10 @@ class AugmentationMaker(Maker):
         Surfaces of bulk inputs.
     alloys
         Elements mixed at random on the inputs' sites.
+    thermal
+        Displacements correlated as phonons are.
+    random_structures
+        Random structures of the inputs' compositions; needs PyXtal.
     substitution
         Swaps of unlike atoms in frames made by the others.
     inputs
@@ -74,6 +80,8 @@ class AugmentationMaker(Maker):
     dimers: Dimers | None = None
     slabs: Slabs | None = field(default_factory=Slabs)
     alloys: Alloys | None = None
+    thermal: ThermalDisplacements | None = None
+    random_structures: RandomStructures | None = None
     substitution: Substitution | None = field(default_factory=Substitution)
     inputs: bool = True
     isolated_atoms: bool = True
@@ -86,6 +94,7 @@ class AugmentationMaker(Maker):
         every = (
             *(self.distortion, self.strain, self.vacancies),
             *(self.clusters, self.dimers, self.slabs, self.alloys),
+            *(self.thermal, self.random_structures),
         )
         return [each for each in every if each is not None]
 

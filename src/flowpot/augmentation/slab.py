@@ -23,7 +23,7 @@ from flowpot.augmentation.validation import at_least, positive
 from flowpot.dataset import Dataset
 
 _GAP = 5.0
-"""A cell with a wider empty layer (A) holds a slab or a molecule, not a bulk crystal."""
+"""A cell with a wider empty layer (A) holds a slab or a molecule, no bulk crystal."""
 _THINNER = 0.8
 _THINNEST = 1.0
 
@@ -80,8 +80,7 @@ class Slabs(ParentGenerator):
                     f"{parent.label}: no ({' '.join(map(str, index))}) slab, the "
                     f"thinnest has more than max_atoms={self.max_atoms}"
                 )
-            for slab in found:
-                made.append(self._frame(slab, index, inputs.vacuum))
+            made += [self._frame(slab, index, inputs.vacuum) for slab in found]
         return Batch(Dataset.concatenate(made), notes=tuple(notes))
 
     def _frame(self, slab: Slab, index: tuple[int, ...], vacuum: float) -> Dataset:

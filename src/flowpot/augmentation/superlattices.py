@@ -11,6 +11,8 @@ Matrices = NDArray[np.int64]
 
 _WINDOW = 1.15
 """Superlattices are searched in windows of their index, each this factor wide."""
+_BOUNDED = 3000
+"""Candidates of a window whose shortest vector is bounded, at most."""
 _TESTED = 400
 """Candidates of a window whose shortest vector is determined exactly, at most."""
 _PACKING = {1: 1.0, 2: 2 / 3**0.5, 3: 2**0.5}
@@ -65,11 +67,13 @@ def _best(
     lattice: Lattice, matrices: Matrices, min_length: float
 ) -> tuple[Matrices, float]:
     """Choose among candidates: the first that is long enough, else the longest."""
-    # Sums of two or three rows bound the shortest vector from above: cheap, and exact
-    # for compact cells. Promising candidates are then reduced for the exact length.
+    # The shortest row bounds the shortest vector from above, and so do sums of rows:
+    # cheap, and exact for compact cells. Promising ones are then reduced to be sure.
+    rows = np.linalg.norm(matrices @ lattice, axis=2).min(axis=1)
+    matrices = matrices[_first(np.minimum(rows, min_length))]
     signs = np.array([c for c in product((-1, 0, 1), repeat=len(lattice)) if any(c)])
-    sums = np.einsum("ci,nij->ncj", signs[len(signs) // 2 :], matrices @ lattice)
-    bound = np.sqrt((sums**2).sum(axis=2).min(axis=1))
+    sums = signs[len(signs) // 2 :] @ (matrices @ lattice)
+    bound = np.sqrt((sums**2).sum(axis=2).min(axis=1, initial=np.inf))
     index = np.abs(np.rint(np.linalg.det(matrices)))
     order = np.lexsort((index, -np.minimum(bound, min_length).round(6)))
     best, length = np.eye(len(lattice), dtype=np.int64), 0.0
@@ -83,6 +87,11 @@ def _best(
         if length >= min_length:
             break
     return best, length
+
+
+def _first(lengths: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Give the longest few, longest first."""
+    return np.argsort(-lengths, kind="stable")[:_BOUNDED]
 
 
 def _reduce(matrix: Matrices, lattice: Lattice) -> Matrices:
@@ -132,7 +141,7 @@ def _planes(lattice: Lattice, low: int, high: int) -> Matrices:
 def _spaces(lattice: Lattice, low: int, high: int) -> Matrices:
     """Give compact sublattices of space, and the diagonal ones."""
     side = (0.5 * (low + high) * abs(np.linalg.det(lattice))) ** (1 / 3)
-    nearby = np.array(list(product((-1, 0, 1), repeat=9))).reshape(-1, 3, 3)
+    nearby = np.indices((3,) * 9).reshape(9, -1).T.reshape(-1, 3, 3) - 1
     shapes = [
         np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2 ** (1 / 3),  # fcc
         np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]]) / 4 ** (1 / 3),  # bcc

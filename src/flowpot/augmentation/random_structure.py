@@ -1,0 +1,206 @@
+"""Random structure search: symmetric crystals nobody has asked for, through PyXtal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar
+
+import numpy as np
+from ase import Atoms
+from pymatgen.core import Composition
+
+from flowpot.augmentation.generator import Batch, Generator, Inputs, dataset_of
+from flowpot.augmentation.neighbours import closest_contact
+from flowpot.augmentation.vacuum import add_vacuum
+from flowpot.augmentation.validation import at_least, elements, one_of, positive
+
+_GROUPS = {3: 230, 2: 80, 1: 75, 0: 32}
+"""Number of space, layer, rod and (crystallographic) point groups."""
+_PERIODIC = {
+    3: (True, True, True),
+    2: (True, True, False),
+    1: (False, False, True),
+    0: (False, False, False),
+}
+_ATTEMPTS = 200
+
+
+def random_structure(
+    composition: Mapping[str, int],
+    rng: np.random.Generator,
+    *,
+    dimension: int = 3,
+    volume_factor: float = 1.0,
+    min_distance: float = 0.5,
+    vacuum: float = 15.0,
+) -> Atoms:
+    """
+    Draw a random structure of random symmetry, as AIRSS does.
+
+    Parameters
+    ----------
+    composition
+        Atoms of each element in the conventional cell.
+    rng
+        Where the randomness comes from.
+    dimension
+        3 for crystals, 2 for layers, 1 for rods, 0 for clusters.
+    volume_factor
+        Volume, relative to PyXtal's estimate from atomic volumes.
+    min_distance
+        Shortest distance allowed, as a fraction of the sum of covalent radii; PyXtal
+        itself is stricter.
+    vacuum
+        Vacuum along open directions, in A.
+
+    Raises
+    ------
+    ImportError
+        Where PyXtal is not installed.
+    ValueError
+        Where no group with Wyckoff positions for the composition was met.
+
+    References
+    ----------
+    C. J. Pickard and R. J. Needs, J. Phys.: Condens. Matter 23, 053201 (2011);
+    S. Fredericks et al., Comput. Phys. Commun. 261, 107810 (2021).
+    """
+    elements(composition=list(composition))
+    at_least(1, composition=min(composition.values()))
+    one_of(tuple(_GROUPS), dimension=dimension)
+    positive(volume_factor=volume_factor)
+    for _ in range(_ATTEMPTS):
+        group = int(rng.integers(1, _GROUPS[dimension] + 1))
+        atoms = _draw(composition, dimension, group, volume_factor, rng)
+        if atoms is None:
+            continue
+        if closest_contact(atoms, within=max(min_distance, 0.1)) >= min_distance:
+            return add_vacuum(atoms, vacuum)
+    raise ValueError(
+        f"no random structure of {dict(composition)} found in {_ATTEMPTS} attempts: "
+        "raise volume_factor, or change the number of atoms"
+    )
+
+
+@dataclass(frozen=True)
+class RandomStructures(Generator):
+    """
+    Random structures of the inputs' compositions.
+
+    Parameters
+    ----------
+    n_frames
+        Number of structures in all.
+    max_atoms
+        Largest number of atoms in the cell: as many formula units as fit are drawn.
+    compositions
+        Formula units, such as ``{"Si": 1, "O": 2}``; the inputs' own where None.
+    dimensions
+        3 for crystals, 2 for layers, 1 for rods, 0 for clusters; one is drawn for each
+        structure.
+    volume_factor
+        Volumes are uniform between these, relative to PyXtal's estimate.
+    """
+
+    n_frames: int = 50
+    max_atoms: int = 12
+    compositions: tuple[Mapping[str, int], ...] | None = None
+    dimensions: tuple[int, ...] = (3,)
+    volume_factor: tuple[float, float] = (0.8, 1.6)
+
+    kind: ClassVar[str] = "random_structure"
+
+    def __post_init__(self) -> None:
+        """Check the parameters, and that PyXtal is there."""
+        at_least(1, n_frames=self.n_frames, max_atoms=self.max_atoms)
+        object.__setattr__(self, "dimensions", tuple(self.dimensions))
+        object.__setattr__(self, "volume_factor", tuple(self.volume_factor))
+        for dimension in self.dimensions or (None,):
+            one_of(tuple(_GROUPS), dimensions=dimension)
+        low, high = self.volume_factor
+        if not 0 < low <= high:
+            raise ValueError(
+                f"volume_factor is {self.volume_factor}: give (lowest, highest), both "
+                "positive"
+            )
+
+    def generate(self, inputs: Inputs) -> Iterator[Batch]:
+        """Make the structures."""
+        rng = inputs.rng(self.kind)
+        units = self._units(inputs)
+        made, dimensions = [], []
+        for _ in range(self.n_frames):
+            unit = units[int(rng.integers(len(units)))]
+            copies = int(rng.integers(1, self.max_atoms // sum(unit.values()) + 1))
+            dimension = int(rng.choice(self.dimensions))
+            made.append(
+                random_structure(
+                    {symbol: copies * count for symbol, count in unit.items()},
+                    rng,
+                    dimension=dimension,
+                    volume_factor=float(rng.uniform(*self.volume_factor)),
+                    min_distance=inputs.min_distance,
+                    vacuum=inputs.vacuum,
+                )
+            )
+            dimensions.append(dimension)
+        yield Batch(dataset_of(made, self.kind, dimension=dimensions), (self.kind,))
+
+    def _units(self, inputs: Inputs) -> Sequence[Mapping[str, int]]:
+        """Give the formula units that fit."""
+        given = self.compositions
+        if given is None:
+            formulae = {
+                parent.cell.get_chemical_formula(empirical=True)
+                for parent in inputs.parents
+            }
+            given = tuple(
+                {str(el): int(n) for el, n in Composition(formula).items()}
+                for formula in sorted(formulae)
+            )
+        fitting = [unit for unit in given if sum(unit.values()) <= self.max_atoms]
+        if not fitting:
+            raise ValueError(
+                f"random_structures: max_atoms={self.max_atoms} is less than one "
+                f"formula unit of {[dict(unit) for unit in given]}: raise it"
+            )
+        return fitting
+
+
+def _draw(
+    composition: Mapping[str, int],
+    dimension: int,
+    group: int,
+    volume_factor: float,
+    rng: np.random.Generator,
+) -> Atoms | None:
+    """Let PyXtal try one group; None where it does not suit the composition."""
+    crystal = _pyxtal().pyxtal()
+    incompatible = import_module("pyxtal.msg").Comp_CompatibilityError
+    try:
+        crystal.from_random(
+            dimension,
+            group,
+            list(composition),
+            list(composition.values()),
+            factor=volume_factor,
+            random_state=np.random.default_rng(rng.integers(2**63)),
+        )
+    except (incompatible, RuntimeError):
+        return None
+    if not crystal.valid:
+        return None
+    drawn = crystal.to_ase()
+    return Atoms(
+        drawn.numbers, drawn.positions, cell=drawn.cell, pbc=_PERIODIC[dimension]
+    )
+
+
+def _pyxtal() -> Any:
+    try:
+        return import_module("pyxtal")
+    except ImportError as error:
+        raise ImportError(
+            "random structures need the package PyXtal: install it with "
+            "`pip install pyxtal`, or set random_structures=None"
+        ) from error
