@@ -56,6 +56,7 @@ def committee_document(
         "n_frames": {name: len(getattr(sets, name)) for name in SETS},
         "member_metrics": [each.metrics for each in documents],
         "failures": failures,
+        "seconds": sum(each.seconds for each in documents),
     }
     for name in SETS:
         frames = getattr(sets, name)

@@ -178,8 +178,8 @@ class CommitteeTrainingMaker(Maker):
 
     Examples
     --------
-    >>> flow = CommitteeTrainingMaker(MACETrainingMaker.small(), 3).make("frames.xyz")
-    >>> [job.name for job in flow]
+    >>> maker = CommitteeTrainingMaker(trainer=MACETrainingMaker.small(), size=3)
+    >>> [job.name for job in maker.make("frames.xyz")]
     ['mace train', 'mace train', 'mace train', 'collect committee']
     """
 

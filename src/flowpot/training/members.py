@@ -67,7 +67,8 @@ def train_members(
     Returns
     -------
     list of PotentialDoc
-        One per seed; `failure` says why one has no model.
+        One per seed; `failure` says why one has no model, and `seconds` is its share
+        of the time.
     """
     begun = time.perf_counter()
     training.check()
@@ -80,7 +81,8 @@ def train_members(
         statuses = run_programs(programs)
         for member, program, status in zip(waiting, programs, statuses, strict=True):
             _judge(training, sets, member, program, status)
-    return [_finish(training, member, begun) for member in members]
+    share = (time.perf_counter() - begun) / len(members)
+    return [_finish(training, member, share) for member in members]
 
 
 def _judge(
@@ -195,9 +197,8 @@ def _check_sane(
         )
 
 
-def _finish(training: Training, member: _Member, begun: float) -> PotentialDoc:
+def _finish(training: Training, member: _Member, seconds: float) -> PotentialDoc:
     """Complete the document of a potential, or say why there is none."""
-    seconds = time.perf_counter() - begun
     found = member.document or PotentialDoc(
         backend=training.backend,
         seed=member.attempts[0].seed,

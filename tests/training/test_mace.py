@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+import yaml
+from ase import Atoms
+from ase.build import bulk
+
+from flowpot.dataset import Dataset
+from flowpot.potentials.geometry import volume_ratio
+from flowpot.training.backend import Run
+from flowpot.training.mace import (
+    MACETraining,
+    check_options,
+    default_hyperparameters,
+    periodic_dataset,
+    small_hyperparameters,
+)
+from flowpot.training.sets import TrainingSets, is_isolated_atom
+
+
+def options_written(training, data, folder, **run):
+    program = training.prepare(TrainingSets.load(data), Run(folder, seed=3, **run))
+    assert program.command[1:] == ["--config", "options.yaml"]
+    return yaml.safe_load((folder / "options.yaml").read_text())
+
+
+def test_the_presets_are_made_of_maces_options():
+    check_options(default_hyperparameters())
+    check_options(small_hyperparameters())
+
+
+def test_an_unknown_option_is_named_with_the_nearest():
+    with pytest.raises(ValueError, match="'max_epochs', which mace_run_train"):
+        check_options({"max_epochs": 3})
+    with pytest.raises(ValueError, match="did you mean 'hidden_irreps'"):
+        check_options({"hiden_irreps": "16x0e"})
+
+
+@pytest.mark.parametrize("name", ["seed", "train_file", "foundation_model", "device"])
+def test_an_option_that_flowpot_sets_is_refused(name):
+    with pytest.raises(ValueError, match=f"has '{name}'"):
+        check_options({name: 1})
+
+
+def test_fine_tuning_is_checked():
+    with pytest.raises(ValueError, match="fine_tuning is 'lora'"):
+        MACETraining(fine_tuning="lora").check()
+
+
+def test_options_are_the_users_over_the_papers(silicon_set, tmp_path):
+    training = MACETraining({"r_max": 5.0, "lr": 0.02}, device="cpu")
+    options = options_written(training, silicon_set, tmp_path)
+    assert options["r_max"] == 5.0
+    assert options["num_interactions"] == 2
+    assert options["seed"] == 3
+    assert options["E0s"] == "{14: -100.0}"
+    assert options["lr"] == 0.02
+    assert "test_file" not in options
+    train = Dataset.read(tmp_path / "train.xyz")
+    assert len(train) == 24
+    assert set(train.info) == {"config_type"}
+
+
+def test_a_retry_has_a_smaller_learning_rate(silicon_set, tmp_path):
+    options = options_written(
+        MACETraining(device="cpu"), silicon_set, tmp_path, learning_rate_scale=0.3
+    )
+    assert options["lr"] == pytest.approx(0.003)  # MACE's own default is 0.01
+
+
+def test_batches_fit_the_sets(silicon_set, tmp_path):
+    """MACE drops the last batch: one larger than the set would train on nothing."""
+    training = MACETraining({"batch_size": 100}, device="cpu")
+    options = options_written(training, silicon_set, tmp_path)
+    assert options["batch_size"] == 24
+    assert options["valid_batch_size"] == 4
+
+
+def test_e0s_given_by_the_user(silicon_set, tmp_path):
+    bare = silicon_set[~is_isolated_atom(silicon_set)]
+    for given, written in (("average", "average"), ({14: -3}, "{14: -3.0}")):
+        training = MACETraining({"E0s": given}, device="cpu")
+        assert options_written(training, bare, tmp_path)["E0s"] == written
+    with pytest.raises(ValueError, match="no labelled isolated atom"):
+        options_written(MACETraining(device="cpu"), bare, tmp_path)
+
+
+def test_frames_are_periodic_with_the_stress_of_their_cells():
+    """Energies and forces stay; stress times volume, the virial, stays too."""
+    slab = bulk("Si", cubic=True)
+    slab.pbc = (True, True, False)
+    molecule = Atoms("Si2", [[0, 0, 0], [0, 0, 2.3]], cell=[9, 9, 9])
+    stress = np.arange(27.0).reshape(3, 3, 3)
+    stress = stress + stress.transpose(0, 2, 1)
+    frames = Dataset.from_atoms([bulk("Si", cubic=True), slab, molecule])
+    frames = frames.with_labels(np.zeros(3), np.zeros((18, 3)), stress)
+    written = periodic_dataset(frames, cutoff=5.0)
+    assert written.pbc.all()
+    assert np.array_equal(written.positions, frames.positions)
+    assert np.array_equal(written.stress[0], stress[0])
+    ratio = volume_ratio(written.cell[1], slab.cell.array, slab.pbc)
+    assert ratio > 1
+    assert np.allclose(written.stress[1] * ratio, stress[1])
+    assert np.isnan(written.stress[2]).all()

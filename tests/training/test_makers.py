@@ -1,0 +1,181 @@
+import numpy as np
+import pytest
+from jobflow import run_locally
+from monty.json import MontyDecoder, MontyEncoder
+
+from flowpot.dataset import Dataset
+from flowpot.potentials import calculator, evaluate_members, load_potential
+from flowpot.training import (
+    CommitteeTrainingMaker,
+    MACETrainingMaker,
+    PotentialDoc,
+)
+from flowpot.training.backend import TrainingError
+from flowpot.training.committee import committee_document
+from flowpot.training.members import train_members
+from flowpot.training.sets import SETS, TrainingSets
+
+from .conftest import ATOM
+
+PROPERTIES = {"energy", "forces", "stress"}
+
+
+def test_names_and_serialisation():
+    maker = CommitteeTrainingMaker(
+        trainer=MACETrainingMaker(hyperparameters={"r_max": 5.0}), size=3
+    )
+    again = MontyDecoder().decode(MontyEncoder().encode(maker))
+    assert again == maker
+    flow = maker.make("frames.xyz")
+    assert [job.name for job in flow] == ["mace train"] * 3 + ["collect committee"]
+    seeds = [job.function_args[2] for job in flow.jobs[:3]]
+    assert len(set(seeds)) == 3
+
+
+def test_nested_options_can_be_updated():
+    flow = CommitteeTrainingMaker(size=2).make("frames.xyz")
+    flow.update_maker_kwargs(
+        {"_set": {"hyperparameters->r_max": 5.5}},
+        name_filter="mace train",
+        dict_mod=True,
+    )
+    assert flow.jobs[0].maker.hyperparameters == {"r_max": 5.5}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"size": 1}, "size is 1 and min_size 2"),
+        ({"members_per_job": 0}, "members_per_job is 0"),
+        ({"trainer": [MACETrainingMaker()] * 2, "members_per_job": 2}, "2 trainers"),
+    ],
+)
+def test_impossible_committees(fields, message):
+    with pytest.raises(ValueError, match=message):
+        CommitteeTrainingMaker(**fields).make("frames.xyz")
+
+
+def test_documents_are_complete(committee):
+    assert len(committee.members) == 2
+    assert committee.n_frames == {"train": 24, "val": 4, "test": 4}
+    for member in committee.members:
+        assert set(member.metrics) == set(SETS)
+        assert all(set(m) == PROPERTIES for m in member.metrics.values())
+        assert member.backend == "mace"
+        assert member.species == ["Si"]
+        assert member.cutoff == pytest.approx(4.2)
+        assert member.e0s == {"Si": ATOM}
+        assert member.loss_curve["epoch"] == list(range(12))
+        assert member.loss_curve["val"][-1] < member.loss_curve["val"][0]
+        assert member.hyperparameters["hidden_irreps"] == "8x0e"
+        assert member.versions["mace-torch"][0].isdigit()
+        assert member.checkpoint.name.endswith(".pt")
+        assert member.failure is None
+        assert [attempt.failure for attempt in member.attempts] == [None]
+    a, b = committee.members
+    assert a.seed != b.seed
+    assert a.model.sha256 != b.model.sha256
+
+
+def test_metrics_are_those_of_the_models(committee, silicon_set):
+    frames = silicon_set[silicon_set.info["split"] == "test"]
+    potentials = [load_potential(each, "cpu") for each in committee.members]
+    found = evaluate_members(potentials, frames)
+    for i, member in enumerate(committee.members):
+        error = np.sqrt(np.mean((found.forces[i] - frames.forces) ** 2))
+        assert member.metrics["test"]["forces"] == pytest.approx(error, rel=1e-5)
+        assert committee.member_metrics[i] == member.metrics
+    error = found.energy.mean(axis=0) - frames.energy
+    expected = np.sqrt(np.mean((error / frames.n_atoms) ** 2))
+    assert committee.metrics["test"]["energy"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_it_learnt(committee, silicon_set):
+    """Better than predicting isolated atoms, which feel no force."""
+    frames = silicon_set[silicon_set.info["split"] == "test"]
+    nothing = {
+        "energy": np.sqrt(np.mean((frames.energy / frames.n_atoms - ATOM) ** 2)),
+        "forces": np.sqrt(np.mean(frames.forces**2)),
+        "stress": np.sqrt(np.mean(frames.stress**2)),
+    }
+    for member in committee.members:
+        for name, spread in nothing.items():
+            assert member.metrics["test"][name] < 0.6 * spread
+        potential = load_potential(member, "cpu")
+        atom = silicon_set[len(silicon_set) - 1]
+        assert potential.evaluate_atoms(atom)[0] == pytest.approx(ATOM)
+
+
+def test_the_store_keeps_each_model_once(campaign):
+    """The committee's output refers to its members' outputs."""
+    flow, store = campaign
+    stored = store.query_one({"name": "collect committee"}, load=True)["output"]
+    assert {each["@class"] for each in stored["members"]} == {"OutputReference"}
+    assert "blob" not in str(stored)
+    resolved = flow.output.members.resolve(store)
+    assert all(isinstance(each, PotentialDoc) for each in resolved)
+
+
+def test_a_potential_loads_in_atomate2_and_in_two_lines(member, jobstore, clean_dir):
+    from ase.build import bulk
+    from atomate2.forcefields.jobs import ForceFieldStaticMaker
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    atoms = bulk("Si", "diamond", a=5.5)
+    maker = ForceFieldStaticMaker(
+        force_field_name=member.force_field_name,
+        calculator_kwargs=member.calculator_kwargs,
+    )
+    job = maker.make(AseAtomsAdaptor.get_structure(atoms))
+    done = run_locally(job, store=jobstore, ensure_success=True)
+    output = done[job.uuid][1].output.output
+    atoms.calc = calculator(member)
+    assert output.energy == pytest.approx(atoms.get_potential_energy(), rel=1e-6)
+    assert np.allclose(output.forces, atoms.get_forces(), atol=1e-5)
+
+
+def test_same_seed_same_model(silicon_set, tmp_path):
+    training = MACETrainingMaker.small(
+        max_num_epochs=2, hidden_irreps="4x0e"
+    ).training()
+    sets = TrainingSets.load(silicon_set)
+    found = train_members(training, sets, [7, 7, 8], [None] * 3, tmp_path)
+    energies = [
+        load_potential(each, "cpu").evaluate(sets.test).energy for each in found
+    ]
+    assert np.allclose(energies[0], energies[1], rtol=0, atol=1e-4)
+    assert np.abs(energies[0] - energies[2]).max() > 1e-2
+
+
+def test_a_wrong_option_stops_the_job_before_training(silicon_set, jobstore, clean_dir):
+    maker = MACETrainingMaker(hyperparameters={"max_epoch": 3})
+    with pytest.raises(ValueError, match="did you mean 'max_num_epochs'"):
+        maker.check()
+    done = run_locally(maker.make(silicon_set), store=jobstore, root_dir=clean_dir)
+    assert done == {}
+    assert not list(clean_dir.rglob("train.xyz"))
+
+
+def test_a_failed_training_shows_the_end_of_its_log(silicon_set, clean_dir):
+    maker = MACETrainingMaker.small(hidden_irreps="no irreps")
+    with pytest.raises(TrainingError, match=r"(?s)ended with status 1.*Error"):
+        maker._train(silicon_set, [None], [0])
+
+
+def test_a_committee_goes_on_with_the_members_it_has(member, silicon_set):
+    failed = PotentialDoc(backend="mace", failure="it diverged")
+    found, kept = committee_document([None, member, failed], silicon_set, 1)
+    assert kept == [1]
+    assert found["failures"] == ["member 0: its job failed", "member 2: it diverged"]
+    assert found["metrics"]["test"]["forces"] == pytest.approx(
+        member.metrics["test"]["forces"], rel=1e-4
+    )
+    with pytest.raises(TrainingError, match="1 of 2 members have a model"):
+        committee_document([None, member], silicon_set, 2)
+
+
+def test_a_list_of_shards(silicon_set, member):
+    shards = [silicon_set[:16].to_artifact(), {"dataset": silicon_set[16:]}]
+    assert len(Dataset.load(shards)) == len(silicon_set)
+    found, _ = committee_document([member], shards, 1)
+    assert found["n_frames"] == {"train": 24, "val": 4, "test": 4}

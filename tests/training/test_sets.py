@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from flowpot.dataset import Dataset
+from flowpot.training.sets import TrainingSets, is_isolated_atom
+
+from .conftest import ATOM
+
+
+def test_sets_by_the_split_column(silicon_set):
+    sets = TrainingSets.load(silicon_set)
+    assert [len(s) for s in (sets.train, sets.val, sets.test)] == [24, 4, 4]
+    assert sets.atomic_energies == {14: ATOM}
+    assert sets.reference_energies() == {14: ATOM}
+
+
+def test_shards_unlabelled_frames_and_artifacts(silicon_set):
+    shards = [silicon_set[:20].to_artifact(), silicon_set[20:]]
+    unlabelled = silicon_set[:3].without_labels()
+    sets = TrainingSets.load([*shards, unlabelled])
+    assert [len(s) for s in (sets.train, sets.val, sets.test)] == [24, 4, 4]
+
+
+def test_frames_without_a_set_are_given_one_that_all_members_share(silicon_set):
+    bare = silicon_set.with_info(split=None)
+    sets, again = TrainingSets.load(bare), TrainingSets.load(bare)
+    assert len(sets.train) + len(sets.val) + len(sets.test) == 32
+    assert np.array_equal(sets.test.fingerprints, again.test.fingerprints)
+
+
+@pytest.mark.parametrize("empty", ["val", "test", "train"])
+def test_an_empty_set_is_an_error(silicon_set, empty):
+    rest = silicon_set[silicon_set.info["split"] != empty]
+    with pytest.raises(ValueError, match=f"no labelled frame in the set '{empty}'"):
+        TrainingSets.load(rest)
+
+
+def test_nothing_to_train_on(silicon_set):
+    with pytest.raises(ValueError, match="no labelled frame but isolated atoms"):
+        TrainingSets.load(silicon_set[is_isolated_atom(silicon_set)])
+
+
+def test_a_missing_isolated_atom_is_named_with_the_remedy(silicon_set):
+    frames = silicon_set[~is_isolated_atom(silicon_set)]
+    with pytest.raises(ValueError, match=r"isolated atom .* of Si.*'E0s': 'average'"):
+        TrainingSets.load(frames).reference_energies()
+
+
+def test_isolated_atoms_are_told_from_one_atom_crystals(silicon_set):
+    primitive = Dataset.from_atoms([silicon_set[0][:1]])
+    assert primitive.pbc.all()
+    assert not is_isolated_atom(primitive)[0]
