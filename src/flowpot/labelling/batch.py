@@ -55,7 +55,7 @@ def label_batch(
     """
     start = time.perf_counter()
 
-    def label(index: int, stop: Event) -> Any:
+    def attempt(index: int, stop: Event) -> Any:
         try:
             name = f"frame_{frames.fingerprints[index][:10]}"
             return maker.label_in(frames[index], folder / name, stop=stop)
@@ -63,7 +63,7 @@ def label_batch(
             return error
 
     with _stoppable_pool(parallel) as (pool, stop):
-        pending = [pool.submit(label, index, stop) for index in range(len(frames))]
+        pending = [pool.submit(attempt, index, stop) for index in range(len(frames))]
         documents = [future.result() for future in pending]
     runs = [_run(document) for document in documents]
     labels = {}

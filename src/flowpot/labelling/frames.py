@@ -44,14 +44,24 @@ def to_atoms(structure: Structure | Molecule | Atoms) -> Atoms:
     return atoms
 
 
-def to_structure(structure: Structure | Molecule | Atoms) -> Structure:
+def to_structure(
+    structure: Structure | Molecule | Atoms, *, periodic: bool = False
+) -> Structure:
     """
     Give the pymatgen Structure of a bare frame, whatever holds it.
 
-    The periodic axes survive in its lattice, also where there are none: an isolated
-    atom in its box stays one through JSON and back.
+    Parameters
+    ----------
+    structure
+        The frame.
+    periodic
+        Whether a frame without periodic axes becomes a periodic box. Otherwise its
+        periodic axes survive in the lattice: an isolated atom stays one through JSON.
     """
-    return AseAtomsAdaptor.get_structure(to_atoms(structure))
+    atoms = to_atoms(structure)
+    if periodic and not any(atoms.pbc):
+        atoms.pbc = True
+    return AseAtomsAdaptor.get_structure(atoms)
 
 
 def geometry_problem(

@@ -262,11 +262,17 @@ def label_frames(
 def _frame_jobs(
     maker: Maker, plan: LabellingPlan
 ) -> tuple[list[Job | Flow], list[dict[str, Any]]]:
-    """Make one job a frame, and references to its static document."""
+    """
+    Make one job a frame, and references to its static document.
+
+    atomate2's own Makers know two kinds of frames, periodic ones and molecules without
+    a cell: they get isolated atoms and clusters as periodic boxes, as VASP needs them.
+    """
+    foreign = not isinstance(maker, LabelsInFolder)
     jobs: list[Job | Flow] = []
     outputs = []
     for index in plan.to_label:
-        job = maker.make(to_structure(plan.frames[int(index)]))
+        job = maker.make(to_structure(plan.frames[int(index)], periodic=foreign))
         document = job.output
         output = {
             "frames": [int(index)],

@@ -46,5 +46,10 @@ class UnconvergedScfHandler(ErrorHandler):
         reached = "unknown" if accuracy is None else f"{accuracy:.1e} eV"
         return {
             "errors": [f"SCF not converged in {report.n_scf_steps} steps ({reached})"],
-            "actions": [f"{key} = {value}" for key, value in remedy.items()],
+            "actions": [_written(key, value) for key, value in remedy.items()],
         }
+
+
+def _written(key: str, value: float | str) -> str:
+    """Write a changed key as people read it."""
+    return f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"

@@ -114,11 +114,16 @@ def check_processes(folder: Path, command: PwCommand) -> None:
     """
     report = read_report(folder)
     expected = command.ranks
-    several = report.n_starts > 1
-    if report.n_mpi is None or expected is None:
+    if expected is None:
         return
-    if report.n_mpi != expected or several:
-        found = f"{report.n_starts} x {report.n_mpi}" if several else report.n_mpi
+    found: str | None = None
+    if any("mp_start_pools" in error for error in report.errors):
+        found = "fewer, too few for the k-point pools"  # copies die of the pools first
+    elif report.n_starts > 1:
+        found = f"{report.n_starts} x {report.n_mpi}"
+    elif report.n_mpi not in (None, expected):
+        found = str(report.n_mpi)
+    if found:
         raise PreflightError(
             f"FLOWPOT_PW_CMD={command.line!r} asks for {expected} MPI processes, but "
             f"pw.x ran with {found}: its launcher belongs to another MPI than pw.x. "

@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, molecule
+from ase.io.espresso import read_espresso_in
+
+from flowpot.labelling.espresso import EspressoInputGenerator
+from flowpot.labelling.espresso.inputs import edit_input, read_parameters
+
+
+@pytest.fixture
+def generator():
+    return EspressoInputGenerator(protocol="balanced", pseudo_family="debian-pbe")
+
+
+def test_the_protocol_is_in_the_input(generator, silicon, tmp_path):
+    inputs = generator.get_input_set(silicon)
+    inputs.write(tmp_path)
+    parameters = read_parameters(tmp_path)
+    system, electrons = parameters["system"], parameters["electrons"]
+    assert (system["degauss"], system["smearing"]) == (0.02, "cold")
+    assert (system["ecutwfc"], system["ecutrho"]) == (24, 96)
+    assert electrons["conv_thr"] == pytest.approx(8 * 2e-10)
+    assert parameters["control"]["tprnfor"] is True
+    assert parameters["control"]["tstress"] is True
+    assert set(parameters) == {"control", "system", "electrons"}
+    assert inputs.mesh == (8, 8, 8)
+
+
+def test_the_threshold_scales_with_the_atoms(generator):
+    """Not with the species, as in the reference implementation (its bug B9)."""
+    for n in (1, 2, 3):
+        atoms = bulk("Si") * (n, 1, 1)
+        electrons = generator.get_input_set(atoms).parameters["electrons"]
+        assert electrons["conv_thr"] == pytest.approx(2 * n * 2e-10)
+
+
+def test_the_frame_is_in_the_input(generator, pair, tmp_path):
+    path = generator.get_input_set(pair).write(tmp_path)
+    with path.open() as file:
+        read = read_espresso_in(file)
+    np.testing.assert_allclose(read.positions, pair.positions, atol=1e-9)
+    np.testing.assert_allclose(read.cell, pair.cell, atol=1e-12)
+    assert (read.numbers == pair.numbers).all()
+
+
+def test_user_settings_win_whatever_their_case(silicon):
+    generator = EspressoInputGenerator(
+        pseudo_family="debian-pbe",
+        user_settings={
+            "system": {"ECUTWFC": 30, "nbnd": 40},
+            "ELECTRONS": {"mixing_beta": 0.1},
+            "IONS": {"ion_dynamics": "none"},
+        },
+    )
+    parameters = generator.get_input_set(silicon).parameters
+    assert parameters["system"]["ecutwfc"] == 30
+    assert parameters["system"]["ecutrho"] == 120  # the family's ratio is kept
+    assert parameters["system"]["nbnd"] == 40
+    assert parameters["electrons"]["mixing_beta"] == 0.1
+    assert parameters["ions"] == {"ion_dynamics": "none"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"ecutwfc": 30}, "give namelists"),
+        ({"SISTEM": {"ecutwfc": 30}}, r"user_settings\['SISTEM'\]"),
+        ({"SYSTEM": {"starting_magnetization(1)": 1}}, "magnetic_moments"),
+    ],
+)
+def test_settings_that_would_get_lost_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        EspressoInputGenerator(user_settings=settings)
+
+
+def test_one_k_point_gets_the_gamma_algorithm(generator):
+    box = molecule("H2O", vacuum=4)
+    assert "K_POINTS gamma" in generator.get_input_set(box).text
+    wide = EspressoInputGenerator(pseudo_family="debian-pbe", kspacing=10)
+    assert "K_POINTS gamma" in wide.get_input_set(bulk("Si")).text
+
+
+def test_a_frame_without_periodic_axes_asks_for_no_stress(generator):
+    box = molecule("H2O", vacuum=4)
+    assert generator.get_input_set(box).parameters["control"]["tstress"] is False
+
+
+def test_an_isolated_atom_is_spin_polarised_in_its_ground_state(generator):
+    atom = Atoms("O", cell=[10] * 3, pbc=False)
+    inputs = generator.get_input_set(atom)
+    system = inputs.parameters["system"]
+    assert (system["nspin"], system["tot_magnetization"]) == (2, 2)
+    # starting_magnetization counts per valence electron: 2 of oxygen's 6
+    assert "starting_magnetization(1) = 0.333" in inputs.text
+    assert inputs.mesh == (1, 1, 1)
+    assert system["degauss"] < 0.01
+
+
+def test_a_closed_shell_atom_is_not():
+    generator = EspressoInputGenerator(
+        pseudo_family="debian-pbe", magnetic_moments={"O": 0.0}
+    )
+    atom = Atoms("O", cell=[10] * 3, pbc=False)
+    assert "nspin" not in generator.get_input_set(atom).parameters["system"]
+
+
+def test_moments_of_the_frame_come_before_those_of_the_elements(pair):
+    generator = EspressoInputGenerator(
+        pseudo_family="debian-pbe", magnetic_moments={"Si": 0.4}
+    )
+    assert "starting_magnetization(1) = 0.1\n" in generator.get_input_set(pair).text
+    pair.set_initial_magnetic_moments([1.0, -1.0])
+    text = generator.get_input_set(pair).text
+    assert "starting_magnetization(1) = 0.25\n" in text
+    assert "starting_magnetization(2) = -0.25\n" in text
+    assert "tot_magnetization" not in text
+
+
+def test_impossible_moments_are_refused(pair):
+    pair.set_initial_magnetic_moments([5.0, 0.0])
+    generator = EspressoInputGenerator(pseudo_family="debian-pbe")
+    with pytest.raises(ValueError, match="more than its 4 valence electrons"):
+        generator.get_input_set(pair)
+    with pytest.raises(ValueError, match="names iron: use chemical symbols"):
+        EspressoInputGenerator(magnetic_moments={"iron": 2})
+
+
+def test_an_edited_input_keeps_the_rest(generator, pair, tmp_path):
+    pair.set_initial_magnetic_moments([1.0, -1.0])
+    inputs = generator.get_input_set(pair)
+    path = inputs.write(tmp_path)
+    before = read_parameters(tmp_path)
+    cards = path.read_text().split("ATOMIC_SPECIES")[1].split()
+    edit_input(tmp_path, {"electrons": {"mixing_beta": 0.32, "startingpot": "file"}})
+    after = read_parameters(tmp_path)
+    assert after["electrons"].pop("startingpot") == "file"
+    assert after["electrons"].pop("mixing_beta") == 0.32
+    before["electrons"].pop("mixing_beta")
+    assert after == before
+    assert path.read_text().split("ATOMIC_SPECIES")[1].split() == cards

@@ -1,0 +1,144 @@
+"""pw.x as a process: ended when it should be, and never on its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from shutil import copy, which
+
+import pytest
+from ase.build import bulk
+
+from flowpot.labelling.espresso import PreflightError
+from flowpot.labelling.espresso.outputs import read_report
+
+pytestmark = pytest.mark.qe
+
+
+@pytest.fixture
+def long_input(cheap, tmp_path) -> Path:
+    """A folder with a calculation that takes minutes."""
+    cell = bulk("Si", cubic=True) * (2, 2, 2)
+    cell.rattle(0.1, seed=0)
+    cheap.user_settings["SYSTEM"]["ecutwfc"] = 24.0
+    cheap.kspacing = 0.3
+    cheap.generator().get_input_set(cell).write(tmp_path)
+    return tmp_path
+
+
+def engines_in(folder: Path) -> list[int]:
+    """Process ids of pw.x whose current folder this is."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (process / "comm").read_text().strip()
+            inside = (process / "cwd").resolve() == folder.resolve()
+        except OSError:
+            continue
+        if name == "pw.x" and inside:
+            found.append(int(process.name))
+    return found
+
+
+def wait_for(condition, seconds: float = 20.0) -> bool:
+    """Wait until a condition holds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from flowpot.labelling.espresso.run import run_pw
+run_pw(Path(sys.argv[1]), ["pw.x"])
+"""
+
+
+def test_pw_does_not_outlive_its_parent(long_input):
+    """Ctrl-C, a polite end and a violent one."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+    folders = [long_input / how.name for how in signals]
+    for folder in folders:
+        folder.mkdir()
+        copy(long_input / "pw.in", folder)
+    parents = [
+        subprocess.Popen([sys.executable, "-c", PARENT, folder]) for folder in folders
+    ]
+    assert wait_for(lambda: all(engines_in(folder) for folder in folders), 120)
+    for parent, how in zip(parents, signals, strict=True):
+        parent.send_signal(how)
+    for parent, folder in zip(parents, folders, strict=True):
+        parent.wait(20)
+        assert wait_for(lambda folder=folder: not engines_in(folder))
+
+
+def test_time_runs_out(cheap, tmp_path):
+    cell = bulk("Si", cubic=True) * (2, 2, 2)
+    cell.rattle(0.1, seed=0)
+    cheap.walltime = 2.0
+    cheap.user_settings["CONTROL"] = {"max_seconds": 1000}  # no clean stop
+    start = time.monotonic()
+    document = cheap.label_in(cell, tmp_path)
+    assert time.monotonic() - start < 12
+    assert document.errors[0] == "pw.x was ended after its walltime of 2.0 s"
+    assert not engines_in(tmp_path)
+
+
+def test_pw_that_is_killed_is_reported(cheap, tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    cell = bulk("Si", cubic=True) * (2, 2, 2)
+    cell.rattle(0.1, seed=0)
+    with ThreadPoolExecutor() as pool:
+        future = pool.submit(cheap.label_in, cell, tmp_path)
+        assert wait_for(lambda: engines_in(tmp_path))
+        os.kill(engines_in(tmp_path)[0], signal.SIGKILL)
+        document = future.result()
+    assert document.state == "failed"
+    assert document.errors == [
+        "pw.x died without a message (SIGKILL, often: out of memory)"
+    ]
+
+
+def test_an_error_of_pw_is_quoted(pair, cheap, tmp_path):
+    cheap.user_settings["SYSTEM"]["nbnd"] = 2  # fewer than the electrons need
+    document = cheap.label_in(pair, tmp_path)
+    assert document.state == "failed"
+    assert "too few bands" in document.errors[0]
+
+
+@pytest.mark.skipif(which("mpirun.openmpi") is None, reason="no Open MPI launcher")
+def test_the_right_launcher(pair, cheap, tmp_path, monkeypatch):
+    serial = cheap.label_in(pair, tmp_path / "serial")
+    monkeypatch.setenv(
+        "FLOWPOT_PW_CMD",
+        "mpirun.openmpi --allow-run-as-root --oversubscribe -np 2 pw.x",
+    )
+    document = cheap.label_in(pair, tmp_path / "mpi")
+    assert document.run.n_mpi == 2
+    assert document.output.energy == pytest.approx(serial.output.energy, abs=1e-7)
+
+
+@pytest.mark.parametrize("pools", ["", " -nk 1"])
+def test_the_mpi_trap(pair, cheap, tmp_path, monkeypatch, pools):
+    """The mpich wheel's mpirun starts independent copies of an Open MPI pw.x."""
+    launcher = Path(sys.prefix) / "bin" / "mpirun"
+    if not launcher.is_file():
+        pytest.skip("the mpich wheel is not installed")
+    monkeypatch.setenv("FLOWPOT_PW_CMD", f"{launcher} -np 2 pw.x{pools}")
+    with pytest.raises(PreflightError, match="asks for 2 MPI processes, but") as error:
+        cheap.label_in(pair, tmp_path)
+    assert "mpirun.openmpi -np 2 pw.x" in str(error.value)
+
+
+def test_a_report_of_nothing(tmp_path):
+    report = read_report(tmp_path)
+    assert not report.converged
+    assert report.version is None
+    assert report.fermi_levels == []
