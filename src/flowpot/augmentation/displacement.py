@@ -9,7 +9,7 @@ from flowpot.augmentation.neighbours import find_pairs, nearest_distances
 from flowpot.augmentation.validation import at_least
 from flowpot.augmentation.validation import fraction as check_fraction
 
-_TURNS = 50
+_TURNS = 200
 """How often the displacements of atoms that came too close are turned, at most."""
 
 
@@ -144,9 +144,10 @@ def keep_apart(
         which, pair = np.nonzero(close)
         if not len(which):
             return moves, np.ones(len(moves), dtype=bool)
+        # One end of each pair: turning both would disturb twice as many others.
+        end = np.where(rng.random(len(pair)) < 0.5, first[pair], second[pair])  # noqa: PLR2004
         atoms = np.zeros(moves.shape[:2], dtype=bool)
-        atoms[frames[which], first[pair]] = True
-        atoms[frames[which], second[pair]] = True
+        atoms[frames[which], end] = True
         lengths = np.linalg.norm(moves[atoms], axis=1)
         moves[atoms] = lengths[:, None] * random_directions(lengths.shape, rng)
         frames = np.unique(frames[which])
