@@ -1,0 +1,100 @@
+"""Driver processes: several at once, killed, timed out, never left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ase.build import bulk
+
+from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.lammps.launch import run_drivers
+from flowpot.exploration.lammps.run import Run, read_outcome, write_run
+from flowpot.exploration.lammps.script import Output
+
+EMT = {"calculator": "ase.calculators.emt.EMT", "kwargs": {}}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run of hours, that writes a restart file every few steps."""
+    plan = Run(Conditions(n_steps=10**7), Output(100, restart_interval=20), [EMT])
+    write_run(tmp_path / "run", plan, bulk("Cu", cubic=True))
+    return tmp_path / "run"
+
+
+def drivers_of(folder: Path) -> list[int]:
+    """Process ids of the drivers at work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().decode()
+        except OSError:  # it ended as we looked
+            continue
+        if "lammps.driver" in command and str(folder) in command:
+            found.append(int(process.name))
+    return found
+
+
+def wait_for(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_timeout_ends_the_driver(folder):
+    [outcome] = run_drivers([folder], timeout=1.0)
+    assert "out of time" in outcome.error
+    assert drivers_of(folder) == []
+
+
+def launcher(folder):
+    code = (
+        "from pathlib import Path; from flowpot.exploration.lammps.launch import "
+        f"run_drivers; run_drivers([Path({str(folder)!r})])"
+    )
+    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+
+
+def test_no_driver_survives_an_interrupt(folder):
+    process = launcher(folder)
+    wait_for((folder / "restart.a").exists)
+    process.send_signal(signal.SIGINT)
+    process.wait(20)
+    wait_for(lambda: drivers_of(folder) == [], 10)
+
+
+def test_no_driver_survives_the_death_of_its_parent(folder):
+    process = launcher(folder)
+    wait_for((folder / "restart.a").exists)
+    process.kill()
+    process.wait(20)
+    wait_for(lambda: drivers_of(folder) == [], 20)
+    assert "is gone" in read_outcome(folder).error
+
+
+def test_a_killed_driver_is_started_again_and_resumes(folder):
+    process = launcher(folder)
+    wait_for((folder / "restart.b").exists)
+    [driver] = drivers_of(folder)
+    os.kill(driver, signal.SIGKILL)
+    wait_for(lambda: drivers_of(folder) not in ([], [driver]))
+    wait_for(lambda: "read_restart" in (folder / "in.lammps").read_text())
+    process.send_signal(signal.SIGINT)
+    process.wait(20)
+
+
+@pytest.mark.slow
+def test_processes_share_the_runs(tmp_path):
+    folders = [tmp_path / f"run-{i}" for i in range(3)]
+    for folder in folders:
+        plan = Run(Conditions(n_steps=20), Output(10), [EMT])
+        write_run(folder, plan, bulk("Cu", cubic=True))
+    outcomes = run_drivers(folders, processes=2)
+    assert [o.n_steps for o in outcomes] == [20, 20, 20]
+    logs = [(folder / "driver.log").exists() for folder in folders]
+    assert logs == [True, True, False]
