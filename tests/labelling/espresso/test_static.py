@@ -128,13 +128,7 @@ def smooth(cheap) -> EspressoStaticMaker:
     Bernasconi et al., J. Phys. Chem. Solids 56, 501 (1995) removes both. The density
     cutoff makes the grid of exchange and correlation fine enough for forces.
     """
-    system = {
-        "ecutwfc": 24.0,
-        "ecutrho": 200.0,
-        "ecfixed": 16.0,
-        "qcutz": 60.0,
-        "q2sigma": 3.0,
-    }
+    smoothing = {"ecfixed": 16.0, "qcutz": 60.0, "q2sigma": 3.0}
     return replace(
         cheap,
         user_settings={
