@@ -114,9 +114,15 @@ def test_metatrain_reads_it(mixed, tmp_path):
     target = omegaconf.OmegaConf.create(
         {
             **source,
-            "key": "REF_energy", "unit": "eV", "quantity": "energy",
-            "sample_kind": "system", "num_subtargets": 1, "type": "scalar",
-            "per_atom": False, "description": "", "virial": False,
+            "key": "REF_energy",
+            "unit": "eV",
+            "quantity": "energy",
+            "sample_kind": "system",
+            "num_subtargets": 1,
+            "type": "scalar",
+            "per_atom": False,
+            "description": "",
+            "virial": False,
             "forces": {**source, "key": "REF_forces"},
             "stress": {**source, "key": "REF_stress"},
         }

@@ -27,7 +27,6 @@ def from_atoms(
     found = [_labels(a, keys) if labels else {} for a in frames]
     sizes = [len(atoms) for atoms in frames]
     return {
-        **EMPTY,
         **geometry(
             [atoms.numbers for atoms in frames],
             [atoms.positions for atoms in frames],
@@ -45,15 +44,13 @@ def geometry(
     cells: Sequence[Any],
     pbc: Sequence[Any],
 ) -> dict[str, Any]:
-    """Join the geometries of frames; nothing where there are no frames."""
+    """Join the geometries of frames."""
     offsets = np.concatenate([[0], np.cumsum([len(each) for each in numbers])])
-    if not len(numbers):
-        return {"offsets": np.zeros(1, np.int64)}
     return {
-        "numbers": np.concatenate(numbers),
-        "positions": np.concatenate(positions),
-        "cell": np.array(cells, np.float64),
-        "pbc": np.array(pbc, bool),
+        "numbers": np.concatenate([EMPTY["numbers"], *numbers]),
+        "positions": np.concatenate([EMPTY["positions"], *positions]),
+        "cell": np.array(cells, np.float64).reshape(-1, 3, 3),
+        "pbc": np.array(pbc, bool).reshape(-1, 3),
         "offsets": offsets.astype(np.int64),
     }
 

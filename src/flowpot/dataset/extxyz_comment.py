@@ -2,6 +2,8 @@
 
 import json
 import re
+from itertools import product
+from string import ascii_letters
 from typing import Any
 
 from ase.io.extxyz import UNPROCESSED_KEYS, key_val_str_to_dict
@@ -16,8 +18,24 @@ _TRUTH = {
     **dict.fromkeys(("T", "true", "True", "TRUE"), True),
     **dict.fromkeys(("F", "false", "False", "FALSE"), False),
 }
+_PERIODIC = {
+    " ".join("FT"[axis] for axis in axes): axes
+    for axes in product((False, True), repeat=3)
+}
+_STARTS_TEXT = frozenset(ascii_letters) - frozenset("tTfFnNiI")
+"""Numbers (inf and nan among them), truth values and JSON start otherwise."""
 _LARGEST_INT = 2**63 - 1
 _AS_TEXT = ("Lattice", "Properties", *UNPROCESSED_KEYS)
+
+
+def _int(token: str) -> int:
+    number = int(token)
+    if abs(number) > _LARGEST_INT:
+        raise ValueError(f"{token} is too large for an integer column")
+    return number
+
+
+_CONVERSIONS = (_int, float, _TRUTH.__getitem__)
 
 
 def parse_comment(line: str) -> dict[str, Any]:
@@ -61,11 +79,14 @@ def _parse_by_ase(line: str) -> dict[str, Any]:
 
 def value_of(text: str) -> Any:
     """Tell what a value stands for: numbers, truth values, JSON, or the text itself."""
+    if text in _PERIODIC:
+        return list(_PERIODIC[text])
     tokens = _TOKEN.findall(text)
-    if not tokens:
+    if not tokens or text[0] in _STARTS_TEXT:
         return text
     found: Any
-    for convert in (_int, float, _TRUTH.__getitem__):
+    # What has a point is no integer: skipping that attempt saves most of the time.
+    for convert in (float, _TRUTH.__getitem__) if "." in text else _CONVERSIONS:
         try:
             found = [convert(token) for token in tokens]
         except (ValueError, KeyError):
@@ -74,10 +95,3 @@ def value_of(text: str) -> Any:
     if text.startswith(JSON_PREFIX):
         return json.loads(text.removeprefix(JSON_PREFIX))
     return text
-
-
-def _int(token: str) -> int:
-    number = int(token)
-    if abs(number) > _LARGEST_INT:
-        raise ValueError(f"{token} is too large for an integer column")
-    return number

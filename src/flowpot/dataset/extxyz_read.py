@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ class _Reading:
     layouts: dict[str, Layout] = field(default_factory=dict)
     used: dict[str, tuple[str, int]] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    broken: ValueError | None = None
 
     @property
     def where(self) -> Where:
@@ -81,17 +82,26 @@ def stream(
     reading = _Reading(path, keys)
     with path.open("rb") as file:
         rest = b""
-        while chunk := file.read(_BYTES_AT_ONCE):
+        for chunk in _chunks(file):
             rest += chunk
             frames, used = _split(rest, reading)
             if frames:
                 yield _fields(frames, reading)
+            if reading.broken:
+                raise reading.broken
             rest = rest[used:]
             advance(len(chunk))
-    frames, used = _split(rest + b"\n", reading)
-    if frames:
-        yield _fields(frames, reading)
-    _check_end(rest[used:], reading)
+    _check_end(rest, reading)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    """Cut a file; its last line ends with a line feed, whether it does or not."""
+    last = b"\n"
+    while chunk := file.read(_BYTES_AT_ONCE):
+        yield chunk
+        last = chunk[-1:]
+    if last != b"\n":
+        yield b"\n"
 
 
 def _split(data: bytes, reading: _Reading) -> tuple[list[_Frame], int]:
@@ -102,7 +112,11 @@ def _split(data: bytes, reading: _Reading) -> tuple[list[_Frame], int]:
     while line < len(ends):
         start = ends[line - 1] + 1 if line else 0
         header = data[start : ends[line]].strip()
-        n_atoms = _count(header, reading, line) if header else -1
+        n_atoms = int(header) if header.isdigit() else -1
+        if header and n_atoms < 1:
+            # Raised once the frames before it, which may be the cause, are read.
+            reading.broken = _no_count(header, reading, line)
+            break
         last = line + 1 + n_atoms
         if last >= len(ends):
             break
@@ -118,11 +132,9 @@ def _split(data: bytes, reading: _Reading) -> tuple[list[_Frame], int]:
     return frames, ends[line - 1] + 1 if line else 0
 
 
-def _count(header: bytes, reading: _Reading, line: int) -> int:
-    """Parse the line that gives a frame's number of atoms."""
-    if header.isdigit() and int(header) > 0:
-        return int(header)
-    raise reading.where.frame(
+def _no_count(header: bytes, reading: _Reading, line: int) -> ValueError:
+    """Give the error of a line that should give a frame's number of atoms."""
+    return reading.where.frame(
         reading.frames,
         f"line {reading.lines + line + 1} should be its number of atoms, and is "
         f"{header[:60]!r}: this is not extxyz, or an earlier count is wrong",

@@ -127,8 +127,11 @@ def _check_format(file: h5py.File, name: str) -> None:
 def _read(file: h5py.File, offsets: NDArray[np.int64], frames: slice) -> dict[str, Any]:
     """Read some consecutive frames."""
     atoms = slice(offsets[0], offsets[-1])
-    fields = {name: file[name][atoms] for name in PER_ATOM if name in file}
-    fields |= {name: file[name][frames] for name in PER_FRAME if name in file}
+    rows = {**dict.fromkeys(PER_ATOM, atoms), **dict.fromkeys(PER_FRAME, frames)}
+    absent = {name for name in PROPERTIES if name not in file}
+    fields = {
+        name: file[name][part] for name, part in rows.items() if name not in absent
+    }
     columns = {
         unquote(name): _column(held, frames) for name, held in file["info"].items()
     }

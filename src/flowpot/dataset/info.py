@@ -84,7 +84,14 @@ def plain_value(value: Any) -> str | bool | int | float | None:
         value = value.tolist()
         if not isinstance(value, list):
             return plain_value(value)
-    return JSON_PREFIX + json.dumps(value)
+    return JSON_PREFIX + json.dumps(value, default=_from_numpy)
+
+
+def _from_numpy(value: Any) -> Any:
+    """Convert what JSON does not know."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__} cannot be kept as metadata")
 
 
 def _text_column(plain: list[Any], where: Where) -> Column:

@@ -11,7 +11,6 @@ from pymatgen.core import IMolecule, IStructure, Lattice, Molecule, Structure
 from flowpot.dataset import info
 from flowpot.dataset.conversion import geometry, label_arrays
 from flowpot.dataset.labels import PROPERTIES
-from flowpot.dataset.selection import EMPTY
 
 KBAR = 0.1 * GPa
 """One kbar in eV/A^3."""
@@ -27,7 +26,6 @@ def from_structures(structures: Sequence[IStructure | IMolecule]) -> dict[str, A
             )
     lattices = [getattr(each, "lattice", None) for each in structures]
     return {
-        **EMPTY,
         **geometry(
             [each.atomic_numbers for each in structures],
             [each.cart_coords for each in structures],
@@ -82,7 +80,7 @@ def from_static_documents(documents: Sequence[Any]) -> dict[str, Any]:
     positive under compression (`atomate2.vasp.schemas`).
     """
     documents = [MontyDecoder().process_decoded(each) for each in documents]
-    structures = [_part(each, "structure") for each in documents]
+    structures = [_geometry(each, frame) for frame, each in enumerate(documents)]
     results = [_part(each, "output") for each in documents]
     found = [
         {name: v for name in PROPERTIES if (v := _part(each, name)) is not None}
@@ -93,6 +91,18 @@ def from_static_documents(documents: Sequence[Any]) -> dict[str, Any]:
             labels["stress"] = -KBAR * np.asarray(labels["stress"], float)
     sizes = [len(each) for each in structures]
     return {**from_structures(structures), **label_arrays(found, sizes)}
+
+
+def _geometry(document: Any, frame: int) -> IStructure | IMolecule:
+    """Give the geometry of a document, whichever name it has."""
+    for name in ("structure", "molecule"):
+        found = _part(document, name)
+        if isinstance(found, IStructure | IMolecule):
+            return found
+    raise ValueError(
+        f"document {frame} has neither structure nor molecule: give the output of a "
+        "static job"
+    )
 
 
 def _part(document: Any, name: str) -> Any:
