@@ -1,0 +1,151 @@
+"""
+Tutorial 1: a potential for silicon, from two structures.
+
+What `flowpot demo` does, composed from the Makers: two crystal structures go in; a
+committee of potentials, its calibration and the labelled dataset come out. It takes
+about ten minutes on two cores:
+
+    python tutorials/01_silicon.py
+
+You need pw.x and a PBE pseudopotential of silicon: on Debian and Ubuntu
+`apt install quantum-espresso quantum-espresso-data` gives both.
+"""
+
+import argparse
+from pathlib import Path
+
+from ase import Atoms
+from ase.build import bulk
+from jobflow import JobStore, run_locally
+
+from flowpot import (
+    ActiveLearningMaker,
+    AugmentationMaker,
+    Campaign,
+    CommitteeTrainingMaker,
+    EspressoStaticMaker,
+    EvaluationMaker,
+    ExplorationMaker,
+    LabellingMaker,
+    LammpsMDMaker,
+    MACETrainingMaker,
+)
+from flowpot.augmentation import Distortions, Vacancies
+from flowpot.campaign import embedded_store
+from flowpot.evaluation import SelectionRules
+from flowpot.report import write_results
+
+
+def structures() -> list[Atoms]:
+    """Give what we start from: diamond, and the simple cubic high-pressure phase."""
+    return [
+        bulk("Si", "diamond", a=5.47),
+        bulk("Si", "sc", a=2.53).repeat((2, 1, 1)),
+    ]
+
+
+def compose(*, quick: bool) -> ActiveLearningMaker:
+    """
+    Put the stages together.
+
+    Every stage is a Maker; what a field means is in its docstring. A stage set to None
+    is left out, and each of them runs alone, too.
+    """
+    # 1. Augmentation: distorted copies, cells with a vacancy, and the isolated atom,
+    #    whose energy MACE needs. Larger campaigns start from supercells, and have
+    #    clusters and slabs, too: those are the defaults.
+    augmentation = AugmentationMaker(
+        supercell=None,
+        distortion=Distortions(
+            n_frames=9 if quick else 18,
+            fraction=0.15,
+            strain=(-0.06, 0.08),
+            vacancy_fraction=0.0,
+        ),
+        vacancies=Vacancies(n_frames=1),
+        clusters=None,
+        slabs=None,
+    )
+
+    # 2. Labelling: pw.x, two frames at a time. Any atomate2 static Maker would do.
+    espresso = EspressoStaticMaker(
+        protocol="fast",
+        pseudo_family="debian-pbe",
+        kspacing=1.0 if quick else 0.4,
+        user_settings={"SYSTEM": {"ecutwfc": 12.0 if quick else 20.0}},
+    )
+    labelling = LabellingMaker(static_maker=espresso, batch_size=2, parallel=2)
+
+    # 3. Training: a committee whose members differ by their seeds.
+    training = CommitteeTrainingMaker(
+        trainer=MACETrainingMaker.small(max_num_epochs=12 if quick else 40),
+        size=2 if quick else 4,
+        members_per_job=2,
+    )
+
+    # 4. Exploration: NPT molecular dynamics in LAMMPS, driven by one of the members.
+    exploration = ExplorationMaker(
+        md_maker=LammpsMDMaker(
+            n_steps=60 if quick else 500,
+            sample_interval=10 if quick else 25,
+            timestep=2.0,
+            processes=2,
+        ),
+        n_starts=2 if quick else 4,
+        temperatures=(300.0, 900.0),  # K
+        pressures=(0.0, 50.0),  # kbar
+        sampling="grid",
+        runs_per_job=16,
+    )
+
+    # 5. Evaluation: how far do the members disagree, what error does that stand for,
+    #    and which frames does it make worth labelling?
+    evaluation = EvaluationMaker(
+        rules=SelectionRules(max_selected=12, audit_min=4, audit_max=8)
+    )
+
+    # 6. The loop over 2 to 5, until the tolerance is met or a limit is reached.
+    return ActiveLearningMaker(
+        name="silicon tutorial",
+        augmentation=augmentation,
+        labelling=labelling,
+        training=training,
+        exploration=exploration,
+        evaluation=evaluation,
+        tolerance={"energy": 5e-3, "forces": 0.15, "stress": 5e-3},
+        max_iterations=2,
+    )
+
+
+def run(folder: Path, *, quick: bool = False) -> tuple[Campaign, JobStore]:
+    """
+    Run the campaign in this process.
+
+    The store is a database in a folder; for a cluster, configure a MongoStore and hand
+    the same flow to jobflow-remote's `submit_flow`.
+    """
+    flow = compose(quick=quick).make(structures())
+    store = embedded_store(folder / "store")
+    run_locally(flow, store=store, root_dir=folder / "run", create_folders=True)
+
+    # Everything is in the store now, and is read back from it.
+    return Campaign.from_store(store, "silicon tutorial"), store
+
+
+def main() -> None:
+    """Run, and show what came out."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
+    parser.add_argument("--folder", type=Path, default=Path("silicon-tutorial"))
+    parser.add_argument("--quick", action="store_true", help="coarse, a minute or two")
+    arguments = parser.parse_args()
+
+    campaign, _ = run(arguments.folder, quick=arguments.quick)
+    print(campaign.doc.stop_reason)
+    print(campaign.iterations[["n_dataset", "n_explored", "n_over", "n_selected"]])
+    print(campaign.dataset().describe())
+    for what, path in write_results(campaign, arguments.folder / "results").items():
+        print(what, path)
+
+
+if __name__ == "__main__":
+    main()
