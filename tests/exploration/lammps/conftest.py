@@ -16,7 +16,7 @@ from flowpot.exploration.lammps.potential import external_forces
 from flowpot.exploration.lammps.result import md_frames
 from flowpot.exploration.lammps.run import Run, read_outcome, write_run
 from flowpot.exploration.lammps.sanity import SanityCheck, SanityLimits
-from flowpot.exploration.lammps.script import Output, data_file, script
+from flowpot.exploration.lammps.script import Output, data_file, script, species_of
 
 EMT = {"calculator": "ase.calculators.emt.EMT", "kwargs": {}}
 
@@ -55,12 +55,15 @@ class StepZero:
 def step_zero(clean_dir):
     """Give what LAMMPS makes of a frame at step 0, at rest."""
 
-    def evaluate(atoms, calculator, potential=None) -> StepZero:
+    def evaluate(atoms, calculator, dispersion=None) -> StepZero:
         cell = LammpsCell.of(atoms)
         Path("start.data").write_text(data_file(atoms, cell))
         conditions = Conditions("nve", temperature=(0, 0), n_steps=1)
         commands = script(
-            conditions, Output(1), potential or external_forces(), atoms.pbc
+            conditions,
+            Output(1),
+            external_forces(species_of(atoms.numbers), dispersion),
+            atoms.pbc,
         )
         library = open_lammps(Path("log.lammps"))
         check = SanityCheck(SanityLimits(contact=0.0), atoms)

@@ -43,6 +43,7 @@ from flowpot.exploration.lammps.script import (
     RESTART_FILES,
     data_file,
     script,
+    species_of,
 )
 
 _FOOTER = b"LammpS RestartT\0"  # a restart file that ends otherwise was cut off
@@ -72,7 +73,7 @@ def _run(calculators: Calculators) -> Outcome:
     commands = script(
         run.conditions,
         run.output,
-        external_forces(),
+        external_forces(species_of(start.numbers), run.dispersion),
         start.pbc,
         extra=run.extra,
         restart=restart,

@@ -19,6 +19,7 @@ from flowpot.exploration.lammps.conditions import (
     Ensemble,
     pair,
 )
+from flowpot.exploration.lammps.dispersion import Dispersion
 from flowpot.exploration.lammps.launch import run_drivers
 from flowpot.exploration.lammps.members import members_of, stage_member
 from flowpot.exploration.lammps.result import md_document
@@ -73,6 +74,11 @@ class LammpsMDMaker(Maker):
         Driver processes of a job with several trajectories, and threads of each.
     walltime
         Seconds after which a trajectory stops; it can be resumed from its folder.
+    dispersion
+        ``"d2"`` adds Grimme's D2 to the potential, for one trained without it.
+    extra
+        LAMMPS commands before the run, such as ``fix bias all colvars FILE``, with
+        absolute paths.
 
     Examples
     --------
@@ -102,6 +108,8 @@ class LammpsMDMaker(Maker):
     processes: int = 1
     threads: int = 1
     walltime: float | None = None
+    dispersion: Dispersion | None = None
+    extra: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Check the fields, before anything starts."""
@@ -109,6 +117,8 @@ class LammpsMDMaker(Maker):
         self._output()
         if self.engine != "python":
             raise ValueError(f"engine is {self.engine!r}: use 'python'")
+        if self.dispersion not in (None, "d2"):
+            raise ValueError(f"dispersion is {self.dispersion!r}: use 'd2' or None")
         if self.sample_interval > self.n_steps:
             raise ValueError(
                 f"sample_interval is {self.sample_interval} and n_steps "
@@ -314,6 +324,8 @@ class LammpsMDMaker(Maker):
                 calibration=_plain(calibration),
                 upper_factor=self.upper_factor,
                 walltime=self.walltime,
+                dispersion=self.dispersion,
+                extra=list(self.extra),
             )
             for each in conditions
         ]

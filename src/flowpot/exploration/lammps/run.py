@@ -11,6 +11,7 @@ from monty.serialization import dumpfn, loadfn
 
 from flowpot.dataset import Dataset
 from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.lammps.dispersion import Dispersion
 from flowpot.exploration.lammps.sanity import SanityLimits
 from flowpot.exploration.lammps.script import Output
 
@@ -41,6 +42,8 @@ class Run(MSONable):
         Predicted error, in tolerances, at which the run is halted.
     walltime
         Seconds after which the run stops and can be resumed.
+    dispersion
+        Added to the potential by LAMMPS.
     extra
         LAMMPS commands before the run.
     """
@@ -54,6 +57,7 @@ class Run(MSONable):
     calibration: dict[str, dict[str, Any]] = field(default_factory=dict)
     upper_factor: float = 20.0
     walltime: float | None = None
+    dispersion: Dispersion | None = None
     extra: list[str] = field(default_factory=list)
 
 
