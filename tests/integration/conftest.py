@@ -9,8 +9,6 @@ import jobflow_remote
 import pytest
 from jobflow import JobStore
 from jobflow_remote.config import ConfigManager
-from maggma.stores import MongoURIStore
-from maggma.stores.gridfs import GridFSURIStore
 
 
 def stores_of(uri: str) -> dict:
@@ -28,16 +26,17 @@ def stores_of(uri: str) -> dict:
     }
 
 
-@pytest.fixture
-def mongo_store(mongo_uri) -> JobStore:
-    """A JobStore of MongoDB and GridFS over TCP."""
-    spec = {"uri": mongo_uri, "database": f"flowpot_{uuid.uuid4().hex}"}
-    store = JobStore(
-        MongoURIStore(collection_name="docs", **spec),
-        additional_stores={"data": GridFSURIStore(collection_name="data", **spec)},
-    )
-    store.connect()
-    return store
+@pytest.fixture(scope="session")
+def open_mongo_store(mongo_uri):
+    """Open JobStores of MongoDB and GridFS over TCP, each with its own database."""
+
+    def open_store() -> JobStore:
+        spec = stores_of(mongo_uri)
+        store = JobStore.from_dict_spec(spec)
+        store.connect()
+        return store
+
+    return open_store
 
 
 @pytest.fixture

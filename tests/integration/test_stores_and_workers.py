@@ -1,0 +1,136 @@
+"""
+The same Flow on MongoDB, in this process and by jobflow-remote's runner.
+
+Copper labelled by ASE's EMT through atomate2's force-field static Maker, which honours
+the static contract; MACE trains and LAMMPS explores as ever.
+"""
+
+import pytest
+from ase.build import bulk
+from atomate2.forcefields.jobs import ForceFieldStaticMaker
+from jobflow import JobStore, run_locally
+from jobflow_remote import set_run_config, submit_flow
+from jobflow_remote.jobs.runner import Runner
+
+from flowpot import (
+    ActiveLearningMaker,
+    AugmentationMaker,
+    Campaign,
+    CommitteeTrainingMaker,
+    Dataset,
+    EvaluationMaker,
+    ExplorationMaker,
+    LabellingMaker,
+    LammpsMDMaker,
+    MACETrainingMaker,
+)
+from flowpot.augmentation import Distortions
+from flowpot.evaluation import SelectionRules
+
+pytestmark = pytest.mark.integration
+
+
+def copper_campaign() -> ActiveLearningMaker:
+    """Two iterations with labels that cost nothing."""
+    labeller = ForceFieldStaticMaker(
+        name="qe static",
+        force_field_name={"@module": "ase.calculators.emt", "@callable": "EMT"},
+    )
+    return ActiveLearningMaker(
+        name="copper",
+        augmentation=AugmentationMaker(
+            supercell=None,
+            distortion=Distortions(n_frames=9, fraction=0.1, strain=(-0.03, 0.05)),
+            clusters=None,
+            slabs=None,
+        ),
+        labelling=LabellingMaker(static_maker=labeller),
+        training=CommitteeTrainingMaker(
+            trainer=MACETrainingMaker.small(max_num_epochs=10),
+            size=2,
+            members_per_job=2,
+        ),
+        exploration=ExplorationMaker(
+            md_maker=LammpsMDMaker(n_steps=40, sample_interval=10, processes=2),
+            n_starts=2,
+            temperatures=(300.0, 900.0),
+            pressures=(0.0,),
+            sampling="grid",
+            runs_per_job=4,
+        ),
+        evaluation=EvaluationMaker(
+            rules=SelectionRules(max_selected=4, audit_min=1, audit_max=2)
+        ),
+        max_iterations=2,
+        seed=11,
+    )
+
+
+def copper_flow():
+    return copper_campaign().make([bulk("Cu", cubic=True)])
+
+
+def selected_frames(store: JobStore) -> list[list[str]]:
+    """Fingerprints of what each iteration chose."""
+    store.connect()
+    criteria = {"name": "evaluate committee", "metadata.campaign": "copper"}
+    documents = store.query(criteria, sort={"metadata.iteration": 1}, load=True)
+    return [
+        Dataset.load(document["output"]["dataset"]).fingerprints.tolist()
+        for document in documents
+    ]
+
+
+@pytest.fixture(scope="module")
+def local_run(open_mongo_store, tmp_path_factory):
+    """The campaign, run in this process on MongoDB over TCP."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("OMP_NUM_THREADS", "1")
+    store = open_mongo_store()
+    folder = tmp_path_factory.mktemp("copper")
+    try:
+        run_locally(
+            copper_flow(),
+            store=store,
+            root_dir=folder,
+            create_folders=True,
+            ensure_success=True,
+        )
+    finally:
+        patch.undo()
+    return store
+
+
+def test_mongodb(local_run):
+    campaign = Campaign.from_store(local_run, "copper")
+    assert [turn.iteration for turn in campaign.doc.iterations] == [1, 2]
+    assert campaign.doc.stop_kind == "max_iterations"
+    frames = campaign.dataset()
+    assert len(frames) == campaign.doc.iterations[-1].n_dataset
+    assert set(frames.info["split"]) == {"train", "val", "test"}
+    assert len(campaign.committee().members) == 2
+
+
+def test_jobflow_remote(local_run, remote_project):
+    """
+    The runner executes the campaign, and the workers chosen at submission hold.
+
+    The same seed selects the same frames, whoever runs the jobs.
+    """
+    flow = copper_flow()
+    set_run_config(flow, name_filter="qe static", worker="dft", dynamic=True)
+    submit_flow(flow, worker="main")
+    Runner("flowpot").run_all_jobs(max_seconds=800)
+
+    controller = remote_project.get_job_controller()
+    jobs = controller.get_jobs_info()
+    states = {(job.name, job.state.value) for job in jobs}
+    assert {state for _, state in states} == {"COMPLETED"}, states
+    second = controller.get_jobs_info(metadata={"iteration": 2})
+    assert {job.worker for job in second if job.name == "qe static"} == {"dft"}
+    assert {job.worker for job in second if job.name != "qe static"} == {"main"}
+
+    store = remote_project.get_jobstore()
+    campaign = Campaign.from_store(store, "copper")
+    assert campaign.doc.stop_kind == "max_iterations"
+    assert selected_frames(store) == selected_frames(local_run)

@@ -1,0 +1,128 @@
+"""The tutorials run, shortened, on the real engines; their results are looked at."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.io import read
+from jobflow import JobStore
+
+from flowpot import Campaign, Dataset
+from flowpot.campaign import embedded_store
+from flowpot.report import campaign_table, write_results
+
+TUTORIALS = Path(__file__).parents[2] / "tutorials"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, TUTORIALS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def silicon(tmp_path_factory) -> Path:
+    """Folder of the first tutorial's campaign: pw.x, MACE, LAMMPS, SQLite."""
+    folder = tmp_path_factory.mktemp("silicon")
+    load("01_silicon").run(folder, quick=True)
+    return folder
+
+
+@pytest.fixture
+def reopened(silicon) -> JobStore:
+    """The campaign's database, opened anew."""
+    store = embedded_store(silicon / "store")
+    store.connect()
+    return store
+
+
+@pytest.fixture
+def campaign(reopened) -> Campaign:
+    return Campaign.from_store(reopened, "silicon tutorial")
+
+
+def test_the_campaign_ends_with_a_reason_after_two_iterations(campaign):
+    doc = campaign.doc
+    assert doc.stop_kind == "max_iterations"
+    assert doc.stop_reason.startswith("max_iterations: 2 of 2")
+    first, second = doc.iterations
+    assert first.n_selected + first.n_audit == second.n_labelled + second.n_failed
+    assert second.n_dataset == first.n_labelled + second.n_labelled
+    assert set(doc.iterations[0].calibration) == {"energy", "forces", "stress"}
+    assert all(fit.slope > 0 for fit in first.calibration.values())
+
+
+def test_what_was_selected_was_labelled(campaign):
+    """The calibration's choice is what the next iteration's pw.x jobs got."""
+    explored = campaign.dataset().info["config_type"] == "md"
+    frames = campaign.dataset()[explored]
+    assert len(frames) == campaign.doc.iterations[1].n_labelled > 0
+    assert set(frames.info["iteration"]) == {1}
+    assert set(frames.info["selection"]) <= {"selected", "audit"}
+    spread = np.asarray(frames.info["disagreement_forces"], float)
+    assert (spread > 0).all()
+
+
+def test_the_store_answers_queries(reopened):
+    """Plain MongoDB queries on the reopened database find every stage."""
+    names = {doc["name"] for doc in reopened.query({}, ["name"])}
+    assert {
+        "augment",
+        "plan labels",
+        "qe static",
+        "collect labels",
+        "mace train",
+        "collect committee",
+        "plan md",
+        "lammps md",
+        "collect frames",
+        "evaluate committee",
+        "active learning",
+    } <= names
+    second = {
+        "metadata.campaign": "silicon tutorial",
+        "metadata.iteration": 2,
+        "metadata.stage": "labelling",
+    }
+    assert {d["name"] for d in reopened.query(second, ["name"])} >= {
+        "qe static",
+        "collect labels",
+    }
+    evaluated = reopened.query_one({"name": "evaluate committee"}, ["output"])
+    assert evaluated["output"]["calibration"]["forces"]["slope"] > 0
+
+
+def test_documents_stay_small(reopened):
+    """Frames and models are in the `data` store, not in the documents."""
+    for doc in reopened.docs_store.query({}):
+        size = len(json.dumps(doc, default=str))
+        assert size < 100_000, f"{doc['name']} has {size} bytes"
+
+
+def test_results_are_written(campaign, tmp_path):
+    written = write_results(campaign, tmp_path)
+    assert set(written) == {"dataset", "models", "rmse", "parity", "calibration"}
+    assert len(list(written["models"].iterdir())) == len(campaign.committee().members)
+    for figure in ("rmse", "parity", "calibration"):
+        assert written[figure].read_bytes().startswith(b"\x89PNG")
+    frames = read(written["dataset"], ":")
+    assert (
+        len(frames) == len(Dataset.load(written["dataset"])) == len(campaign.dataset())
+    )
+    assert "REF_energy" in frames[0].info
+
+
+def test_the_table_shows_both_iterations(campaign):
+    table = campaign_table(campaign.doc)
+    assert [column.header for column in table.columns] == ["iteration", "1", "2"]
+    rows = list(table.columns[0].cells)
+    for row in ("frames labelled (failed)", "seconds in DFT", "frames explored"):
+        assert row in rows
+
+
+def test_an_unknown_campaign_is_named(reopened):
+    with pytest.raises(LookupError, match=r"'gold'.*silicon tutorial"):
+        Campaign.from_store(reopened, "gold")
