@@ -109,7 +109,7 @@ def augment(
     >>> from ase.build import bulk
     >>> from flowpot.augmentation import Distortions
     >>> augment(bulk("Si", cubic=True), [Distortions(n_frames=10)]).counts
-    {'input': 1, 'distorted': 7, 'vacancy': 3, 'isolated_atom': 1}
+    {'isolated_atom': 1, 'input': 1, 'distorted': 7, 'vacancy': 3}
     """
     inputs = prepare_inputs(
         structures,
@@ -124,7 +124,8 @@ def augment(
     if substitution is not None:
         batches += list(substitution.generate(inputs, batches))
     if add_isolated_atoms:
-        batches.append(_isolated(inputs, batches))
+        # First, so that an input that is such an atom does not replace it.
+        batches.insert(0, _isolated(inputs, batches))
     return _joined(batches, inputs)
 
 

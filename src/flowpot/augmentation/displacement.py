@@ -145,7 +145,7 @@ def keep_apart(
         if not len(which):
             return moves, np.ones(len(moves), dtype=bool)
         # One end of each pair: turning both would disturb twice as many others.
-        end = np.where(rng.random(len(pair)) < 0.5, first[pair], second[pair])  # noqa: PLR2004
+        end = np.where(rng.integers(2, size=len(pair)), first[pair], second[pair])
         atoms = np.zeros(moves.shape[:2], dtype=bool)
         atoms[frames[which], end] = True
         lengths = np.linalg.norm(moves[atoms], axis=1)

@@ -109,8 +109,9 @@ def distorted(
     slots = np.arange(plan.n_frames)
     if numbers is None:
         numbers = np.tile(atoms.numbers, (plan.n_frames, 1))
-        if not changes:
-            notes.append("neither strain nor displacements change it")
+        if not changes and not defective.all():
+            if plan.vacancy_fraction < 1:
+                notes.append("neither strain nor displacements change it")
             slots = np.flatnonzero(defective)
     drawn = draw_frames(
         atoms, plan, numbers[slots], defective[slots], min_distance, rng

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 from jobflow import Job, Maker, OutputReference
 
+from flowpot.augmentation import presets
 from flowpot.augmentation.alloy import Alloys
 from flowpot.augmentation.augment import augment, checked_structures
 from flowpot.augmentation.cluster import Clusters
@@ -19,6 +20,7 @@ from flowpot.augmentation.slab import Slabs
 from flowpot.augmentation.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
 from flowpot.augmentation.thermal import ThermalDisplacements
+from flowpot.augmentation.validation import one_of
 from flowpot.documents import package_versions
 from flowpot.jobs import stage_job
 
@@ -87,6 +89,31 @@ class AugmentationMaker(Maker):
     isolated_atoms: bool = True
     vacuum: float = 15.0
     min_distance: float = 0.5
+
+    @classmethod
+    def preset(cls, preset: str, /, *options: Any, **changes: Any) -> Self:
+        """
+        Give a Maker with the settings of one of the paper's runs.
+
+        Parameters
+        ----------
+        preset
+            ``fast_exploration`` (run A on carbon), ``accuracy`` (run B), ``alloy_run``
+            (which takes `alloy_species`, `fixed_species` and `n_frames`), or ``smoke``
+            (some 20 small frames for each input).
+        *options
+            Arguments of the preset.
+        **changes
+            Fields that are to differ from it.
+
+        Examples
+        --------
+        >>> maker = AugmentationMaker.preset("alloy_run", ("Mo", "W"), ("Te",))
+        >>> maker.alloys.fixed_species
+        ('Te',)
+        """
+        one_of(presets.PRESETS, preset=preset)
+        return cls(**{**getattr(presets, preset)(*options), **changes})
 
     @property
     def generators(self) -> list[Generator]:

@@ -9,6 +9,8 @@ _CONTACT = 4.0
 """Layers and molecules touch within this distance (A): van der Waals gaps are smaller,
 vacuum is larger."""
 _FLAT = 1e-6
+_MARGIN = 1e-9
+"""Cells grow by this much more (A), so that rounding never leaves too little."""
 _INSIDE = 1e-6
 
 
@@ -35,7 +37,7 @@ def add_vacuum(atoms: Atoms, vacuum: float = 15.0) -> Atoms:
     Examples
     --------
     >>> from ase.build import graphene, molecule
-    >>> float(add_vacuum(graphene()).cell[2, 2])
+    >>> round(float(add_vacuum(graphene()).cell[2, 2]), 2)
     15.0
     >>> [round(float(x), 2) for x in add_vacuum(molecule("N2"), 10).cell.lengths()]
     [10.0, 10.0, 11.11]
@@ -92,7 +94,9 @@ def open_cells(
     )
     top = np.maximum.reduceat(heights_of_atoms, offsets[:-1])
     bottom = np.minimum.reduceat(heights_of_atoms, offsets[:-1])
-    factor = np.where(pbc, 1.0, np.maximum((top - bottom + vacuum) / height, 1.0))
+    needed = top - bottom + vacuum
+    enough = pbc | (height >= needed)
+    factor = np.where(enough, 1.0, (needed + _MARGIN) / height)
     grown = cell * factor[:, :, None]
     room = height * factor
     outside = (bottom < -_INSIDE) | (top > room + _INSIDE)

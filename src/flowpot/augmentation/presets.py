@@ -1,0 +1,81 @@
+"""The settings of the paper's runs: keyword arguments of `AugmentationMaker`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flowpot.augmentation.alloy import Alloys
+from flowpot.augmentation.cluster import Clusters
+from flowpot.augmentation.distortion import Distortions
+from flowpot.augmentation.single import Vacancies
+from flowpot.augmentation.slab import Slabs
+from flowpot.augmentation.supercell import Supercells
+
+PRESETS = ("fast_exploration", "accuracy", "alloy_run", "smoke")
+"""Names of the presets: each is a function of this module."""
+_LARGE = Supercells(min_length=24.0, max_atoms=600)
+_SEVEN = ((1, 0, 0), (1, 1, 0), (1, 1, 1), (0, 0, 1), (0, 1, 1), (0, 1, 0), (1, 0, 1))
+
+
+def fast_exploration() -> dict[str, Any]:
+    """Give the paper's run A on carbon: wide and fast."""
+    return {
+        **_carbon(),
+        "distortion": Distortions(fraction=0.4, strain=(-0.2, 0.2)),
+    }
+
+
+def accuracy() -> dict[str, Any]:
+    """Give the paper's run B on carbon: displaced less, strained more."""
+    return {
+        **_carbon(),
+        "distortion": Distortions(fraction=0.3, strain=(-0.3, 0.6)),
+    }
+
+
+def alloy_run(
+    alloy_species: Sequence[str], fixed_species: Sequence[str] = (), n_frames: int = 100
+) -> dict[str, Any]:
+    """
+    Give the paper's alloy run: (W, Mo) on the metal sites of MTe2 monolayers.
+
+    Parameters
+    ----------
+    alloy_species, fixed_species, n_frames
+        As for `Alloys`.
+    """
+    return {
+        "alloys": Alloys(
+            alloy_species=tuple(alloy_species),
+            fixed_species=tuple(fixed_species),
+            n_frames=n_frames,
+        ),
+        "substitution": None,
+        "clusters": None,
+        "slabs": None,
+    }
+
+
+def smoke() -> dict[str, Any]:
+    """Give a few frames of the inputs as they are: minutes of DFT on a laptop."""
+    return {
+        "supercell": None,
+        "distortion": Distortions(
+            n_frames=18, fraction=0.15, strain=(-0.06, 0.06), vacancy_fraction=0.0
+        ),
+        "vacancies": Vacancies(n_frames=1, n_vacancies=1),
+        "clusters": None,
+        "slabs": None,
+        "substitution": None,
+    }
+
+
+def _carbon() -> dict[str, Any]:
+    """Give what runs A and B have in common."""
+    return {
+        "supercell": _LARGE,
+        "clusters": Clusters(n_frames=80, max_atoms=30, distance=1.5),
+        "slabs": Slabs(
+            miller_indices=_SEVEN, min_thickness=10.0, max_atoms=600, min_length=24.0
+        ),
+        "vacuum": 15.0,
+    }

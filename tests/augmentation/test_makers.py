@@ -1,0 +1,130 @@
+"""The augmentation job."""
+
+import json
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, molecule
+from jobflow import Flow, run_locally
+from monty.json import MontyDecoder, MontyEncoder
+
+from flowpot.augmentation import (
+    Alloys,
+    AugmentationDoc,
+    AugmentationMaker,
+    Clusters,
+    Dimers,
+    RandomStructures,
+    Strains,
+    ThermalDisplacements,
+    Vacancies,
+)
+from flowpot.dataset import Dataset
+
+
+def run(job, store):
+    responses = run_locally(job, store=store, ensure_success=True)
+    return responses[job.uuid][1].output
+
+
+def test_the_demos_dataset(clean_dir, jobstore, silicon):
+    maker = AugmentationMaker.preset("smoke")
+    job = maker.make([silicon, bulk("Si", "sc", a=2.53)], seed=2)
+    assert job.name == "augment"
+    doc = run(job, jobstore)
+    assert isinstance(doc, AugmentationDoc)
+    assert doc.counts == {
+        "input": 2, "distorted": 36, "vacancy": 1, "isolated_atom": 1
+    }  # fmt: skip
+    assert doc.n_frames == 40
+    assert "1 atoms cannot lose 1" in doc.notes[0]
+    frames = Dataset.load(doc)
+    assert len(frames) == doc.n_frames
+    assert frames.n_atoms.sum() == doc.n_atoms
+    stored = jobstore.get_output(job.uuid, load=True)
+    assert len(Dataset.load(stored)) == 40
+
+
+def test_another_jobs_document_can_be_augmented(clean_dir, jobstore, silicon):
+    first = AugmentationMaker(
+        supercell=None, distortion=None, clusters=None, slabs=None, isolated_atoms=False
+    ).make(silicon)
+    second = AugmentationMaker.preset("smoke").make(first.output)
+    responses = run_locally(Flow([first, second]), store=jobstore, ensure_success=True)
+    assert responses[second.uuid][1].output.counts["distorted"] == 18
+
+
+def test_same_seed_same_dataset(clean_dir, jobstore, silicon):
+    maker = AugmentationMaker.preset("smoke")
+    hashes = [run(maker.make(silicon, seed=s), jobstore) for s in (1, 1, 2)]
+    prints = [Dataset.load(doc).fingerprints.tolist() for doc in hashes]
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_every_field_survives_serialisation():
+    maker = AugmentationMaker(
+        strain=Strains(),
+        vacancies=Vacancies(),
+        dimers=Dimers(),
+        alloys=Alloys(("Mo", "W"), ("Te",), compositions=({"Mo": 0.5, "W": 0.5},)),
+        thermal=ThermalDisplacements(),
+        random_structures=RandomStructures(),
+    )
+    text = json.dumps(maker, cls=MontyEncoder)
+    again = json.loads(text, cls=MontyDecoder)
+    assert again == maker
+    assert len(maker.generators) == 9
+
+
+def test_makers_can_be_changed_in_a_flow(silicon):
+    flow = Flow([AugmentationMaker().make(silicon)])
+    flow.update_maker_kwargs({"vacuum": 12.0}, class_filter=AugmentationMaker)
+    assert flow.jobs[0].maker.vacuum == 12.0
+
+
+def test_the_papers_presets():
+    wide = AugmentationMaker.preset("fast_exploration")
+    assert wide.supercell.min_length == 24
+    assert wide.distortion.fraction == 0.4
+    assert wide.distortion.strain == (-0.2, 0.2)
+    assert wide.clusters == Clusters(80, 30)
+    assert len(wide.slabs.miller_indices) == 7
+    exact = AugmentationMaker.preset("accuracy", vacuum=12.0)
+    assert exact.distortion.strain == (-0.3, 0.6)
+    assert exact.distortion.fraction == 0.3
+    assert exact.vacuum == 12.0
+    alloys = AugmentationMaker.preset("alloy_run", ("Mo", "W"), ("Te",), 50)
+    assert alloys.alloys.n_frames == 50
+    assert alloys.supercell.min_length == 18
+    assert alloys.clusters is alloys.slabs is alloys.substitution is None
+    with pytest.raises(ValueError, match="preset is 'run C'"):
+        AugmentationMaker.preset("run C")
+
+
+def test_the_papers_defaults():
+    maker = AugmentationMaker()
+    assert (maker.supercell.min_length, maker.supercell.max_atoms) == (18, 450)
+    plan = maker.distortion
+    assert (plan.n_frames, plan.fraction, plan.strain) == (50, 0.3, (-0.2, 0.6))
+    assert (plan.vacancy_fraction, plan.n_vacancies) == (0.3, 2)
+    assert (maker.clusters.n_frames, maker.clusters.distance) == (20, 1.5)
+    assert maker.slabs.miller_indices == ((1, 1, 1), (1, 1, 0), (1, 0, 0))
+    assert (maker.slabs.min_thickness, maker.slabs.max_atoms) == (10, 450)
+    swaps = maker.substitution
+    assert (swaps.structures_fraction, swaps.switches_fraction) == (0.2, 0.2)
+    assert maker.vacuum == 15
+
+
+def test_bad_structures_stop_before_any_job_runs():
+    coincident = Atoms("Si2", [[0, 0, 0], [0, 0, 0.0]], cell=[5, 5, 5], pbc=True)
+    with pytest.raises(ValueError, match=r"input 1 \(Si\): two atoms"):
+        AugmentationMaker().make([bulk("Si"), coincident])
+
+
+def test_periodicity_survives_the_journey(clean_dir, jobstore, zoo):
+    inputs = [zoo["MoS2"], zoo["wire"], molecule("H2O")]
+    maker = AugmentationMaker.preset("smoke", distortion=None, vacancies=None)
+    frames = Dataset.load(run(maker.make(inputs), jobstore))
+    frames = frames[frames.info["config_type"] == "input"]
+    np.testing.assert_array_equal(frames.pbc, [atoms.pbc for atoms in inputs])

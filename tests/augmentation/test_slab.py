@@ -1,0 +1,119 @@
+"""Slabs."""
+
+import numpy as np
+import pytest
+from ase.build import bulk, graphene
+from pymatgen.core import Lattice, Structure
+from pymatgen.core.surface import SlabGenerator
+
+from flowpot.augmentation import Slabs, Supercells, augment, nearest_distances, slabs
+from flowpot.augmentation.crystal import Crystal, surface_basis
+from flowpot.augmentation.slab import is_bulk
+
+DIAMOND = bulk("C", "diamond", a=3.567)
+
+
+@pytest.mark.parametrize("index", [(1, 1, 1), (1, 1, 0), (1, 0, 0), (3, 1, 1)])
+def test_surface_cells_have_the_area_of_the_plane(index):
+    """An fcc plane's primitive cell has area V / d, d the distance of its planes."""
+    made = slabs(DIAMOND, index)
+    assert made
+    odd = all(i % 2 for i in index)
+    spacing = 3.567 / np.linalg.norm(index) * (1.0 if odd else 0.5)
+    for slab in made:
+        area = np.linalg.norm(np.cross(slab.cell[0], slab.cell[1]))
+        assert area == pytest.approx(3.567**3 / 4 / spacing)
+        thickness = np.ptp(slab.positions[:, 2])
+        assert 10 <= thickness < 10 + spacing + 2
+        assert slab.cell[2, 2] - thickness == pytest.approx(15)
+        np.testing.assert_allclose(slab.cell[2, :2], 0, atol=1e-9)
+        assert slab.pbc.tolist() == [True, True, False]
+        nearest = nearest_distances(slab)
+        np.testing.assert_allclose(nearest, 3.567 * 3**0.5 / 4, atol=1e-6)
+
+
+def test_any_cell_of_the_crystal_gives_the_same_slabs():
+    conventional = bulk("C", "diamond", a=3.567, cubic=True)
+    for index in [(1, 1, 1), (1, 0, 0)]:
+        sizes = [[len(s) for s in slabs(a, index)] for a in (DIAMOND, conventional)]
+        assert sizes[0] == sizes[1]
+
+
+def test_terminations_are_those_of_pymatgen():
+    perovskite = Structure.from_spacegroup(
+        "Pm-3m",
+        Lattice.cubic(3.9),
+        ["Sr", "Ti", "O"],
+        [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]],
+    )
+    expected = SlabGenerator(perovskite, (0, 0, 1), 12, 10).get_slabs()
+    atoms = perovskite.to_ase_atoms()
+    made = slabs(atoms, (0, 0, 1), min_thickness=9)
+    # One stoichiometric slab: the other termination is the same, upside down.
+    assert len(made) == len(expected) == 1
+    height = made[0].positions[:, 2]
+    bottom = set(made[0].symbols[height < height.min() + 0.1])
+    top = set(made[0].symbols[height > height.max() - 0.1])
+    assert sorted(map(sorted, (bottom, top))) == [["O", "Sr"], ["O", "Ti"]]
+    assert len(slabs(DIAMOND, (1, 1, 1))) == 2  # shuffle and glide planes
+
+
+def test_hexagonal_crystals():
+    made = slabs(bulk("Ti"), (0, 0, 1))
+    assert len(made) == 1
+    assert np.linalg.norm(made[0].cell[0]) == pytest.approx(bulk("Ti").cell[0, 0])
+
+
+def test_only_bulk_is_cut():
+    layer = graphene(vacuum=8)
+    layer.pbc = True
+    assert not is_bulk(layer)
+    assert is_bulk(bulk("Cu"))
+    with pytest.raises(ValueError, match="no bulk crystal"):
+        slabs(layer, (1, 0, 0))
+    made = augment(graphene(), [Slabs()])
+    assert "slab" not in made.counts
+    assert "no slabs" in made.notes[0]
+
+
+def test_slabs_of_the_stage():
+    """From the conventional cell, not from the supercell, as wide as atoms allow."""
+    made = augment(DIAMOND, [Slabs(max_atoms=200)], supercell=Supercells())
+    frames = made.frames[made.frames.info["config_type"] == "slab"]
+    assert sorted(frames.info["miller"]) == ["1 0 0", "1 1 0", "1 1 1", "1 1 1"]
+    assert frames.n_atoms.max() <= 200
+    assert frames.n_atoms.min() > 100
+    assert (frames.info["thickness"] >= 10).all()
+    assert (frames.info["parent"] == made.frames.info["parent"][-1]).all()
+
+
+def test_thinner_slabs_where_atoms_are_few():
+    made = slabs(DIAMOND, (1, 1, 1), min_thickness=20, max_atoms=8)
+    assert made
+    assert max(len(slab) for slab in made) <= 8
+    assert slabs(DIAMOND, (1, 1, 1), max_atoms=1) == []
+    kept = augment(DIAMOND, [Slabs(max_atoms=1)])
+    assert "the thinnest has more than max_atoms=1" in kept.notes[0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_surface_bases_are_unimodular(seed):
+    index = np.random.default_rng(seed).integers(-5, 6, size=3)
+    index = index // max(np.gcd.reduce(index), 1)
+    if not index.any():
+        index = np.array([0, 0, -1])
+    basis = surface_basis(index)
+    assert abs(np.linalg.det(basis)) == pytest.approx(1)
+    np.testing.assert_array_equal(basis @ index, [0, 0, 1])
+
+
+def test_layers_are_right_handed():
+    layer = Crystal.of(bulk("NaCl", "rocksalt", a=5.64)).layer((1, 1, 1))
+    assert np.linalg.det(layer.lattice.matrix) > 0
+    assert layer.volume == pytest.approx(5.64**3 / 4)
+
+
+@pytest.mark.parametrize("index", [(0, 0, 0), (1, 1), (1, 0, -1, 0)])
+def test_indices_are_checked(index):
+    with pytest.raises(ValueError, match="miller index"):
+        Slabs(miller_indices=(index,))

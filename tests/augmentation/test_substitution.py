@@ -1,0 +1,77 @@
+"""Swaps of unlike atoms."""
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowpot.augmentation import Distortions, Substitution, augment, substitute
+from flowpot.augmentation.substitution import swapped
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    numbers=st.lists(st.sampled_from([6, 7, 8, 14, 42]), min_size=2, max_size=60),
+    fraction=st.floats(0, 1),
+    seed=st.integers(0, 1000),
+)
+def test_the_fraction_is_honoured_and_every_swap_changes_atoms(numbers, fraction, seed):
+    numbers = np.array(numbers)
+    if len(set(numbers)) < 2:
+        return
+    new = swapped(numbers, fraction, np.random.default_rng(seed))
+    most = min(len(numbers) // 2, len(numbers) - np.bincount(numbers).max())
+    expected = min(max(1, round(fraction * len(numbers) / 2)), most)
+    assert (new != numbers).sum() == 2 * expected
+    np.testing.assert_array_equal(np.sort(new), np.sort(numbers))
+
+
+def test_a_fifth_of_the_atoms_by_default():
+    salt = bulk("NaCl", "rocksalt", a=5.64) * (5, 5, 2)
+    made = substitute(salt, np.random.default_rng(0))
+    assert (made.numbers != salt.numbers).mean() == pytest.approx(0.2)
+    np.testing.assert_array_equal(made.positions, salt.positions)
+
+
+def test_every_site_is_as_likely():
+    numbers = np.array([1] * 10 + [2] * 10)
+    rng = np.random.default_rng(0)
+    changed = [swapped(numbers, 0.2, rng) != numbers for _ in range(4000)]
+    share = np.mean(changed, axis=0)
+    assert np.abs(share - 0.2).max() < 4 * (0.2 * 0.8 / 4000) ** 0.5
+
+
+def test_one_element_is_never_substituted(silicon):
+    """Bug B4: a fifth of the reference's frames of one element are duplicates."""
+    with pytest.raises(ValueError, match="has one element"):
+        substitute(silicon, np.random.default_rng(0))
+    made = augment(silicon, [Distortions()], substitution=Substitution(1.0, 0.2))
+    assert "substituted" not in made.counts
+    assert "duplicate" not in made.rejected
+
+
+def test_frames_are_taken_with_the_probability_asked_for():
+    salt = bulk("NaCl", "rocksalt", a=5.64) * 2
+    plan = Distortions(n_frames=600, strain=(0.0, 0.1), vacancy_fraction=0.0)
+    made = augment(salt, [plan], substitution=Substitution(0.2, 0.3))
+    assert abs(made.counts["substituted"] - 120) < 4 * (600 * 0.16) ** 0.5
+    frames = made.frames[made.frames.info["config_type"] == "substituted"]
+    assert set(frames.info["substituted_from"]) <= {"distorted", "input"}
+    assert np.isfinite(frames.info["strain"]).mean() > 0.9
+    assert (frames.info["parent"] == made.frames.info["parent"][-1]).all()
+
+
+def test_swaps_that_bring_large_atoms_together_are_rejected():
+    """Cs among Li: in the place of Li it is too close to its neighbours."""
+    atoms = bulk("Li", "sc", a=2.3) * (3, 3, 3)
+    atoms.symbols[:1] = "Cs"
+    made = augment(atoms, [], substitution=Substitution(1.0, 0.1), min_distance=0.45)
+    assert made.counts["substituted"] == 1
+    none = augment(atoms, [], substitution=Substitution(1.0, 0.1), min_distance=0.57)
+    assert none.counts.get("substituted", 0) <= 1
+
+
+def test_fractions_are_checked():
+    with pytest.raises(ValueError, match="switches_fraction is 2"):
+        Substitution(switches_fraction=2)
