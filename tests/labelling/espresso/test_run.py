@@ -1,10 +1,11 @@
 """pw.x as a process: ended when it should be, and never on its own."""
 
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import copy, which
 
@@ -13,6 +14,7 @@ from ase.build import bulk
 
 from flowpot.labelling.espresso import PreflightError
 from flowpot.labelling.espresso.outputs import read_report
+from flowpot.labelling.espresso.run import run_pw
 
 pytestmark = pytest.mark.qe
 
@@ -52,14 +54,6 @@ def wait_for(condition, seconds: float = 20.0) -> bool:
     return False
 
 
-PARENT = """
-import sys
-from pathlib import Path
-from flowpot.labelling.espresso.run import run_pw
-run_pw(Path(sys.argv[1]), ["pw.x"])
-"""
-
-
 def test_pw_does_not_outlive_its_parent(long_input):
     """Ctrl-C, a polite end and a violent one."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
@@ -67,14 +61,16 @@ def test_pw_does_not_outlive_its_parent(long_input):
     for folder in folders:
         folder.mkdir()
         copy(long_input / "pw.in", folder)
-    parents = [
-        subprocess.Popen([sys.executable, "-c", PARENT, folder]) for folder in folders
-    ]
-    assert wait_for(lambda: all(engines_in(folder) for folder in folders), 120)
+    fork = multiprocessing.get_context("fork")
+    parents = [fork.Process(target=run_pw, args=(f, ["pw.x"])) for f in folders]
+    for parent in parents:
+        parent.start()
+    assert wait_for(lambda: all(engines_in(folder) for folder in folders))
     for parent, how in zip(parents, signals, strict=True):
-        parent.send_signal(how)
+        os.kill(parent.pid, how)
     for parent, folder in zip(parents, folders, strict=True):
-        parent.wait(20)
+        parent.join(20)
+        assert parent.exitcode
         assert wait_for(lambda folder=folder: not engines_in(folder))
 
 
@@ -90,27 +86,41 @@ def test_time_runs_out(cheap, tmp_path):
     assert not engines_in(tmp_path)
 
 
-def test_pw_that_is_killed_is_reported(cheap, tmp_path):
-    from concurrent.futures import ThreadPoolExecutor
+def kill_engines(folder: Path, times: int) -> None:
+    """Kill pw.x in a folder, and its successors."""
+    killed: set[int] = set()
+    for _ in range(times):
+        assert wait_for(lambda: set(engines_in(folder)) - killed)
+        for process in set(engines_in(folder)) - killed:
+            os.kill(process, signal.SIGKILL)
+            killed.add(process)
 
-    cell = bulk("Si", cubic=True) * (2, 2, 2)
+
+@pytest.mark.parametrize(("times", "state"), [(1, "successful"), (3, "failed")])
+def test_pw_that_is_killed(cheap, tmp_path, times, state):
+    """Once: it is tried again with less memory. Again and again: it is reported."""
+    cell = bulk("Si", cubic=True)
     cell.rattle(0.1, seed=0)
     with ThreadPoolExecutor() as pool:
         future = pool.submit(cheap.label_in, cell, tmp_path)
-        assert wait_for(lambda: engines_in(tmp_path))
-        os.kill(engines_in(tmp_path)[0], signal.SIGKILL)
+        kill_engines(tmp_path, times)
         document = future.result()
-    assert document.state == "failed"
-    assert document.errors == [
-        "pw.x died without a message (SIGKILL, often: out of memory)"
-    ]
+    assert document.state == state
+    remedy = document.corrections[0]
+    assert remedy.handler == "OutOfMemoryHandler"
+    assert remedy.actions == ["diago_david_ndim = 2", "mixing_ndim = 4"]
+    if state == "failed":
+        reason = "pw.x died without a message (SIGKILL, often: out of memory)"
+        assert document.errors[0] == reason
+        assert document.errors[1] == "OutOfMemoryHandler gave up after 2 remedies"
 
 
 def test_an_error_of_pw_is_quoted(pair, cheap, tmp_path):
-    cheap.user_settings["SYSTEM"]["nbnd"] = 2  # fewer than the electrons need
+    cheap.user_settings["SYSTEM"]["occupations"] = "fixd"
     document = cheap.label_in(pair, tmp_path)
     assert document.state == "failed"
-    assert "too few bands" in document.errors[0]
+    assert "occupations" in document.errors[0]
+    assert document.corrections == []
 
 
 @pytest.mark.skipif(which("mpirun.openmpi") is None, reason="no Open MPI launcher")

@@ -7,13 +7,12 @@ from pathlib import Path
 from threading import Event
 
 from ase import Atoms
-from custodian.custodian import ErrorHandler
 from monty.shutil import compress_file
 from pymatgen.core import Molecule, Structure
 
 from flowpot.labelling.espresso.assembly import Outcome, assemble_document
 from flowpot.labelling.espresso.document import EspressoTaskDoc
-from flowpot.labelling.espresso.handlers import UnconvergedScfHandler
+from flowpot.labelling.espresso.handlers import all_handlers
 from flowpot.labelling.espresso.inputs import (
     INPUT_FILE,
     EspressoInputGenerator,
@@ -101,7 +100,7 @@ class EspressoEngine:
 
         job = PwJob(get_settings().PW_CMD, inputs.n_kpoints, self.walltime)
         job.stop = stop
-        corrections, unresolved = run_with_remedies(job, _remedies(), folder)
+        corrections, unresolved = run_with_remedies(job, all_handlers(job), folder)
         outcome = Outcome(
             inputs=inputs,
             parameters=read_parameters(folder),
@@ -133,11 +132,6 @@ class EspressoEngine:
         if self.gzip_files:
             for path in [folder / INPUT_FILE, *folder.glob(f"{OUTPUT_FILE}*")]:
                 compress_file(path)
-
-
-def _remedies() -> list[ErrorHandler]:
-    """Give fresh handlers: they count how often each was applied."""
-    return [UnconvergedScfHandler()]
 
 
 def _prefix(parameters: dict[str, dict[str, object]]) -> str:

@@ -1,4 +1,9 @@
-"""Remedies for pw.x runs that fail, as custodian handlers."""
+"""
+Remedies for pw.x runs that fail, as custodian handlers.
+
+Each looks at the files of the run, changes the input (or how pw.x is started) by the
+next remedy it knows, and gives up after as many as its ``max_num_corrections`` says.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +11,12 @@ from typing import Any
 from custodian.custodian import ErrorHandler
 
 from flowpot.labelling.espresso.inputs import edit_input, read_parameters
-from flowpot.labelling.espresso.outputs import read_report
+from flowpot.labelling.espresso.outputs import highest_occupation, read_report
+from flowpot.labelling.espresso.remedies import PwJob
+
+_FROM_DENSITY = {"startingpot": "file", "startingwfc": "file"}
+_EMPTY = 0.01  # occupation of the highest band that does not matter
+_NO_MEMORY = ("out of memory", "cannot allocate", "bad_alloc", "oom-kill", "oom kill")
 
 
 class UnconvergedScfHandler(ErrorHandler):
@@ -27,7 +37,7 @@ class UnconvergedScfHandler(ErrorHandler):
         return report.finished and not report.converged and not report.stopped
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
-        """Change the input by the next remedy."""
+        """Change the mixing."""
         folder = Path(directory)
         electrons = read_parameters(folder).get("electrons", {})
         beta = 0.8 * float(electrons.get("mixing_beta", 0.7))
@@ -39,17 +49,195 @@ class UnconvergedScfHandler(ErrorHandler):
             {"electron_maxstep": steps, "mixing_ndim": 16},
         ]
         remedy = remedies[min(self.n_applied_corrections, len(remedies) - 1)]
-        restart = {"startingpot": "file", "startingwfc": "file"}
-        edit_input(folder, {"electrons": {**remedy, **restart}})
+        edit_input(folder, {"electrons": {**remedy, **_FROM_DENSITY}})
         report = read_report(folder)
         accuracy = report.scf_accuracy
         reached = "unknown" if accuracy is None else f"{accuracy:.1e} eV"
-        return {
-            "errors": [f"SCF not converged in {report.n_scf_steps} steps ({reached})"],
-            "actions": [_written(key, value) for key, value in remedy.items()],
-        }
+        found = f"SCF not converged in {report.n_scf_steps} steps ({reached})"
+        return _done(found, remedy)
 
 
-def _written(key: str, value: float | str) -> str:
-    """Write a changed key as people read it."""
-    return f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
+class DiagonalisationHandler(ErrorHandler):
+    """
+    Change an eigensolver that failed: david, ppcg, paro, cg, each tried once.
+
+    The last is slow and hardly ever fails.
+    """
+
+    max_num_corrections = 3
+    raise_on_max = True
+
+    solvers = ("david", "ppcg", "paro", "cg")
+    symptoms = (
+        "hegvd",
+        "diaghg",
+        "egterg",
+        "c_bands",
+        "cholesky",
+        "positive definite",
+        "too many bands are not converged",
+        "eigenvector",
+        "diagonalization",
+    )
+
+    def check(self, directory: str = "./") -> bool:
+        """Whether an error names the eigensolver."""
+        errors = " ".join(read_report(Path(directory)).errors).lower()
+        return any(symptom in errors for symptom in self.symptoms)
+
+    def correct(self, directory: str = "./") -> dict[str, Any]:
+        """Take the next solver."""
+        folder = Path(directory)
+        electrons = read_parameters(folder).get("electrons", {})
+        current = electrons.get("diagonalization", self.solvers[0])
+        place = self.solvers.index(current) if current in self.solvers else 0
+        found = "; ".join(read_report(folder).errors)
+        if place + 1 == len(self.solvers):
+            return {"errors": [found], "actions": None}
+        remedy = {"diagonalization": self.solvers[place + 1]}
+        edit_input(folder, {"electrons": remedy})
+        return _done(found, remedy)
+
+
+class TooFewBandsHandler(ErrorHandler):
+    """
+    Add bands where pw.x refuses their number, or the highest holds electrons.
+
+    The latter run succeeds, with a label that is wrong: smearing needs empty bands.
+    Each time max(5 %, 4) more, as PwBaseWorkChain of aiida-quantumespresso does.
+    """
+
+    max_num_corrections = 3
+    raise_on_max = True
+
+    def check(self, directory: str = "./") -> bool:
+        """Whether bands are missing."""
+        folder = Path(directory)
+        report = read_report(folder)
+        if any("too few bands" in error for error in report.errors):
+            return True
+        if not (report.finished and report.converged):
+            return False
+        occupations = read_parameters(folder)["system"].get("occupations")
+        highest = highest_occupation(folder) if occupations == "smearing" else None
+        return highest is not None and highest > _EMPTY
+
+    def correct(self, directory: str = "./") -> dict[str, Any]:
+        """Add bands; where pw.x refused the number, let it choose its own."""
+        folder = Path(directory)
+        report = read_report(folder)
+        if report.errors or report.n_bands is None:
+            edit_input(folder, {"system": {"nbnd": None}})
+            return {"errors": report.errors, "actions": ["nbnd = pw.x's own choice"]}
+        more = report.n_bands + max(report.n_bands // 20, 4)
+        # The density serves another number of bands, the wavefunctions do not.
+        start = {"startingpot": "file", "startingwfc": None}
+        changes = {"system": {"nbnd": more}, "electrons": start}
+        edit_input(folder, {**changes, "control": {"restart_mode": "from_scratch"}})
+        highest = highest_occupation(folder)
+        return _done(f"the highest band has occupation {highest:.2g}", {"nbnd": more})
+
+
+class WalltimeHandler(ErrorHandler):
+    """Go on where a run stopped by itself because its time was nearly over."""
+
+    max_num_corrections = 4
+    raise_on_max = True
+
+    def check(self, directory: str = "./") -> bool:
+        """Whether pw.x stopped at ``max_seconds`` without a label."""
+        report = read_report(Path(directory))
+        return report.stopped and not report.converged
+
+    def correct(self, directory: str = "./") -> dict[str, Any]:
+        """Restart."""
+        remedy = {"restart_mode": "restart"}
+        edit_input(Path(directory), {"control": remedy})
+        return _done("pw.x stopped at max_seconds", remedy)
+
+
+class OutOfMemoryHandler(ErrorHandler):
+    """
+    Use less memory after pw.x was killed or could not allocate.
+
+    First all processes in one pool (each pool holds its own wavefunctions), then
+    a smaller workspace of solver and mixing.
+
+    Parameters
+    ----------
+    job
+        Knows how the process ended, and how the next one is started.
+    """
+
+    max_num_corrections = 2
+    raise_on_max = True
+
+    def __init__(self, job: PwJob) -> None:
+        self.job = job
+
+    def check(self, directory: str = "./") -> bool:
+        """Whether memory ran out."""
+        report = read_report(Path(directory))
+        errors = " ".join(report.errors).lower()
+        return not report.finished and (
+            self.job.was_killed or any(symptom in errors for symptom in _NO_MEMORY)
+        )
+
+    def correct(self, directory: str = "./") -> dict[str, Any]:
+        """Take fewer pools or a smaller workspace."""
+        found = "pw.x was killed or ran out of memory"
+        if self.job.has_pools:
+            self.job.max_pools = 1
+            return {"errors": [found], "actions": ["one pool of k-points"]}
+        remedy = {"diago_david_ndim": 2, "mixing_ndim": 4}
+        edit_input(Path(directory), {"electrons": remedy})
+        return _done(found, remedy)
+
+
+class CrashHandler(ErrorHandler):
+    """
+    Try again, once, after pw.x died without a word.
+
+    Parameters
+    ----------
+    job
+        Knows how the process ended.
+    """
+
+    max_num_corrections = 1
+    raise_on_max = True
+
+    def __init__(self, job: PwJob) -> None:
+        self.job = job
+
+    def check(self, directory: str = "./") -> bool:
+        """Whether pw.x ended without saying why."""
+        report = read_report(Path(directory))
+        silent = not (report.finished or report.errors or self.job.was_killed)
+        return silent and not self.job.timed_out
+
+    def correct(self, directory: str = "./") -> dict[str, Any]:
+        """Change nothing."""
+        del directory
+        return {"errors": ["pw.x died without a message"], "actions": ["run again"]}
+
+
+def all_handlers(job: PwJob) -> list[ErrorHandler]:
+    """Give fresh handlers, which count how often each was applied, for one label."""
+    return [
+        UnconvergedScfHandler(),
+        DiagonalisationHandler(),
+        TooFewBandsHandler(),
+        WalltimeHandler(),
+        OutOfMemoryHandler(job),
+        CrashHandler(job),
+    ]
+
+
+def _done(found: str, remedy: dict[str, Any]) -> dict[str, Any]:
+    """Say what was found and what was changed, as custodian wants it."""
+    actions = [
+        f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
+        for key, value in remedy.items()
+    ]
+    return {"errors": [found], "actions": actions}

@@ -198,13 +198,16 @@ def edit_input(folder: Path, changes: Settings) -> None:
     folder
         Where the input file is.
     changes
-        Lower-case namelist names, keys and their new values.
+        Lower-case namelist names, keys and their new values; None removes a key.
     """
     path = folder / INPUT_FILE
     with path.open() as file:
         namelists, cards = read_fortran_namelist(file)
     for section, values in changes.items():
-        namelists[section].update(values)
+        for key, value in values.items():
+            namelists[section].pop(key, None)
+            if value is not None:
+                namelists[section][key] = value
     kept = {name: values for name, values in namelists.items() if values}
     path.write_text(Namelist(kept).to_string() + "\n" + "\n".join(cards) + "\n")
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 from ase.io import read
@@ -155,6 +156,23 @@ def read_label(folder: Path, n_atoms: int) -> PwLabel:
         stress=results.get("stress"),
         moments=None if moments is None else [float(m) for m in moments],
     )
+
+
+def highest_occupation(folder: Path) -> float | None:
+    """
+    Give the largest occupation of the highest band, over k-points and spins.
+
+    From the XML file that pw.x leaves; None where there is none. 1 is a full band.
+    """
+    occupations = []
+    for path in folder.glob("*.xml"):
+        root = ET.parse(path).getroot()  # noqa: S314  pw.x's own file
+        spins = 2 if root.findtext(".//band_structure/lsda") == "true" else 1
+        for entry in root.iterfind(".//ks_energies/occupations"):
+            values = [float(v) for v in (entry.text or "").split()]
+            n_bands = len(values) // spins
+            occupations += values[n_bands - 1 :: n_bands]
+    return max(occupations, default=None)
 
 
 def _errors(text: str, folder: Path) -> list[str]:

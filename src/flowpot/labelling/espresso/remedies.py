@@ -44,8 +44,25 @@ class PwJob(CustodianJob):
         self.walltime = walltime
         self.stop: Event | None = None
         self.process: PwProcess | None = None
+        self.max_pools: int | None = None
         self.n_starts = 0
         self.seconds = 0.0
+
+    @property
+    def has_pools(self) -> bool:
+        """Whether pw.x was started with more than one pool of k-points."""
+        return self._argv() != PwCommand(self.command).argv
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether the last process was killed by someone else (often: for memory)."""
+        ended = self.process
+        return ended is not None and ended.was_killed
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the last process was ended because its time was over."""
+        return self.process is not None and self.process.timed_out
 
     def setup(self, directory: str = "./") -> None:
         """Nothing: the input is written already."""
@@ -61,12 +78,17 @@ class PwJob(CustodianJob):
         start = time.perf_counter()
         self.process = run_pw(
             folder,
-            command.with_pools(self.n_kpoints),
+            self._argv(),
             timeout=self.walltime,
             stop=self.stop,
         )
         self.seconds += time.perf_counter() - start
         check_processes(folder, command)
+
+    def _argv(self) -> list[str]:
+        """Give the command with its pools."""
+        most = self.n_kpoints if self.max_pools is None else self.max_pools
+        return PwCommand(self.command).with_pools(most)
 
     def postprocess(self, directory: str = "./") -> None:
         """Nothing: the output is read by whoever wants the label."""

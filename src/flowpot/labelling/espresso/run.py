@@ -95,6 +95,12 @@ class PwProcess:
     returncode: int
     timed_out: bool
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether someone else killed it; launchers report 128 + 9."""
+        killed = self.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
+        return killed and not self.timed_out
+
 
 def run_pw(
     folder: Path,
