@@ -18,6 +18,7 @@ class MDDoc(StageDoc):
         "out of time: can be resumed; failed: did not run"
     )
     reason: str | None = Field(None, description="why it halted or failed")
+    detail: str | None = Field(None, description="LAMMPS's own words, if it halted")
     dataset: Artifact | None = Field(
         None,
         description="the sampled frames, those before a halt; None if there are none",

@@ -10,11 +10,16 @@ from ase.calculators.emt import EMT
 
 from flowpot.dataset import Dataset
 from flowpot.exploration.lammps.conditions import Conditions
-from flowpot.exploration.lammps.driver import main, newest_restart
+from flowpot.exploration.lammps.driver import main
 from flowpot.exploration.lammps.result import md_document, read_disagreement
 from flowpot.exploration.lammps.run import RESULT_FILE, read_outcome, read_run
 from flowpot.exploration.lammps.sanity import SanityLimits
-from flowpot.exploration.lammps.script import LOG_FILE, RESTART_FILES, Output
+from flowpot.exploration.lammps.script import (
+    LOG_FILE,
+    RESTART_FILES,
+    Output,
+    newest_restart,
+)
 from flowpot.exploration.lammps.trajectory import read_thermo
 
 MORSE = {
@@ -129,7 +134,7 @@ def test_halts_at_a_limit_and_keeps_what_came_before(copper, simulate):
     assert steps.tolist() == list(range(10, outcome.n_steps, 10))
     assert frames.info["candidate"].tolist() == [False] * (len(steps) - 3) + [True] * 3
     run, start = read_run(folder)
-    document = md_document(folder, run, start, outcome, "parent", 0)
+    document = md_document(folder, run, start, outcome, "parent")
     assert (document.state, document.halted) == ("halted", "temperature")
     assert max(document.thermo["step"]) <= outcome.n_steps
 
@@ -168,7 +173,7 @@ def test_resumed_run_is_the_uninterrupted_one(copper, simulate):
     outcome = read_outcome(folder)
     assert (outcome.n_steps, outcome.error) == (60, None)
     run, start = read_run(folder)
-    document = md_document(folder, run, start, outcome, "parent", 0)
+    document = md_document(folder, run, start, outcome, "parent")
     assert document.thermo["step"] == list(range(0, 61, 5))
     frames = Dataset.load(document.dataset)
     np.testing.assert_array_equal(frames.info["md_step"], whole.info["md_step"])

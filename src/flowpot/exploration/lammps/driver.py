@@ -12,7 +12,6 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,16 +36,13 @@ from flowpot.exploration.lammps.sanity import SanityCheck
 from flowpot.exploration.lammps.script import (
     CALM,
     DATA_FILE,
-    FINAL_FILE,
     FIX,
     LOG_FILE,
-    RESTART_FILES,
     data_file,
+    newest_restart,
     script,
     species_of,
 )
-
-_FOOTER = b"LammpS RestartT\0"  # a restart file that ends otherwise was cut off
 
 
 def main(folders: list[Path]) -> None:
@@ -152,14 +148,6 @@ def _judge(run: Run, calculators: Calculators, library: Any) -> Judge | None:
         return watch.too_much(reading)
 
     return judge
-
-
-def newest_restart(folder: Path) -> str | None:
-    """Name the newest restart file that was written to its end."""
-    files = [folder / name for name in (*RESTART_FILES, FINAL_FILE)]
-    whole = [f for f in files if f.exists() and f.read_bytes().endswith(_FOOTER)]
-    newest: Callable[[Path], float] = lambda f: f.stat().st_mtime  # noqa: E731
-    return max(whole, key=newest).name if whole else None
 
 
 if __name__ == "__main__":

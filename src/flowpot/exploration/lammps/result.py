@@ -70,9 +70,9 @@ def _ramp(ends: tuple[float, float], progress: np.ndarray) -> np.ndarray:
 
 
 def md_document(
-    folder: Path, run: Run, start: Atoms, outcome: Outcome, parent: str, member: int
+    folder: Path, run: Run, start: Atoms, outcome: Outcome, parent: str
 ) -> MDDoc:
-    """Describe a run by ``member``; see :func:`md_frames` for the other arguments."""
+    """Describe a run; see :func:`md_frames` for the arguments."""
     conditions = run.conditions
     frames = md_frames(folder, run, start, outcome, parent)
     return MDDoc(
@@ -90,7 +90,7 @@ def md_document(
         pressure=conditions.pressure,
         timestep=conditions.timestep,
         seed=conditions.seed,
-        member=member,
+        member=0,
         engine="python",
         thermo=_thinned(read_thermo(folder / LOG_FILE, outcome.n_steps)),
         disagreement=_thinned(read_disagreement(folder / WATCH_FILE)),

@@ -1,6 +1,7 @@
 """LAMMPS's input: one generator for every engine."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from ase import Atoms
@@ -17,6 +18,8 @@ RESTART_FILES = ("restart.a", "restart.b")
 FINAL_FILE = "restart.final"
 FIX = "flowpot"
 CALM = "calm"
+
+_FOOTER = b"LammpS RestartT\0"  # a restart file that ends otherwise was cut off
 
 _FS = 1e-3  # ps, LAMMPS's metal unit of time
 _KBAR = 1e3  # bar, its unit of pressure
@@ -243,3 +246,10 @@ def _barostat(conditions: Conditions, pbc: np.ndarray) -> str:
 def _seed(conditions: Conditions) -> int:
     """Fold a seed into [1, 9e8], beyond which LAMMPS's generators refuse it."""
     return 1 + (conditions.seed - 1) % _LARGEST_SEED
+
+
+def newest_restart(folder: Path) -> str | None:
+    """Name the newest restart file that was written to its end."""
+    files = [folder / name for name in (*RESTART_FILES, FINAL_FILE)]
+    whole = [f for f in files if f.exists() and f.read_bytes().endswith(_FOOTER)]
+    return max(whole, key=lambda f: f.stat().st_mtime_ns).name if whole else None

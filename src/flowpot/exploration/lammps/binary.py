@@ -1,0 +1,119 @@
+"""Trajectories in a LAMMPS program that has the model built in."""
+
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from flowpot.exploration.lammps.cell import LammpsCell
+from flowpot.exploration.lammps.members import MODEL
+from flowpot.exploration.lammps.potential import PairStyle
+from flowpot.exploration.lammps.run import Outcome, read_run
+from flowpot.exploration.lammps.script import (
+    DATA_FILE,
+    LOG_FILE,
+    data_file,
+    newest_restart,
+    script,
+    species_of,
+)
+from flowpot.exploration.lammps.trajectory import read_thermo
+
+INPUT_FILE = "in.lammps"
+
+
+def run_binary(
+    folder: Path, pair_style: PairStyle, command: str, timeout: float | None = None
+) -> Outcome:
+    """
+    Convert the model and run a trajectory.
+
+    Parameters
+    ----------
+    folder
+        Written by ``run.write_run``.
+    pair_style
+        Of the model.
+    command
+        How LAMMPS is started, launcher included.
+    timeout
+        Wall time (s) after which it is ended; the frames so far are kept.
+    """
+    run, start = read_run(folder)
+    species = species_of(start.numbers)
+    model = run.members[run.driving].get(MODEL)
+    if model is None:
+        return Outcome(error="a LAMMPS program needs a model file, not a calculator")
+    started = time.monotonic()
+    try:
+        _convert(pair_style, model, species)
+        write_input(folder, pair_style.commands(model, species, run.dispersion))
+        argv = [*shlex.split(command), *pair_style.options, "-in", INPUT_FILE]
+        process = _call([*argv, "-log", "none"], folder, timeout)
+    except (OSError, subprocess.CalledProcessError) as error:
+        return Outcome(error=f"{error}: see {folder}")
+    return _outcome(folder, process, time.monotonic() - started)
+
+
+def write_input(folder: Path, potential: Sequence[str]) -> None:
+    """Write the data file and the input script of a run for any LAMMPS program."""
+    run, start = read_run(folder)
+    (folder / DATA_FILE).write_text(data_file(start, LammpsCell.of(start)))
+    commands = script(
+        run.conditions,
+        run.output,
+        list(potential),
+        start.pbc,
+        extra=run.extra,
+        restart=newest_restart(folder),
+    )
+    lines = [f"log {LOG_FILE} append", "newton on", *commands, ""]
+    (folder / INPUT_FILE).write_text("\n".join(lines))
+
+
+def _convert(pair_style: PairStyle, model: str, species: Sequence[int]) -> None:
+    """Convert the model once; runs that share it find what the first one wrote."""
+    argv = pair_style.conversion(model, species)
+    if not argv or Path(pair_style.converted(model, species)).exists():
+        return
+    if argv[0] == "python":
+        argv[0] = sys.executable
+    subprocess.run(argv, check=True, cwd=Path(model).parent)
+
+
+def _call(
+    argv: Sequence[str], folder: Path, timeout: float | None
+) -> subprocess.CompletedProcess | None:
+    """Run LAMMPS; None when it was ended for lack of time."""
+    with (folder / "lammps.out").open("ab") as out:
+        try:
+            return subprocess.run(
+                argv,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return None
+
+
+def _outcome(
+    folder: Path, process: subprocess.CompletedProcess | None, seconds: float
+) -> Outcome:
+    steps = read_thermo(folder / LOG_FILE)["step"]
+    n_steps = int(steps[-1]) if len(steps) else 0
+    if process is None:
+        return Outcome(n_steps=n_steps, out_of_time=True, seconds=seconds)
+    if process.returncode == 0:
+        return Outcome(n_steps=n_steps, seconds=seconds)
+    words = (folder / "lammps.out").read_text(errors="replace").splitlines()
+    detail = next((line for line in words if "ERROR" in line), None)
+    detail = detail or f"LAMMPS returned {process.returncode}"
+    if n_steps == 0:
+        return Outcome(error=f"{detail}: see {folder}", seconds=seconds)
+    return Outcome(n_steps, "LAMMPS error", detail=detail, seconds=seconds)

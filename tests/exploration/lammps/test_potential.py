@@ -1,0 +1,165 @@
+"""Engines: builds with a pair style by their documentation, and a real program."""
+
+# ruff: noqa: ARG002 - the interface has arguments that this engine does not need
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from flowpot.exploration.lammps.binary import run_binary
+from flowpot.exploration.lammps.cell import LammpsCell
+from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.lammps.potential import (
+    MLIAP,
+    LibTorchMACE,
+    Metatomic,
+    PairStyle,
+    Symmetrix,
+)
+from flowpot.exploration.lammps.run import Run, write_run
+from flowpot.exploration.lammps.script import LOG_FILE, Output
+from flowpot.exploration.lammps.trajectory import read_frames, read_thermo
+
+WATER = [1, 8]
+KOKKOS = ["-k", "on", "g", "1", "-sf", "kk"]
+HALF = ["-pk", "kokkos", "newton", "on", "neigh", "half"]
+LMP = str(Path(sys.executable).parent / "lmp")
+
+
+def test_mliap():
+    """By MACE's guide "MACE in LAMMPS with ML-IAP" and LAMMPS's pair_mliap page."""
+    engine = MLIAP()
+    assert engine.commands("m.model", WATER) == [
+        "pair_style mliap unified m.model-mliap_lammps.pt 0",
+        "pair_coeff * * H O",
+    ]
+    assert engine.options == KOKKOS + HALF
+    assert engine.conversion("m.model", WATER) == [
+        *("python", "-m", "mace.cli.create_lammps_model", "m.model", "--format=mliap")
+    ]
+
+
+def test_mace():
+    """By MACE's guide "MACE in LAMMPS"."""
+    engine = LibTorchMACE()
+    assert engine.commands("m.model", WATER) == [
+        "pair_style mace no_domain_decomposition",
+        "pair_coeff * * m.model-lammps.pt H O",
+    ]
+    assert engine.options == KOKKOS
+    assert LibTorchMACE(device="cpu").options == []
+
+
+def test_symmetrix():
+    """By the README of pair_symmetrix."""
+    engine = Symmetrix()
+    assert engine.conversion("my-mace.model", WATER) == [
+        *("create_symmetrix_mace.py", "my-mace.model", "--atomic-numbers", "1", "8")
+    ]
+    assert engine.commands("my-mace.model", WATER) == [
+        "pair_style symmetrix/mace",
+        "pair_coeff * * my-mace-1-8.json H O",
+    ]
+
+
+def test_metatomic():
+    """By the documentation of metatomic's LAMMPS interface."""
+    engine = Metatomic(device="cpu")
+    assert engine.conversion("m.pt", WATER) == []
+    assert engine.commands("m.pt", WATER) == [
+        "pair_style metatomic m.pt device cpu",
+        "pair_coeff * * 1 8",
+    ]
+
+
+def test_dispersion_lies_over_a_pair_style():
+    first, second, *others = MLIAP().commands("m.model", [6], "d2")
+    assert first == (
+        "pair_style hybrid/overlay mliap unified m.model-mliap_lammps.pt 0 "
+        "momb 20.0 0.75 20.0"
+    )
+    assert second == "pair_coeff * * mliap C"
+    # The carbon of Grimme's table: C6 = 18.137929 eV A^6, R0 = 2 x 1.452062 A.
+    assert others[0] == "pair_coeff 1 1 momb 0.0 1.0 1.0 18.137929 2.904124"
+
+
+class LennardJones(PairStyle):
+    """A potential that both LAMMPS and ASE have."""
+
+    style = "lj/cut"
+
+    def conversion(self, model, species):
+        return []
+
+    def converted(self, model, species):
+        return model
+
+    def arguments(self, model):
+        return "7.0"
+
+    def coefficients(self, model, species):
+        return "0.0104 3.40"
+
+    def commands(self, model, species, dispersion=None):
+        shifted = ["pair_modify shift yes"]
+        return super().commands(model, species, dispersion) + shifted
+
+
+@pytest.fixture
+def argon():
+    atoms = bulk("Ar", a=5.30, cubic=True) * (2, 1, 1)
+    atoms.set_cell(atoms.cell.array @ [[1, 0.1, 0], [0, 1, 0], [0.05, 0, 1]])
+    atoms.rattle(0.05, seed=2)
+    return atoms
+
+
+def native(folder, atoms, conditions):
+    """Run LAMMPS's own program with its own pair style."""
+    plan = Run(conditions, Output(20), [{"model": "argon"}])
+    write_run(folder, plan, atoms)
+    outcome = run_binary(folder, LennardJones("cpu"), LMP)
+    return outcome, read_frames([folder / "frames.dump"], atoms, LammpsCell.of(atoms))
+
+
+@pytest.mark.parametrize(("ensemble", "barostat"), [("npt", "tri"), ("nvt", "aniso")])
+def test_a_callback_moves_atoms_as_a_pair_style_does(
+    ensemble, barostat, argon, simulate, tmp_path
+):
+    """Forces, energy and virial through fix external, all the way to the barostat."""
+    conditions = Conditions(ensemble, 60, 0.5, n_steps=100, barostat=barostat)
+    outcome, reference = native(tmp_path / "native", argon, conditions)
+    assert (outcome.n_steps, outcome.error, outcome.halted) == (100, None, None)
+    member = {
+        "calculator": "ase.calculators.lj.LennardJones",
+        "kwargs": {"epsilon": 0.0104, "sigma": 3.40, "rc": 7.0},
+    }
+    folder, _, frames = simulate(argon, conditions, Output(20), members=[member])
+    assert list(reference) == [0, 20, 40, 60, 80, 100]
+    for atoms in frames:
+        twin = reference[atoms.info["md_step"]]
+        np.testing.assert_allclose(atoms.cell.array, twin.cell.array, atol=1e-6)
+        np.testing.assert_allclose(atoms.positions, twin.positions, atol=1e-6)
+    logs = [read_thermo(f / LOG_FILE) for f in (folder, tmp_path / "native")]
+    for column, values in logs[0].items():
+        scale = np.abs(values).max() or 1.0
+        np.testing.assert_allclose(
+            values / scale, logs[1][column] / scale, atol=1e-5, err_msg=column
+        )
+
+
+def test_a_program_that_is_not_there_is_recorded(argon, tmp_path):
+    plan = Run(Conditions(n_steps=10), Output(5), [{"model": "argon"}])
+    write_run(tmp_path, plan, argon)
+    outcome = run_binary(tmp_path, LennardJones("cpu"), "no-such-lammps")
+    assert "no-such-lammps" in outcome.error
+
+
+def test_a_program_without_the_pair_style_is_recorded(argon, tmp_path):
+    plan = Run(Conditions(n_steps=10), Output(5), [{"model": "argon.pt"}])
+    write_run(tmp_path, plan, argon)
+    outcome = run_binary(tmp_path, Metatomic("cpu"), LMP)
+    assert "ERROR" in outcome.error
+    assert "metatomic" in outcome.error
