@@ -40,7 +40,7 @@ def add_vacuum(atoms: Atoms, vacuum: float = 15.0) -> Atoms:
     >>> round(float(add_vacuum(graphene()).cell[2, 2]), 2)
     15.0
     >>> [round(float(x), 2) for x in add_vacuum(molecule("N2"), 10).cell.lengths()]
-    [10.0, 10.0, 11.11]
+    [10.0, 10.0, 11.13]
     """
     if not vacuum > 0:
         raise ValueError(f"vacuum is {vacuum}: give a positive length in A, such as 15")
