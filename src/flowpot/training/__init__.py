@@ -4,6 +4,7 @@ from flowpot.training.document import CommitteeDoc, PotentialDoc
 from flowpot.training.makers import (
     CommitteeTrainingMaker,
     MACETrainingMaker,
+    MetatrainTrainingMaker,
     TrainingMaker,
 )
 
@@ -11,6 +12,7 @@ __all__ = [
     "CommitteeDoc",
     "CommitteeTrainingMaker",
     "MACETrainingMaker",
+    "MetatrainTrainingMaker",
     "PotentialDoc",
     "TrainingMaker",
 ]

@@ -36,7 +36,7 @@ class Run:
     learning_rate_scale
         Factor on the learning rate: below 1 after a run that diverged.
     start
-        Model whose weights to start from; None: fresh ones, or the foundation model's.
+        Model or checkpoint to start from; None: fresh ones, or the foundation model's.
     resume
         Whether to go on from the checkpoint that a killed run left in the folder.
     """
@@ -96,6 +96,8 @@ class Training(ABC):
 
     backend: ClassVar[str]
     packages: ClassVar[tuple[str, ...]]
+    starts_from: ClassVar[str] = "model"
+    """What of a PotentialDoc another training starts from: model or checkpoint."""
 
     @abstractmethod
     def check(self) -> None:

@@ -16,6 +16,7 @@ from flowpot.training.committee import committee_document
 from flowpot.training.document import MembersDoc, PotentialDoc
 from flowpot.training.mace import MACETraining, small_hyperparameters
 from flowpot.training.members import train_members
+from flowpot.training.metatrain import MetatrainTraining
 from flowpot.training.sets import TrainingSets
 
 
@@ -96,14 +97,21 @@ class TrainingMaker(Maker, ABC):
         previous, seeds
             As in `make`, one each per potential.
         """
-        return MembersDoc(members=self._train(dataset, previous, seeds))
+        members = self._train(dataset, previous, seeds)
+        return MembersDoc(
+            members=members, seconds=sum(each.seconds for each in members)
+        )
 
     def _train(
         self, dataset: Any, previous: Sequence[Any], seeds: Sequence[int]
     ) -> list[PotentialDoc]:
-        starts = [_model_of(each) if self.warm_start else None for each in previous]
+        training = self.training()
+        starts = [
+            _artifact_of(each, training.starts_from) if self.warm_start else None
+            for each in previous
+        ]
         sets = TrainingSets.load(dataset)
-        found = train_members(self.training(), sets, seeds, starts, Path.cwd())
+        found = train_members(training, sets, seeds, starts, Path.cwd())
         failed = next((each.failure for each in found if each.failure), None)
         if failed and self.raise_on_failure:
             raise TrainingError(failed)
@@ -153,6 +161,37 @@ class MACETrainingMaker(TrainingMaker):
     def training(self) -> MACETraining:
         """Give MACE with this Maker's options."""
         return MACETraining(**self._options())
+
+
+@dataclass
+class MetatrainTrainingMaker(TrainingMaker):
+    """
+    Train any architecture of metatrain with ``mtt train``.
+
+    Parameters
+    ----------
+    architecture
+        ``pet``, ``soap_bpnn``, or another that is installed.
+    hyperparameters
+        ``model`` and ``training``, with the architecture's own keys.
+    fine_tuning
+        ``full``, ``heads`` or ``lora``: see
+        `flowpot.training.metatrain.MetatrainTraining`.
+
+    Examples
+    --------
+    >>> maker = MetatrainTrainingMaker(hyperparameters={"training": {"num_epochs": 9}})
+    >>> maker.make("labelled.xyz").name
+    'metatrain train'
+    """
+
+    name: str = "metatrain train"
+    fine_tuning: str = "full"
+    architecture: str = "pet"
+
+    def training(self) -> MetatrainTraining:
+        """Give metatrain with this Maker's options."""
+        return MetatrainTraining(**self._options(), architecture=self.architecture)
 
 
 @dataclass
@@ -271,12 +310,12 @@ def _member(previous: Any, rank: int) -> Any:
     return members[rank]
 
 
-def _model_of(document: Any) -> Artifact | None:
-    """Give the model of a PotentialDoc, which may be a dict."""
+def _artifact_of(document: Any, name: str) -> Artifact | None:
+    """Give an artifact of a PotentialDoc, which may be a dict."""
     if document is None:
         return None
-    model = document["model"] if isinstance(document, dict) else document.model
-    return Artifact.model_validate(model) if isinstance(model, dict) else model
+    found = document[name] if isinstance(document, dict) else getattr(document, name)
+    return Artifact.model_validate(found) if isinstance(found, dict) else found
 
 
 def _address(reference: OutputReference) -> list[Any]:

@@ -147,6 +147,7 @@ def _document(
     rmse, mae = _errors(potential, sets)
     _check_sane(rmse, trained, sets.val)
     return PotentialDoc(
+        seconds=0.0,
         model=model,
         checkpoint=_artifact(trained.checkpoint),
         backend=training.backend,
@@ -200,6 +201,7 @@ def _check_sane(
 def _finish(training: Training, member: _Member, seconds: float) -> PotentialDoc:
     """Complete the document of a potential, or say why there is none."""
     found = member.document or PotentialDoc(
+        seconds=0.0,
         backend=training.backend,
         seed=member.attempts[0].seed,
         failure=member.attempts[-1].failure,

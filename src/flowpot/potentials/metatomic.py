@@ -1,0 +1,190 @@
+"""Metatomic potentials (metatrain's PET, SOAP-BPNN...), evaluated in batches."""
+
+import tempfile
+import warnings
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+import vesin
+from ase.data import chemical_symbols
+from metatensor.torch import Labels, TensorBlock
+from metatomic.torch import (
+    ModelEvaluationOptions,
+    ModelOutput,
+    System,
+    load_atomistic_model,
+)
+from numpy.typing import NDArray
+
+from flowpot.potentials.base import Potential, Prediction
+from flowpot.potentials.device import resolve_device
+from flowpot.potentials.geometry import Geometry, volume_ratio
+
+_PAIR = ["first_atom", "second_atom", "cell_shift_a", "cell_shift_b", "cell_shift_c"]
+
+
+@dataclass(frozen=True, eq=False)
+class NeighbourLists:
+    """
+    The neighbours of the atoms of n frames.
+
+    Parameters
+    ----------
+    geometry
+        The frames.
+    pairs
+        By frame, one array per list that the model asks for, of shape (pairs, 5): the
+        two atoms, and the cells between them.
+    """
+
+    geometry: Geometry
+    pairs: list[list[NDArray[np.int32]]]
+
+
+class MetatomicPotential(Potential):
+    """
+    A model that metatrain exported.
+
+    Its stress is the strain derivative of the energy over the volume of the frame's
+    cell, for every periodicity; metatomic itself has one for fully periodic frames.
+
+    Parameters
+    ----------
+    model
+        The metatomic model.
+    device
+        See `load_potential`.
+    """
+
+    backend = "metatomic"
+
+    def __init__(self, model: Any, device: str = "auto") -> None:
+        self.device = resolve_device(device)
+        self.model = model.to(self.device)
+        abilities = self.model.capabilities()
+        self.dtype = getattr(torch, abilities.dtype)
+        self.species = tuple(
+            chemical_symbols[z] for z in sorted(abilities.atomic_types)
+        )
+        self._lists = self.model.requested_neighbor_lists()
+        cutoffs = [lists.engine_cutoff("angstrom") for lists in self._lists]
+        self.cutoff = float(max(cutoffs))
+        output = ModelOutput(quantity="energy", unit="eV", sample_kind="system")
+        self._options = ModelEvaluationOptions(
+            length_unit="angstrom", outputs={"energy": output}
+        )
+
+    @classmethod
+    def from_bytes(cls, content: bytes, device: str = "auto") -> Self:
+        """Load the content of a ``.pt`` file, which is code: trust its source."""
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # torch.jit's deprecation, not ours to act on
+            path = Path(folder) / "model.pt"
+            path.write_bytes(content)
+            return cls(load_atomistic_model(path), device)
+
+    @property
+    def graph_key(self) -> Hashable:
+        """The lists of neighbours that the model asks for."""
+        lists = self._lists
+        return "metatomic", *((o.engine_cutoff("angstrom"), o.full_list) for o in lists)
+
+    def build_graph(self, geometry: Geometry) -> NeighbourLists:
+        """Find the neighbours of every atom, with vesin as metatomic does."""
+        pairs = []
+        for frame, start in enumerate(geometry.offsets[:-1]):
+            positions = geometry.positions[start : geometry.offsets[frame + 1]]
+            cell = np.where(geometry.pbc[frame][:, None], geometry.cell[frame], 0.0)
+            pairs.append(
+                [
+                    _pairs(positions, cell, geometry.pbc[frame], options)
+                    for options in self._lists
+                ]
+            )
+        return NeighbourLists(geometry, pairs)
+
+    def evaluate_graph(self, graph: NeighbourLists) -> Prediction:
+        """Run the model once, and differentiate its energy."""
+        geometry = graph.geometry
+        positions = self._tensor(geometry.positions).requires_grad_()
+        identity = torch.eye(3, dtype=self.dtype, device=self.device)
+        strain = identity.repeat(len(geometry.cell), 1, 1).requires_grad_()
+        systems = [
+            self._system(graph, frame, positions, strain[frame])
+            for frame in range(len(geometry.cell))
+        ]
+        out = self.model(systems, self._options, check_consistency=False)
+        energy = out["energy"].block().values[:, 0]
+        slopes = torch.autograd.grad(
+            energy.sum(), [positions, strain], allow_unused=True, materialize_grads=True
+        )
+        gradient, virial = (each.cpu().double().numpy() for each in slopes)
+        # Architectures that learn rotational invariance have a slightly skew virial.
+        virial = (virial + virial.transpose(0, 2, 1)) / 2
+        return Prediction(
+            energy=energy.detach().cpu().double().numpy(),
+            forces=-gradient,
+            stress=virial / _volumes(geometry)[:, None, None],
+        )
+
+    def _system(
+        self,
+        graph: NeighbourLists,
+        frame: int,
+        positions: torch.Tensor,
+        strain: torch.Tensor,
+    ) -> System:
+        """Give one frame as metatomic takes it, strained by the identity."""
+        geometry = graph.geometry
+        atoms = slice(int(geometry.offsets[frame]), int(geometry.offsets[frame + 1]))
+        pbc = geometry.pbc[frame]
+        cell = self._tensor(np.where(pbc[:, None], geometry.cell[frame], 0.0)) @ strain
+        here = positions[atoms] @ strain
+        types = torch.tensor(geometry.numbers[atoms].astype(np.int32))
+        system = System(
+            types.to(self.device), here, cell, torch.tensor(pbc).to(self.device)
+        )
+        for options, pairs in zip(self._lists, graph.pairs[frame], strict=True):
+            samples = torch.tensor(pairs, device=self.device)
+            i, j = samples[:, 0].long(), samples[:, 1].long()
+            vectors = here[j] - here[i] + samples[:, 2:].to(self.dtype) @ cell
+            block = TensorBlock(
+                vectors.reshape(-1, 3, 1),
+                samples=Labels(_PAIR, samples, assume_unique=True),
+                components=[Labels.range("xyz", 3).to(self.device)],
+                properties=Labels.range("distance", 1).to(self.device),
+            )
+            system.add_neighbor_list(options, block)
+        return system
+
+    def _tensor(self, array: NDArray[np.float64]) -> torch.Tensor:
+        return torch.tensor(array, dtype=self.dtype, device=self.device)
+
+
+def _pairs(
+    positions: NDArray[np.float64],
+    cell: NDArray[np.float64],
+    pbc: NDArray[np.bool_],
+    options: Any,
+) -> NDArray[np.int32]:
+    """Find the pairs of one list of neighbours."""
+    finder = vesin.NeighborList(
+        cutoff=options.engine_cutoff("angstrom"), full_list=options.full_list
+    )
+    i, j, shifts = finder.compute(
+        points=positions, box=cell, periodic=pbc, quantities="ijS"
+    )
+    return np.column_stack([i, j, shifts]).astype(np.int32)
+
+
+def _volumes(geometry: Geometry) -> NDArray[np.float64]:
+    """Give the volumes that stress refers to; NaN where a frame has no stress."""
+    volumes = np.abs(np.linalg.det(geometry.cell))
+    pairs = zip(geometry.cell, geometry.pbc, strict=True)
+    return volumes * [volume_ratio(cell, cell, pbc) for cell, pbc in pairs]

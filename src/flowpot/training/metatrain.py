@@ -1,0 +1,232 @@
+"""Training with metatrain's program, ``mtt train``."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+import yaml
+
+from flowpot.dataset import Artifact, Dataset
+from flowpot.training.backend import Run, Trained, Training, TrainingError
+from flowpot.training.mace import periodic_dataset
+from flowpot.training.program import Program, find_program
+from flowpot.training.sets import TrainingSets
+
+FINE_TUNING = ("full", "heads", "lora")
+_OPTIONS_FILE = "options.yaml"
+_HEADS = {
+    "head_modules": ["node_heads", "edge_heads"],
+    "last_layer_modules": ["node_last_layers", "edge_last_layers"],
+}
+"""PET's modules that head-only fine-tuning leaves free, as metatrain documents them."""
+_LORA = {"rank": 4, "alpha": 8}
+_VACUUM = 10.0
+"""Vacuum (A) along non-periodic axes: more than the cutoffs in use."""
+
+
+@dataclass
+class MetatrainTraining(Training):
+    """
+    How metatrain trains an architecture.
+
+    Forces are trained on, and stress where any frame has one: metatrain by itself
+    trains on energies alone where a key is missing, and only warns.
+
+    Parameters
+    ----------
+    hyperparameters
+        ``model`` and ``training`` with the architecture's own keys; the rest is the
+        architecture's default, except that the energies of isolated atoms are the
+        ``atomic_baseline``. Besides, ``base_precision`` (32 or 64).
+    foundation_model
+        A checkpoint (``.ckpt``): a file or an Artifact.
+    fine_tuning
+        ``full``; ``heads``: the prediction heads alone; ``lora``: low-rank updates.
+    architecture
+        Any that is installed: ``pet``, ``soap_bpnn``...
+    """
+
+    fine_tuning: str = "full"
+    architecture: str = "pet"
+
+    backend = "metatomic"
+    packages = ("metatrain", "metatomic-torch", "torch")
+    starts_from = "checkpoint"
+
+    def check(self) -> None:
+        """Refuse what the architecture does not have, by metatrain's own schema."""
+        find_program("mtt", "metatrain")
+        if self.fine_tuning not in FINE_TUNING:
+            raise ValueError(
+                f"fine_tuning is {self.fine_tuning!r}: choose from {FINE_TUNING}"
+            )
+        known = ("model", "training", "base_precision")
+        if unknown := set(self.hyperparameters).difference(known):
+            raise ValueError(
+                f"hyperparameters has {', '.join(sorted(unknown))}: give "
+                f"{', '.join(known)}"
+            )
+        _check_architecture(self.architecture, self.hyperparameters)
+
+    def prepare(self, sets: TrainingSets, run: Run) -> Program:
+        """Write the frames and the options."""
+        given = self.hyperparameters
+        files = {"train.xyz": sets.train, "val.xyz": sets.val}
+        stressed = [_write(frames, run.folder / name) for name, frames in files.items()]
+        has_stress = all(stressed)
+        options = {
+            "seed": run.seed,
+            "device": _resolve(self.device),
+            "base_precision": given.get("base_precision", 32),
+            "architecture": {
+                "name": self.architecture,
+                "model": given.get("model", {}),
+                "training": self._training(sets, run),
+            },
+            "training_set": _data("train.xyz", stress=has_stress),
+            "validation_set": _data("val.xyz", stress=has_stress),
+            "test_set": 0.0,
+            "final_eval": False,
+        }
+        (run.folder / _OPTIONS_FILE).write_text(yaml.safe_dump(options))
+        command = [find_program("mtt", "metatrain"), "train", _OPTIONS_FILE]
+        command += ["-o", "model.pt"]
+        return Program(command + ["--restart", "auto"] * run.resume, run.folder)
+
+    def read(self, run: Run) -> Trained:
+        """Find the exported model and its checkpoint."""
+        model = run.folder / "model.pt"
+        if not model.exists():
+            raise TrainingError("mtt train left no model")
+        checkpoint = run.folder / "model.ckpt"
+        return Trained(
+            model=model,
+            checkpoint=checkpoint if checkpoint.exists() else None,
+            loss_curve=read_loss_curve(run.folder / "outputs"),
+            hyperparameters=yaml.safe_load((run.folder / _OPTIONS_FILE).read_text()),
+        )
+
+    def _training(self, sets: TrainingSets, run: Run) -> dict[str, Any]:
+        """Give the trainer's options."""
+        options = dict(self.hyperparameters.get("training", {}))
+        default = _defaults(self.architecture)["training"]
+        size = options.get("batch_size", default["batch_size"])
+        options["batch_size"] = min(int(size), len(sets.train))
+        if "atomic_baseline" not in options:
+            options["atomic_baseline"] = {"energy": sets.reference_energies()}
+        if run.learning_rate_scale != 1:
+            rate = options.get("learning_rate", default["learning_rate"])
+            options["learning_rate"] = rate * run.learning_rate_scale
+        if start := self._start(run):
+            method = "full" if run.start else self.fine_tuning
+            config = {"heads": _HEADS, "lora": _LORA}.get(method, {})
+            options["finetune"] = {
+                "read_from": start,
+                "method": method,
+                "config": config,
+            }
+        return options
+
+    def _start(self, run: Run) -> str | None:
+        """Give the checkpoint to start from."""
+        source = run.start or self.foundation_model
+        if isinstance(source, Artifact):
+            return str(source.to_file(run.folder / "start.ckpt").resolve())
+        if source and not Path(source).is_file():
+            raise FileNotFoundError(
+                f"foundation_model is {source!r}, and there is no such file: give a "
+                "metatrain checkpoint (.ckpt)"
+            )
+        return str(Path(source).resolve()) if source else None
+
+
+def read_loss_curve(folder: Path) -> dict[str, list[float]]:
+    """
+    Read the loss of each epoch from metatrain's ``train.csv`` files.
+
+    Returns
+    -------
+    dict
+        Columns ``epoch``, ``train`` and ``val``.
+    """
+    rows: dict[int, tuple[float, float]] = {}
+    for path in sorted(folder.rglob("train.csv")):
+        with path.open() as file:
+            for row in csv.DictReader(file):
+                if (row["Epoch"] or "").strip():  # the second line has the units
+                    losses = row["training loss"], row["validation loss"]
+                    rows[int(row["Epoch"])] = float(losses[0]), float(losses[1])
+    epochs = sorted(rows)
+    return {
+        "epoch": [float(epoch) for epoch in epochs],
+        "train": [rows[epoch][0] for epoch in epochs],
+        "val": [rows[epoch][1] for epoch in epochs],
+    }
+
+
+def _data(name: str, *, stress: bool) -> dict[str, Any]:
+    """Describe a file of frames: with the keys of forces and stress (see the class)."""
+    energy: dict[str, Any] = {
+        "quantity": "energy",
+        "key": "REF_energy",
+        "unit": "eV",
+        "forces": {"key": "REF_forces"},
+        "stress": {"key": "REF_stress"} if stress else False,
+    }
+    systems = {"read_from": name, "length_unit": "angstrom"}
+    return {"systems": systems, "targets": {"energy": energy}}
+
+
+def _write(frames: Dataset, path: Path) -> bool:
+    """
+    Write frames as metatrain reads them; say whether any has stress.
+
+    Each has a stress, NaN where it is not known: metatrain leaves NaN out of the loss,
+    but ignores the stress of all frames where one has none.
+    """
+    periodic = periodic_dataset(frames, _VACUUM)
+    written = []
+    for atoms, stress in zip(periodic.without_labels(), periodic.stress, strict=True):
+        atoms.info = {"REF_stress": stress}
+        written.append(atoms)
+    for i, atoms in enumerate(written):
+        rows = slice(periodic.offsets[i], periodic.offsets[i + 1])
+        atoms.info["REF_energy"] = float(periodic.energy[i])
+        atoms.arrays["REF_forces"] = periodic.forces[rows]
+    ase.io.write(path, written, format="extxyz")
+    return bool(np.isfinite(periodic.stress).any())
+
+
+def _check_architecture(name: str, hyperparameters: Mapping[str, Any]) -> None:
+    from metatrain.utils.architectures import (  # noqa: PLC0415, takes seconds
+        check_architecture_options,
+        import_architecture,
+    )
+    from metatrain.utils.pydantic import MetatrainValidationError  # noqa: PLC0415
+
+    import_architecture(name)  # says what to install where something is missing
+    options = _defaults(name)
+    for part in ("model", "training"):
+        options[part] = {**options[part], **hyperparameters.get(part, {})}
+    try:
+        check_architecture_options(name, options)
+    except MetatrainValidationError as error:
+        raise ValueError(f"hyperparameters of {name!r}: {error}") from error
+
+
+def _defaults(name: str) -> dict[str, Any]:
+    from metatrain.utils.architectures import (  # noqa: PLC0415, takes seconds
+        get_default_hypers,
+    )
+
+    return get_default_hypers(name, base_precision=32)
+
+
+def _resolve(device: str) -> str:
+    from flowpot.potentials.device import resolve_device  # noqa: PLC0415, torch
+
+    return resolve_device(device).split(":")[0]
