@@ -117,4 +117,7 @@ class EspressoTaskDoc(StructureMetadata, StageDoc):
     run: EspressoRun = Field(description="how the calculation went")
     dir_name: str = Field(description="host:folder of the files")
     uuid: str | None = Field(default=None, description="uuid of the job")
+    from_cache: bool = Field(
+        default=False, description="whether an earlier run had done the calculation"
+    )
     task_label: str = Field(default="qe static", description="name of the Maker")

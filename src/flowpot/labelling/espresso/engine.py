@@ -11,10 +11,12 @@ from monty.shutil import compress_file
 from pymatgen.core import Molecule, Structure
 
 from flowpot.labelling.espresso.assembly import Outcome, assemble_document
+from flowpot.labelling.espresso.cache import LabelCache, calculation_key
 from flowpot.labelling.espresso.document import EspressoTaskDoc
 from flowpot.labelling.espresso.handlers import all_handlers
 from flowpot.labelling.espresso.inputs import (
     INPUT_FILE,
+    EspressoInput,
     EspressoInputGenerator,
     read_parameters,
 )
@@ -49,6 +51,8 @@ class EspressoEngine:
         Whether densities and wavefunctions are kept.
     gzip_files
         Whether input and output are compressed.
+    cache
+        Folder where finished labels are kept for later runs. None: nowhere.
     """
 
     generator: EspressoInputGenerator = field(default_factory=EspressoInputGenerator)
@@ -56,6 +60,7 @@ class EspressoEngine:
     min_distance_fraction: float = 0.5
     keep_scratch: bool = False
     gzip_files: bool = True
+    cache: str | None = None
 
     def label_in(
         self,
@@ -95,16 +100,35 @@ class EspressoEngine:
         elements = sorted(set(atoms.get_chemical_symbols()))
         sums = preflight(elements, self.generator.pseudo_family, folder)
         inputs = self._timed_generator().get_input_set(atoms)
-        _remove_files(folder, prefix=_prefix(inputs.parameters), scratch_only=False)
-        inputs.write(folder)
 
+        key = calculation_key(inputs, sums)
+        cache = None if self.cache is None else LabelCache(self.cache)
+        if cache is not None and (known := cache.find(key)) is not None:
+            return known
+        document = self._run(inputs, sums, folder, stop)
+        document.seconds = time.perf_counter() - start
+        if cache is not None and document.state == "successful":
+            cache.keep(key, document)
+        return document
+
+    def _run(
+        self,
+        inputs: EspressoInput,
+        md5: dict[str, str],
+        folder: Path,
+        stop: Event | None,
+    ) -> EspressoTaskDoc:
+        """Run pw.x, with remedies where it fails, and read what it wrote."""
+        prefix = str(inputs.parameters["control"].get("prefix", "pwscf"))
+        _remove_files(folder, prefix=prefix, scratch_only=False)
+        inputs.write(folder)
         job = PwJob(get_settings().PW_CMD, inputs.n_kpoints, self.walltime)
         job.stop = stop
         corrections, unresolved = run_with_remedies(job, all_handlers(job), folder)
         outcome = Outcome(
             inputs=inputs,
             parameters=read_parameters(folder),
-            md5=sums,
+            md5=md5,
             job=job,
             report=read_report(folder),
             corrections=corrections,
@@ -112,8 +136,7 @@ class EspressoEngine:
             folder=folder,
         )
         document = assemble_document(self.generator, outcome)
-        self._tidy(folder, _prefix(inputs.parameters))
-        document.seconds = time.perf_counter() - start
+        self._tidy(folder, prefix)
         return document
 
     def _timed_generator(self) -> EspressoInputGenerator:
@@ -132,11 +155,6 @@ class EspressoEngine:
         if self.gzip_files:
             for path in [folder / INPUT_FILE, *folder.glob(f"{OUTPUT_FILE}*")]:
                 compress_file(path)
-
-
-def _prefix(parameters: dict[str, dict[str, object]]) -> str:
-    """Give the name that pw.x's own files start with."""
-    return str(parameters["control"].get("prefix", "pwscf"))
 
 
 def _remove_files(folder: Path, *, prefix: str, scratch_only: bool) -> None:

@@ -131,7 +131,7 @@ class TooFewBandsHandler(ErrorHandler):
             return {"errors": report.errors, "actions": ["nbnd = pw.x's own choice"]}
         more = report.n_bands + max(report.n_bands // 20, 4)
         # The density serves another number of bands, the wavefunctions do not.
-        start = {"startingpot": "file", "startingwfc": None}
+        start: dict[str, Any] = {"startingpot": "file", "startingwfc": None}
         changes = {"system": {"nbnd": more}, "electrons": start}
         edit_input(folder, {**changes, "control": {"restart_mode": "from_scratch"}})
         highest = highest_occupation(folder)

@@ -56,6 +56,9 @@ class EspressoStaticMaker(Maker):
         Whether densities and wavefunctions are kept in the job's folder.
     gzip_files
         Whether input and output are compressed afterwards.
+    cache
+        Folder where finished labels are kept by what was asked of pw.x: a run that
+        follows a killed one does none of them again. None: nowhere.
     fail_softly
         Whether a frame without a label gives a document with ``state`` ``"failed"``
         instead of a failed job. LabellingMaker sets it: a campaign outlives a frame.
@@ -78,6 +81,7 @@ class EspressoStaticMaker(Maker):
     min_distance_fraction: float = 0.5
     keep_scratch: bool = False
     gzip_files: bool = True
+    cache: str | None = None
     fail_softly: bool = False
 
     def __post_init__(self) -> None:
@@ -166,4 +170,5 @@ class EspressoStaticMaker(Maker):
             min_distance_fraction=self.min_distance_fraction,
             keep_scratch=self.keep_scratch,
             gzip_files=self.gzip_files,
+            cache=self.cache,
         )

@@ -1,0 +1,82 @@
+"""A killed run loses the frames in flight, and no finished label."""
+
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jobflow import run_locally
+from numpy.testing import assert_allclose
+
+from flowpot.dataset import Dataset
+from flowpot.labelling import LabellingDoc, LabellingMaker
+
+pytestmark = pytest.mark.qe
+
+
+@pytest.fixture
+def frames(pair) -> Dataset:
+    """Six frames of one second or so."""
+    atoms = []
+    for seed in range(6):
+        atoms.append(pair * (2, 1, 1))
+        atoms[-1].rattle(0.05, seed=seed)
+    return Dataset.from_atoms(atoms)
+
+
+def kept(folder: Path) -> dict[Path, int]:
+    """The labels in a cache, and when they were written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.json")}
+
+
+@pytest.mark.parametrize("batch", [{}, {"batch_size": 6, "parallel": 2}])
+def test_a_killed_stage_goes_on(frames, cheap, jobstore, clean_dir, batch):
+    cache = clean_dir / "cache"
+    maker = LabellingMaker(static_maker=replace(cheap, cache=str(cache)), **batch)
+
+    def run():
+        run_locally(maker.make(frames), create_folders=True)
+
+    first = multiprocessing.get_context("fork").Process(target=run)
+    first.start()
+    while len(kept(cache)) < 2:
+        assert first.is_alive()
+        time.sleep(0.02)
+    os.kill(first.pid, signal.SIGKILL)
+    first.join()
+    done = kept(cache)
+    assert 2 <= len(done) < 6
+
+    flow = maker.make(frames)
+    run_locally(flow, store=jobstore, create_folders=True, ensure_success=True)
+    output = jobstore.get_output(flow.output.uuid, load=True)
+    document = LabellingDoc.model_validate(output)
+    assert document.n_labelled == 6
+    after = kept(cache)
+    assert len(after) == 6
+    assert {path: after[path] for path in done} == done
+
+    again = cheap.label_in(frames[0], clean_dir / "again").output
+    shard = Dataset.load(document)
+    assert_allclose(shard.energy[0], again.energy, atol=1e-9)
+    assert_allclose(shard[0].get_forces(), np.array(again.forces), atol=1e-9)
+
+
+def test_another_calculation_is_another_label(pair, cheap, tmp_path):
+    maker = replace(cheap, cache=str(tmp_path / "cache"))
+    first = maker.label_in(pair, tmp_path / "run")
+    second = maker.label_in(pair, tmp_path / "elsewhere")
+    assert (first.from_cache, second.from_cache) == (False, True)
+    assert second.output == first.output
+    assert second.dir_name == first.dir_name  # where the files are
+
+    sharper = replace(maker, user_settings={"SYSTEM": {"ecutwfc": 13.0}})
+    assert not sharper.label_in(pair, tmp_path / "run").from_cache
+    pair.positions[0, 0] += 1e-4
+    assert not maker.label_in(pair, tmp_path / "run").from_cache
+    longer = replace(maker, walltime=1000.0)
+    assert longer.label_in(pair, tmp_path / "run").from_cache
