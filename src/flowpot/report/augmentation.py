@@ -90,7 +90,7 @@ def _draw_stack(axis: Axes, groups: Groups, colours: Mapping[str, Any]) -> None:
         return
     everything = np.concatenate(list(present.values()))
     low, high = everything.min(), everything.max()
-    margin = 0.02 * (high - low) or 0.5  # where all values are one value
+    margin = max(0.02 * (high - low), 0.01 * abs(high))  # all may be one value
     axis.hist(
         list(present.values()),
         bins=_BINS,
