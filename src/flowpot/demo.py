@@ -16,6 +16,7 @@ from flowpot.campaign import (
 )
 from flowpot.evaluation import EvaluationMaker, SelectionRules
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
+from flowpot.exploration.lammps.sanity import SanityLimits
 from flowpot.labelling import EspressoStaticMaker, LabellingMaker
 from flowpot.report import ProgressLog, campaign_table, write_results
 from flowpot.training import CommitteeTrainingMaker, MACETrainingMaker
@@ -58,6 +59,8 @@ def silicon_campaign(seed: int = 0) -> ActiveLearningMaker:
             strain=Strains(n_frames=5, limits=(-0.08, 0.1)),
             vacancies=Vacancies(n_frames=1, fraction=0.05),
             substitution=None,
+            clusters=None,
+            slabs=None,
         ),
         labelling=LabellingMaker(
             static_maker=EspressoStaticMaker(
@@ -74,7 +77,11 @@ def silicon_campaign(seed: int = 0) -> ActiveLearningMaker:
         ),
         exploration=ExplorationMaker(
             md_maker=LammpsMDMaker(
-                n_steps=500, sample_interval=25, timestep=2.0, processes=CORES
+                n_steps=500,
+                sample_interval=25,
+                timestep=2.0,
+                limits=SanityLimits(volume=(0.6, 1.7)),
+                processes=CORES,
             ),
             n_starts=4,
             temperatures=(300.0, 900.0),
@@ -112,17 +119,13 @@ def run_demo(folder: Path, *, seed: int, console: Console) -> None:
     """
     began = time.monotonic()
     folder = Path(folder).absolute()
+    campaign, structures = silicon_campaign(seed), silicon_structures()
+    campaign.preflight(structures, folder)
     store = embedded_store(folder / "store")
     run = ResumableRun(folder / "run", store, ProgressLog(console).watch)
-    flow = None
-    if run.started:
-        console.print(f"Taking up the campaign in {folder}", highlight=False)
-    else:
-        campaign, structures = silicon_campaign(seed), silicon_structures()
-        campaign.preflight(structures, folder)
-        flow = campaign.make(structures)
-        console.print(f"Starting a campaign in {folder}", highlight=False)
-    flow = run.run(flow)
+    verb = "Taking up the" if run.started else "Starting a"
+    console.print(f"{verb} campaign in {folder}", highlight=False)
+    flow = run.run(campaign.make(structures))
 
     finished = Campaign.from_store(store, flow.output.uuid)
     written = write_results(finished, folder / "results")

@@ -1,10 +1,19 @@
 """How flowpot's jobs are declared: shared by every stage's ``makers.py``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobflow import JobConfig, OnMissing, OutputReference, job
+from jobflow import (
+    CURRENT_JOB,
+    Flow,
+    Job,
+    JobConfig,
+    OnMissing,
+    OutputReference,
+    Response,
+    job,
+)
 from monty.json import MSONable
 from pydantic import BaseModel
 
@@ -54,6 +63,31 @@ def loop_job(method: Callable[..., Any]) -> Callable[..., Any]:
     """
     config = JobConfig(pass_manager_config=False, on_missing_references=OnMissing.NONE)
     return job(method, data=BLOB_KEY, config=config)
+
+
+def continue_with(
+    jobs: Sequence[Flow | Job], last: Job, document: type[BaseModel]
+) -> Response:
+    """
+    Replace the running job by others, of which the last gives its output.
+
+    Parameters
+    ----------
+    jobs
+        That come before.
+    last
+        Takes the running job's uuid, so that what refers to this one's output gets
+        the last one's, without a reference in between.
+    document
+        What the last one returns. Until then, and if it fails, its fields are None
+        for those that tolerate missing inputs: jobflow cannot take an attribute of
+        an output that never came.
+    """
+    running = CURRENT_JOB.job
+    last.set_uuid(running.uuid)
+    last.index = running.index + 1
+    pending = dict.fromkeys(document.model_fields)
+    return Response(output=pending, replace=Flow([*jobs, last]))
 
 
 @dataclass(frozen=True)

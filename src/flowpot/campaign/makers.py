@@ -20,7 +20,7 @@ from flowpot.documents import package_versions
 from flowpot.evaluation import EvaluationMaker
 from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
 from flowpot.exploration import ExplorationMaker
-from flowpot.jobs import loop_job, with_references
+from flowpot.jobs import continue_with, loop_job, with_references
 from flowpot.labelling import LabellingMaker
 from flowpot.training import CommitteeTrainingMaker
 
@@ -196,7 +196,7 @@ class LoopMaker(Maker):
             stop = stop or self._end(last)
         if stop is not None:
             return Response(output=self._conclude(state, stop))
-        return Response(replace=self._next_turn(state))
+        return self._next_turn(state)
 
     def _end(self, last: IterationDoc) -> Stop | None:
         if last.calibration is None:
@@ -205,16 +205,12 @@ class LoopMaker(Maker):
             )
         return decide(last, self.campaign.limits)
 
-    def _next_turn(self, state: CampaignState) -> Flow:
+    def _next_turn(self, state: CampaignState) -> Response:
         turn = Iteration(self.campaign, state.with_(iteration=state.iteration + 1))
         turn.build()
         following: Job = self.make(turn.state, turn.results)
         following.update_metadata(turn.tags, dynamic=False)
-        return Flow(
-            [*turn.jobs, following],
-            output=following.output,
-            name=f"iteration {turn.state.iteration}",
-        )
+        return continue_with(turn.jobs, following, CampaignDoc)
 
     def _conclude(self, state: CampaignState, stop: Stop) -> dict[str, Any]:
         document = CampaignDoc(

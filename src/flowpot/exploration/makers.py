@@ -4,14 +4,19 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jobflow import Flow, Job, Maker, OutputReference, Response
 
 from flowpot.dataset import Dataset
 from flowpot.documents import package_versions
-from flowpot.exploration.collection import batched, collect_frames, failures_of
+from flowpot.exploration.collection import (
+    batched,
+    collect_frames,
+    decorrelated_stride,
+    failures_of,
+)
 from flowpot.exploration.document import ExplorationDoc, MDBatchDoc
 from flowpot.exploration.lammps.conditions import Conditions
 from flowpot.exploration.lammps.makers import LammpsMDMaker, portable
@@ -25,7 +30,8 @@ from flowpot.exploration.starts import (
     draw_starts,
     drivers,
 )
-from flowpot.jobs import Pointer, fan_out_job, stage_job
+from flowpot.exploration.vacuum import restore_vacuum
+from flowpot.jobs import Pointer, continue_with, fan_out_job, stage_job
 from flowpot.randomness import derive_rng, derive_seed
 
 
@@ -50,7 +56,13 @@ class ExplorationMaker(Maker):
     equilibration
         Steps at the start of a trajectory whose frames are left out.
     stride
-        Every how many-th sampled frame is kept.
+        Every how many-th sampled frame is kept. ``"auto"``: by the correlation time
+        of each trajectory's potential energy.
+    vacuum
+        Gap (A) that collected frames have at least along non-periodic axes.
+    detect_vacuum
+        Gap (A) from which an axis marked as periodic is taken for a non-periodic one
+        in collected frames; None trusts the frames.
     member
         Which committee member drives: ``"random"``, one for all trajectories of an
         iteration; ``"round robin"``, by turns; ``"all"``, each trajectory by each.
@@ -68,7 +80,9 @@ class ExplorationMaker(Maker):
     pressures: Sequence[float] = (-5.0, 5.0)
     sampling: Sampling = "range"
     equilibration: int = 0
-    stride: int = 1
+    stride: int | Literal["auto"] = 1
+    vacuum: float = 15.0
+    detect_vacuum: float | None = None
     member: MemberChoice = "random"
     config_types: Sequence[str] | None = None
     runs_per_job: int = 1
@@ -84,7 +98,7 @@ class ExplorationMaker(Maker):
                     f"{name} is {value!r}: use one of {', '.join(allowed)}"
                 )
         for name in ("n_starts", "stride", "runs_per_job"):
-            if (value := getattr(self, name)) < 1:
+            if (value := getattr(self, name)) != "auto" and value < 1:
                 raise ValueError(f"{name} is {value}: use 1 or more")
         if not len(self.temperatures) or not len(self.pressures):
             raise ValueError("temperatures and pressures: give at least one of each")
@@ -173,7 +187,7 @@ class ExplorationMaker(Maker):
             [job.output for job in jobs], planned=planned, iteration=iteration
         )
         collect.name = "collect frames"
-        return Response(replace=Flow([*jobs, collect], output=collect.output))
+        return continue_with(jobs, collect, ExplorationDoc)
 
     def _trajectories(
         self, frames: Dataset, n_members: int, seed: int
@@ -252,8 +266,20 @@ class ExplorationMaker(Maker):
         started = time.perf_counter()
         runs = [run for batch in batches if batch is not None for run in batch.runs]
         lost = [n for batch, n in zip(batches, planned, strict=True) if batch is None]
-        sampled = [Dataset.load(run.dataset) for run in runs if run.dataset is not None]
-        frames = collect_frames(sampled, self.equilibration, self.stride)
+        full = [run for run in runs if run.dataset is not None]
+        sampled = [Dataset.load(run.dataset) for run in full]
+        strides = [
+            decorrelated_stride(run, self.equilibration)
+            if self.stride == "auto"
+            else self.stride
+            for run in full
+        ]
+        frames = collect_frames(sampled, self.equilibration, strides)
+        if len(frames) and (self.detect_vacuum or not frames.pbc.all()):
+            frames = Dataset.from_atoms(
+                restore_vacuum(atoms, self.vacuum, detect=self.detect_vacuum)
+                for atoms in frames
+            )
         return ExplorationDoc(
             dataset=frames.with_info(iteration=iteration).to_artifact("explored.h5"),
             n_frames=len(frames),

@@ -10,7 +10,7 @@ from jobflow import Flow, Job, Maker, OutputReference, Response
 
 from flowpot.dataset import Artifact, Dataset, assign_splits
 from flowpot.documents import package_versions
-from flowpot.jobs import fan_out_job, stage_job
+from flowpot.jobs import continue_with, fan_out_job, stage_job
 from flowpot.labelling.batch import LabelsInFolder, label_batch
 from flowpot.labelling.collection import (
     check_success,
@@ -154,8 +154,7 @@ class LabellingMaker(Maker):
             seed=seed,
         )
         collect.name = "collect labels"
-        flow = Flow([*jobs, collect], output=collect.output, name=self.name)
-        return Response(replace=flow)
+        return continue_with(jobs, collect, LabellingDoc)
 
     @stage_job(LabellingDoc, tolerant=True)
     def collect(

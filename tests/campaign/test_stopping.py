@@ -1,0 +1,67 @@
+"""Each way a campaign ends, and that finding nothing is none of them."""
+
+import numpy as np
+import pytest
+
+from flowpot.campaign import IterationDoc, Limits, decide
+from flowpot.evaluation import Audit, audit
+
+LIMITS = Limits(
+    max_iterations=5, max_labels=100, max_bad_share=0.1, max_over_share=0.05
+)
+
+
+def turn(**fields):
+    usual = {
+        "iteration": 2,
+        "n_dataset": 50,
+        "n_explored": 200,
+        "n_over": 40,
+        "n_selected": 20,
+        "n_audit": 5,
+        "audit": Audit(),
+    }
+    return IterationDoc(**usual | fields)
+
+
+def audited(n, n_bad=0):
+    error = np.zeros(n)
+    error[:n_bad] = 1
+    return audit({"forces": error, "energy": error}, {"forces": 0.1})
+
+
+def test_it_goes_on_while_there_is_something_to_learn():
+    assert decide(turn(), LIMITS) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "words"),
+    [
+        ({"audit": audited(30), "n_over": 5}, "converged", "of 30 audited frames"),
+        ({"n_dataset": 100}, "max_labels", "100 frames are labelled"),
+        ({"iteration": 5}, "max_iterations", "40 of 200 explored frames"),
+        ({"n_selected": 0, "n_audit": 0}, "nothing_left", "explore more widely"),
+    ],
+)
+def test_each_reason(fields, kind, words):
+    stop = decide(turn(**fields), LIMITS)
+    assert stop.kind == kind
+    assert stop.reason.startswith(f"{kind}: ")
+    assert words in stop.reason
+
+
+def test_finding_nothing_is_not_converging():
+    """A committee blind to its errors flags no frame either: that asks for an audit."""
+    assert decide(turn(n_over=0, n_selected=0, n_audit=50), LIMITS) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"audit": audited(30, 3), "n_over": 0},  # what it accepts is bad
+        {"audit": audited(5), "n_over": 0},  # too few audited to know
+        {"audit": audited(30), "n_over": 100},  # half of it is not accepted
+    ],
+)
+def test_what_is_not_convergence(fields):
+    assert decide(turn(**fields), LIMITS) is None
