@@ -11,9 +11,11 @@ from flowpot.exploration.document import MDDoc, MDFailure
 
 T = TypeVar("T")
 
+_ENOUGH_ROWS = 10  # of the log, for a correlation time
+
 
 def collect_frames(
-    sampled: Sequence[Dataset], equilibration: int, stride: int
+    sampled: Sequence[Dataset], equilibration: int, strides: Sequence[int]
 ) -> Dataset:
     """
     Join trajectories without their equilibration, thinned, each frame once.
@@ -24,16 +26,57 @@ def collect_frames(
         Frames of each trajectory, with ``md_step`` and ``candidate``.
     equilibration
         First step whose frame is kept.
-    stride
-        Every how many-th frame is kept. Candidates, the last sane frames before a
-        halt, are kept whatever the stride.
+    strides
+        For each trajectory, every how many-th frame is kept, counted from the last.
+        Candidates, the last sane frames before a halt, are kept whatever the stride.
     """
     kept = []
-    for frames in sampled:
+    for frames, stride in zip(sampled, strides, strict=True):
         late = frames[frames.info["md_step"] >= equilibration]
-        due = np.arange(len(late))[::-1] % stride == 0  # the last one is the farthest
+        due = np.arange(len(late))[::-1] % stride == 0
         kept.append(late[due | late.info["candidate"]])
     return Dataset.concatenate(kept).deduplicate()
+
+
+def decorrelated_stride(run: MDDoc, equilibration: int) -> int:
+    """
+    Count the sampled frames to the next one that is statistically independent.
+
+    Parameters
+    ----------
+    run
+        The trajectory; its potential energy is what is looked at.
+    equilibration
+        First step that counts.
+    """
+    thermo = {name: np.array(column) for name, column in run.thermo.items()}
+    late = thermo["step"] >= max(equilibration, 1)
+    if late.sum() < _ENOUGH_ROWS or run.n_frames < 2:  # noqa: PLR2004
+        return 1
+    rows = inefficiency(thermo["potential energy (eV)"][late])
+    spacing = np.diff(thermo["step"][late]).mean()
+    return max(1, round(rows * spacing / (run.n_steps / run.n_frames)))
+
+
+def inefficiency(series: np.ndarray) -> float:
+    """
+    Statistical inefficiency: rows of a series that hold one independent value.
+
+    Notes
+    -----
+    g = 1 + 2 sum_t (1 - t/n) C(t), with the sum cut where the autocorrelation C first
+    falls below zero (Chodera et al., J. Chem. Theory Comput. 3, 26 (2007), eq. 4).
+    """
+    n = len(series)
+    deviation = series - series.mean()
+    variance = (deviation**2).mean()
+    if variance == 0:
+        return 1.0
+    covariance = np.correlate(deviation, deviation, "full")[n - 1 :]
+    correlation = covariance / np.arange(n, 0, -1) / variance
+    end = int(np.argmax(correlation <= 0)) or n
+    lag = np.arange(1, end)
+    return float(1 + 2 * ((1 - lag / n) * correlation[1:end]).sum())
 
 
 def failures_of(runs: Sequence[MDDoc], n_lost: int) -> list[MDFailure]:

@@ -24,6 +24,9 @@ class MDDoc(StageDoc):
         description="the sampled frames, those before a halt; None if there are none",
     )
     n_frames: int = Field(0, description="sampled frames")
+    attempts: int = Field(
+        1, description="tries, each with half the timestep, until it did not break down"
+    )
     n_steps: int = Field(0, description="steps done")
     trajectory: str = Field(description="name of the trajectory, also of its frames")
     parent: str = Field(description="fingerprint of the frame that it started from")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,15 @@ from flowpot.exploration.lammps.launch import run_drivers
 from flowpot.exploration.lammps.members import stage_member
 from flowpot.exploration.lammps.potential import PAIR_STYLES
 from flowpot.exploration.lammps.prepare import (
+    check_engine,
     needed_members,
     plain_calibration,
     starts_of,
 )
-from flowpot.exploration.lammps.result import md_document
-from flowpot.exploration.lammps.run import Outcome, Run, write_run
+from flowpot.exploration.lammps.run import Outcome, Run
 from flowpot.exploration.lammps.sanity import SanityLimits
 from flowpot.exploration.lammps.script import Output
+from flowpot.exploration.lammps.simulate import Trajectory, simulate, take_up
 from flowpot.jobs import stage_job
 
 
@@ -128,7 +129,7 @@ class LammpsMDMaker(Maker):
         """Check the fields, before anything starts."""
         self.conditions()
         self._output()
-        self._check_engine()
+        check_engine(self.engine, self.check_interval)
         if self.dispersion not in (None, "d2"):
             raise ValueError(f"dispersion is {self.dispersion!r}: use 'd2' or None")
         if self.sample_interval > self.n_steps:
@@ -175,6 +176,7 @@ class LammpsMDMaker(Maker):
         seed: int | None = None,
         member: int = 0,
         calibration: Any = None,
+        prev_dir: str | None = None,
     ) -> Job:
         """
         Run one trajectory.
@@ -192,6 +194,8 @@ class LammpsMDMaker(Maker):
             Index of the committee member that drives; a single one always does.
         calibration
             ``calibration`` of an EvaluationDoc, for a checked run.
+        prev_dir
+            ``folder`` of an MDDoc that ran out of time: the same trajectory goes on.
 
         Returns
         -------
@@ -200,7 +204,7 @@ class LammpsMDMaker(Maker):
         """
         conditions = self.conditions(temperature, pressure, seed)
         return self.run_one(
-            portable(structure), conditions, committee, member, calibration
+            portable(structure), conditions, committee, member, calibration, prev_dir
         )
 
     def make_several(
@@ -241,10 +245,15 @@ class LammpsMDMaker(Maker):
         committee: Any,
         member: int,
         calibration: Any,
+        prev_dir: str | None,
     ) -> MDDoc:
         """Run one trajectory, in the job's folder."""
-        frames = Dataset.load(structure)
-        return self._simulate(frames, [conditions], committee, member, calibration)[0]
+        planned = self._trajectories(
+            Dataset.load(structure), [conditions], committee, member, calibration
+        )
+        if prev_dir is not None:
+            take_up(Path(prev_dir), planned[0].folder)
+        return self._simulate(planned, member)[0]
 
     @stage_job(MDBatchDoc)
     def run_several(
@@ -257,37 +266,18 @@ class LammpsMDMaker(Maker):
     ) -> MDBatchDoc:
         """Run several trajectories, in the job's folder."""
         started = time.perf_counter()
-        frames = Dataset.load(structures)
+        planned = self._trajectories(
+            Dataset.load(structures), conditions, committee, member, calibration
+        )
         return MDBatchDoc(
-            runs=self._simulate(frames, conditions, committee, member, calibration),
+            runs=self._simulate(planned, member),
             seconds=time.perf_counter() - started,
             versions=package_versions("lammps", "torch"),
         )
 
-    def _simulate(
-        self,
-        frames: Dataset,
-        conditions: Sequence[Conditions],
-        committee: Any,
-        member: int,
-        calibration: Any,
-    ) -> list[MDDoc]:
-        """Write the runs' folders, run them, and read them back."""
-        starts = starts_of(frames, conditions, self.vacuum)
-        runs = self._runs(conditions, committee, member, calibration)
-        folders = [Path(f"run-{i:03d}").absolute() for i in range(len(runs))]
-        for folder, run, start in zip(folders, runs, starts, strict=True):
-            write_run(folder, run, start)
-        outcomes = self._run_all(folders)
-        parents = frames.fingerprints.tolist()
-        return [
-            md_document(folder, run, start, outcome, parent).model_copy(
-                update={"member": member, "engine": self.engine}
-            )
-            for folder, run, start, outcome, parent in zip(
-                folders, runs, starts, outcomes, parents, strict=True
-            )
-        ]
+    def _simulate(self, planned: Sequence[Trajectory], member: int) -> list[MDDoc]:
+        told = {"member": member, "engine": self.engine}
+        return [run.model_copy(update=told) for run in simulate(planned, self._run_all)]
 
     def _run_all(self, folders: Sequence[Path]) -> list[Outcome]:
         if self.engine == "python":
@@ -298,42 +288,41 @@ class LammpsMDMaker(Maker):
             for folder in folders
         ]
 
-    def _check_engine(self) -> None:
-        engines = ("python", *PAIR_STYLES)
-        if self.engine not in engines:
-            raise ValueError(
-                f"engine is {self.engine!r}: use one of {', '.join(engines)}"
-            )
-        if self.engine != "python" and self.check_interval is not None:
-            raise ValueError(
-                f"check_interval is {self.check_interval} and engine {self.engine!r}: "
-                "only the 'python' engine can evaluate the committee along the way"
-            )
-
-    def _runs(
+    def _trajectories(
         self,
+        frames: Dataset,
         conditions: Sequence[Conditions],
         committee: Any,
         member: int,
         calibration: Any,
-    ) -> list[Run]:
+    ) -> list[Trajectory]:
+        """Check everything, and plan a folder for each trajectory."""
+        starts = starts_of(frames, conditions, self.vacuum)
         members, driving = needed_members(committee, member, self.check_interval)
-        staged = [stage_member(m, Path("models").absolute()) for m in members]
+        template = Run(
+            conditions=self.conditions(),
+            output=self._output(),
+            members=[stage_member(m, Path("models").absolute()) for m in members],
+            driving=driving,
+            limits=self.limits,
+            check_interval=self.check_interval,
+            calibration=plain_calibration(calibration),
+            upper_factor=self.upper_factor,
+            walltime=self.walltime,
+            dispersion=self.dispersion,
+            extra=list(self.extra),
+        )
+        parents = frames.fingerprints.tolist()
         return [
-            Run(
-                conditions=each,
-                output=self._output(),
-                members=staged,
-                driving=driving,
-                limits=self.limits,
-                check_interval=self.check_interval,
-                calibration=plain_calibration(calibration),
-                upper_factor=self.upper_factor,
-                walltime=self.walltime,
-                dispersion=self.dispersion,
-                extra=list(self.extra),
+            Trajectory(
+                replace(template, conditions=each),
+                start,
+                parent,
+                Path(f"run-{i:03d}").absolute(),
             )
-            for each in conditions
+            for i, (each, start, parent) in enumerate(
+                zip(conditions, starts, parents, strict=True)
+            )
         ]
 
     def _output(self) -> Output:

@@ -9,6 +9,19 @@ from flowpot.dataset import Dataset
 from flowpot.exploration.lammps.cell import boxed
 from flowpot.exploration.lammps.conditions import Conditions
 from flowpot.exploration.lammps.members import members_of
+from flowpot.exploration.lammps.potential import PAIR_STYLES
+
+
+def check_engine(engine: str, check_interval: int | None) -> None:
+    """Refuse an engine that there is not, or that cannot do what is asked of it."""
+    engines = ("python", *PAIR_STYLES)
+    if engine not in engines:
+        raise ValueError(f"engine is {engine!r}: use one of {', '.join(engines)}")
+    if engine != "python" and check_interval is not None:
+        raise ValueError(
+            f"check_interval is {check_interval} and engine {engine!r}: only the "
+            "'python' engine can evaluate the committee along the way"
+        )
 
 
 def starts_of(

@@ -90,6 +90,7 @@ def md_document(
         pressure=conditions.pressure,
         timestep=conditions.timestep,
         seed=conditions.seed,
+        attempts=1,
         member=0,
         engine="python",
         thermo=_thinned(read_thermo(folder / LOG_FILE, outcome.n_steps)),
