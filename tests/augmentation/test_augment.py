@@ -141,7 +141,7 @@ def test_slabs_that_straddle_the_boundary_are_whole_in_every_frame():
     slab.pbc = True
     slab.wrap()
     slab.pbc = (True, True, False)
-    made = augment(slab, [Distortions(n_frames=5)], add_isolated_atoms=False)
+    made = augment(slab, [Distortions(n_frames=5)], without=["isolated_atom"])
     for atoms in made.frames:
         assert np.ptp(atoms.positions[:, 2]) < 10
         assert atoms.cell[2, 2] - np.ptp(atoms.positions[:, 2]) >= 15 - 1e-9
@@ -155,9 +155,10 @@ def test_slabs_that_straddle_the_boundary_are_whole_in_every_frame():
         (bulk("Si"), {"vacuum": 0.0}, "vacuum is"),
         (bulk("Si"), {"min_distance": -0.1}, "min_distance is"),
         (bulk("Si"), {"seed": -1}, "seed is -1"),
+        (bulk("Si"), {"without": ("slab",)}, "without is 'slab'"),
         (
             bulk("Si"),
-            {"keep_inputs": False, "add_isolated_atoms": False},
+            {"without": ("input", "isolated_atom")},
             "nothing was made",
         ),
     ],

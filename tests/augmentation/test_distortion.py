@@ -28,8 +28,7 @@ def made_by(atoms, generator, seed=0, **options):
         atoms,
         [generator],
         seed=seed,
-        keep_inputs=False,
-        add_isolated_atoms=False,
+        without=("input", "isolated_atom"),
         **options,
     )
 

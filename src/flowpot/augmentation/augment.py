@@ -1,7 +1,7 @@
 """Structures in, frames out: run generators, and check and count what they give."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from flowpot.augmentation.neighbours import closest_contact
 from flowpot.augmentation.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
 from flowpot.augmentation.vacuum import add_vacuum, open_cells
-from flowpot.augmentation.validation import at_least, positive
+from flowpot.augmentation.validation import at_least, one_of, positive
 from flowpot.dataset import Dataset
 
 
@@ -66,8 +66,7 @@ def augment(
     seed: int = 0,
     supercell: Supercells | None = None,
     substitution: Substitution | None = None,
-    keep_inputs: bool = True,
-    add_isolated_atoms: bool = True,
+    without: Collection[str] = (),
     vacuum: float = 15.0,
     min_distance: float = 0.5,
 ) -> Augmented:
@@ -88,10 +87,9 @@ def augment(
         Of what size frames are made; None to make them of the inputs as they are.
     substitution
         How atoms of different elements are swapped in the frames so made, or None.
-    keep_inputs
-        Whether the (repeated) inputs are among the frames.
-    add_isolated_atoms
-        Whether one isolated atom of each element is.
+    without
+        ``"input"`` to leave out the (repeated) inputs, ``"isolated_atom"`` to leave out
+        the isolated atoms, of which there is one for each element.
     vacuum
         Least vacuum along every open direction, in A.
     min_distance
@@ -111,6 +109,8 @@ def augment(
     >>> augment(bulk("Si", cubic=True), [Distortions(n_frames=10)]).counts
     {'isolated_atom': 1, 'input': 1, 'distorted': 7, 'vacancy': 3}
     """
+    for kind in without:
+        one_of(("input", "isolated_atom"), without=kind)
     inputs = prepare_inputs(
         structures,
         seed=seed,
@@ -118,12 +118,12 @@ def augment(
         vacuum=vacuum,
         min_distance=min_distance,
     )
-    batches = _undistorted(inputs) if keep_inputs else []
+    batches = _undistorted(inputs) if "input" not in without else []
     for generator in generators:
         batches += generator.generate(inputs)
     if substitution is not None:
         batches += list(substitution.generate(inputs, batches))
-    if add_isolated_atoms:
+    if "isolated_atom" not in without:
         # First, so that an input that is such an atom does not replace it.
         batches.insert(0, _isolated(inputs, batches))
     return _joined(batches, inputs)

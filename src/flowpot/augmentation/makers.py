@@ -147,14 +147,14 @@ class AugmentationMaker(Maker):
     def augment(self, structures: Any, *, seed: int = 0) -> AugmentationDoc:
         """Make the frames: what the job runs."""
         start = perf_counter()
+        wanted = {"input": self.inputs, "isolated_atom": self.isolated_atoms}
         made = augment(
             structures,
             self.generators,
             seed=seed,
             supercell=self.supercell,
             substitution=self.substitution,
-            keep_inputs=self.inputs,
-            add_isolated_atoms=self.isolated_atoms,
+            without=[kind for kind, on in wanted.items() if not on],
             vacuum=self.vacuum,
             min_distance=self.min_distance,
         )
