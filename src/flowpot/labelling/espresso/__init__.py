@@ -3,6 +3,12 @@
 from flowpot.labelling.espresso.document import EspressoTaskDoc
 from flowpot.labelling.espresso.engine import EspressoEngine
 from flowpot.labelling.espresso.inputs import EspressoInputGenerator
+from flowpot.labelling.espresso.install import (
+    FamilyStatus,
+    check_family,
+    install_family,
+    list_families,
+)
 from flowpot.labelling.espresso.kpoints import kpoint_mesh
 from flowpot.labelling.espresso.makers import EspressoStaticMaker, LabelError
 from flowpot.labelling.espresso.preflight import PreflightError, preflight
@@ -14,12 +20,16 @@ __all__ = [
     "EspressoInputGenerator",
     "EspressoStaticMaker",
     "EspressoTaskDoc",
+    "FamilyStatus",
     "LabelError",
     "PreflightError",
     "Protocol",
     "PseudoFamily",
+    "check_family",
     "get_family",
     "get_protocol",
+    "install_family",
     "kpoint_mesh",
+    "list_families",
     "preflight",
 ]

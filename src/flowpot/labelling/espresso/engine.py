@@ -21,7 +21,7 @@ from flowpot.labelling.espresso.inputs import (
     read_parameters,
 )
 from flowpot.labelling.espresso.outputs import read_report
-from flowpot.labelling.espresso.preflight import preflight
+from flowpot.labelling.espresso.preflight import ask_version, preflight
 from flowpot.labelling.espresso.remedies import PwJob, run_with_remedies
 from flowpot.labelling.espresso.run import ERROR_FILE, OUTPUT_FILE
 from flowpot.labelling.frames import check_geometry, to_atoms
@@ -99,7 +99,11 @@ class EspressoEngine:
         check_geometry(atoms, min_distance_fraction=self.min_distance_fraction)
         elements = sorted(set(atoms.get_chemical_symbols()))
         sums = preflight(elements, self.generator.pseudo_family, folder)
-        inputs = self._timed_generator().get_input_set(atoms)
+        generator = self._timed_generator()
+        if generator.hubbard:
+            inputs = generator.get_input_set(atoms, ask_version(folder))
+        else:
+            inputs = generator.get_input_set(atoms)
 
         key = calculation_key(inputs, sums)
         cache = None if self.cache is None else LabelCache(self.cache)

@@ -13,6 +13,8 @@ from ase.io.espresso import read_fortran_namelist, write_espresso_in
 from ase.io.espresso_namelist.namelist import Namelist
 from pymatgen.io.core import InputGenerator
 
+from flowpot.labelling.espresso.electrostatics import dipole_correction, isolation
+from flowpot.labelling.espresso.hubbard import check_hubbard, hubbard_input
 from flowpot.labelling.espresso.kpoints import kpoint_mesh
 from flowpot.labelling.espresso.magnetism import (
     check_elements,
@@ -91,6 +93,13 @@ class EspressoInputGenerator(InputGenerator):
         Distance of k-points (1/A, 2 pi included) instead of the protocol's.
     magnetic_moments
         Starting moment per element (Bohr magnetons). The frame's own come first.
+    assume_isolated
+        What removes periodic images of frames that are not fully periodic: None,
+        ``"auto"`` or a value of pw.x's key (see ``electrostatics.isolation``).
+    correct_dipole
+        Whether slabs get a dipole correction.
+    hubbard
+        U of each manifold (eV), for example ``{"Ni-3d": 6.0}``.
     """
 
     protocol: str = "stringent"
@@ -98,18 +107,29 @@ class EspressoInputGenerator(InputGenerator):
     user_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     kspacing: float | None = None
     magnetic_moments: dict[str, float] = field(default_factory=dict)
+    assume_isolated: str | None = None
+    correct_dipole: bool = False
+    hubbard: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         get_protocol(self.protocol)
         get_family(self.pseudo_family)
         check_user_settings(self.user_settings)
         check_elements(self.magnetic_moments)
+        check_hubbard(self.hubbard)
         if self.kspacing is not None and not self.kspacing > 0:
             raise ValueError(f"kspacing is {self.kspacing}: use a positive value (1/A)")
 
-    def get_input_set(self, atoms: Atoms) -> EspressoInput:
+    def get_input_set(self, atoms: Atoms, version: str = "7.1") -> EspressoInput:
         """
         Give the input of one frame.
+
+        Parameters
+        ----------
+        atoms
+            The frame.
+        version
+            Of the Quantum ESPRESSO that is going to read it: DFT+U depends on it.
 
         Raises
         ------
@@ -130,7 +150,12 @@ class EspressoInputGenerator(InputGenerator):
         mesh = self._mesh(frame)
         parameters = self._parameters(frame, float(moments.sum()))
         parameters["control"]["pseudo_dir"] = str(folder)
-        text = _render(frame, parameters, mesh, {e: f.name for e, f in files.items()})
+        names = {element: file.name for element, file in files.items()}
+        text = _render(frame, parameters, mesh, names)
+        if self.hubbard:
+            keys, card = hubbard_input(self.hubbard, _species(text), version)
+            parameters["system"] |= keys
+            text = _render(frame, parameters, mesh, names) + card
         return EspressoInput(atoms, parameters, mesh, pseudos, folder, text)
 
     def _mesh(self, atoms: Atoms) -> tuple[int, int, int]:
@@ -169,6 +194,11 @@ class EspressoInputGenerator(InputGenerator):
             electrons["mixing_beta"] = _ATOM_MIXING_BETA
             if total_moment:
                 system["tot_magnetization"] = total_moment
+        system |= isolation(atoms, self.assume_isolated)
+        if self.correct_dipole:
+            dipole = dipole_correction(atoms)
+            control |= dipole.get("control", {})
+            system |= dipole.get("system", {})
         defaults = {"control": control, "system": system, "electrons": electrons}
         return _merge(defaults, self.user_settings, dual=density / wave)
 
@@ -235,6 +265,12 @@ def _merge(
         for section in _SECTIONS
         if section in defaults or section in lowered
     }
+
+
+def _species(text: str) -> list[str]:
+    """Read the names of the species, in their order, from an input file."""
+    block = re.search(r"ATOMIC_SPECIES\n((?:\S.*\n)+)", text)
+    return [line.split()[0] for line in block.group(1).splitlines()] if block else []
 
 
 def _render(

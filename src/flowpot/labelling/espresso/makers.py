@@ -48,6 +48,13 @@ class EspressoStaticMaker(Maker):
         Starting moment per element (Bohr magnetons), where the structure has none of
         its own; any that is not zero makes the calculation spin-polarised. Isolated
         atoms get their ground state's by themselves.
+    assume_isolated
+        None, ``"auto"`` (molecules: Martyna-Tuckerman; slabs: 2D cutoff) or a value of
+        pw.x's key: how periodic images of frames not fully periodic are removed.
+    correct_dipole
+        Whether slabs get a dipole correction.
+    hubbard
+        U of each manifold (eV), for example ``{"Ni-3d": 6.0}``.
     walltime
         Seconds that one run of pw.x gets; None for no limit.
     min_distance_fraction
@@ -77,6 +84,9 @@ class EspressoStaticMaker(Maker):
     user_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     kspacing: float | None = None
     magnetic_moments: dict[str, float] = field(default_factory=dict)
+    assume_isolated: str | None = None
+    correct_dipole: bool = False
+    hubbard: dict[str, float] = field(default_factory=dict)
     walltime: float | None = None
     min_distance_fraction: float = 0.5
     keep_scratch: bool = False
@@ -160,6 +170,9 @@ class EspressoStaticMaker(Maker):
             user_settings=self.user_settings,
             kspacing=self.kspacing,
             magnetic_moments=self.magnetic_moments,
+            assume_isolated=self.assume_isolated,
+            correct_dipole=self.correct_dipole,
+            hubbard=self.hubbard,
         )
 
     def engine(self) -> EspressoEngine:

@@ -4,9 +4,13 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from flowpot.labelling.espresso.inputs import INPUT_FILE
+from flowpot.labelling.espresso.outputs import read_report
 from flowpot.labelling.espresso.pseudos import PseudoFamily, get_family
-from flowpot.labelling.espresso.run import PwCommand
+from flowpot.labelling.espresso.run import PwCommand, run_pw
 from flowpot.settings import get_settings
+
+_VERSION_TIMEOUT = 60.0  # s
 
 
 class PreflightError(RuntimeError):
@@ -62,6 +66,26 @@ def check_command() -> PwCommand:
             "conda-forge), or set FLOWPOT_PW_CMD to how pw.x is started on this machine"
         )
     return command
+
+
+def ask_version(folder: Path) -> str:
+    """
+    Ask pw.x for its version: it states it before it reads its input.
+
+    Raises
+    ------
+    PreflightError
+        Where it does not.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as empty:
+        (Path(empty) / INPUT_FILE).touch()
+        run_pw(Path(empty), check_command().argv, timeout=_VERSION_TIMEOUT)
+        version = read_report(Path(empty)).version
+    if version is None:
+        raise PreflightError(
+            "pw.x does not state its version: is FLOWPOT_PW_CMD a Quantum ESPRESSO?"
+        )
+    return version
 
 
 def check_writable(folder: Path) -> None:

@@ -1,0 +1,193 @@
+"""Pseudopotential families on this machine: list, check, download."""
+
+import hashlib
+import tarfile
+import tempfile
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from urllib.error import HTTPError
+
+from flowpot.labelling.espresso.pseudos import PseudoFamily, get_family
+from flowpot.settings import get_settings
+
+_ARCHIVES = {
+    "sssp-1.3-pbe-precision": (
+        "SSSP_1.3.0_PBE_precision.tar.gz",
+        "fde94756886f32ada7bf597547557eb5",
+    ),
+    "sssp-1.3-pbe-efficiency": ("SSSP_1.3.0_PBE_efficiency.tar.gz", None),
+}
+_SOURCE = "https://archive.materialscloud.org/record/file?record_id=1732&filename="
+_CHUNK = 1 << 18
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes there are, and how many there will be where that is known."""
+
+
+@dataclass(frozen=True)
+class FamilyStatus:
+    """
+    What this machine has of a family.
+
+    Parameters
+    ----------
+    name
+        The family.
+    folder
+        Where its files are; None where there are none.
+    n_elements
+        Elements that the family covers.
+    missing, damaged
+        Elements whose file is not there, or is not the right one.
+    """
+
+    name: str
+    folder: Path | None
+    n_elements: int
+    missing: list[str]
+    damaged: list[str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file is there and is the right one."""
+        return not self.missing and not self.damaged
+
+
+def list_families() -> list[str]:
+    """Name the families that flowpot has cutoffs for."""
+    return [*_ARCHIVES, "debian-pbe"]
+
+
+def check_family(family: str | PseudoFamily) -> FamilyStatus:
+    """Compare the files of a family with its table."""
+    family = get_family(family)
+    missing, damaged, folder = [], [], None
+    for element in family.pseudos:
+        try:
+            folder = family.locate([element])
+            family.verify([element])
+        except FileNotFoundError:
+            missing.append(element)
+        except ValueError:
+            damaged.append(element)
+    return FamilyStatus(family.name, folder, len(family.pseudos), missing, damaged)
+
+
+def install_family(
+    name: str,
+    *,
+    folder: Path | str | None = None,
+    url: str | None = None,
+    progress: Progress | None = None,
+) -> FamilyStatus:
+    """
+    Download a family's archive and unpack it.
+
+    Parameters
+    ----------
+    name
+        A family of SSSP.
+    folder
+        Where families are kept. None: ``FLOWPOT_PSEUDO_DIR``.
+    url
+        Another place to take the archive from, such as a mirror.
+    progress
+        Called as bytes arrive.
+
+    Returns
+    -------
+    FamilyStatus
+        Of the family in its folder, ``<folder>/<name>``.
+
+    Raises
+    ------
+    ValueError
+        Where the archive is not what it should be. It is removed: try again.
+    """
+    if name not in _ARCHIVES:
+        raise ValueError(
+            f"family {name!r} has no archive: use one of {', '.join(_ARCHIVES)}"
+        )
+    root = _root(folder)
+    file, md5 = _ARCHIVES[name]
+    archive = root / file
+    root.mkdir(parents=True, exist_ok=True)
+    download(url or _SOURCE + file, archive, progress)
+    if md5 is not None and _md5(archive) != md5:
+        archive.unlink()
+        raise ValueError(
+            f"{file} from {url or _SOURCE + file} is damaged (md5 differs from {md5}): "
+            "it was removed, try again"
+        )
+    target = root / name
+    _unpack(archive, target)
+    archive.unlink()
+    table = get_family(name)
+    return check_family(PseudoFamily(name, str(target), table.pseudos))
+
+
+def download(url: str, path: Path, progress: Progress | None = None) -> None:
+    """
+    Download a file, going on where an earlier attempt ended.
+
+    What has arrived is kept in ``<path>.part`` until all has.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"url is {url!r}: use one of http or https")
+    part = path.with_name(path.name + ".part")
+    there = part.stat().st_size if part.is_file() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={there}-"})  # noqa: S310  the scheme is checked above
+    try:
+        response = urllib.request.urlopen(request, timeout=60)  # noqa: S310
+    except HTTPError as error:
+        if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        part.replace(path)  # nothing is left to send
+        return
+    with response:
+        resumed = response.status == HTTPStatus.PARTIAL_CONTENT
+        there = there if resumed else 0
+        length = response.headers.get("Content-Length")
+        total = None if length is None else there + int(length)
+        with part.open("ab" if resumed else "wb") as file:
+            while chunk := response.read(_CHUNK):
+                file.write(chunk)
+                there += len(chunk)
+                if progress is not None:
+                    progress(there, total)
+    if total is not None and there < total:
+        raise OSError(
+            f"the connection to {url} ended after {there} of {total} bytes: call "
+            "again, it goes on from there"
+        )
+    part.replace(path)
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    """Put an archive's pseudopotentials into a folder, all or none."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
+        with tarfile.open(archive) as tar:
+            tar.extractall(temporary, filter="data")
+        target.mkdir(exist_ok=True)
+        for path in Path(temporary).rglob("*"):
+            if path.suffix.lower() == ".upf":
+                path.replace(target / path.name)
+
+
+def _root(folder: Path | str | None) -> Path:
+    """Give the folder of all families."""
+    chosen = folder or get_settings().PSEUDO_DIR
+    if chosen is None:
+        raise ValueError("set FLOWPOT_PSEUDO_DIR to the folder of your families first")
+    return Path(chosen).expanduser()
+
+
+def _md5(path: Path) -> str:
+    """Give the checksum of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(
+            file, lambda: hashlib.md5(usedforsecurity=False)
+        ).hexdigest()

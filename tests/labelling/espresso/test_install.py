@@ -1,0 +1,134 @@
+"""Families are downloaded from a real server, on this machine."""
+
+import io
+import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from flowpot.labelling.espresso import (
+    PseudoFamily,
+    check_family,
+    get_family,
+    install_family,
+    list_families,
+)
+from flowpot.labelling.espresso.install import download
+
+
+class RangeHandler(SimpleHTTPRequestHandler):
+    """Serves files, from where the client wants them on."""
+
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        content = path.read_bytes()
+        start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+        if start and start >= len(content):
+            self.send_error(416)
+            return
+        self.server.starts.append(start)
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        self.wfile.write(content[start:])
+
+    def log_message(self, *args):
+        """Keep quiet."""
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server of the folder `served`."""
+    (tmp_path / "served").mkdir()
+    handler = partial(RangeHandler, directory=tmp_path / "served")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        httpd.starts = []
+        httpd.url = f"http://127.0.0.1:{httpd.server_port}"
+        thread = threading.Thread(target=httpd.serve_forever)
+        thread.start()
+        yield httpd
+        httpd.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def archive(tmp_path, server) -> str:
+    """An archive with one file of the name that SSSP gives silicon's; its URL."""
+    name = get_family("sssp-1.3-pbe-efficiency").pseudos["Si"]["filename"]
+    with tarfile.open(tmp_path / "served" / "sssp.tar.gz", "w:gz") as tar:
+        for member, content in ((name, b"<UPF/>" * 200_000), ("notes.txt", b"x")):
+            entry = tarfile.TarInfo(f"SSSP/{member}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return f"{server.url}/sssp.tar.gz"
+
+
+def test_a_family_is_installed_and_checked(archive, tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWPOT_PSEUDO_DIR", str(tmp_path / "pseudos"))
+    seen = []
+    status = install_family(
+        "sssp-1.3-pbe-efficiency",
+        url=archive,
+        progress=lambda there, total: seen.append((there, total)),
+    )
+    assert seen[-1][0] == seen[-1][1] > 0
+    folder = tmp_path / "pseudos" / "sssp-1.3-pbe-efficiency"
+    assert len(list(folder.iterdir())) == 1  # the pseudopotential, not the notes
+    assert not list(folder.parent.glob("*.tar.gz*"))
+    assert status.damaged == ["Si"]  # it is there, and not the one of the table
+    assert len(status.missing) == status.n_elements - 1
+    assert not status.complete
+    found = get_family("sssp-1.3-pbe-efficiency").locate(["Si"])
+    assert found == folder.resolve()
+
+
+def test_a_damaged_archive_is_removed(archive, tmp_path):
+    with pytest.raises(ValueError, match=r"is damaged.*try again"):
+        install_family("sssp-1.3-pbe-precision", url=archive, folder=tmp_path / "p")
+    assert list((tmp_path / "p").iterdir()) == []
+
+
+def test_a_download_goes_on_where_it_ended(server, tmp_path):
+    content = bytes(range(256)) * 4000
+    (tmp_path / "served" / "data").write_bytes(content)
+    target = tmp_path / "data"
+    (tmp_path / "data.part").write_bytes(content[:300_000])
+    download(f"{server.url}/data", target)
+    assert target.read_bytes() == content
+    assert server.starts == [300_000]
+    assert not (tmp_path / "data.part").exists()
+
+    (tmp_path / "data.part").write_bytes(content)  # killed before the last rename
+    target.unlink()
+    download(f"{server.url}/data", target)
+    assert target.read_bytes() == content
+
+
+def test_debian_is_complete_and_others_are_reported(tmp_path):
+    assert check_family("debian-pbe").complete
+    assert set(list_families()) == {
+        "sssp-1.3-pbe-precision",
+        "sssp-1.3-pbe-efficiency",
+        "debian-pbe",
+    }
+    nowhere = PseudoFamily(
+        "mine", str(tmp_path), {"Si": {"filename": "a", "ecutwfc": 1, "ecutrho": 4}}
+    )
+    assert check_family(nowhere).missing == ["Si"]
+
+
+def test_what_cannot_be_installed(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="'debian-pbe' has no archive"):
+        install_family("debian-pbe", folder=tmp_path)
+    monkeypatch.delenv("FLOWPOT_PSEUDO_DIR", raising=False)
+    monkeypatch.setenv("FLOWPOT_CONFIG_FILE", str(tmp_path / "none.yaml"))
+    with pytest.raises(ValueError, match="set FLOWPOT_PSEUDO_DIR"):
+        install_family("sssp-1.3-pbe-precision")
+    with pytest.raises(ValueError, match="use one of http"):
+        download("file:///etc/passwd", tmp_path / "x")
