@@ -83,7 +83,7 @@ def silicon_campaign(seed: int = 0) -> ActiveLearningMaker:
                 limits=SanityLimits(volume=(0.6, 1.7)),
                 processes=CORES,
             ),
-            n_starts=4,
+            n_starts=3,
             temperatures=(300.0, 900.0),
             pressures=(0.0, 50.0),
             sampling="grid",

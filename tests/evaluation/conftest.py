@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+
 from flowpot.dataset import Dataset
 from flowpot.evaluation import CommitteePrediction
+from flowpot.potentials import Potential, Prediction
 
 
 def symmetric(tensors):
@@ -66,3 +70,68 @@ def make_frames():
 @pytest.fixture
 def make_prediction():
     return spread_around
+
+
+class ScaledEMT(Potential):
+    """
+    ASE's EMT times a factor: a committee of them errs in a way that is known.
+
+    With factors 1 + d, disagreement is std(d) and error |mean(d)| of the same quantity.
+    """
+
+    backend = "emt"
+    device = "cpu"
+    species = ("Cu",)
+    cutoff = 5.0
+    graph_key = "emt"
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def build_graph(self, geometry):
+        found = []
+        for i, cell in enumerate(geometry.cell):
+            atoms = slice(*geometry.offsets[i : i + 2])
+            frame = Atoms(
+                geometry.numbers[atoms],
+                geometry.positions[atoms],
+                cell=cell,
+                pbc=geometry.pbc[i],
+                calculator=EMT(),
+            )
+            stress = frame.get_stress(voigt=False)
+            found.append((frame.get_potential_energy(), frame.get_forces(), stress))
+        return found
+
+    def evaluate_graph(self, graph):
+        energy, forces, stress = zip(*graph, strict=True)
+        return Prediction(
+            self.factor * np.array(energy),
+            self.factor * np.concatenate(forces),
+            self.factor * np.array(stress),
+        )
+
+
+@pytest.fixture
+def committee():
+    """Factors whose deviations have mean 0.1 and standard deviation 0.05."""
+    return [ScaledEMT(1 + d) for d in (0.05, 0.15)]
+
+
+@pytest.fixture
+def copper():
+    """Give n rattled copper cells, labelled by EMT."""
+
+    def make(n, seed, stdev=0.1, **info) -> Dataset:
+        frames = []
+        for i in range(n):
+            atoms = bulk("Cu", cubic=True)
+            atoms.rattle(stdev * (i + 1) / n, seed=seed + i)
+            atoms.calc = EMT()
+            atoms.get_stress()
+            frames.append(atoms)
+        return Dataset.from_atoms(frames).with_info(
+            **{name: np.full(n, value, object) for name, value in info.items()}
+        )
+
+    return make

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from flowpot.evaluation import calibrate
 from flowpot.evaluation.tolerance import check_tolerance
 

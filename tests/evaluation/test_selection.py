@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from flowpot.evaluation import SelectionRules, audit, calibrate, select
 
 

@@ -1,0 +1,155 @@
+"""The table, the figures and the progress say what the documents say."""
+
+import io
+
+import numpy as np
+import pytest
+from jobflow import Flow, Response, job
+from rich.console import Console
+
+from flowpot.campaign import CampaignDoc, IterationDoc
+from flowpot.dataset import Dataset
+from flowpot.evaluation import CommitteePrediction, calibrate
+from flowpot.report import (
+    ProgressLog,
+    campaign_table,
+    plot_calibration,
+    plot_parity,
+    plot_rmse,
+    save_figures,
+)
+
+
+@pytest.fixture
+def evidence():
+    error = np.linspace(0.01, 0.3, 40)
+    return {
+        f"{kind}_{name}": factor * error
+        for kind, factor in (("error", 1), ("disagreement", 0.5))
+        for name in ("energy", "forces", "stress")
+    }
+
+
+@pytest.fixture
+def doc(evidence):
+    fits = calibrate(
+        {"forces": evidence["disagreement_forces"]},
+        {"forces": evidence["error_forces"]},
+        {"forces": 0.1},
+        origin="40 held-out frames",
+    )
+    turns = [
+        IterationDoc(
+            iteration=i,
+            n_labelled=40,
+            n_failed=2,
+            n_dataset=40 * i,
+            metrics={"train": {"forces": 0.1 / i}, "test": {"forces": 0.3 / i}},
+            calibration=fits,
+            n_explored=200,
+            n_over=17,
+            n_wrecked=1,
+            n_selected=12,
+            n_audit=5,
+            halted={"volume": 3},
+            seconds={"labelling": 123.4, "training": 56.0},
+        )
+        for i in (1, 2)
+    ]
+    return CampaignDoc(
+        name="silicon",
+        uuid="u",
+        seed=0,
+        stop_kind="max_iterations",
+        stop_reason="max_iterations: 2 of 2",
+        iterations=turns,
+    )
+
+
+def test_the_table_has_a_column_an_iteration_and_the_numbers(doc):
+    stream = io.StringIO()
+    Console(file=stream, width=160).print(campaign_table(doc))
+    said = stream.getvalue()
+    assert "40 (2)" in said
+    assert "100 / - / 300" in said  # meV/A, train / val / test
+    assert "50 / - / 150" in said
+    assert "0.50 [0.50, 0.50]" in said
+    assert "40 held-out frames" in said
+    assert "12 + 5" in said
+    assert "123" in said
+
+
+def test_a_stage_that_was_left_out_is_a_dash(doc):
+    doc.iterations[0] = IterationDoc(iteration=1, n_labelled=3, n_failed=0)
+    stream = io.StringIO()
+    Console(file=stream, width=160).print(campaign_table(doc))
+    assert "3 (0)" in stream.getvalue()
+    assert " - " in stream.getvalue()
+
+
+def test_rmse_is_drawn_against_iteration(doc):
+    forces = plot_rmse(doc).axes[1]
+    lines = {line.get_label(): line.get_xydata().tolist() for line in forces.lines}
+    assert lines["train"] == [[1, 100], [2, 50]]
+    assert lines["test"] == [[1, 300], [2, 150]]
+    assert lines["val"] == []
+
+
+def test_calibration_is_drawn_with_fit_and_thresholds(doc, evidence):
+    figure = plot_calibration(evidence, doc.iterations[0].calibration)
+    forces = figure.axes[1]
+    points = forces.lines[0].get_xydata()
+    assert points[:, 1] == pytest.approx(0.5 * points[:, 0])
+    verticals = [line.get_xdata()[0] for line in forces.lines[2:3]]
+    assert verticals == [pytest.approx(100)]  # the tolerance, in meV/A
+    assert "slope 0.50, n 40" in forces.get_title()
+    assert figure.axes[0].lines[:] == []  # energy was not calibrated
+
+
+def test_parity_draws_every_set_per_atom(silicon, tmp_path):
+    frames = Dataset.from_atoms([silicon] * 3).with_info(
+        split=np.array(["train", "val", "test"], object)
+    )
+    labelled = frames.with_labels(
+        energy=np.full(3, -8.0), forces=np.zeros((24, 3)), stress=np.zeros((3, 3, 3))
+    )
+    prediction = CommitteePrediction(
+        energy=np.full((2, 3), -16.0),
+        forces=np.ones((2, 24, 3)),
+        stress=np.zeros((2, 3, 3, 3)),
+    )
+    figure = plot_parity(labelled, prediction)
+    energy, forces, _ = figure.axes
+    assert energy.lines[0].get_xydata().tolist() == [[-1.0, -2.0]]
+    assert len(forces.lines[0].get_xydata()) == 24
+    (path,) = save_figures({"parity": figure}, tmp_path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@job
+def step():
+    return 1
+
+
+def test_progress_counts_the_jobs_that_a_campaign_appends():
+    stream = io.StringIO()
+    log = ProgressLog(Console(file=stream, width=100))
+    plan, *labels = [step() for _ in range(4)]
+    plan.name = "plan labels"
+    for each in labels:
+        each.name = "qe static"
+    for each in (plan, *labels):
+        each.metadata = {"iteration": 1}
+    log.watch("started", plan, None)
+    log.watch("finished", plan, Response(replace=Flow(labels)))
+    log.watch("reused", labels[0], Response())
+    log.watch("started", labels[1], None)
+    log.watch("finished", labels[1], Response())
+    said = [" ".join(line.split()[1:]) for line in stream.getvalue().splitlines()]
+    assert said == [
+        "iteration 1 plan labels 1 of 1 ...",
+        "iteration 1 plan labels 1 of 1 done",
+        "iteration 1 qe static 2 of 3 ...",
+        "iteration 1 qe static 2 of 3 done",
+    ]
+    assert log.reused == 1
