@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk, molecule
+from ase.build import bulk, graphene, molecule
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 from pymatgen.core import Molecule, Structure
@@ -108,6 +108,15 @@ def test_repeated_inputs_and_repeated_frames_count_once(silicon):
 def test_an_input_that_is_an_isolated_atom_is_one():
     made = augment([Atoms("H"), isolated_atoms(["O"])[0]], [])
     assert made.counts == {"isolated_atom": 2}
+
+
+def test_vacuum_that_is_called_periodic_is_pointed_out():
+    """Structures of pymatgen are periodic unless told otherwise."""
+    sheet = graphene(vacuum=8)
+    sheet.pbc = True
+    notes = augment(sheet, []).notes
+    assert "periodic along cell vectors [2] but empty there" in notes[0]
+    assert not augment([graphene(), bulk("Si"), bulk("Cu")], []).notes
 
 
 def test_isolated_atoms_are_one_an_element():

@@ -41,6 +41,7 @@ def test_strain_and_magnitudes_are_uniform_in_the_very_frames():
     frames = made.frames
     strains = frames.info["strain"]
     assert made.rejected == {}
+    assert made.turned > 0
     assert kstest(strains, "uniform", args=(-0.2, 0.8)).pvalue > 0.01
     sites = crystal.positions[None] * (1 + strains)[:, None, None]
     moves = frames.positions.reshape(sites.shape) - sites

@@ -50,9 +50,12 @@ def test_another_jobs_document_can_be_augmented(clean_dir, jobstore, silicon):
     first = AugmentationMaker(
         supercell=None, distortion=None, clusters=None, slabs=None, isolated_atoms=False
     ).make(silicon)
-    second = AugmentationMaker.preset("smoke").make(first.output)
-    responses = run_locally(Flow([first, second]), store=jobstore, ensure_success=True)
-    assert responses[second.uuid][1].output.counts["distorted"] == 18
+    maker = AugmentationMaker.preset("smoke")
+    jobs = [maker.make(first.output), maker.make([first.output, bulk("Ge")])]
+    flow = Flow([first, *jobs])
+    responses = run_locally(flow, store=jobstore, ensure_success=True)
+    made = [responses[job.uuid][1].output.counts["distorted"] for job in jobs]
+    assert made == [18, 36]
 
 
 def test_same_seed_same_dataset(clean_dir, jobstore, silicon):

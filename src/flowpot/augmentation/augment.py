@@ -20,7 +20,7 @@ from flowpot.augmentation.isolated import isolated_atoms
 from flowpot.augmentation.neighbours import closest_contact
 from flowpot.augmentation.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
-from flowpot.augmentation.vacuum import add_vacuum, open_cells
+from flowpot.augmentation.vacuum import add_vacuum, empty_directions, open_cells
 from flowpot.augmentation.validation import at_least, one_of, positive
 from flowpot.dataset import Dataset
 
@@ -37,6 +37,8 @@ class Augmented:
     rejected
         Frames thrown away: by generator those whose atoms were too close, and those
         identical to another as ``duplicate``.
+    turned
+        Displacements turned in another direction to keep atoms apart.
     notes
         What could not be made, and why.
     n_inputs
@@ -45,6 +47,7 @@ class Augmented:
 
     frames: Dataset
     rejected: dict[str, int] = field(default_factory=dict)
+    turned: int = 0
     notes: tuple[str, ...] = ()
     n_inputs: int = 0
 
@@ -153,9 +156,15 @@ def prepare_inputs(
     positive(vacuum=vacuum)
     at_least(0, min_distance=min_distance, seed=seed)
     dataset = checked_structures(structures, min_distance)
-    parents = []
+    parents, notes = [], []
     for number, atoms in enumerate(dataset):
         cell = add_vacuum(_bare(atoms), vacuum)
+        if cell.pbc.any() and len(empty := empty_directions(cell)):
+            notes.append(
+                f"{_label(number, atoms)}: periodic along cell vectors {empty} but "
+                "empty there: strained and repeated as a crystal; if that is vacuum, "
+                "set its pbc to False"
+            )
         parents.append(
             Parent(
                 cell=cell,
@@ -165,7 +174,9 @@ def prepare_inputs(
             )
         )
     species = [chemical_symbols[z] for z in np.unique(dataset.numbers)]
-    return Inputs(tuple(parents), tuple(species), seed, vacuum, min_distance)
+    return Inputs(
+        tuple(parents), tuple(species), seed, vacuum, min_distance, tuple(notes)
+    )
 
 
 def checked_structures(structures: Any, min_distance: float) -> Dataset:
@@ -227,7 +238,7 @@ def _joined(batches: Sequence[Batch], inputs: Inputs) -> Augmented:
     rejected: Counter[str] = Counter()
     for batch in batches:
         rejected[batch.source[0]] += batch.rejected
-    notes = tuple(note for batch in batches for note in batch.notes)
+    notes = (*inputs.notes, *(note for batch in batches for note in batch.notes))
     made = [batch.frames for batch in batches if len(batch.frames)]
     if not made:
         raise ValueError(
@@ -238,7 +249,8 @@ def _joined(batches: Sequence[Batch], inputs: Inputs) -> Augmented:
     frames = joined.deduplicate()
     rejected["duplicate"] = len(joined) - len(frames)
     counted = {kind: n for kind, n in rejected.items() if n}
-    return Augmented(frames, counted, notes, len(inputs.parents))
+    turned = sum(batch.turned for batch in batches)
+    return Augmented(frames, counted, turned, notes, len(inputs.parents))
 
 
 def with_vacuum(dataset: Dataset, vacuum: float) -> Dataset:

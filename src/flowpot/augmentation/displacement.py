@@ -54,7 +54,7 @@ def distort(
     radii = covalent_radii[atoms.numbers]
     pairs = find_pairs(atoms, min_distance * 2 * radii.max() + 2 * reach.max()).half()
     floors = min_distance * (radii[pairs.first] + radii[pairs.second])
-    moves, apart = keep_apart(
+    moves, apart, _ = keep_apart(
         random_displacements(reach[None], rng),
         pairs.vectors[None],
         (pairs.first, pairs.second),
@@ -109,7 +109,7 @@ def keep_apart(
     ends: tuple[NDArray[np.int64], NDArray[np.int64]],
     floors: NDArray[np.float64],
     rng: np.random.Generator,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], int]:
     """
     Turn displacements that bring atoms too close.
 
@@ -132,28 +132,31 @@ def keep_apart(
     Returns
     -------
     tuple
-        The displacements, and whether each frame keeps all its pairs apart, (n,).
+        The displacements, whether each frame keeps all its pairs apart, (n,), and how
+        many displacements were turned.
     """
     first, second = ends
     moves = moves.copy()
     floors = np.broadcast_to(floors, vectors.shape[:2])
     frames = np.arange(len(moves))
+    turned = 0
     for _ in range(_TURNS):
         shifted = vectors[frames] + moves[frames][:, second] - moves[frames][:, first]
         close = (shifted**2).sum(axis=2) < floors[frames] ** 2
         which, pair = np.nonzero(close)
         if not len(which):
-            return moves, np.ones(len(moves), dtype=bool)
+            return moves, np.ones(len(moves), dtype=bool), turned
         # One end of each pair: turning both would disturb twice as many others.
         end = np.where(rng.integers(2, size=len(pair)), first[pair], second[pair])
         atoms = np.zeros(moves.shape[:2], dtype=bool)
         atoms[frames[which], end] = True
         lengths = np.linalg.norm(moves[atoms], axis=1)
         moves[atoms] = lengths[:, None] * random_directions(lengths.shape, rng)
+        turned += len(lengths)
         frames = np.unique(frames[which])
     apart = np.ones(len(moves), dtype=bool)
     apart[frames] = False
-    return moves, apart
+    return moves, apart, turned
 
 
 def movable(atoms: Atoms, nearest: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -132,7 +132,7 @@ def distorted(
         columns = (info or {}).items()
         frames = frames.with_info(**{k: [v[i] for i in kept] for k, v in columns})
     labelled = tuple(f"{parent.label}: {note}" for note in notes)
-    return Batch(frames, rejected=drawn.rejected, notes=labelled)
+    return Batch(frames, rejected=drawn.rejected, turned=drawn.turned, notes=labelled)
 
 
 def _defective(

@@ -19,6 +19,9 @@ class AugmentationDoc(StageDoc):
         description="frames drawn and thrown away, by generator (atoms too close), and "
         "as `duplicate` (identical to another frame)"
     )
+    turned: int = Field(
+        0, description="displacements turned in another direction, to keep atoms apart"
+    )
     notes: list[str] = Field(
         default_factory=list, description="what could not be made, and why"
     )

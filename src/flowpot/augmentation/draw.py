@@ -41,11 +41,14 @@ class Drawn:
         Which of the frames asked for they are.
     rejected
         How many were thrown away.
+    turned
+        How many displacements were turned, in all frames drawn.
     """
 
     frames: Dataset
     slots: NDArray[np.int64]
     rejected: int
+    turned: int
 
 
 def draw_frames(
@@ -78,24 +81,25 @@ def draw_frames(
     size = max(1, _CHUNK // len(atoms))
     made: list[Dataset] = []
     slots: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-    rejected = 0
+    rejected = turned = 0
     for start in range(0, len(defective), size):
         waiting = np.arange(start, min(start + size, len(defective)))
         for _ in range(_ROUNDS):
             if not len(waiting):
                 break
-            frames, apart = draw.frames(numbers[waiting], defective[waiting])
+            frames, apart, turns = draw.frames(numbers[waiting], defective[waiting])
             dataset = frames.dataset()
             made.append(dataset if apart.all() else dataset[apart])
             slots.append(waiting[apart])
             waiting = waiting[~apart]
             rejected += len(waiting)
+            turned += turns
     taken = np.concatenate(slots)
     order = np.argsort(taken, kind="stable")
     frames_made = Dataset.concatenate(made)
     if (np.diff(taken) < 0).any():
         frames_made = frames_made[order]
-    return Drawn(frames_made, taken[order], rejected)
+    return Drawn(frames_made, taken[order], rejected, turned)
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,8 @@ class _Draw:
 
     def frames(
         self, numbers: NDArray[np.int64], defective: NDArray[np.bool_]
-    ) -> tuple[Frames, NDArray[np.bool_]]:
-        """Draw a frame for each slot, and say which keep their atoms apart."""
+    ) -> tuple[Frames, NDArray[np.bool_], int]:
+        """Draw a frame for each slot, say which are sane, count what was turned."""
         atoms, plan = self.atoms, self.plan
         n = len(defective)
         amounts, modes, gradients = self._strains(n)
@@ -118,7 +122,7 @@ class _Draw:
         present[defective] = present_atoms(
             int(defective.sum()), len(atoms), plan.n_vacancies, self.rng
         )
-        moves, apart = self._moves(gradients, numbers, present)
+        moves, apart, turned = self._moves(gradients, numbers, present)
         types = np.where(
             defective, "vacancy", "distorted" if plan.fraction else "strained"
         )
@@ -132,7 +136,7 @@ class _Draw:
         strained = atoms.positions @ gradients.transpose(0, 2, 1)
         cell = np.array(atoms.cell) @ gradients.transpose(0, 2, 1)
         frames = Frames(numbers, strained + moves, cell, atoms.pbc, info, present)
-        return frames, apart
+        return frames, apart, turned
 
     def _strains(
         self, n: int
@@ -156,7 +160,7 @@ class _Draw:
         gradients: NDArray[np.float64],
         numbers: NDArray[np.int64],
         present: NDArray[np.bool_],
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], int]:
         """Draw displacements, turned where atoms came too close."""
         radii = covalent_radii[numbers]
         pairs = self._pairs(gradients, radii.max())
@@ -172,14 +176,14 @@ class _Draw:
         own = pairs.first == pairs.second
         apart = (lengths[:, own] >= floors[:, own]).all(axis=1)
         half = pairs.first < pairs.second
-        moves, separate = keep_apart(
+        moves, separate, turned = keep_apart(
             random_displacements(reach, self.rng),
             vectors[:, half],
             (pairs.first[half], pairs.second[half]),
             floors[:, half],
             self.rng,
         )
-        return moves, apart & separate
+        return moves, apart & separate, turned
 
     def _pairs(self, gradients: NDArray[np.float64], radius: float) -> Pairs:
         """Find every pair that strain and displacements may bring together."""

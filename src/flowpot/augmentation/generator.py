@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -56,6 +56,8 @@ class Inputs:
     min_distance
         Shortest distance allowed between two atoms, as a fraction of the sum of their
         covalent radii.
+    notes
+        What is odd about the inputs.
     """
 
     parents: tuple[Parent, ...]
@@ -63,6 +65,7 @@ class Inputs:
     seed: int
     vacuum: float
     min_distance: float
+    notes: tuple[str, ...] = ()
 
     def rng(self, *path: str | int) -> np.random.Generator:
         """Give a Generator that depends on the seed and the path, on nothing else."""
@@ -82,6 +85,8 @@ class Batch:
         Generator and parent: where randomness that follows is derived from.
     rejected
         How many frames were drawn and thrown away, for atoms too close.
+    turned
+        How many displacements were turned to keep atoms apart.
     notes
         What could not be made, and why.
     """
@@ -89,6 +94,7 @@ class Batch:
     frames: Dataset
     source: tuple[str, ...] = ()
     rejected: int = 0
+    turned: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -114,7 +120,7 @@ class ParentGenerator(Generator):
             frames = made.frames
             if len(frames):
                 frames = frames.with_info(parent=parent.fingerprint)
-            yield Batch(frames, source, made.rejected, made.notes)
+            yield replace(made, frames=frames, source=source)
 
     @abstractmethod
     def from_parent(

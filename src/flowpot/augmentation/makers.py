@@ -138,10 +138,18 @@ class AugmentationMaker(Maker):
         seed
             The stage's seed: the same gives the same frames.
         """
-        if not isinstance(structures, OutputReference):
-            dataset = checked_structures(structures, self.min_distance)
-            structures = dataset.to_artifact("structures.h5")
-        return self.augment(structures, seed=seed)
+        return self.augment(self._portable(structures), seed=seed)
+
+    def _portable(self, structures: Any) -> Any:
+        """Turn what is at hand into an Artifact; references wait for their jobs."""
+        if isinstance(structures, OutputReference):
+            return structures
+        if isinstance(structures, list | tuple) and any(
+            isinstance(each, OutputReference) for each in structures
+        ):
+            return [self._portable(each) for each in structures]
+        dataset = checked_structures(structures, self.min_distance)
+        return dataset.to_artifact("structures.h5")
 
     @stage_job(AugmentationDoc)
     def augment(self, structures: Any, *, seed: int = 0) -> AugmentationDoc:
@@ -167,6 +175,7 @@ class AugmentationMaker(Maker):
             species=made.species,
             counts=made.counts,
             rejected=made.rejected,
+            turned=made.turned,
             notes=list(made.notes),
             seed=seed,
             seconds=perf_counter() - start,

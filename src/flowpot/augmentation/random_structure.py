@@ -111,7 +111,7 @@ class RandomStructures(Generator):
     kind: ClassVar[str] = "random_structure"
 
     def __post_init__(self) -> None:
-        """Check the parameters, and that PyXtal is there."""
+        """Check the parameters."""
         at_least(1, n_frames=self.n_frames, max_atoms=self.max_atoms)
         object.__setattr__(self, "dimensions", tuple(self.dimensions))
         object.__setattr__(self, "volume_factor", tuple(self.volume_factor))

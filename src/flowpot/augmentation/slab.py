@@ -18,12 +18,10 @@ from flowpot.augmentation.generator import (
     dataset_of,
 )
 from flowpot.augmentation.supercell import supercell
-from flowpot.augmentation.vacuum import add_vacuum, widest_gap
+from flowpot.augmentation.vacuum import add_vacuum, empty_directions, widest_gap
 from flowpot.augmentation.validation import at_least, positive
 from flowpot.dataset import Dataset
 
-_GAP = 5.0
-"""A cell with a wider empty layer (A) holds a slab or a molecule, no bulk crystal."""
 _THINNER = 0.8
 _THINNEST = 1.0
 
@@ -149,12 +147,7 @@ def slabs(
 
 def is_bulk(atoms: Atoms) -> bool:
     """Say whether a structure is periodic in three directions and has no vacuum."""
-    if not atoms.pbc.all():
-        return False
-    heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell), axis=0)
-    fractions = atoms.get_scaled_positions(wrap=True)
-    gaps = [max(widest_gap(along)[::2]) for along in fractions.T]
-    return not (np.array(gaps) * heights > _GAP).any() or len(atoms) == 1
+    return bool(atoms.pbc.all()) and not empty_directions(atoms)
 
 
 def open_slab(slab: Slab, vacuum: float) -> Atoms:

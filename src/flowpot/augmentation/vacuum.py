@@ -153,6 +153,33 @@ def widest_gap(fractions: NDArray[np.float64]) -> tuple[float, float, float]:
     return float(gaps[widest]), float(ordered[widest + 1]), float(across)
 
 
+def empty_directions(atoms: Atoms, wider: float = 5.0) -> list[int]:
+    """
+    Find periodic directions that hold vacuum all the same.
+
+    Parameters
+    ----------
+    atoms
+        A cell with a volume.
+    wider
+        Empty layers wider than this (A) are vacuum.
+
+    Returns
+    -------
+    list of int
+        Which cell vectors; none for a single atom, whose images are its neighbours.
+    """
+    if len(atoms) == 1:
+        return []
+    heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell), axis=0)
+    fractions = atoms.get_scaled_positions(wrap=True)
+    return [
+        int(axis)
+        for axis in np.flatnonzero(atoms.pbc)
+        if max(widest_gap(fractions[:, axis])[::2]) * heights[axis] > wider
+    ]
+
+
 def _join_across_boundary(atoms: Atoms) -> None:
     """Bring together what wrapping has put at both ends of an open direction."""
     cell = np.array(atoms.cell)
