@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import orjson
 from ase.data import chemical_symbols
-from ase.io.extxyz import escape, key_val_str_to_dict
+from ase.io.extxyz import key_val_str_to_dict
 from numpy.typing import NDArray
 
 from flowpot.dataset import info, selection
@@ -185,7 +185,7 @@ def text_entry(text: str) -> str:
     if text.startswith(info.JSON_PREFIX):
         return _quoted(text if _is_json(text) else as_json)
     if text.isprintable() and "\\" not in text:
-        written = escape(text)
+        written = _quoted(text)
         read = key_val_str_to_dict(f"x={written}").get("x")
         if isinstance(read, str) and read == text == value_of(text):
             return written

@@ -62,7 +62,7 @@ def _steps(lengths: NDArray[np.float64]) -> NDArray[np.int64]:
     """Count lengths (A) in whole tolerances; -0.0 and 0.0 give the same."""
     scaled = lengths * (1 / TOLERANCE)
     scaled += _SHIFT
-    return np.floor(scaled, out=scaled).astype(np.int64)
+    return np.floor(scaled, out=scaled).astype("<i8")
 
 
 def _raw(array: NDArray[Any]) -> memoryview:
