@@ -20,9 +20,10 @@ ATOM = -100.0
 """Energy of the isolated atom (eV): far from zero, as an electronic structure's is."""
 
 
-def label(atoms, split, config_type="distorted"):
+def label(atoms, split, teacher=None):
     atoms = atoms.copy()
-    atoms.calc = Manybody(**StillingerWeber(Stillinger_Weber_PRB_31_5262_Si))
+    stillinger_weber = StillingerWeber(Stillinger_Weber_PRB_31_5262_Si)
+    atoms.calc = teacher or Manybody(**stillinger_weber)
     results = {
         "energy": atoms.get_potential_energy() + ATOM * len(atoms),
         "forces": atoms.get_forces(),
@@ -30,7 +31,7 @@ def label(atoms, split, config_type="distorted"):
     if atoms.cell.volume > 0:
         results["stress"] = atoms.get_stress()
     atoms.calc = SinglePointCalculator(atoms, **results)
-    atoms.info = {"split": split, "config_type": config_type}
+    atoms.info = {"split": split, "config_type": "distorted"}
     return atoms
 
 

@@ -19,6 +19,7 @@ from flowpot.training.sets import TrainingSets
 FINE_TUNING = ("naive", "replay")
 _NAME = "mace"
 _OPTIONS_FILE = "options.yaml"
+_FILES = ("pt_train_file", "pt_valid_file", "statistics_file")
 _LARGEST_NAMED_CUTOFF = 7.0
 """Vacuum (A) for models that MACE downloads by name: theirs are at most 6 A."""
 _FIXED = {
@@ -143,6 +144,7 @@ class MACETraining(Training):
             periodic_dataset(frames, cutoff).write(run.folder / f"{name}.xyz")
         options |= {
             **_batches(options, sets),
+            **_absolute(options),
             "name": _NAME,
             "seed": run.seed,
             "device": device.split(":")[0],
@@ -295,6 +297,16 @@ def _batches(options: dict[str, Any], sets: TrainingSets) -> dict[str, int]:
         "valid_batch_size": min(
             int(options.get("valid_batch_size", 10)), len(sets.val)
         ),
+    }
+
+
+def _absolute(options: dict[str, Any]) -> dict[str, str]:
+    """Give files among the options by full paths: the program runs elsewhere."""
+    files = {name: options[name] for name in _FILES if options.get(name)}
+    return {
+        name: str(Path(given).resolve())
+        for name, given in files.items()
+        if Path(given).is_file()  # MACE also knows data sets by name
     }
 
 
