@@ -23,7 +23,7 @@ MEMBERS = 4
 
 
 def small_mace(seed):
-    """The model of `flowpot.training.mace.small_hyperparameters`."""
+    """The model of `flowpot.training.mace_options.small_hyperparameters`."""
     from e3nn import o3
 
     torch.manual_seed(seed)

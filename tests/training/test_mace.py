@@ -7,13 +7,13 @@ from ase.build import bulk
 from flowpot.dataset import Dataset
 from flowpot.potentials.geometry import volume_ratio
 from flowpot.training.backend import Run
-from flowpot.training.mace import (
-    MACETraining,
+from flowpot.training.mace import MACETraining
+from flowpot.training.mace_options import (
     check_options,
     default_hyperparameters,
-    periodic_dataset,
     small_hyperparameters,
 )
+from flowpot.training.periodic import periodic_dataset
 from flowpot.training.sets import TrainingSets, is_isolated_atom
 
 

@@ -1,6 +1,5 @@
 """Training with MACE's own program, ``mace_run_train``."""
 
-import difflib
 import json
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,9 +9,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from flowpot.dataset import Artifact, Dataset
-from flowpot.potentials.geometry import periodic_cell, volume_ratio
+from flowpot.dataset import Artifact
 from flowpot.training.backend import Run, Trained, Training, TrainingError
+from flowpot.training.mace_options import check_options, default_hyperparameters
+from flowpot.training.periodic import periodic_dataset
 from flowpot.training.program import Program, find_program
 from flowpot.training.sets import TrainingSets
 
@@ -22,81 +22,6 @@ _OPTIONS_FILE = "options.yaml"
 _FILES = ("pt_train_file", "pt_valid_file", "statistics_file")
 _LARGEST_NAMED_CUTOFF = 7.0
 """Vacuum (A) for models that MACE downloads by name: theirs are at most 6 A."""
-_FIXED = {
-    "name": "the file names are flowpot's",
-    "seed": "give `seed` to make",
-    "device": "set the Maker's field `device`",
-    "train_file": "give `dataset` to make",
-    "valid_file": "give `dataset` to make",
-    "test_file": "give `dataset` to make",
-    "foundation_model": "set the Maker's field `foundation_model`",
-    "multiheads_finetuning": "set the Maker's field `fine_tuning`",
-    "restart_latest": "a killed training is resumed by itself",
-    "config": "give its content as hyperparameters",
-    **dict.fromkeys(
-        ("energy_key", "forces_key", "stress_key"), "labels have flowpot's names"
-    ),
-    **dict.fromkeys(
-        ("work_dir", "log_dir", "model_dir", "checkpoints_dir", "results_dir"),
-        "a training runs in a folder of its own",
-    ),
-}
-
-
-def default_hyperparameters() -> dict[str, Any]:
-    """
-    Give the paper's settings, by ``mace_run_train``'s names; the rest is MACE's.
-
-    Two layers, 4.5 A, batches of 1, up to 500 epochs, exponential moving average,
-    a second stage with more weight on energies: the reference's example and the
-    paper's Methods. ``model: MACE`` leaves the isolated atoms' energies exact, which
-    ``ScaleShiftMACE`` shifts.
-    """
-    return {
-        "model": "MACE",
-        "r_max": 4.5,
-        "num_interactions": 2,
-        "batch_size": 1,
-        "max_num_epochs": 500,
-        "default_dtype": "float64",
-        "loss": "universal",
-        "error_table": "PerAtomRMSEstressvirials",
-        "compute_stress": True,
-        "ema": True,
-        "ema_decay": 0.99,
-        "amsgrad": True,
-        "swa": True,
-        "patience": 1000,
-        "plot": False,
-        "save_cpu": True,
-    }
-
-
-def small_hyperparameters() -> dict[str, Any]:
-    """
-    Give settings for minutes on a laptop: a small model that is still a sane one.
-
-    32 eight-atom cells of silicon train in 11 s on one core (plus MACE's 8 s to start
-    and end), to 4 meV/atom and 0.12 eV/A where forces have a spread of 2 eV/A.
-    """
-    return {
-        **default_hyperparameters(),
-        "hidden_irreps": "16x0e",
-        "max_ell": 2,
-        "correlation": 2,
-        "r_max": 4.2,
-        "batch_size": 5,
-        "max_num_epochs": 40,
-        "lr": 0.02,
-        "scheduler": "ExponentialLR",
-        "lr_scheduler_gamma": 0.94,
-        "ema_decay": 0.95,
-        "energy_weight": 1.0,
-        "forces_weight": 10.0,
-        "stress_weight": 100.0,
-        "default_dtype": "float32",
-        "swa": False,
-    }
 
 
 @dataclass
@@ -189,67 +114,6 @@ class MACETraining(Training):
         if source and Path(source).exists():
             return str(Path(source).resolve())
         return source
-
-
-def check_options(hyperparameters: dict[str, Any]) -> None:
-    """
-    Refuse options that are not mace_run_train's, or that flowpot sets.
-
-    Raises
-    ------
-    ValueError
-        Naming the option, and the nearest one that exists.
-    """
-    from mace.tools import build_default_arg_parser  # noqa: PLC0415, takes seconds
-
-    actions = build_default_arg_parser()._actions  # noqa: SLF001, its only listing
-    known = {o.lstrip("-") for action in actions for o in action.option_strings}
-    for name in hyperparameters:
-        if name in _FIXED:
-            raise ValueError(f"hyperparameters has {name!r}: {_FIXED[name]}")
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise ValueError(
-                f"hyperparameters has {name!r}, which mace_run_train does not know"
-                f"{hint}: `mace_run_train --help` lists its options"
-            )
-
-
-def periodic_dataset(dataset: Dataset, cutoff: float) -> Dataset:
-    """
-    Put frames into fully periodic cells, with the stress of those cells.
-
-    Parameters
-    ----------
-    dataset
-        The frames.
-    cutoff
-        The potential's cutoff, in A.
-
-    Returns
-    -------
-    Dataset
-        Of the metadata only what MACE reads: ``config_type`` and ``config_*``.
-    """
-    cells = np.array(dataset.cell)
-    stress = np.array(dataset.stress)
-    for frame in np.flatnonzero(~dataset.pbc.all(axis=1)):
-        atoms = slice(dataset.offsets[frame], dataset.offsets[frame + 1])
-        cell, pbc = dataset.cell[frame], dataset.pbc[frame]
-        cells[frame] = periodic_cell(dataset.positions[atoms], cell, pbc, cutoff)
-        stress[frame] /= volume_ratio(cells[frame], cell, pbc)
-    return Dataset(
-        numbers=dataset.numbers,
-        positions=dataset.positions,
-        cell=cells,
-        pbc=np.ones_like(dataset.pbc),
-        offsets=dataset.offsets,
-        energy=dataset.energy,
-        forces=dataset.forces,
-        stress=stress,
-        info={k: v for k, v in dataset.info.items() if k.startswith("config_")},
-    )
 
 
 def read_loss_curve(folder: Path) -> dict[str, list[float]]:

@@ -14,7 +14,8 @@ from flowpot.randomness import derive_seed
 from flowpot.training.backend import Training, TrainingError
 from flowpot.training.committee import committee_document
 from flowpot.training.document import MembersDoc, PotentialDoc
-from flowpot.training.mace import MACETraining, small_hyperparameters
+from flowpot.training.mace import MACETraining
+from flowpot.training.mace_options import small_hyperparameters
 from flowpot.training.members import train_members
 from flowpot.training.metatrain import MetatrainTraining
 from flowpot.training.sets import TrainingSets
@@ -132,7 +133,7 @@ class MACETrainingMaker(TrainingMaker):
     ----------
     hyperparameters
         ``mace_run_train``'s options; the rest is
-        `flowpot.training.mace.default_hyperparameters`.
+        `flowpot.training.mace_options.default_hyperparameters`.
     fine_tuning
         ``naive`` or ``replay``: see `flowpot.training.mace.MACETraining`.
 
@@ -154,7 +155,7 @@ class MACETrainingMaker(TrainingMaker):
         Parameters
         ----------
         **hyperparameters
-            They replace those of `flowpot.training.mace.small_hyperparameters`.
+            They replace those of `flowpot.training.mace_options.small_hyperparameters`.
         """
         return cls(hyperparameters={**small_hyperparameters(), **hyperparameters})
 
@@ -307,6 +308,8 @@ def _member(previous: Any, rank: int) -> Any:
     if previous is None:
         return None
     members = previous["members"] if isinstance(previous, dict) else previous.members
+    if isinstance(members, list):  # it may have lost members to failed trainings
+        rank %= len(members)
     return members[rank]
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.training.backend import Run, Trained, Training, TrainingError
-from flowpot.training.mace import periodic_dataset
+from flowpot.training.periodic import periodic_dataset
 from flowpot.training.program import Program, find_program
 from flowpot.training.sets import TrainingSets
 
