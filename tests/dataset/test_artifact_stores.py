@@ -3,13 +3,14 @@
 import json
 import uuid
 
+import bson
 import numpy as np
 import pytest
 from ase.build import bulk
-from jobflow import Flow, JobStore, job, run_locally
+from jobflow import Flow, JobStore, Response, job, run_locally
 from maggma.stores import MemoryStore, MongoURIStore, MontyStore
 from maggma.stores.gridfs import GridFSURIStore
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.jobs import stage_job
@@ -84,3 +85,61 @@ def test_a_dataset_passes_between_jobs(store, root, request, tmp_path, monkeypat
     assert kept is None if root else isinstance(kept, str)
     bare = jobstore.query_one({"uuid": made.uuid}, load=False)
     assert len(json.dumps(bare, default=str)) < 3000
+    if root is None:
+        with pytest.raises(ValidationError, match="load=True"):
+            FramesDoc.model_validate(bare["output"])
+
+
+@stage_job(FramesDoc)
+def label(index):
+    """One labelled shard: 2,000 frames of 100 atoms."""
+    rng = np.random.default_rng(index)
+    n, atoms = 2000, 200_000
+    shard = Dataset(
+        numbers=np.full(atoms, 14),
+        positions=rng.random((atoms, 3)) * 12,
+        cell=np.tile(12 * np.eye(3), (n, 1, 1)),
+        pbc=np.ones((n, 3), bool),
+        offsets=np.arange(n + 1) * 100,
+        energy=rng.normal(size=n),
+        forces=rng.normal(size=(atoms, 3)),
+        stress=np.zeros((n, 3, 3)),
+    )
+    return FramesDoc(dataset=shard.to_artifact(f"shard-{index}.h5"), n_frames=n)
+
+
+@job
+def count(shards):
+    """What training does with a campaign's shards: read them all."""
+    return {"n_frames": len(Dataset.load(shards))}
+
+
+@job
+def iterate(shards, left):
+    """A campaign's loop: label what is new, train on everything, go on."""
+    new = label(left)
+    shards = [*shards, new.output.dataset]
+    jobs = [new, count(shards)]
+    if left > 1:
+        jobs.append(iterate(shards, left - 1))
+    return Response(replace=Flow(jobs, output=jobs[-1].output))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("inline", [True, False])
+def test_twenty_thousand_frames(inline, gridfs, tmp_path, monkeypatch, record_property):
+    """No document grows with the dataset, and no shard is written twice."""
+    if not inline:
+        monkeypatch.setenv("FLOWPOT_ARTIFACT_ROOT", str(tmp_path / "root"))
+    first = iterate([], 10)
+    run_locally(first, store=gridfs, ensure_success=True)
+
+    documents = list(gridfs.query(load=False))
+    counts = [doc["output"]["n_frames"] for doc in documents if doc["name"] == "count"]
+    assert sorted(counts) == list(range(2000, 20001, 2000))
+    largest = max(len(bson.encode(document)) for document in documents)
+    blobs = list(gridfs.additional_stores["data"].query())
+    files = [path for path in tmp_path.rglob("*.h5") if path.is_file()]
+    record_property("largest document (bytes)", largest)
+    assert largest < 100_000
+    assert (len(blobs), len(files)) == ((10, 0) if inline else (0, 10))

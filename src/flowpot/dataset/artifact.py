@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import fsspec
-from pydantic import BaseModel, Field, model_validator
+from fsspec.implementations.local import LocalFileSystem
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from flowpot.dataset.storage import replacing
 from flowpot.settings import get_settings
@@ -34,13 +36,27 @@ class Artifact(BaseModel):
     )
     uri: str | None = Field(None, description="fsspec URL of the content")
 
+    @field_validator("name")
+    @classmethod
+    def _is_a_file_name(cls, name: str) -> str:
+        if not name or Path(name).name != name:
+            raise ValueError(f"name is {name!r}: give a file name, without folders")
+        return name
+
+    @field_validator("blob", mode="before")
+    @classmethod
+    def _is_loaded(cls, blob: Any) -> Any:
+        if isinstance(blob, Mapping):
+            raise ValueError(  # noqa: TRY004: pydantic reports ValueError alone
+                "blob is still in the JobStore's `data` store: read the document with "
+                "load=True"
+            )
+        return blob
+
     @model_validator(mode="after")
     def _has_content(self) -> Self:
         if (self.blob is None) == (self.uri is None):
-            raise ValueError(
-                f"artifact {self.name!r}: give either blob or uri. Where blob was lost "
-                "on reading from a JobStore, read it with load=True"
-            )
+            raise ValueError(f"artifact {self.name!r}: give either blob or uri")
         return self
 
     @classmethod
@@ -77,11 +93,7 @@ class Artifact(BaseModel):
         ValueError
             Where the content is not what the hash says.
         """
-        if self.blob is not None:
-            content = base64.b64decode(self.blob)
-        else:
-            with fsspec.open(self.uri, "rb") as file:
-                content = file.read()
+        content = self._content()
         found = hashlib.sha256(content).hexdigest()
         if found != self.sha256:
             raise ValueError(
@@ -90,6 +102,19 @@ class Artifact(BaseModel):
                 "restore it, or run the job that made it again"
             )
         return content
+
+    def _content(self) -> bytes:
+        if self.uri is None:
+            return base64.b64decode(self.blob or "")
+        try:
+            with fsspec.open(self.uri, "rb") as file:
+                return file.read()
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"artifact {self.name!r} is not at {self.uri}: FLOWPOT_ARTIFACT_ROOT "
+                "must be a place that every worker sees; restore it there, or run the "
+                "job that made it again"
+            ) from error
 
     def to_file(self, path: str | Path) -> Path:
         """
@@ -113,7 +138,7 @@ def _store(root: str, digest: str, name: str, content: bytes) -> str:
     path = f"{folder.rstrip('/')}/{digest[:2]}/{digest}{Path(name).suffix}"
     if not (fs.exists(path) and fs.size(path) == len(content)):
         fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        if "file" in fs.protocol or fs.protocol == "file":
+        if isinstance(fs, LocalFileSystem):
             with replacing(Path(path)) as temporary:
                 temporary.write_bytes(content)
         else:

@@ -81,7 +81,7 @@ def assign_splits(
     is_free = split == _FREE
     counts = np.array([np.sum((split == s) & ~always) for s in range(3)])
     _draw(split, units, _ordered_units(everything, units, is_free, rng), shares, counts)
-    if existing is None:
+    if existing is None and (given == _FREE).any():
         _fill_empty(split, units, is_free, shares, rng)
     split = split[len(known) :]
     sizes = {name: int(np.sum(split == s)) for s, name in enumerate(SPLITS)}
@@ -247,8 +247,6 @@ def _fill_empty(
     empty = [s for s in range(3) if shares[s] > 0 and not (split == s).any()]
     movable = np.unique(units[is_free & (split == 0)])
     fixed = (~is_free & (split == 0)).any()
-    if not len(split) or not is_free.any():
-        return
     spare = len(movable) - (0 if fixed else 1)
     if len(empty) > spare:
         lacking = len(empty) - spare
