@@ -1,5 +1,7 @@
 """The command line."""
 
+import logging
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +15,16 @@ app = typer.Typer(
 
 
 @app.callback()
-def main() -> None:
+def main(
+    *,
+    verbose: Annotated[
+        bool, typer.Option(help="Show what the packages underneath log and warn of.")
+    ] = False,
+) -> None:
     """Machine-learned interatomic potentials by active learning."""
+    if not verbose:
+        warnings.filterwarnings("ignore")
+        logging.disable(logging.WARNING)
 
 
 @app.command()

@@ -90,6 +90,15 @@ def continue_with(
     return Response(output=pending, replace=Flow([*jobs, last]))
 
 
+def jobs_of(flow: Any) -> list[Job]:
+    """List the jobs of a Flow, in any depth; of a Job, itself; of None, none."""
+    if flow is None:
+        return []
+    if isinstance(flow, Job):
+        return [flow]
+    return [job for part in flow.jobs for job in jobs_of(part)]
+
+
 @dataclass(frozen=True)
 class Pointer(MSONable):
     """

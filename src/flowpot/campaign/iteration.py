@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any
 from jobflow import Flow, Job
 
 from flowpot.campaign.state import CampaignState, resolve
+from flowpot.evaluation import EvaluationMaker
+from flowpot.exploration import ExplorationMaker
 from flowpot.jobs import Pointer
+from flowpot.labelling import LabellingMaker
 from flowpot.randomness import derive_seed
+from flowpot.training import CommitteeTrainingMaker
 
 if TYPE_CHECKING:
     from flowpot.campaign.makers import ActiveLearningMaker
@@ -62,17 +66,20 @@ class Iteration:
 
     def build(self) -> None:
         """Add the stages that the campaign has and this turn needs."""
-        if self.maker.labelling is not None and self.state.pending is not None:
-            self._label()
-        if self.maker.training is not None and self.state.shards:
-            self._train()
-        if self.maker.exploration is not None and self.state.committee is not None:
-            explored = self._explore()
-            if self.maker.evaluation is not None:
-                self._evaluate(explored)
+        stages = self.maker
+        if stages.labelling is not None and self.state.pending is not None:
+            self._label(stages.labelling)
+        # A committee that the user gave explores first.
+        is_given = self.state.iteration == 1 and self.state.committee is not None
+        if stages.training is not None and self.state.shards and not is_given:
+            self._train(stages.training)
+        if stages.exploration is not None and self.state.committee is not None:
+            explored = self._explore(stages.exploration)
+            if stages.evaluation is not None:
+                self._evaluate(stages.evaluation, explored)
 
-    def _label(self) -> None:
-        flow = self.maker.labelling.make(
+    def _label(self, labelling: LabellingMaker) -> None:
+        flow = labelling.make(
             resolve(self.state.pending),
             existing=resolve(self.state.shards),
             seed=self._seed("labelling"),
@@ -81,10 +88,8 @@ class Iteration:
         shard = Pointer.to(flow.output.dataset)
         self.state = self.state.with_(pending=None, shards=[*self.state.shards, shard])
 
-    def _train(self) -> None:
-        if self.state.iteration == 1 and self.state.committee is not None:
-            return  # the user's committee explores first
-        flow = self.maker.training.make(
+    def _train(self, training: CommitteeTrainingMaker) -> None:
+        flow = training.make(
             resolve(self.state.shards),
             previous=resolve(self.state.committee),
             seed=self._seed("training"),
@@ -92,18 +97,18 @@ class Iteration:
         self._add("training", flow)
         self.state = self.state.with_(committee=Pointer.to(flow.output))
 
-    def _explore(self) -> Any:
-        flow = self.maker.exploration.make(
+    def _explore(self, exploration: ExplorationMaker) -> Any:
+        flow = exploration.make(
             resolve(self.state.committee),
             resolve(self.state.shards[:1]),
             seed=self._seed("exploration"),
+            calibration=resolve(self.state.calibration),
             iteration=self.state.iteration,
         )
         self._add("exploration", flow)
         return flow.output.dataset
 
-    def _evaluate(self, explored: Any) -> None:
-        evaluation = self.maker.evaluation
+    def _evaluate(self, evaluation: EvaluationMaker, explored: Any) -> None:
         if self.maker.tolerance is not None:
             evaluation = replace(evaluation, tolerance=self.maker.tolerance)
         job = evaluation.make(
@@ -118,6 +123,7 @@ class Iteration:
         output = job.output
         self.state = self.state.with_(
             pending=Pointer.to(output.dataset),
+            calibration=Pointer.to(output.calibration),
             predictions=[*self.state.predictions, Pointer.to(output.predictions)],
             evidence=[*self.state.evidence, Pointer.to(output.evidence)],
         )

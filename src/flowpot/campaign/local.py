@@ -16,6 +16,8 @@ from typing import Any
 from jobflow import Flow, Job, JobStore, Response, run_locally
 from monty.json import MontyDecoder, MontyEncoder
 
+from flowpot.jobs import jobs_of
+
 _KEPT = ("replace", "detour", "addition", "stop_children", "stop_jobflow")
 """What is recorded of a response: its output is in the store already."""
 
@@ -79,8 +81,8 @@ class ResumableRun:
             _remove_empty_folders(jobs)
         return flow
 
-    def _prepare(self, flow: Flow | Job | None) -> None:
-        for job in _jobs_of(flow):
+    def _prepare(self, flow: Any) -> None:
+        for job in jobs_of(flow):
             job.__dict__["run"] = _Resumed(job, self)
 
 
@@ -91,7 +93,7 @@ class _Resumed:
         self.job = job
         self.owner = run
 
-    def __call__(self, store: JobStore, job_dir: Path | None = None) -> Response:
+    def __call__(self, store: JobStore, job_dir: Any = None) -> Response:
         job, owner = self.job, self.owner
         path = owner.folder / "responses" / f"{job.uuid}-{job.index}.json"
         if path.exists():
@@ -105,14 +107,6 @@ class _Resumed:
         for appended in (response.replace, response.detour, response.addition):
             owner._prepare(appended)  # noqa: SLF001 - the two halves of one thing
         return response
-
-
-def _jobs_of(flow: Flow | Job | None) -> list[Job]:
-    if flow is None:
-        return []
-    if isinstance(flow, Job):
-        return [flow]
-    return [job for part in flow.jobs for job in _jobs_of(part)]
 
 
 def _write_json(path: Path, item: Any) -> None:

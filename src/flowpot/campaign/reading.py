@@ -104,8 +104,9 @@ class Campaign:
         models = folder / "models"
         models.mkdir(exist_ok=True)
         for i, member in enumerate(self.committee().members):
-            suffix = Path(member.model.name).suffix
-            member.model.to_file(models / f"member_{i}{suffix}")
+            if member.model is not None:
+                suffix = Path(member.model.name).suffix
+                member.model.to_file(models / f"member_{i}{suffix}")
         return {"dataset": dataset, "models": models}
 
 

@@ -27,6 +27,8 @@ class CampaignState(MSONable):
         Pointers to these fields of earlier evaluations.
     committee
         Pointer to the last CommitteeDoc, or the one given by the user.
+    calibration
+        Pointer to the last evaluation's, for molecular dynamics that is watched.
     history
         IterationDocs of the finished turns, as dictionaries.
     """
@@ -38,6 +40,7 @@ class CampaignState(MSONable):
     predictions: list[Any] = field(default_factory=list)
     evidence: list[Any] = field(default_factory=list)
     committee: Any = None
+    calibration: Any = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def with_(self, **changes: Any) -> "CampaignState":

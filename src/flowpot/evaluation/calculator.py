@@ -1,7 +1,7 @@
 """A committee as an ASE calculator that knows how wrong it is."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -40,7 +40,11 @@ class CommitteeCalculator(Calculator):
     ... # doctest: +SKIP
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "forces", "stress"]
+    implemented_properties = [  # noqa: RUF012 - as ASE declares it
+        "energy",
+        "forces",
+        "stress",
+    ]
 
     def __init__(
         self,

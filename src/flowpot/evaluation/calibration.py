@@ -134,7 +134,7 @@ def _fit(
     min_frames: float,
     rng: np.random.Generator,
 ) -> Calibration:
-    slope = _slope(d, e, w)
+    slope = float(_slope(d, e, w))
     draws = rng.integers(len(d), size=(_N_BOOTSTRAP, len(d)))
     low, high = np.percentile(_slope(d[draws], e[draws], w[draws]), _INTERVAL)
     threshold = slope * tolerance

@@ -64,7 +64,7 @@ class Evidence:
             arrays[f"disagreement_{name}"] = self.disagreement[name]
             arrays[f"error_{name}"] = self.error[name]
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
 
 

@@ -64,7 +64,6 @@ def judge(
     tolerance: Mapping[str, float],
     min_frames: float = 30,
     rules: SelectionRules | None = None,
-    min_distance: float = 0.5,
     max_labels: int | None = None,
     seed: int = 0,
 ) -> Judgement:
@@ -82,6 +81,7 @@ def judge(
     if len(explored) == 0:
         raise ValueError("no explored frame to judge: every MD run failed or was empty")
     members = load_committee(committee)
+    rules = rules or SelectionRules()
     evidence = gather(members, labelled, predictions)
     fits = calibrate(
         evidence.disagreement,
@@ -94,7 +94,7 @@ def judge(
     )
     fits = {name: f if f.trusted else f.widened() for name, f in fits.items()}
 
-    sane = far_apart(explored, min_distance)
+    sane = far_apart(explored, rules.min_distance)
     prediction = evaluate_committee(members, explored)
     spread = disagreement(prediction, explored)
     known = np.isin(explored.fingerprints, labelled.fingerprints)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobflow import Job, Maker
+from jobflow import Maker
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.documents import package_versions
@@ -32,17 +32,13 @@ class EvaluationMaker(Maker):
         Effective number of frames below which a calibration is not trusted, and
         its threshold lowered to the lower bound of its slope.
     rules
-        How many frames are chosen.
-    min_distance
-        Frames with a pair of atoms closer than this fraction of the sum of their
-        covalent radii are insane.
+        Which frames are chosen, and how many.
     """
 
     name: str = "evaluate committee"
     tolerance: dict[str, float] = field(default_factory=default_tolerance)
     min_frames: float = 30
     rules: SelectionRules = field(default_factory=SelectionRules)
-    min_distance: float = 0.5
 
     def __post_init__(self) -> None:
         check_tolerance(self.tolerance)
@@ -57,7 +53,7 @@ class EvaluationMaker(Maker):
         predicted: Sequence[Any] = (),
         max_labels: int | None = None,
         seed: int = 0,
-    ) -> Job:
+    ) -> EvaluationDoc:
         """
         Calibrate on the labelled frames and judge the explored ones.
 
@@ -85,7 +81,6 @@ class EvaluationMaker(Maker):
             tolerance=self.tolerance,
             min_frames=self.min_frames,
             rules=self.rules,
-            min_distance=self.min_distance,
             max_labels=max_labels,
             seed=seed,
         )

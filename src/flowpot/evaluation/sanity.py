@@ -1,6 +1,7 @@
 """Frames that no electronic-structure code should be asked to label."""
 
 import numpy as np
+from ase import Atoms
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 
@@ -26,6 +27,6 @@ def far_apart(dataset: Dataset, fraction: float) -> np.ndarray:
     return np.array([not _too_close(atoms, fraction) for atoms in dataset], dtype=bool)
 
 
-def _too_close(atoms, fraction) -> bool:  # noqa: ANN001
+def _too_close(atoms: Atoms, fraction: float) -> bool:
     radii = fraction * covalent_radii[atoms.numbers]
     return len(neighbor_list("i", atoms, radii)) > 0

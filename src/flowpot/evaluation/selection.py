@@ -25,8 +25,11 @@ class SelectionRules(MSONable):
         When no frame is over threshold the audit takes ``audit_max``: finding
         nothing is a reason to look closer.
     upper_factor
-        A predicted error over this many tolerances marks the wreck of a broken MD
-        run, which is counted and not labelled.
+        A predicted error over this many tolerances, by a calibration that is trusted,
+        marks the wreck of a broken MD run, which is counted and not labelled.
+    min_distance
+        Frames with a pair of atoms closer than this fraction of the sum of their
+        covalent radii are insane.
     """
 
     max_selected: int = 1000
@@ -34,6 +37,7 @@ class SelectionRules(MSONable):
     audit_min: int = 5
     audit_max: int = 50
     upper_factor: float = 20.0
+    min_distance: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 <= self.audit_fraction <= 1:
@@ -107,7 +111,9 @@ def select(
     rules = rules or SelectionRules()
     finite = np.isfinite(disagreement["energy"]) & np.isfinite(disagreement["forces"])
     over = over_threshold(disagreement, calibration)
-    wrecked = finite & over_threshold(disagreement, calibration, rules.upper_factor)
+    # A fit that is not trusted cannot tell a wreck from a poor committee.
+    trusted = {name: fit for name, fit in calibration.items() if fit.trusted}
+    wrecked = finite & over_threshold(disagreement, trusted, rules.upper_factor)
     free = np.ones_like(finite) if candidates is None else np.asarray(candidates, bool)
     pool = np.flatnonzero(finite & over & ~wrecked & free)
     accepted = np.flatnonzero(finite & ~over & free)

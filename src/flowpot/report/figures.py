@@ -25,7 +25,7 @@ def plot_rmse(doc: CampaignDoc) -> Figure:
             points = [
                 (turn.iteration, factor * value)
                 for turn in turns
-                if (value := turn.metrics.get(label, {}).get(name)) is not None
+                if (value := (turn.metrics or {}).get(label, {}).get(name)) is not None
             ]
             axis.plot(*np.array(points).reshape(-1, 2).T, "o-", c=colour, label=label)
         axis.set(xlabel="iteration", ylabel=f"RMSE {name} ({unit})")

@@ -3,8 +3,10 @@
 import time
 from collections import Counter
 
-from jobflow import Flow, Job, Response
+from jobflow import Job, Response
 from rich.console import Console
+
+from flowpot.jobs import jobs_of
 
 
 class ProgressLog:
@@ -39,9 +41,8 @@ class ProgressLog:
 
     def _expect(self, response: Response | None) -> None:
         """Count the jobs that a dynamic job has appended."""
-        for job in _jobs(response.replace if response else None):
-            if job.name != "store_inputs":
-                self.total[job.metadata.get("iteration", 0), job.name] += 1
+        for job in jobs_of(response.replace if response else None):
+            self.total[job.metadata.get("iteration", 0), job.name] += 1
 
     def _say(self, key: tuple[int, str], state: str) -> None:
         iteration, name = key
@@ -53,11 +54,3 @@ class ProgressLog:
             f"{at} of {self.total[key]}  {state}",
             highlight=False,
         )
-
-
-def _jobs(flow: Flow | Job | None) -> list[Job]:
-    if flow is None:
-        return []
-    if isinstance(flow, Job):
-        return [flow]
-    return [job for part in flow.jobs for job in _jobs(part)]

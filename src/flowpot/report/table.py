@@ -5,6 +5,7 @@ from collections.abc import Callable
 from rich.table import Table
 
 from flowpot.campaign.document import CampaignDoc, IterationDoc
+from flowpot.evaluation import Calibration
 
 UNITS = {
     "energy": ("meV/atom", 1e3),
@@ -68,10 +69,7 @@ def _calibration() -> list[tuple[str, Cell]]:
     for name, (unit, factor) in UNITS.items():
         rows += [
             (f"slope {name} [95 %]", _fit(name, _slope)),
-            (
-                f"threshold {name} ({unit})",
-                _fit(name, lambda fit, f=factor: _x(fit.threshold, f)),
-            ),
+            (f"threshold {name} ({unit})", _fit(name, _threshold(factor))),
         ]
     return [
         *rows,
@@ -80,7 +78,7 @@ def _calibration() -> list[tuple[str, Cell]]:
     ]
 
 
-def _fit(name: str, show: Callable) -> Cell:
+def _fit(name: str, show: Callable[[Calibration], str]) -> Cell:
     def cell(turn: IterationDoc) -> str:
         fit = (turn.calibration or {}).get(name)
         return "-" if fit is None else show(fit)
@@ -88,9 +86,13 @@ def _fit(name: str, show: Callable) -> Cell:
     return cell
 
 
-def _slope(fit) -> str:  # noqa: ANN001
+def _slope(fit: Calibration) -> str:
     low, high = fit.slope_interval
     return f"{fit.slope:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _threshold(factor: float) -> Callable[[Calibration], str]:
+    return lambda fit: _x(fit.threshold, factor)
 
 
 def _first(turn: IterationDoc, field: str) -> str:
@@ -119,9 +121,12 @@ def _audit(turn: IterationDoc) -> str:
 
 def _seconds() -> list[tuple[str, Cell]]:
     return [
-        (f"seconds in {label}", lambda t, s=stage: _x(t.seconds.get(s), 1, ".0f"))
-        for stage, label in _STAGES.items()
+        (f"seconds in {label}", _seconds_of(stage)) for stage, label in _STAGES.items()
     ]
+
+
+def _seconds_of(stage: str) -> Cell:
+    return lambda turn: _x(turn.seconds.get(stage), 1, ".0f")
 
 
 def _n(value: int | None) -> str:
