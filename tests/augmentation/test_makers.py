@@ -83,7 +83,13 @@ def test_every_field_survives_serialisation():
 def test_makers_can_be_changed_in_a_flow(silicon):
     flow = Flow([AugmentationMaker().make(silicon)])
     flow.update_maker_kwargs({"vacuum": 12.0}, class_filter=AugmentationMaker)
+    flow.update_maker_kwargs(
+        {"_set": {"distortion->n_frames": 7}},
+        class_filter=AugmentationMaker,
+        dict_mod=True,
+    )
     assert flow.jobs[0].maker.vacuum == 12.0
+    assert flow.jobs[0].maker.distortion == Distortions(n_frames=7)
 
 
 def test_the_papers_presets():

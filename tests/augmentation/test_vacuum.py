@@ -86,6 +86,11 @@ def test_what_is_far_apart_stays_far_apart():
     assert add_vacuum(pair).get_distance(0, 1) == pytest.approx(10)
 
 
+def test_what_would_overlap_is_not_joined():
+    pair = Atoms("CsFe", [[1, 1, 0.3], [1, 1, 9.0]], cell=[10, 10, 10])
+    assert add_vacuum(pair).get_distance(0, 1) == pytest.approx(8.7)
+
+
 def test_atoms_outside_a_cell_were_never_wrapped():
     pair = Atoms("N2", [[0, 0, -5], [0, 0, 5]], cell=[12, 12, 12])
     assert add_vacuum(pair).get_distance(0, 1) == pytest.approx(10)

@@ -5,9 +5,13 @@ from ase import Atoms
 from ase.geometry import complete_cell
 from numpy.typing import NDArray
 
+from flowpot.augmentation.neighbours import closest_contact
+
 _CONTACT = 4.0
 """Layers and molecules touch within this distance (A): van der Waals gaps are smaller,
 vacuum is larger."""
+_OVERLAP = 0.6
+"""Atoms closer than this share of the sum of their covalent radii are no neighbours."""
 _FLAT = 1e-6
 _MARGIN = 1e-9
 """Cells grow by this much more (A), so that rounding never leaves too little."""
@@ -48,7 +52,10 @@ def add_vacuum(atoms: Atoms, vacuum: float = 15.0) -> Atoms:
     made.calc = None
     if made.pbc.all():
         return made
-    _join_across_boundary(made)
+    joined = _joined_across_boundary(made)
+    # A wrapped slab is whole again; what then overlaps was never wrapped.
+    if closest_contact(joined, _OVERLAP) >= _OVERLAP:
+        made = joined
     cell, positions = open_cells(
         np.array(made.cell)[None],
         made.pbc[None],
@@ -180,11 +187,12 @@ def empty_directions(atoms: Atoms, wider: float = 5.0) -> list[int]:
     ]
 
 
-def _join_across_boundary(atoms: Atoms) -> None:
+def _joined_across_boundary(atoms: Atoms) -> Atoms:
     """Bring together what wrapping has put at both ends of an open direction."""
     cell = np.array(atoms.cell)
     if abs(np.linalg.det(cell)) <= _FLAT * np.linalg.norm(cell, axis=1).prod():
-        return
+        return atoms
+    joined = atoms.copy()
     fractions = np.linalg.solve(cell.T, atoms.positions.T).T
     height = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
     for axis in np.flatnonzero(~atoms.pbc):
@@ -193,4 +201,5 @@ def _join_across_boundary(atoms: Atoms) -> None:
             continue  # never wrapped: it is as its author wants it
         gap, end, across = widest_gap(along)
         if gap * height[axis] > _CONTACT >= across * height[axis]:
-            atoms.positions[along >= end] -= cell[axis]
+            joined.positions[along >= end] -= cell[axis]
+    return joined
