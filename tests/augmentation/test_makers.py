@@ -15,6 +15,7 @@ from flowpot.augmentation import (
     AugmentationMaker,
     Clusters,
     Dimers,
+    Distortions,
     RandomStructures,
     Strains,
     ThermalDisplacements,

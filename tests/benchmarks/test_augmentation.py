@@ -70,5 +70,5 @@ def test_cost_is_linear_in_frames():
     seconds = np.array([run[2] for run in runs])
     marginal = np.diff(seconds) / np.diff(frames)
     print(f"\n{frames} frames: {seconds.round(3)} s, {1e3 * marginal} ms more")  # noqa: T201
-    assert marginal[1] < 1.5 * marginal[0] + 1e-4
+    assert marginal[1] < 2 * marginal[0]
     assert frames[-1] / seconds[-1] > FRAMES_PER_SECOND
