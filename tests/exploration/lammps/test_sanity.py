@@ -8,7 +8,11 @@ from ase.data import covalent_radii
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.neighborlist import neighbor_list
 
-from flowpot.exploration.lammps.sanity import SanityCheck, SanityLimits
+from flowpot.exploration.lammps.sanity import (
+    ContactCheck,
+    SanityCheck,
+    SanityLimits,
+)
 
 
 @pytest.fixture
@@ -30,6 +34,26 @@ def test_contacts_are_those_of_a_neighbour_list(seed, silicon_carbide):
     )
     close = neighbor_list("i", atoms, 0.7 * covalent_radii[atoms.numbers])
     assert (found == "atoms too close") == (len(close) > 0)
+
+
+def test_contacts_are_found_on_the_way(silicon_carbide):
+    """Distances are not computed at every step, and no contact is missed."""
+    atoms = silicon_carbide
+    check = ContactCheck(atoms, 0.5)
+    rng = np.random.default_rng(3)
+    velocities = rng.normal(0, 0.01, atoms.positions.shape)
+    computed, before = 0, None
+    for step in range(200):
+        atoms.positions += velocities
+        atoms.set_cell(atoms.cell * 0.9995, scale_atoms=True)
+        close = neighbor_list("i", atoms, 0.5 * covalent_radii[atoms.numbers])
+        assert check(atoms) == (len(close) > 0), step
+        computed += check._last is not before
+        before = check._last
+        if len(close) > 0:
+            break
+    assert 0 < step < 199
+    assert computed < step / 2
 
 
 def test_images_do_not_touch_along_a_non_periodic_axis():

@@ -1,7 +1,6 @@
 """When a trajectory has stopped making sense."""
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms, units
@@ -39,12 +38,23 @@ class SanityLimits(MSONable):
             )
 
 
-@dataclass(frozen=True)
 class SanityCheck:
-    """The limits, for the atoms of one run."""
+    """
+    The limits, for the atoms of one run.
 
-    limits: SanityLimits
-    start: Atoms = field(repr=False)
+    Parameters
+    ----------
+    limits
+        What a sane frame keeps to.
+    start
+        The frame that the run begins with.
+    """
+
+    def __init__(self, limits: SanityLimits, start: Atoms) -> None:
+        self.limits = limits
+        self._volume = start.get_volume()
+        self._masses = start.get_masses()
+        self._contacts = ContactCheck(start, limits.contact)
 
     def __call__(
         self, atoms: Atoms, forces: np.ndarray, velocities: np.ndarray
@@ -69,41 +79,69 @@ class SanityCheck:
         if not (np.isfinite(forces).all() and np.isfinite(atoms.positions).all()):
             return "not a number"
         low, high = self.limits.volume
-        if not low < atoms.get_volume() / self.start.get_volume() < high:
+        if not low < atoms.get_volume() / self._volume < high:
             return "volume"
         if not self.temperature(velocities) < self.limits.temperature:
             return "temperature"
-        if self._in_contact(atoms):
+        if self._contacts(atoms):
             return "atoms too close"
         return None
 
     def temperature(self, velocities: np.ndarray) -> float:
         """Instantaneous temperature (K) of velocities (A/ps)."""
         speed = velocities * 1e-3 / units.fs  # ASE's unit of time
-        twice_kinetic = (self._masses[:, None] * speed**2).sum()
+        twice_kinetic = self._masses @ (speed**2).sum(axis=1)
         return float(twice_kinetic / (3 * len(velocities) * units.kB))
 
-    def _in_contact(self, atoms: Atoms) -> bool:
+
+class ContactCheck:
+    """
+    Whether atoms are too close, at next to no cost from step to step.
+
+    The distances of all pairs give the clearance: by how much the closest pair, in
+    terms of its own limit, may still approach. Until the atoms have moved that far no
+    pair can be in contact, and the distances are not computed again.
+
+    Parameters
+    ----------
+    start
+        The frame that the run begins with.
+    fraction
+        Smallest distance of a pair, as a fraction of the sum of its covalent radii.
+    """
+
+    def __init__(self, start: Atoms, fraction: float) -> None:
+        self._first, self._second = np.triu_indices(len(start), k=1)
+        radii = fraction * covalent_radii[start.numbers]
+        self._limits = radii[self._first] + radii[self._second]
+        self._last = start.copy()
+        self._clearance = 0.0
+
+    def __call__(self, atoms: Atoms) -> bool:
+        """Compare each pair's distance with its own limit."""
+        if self._approach(atoms) >= self._clearance:
+            self._clearance = self._clearance_of(atoms)
+            self._last = atoms.copy()
+        return self._clearance < 0
+
+    def _approach(self, atoms: Atoms) -> float:
+        """Bound the approach of any pair since the distances were computed (A)."""
+        moved = np.linalg.norm(atoms.positions - self._last.positions, axis=1).max()
+        strained = np.linalg.norm(atoms.cell.array - self._last.cell.array, axis=1)
+        return float(2 * moved + strained.sum())
+
+    def _clearance_of(self, atoms: Atoms) -> float:
         """
-        Compare each pair's distance with its own limit.
+        Smallest distance left to a limit (A), negative in contact.
 
         Reducing the fractional difference to [-1/2, 1/2] gives the shortest image of
         every pair that is closer than half the height of the cell, which the limits
-        of contact always are.
+        of contact always are; beyond that it is a lower bound that counts.
         """
-        first, second, limits = self._pairs
         fractional = atoms.cell.scaled_positions(atoms.positions)
-        delta = fractional[first] - fractional[second]
+        delta = fractional[self._first] - fractional[self._second]
         delta -= np.round(delta) * atoms.pbc
         distances = np.linalg.norm(delta @ atoms.cell.array, axis=1)
-        return bool((distances < limits).any())
-
-    @cached_property
-    def _masses(self) -> np.ndarray:
-        return self.start.get_masses()
-
-    @cached_property
-    def _pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        first, second = np.triu_indices(len(self.start), k=1)
-        radii = covalent_radii[self.start.numbers]
-        return first, second, self.limits.contact * (radii[first] + radii[second])
+        heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell.array), axis=0)
+        horizon = heights[atoms.pbc].min(initial=np.inf) / 2
+        return float((np.minimum(distances, horizon) - self._limits).min())
