@@ -169,7 +169,7 @@ def test_overhead_beside_that_of_ase(repetitions, tmp_path):
     theirs = time.process_time() - started
     ours, theirs = 1e6 * ours / n_steps, 1e6 * theirs / n_steps
     print(f"\n{len(atoms)} atoms: LAMMPS {ours:.0f}, ASE {theirs:.0f} us a step")
-    assert ours < 3 * theirs
+    assert ours < theirs + 500
 
 
 def test_committee_checks(tmp_path):

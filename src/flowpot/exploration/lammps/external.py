@@ -127,9 +127,10 @@ class ExternalForces:
         low, high, xy, yz, xz, *_ = self.library.extract_box()
         low, high = np.array(low), np.array(high)
         lower = lower_triangle(high - low, xy, xz, yz)
-        moved = self.cell.positions_back(
-            positions, self._images(len(rows)), lower, low, self.atoms.pbc
-        )
+        pbc = self.atoms.pbc
+        # Only along non-periodic axes does it matter where LAMMPS wrapped an atom.
+        images = np.zeros(3) if pbc.all() else self._images(len(rows))
+        moved = self.cell.positions_back(positions, images, lower, low, pbc)
         self.atoms.cell[:] = self.cell.cell_back(lower)
         self.atoms.positions[rows] = moved
 
@@ -145,4 +146,5 @@ class ExternalForces:
         if not self.atoms.pbc.any():
             return np.zeros((3, 3))
         stress = stress_matrix(results)
-        return -self.atoms.get_volume() * self.cell.tensor(stress)
+        volume = abs(np.linalg.det(self.atoms.cell.array))
+        return -volume * self.cell.tensor(stress)
