@@ -56,19 +56,22 @@ def make_silicon(train=24, val=4, test=4, seed=1):
     return Dataset.from_atoms(frames)
 
 
-def isolated_atom():
-    atom = Atoms("Si", cell=[12, 12, 12])
+def isolated_atom(symbol="Si"):
+    atom = Atoms(symbol, cell=[12, 12, 12])
     atom.calc = SinglePointCalculator(atom, energy=ATOM, forces=np.zeros((1, 3)))
     atom.info = {"split": "train", "config_type": "isolated_atom"}
     return atom
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch):
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """Threads of small models wait for each other more than they compute."""
     import torch
 
     torch.set_num_threads(1)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from ase.build import bulk
 from matscipy.calculators.manybody import Manybody
 from matscipy.calculators.manybody.explicit_forms.tersoff_brenner import (
     Erhart_PRB_71_035211_Si,
+    Erhart_PRB_71_035211_SiC,
     TersoffBrenner,
 )
 
@@ -35,7 +38,17 @@ def few():
 
 @pytest.fixture(scope="module")
 def plenty():
-    return make_silicon(train=60, val=6, test=6, seed=3)
+    """Silicon, and some carbide: MACE replays models of two elements or more."""
+    rng = np.random.default_rng(4)
+    frames = []
+    for _ in range(12):
+        atoms = bulk("SiC", "zincblende", a=4.36, cubic=True)
+        atoms.positions += rng.normal(0, 0.08, atoms.positions.shape)
+        teacher = Manybody(**TersoffBrenner(Erhart_PRB_71_035211_SiC))
+        frames.append(label(atoms, "train", teacher=teacher))
+    frames.append(isolated_atom("C"))
+    silicon = make_silicon(train=48, val=6, test=6, seed=3)
+    return Dataset.concatenate([silicon, Dataset.from_atoms(frames)])
 
 
 def train(training, sets, folder):
@@ -66,7 +79,7 @@ def test_mace(mace, mace_options, few, plenty, method, tmp_path):
     if method == "replay":
         old = plenty[plenty.n_atoms > 1]
         options["pt_train_file"] = str(old.write(tmp_path / "old.xyz"))
-        options |= {"force_mh_ft_lr": True, "real_pt_data_ratio_threshold": 0.1}
+        options["force_mh_ft_lr"] = True
     tuned = train(
         replace(
             scratch,

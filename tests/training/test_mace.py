@@ -101,3 +101,14 @@ def test_frames_are_periodic_with_the_stress_of_their_cells():
     assert ratio > 1
     assert np.allclose(written.stress[1] * ratio, stress[1])
     assert np.isnan(written.stress[2]).all()
+
+
+def test_replay_needs_data_and_two_elements(member, silicon_set, tmp_path):
+    training = MACETraining(
+        device="cpu", foundation_model=member.model, fine_tuning="replay"
+    )
+    with pytest.raises(ValueError, match="without data to replay"):
+        options_written(training, silicon_set, tmp_path)
+    training.hyperparameters = {"pt_train_file": "old.xyz"}
+    with pytest.raises(ValueError, match="knows Si alone"):
+        options_written(training, silicon_set, tmp_path)

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -15,6 +15,9 @@ from flowpot.training.mace_options import check_options, default_hyperparameters
 from flowpot.training.periodic import periodic_dataset
 from flowpot.training.program import Program, find_program
 from flowpot.training.sets import TrainingSets
+
+if TYPE_CHECKING:
+    from flowpot.potentials.mace import MACEPotential
 
 FINE_TUNING = ("naive", "replay")
 _NAME = "mace"
@@ -83,6 +86,8 @@ class MACETraining(Training):
             options["lr"] = options.get("lr", 0.01) * run.learning_rate_scale
         if start:
             replay = self.fine_tuning == "replay" and run.start is None
+            if replay:
+                _check_replay(start, options)
             options |= {"foundation_model": start, "multiheads_finetuning": replay}
         text = yaml.safe_dump(options, sort_keys=True)
         (run.folder / _OPTIONS_FILE).write_text(text)
@@ -188,8 +193,29 @@ def _visible(device: str) -> dict[str, str]:
 
 def _cutoff_of(model: str) -> float:
     """Give the cutoff of a model file; more than MACE's named models have else."""
+    found = _potential(model)
+    return found.cutoff if found else _LARGEST_NAMED_CUTOFF
+
+
+def _check_replay(model: str, options: dict[str, Any]) -> None:
+    """Refuse what MACE (0.3.16) silently turns into naive fine-tuning, or breaks on."""
+    found = _potential(model)
+    if not found:
+        return
+    if not options.get("pt_train_file"):
+        raise ValueError(
+            "fine_tuning is 'replay' from a model file, without data to replay: set "
+            "hyperparameters={'pt_train_file': ...}, or fine_tuning='naive'"
+        )
+    if len(found.species) == 1:
+        raise ValueError(
+            f"fine_tuning is 'replay' and the foundation model knows {found.species[0]}"
+            " alone: mace_run_train replays models of two elements or more; set "
+            "fine_tuning='naive'"
+        )
+
+
+def _potential(model: str) -> "MACEPotential | None":
     from flowpot.potentials.mace import MACEPotential  # noqa: PLC0415, torch
 
-    if not Path(model).exists():
-        return _LARGEST_NAMED_CUTOFF
-    return MACEPotential.from_file(model, "cpu").cutoff
+    return MACEPotential.from_file(model, "cpu") if Path(model).exists() else None
