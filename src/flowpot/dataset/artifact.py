@@ -47,7 +47,8 @@ class Artifact(BaseModel):
     @classmethod
     def _is_loaded(cls, blob: Any) -> Any:
         if isinstance(blob, Mapping):
-            raise ValueError(  # noqa: TRY004: pydantic reports ValueError alone
+            # pydantic reports a ValueError with its field, and lets a TypeError pass.
+            raise ValueError(  # noqa: TRY004
                 "blob is still in the JobStore's `data` store: read the document with "
                 "load=True"
             )

@@ -255,7 +255,7 @@ class Dataset(MSONable):
 
     def to_atoms(self) -> list[Atoms]:
         """Give ASE frames, labels as calculator results, metadata in ``info``."""
-        return list(self)
+        return conversion.to_atoms(self.fields)
 
     @classmethod
     def from_structures(cls, frames: Iterable[IStructure | IMolecule]) -> Self:
