@@ -78,7 +78,9 @@ def compose(*, quick: bool) -> ActiveLearningMaker:
 
     # 3. Training: a committee whose members differ by their seeds.
     training = CommitteeTrainingMaker(
-        trainer=MACETrainingMaker.small(max_num_epochs=12 if quick else 40),
+        trainer=MACETrainingMaker.small(
+            model="ScaleShiftMACE", max_num_epochs=12 if quick else 60, lr=0.01
+        ),
         size=2 if quick else 4,
         members_per_job=2,
     )
@@ -112,7 +114,7 @@ def compose(*, quick: bool) -> ActiveLearningMaker:
         training=training,
         exploration=exploration,
         evaluation=evaluation,
-        tolerance={"energy": 5e-3, "forces": 0.15, "stress": 5e-3},
+        tolerance={"energy": 0.03, "forces": 0.2, "stress": 0.01},
         max_iterations=2,
     )
 
