@@ -1,6 +1,7 @@
 """Whatever is wrong with a file is said with its name, the frame and the remedy."""
 
 import re
+import resource
 
 import ase.io
 import h5py
@@ -167,14 +168,13 @@ def test_hdf5_with_bad_content(random_dataset, tmp_path):
 def test_a_failed_write_leaves_the_old_file(name, random_dataset, tmp_path):
     path = random_dataset(2).write(tmp_path / name)
     before = path.read_bytes()
-
-    class Broken(Dataset):
-        @property
-        def fields(self):
-            return {**super().fields, "cell": None}
-
-    with pytest.raises(TypeError):
-        Broken(**random_dataset(3).fields).write(path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # a full disk
+    try:
+        with pytest.raises(OSError, match=r"[Ff]ile|write"):
+            random_dataset(5000).write(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == [name]
 

@@ -42,6 +42,18 @@ def test_nothing_can_be_changed(random_dataset):
         dataset.info["new"] = np.zeros(3)
     with pytest.raises(dataclasses.FrozenInstanceError):
         dataset.energy = np.zeros(3)
+    with pytest.raises(ValueError, match="read-only"):
+        dataset.fingerprints[0] = ""
+
+
+def test_it_keeps_its_own_copy_of_what_is_given(random_dataset):
+    dataset = random_dataset(3)
+    forces, steps = np.zeros_like(dataset.forces), np.arange(3)
+    new = dataset.with_labels(forces=forces).with_info(step=steps)
+    forces += 1.0
+    steps += 1
+    assert not new.forces.any()
+    assert new.info["step"].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,9 @@ from flowpot.dataset import (
     structures,
 )
 from flowpot.dataset.description import Description, describe
-from flowpot.dataset.labels import MACE_KEYS, LabelKeys
+from flowpot.dataset.labels import MACE_KEYS, PROPERTIES, LabelKeys
 
-_FIELDS = (
-    *("numbers", "positions", "cell", "pbc", "offsets"),
-    *("energy", "forces", "stress", "info"),
-)
+_FIELDS = ("numbers", "positions", "cell", "pbc", "offsets", *PROPERTIES, "info")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,13 +51,10 @@ class Dataset(MSONable):
         Whether each cell vector is periodic, shape (n, 3).
     offsets
         Where each frame begins in the per-atom arrays, and their end, shape (n + 1,).
-    energy
-        Total energies, shape (n,), in eV. None, here and below: no frame has it.
-    forces
-        Forces, shape (A, 3), in eV/A.
-    stress
-        Stress tensors, shape (n, 3, 3), in eV/A^3, positive under tension (ASE's
-        sign).
+    energy, forces, stress
+        Labels, each None where no frame has it. Total energies, shape (n,), in eV;
+        forces, shape (A, 3), in eV/A; stress, shape (n, 3, 3), in eV/A^3, positive
+        under tension (ASE's sign).
     info
         Metadata: one column of length n per name (see `flowpot.dataset.info`).
 
@@ -75,11 +69,10 @@ class Dataset(MSONable):
     >>> from ase.build import bulk
     >>> frames = Dataset.from_atoms([bulk("Si"), bulk("C")])
     >>> frames = frames.with_info(config_type=["input", "vacancy"])
-    >>> len(frames), frames.n_atoms.tolist(), len(frames.labelled)
-    (2, [2, 2], 0)
-    >>> vacancies = frames[frames.info["config_type"] == "vacancy"]
-    >>> vacancies[0].symbols.get_chemical_formula()
-    'C2'
+    >>> frames.n_atoms
+    array([2, 2])
+    >>> frames[frames.info["config_type"] == "vacancy"][0].symbols
+    Symbols('C2')
     """
 
     numbers: NDArray[np.int64]
@@ -93,19 +86,18 @@ class Dataset(MSONable):
     info: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check what the user gave, and freeze it."""
-        self._freeze(checks.checked({name: getattr(self, name) for name in _FIELDS}))
+        """Check what is given, and keep a copy that no one can change."""
+        self._keep(checks.checked(selection.owned(self.fields)))
 
-    def _freeze(self, fields: Mapping[str, Any]) -> None:
+    def _keep(self, fields: Mapping[str, Any]) -> Self:
         for name, value in selection.frozen(fields).items():
             object.__setattr__(self, name, value)
+        return self
 
     @classmethod
     def _of(cls, fields: Mapping[str, Any]) -> Self:
-        """Make a Dataset of arrays that are already known to be valid."""
-        self = object.__new__(cls)
-        self._freeze(fields)
-        return self
+        """Make a Dataset of arrays that are valid and belong to no one else."""
+        return object.__new__(cls)._keep(fields)  # noqa: SLF001
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -114,7 +106,7 @@ class Dataset(MSONable):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by the arrays alone."""
-        return self._of, ({**self.fields, "info": dict(self.info)},)
+        return self._of, (self.fields | {"info": dict(self.info)},)
 
     # -- a sequence of frames ----------------------------------------------------
     def __len__(self) -> int:
@@ -184,24 +176,16 @@ class Dataset(MSONable):
         """Replace the labels that are given, shaped as in the constructor."""
         given = {"energy": energy, "forces": forces, "stress": stress}
         new = {name: value for name, value in given.items() if value is not None}
-        return type(self)(**{**self.fields, **new})
+        return type(self)(**(self.fields | new))
 
     def without_labels(self) -> Self:
         """Give the same frames, unlabelled."""
-        fields = {**self.fields, "energy": None, "forces": None, "stress": None}
-        return type(self)(**fields)
+        return type(self)(**(self.fields | dict.fromkeys(PROPERTIES)))
 
     def with_info(self, **columns: Any) -> Self:
-        """
-        Add or replace metadata columns.
-
-        Parameters
-        ----------
-        **columns
-            One value for all frames, or one per frame; None removes the column.
-        """
+        """Set columns: one value, or one per frame; None removes the column."""
         new = info.with_columns(self.info, columns, len(self))
-        return self._of({**self.fields, "info": new})
+        return self._of(self.fields | {"info": new})
 
     # -- sets of frames ----------------------------------------------------------
     @classmethod
@@ -210,12 +194,7 @@ class Dataset(MSONable):
         return cls._of(selection.concatenate([each.fields for each in datasets]))
 
     def deduplicate(self) -> Self:
-        """
-        Drop the frames whose fingerprint an earlier frame has.
-
-        Of equal frames a labelled one is kept before an unlabelled one, so that no
-        calculation is lost. The order is kept.
-        """
+        """Keep one frame of each fingerprint: the first labelled one, or the first."""
         return self[fingerprint.first_of_each(self.fingerprints, self.is_labelled)]
 
     def describe(self) -> Description:
@@ -224,9 +203,8 @@ class Dataset(MSONable):
 
     def __repr__(self) -> str:
         """Say how much there is."""
-        labelled = int(self.is_labelled.sum())
-        atoms = len(self.numbers)
-        return f"Dataset({len(self)} frames, {atoms} atoms, {labelled} labelled)"
+        frames, atoms, labelled = len(self), len(self.numbers), self.is_labelled.sum()
+        return f"Dataset({frames} frames, {atoms} atoms, {labelled} labelled)"
 
     # -- conversions -------------------------------------------------------------
     @classmethod
@@ -245,13 +223,14 @@ class Dataset(MSONable):
         frames
             The frames; ``atoms.info`` becomes the metadata.
         labels
-            Whether to take labels.
+            Whether to take labels: those in ``atoms.info`` and ``atoms.arrays``, else
+            the calculator's results, if they are of the frame as it is now. Nothing
+            is ever calculated.
         keys
-            Where labels are kept in ``atoms.info`` and ``atoms.arrays``. Where a frame
-            has none there, the results of its calculator are taken, if they belong to
-            the frame as it is now. Nothing is ever calculated.
+            The names of labels in ``atoms.info`` and ``atoms.arrays``.
         """
-        return cls(**conversion.from_atoms(list(frames), labels=labels, keys=keys))
+        made = conversion.from_atoms(list(frames), labels=labels, keys=keys)
+        return cls._of(checks.checked(made))
 
     def to_atoms(self) -> list[Atoms]:
         """Give ASE frames, labels as calculator results, metadata in ``info``."""
@@ -260,7 +239,7 @@ class Dataset(MSONable):
     @classmethod
     def from_structures(cls, frames: Iterable[IStructure | IMolecule]) -> Self:
         """Take frames, unlabelled, from pymatgen; ``properties`` become metadata."""
-        return cls(**structures.from_structures(list(frames)))
+        return cls._of(checks.checked(structures.from_structures(list(frames))))
 
     def to_structures(self) -> list[Structure | Molecule]:
         """Give pymatgen Structures, and Molecules where a frame has no cell."""
@@ -269,7 +248,8 @@ class Dataset(MSONable):
     @classmethod
     def from_static_documents(cls, documents: Iterable[Any]) -> Self:
         """Take labelled frames from atomate2 static documents (objects or dicts)."""
-        return cls(**structures.from_static_documents(list(documents)))
+        made = structures.from_static_documents(list(documents))
+        return cls._of(checks.checked(made))
 
     # -- files and bytes ---------------------------------------------------------
     @classmethod
@@ -280,19 +260,7 @@ class Dataset(MSONable):
         keys: LabelKeys | None = None,
         progress: bool | None = None,
     ) -> Self:
-        """
-        Read one file or several: extxyz (`.xyz`, `.extxyz`) or HDF5 (`.h5`, `.hdf5`).
-
-        Parameters
-        ----------
-        path
-            The file or files. Several are joined in the order given.
-        keys
-            The names of the labels in extxyz files. None: MACE's `REF_*`, then ASE's
-            `energy`, `forces` and `stress`.
-        progress
-            Whether to show a progress bar; None: on a terminal, for large files.
-        """
+        """Read one file or several, joined in the order given: see `stream`."""
         return cls.concatenate(cls.stream(path, keys=keys, progress=progress))
 
     @classmethod
@@ -309,13 +277,18 @@ class Dataset(MSONable):
 
         Parameters
         ----------
-        path, keys, progress
-            As in `read`.
+        path
+            The file or files: extxyz (`.xyz`, `.extxyz`) or HDF5 (`.h5`, `.hdf5`).
         frames
             Frames per piece, at most. None: each piece is as large as reads fastest.
+        keys
+            The names of the labels in extxyz files. None: MACE's `REF_*`, then ASE's
+            `energy`, `forces` and `stress`.
+        progress
+            Whether to show a progress bar; None: on a terminal, for large files.
         """
-        for fields in files.stream(path, frames=frames, keys=keys, progress=progress):
-            yield cls._of(fields)
+        pieces = files.stream(path, frames=frames, keys=keys, progress=progress)
+        return map(cls._of, pieces)
 
     def write(
         self, path: str | Path, *, keys: LabelKeys = MACE_KEYS, fill: bool = False
@@ -330,8 +303,8 @@ class Dataset(MSONable):
         keys
             The names of the labels in an extxyz file.
         fill
-            Whether extxyz files give, as NaN, labels that only other frames have.
-            metatrain wants this: it drops a label that any frame lacks.
+            Whether extxyz files give, as NaN, labels that only other frames have:
+            metatrain drops a label that any frame lacks.
         """
         return files.write(self.fields, Path(path), keys=keys, fill=fill)
 
@@ -348,9 +321,9 @@ class Dataset(MSONable):
         """
         Give the dataset as an Artifact, in HDF5.
 
-        It is inline, in the JobStore, unless ``FLOWPOT_ARTIFACT_ROOT`` names a shared
-        folder or object store: name one where datasets exceed some 100 MB, because
-        every inline byte passes through the database once per job that reads it.
+        It is inline unless ``FLOWPOT_ARTIFACT_ROOT`` names a shared folder or object
+        store. Name one where datasets exceed some 100 MB: every inline byte passes
+        through the database for each job that reads it.
         """
         return artifact.Artifact.from_bytes(name, self.to_bytes())
 
@@ -370,5 +343,4 @@ class Dataset(MSONable):
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> Self:
         """Undo `as_dict`."""
-        held = artifact.Artifact.model_validate(d["artifact"])
-        return cls.from_bytes(held.read_bytes())
+        return cls.load(artifact.Artifact.model_validate(d["artifact"]))

@@ -55,7 +55,9 @@ def fingerprints(dataset: "Dataset") -> NDArray[np.str_]:
         state.update(pbc[3 * frame : 3 * frame + 3])
         state.update(numbers[start:end])
         made.append(state.hexdigest())
-    return np.array(made, dtype=f"U{2 * _DIGEST_BYTES}")
+    prints = np.array(made, dtype=f"U{2 * _DIGEST_BYTES}")
+    prints.flags.writeable = False
+    return prints
 
 
 def _steps(lengths: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -55,7 +55,7 @@ def as_column(
     if isinstance(values, np.ndarray):
         dtype = _COLUMN_TYPES.get(values.dtype.kind)
         if dtype is not None:
-            return values.astype(dtype, copy=False)
+            return values.astype(dtype)
         values = values.tolist()
     plain = [plain_value(value) for value in values]
     kinds = {type(value) for value in plain} - {type(None)}

@@ -23,6 +23,16 @@ EMPTY = {
 }
 
 
+def owned(fields: Fields) -> dict[str, Any]:
+    """Copy the arrays that someone else could change; columns are copied anyway."""
+    return {name: _owned(value) for name, value in fields.items()}
+
+
+def _owned(value: Any) -> Any:
+    shared = isinstance(value, np.ndarray) and value.flags.writeable
+    return value.copy() if shared else value
+
+
 def frozen(fields: Fields) -> dict[str, Any]:
     """Give read-only views of the arrays: a Dataset never changes."""
     new = {k: _read_only(v) for k, v in fields.items() if k != "info"}
