@@ -55,7 +55,7 @@ def silicon_structures() -> list[Atoms]:
     return [bulk("Si", "diamond", a=5.47, cubic=True), beta_tin]
 
 
-def silicon_campaign(seed: int = 0) -> ActiveLearningMaker:
+def silicon_campaign(seed: int = 0, cache: str | None = None) -> ActiveLearningMaker:
     """
     Compose the campaign: every stage small, none of them left out.
 
@@ -63,6 +63,8 @@ def silicon_campaign(seed: int = 0) -> ActiveLearningMaker:
     ----------
     seed
         Of the campaign.
+    cache
+        Folder that keeps finished labels, should pw.x be killed beside them.
     """
     return ActiveLearningMaker(
         name="silicon",
@@ -82,6 +84,7 @@ def silicon_campaign(seed: int = 0) -> ActiveLearningMaker:
                 protocol="fast",
                 pseudo_family="debian-pbe",
                 kspacing=0.5,
+                cache=cache,
                 user_settings={"SYSTEM": {"ecutwfc": 20.0, "ecutrho": 80.0}},
             ),
             batch_size=CORES,
@@ -134,7 +137,10 @@ def run_demo(folder: Path, *, seed: int, console: Console) -> None:
     """
     began = time.monotonic()
     folder = Path(folder).absolute()
-    campaign, structures = silicon_campaign(seed), silicon_structures()
+    campaign, structures = (
+        silicon_campaign(seed, str(folder / "labels")),
+        silicon_structures(),
+    )
     campaign.preflight(structures, folder)
     store = embedded_store(folder / "store")
     run = ResumableRun(folder / "run", store, ProgressLog(console).watch)
