@@ -52,6 +52,7 @@ def frame(extra=""):
         (frame(" REF_energy=inf"), "frame 0: its energy is infinite: remove"),
         (frame(" REF_energy=high"), "frame 0: energy is 'high': give one number"),
         (frame(' REF_energy="1 2"'), r"frame 0: energy is \[1, 2\]: give one number"),
+        (frame(" REF_stress=large"), "frame 0: stress is 'large': give numbers"),
         (frame(' REF_stress="1 2"'), r"frame 0: stress has shape \(2,\)"),
         (
             frame(' REF_stress="1 2 3 4 5 6 7 8 9"'),

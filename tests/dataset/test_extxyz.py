@@ -32,7 +32,7 @@ def test_the_round_trip_is_exact(mixed, tmp_path, assert_same):
 def test_frames_larger_and_smaller_than_a_piece(
     mixed, tmp_path, assert_same, monkeypatch
 ):
-    monkeypatch.setattr("flowpot.dataset.extxyz_read._BYTES_AT_ONCE", 1000)
+    monkeypatch.setattr("flowpot.dataset.extxyz_frames._BYTES_AT_ONCE", 1000)
     monkeypatch.setattr("flowpot.dataset.extxyz_write._ATOMS_AT_ONCE", 5)
     assert_same(Dataset.read(mixed.write(tmp_path / "a.xyz")), mixed)
 
@@ -198,7 +198,7 @@ def test_text_is_read_as_that_text(text):
         "a='single quotes' b={1 2 3} c=[T F] d=T e=F f=true g=1e-3 h=00012 i=nan",
         r'a="with \"quotes\"" b=_JSON c="_JSON {\"x\": [1, 2]}" d="1 2 x"',
         "a=1 b = 2 c",
-        'step=7 name="two words" uid=5 dipole="0.0 1.0 -2.0" spin=-3 frac=1/3',
+        'step=7 name="two words" dipole="0.0 1.0 -2.0" spin=-3 frac=1/3',
     ],
 )
 def test_comments_mean_what_they_mean_to_ase(line):
@@ -238,3 +238,23 @@ def test_forces_under_another_name_are_pointed_out(random_dataset, tmp_path):
     path = random_dataset(2).write(tmp_path / "a.xyz", keys=keys)
     with pytest.warns(UserWarning, match=r"'dft_forces' is not read.*LabelKeys"):
         Dataset.read(path)
+
+
+def test_a_virial_is_pointed_out(tmp_path):
+    path = tmp_path / "a.xyz"
+    path.write_text(
+        '1\nLattice="3 0 0 0 3 0 0 0 3" virial="1 0 0 0 1 0 0 0 1"\nH 0 0 0\n'
+    )
+    with pytest.warns(UserWarning, match=r"a.xyz: `virial` is not read; stress is"):
+        assert Dataset.read(path).info == {}
+
+
+def test_metadata_and_labels_of_one_name(random_dataset, tmp_path):
+    dataset = random_dataset(2).with_info(dft_energy=[1.0, 2.0])
+    with pytest.raises(ValueError, match="both named 'dft_energy': remove the column"):
+        dataset.write(tmp_path / "a.xyz", keys=LabelKeys(energy="dft_energy"))
+
+
+def test_metadata_that_ase_leaves_as_text(random_dataset, tmp_path, assert_same):
+    dataset = random_dataset(2).with_info(uid=[5, 6])
+    assert_same(Dataset.read(dataset.write(tmp_path / "a.xyz")), dataset)

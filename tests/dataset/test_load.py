@@ -2,6 +2,7 @@
 
 import pytest
 from ase.build import bulk, molecule
+from jobflow import Job
 from pydantic import BaseModel
 from pymatgen.io.ase import AseAtomsAdaptor
 
@@ -35,6 +36,12 @@ def test_structures():
     assert loaded.n_atoms.tolist() == [2, 2, 3, 3]
     assert len(Dataset.load(atoms)) == len(Dataset.load(structure)) == 1
     assert len(Dataset.load([])) == 0
+
+
+def test_a_reference_is_not_resolved_yet():
+    reference = Job(len, function_args=([],)).output
+    with pytest.raises(TypeError, match="no frames in a OutputReference"):
+        Dataset.load(reference)
 
 
 @pytest.mark.parametrize("source", [3, None, {"energy": 1}, [bulk("Si"), 4]])

@@ -105,7 +105,9 @@ def _number(value: Any, frame: int, where: Where) -> float:
 
 
 def _tensor(value: Any, frame: int, where: Where) -> NDArray[np.float64]:
-    array = np.asarray(value, float)
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf":
+        raise where.frame(frame, f"stress is {value!r}: give numbers in eV/A^3")
     if array.shape == (6,):
         return voigt_6_to_full_3x3_stress(array)
     if array.size != 9:  # noqa: PLR2004

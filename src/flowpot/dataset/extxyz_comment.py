@@ -6,7 +6,7 @@ from itertools import product
 from string import ascii_letters
 from typing import Any
 
-from ase.io.extxyz import UNPROCESSED_KEYS, key_val_str_to_dict
+from ase.io.extxyz import key_val_str_to_dict
 
 from flowpot.dataset.info import JSON_PREFIX
 
@@ -25,7 +25,7 @@ _PERIODIC = {
 _STARTS_TEXT = frozenset(ascii_letters) - frozenset("tTfFnNiI")
 """Numbers (inf and nan among them), truth values and JSON start otherwise."""
 _LARGEST_INT = 2**63 - 1
-_AS_TEXT = ("Lattice", "Properties", *UNPROCESSED_KEYS)
+_AS_TEXT = ("Lattice", "Properties")
 
 
 def _int(token: str) -> int:

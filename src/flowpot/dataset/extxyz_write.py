@@ -45,6 +45,12 @@ def write(
     fill
         Whether to write labels that only some frames have as NaN for the others.
     """
+    taken = sorted({keys.energy, keys.forces, keys.stress} & set(fields["info"]))
+    if taken:
+        raise ValueError(
+            f"metadata and a label are both named {taken[0]!r}: remove the column by "
+            "with_info, or choose other keys"
+        )
     wanted = {
         name: fill and not np.isnan(fields[name]).all()
         for name in ("energy", "forces", "stress")

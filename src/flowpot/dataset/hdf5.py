@@ -9,7 +9,7 @@ are: the last digits of floats do not compress, and would cost ten times the tim
 """
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -88,8 +88,6 @@ def stream(path: Path, frames: int | None = None) -> Iterator[dict[str, Any]]:
     ValueError
         Where the file is truncated, or is no dataset of flowpot.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
     return _stream(path, str(path), frames)
 
 
@@ -99,9 +97,13 @@ def _stream(source: Any, name: str, frames: int | None) -> Iterator[dict[str, An
             _check_format(file, name)
             offsets = file["offsets"][()]
             n = len(offsets) - 1
+            columns = {
+                unquote(name): _column(held) for name, held in file["info"].items()
+            }
             for start in range(0, max(n, 1), frames or max(n, 1)):
                 piece = slice(start, min(start + (frames or n), n))
                 fields = _read(file, offsets[piece.start : piece.stop + 1], piece)
+                fields["info"] = {key: read(piece) for key, read in columns.items()}
                 yield checks.checked(fields, Where(name, start))
     except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(
@@ -125,21 +127,19 @@ def _check_format(file: h5py.File, name: str) -> None:
 
 
 def _read(file: h5py.File, offsets: NDArray[np.int64], frames: slice) -> dict[str, Any]:
-    """Read some consecutive frames."""
+    """Read some consecutive frames, without their metadata."""
     atoms = slice(offsets[0], offsets[-1])
     rows = {**dict.fromkeys(PER_ATOM, atoms), **dict.fromkeys(PER_FRAME, frames)}
     absent = {name for name in PROPERTIES if name not in file}
     fields = {
         name: file[name][part] for name, part in rows.items() if name not in absent
     }
-    columns = {
-        unquote(name): _column(held, frames) for name, held in file["info"].items()
-    }
-    return {**fields, "offsets": offsets - offsets[0], "info": columns}
+    return {**fields, "offsets": offsets - offsets[0]}
 
 
-def _column(held: h5py.Dataset | h5py.Group, frames: slice) -> NDArray[Any]:
+def _column(held: h5py.Dataset | h5py.Group) -> Callable[[slice], NDArray[Any]]:
+    """Give the function that reads some frames' entries of a column."""
     if isinstance(held, h5py.Dataset):
-        return held[frames]
+        return held.__getitem__
     texts = np.array([*held["categories"].asstr()[()], None], object)
-    return texts[held["codes"][frames]]
+    return lambda frames: texts[held["codes"][frames]]

@@ -25,7 +25,8 @@ JSON_PREFIX = "_JSON "
 RESERVED = frozenset(
     (
         *("numbers", "positions", "cell", "pbc", "offsets"),
-        *("energy", "forces", "stress", "free_energy"),
+        *("energy", "forces", "stress", "free_energy", "virial"),
+        *("REF_energy", "REF_forces", "REF_stress"),
         *("Lattice", "Properties", "species", "pos"),
     )
 )

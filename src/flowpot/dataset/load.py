@@ -43,7 +43,8 @@ def datasets(source: Any, kind: "type[Dataset]") -> Iterator["Dataset"]:
         yield kind.from_structures([source])
     elif isinstance(source, Mapping):
         yield from datasets(_from_mapping(source), kind)
-    elif hasattr(source, "dataset"):
+    elif not isinstance(getattr(source, "dataset", source), type(source)):
+        # A reference to a job's output has any attribute, and each is a reference.
         yield from datasets(source.dataset, kind)
     elif isinstance(source, list | tuple):
         for each in source:

@@ -1,0 +1,138 @@
+"""Where the frames of an extxyz file begin and end, and what their comments say."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from flowpot.dataset.extxyz_comment import parse_comment
+from flowpot.dataset.extxyz_table import Body
+from flowpot.dataset.where import Where
+
+_BYTES_AT_ONCE = 2**25
+
+
+class Frame(NamedTuple):
+    """A frame as found in a file: its comment's values, and its atoms' lines."""
+
+    values: dict[str, Any]
+    body: Body
+
+
+@dataclass
+class _Place:
+    """How far a file is read."""
+
+    where: Where
+    frames: int = 0
+    lines: int = 0
+    broken: ValueError | None = None
+
+
+def batches(path: Path, advance: Callable[[int], None]) -> Iterator[list[Frame]]:
+    """
+    Find the frames of a file, some 30 MB at a time.
+
+    Parameters
+    ----------
+    path
+        The file.
+    advance
+        Called with the number of bytes of each piece that is done with.
+
+    Yields
+    ------
+    list of Frame
+        Consecutive frames, at least one.
+
+    Raises
+    ------
+    ValueError
+        Where the file is empty, truncated or malformed.
+    """
+    place = _Place(Where(str(path)))
+    with path.open("rb") as file:
+        rest = b""
+        for chunk in _chunks(file):
+            rest += chunk
+            frames, used = _split(rest, place)
+            if frames:
+                yield frames
+            if place.broken:
+                raise place.broken
+            rest = rest[used:]
+            advance(len(chunk))
+    _check_end(rest, place)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    """Cut a file; its last line ends with a line feed, whether it does or not."""
+    last = b"\n"
+    while chunk := file.read(_BYTES_AT_ONCE):
+        yield chunk
+        last = chunk[-1:]
+    if last != b"\n":
+        yield b"\n"
+
+
+def _split(data: bytes, place: _Place) -> tuple[list[Frame], int]:
+    """Find the whole frames of some text, and where the rest begins."""
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")).tolist()
+    frames = []
+    line = 0
+    while line < len(ends):
+        start = ends[line - 1] + 1 if line else 0
+        header = data[start : ends[line]].strip()
+        n_atoms = int(header) if header.isdigit() else -1
+        if header and n_atoms < 1:
+            # Raised once the frames before it, which may be the cause, are read.
+            place.broken = _no_count(header, place, line)
+            break
+        last = line + 1 + n_atoms
+        if last >= len(ends):
+            break
+        if header:
+            text = data[ends[line + 1] + 1 : ends[last] + 1]
+            body = Body(text, n_atoms, place.frames, place.lines + line + 3)
+            comment = data[ends[line] + 1 : ends[line + 1]]
+            frames.append(Frame(_values(comment, place), body))
+            place.frames += 1
+        line = last + 1
+    place.lines += line
+    return frames, ends[line - 1] + 1 if line else 0
+
+
+def _no_count(header: bytes, place: _Place, line: int) -> ValueError:
+    """Give the error of a line that should give a frame's number of atoms."""
+    return place.where.frame(
+        place.frames,
+        f"line {place.lines + line + 1} should be its number of atoms, and is "
+        f"{header[:60]!r}: this is not extxyz, or an earlier count is wrong",
+    )
+
+
+def _values(comment: bytes, place: _Place) -> dict[str, Any]:
+    """Parse a comment line; one without any `=` is prose."""
+    if b"=" not in comment:
+        return {}
+    try:
+        return parse_comment(comment.decode())
+    except ValueError as error:
+        raise place.where.frame(
+            place.frames, f"its comment line is malformed ({error}): correct it"
+        ) from error
+
+
+def _check_end(rest: bytes, place: _Place) -> None:
+    """Complain about a last frame that is cut short, or about no frames at all."""
+    lines = rest.strip().splitlines()
+    if lines:
+        raise place.where.frame(
+            place.frames,
+            f"it has {max(len(lines) - 2, 0)} of {lines[0].decode()} atoms: the file "
+            "is truncated; write it again, or remove its last frame",
+        )
+    if not place.frames:
+        raise place.where.error("it has no frames: write it again")
