@@ -38,3 +38,28 @@ def test_help_is_quick_and_lists_the_commands():
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
     assert "demo" in result.output
+
+
+def test_pseudos_list_and_check():
+    listed = CliRunner().invoke(app, ["pseudos", "list"])
+    assert "debian-pbe" in listed.output
+    checked = CliRunner().invoke(app, ["pseudos", "check", "debian-pbe"])
+    assert checked.exit_code == 0
+    assert "complete" in checked.output
+
+
+def test_pseudos_check_names_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWPOT_PSEUDO_DIR", str(tmp_path))
+    family = "sssp-1.3-pbe-efficiency"
+    result = CliRunner().invoke(app, ["pseudos", "check", family])
+    assert result.exit_code == 1
+    assert "missing: Ac Ag Al" in result.output
+    assert f"flowpot pseudos install {family}" in result.output
+
+
+def test_pseudos_install_says_why_it_cannot(tmp_path):
+    result = CliRunner().invoke(
+        app, ["pseudos", "install", "debian-pbe", "--folder", str(tmp_path)]
+    )
+    assert result.exit_code == 1
+    assert "has no archive" in " ".join(result.output.split())
