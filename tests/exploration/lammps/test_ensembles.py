@@ -1,0 +1,123 @@
+"""Averages over trajectories, against targets and against ASE's own dynamics."""
+
+import numpy as np
+import pytest
+from ase import Atoms, units
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.md.langevin import Langevin
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+
+from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.lammps.script import LOG_FILE, Output
+from flowpot.exploration.lammps.trajectory import read_thermo
+
+ARGON = {
+    "calculator": "ase.calculators.lj.LennardJones",
+    "kwargs": {"epsilon": 0.0104, "sigma": 3.40, "rc": 8.0, "ro": 6.0, "smooth": True},
+}
+
+
+def mean_and_error(series, blocks=8):
+    """Mean of a correlated series, and its standard error from block averages."""
+    length = len(series) // blocks
+    means = series[-blocks * length :].reshape(blocks, length).mean(axis=1)
+    return means.mean(), means.std(ddof=1) / np.sqrt(blocks)
+
+
+@pytest.fixture
+def argon():
+    atoms = bulk("Ar", a=5.33, cubic=True) * (2, 2, 2)
+    atoms.rattle(0.05, seed=1)
+    return atoms
+
+
+@pytest.mark.slow
+def test_energy_does_not_drift(argon, simulate):
+    conditions = Conditions("nve", 60, n_steps=4000, timestep=0.5)
+    folder, _, _ = simulate(argon, conditions, Output(1000), members=[ARGON])
+    thermo = read_thermo(folder / LOG_FILE)
+    per_atom = thermo["total energy (eV)"] / len(argon)
+    slope = np.polyfit(thermo["time (ps)"], per_atom, 1)[0]
+    assert abs(slope) < 1e-5  # eV/atom/ps
+
+
+@pytest.mark.slow
+def test_barostat_reaches_its_pressure(argon, simulate):
+    conditions = Conditions(
+        "npt", 60, 1.0, n_steps=10_000, timestep=2.0, pressure_damping=200
+    )
+    folder, _, _ = simulate(argon, conditions, Output(1000), members=[ARGON])
+    thermo = read_thermo(folder / LOG_FILE)
+    late = thermo["time (ps)"] > 4
+    for axis in ("", " xx", " yy", " zz"):
+        mean, error = mean_and_error(thermo[f"pressure{axis} (kbar)"][late])
+        assert abs(mean - 1.0) < 4 * error + 0.02, axis
+    mean, error = mean_and_error(thermo["temperature (K)"][late])
+    assert abs(mean - 60) < 4 * error + 0.5
+
+
+@pytest.mark.slow
+def test_lattice_constant_is_that_of_ase(simulate):
+    """At the mean volume of our NPT, ASE's NVT has the pressure that was asked for."""
+    atoms = bulk("Cu", a=3.62, cubic=True) * (2, 2, 2)
+    conditions = Conditions(
+        "npt", 300, n_steps=5000, barostat="iso", timestep=2.0, pressure_damping=150
+    )
+    folder, _, _ = simulate(atoms, conditions, Output(1000))
+    thermo = read_thermo(folder / LOG_FILE)
+    late = thermo["time (ps)"] > 2
+    volume, error = mean_and_error(thermo["volume (A^3)"][late])
+    constant = (volume / 8) ** (1 / 3)
+    assert error / volume < 0.002
+
+    crystal = bulk("Cu", a=constant, cubic=True) * (2, 2, 2)
+    pressure, pressure_error = mean_and_error(langevin_pressures(crystal, 300))
+    stiffness = 1300 / volume  # kbar/A^3; copper's bulk modulus over the volume
+    assert abs(pressure) < 3 * np.hypot(pressure_error, stiffness * error)
+
+
+def langevin_pressures(crystal, kelvin):
+    """Pressures (kbar) of ASE's own dynamics at constant volume."""
+    crystal.calc = EMT()
+    rng = np.random.default_rng(5)
+    MaxwellBoltzmannDistribution(crystal, temperature_K=2 * kelvin, rng=rng)
+    dynamics = Langevin(
+        crystal, 2 * units.fs, temperature_K=kelvin, friction=0.01 / units.fs, rng=rng
+    )
+    found = []
+    dynamics.attach(
+        lambda: found.append(-crystal.get_stress(include_ideal_gas=True)[:3].mean()),
+        interval=10,
+    )
+    dynamics.run(5000)
+    return np.array(found[50:]) / units.bar / 1000
+
+
+def test_colvars_bias(simulate, tmp_path):
+    """A restraint of COLVARS on a distance, passed through as an input."""
+    colvars = tmp_path / "distance.colvars"
+    colvars.write_text(
+        """
+colvar {
+  name d
+  distance {
+    group1 { atomNumbers 1 }
+    group2 { atomNumbers 2 }
+  }
+}
+harmonic {
+  colvars d
+  centers 3.2
+  forceConstant 20.0
+}
+"""
+    )
+    dimer = Atoms("Cu2", [[0, 0, 0], [0, 0, 2.9]])
+    conditions = Conditions("langevin", 50, n_steps=400, temperature_damping=20)
+    extra = [f"fix bias all colvars {colvars}"]
+    _, outcome, frames = simulate(dimer, conditions, Output(20), extra=extra)
+    assert (outcome.error, outcome.halted, outcome.n_steps) == (None, None, 400)
+    lengths = [atoms.get_distance(0, 1) for atoms in frames[-5:]]
+    assert len(lengths) == 5
+    np.testing.assert_allclose(lengths, 3.2, atol=0.3)
