@@ -102,11 +102,11 @@ def test_reading_to_atoms(ase_extxyz, tmp_path):
 def test_extxyz_itself(ase_extxyz, tmp_path):
     write, read, path = ase_extxyz
     ours, own = seconds(lambda: dataset().write(tmp_path / "a.xyz"))
-    assert show("write extxyz, ASE extxyz", ours, write, 4) > 4
+    assert show("write extxyz, ASE extxyz", ours, write, 3) > 3
     ours, _ = seconds(lambda: Dataset.read(own))
-    assert show("read extxyz, ASE extxyz", ours, read, 4) > 4
+    assert show("read extxyz, ASE extxyz", ours, read, 3) > 3
     ours, _ = seconds(lambda: Dataset.read(path))
-    assert show("read ASE's own extxyz, ASE", ours, read, 4) > 4
+    assert show("read ASE's own extxyz, ASE", ours, read, 3) > 3
 
 
 def test_concatenating():

@@ -20,7 +20,7 @@ def test_every_source(random_dataset, tmp_path, assert_same):
     document = Doc(dataset=artifact)
     sources = [
         *(dataset, artifact, path, str(path), document, dataset.to_atoms()),
-        *(document.model_dump(), artifact.model_dump(), {"dataset": dataset}),
+        *(document.model_dump(), artifact.model_dump(), dataset.as_dict()),
     ]
     for source in sources:
         assert_same(Dataset.load(source), dataset)

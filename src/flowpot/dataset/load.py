@@ -21,8 +21,8 @@ def datasets(source: Any, kind: "type[Dataset]") -> Iterator["Dataset"]:
     ----------
     source
         A Dataset, an Artifact, a path, ASE Atoms, a pymatgen Structure or Molecule, a
-        stage's document (an object or dict with ``dataset``), or a list of any of
-        these.
+        stage's document (an object with ``dataset``), a list of any of these, or
+        what these are in a JobStore.
     kind
         The class Dataset.
 
@@ -57,9 +57,10 @@ def datasets(source: Any, kind: "type[Dataset]") -> Iterator["Dataset"]:
 
 
 def _from_mapping(source: Mapping[str, Any]) -> Any:
-    """Find what a document read back as a dict holds."""
-    if "dataset" in source:
-        return source["dataset"]
+    """Find what a document, or a Dataset, read back as a dict holds."""
+    for name in ("dataset", "artifact"):
+        if name in source:
+            return source[name]
     if "sha256" in source:
         return Artifact.model_validate(source)
     raise TypeError(
