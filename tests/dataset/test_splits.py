@@ -73,6 +73,12 @@ def test_inputs_and_isolated_atoms_train():
     assert sorted(split[8:].tolist()) == ["test"] * 4 + ["train"] * 32 + ["val"] * 4
 
 
+def test_isolated_atoms_train_by_any_name():
+    atoms = [Atoms(symbol, cell=[15] * 3, pbc=False) for symbol in ("H", "C", "N", "O")]
+    dataset = Dataset.concatenate([Dataset.from_atoms(atoms), frames(20)])
+    assert (assign_splits(dataset).info["split"][:4] == "train").all()
+
+
 def test_each_kind_is_split_alike():
     kinds = np.repeat(["distorted", "vacancy", "cluster", "slab"], [400, 100, 50, 20])
     split = assign_splits(frames(570, config_type=kinds)).info["split"]

@@ -131,9 +131,10 @@ def _given(dataset: "Dataset") -> NDArray[np.int64]:
 
 
 def _always_train(dataset: "Dataset", prints: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Tell inputs and isolated atoms, and their exact duplicates."""
+    """Tell inputs and isolated atoms, named so or not, and their exact duplicates."""
     named = np.isin(_column(dataset, "config_type"), ALWAYS_TRAIN)
-    return np.isin(prints, prints[named])
+    isolated = (dataset.n_atoms == 1) & ~dataset.pbc.any(axis=1)
+    return np.isin(prints, prints[named | isolated])
 
 
 def _units(
