@@ -20,7 +20,7 @@ _HOME = {
     "MetatrainTrainingMaker": "flowpot.training",
 }
 
-__all__ = [  # noqa: PLE0604, PLE0605 - the keys are the public names
+__all__ = [  # noqa: PLE0604 - the keys are the public names
     *_HOME,
 ]
 

@@ -137,10 +137,8 @@ def run_demo(folder: Path, *, seed: int, console: Console) -> None:
     """
     began = time.monotonic()
     folder = Path(folder).absolute()
-    campaign, structures = (
-        silicon_campaign(seed, str(folder / "labels")),
-        silicon_structures(),
-    )
+    campaign = silicon_campaign(seed, cache=str(folder / "labels"))
+    structures = silicon_structures()
     campaign.preflight(structures, folder)
     store = embedded_store(folder / "store")
     run = ResumableRun(folder / "run", store, ProgressLog(console).watch)

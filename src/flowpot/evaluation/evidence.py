@@ -135,7 +135,8 @@ def gather(
         If no labelled frame was held out.
     """
     split = labelled.info["split"]
-    explored = labelled.info["config_type"] == EXPLORED
+    # A user's own dataset may not say what kind its frames are: none are explored.
+    explored = np.asarray(labelled.info.get("config_type", "")) == EXPLORED
     unseen = np.isin(split, ("val", "test"))
     parts = []
     if (unseen & explored).any():

@@ -96,17 +96,16 @@ def plot_calibration(
         if name in calibration:
             error = factor * evidence[f"error_{name}"]
             spread = factor * evidence[f"disagreement_{name}"]
-            axis.plot(error, spread, "o", ms=4, alpha=0.6)
-            _draw_fit(axis, calibration[name], factor)
+            axis.loglog(error, spread, "o", ms=4, alpha=0.6)
+            _draw_fit(axis, calibration[name], factor, np.nanmax(error))
     return figure
 
 
-def _draw_fit(axis: Axes, fit: Calibration, factor: float) -> None:
-    axis.axline((0, 0), slope=fit.slope, c="tab:red", ls="--")
+def _draw_fit(axis: Axes, fit: Calibration, factor: float, largest: float) -> None:
+    ends = np.array([axis.get_xlim()[0], largest])
+    axis.plot(ends, fit.slope * ends, c="tab:red", ls="--")
     axis.axvline(factor * fit.tolerance, c="0.5", lw=0.8)
     axis.axhline(factor * fit.threshold, c="0.5", lw=0.8)
-    axis.set_xlim(left=0)
-    axis.set_ylim(bottom=0)
     rates = ", ".join(
         f"{label} {value:.2f}"
         for label, value in (("TPR", fit.tpr), ("PPV", fit.ppv))

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from flowpot.campaign.reading import Campaign
 from flowpot.evaluation import evaluate_committee
 from flowpot.report.figures import (
@@ -32,6 +34,9 @@ def write_results(campaign: Campaign, folder: Path) -> dict[str, Path]:
     written = campaign.export(folder)
     doc = campaign.doc
     dataset = campaign.dataset()
+    # Isolated atoms give reference energies; they are in no set that is judged.
+    kind = np.asarray(dataset.info.get("config_type", ""))
+    dataset = dataset[np.broadcast_to(kind != "isolated_atom", len(dataset))]
     figures = {
         "rmse": plot_rmse(doc),
         "parity": plot_parity(

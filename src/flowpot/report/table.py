@@ -26,10 +26,16 @@ Cell = Callable[[IterationDoc], str]
 
 def campaign_table(doc: CampaignDoc) -> Table:
     """Labels, errors, calibration, selection and seconds of every iteration."""
-    table = Table(title=f"Campaign {doc.name!r}", title_justify="left")
-    table.add_column("iteration", no_wrap=True)
+    table = Table(
+        title=f"Campaign {doc.name!r}",
+        title_justify="left",
+        caption="RMSE of the committee mean, on train / val / test. "
+        "Seconds are summed over runs that went side by side.",
+        caption_justify="left",
+    )
+    table.add_column("iteration")
     for turn in doc.iterations:
-        table.add_column(str(turn.iteration), justify="right", no_wrap=True)
+        table.add_column(str(turn.iteration), justify="right")
     for rows in (_labels(), _errors(), _calibration(), _frames(), _seconds()):
         table.add_section()
         for name, cell in rows:
@@ -49,7 +55,7 @@ def _labels() -> list[tuple[str, Cell]]:
 
 def _errors() -> list[tuple[str, Cell]]:
     return [
-        (f"RMSE {name}, train / val / test ({unit})", _rmse(name, factor))
+        (f"RMSE {name} ({unit})", _rmse(name, factor))
         for name, (unit, factor) in UNITS.items()
     ]
 
@@ -107,7 +113,7 @@ def _frames() -> list[tuple[str, Cell]]:
         ("frames explored", lambda t: _n(t.n_explored)),
         ("MD runs halted", lambda t: _n(sum((t.halted or {}).values()))),
         ("frames over threshold", lambda t: _n(t.n_over)),
-        ("of them wrecked, not labelled", lambda t: _n(t.n_wrecked)),
+        ("  of them wrecked", lambda t: _n(t.n_wrecked)),
         ("frames selected + audit", lambda t: f"{_n(t.n_selected)} + {_n(t.n_audit)}"),
         ("audit: bad of labelled", _audit),
     ]
