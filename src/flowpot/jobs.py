@@ -14,6 +14,7 @@ from jobflow import (
     Response,
     job,
 )
+from jobflow.core.reference import find_and_get_references
 from monty.json import MSONable
 from pydantic import BaseModel
 
@@ -87,7 +88,26 @@ def continue_with(
     last.set_uuid(running.uuid)
     last.index = running.index + 1
     pending = dict.fromkeys(document.model_fields)
-    return Response(output=pending, replace=Flow([*jobs, last]))
+    return Response(output=pending, replace=_OpenFlow([*jobs, last]))
+
+
+class _OpenFlow(Flow):
+    """
+    A Flow whose jobs read outputs of finished jobs outside it.
+
+    jobflow takes such a replacement as it is, and so does jobflow-remote's runner;
+    but its worker refuses references to jobs that ``job_uuids`` does not name. It is
+    stored as the Flow that it is.
+    """
+
+    @property
+    def job_uuids(self) -> tuple[str, ...]:
+        inside = super().job_uuids
+        read = {reference.uuid for reference in find_and_get_references(self.jobs)}
+        return (*inside, *sorted(read.difference(inside)))
+
+    def as_dict(self) -> dict[str, Any]:
+        return super().as_dict() | {"@module": Flow.__module__, "@class": "Flow"}
 
 
 def jobs_of(flow: Any) -> list[Job]:

@@ -28,7 +28,7 @@ SOAP = {
         "max_radial": 3,
         "cutoff": {"radius": 4.2, "width": 0.5},
     },
-    "bpnn": {"num_hidden_layers": 1, "num_neurons_per_layer": 8},
+    "bpnn": {"num_hidden_layers": 1, "num_neurons_per_layer": 8, "layernorm": True},
 }
 
 

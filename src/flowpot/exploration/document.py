@@ -1,7 +1,10 @@
 """What exploration leaves behind."""
 
+from collections.abc import Mapping
 from typing import Literal
 
+import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import BaseModel, Field
 
 from flowpot.dataset import Artifact
@@ -53,6 +56,21 @@ class MDDoc(StageDoc):
     def halted(self) -> str | None:
         """Why the run was stopped, None if it was not."""
         return self.reason if self.state == "halted" else None
+
+    def thinned(self, rows: int) -> "MDDoc":
+        """Give a copy whose columns have at most so many rows, evenly spaced."""
+        columns = ("thermo", "disagreement")
+        return self.model_copy(
+            update={name: thin(getattr(self, name), rows) for name in columns}
+        )
+
+
+def thin(columns: Mapping[str, ArrayLike], rows: int) -> dict[str, list[float]]:
+    """Keep evenly spaced rows of a table, the first and the last among them."""
+    table = {name: np.asarray(column) for name, column in columns.items()}
+    n = len(next(iter(table.values()), []))
+    kept = np.unique(np.linspace(0, n - 1, min(n, rows)).round().astype(int))
+    return {name: column[kept].tolist() for name, column in table.items()}
 
 
 class MDBatchDoc(StageDoc):

@@ -34,6 +34,10 @@ from flowpot.exploration.lammps.script import Output
 from flowpot.exploration.lammps.simulate import Trajectory, simulate, take_up
 from flowpot.jobs import stage_job
 
+_BATCH_ROWS = 400
+_FEWEST_ROWS = 5
+"""Thermo rows that a job with several trajectories keeps: in all, at least of each."""
+
 
 @dataclass
 class LammpsMDMaker(Maker):
@@ -269,8 +273,11 @@ class LammpsMDMaker(Maker):
         planned = self._trajectories(
             Dataset.load(structures), conditions, committee, member, calibration
         )
+        # The document does not grow with the number of trajectories it describes.
+        rows = max(_FEWEST_ROWS, _BATCH_ROWS // max(len(planned), 1))
+        runs = [run.thinned(rows) for run in self._simulate(planned, member)]
         return MDBatchDoc(
-            runs=self._simulate(planned, member),
+            runs=runs,
             seconds=time.perf_counter() - started,
             versions=package_versions("lammps", "torch"),
         )

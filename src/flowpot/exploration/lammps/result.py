@@ -8,7 +8,7 @@ from ase import Atoms
 
 from flowpot.dataset import Dataset
 from flowpot.documents import package_versions
-from flowpot.exploration.document import MDDoc, MDState
+from flowpot.exploration.document import MDDoc, MDState, thin
 from flowpot.exploration.lammps.cell import LammpsCell
 from flowpot.exploration.lammps.conditions import Conditions
 from flowpot.exploration.lammps.run import WATCH_FILE, Outcome, Run
@@ -93,8 +93,8 @@ def md_document(
         attempts=1,
         member=0,
         engine="python",
-        thermo=_thinned(read_thermo(folder / LOG_FILE, outcome.n_steps)),
-        disagreement=_thinned(read_disagreement(folder / WATCH_FILE)),
+        thermo=thin(read_thermo(folder / LOG_FILE, outcome.n_steps), _ROWS),
+        disagreement=thin(read_disagreement(folder / WATCH_FILE), _ROWS),
         folder=str(folder.absolute()),
         seconds=outcome.seconds,
         versions=package_versions("lammps", "torch"),
@@ -119,10 +119,3 @@ def _state(outcome: Outcome) -> MDState:
     if outcome.halted is not None:
         return "halted"
     return "out of time" if outcome.out_of_time else "done"
-
-
-def _thinned(columns: dict[str, np.ndarray]) -> dict[str, list[float]]:
-    """Keep evenly spaced rows, the first and the last among them."""
-    n = len(next(iter(columns.values()), []))
-    rows = np.unique(np.linspace(0, n - 1, min(n, _ROWS)).round().astype(int))
-    return {name: column[rows].tolist() for name, column in columns.items()}
