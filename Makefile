@@ -8,7 +8,8 @@ CONSTRAINTS ?= .ci/constraints.txt
 # For example PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu", which
 # spares a machine without a GPU the CUDA packages.
 PIP_FLAGS ?=
-PYTEST_FLAGS ?=
+# Two at a time: a test file's tests share what its fixtures have computed.
+PYTEST_FLAGS ?= -n 2 --dist loadfile
 DEMO_FLAGS ?=
 
 BIN := $(VENV)/bin
@@ -31,7 +32,7 @@ test-all: $(VENV)/.test espresso lint
 
 # make benchmark  the ratios that the documentation claims, printed
 benchmark: $(VENV)/.test espresso
-	OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/benchmarks $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/benchmarks
 
 # make lint       ruff and mypy
 lint: $(VENV)/.test

@@ -19,6 +19,8 @@ from flowpot.augmentation import AugmentationDoc, AugmentationMaker, Distortions
 FRAMES_PER_SECOND = 500
 """The reference's whole stage makes 29 a second (its bare distortion loop 800)."""
 
+pytestmark = pytest.mark.slow
+
 
 def whole_job(n_frames: int) -> tuple[AugmentationDoc, float, float]:
     """Run the default augmentation of four structures as a job, writing included."""
