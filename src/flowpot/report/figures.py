@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from flowpot.campaign.document import CampaignDoc
 from flowpot.dataset import Dataset
@@ -92,11 +93,13 @@ def plot_calibration(
     figure, axes = _row_of_axes()
     for axis, name in zip(axes, PROPERTIES, strict=True):
         unit, factor = UNITS[name]
-        axis.set(xlabel=f"error {name} ({unit})", ylabel="disagreement")
+        axis.set(xlabel=f"error {name} ({unit})", ylabel=f"disagreement ({unit})")
         if name in calibration:
             error = factor * evidence[f"error_{name}"]
             spread = factor * evidence[f"disagreement_{name}"]
             axis.loglog(error, spread, "o", ms=4, alpha=0.6)
+            axis.xaxis.set_minor_formatter(NullFormatter())
+            axis.yaxis.set_minor_formatter(NullFormatter())
             _draw_fit(axis, calibration[name], factor, np.nanmax(error))
     return figure
 

@@ -1,6 +1,8 @@
 """The options of ``mace_run_train``: presets, and which a user may set."""
 
 import difflib
+import io
+from contextlib import redirect_stdout
 from typing import Any
 
 _FIXED = {
@@ -89,7 +91,8 @@ def check_options(hyperparameters: dict[str, Any]) -> None:
     ValueError
         Naming the option, and the nearest one that exists.
     """
-    from mace.tools import build_default_arg_parser  # noqa: PLC0415, takes seconds
+    with redirect_stdout(io.StringIO()):  # importing mace prints a line
+        from mace.tools import build_default_arg_parser  # noqa: PLC0415, takes seconds
 
     actions = build_default_arg_parser()._actions  # noqa: SLF001, its only listing
     known = {o.lstrip("-") for action in actions for o in action.option_strings}
