@@ -58,7 +58,7 @@ def frames() -> dict[str, Atoms]:
     }
 
 
-def compare(atoms, found, calculator):
+def assert_equals_ase(atoms, found, calculator):
     reference = atoms.copy()
     reference.calc = calculator
     np.testing.assert_allclose(
@@ -74,7 +74,7 @@ def compare(atoms, found, calculator):
 @pytest.mark.parametrize("name", frames())
 def test_step_zero(name, step_zero):
     atoms = frames()[name]
-    compare(atoms, step_zero(atoms, EMT()), EMT())
+    assert_equals_ase(atoms, step_zero(atoms, EMT()), EMT())
 
 
 @pytest.mark.parametrize("symbols", itertools.permutations(["Cu", "Au", "Ni", "Al"]))
@@ -83,4 +83,4 @@ def test_species_are_never_swapped(symbols, step_zero):
     atoms = bulk("Cu", a=3.9, cubic=True)
     atoms.symbols[:] = symbols
     atoms = rattled(atoms)
-    compare(atoms, step_zero(atoms, EMT()), EMT())
+    assert_equals_ase(atoms, step_zero(atoms, EMT()), EMT())
