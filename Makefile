@@ -9,7 +9,7 @@ CONSTRAINTS ?= .ci/constraints.txt
 # spares a machine without a GPU the CUDA packages.
 PIP_FLAGS ?=
 # Two at a time: a test file's tests share what its fixtures have computed.
-PYTEST_FLAGS ?= -n 2 --dist loadfile
+PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 DEMO_FLAGS ?=
 
 BIN := $(VENV)/bin
