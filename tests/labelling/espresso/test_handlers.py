@@ -45,6 +45,7 @@ def test_a_highest_band_that_is_not_empty(label):
     assert document.output.energy == pytest.approx(reference.output.energy, abs=1e-6)
 
 
+@pytest.mark.slow  # its limit is a share of a measured time: wants a quiet machine
 def test_a_clean_stop_is_gone_on_from(label, pair):
     large = pair * (2, 2, 1)
     system = {"ecutwfc": 20.0}
