@@ -132,22 +132,22 @@ class Pointer(MSONable):
     uuid
         Of the job.
     attributes
-        Path into its output.
+        Path into its output, as jobflow writes it: ("a", name) or ("i", index) steps.
     """
 
     uuid: str
-    attributes: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
     def to(cls, reference: OutputReference) -> "Pointer":
         """Point to what ``reference`` refers to."""
-        return cls(reference.uuid, tuple(name for _, name in reference.attributes))
+        return cls(reference.uuid, tuple(tuple(step) for step in reference.attributes))
 
     @property
     def reference(self) -> OutputReference:
         """The reference, for a job that is to read the output."""
         return OutputReference(
-            self.uuid, attributes=tuple(("a", name) for name in self.attributes)
+            self.uuid, attributes=tuple(tuple(step) for step in self.attributes)
         )
 
 

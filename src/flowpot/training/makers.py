@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from jobflow import Flow, Job, Maker, OutputReference
+from jobflow import Flow, Job, Maker
 
 from flowpot.dataset import Artifact
-from flowpot.jobs import stage_job
+from flowpot.jobs import Pointer, stage_job
 from flowpot.randomness import derive_seed
 from flowpot.training.backend import Training, TrainingError
 from flowpot.training.committee import committee_document
@@ -261,7 +261,7 @@ class CommitteeTrainingMaker(Maker):
                 members += [job.output.members[i] for i in range(len(ranks))]
             jobs.append(job)
         collect = collect_committee(
-            members, [_address(each) for each in members], dataset, self.min_size
+            members, [Pointer.to(each) for each in members], dataset, self.min_size
         )
         return Flow([*jobs, collect], output=collect.output, name=self.name)
 
@@ -281,7 +281,7 @@ class CommitteeTrainingMaker(Maker):
 @stage_job(tolerant=True)
 def _collect_committee(
     members: Sequence[PotentialDoc | None],
-    addresses: Sequence[Sequence[Any]],
+    addresses: Sequence[Pointer],
     dataset: Any,
     min_size: int,
 ) -> dict[str, Any]:
@@ -292,7 +292,7 @@ def _collect_committee(
     not stored twice: hence no schema.
     """
     found, kept = committee_document(members, dataset, min_size)
-    references = [_reference(addresses[i]) for i in kept]
+    references = [addresses[i].reference for i in kept]
     return {**found, "members": references}
 
 
@@ -319,13 +319,3 @@ def _artifact_of(document: Any, name: str) -> Artifact | None:
         return None
     found = document[name] if isinstance(document, dict) else getattr(document, name)
     return Artifact.model_validate(found) if isinstance(found, dict) else found
-
-
-def _address(reference: OutputReference) -> list[Any]:
-    """Write down where an output is, in a form that jobflow does not resolve."""
-    return [reference.uuid, [list(step) for step in reference.attributes]]
-
-
-def _reference(address: Sequence[Any]) -> OutputReference:
-    uuid, attributes = address
-    return OutputReference(uuid, tuple(tuple(step) for step in attributes))
