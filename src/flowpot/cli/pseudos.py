@@ -1,9 +1,5 @@
-"""The command line."""
+"""`flowpot pseudos`: families of pseudopotentials."""
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,58 +8,14 @@ from rich.console import Console
 from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 from rich.table import Table
 
+from flowpot.cli.errors import readable_errors
+
 app = typer.Typer(
-    no_args_is_help=True,
-    help="Machine-learned interatomic potentials by active learning.",
-)
-
-
-pseudos = typer.Typer(
     no_args_is_help=True, help="Pseudopotential families: list, check, install."
 )
-app.add_typer(pseudos, name="pseudos")
 
 
-@app.callback()
-def main(
-    *,
-    verbose: Annotated[
-        bool, typer.Option(help="Show what the packages underneath log and warn of.")
-    ] = False,
-) -> None:
-    """Machine-learned interatomic potentials by active learning."""
-    if not verbose:
-        warnings.filterwarnings("ignore")
-        logging.disable(logging.WARNING)
-
-
-@app.command()
-def demo(
-    folder: Annotated[
-        Path, typer.Option(help="Where the campaign runs and leaves its results.")
-    ] = Path("flowpot-demo"),
-    seed: Annotated[int, typer.Option(help="Another seed, another campaign.")] = 0,
-) -> None:
-    """
-    Train a committee for silicon from two structures, with real engines.
-
-    Stopped (Ctrl-C) and started again it goes on where it was; finished, it shows its
-    results again. Remove the folder to start over.
-    """
-    from flowpot.demo import run_demo  # noqa: PLC0415 - `flowpot --help` stays quick
-
-    console = Console()
-    try:
-        with _readable_errors("run the demo"):
-            run_demo(folder, seed=seed, console=console)
-    except KeyboardInterrupt:
-        console.print(
-            "\nStopped. Finished jobs are kept: the same command goes on from here."
-        )
-        raise typer.Exit(130) from None
-
-
-@pseudos.command("list")
+@app.command("list")
 def list_pseudos() -> None:
     """List the families that flowpot has cutoffs for, and what is here of them."""
     from flowpot.labelling.espresso.install import (  # noqa: PLC0415
@@ -83,12 +35,12 @@ def list_pseudos() -> None:
     Console().print(table)
 
 
-@pseudos.command("check")
+@app.command("check")
 def check_pseudos(family: Annotated[str, typer.Argument(help="Its name.")]) -> None:
     """Compare the files of a family with its checksums; fails if any is amiss."""
     from flowpot.labelling.espresso.install import check_family  # noqa: PLC0415
 
-    with _readable_errors("check the family"):
+    with readable_errors("check the family"):
         status = check_family(family)
     for what, elements in (("missing", status.missing), ("damaged", status.damaged)):
         if elements:
@@ -99,7 +51,7 @@ def check_pseudos(family: Annotated[str, typer.Argument(help="Its name.")]) -> N
     typer.echo(f"{family} is complete in {status.folder}")
 
 
-@pseudos.command("install")
+@app.command("install")
 def install_pseudos(
     family: Annotated[str, typer.Argument(help="A family of SSSP.")],
     folder: Annotated[
@@ -113,7 +65,7 @@ def install_pseudos(
     from flowpot.labelling.espresso.install import install_family  # noqa: PLC0415
 
     columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
-    with _readable_errors("install the family"), Progress(*columns) as progress:
+    with readable_errors("install the family"), Progress(*columns) as progress:
         task = progress.add_task(family)
         status = install_family(
             family,
@@ -124,15 +76,3 @@ def install_pseudos(
             ),
         )
     typer.echo(f"{family} is in {status.folder}")
-
-
-@contextmanager
-def _readable_errors(doing: str) -> Iterator[None]:
-    """Print what went wrong, not where in the code: each message has its remedy."""
-    try:
-        yield
-    except (RuntimeError, ValueError, OSError, ImportError) as error:
-        Console(stderr=True).print(
-            f"[red]Cannot {doing}:[/] {error}", highlight=False, soft_wrap=True
-        )
-        raise typer.Exit(1) from error
