@@ -190,3 +190,34 @@ def test_ase_calculator(model_files, silicon):
     assert molecule.get_potential_energy() < 0
     with pytest.raises(NotImplementedError):
         molecule.get_stress()
+
+
+@pytest.mark.parametrize("batch_size", [1, 9, None])
+def test_descriptors_are_means_of_the_scalar_features(
+    model_files, precise, frames, batch_size
+):
+    """Against MACE's own descriptors of fully periodic frames."""
+    single = load_potential(model_files[0], "cpu")
+    own = MACECalculator(model_paths=[str(model_files[0])], device="cpu")
+    found = single.descriptors(frames, batch_size)
+    for row in np.flatnonzero(frames.pbc.all(axis=1)):
+        expected = own.get_descriptors(frames[row], invariants_only=True).mean(axis=0)
+        assert np.allclose(found[row], expected, atol=1e-5)
+    exact = precise.descriptors(frames, batch_size)
+    assert np.allclose(exact, precise.descriptors(frames, 10_000), atol=1e-10)
+    assert len({tuple(row) for row in exact.round(3)}) >= len(frames) - 1
+
+
+def test_descriptors_do_not_turn_with_the_frame(precise, frames):
+    turned, repeated = [], []
+    for atoms in frames:
+        atoms.rotate(40, (1, 2, 3), rotate_cell=True)
+        turned.append(atoms[::-1])
+        repeated.append(atoms * (1 + atoms.pbc))
+    found = precise.descriptors(frames)
+    for changed in (turned, repeated):
+        assert np.allclose(precise.descriptors(Dataset.from_atoms(changed)), found)
+
+
+def test_no_frames_have_no_descriptors(precise, frames):
+    assert len(precise.descriptors(frames[:0])) == 0

@@ -8,6 +8,7 @@ from metatrain.utils.architectures import get_default_hypers
 from metatrain.utils.data import DatasetInfo
 from metatrain.utils.data.target_info import get_energy_target_info
 
+from flowpot.dataset import Dataset
 from flowpot.potentials import evaluate_members, load_potential
 
 from .test_mace import finite_difference_stress
@@ -85,3 +86,23 @@ def test_a_committee_of_two_backends(path, model_files, frames):
     assert found.forces.shape == (2, len(frames.numbers), 3)
     alone = potentials[1].evaluate(frames)
     assert np.allclose(found.energy[1], alone.energy, atol=1e-4)
+
+
+def test_descriptors_are_those_of_the_model(path, frames, tolerance):
+    potential = load_potential(path, "cpu")
+    found = potential.descriptors(frames, 1)
+    assert np.allclose(found, potential.descriptors(frames, 10_000), atol=tolerance)
+    moved = [atoms[::-1] for atoms in frames]
+    for atoms in moved:
+        atoms.positions += [0.3, -1.2, 0.7]
+    again = potential.descriptors(Dataset.from_atoms(moved))
+    assert np.allclose(found, again, atol=tolerance)
+    distances = np.linalg.norm(found - found[:1], axis=1)
+    assert np.all(distances[1:] > 100 * tolerance)
+
+
+def test_a_model_without_features(path, frames):
+    potential = load_potential(path, "cpu")
+    potential._outputs = {"energy"}
+    with pytest.raises(NotImplementedError, match=r"no output 'feature'.*SOAP"):
+        potential.descriptors(frames)

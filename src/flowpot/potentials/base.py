@@ -77,6 +77,10 @@ class Potential(ABC):
     def evaluate_graph(self, graph: Any) -> Prediction:
         """Predict for a graph that `build_graph` made."""
 
+    @abstractmethod
+    def describe_graph(self, graph: Any) -> NDArray[np.float64]:
+        """Give the features that the model has of each atom, shape (A, D)."""
+
     def evaluate(self, dataset: Dataset, batch_size: int | None = None) -> Prediction:
         """
         Predict the energy, forces and stress of every frame.
@@ -97,6 +101,45 @@ class Potential(ABC):
         """
         members = evaluate_members([self], dataset, batch_size)
         return Prediction(members.energy[0], members.forces[0], members.stress[0])
+
+    def descriptors(
+        self, dataset: Dataset, batch_size: int | None = None
+    ) -> NDArray[np.float64]:
+        """
+        Describe every frame: the mean over its atoms of what the model learnt of them.
+
+        Frames that are near each other in these features are alike to the potential.
+        They do not change with translations, with the order of the atoms, and with
+        repetition of the cell; nor with rotations, but for architectures that learn
+        this rather than have it, such as PET.
+
+        Parameters
+        ----------
+        dataset
+            The frames.
+        batch_size
+            Atoms per batch: see `evaluate`.
+
+        Returns
+        -------
+        ndarray
+            Shape (n, D), without units. D is the model's: two potentials' descriptors
+            are not to be compared.
+
+        Raises
+        ------
+        NotImplementedError
+            Where the model does not give its features.
+        """
+        self.check_species(dataset.numbers)
+        size = batch_size or _default_batch_size([self])
+        means = []
+        for frames in batches(dataset.n_atoms, size):
+            geometry = Geometry.of_dataset(dataset[frames])
+            features = self.describe_graph(self.build_graph(geometry))
+            sums = np.add.reduceat(features, geometry.offsets[:-1])
+            means.append(sums / np.diff(geometry.offsets)[:, None])
+        return np.concatenate(means) if means else np.empty((0, 0))
 
     def evaluate_atoms(
         self, atoms: Atoms

@@ -140,6 +140,11 @@ class MACEPotential(Potential):
             stress=_numpy(out["stress"]).reshape(-1, 3, 3) * ratio,
         )
 
+    def describe_graph(self, graph: NeighbourGraph) -> NDArray[np.float64]:
+        """Give the scalars among the node features, of all layers."""
+        out = self.model(self._tensors(graph), compute_force=False)
+        return _numpy(out["node_feats"])[:, _scalars(self.model)]
+
     def _energy(
         self, graph: NeighbourGraph, out: dict[str, Any]
     ) -> NDArray[np.float64]:
@@ -177,6 +182,19 @@ class MACEPotential(Potential):
             for arrays, dtype in ((floats, self.dtype), (integers, torch.int64))
             for name, array in arrays.items()
         }
+
+
+def _scalars(model: Any) -> list[int]:
+    """Find the columns of the node features that do not turn with the frame."""
+    columns: list[int] = []
+    start = 0
+    for product in model.products:
+        irreps = product.linear.irreps_out
+        for (_, irrep), piece in zip(irreps, irreps.slices(), strict=True):
+            if irrep.is_scalar():
+                columns += range(start + piece.start, start + piece.stop)
+        start += irreps.dim
+    return columns
 
 
 def _default_head(heads: list[str]) -> int:

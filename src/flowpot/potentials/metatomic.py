@@ -24,6 +24,8 @@ from flowpot.potentials.base import Potential, Prediction
 from flowpot.potentials.device import resolve_device
 from flowpot.potentials.geometry import Geometry, volume_ratio
 
+_FEATURES = ("feature", "features")
+"""What metatomic names a model's internal features; metatrain's models have it."""
 _PAIR = ["first_atom", "second_atom", "cell_shift_a", "cell_shift_b", "cell_shift_c"]
 
 
@@ -73,10 +75,7 @@ class MetatomicPotential(Potential):
         self._lists = self.model.requested_neighbor_lists()
         cutoffs = [lists.engine_cutoff("angstrom") for lists in self._lists]
         self.cutoff = float(max(cutoffs))
-        output = ModelOutput(quantity="energy", unit="eV", sample_kind="system")
-        self._options = ModelEvaluationOptions(
-            length_unit="angstrom", outputs={"energy": output}
-        )
+        self._outputs = set(abilities.outputs)
 
     @classmethod
     def from_bytes(cls, content: bytes, device: str = "auto") -> Self:
@@ -115,12 +114,13 @@ class MetatomicPotential(Potential):
         positions = self._tensor(geometry.positions).requires_grad_()
         identity = torch.eye(3, dtype=self.dtype, device=self.device)
         strain = identity.repeat(len(geometry.cell), 1, 1).requires_grad_()
-        systems = [
-            self._system(graph, frame, positions, strain[frame])
-            for frame in range(len(geometry.cell))
-        ]
-        out = self.model(systems, self._options, check_consistency=False)
-        energy = out["energy"].block().values[:, 0]
+        energy = self._output(
+            graph,
+            positions,
+            strain,
+            "energy",
+            ModelOutput(quantity="energy", unit="eV", sample_kind="system"),
+        )[:, 0]
         slopes = torch.autograd.grad(
             energy.sum(), [positions, strain], allow_unused=True, materialize_grads=True
         )
@@ -132,6 +132,41 @@ class MetatomicPotential(Potential):
             forces=-gradient,
             stress=virial / _volumes(geometry)[:, None, None],
         )
+
+    def describe_graph(self, graph: NeighbourLists) -> NDArray[np.float64]:
+        """Give the output that metatomic names "feature", where the model has it."""
+        name = next((n for n in _FEATURES if n in self._outputs), None)
+        if name is None:
+            raise NotImplementedError(
+                f"the model has no output {' or '.join(map(repr, _FEATURES))} (it has "
+                f"{', '.join(sorted(self._outputs))}): describe frames with a MACE "
+                "potential, or with SOAP"
+            )
+        positions = self._tensor(graph.geometry.positions)
+        identity = torch.eye(3, dtype=self.dtype, device=self.device)
+        strain = identity.expand(len(graph.geometry.cell), 3, 3)
+        with torch.no_grad():
+            features = self._output(
+                graph, positions, strain, name, ModelOutput(sample_kind="atom")
+            )
+        return features.cpu().double().numpy()
+
+    def _output(
+        self,
+        graph: NeighbourLists,
+        positions: torch.Tensor,
+        strain: torch.Tensor,
+        name: str,
+        output: ModelOutput,
+    ) -> torch.Tensor:
+        """Run the model on strained frames for one output."""
+        systems = [
+            self._system(graph, frame, positions, strain[frame])
+            for frame in range(len(strain))
+        ]
+        options = ModelEvaluationOptions(length_unit="angstrom", outputs={name: output})
+        out = self.model(systems, options, check_consistency=False)
+        return out[name].block().values
 
     def _system(
         self,
