@@ -3,33 +3,10 @@
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk, molecule
-from ase.data import covalent_radii
+from ase.build import bulk
 from ase.neighborlist import neighbor_list
 
-from flowpot.augmentation.neighbours import (
-    closest_contact,
-    find_pairs,
-    nearest_distances,
-)
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_pairs_are_those_of_ase_for_any_cell(seed):
-    rng = np.random.default_rng(seed)
-    pbc = [(1, 1, 1), (1, 1, 0), (0, 1, 0), (0, 0, 0)][seed % 4]
-    cell = rng.normal(size=(3, 3)) * 4 + 3 * np.eye(3)
-    if seed % 3 == 0:
-        cell[0] *= -1  # left-handed half of the time
-    atoms = Atoms("H7", rng.normal(size=(7, 3)) * 6, cell=cell, pbc=pbc)
-    pairs = find_pairs(atoms, 5.0)
-    i, j, d, vectors = neighbor_list("ijdD", atoms, 5.0)
-    ours = np.lexsort((pairs.lengths, pairs.second, pairs.first))
-    theirs = np.lexsort((d, j, i))
-    np.testing.assert_array_equal(pairs.first[ours], i[theirs])
-    np.testing.assert_array_equal(pairs.second[ours], j[theirs])
-    np.testing.assert_allclose(pairs.lengths[ours], d[theirs], atol=1e-9)
-    assert np.linalg.norm(vectors.sum(axis=0) - pairs.vectors.sum(axis=0)) < 1e-6
+from flowpot.augmentation.neighbours import nearest_distances
 
 
 def test_nearest_distances_of_everything(zoo):
@@ -46,15 +23,8 @@ def test_a_single_atom_cell_has_its_images_as_neighbours():
 
 def test_an_isolated_atom_has_no_neighbour():
     assert np.isinf(nearest_distances(Atoms("H"))).all()
-    assert np.isinf(closest_contact(Atoms("H"), 3.0))
 
 
 def test_far_neighbours_are_found():
     pair = Atoms("H2", [[0, 0, 0], [0, 0, 40.0]])
     np.testing.assert_allclose(nearest_distances(pair), 40.0)
-
-
-def test_closest_contact_in_covalent_radii():
-    water = molecule("H2O")
-    ratio = water.get_distance(0, 1) / (covalent_radii[8] + covalent_radii[1])
-    assert closest_contact(water, 1.2) == pytest.approx(ratio)

@@ -11,7 +11,7 @@ from flowpot.augmentation.document import AugmentationDoc
 from flowpot.augmentation.generator import Batch, Generator, Inputs, Parent
 from flowpot.augmentation.isolated import isolated_atoms
 from flowpot.augmentation.makers import AugmentationMaker
-from flowpot.augmentation.neighbours import closest_contact, nearest_distances
+from flowpot.augmentation.neighbours import nearest_distances
 from flowpot.augmentation.random_structure import RandomStructures, random_structure
 from flowpot.augmentation.single import Strains, Vacancies
 from flowpot.augmentation.slab import Slabs, slabs
@@ -24,6 +24,7 @@ from flowpot.augmentation.supercell import (
 from flowpot.augmentation.thermal import ThermalDisplacements, thermal_displacements
 from flowpot.augmentation.vacancy import remove_atoms
 from flowpot.augmentation.vacuum import add_vacuum
+from flowpot.dataset.contacts import closest_contact
 
 __all__ = [
     "Alloys",

@@ -17,12 +17,12 @@ from flowpot.augmentation.generator import (
     dataset_of,
 )
 from flowpot.augmentation.isolated import isolated_atoms
-from flowpot.augmentation.neighbours import closest_contact
 from flowpot.augmentation.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
 from flowpot.augmentation.vacuum import add_vacuum, empty_directions, open_cells
 from flowpot.augmentation.validation import at_least, one_of, positive
 from flowpot.dataset import Dataset
+from flowpot.dataset.contacts import closest_contact
 
 
 @dataclass(frozen=True)

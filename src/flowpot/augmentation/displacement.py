@@ -5,9 +5,10 @@ from ase import Atoms
 from ase.data import covalent_radii
 from numpy.typing import NDArray
 
-from flowpot.augmentation.neighbours import find_pairs, nearest_distances
+from flowpot.augmentation.neighbours import nearest_distances
 from flowpot.augmentation.validation import at_least
 from flowpot.augmentation.validation import fraction as check_fraction
+from flowpot.dataset.contacts import find_pairs
 
 _TURNS = 200
 """How often the displacements of atoms that came too close are turned, at most."""

@@ -15,9 +15,10 @@ from flowpot.augmentation.displacement import (
     random_displacements,
 )
 from flowpot.augmentation.generator import Frames
-from flowpot.augmentation.neighbours import Pairs, find_pairs, nearest_distances
+from flowpot.augmentation.neighbours import nearest_distances
 from flowpot.augmentation.vacancy import present_atoms
 from flowpot.dataset import Dataset
+from flowpot.dataset.contacts import Pairs, find_pairs
 
 if TYPE_CHECKING:
     from flowpot.augmentation.distortion import Distortions

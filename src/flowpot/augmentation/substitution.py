@@ -10,9 +10,9 @@ from monty.json import MSONable
 from numpy.typing import NDArray
 
 from flowpot.augmentation.generator import Batch, Inputs
-from flowpot.augmentation.neighbours import closest_contact
 from flowpot.augmentation.validation import fraction as check_fraction
 from flowpot.dataset import Dataset
+from flowpot.dataset.contacts import closest_contact
 
 _ATTEMPTS = 20
 _SOURCES = ("input", "distorted", "strained", "vacancy", "thermal", "slab")

@@ -16,12 +16,9 @@ from flowpot.augmentation.generator import (
     ParentGenerator,
     dataset_of,
 )
-from flowpot.augmentation.neighbours import (
-    closest_contact,
-    find_pairs,
-    nearest_distances,
-)
+from flowpot.augmentation.neighbours import nearest_distances
 from flowpot.augmentation.validation import at_least, positive
+from flowpot.dataset.contacts import closest_contact, find_pairs
 
 _BONDED = 1.25
 """Neighbours up to this many nearest-neighbour distances away are tied by springs."""

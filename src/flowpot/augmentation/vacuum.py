@@ -5,7 +5,7 @@ from ase import Atoms
 from ase.geometry import complete_cell
 from numpy.typing import NDArray
 
-from flowpot.augmentation.neighbours import closest_contact
+from flowpot.dataset.contacts import closest_contact
 
 _CONTACT = 4.0
 """Layers and molecules touch within this distance (A): van der Waals gaps are smaller,

@@ -1,11 +1,9 @@
 """Frames that no electronic-structure code should be asked to label."""
 
 import numpy as np
-from ase import Atoms
-from ase.data import covalent_radii
-from ase.neighborlist import neighbor_list
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.contacts import closest_pair
 
 
 def far_apart(dataset: Dataset, fraction: float) -> np.ndarray:
@@ -24,9 +22,4 @@ def far_apart(dataset: Dataset, fraction: float) -> np.ndarray:
     numpy.ndarray
         (n,) bool.
     """
-    return np.array([not _too_close(atoms, fraction) for atoms in dataset], dtype=bool)
-
-
-def _too_close(atoms: Atoms, fraction: float) -> bool:
-    radii = fraction * covalent_radii[atoms.numbers]
-    return len(neighbor_list("i", atoms, radii)) > 0
+    return np.array([closest_pair(atoms, fraction) is None for atoms in dataset], bool)

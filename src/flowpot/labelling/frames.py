@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from ase import Atoms
-from ase.data import covalent_radii
-from ase.neighborlist import neighbor_list
 from pymatgen.core import Molecule, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
+
+from flowpot.dataset.contacts import closest_pair
 
 _MOLECULE_VACUUM = 7.5  # A on each side: 15 A to the next image, the default vacuum
 _NO_VOLUME = 1e-3  # A^3
@@ -128,18 +128,14 @@ def check_geometry(
 
 def _too_close(atoms: Atoms, fraction: float) -> str | None:
     """Name the pair of atoms, images included, that is closest below the limit."""
-    radii = covalent_radii[atoms.numbers]
-    first, second, distance = neighbor_list("ijd", atoms, list(fraction * radii))
-    if len(distance) == 0:
+    pair = closest_pair(atoms, fraction)
+    if pair is None:
         return None
-    ratio = distance / (radii[first] + radii[second])
-    worst = int(ratio.argmin())
-    i, j = int(first[worst]), int(second[worst])
     symbols = atoms.get_chemical_symbols()
     return (
-        f"atoms {i} ({symbols[i]}) and {j} ({symbols[j]}) are {distance[worst]:.3f} A "
-        f"apart, {ratio[worst]:.2f} of the sum of their covalent radii "
-        f"(limit {fraction:g})"
+        f"atoms {pair.first} ({symbols[pair.first]}) and {pair.second} "
+        f"({symbols[pair.second]}) are {pair.distance:.3f} A apart, {pair.ratio:.2f} "
+        f"of the sum of their covalent radii (limit {fraction:g})"
     )
 
 

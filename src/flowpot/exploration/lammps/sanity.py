@@ -4,8 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms, units
-from ase.data import covalent_radii
 from monty.json import MSONable
+
+from flowpot.dataset.contacts import clearance
+
+_HORIZON = 1.5
+"""How far beyond contact pairs are looked for (A): bonds are about that long."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,9 @@ class ContactCheck:
     """
     Whether atoms are too close, at next to no cost from step to step.
 
-    The distances of all pairs give the clearance: by how much the closest pair, in
-    terms of its own limit, may still approach. Until the atoms have moved that far no
-    pair can be in contact, and the distances are not computed again.
+    The pairs that are near give the clearance: by how much the closest, in terms of
+    its own limit, may still approach. Until the atoms have moved that far no pair can
+    be in contact, and the distances are not computed again.
 
     Parameters
     ----------
@@ -112,16 +116,14 @@ class ContactCheck:
     """
 
     def __init__(self, start: Atoms, fraction: float) -> None:
-        self._first, self._second = np.triu_indices(len(start), k=1)
-        radii = fraction * covalent_radii[start.numbers]
-        self._limits = radii[self._first] + radii[self._second]
+        self._fraction = fraction
         self._last = start.copy()
         self._clearance = 0.0
 
     def __call__(self, atoms: Atoms) -> bool:
         """Compare each pair's distance with its own limit."""
         if self._approach(atoms) >= self._clearance:
-            self._clearance = self._clearance_of(atoms)
+            self._clearance = clearance(atoms, self._fraction, _HORIZON)
             self._last = atoms.copy()
         return self._clearance < 0
 
@@ -130,19 +132,3 @@ class ContactCheck:
         moved = np.linalg.norm(atoms.positions - self._last.positions, axis=1).max()
         strained = np.linalg.norm(atoms.cell.array - self._last.cell.array, axis=1)
         return float(2 * moved + strained.sum())
-
-    def _clearance_of(self, atoms: Atoms) -> float:
-        """
-        Smallest distance left to a limit (A), negative in contact.
-
-        Reducing the fractional difference to [-1/2, 1/2] gives the shortest image of
-        every pair that is closer than half the height of the cell, which the limits
-        of contact always are; beyond that it is a lower bound that counts.
-        """
-        fractional = atoms.cell.scaled_positions(atoms.positions)
-        delta = fractional[self._first] - fractional[self._second]
-        delta -= np.round(delta) * atoms.pbc
-        distances = np.linalg.norm(delta @ atoms.cell.array, axis=1)
-        heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell.array), axis=0)
-        horizon = heights[atoms.pbc].min(initial=np.inf) / 2
-        return float((np.minimum(distances, horizon) - self._limits).min())

@@ -1,0 +1,184 @@
+"""Which atoms are close: pairs, contacts, clearances, for any cell."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.data import covalent_radii
+from ase.geometry import complete_cell
+from numpy.typing import NDArray
+from pymatgen.optimization.neighbors import find_points_in_spheres
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """
+    The pairs of a frame that are closer than a cutoff.
+
+    Parameters
+    ----------
+    first, second
+        Atoms of each pair, shape (P,), sorted by ``first``. Each pair is listed from
+        both its ends.
+    vectors
+        From first to second (its nearest images), shape (P, 3), in A.
+    n_atoms
+        Number of atoms N of the frame.
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    vectors: NDArray[np.float64]
+    n_atoms: int
+
+    @property
+    def lengths(self) -> NDArray[np.float64]:
+        """Distances, shape (P,), in A."""
+        return np.linalg.norm(self.vectors, axis=1)
+
+    def half(self) -> "Pairs":
+        """Give each pair from one end only; pairs of an atom and its image go."""
+        keep = self.first < self.second
+        return Pairs(
+            self.first[keep], self.second[keep], self.vectors[keep], self.n_atoms
+        )
+
+    def nearest(self, lengths: NDArray[np.float64]) -> NDArray[np.float64]:
+        """
+        Give each atom's shortest pair, for one or several sets of pair lengths.
+
+        Parameters
+        ----------
+        lengths
+            Shape (..., P), in A.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (..., N), in A; infinite for an atom without a neighbour.
+        """
+        nearest = np.full((*lengths.shape[:-1], self.n_atoms), np.inf)
+        if len(self.first):
+            atoms, starts = np.unique(self.first, return_index=True)
+            nearest[..., atoms] = np.minimum.reduceat(lengths, starts, axis=-1)
+        return nearest
+
+
+def find_pairs(atoms: Atoms, cutoff: float) -> Pairs:
+    """
+    Find all pairs closer than a cutoff, periodic images included.
+
+    Parameters
+    ----------
+    atoms
+        Any cell: skewed, left-handed, or absent along directions that are open.
+    cutoff
+        In A.
+    """
+    pbc = atoms.pbc
+    positions = np.ascontiguousarray(atoms.positions)
+    # Vectors of open directions matter to nobody but the search's own cell lists.
+    cell = np.ascontiguousarray(complete_cell(np.where(pbc[:, None], atoms.cell, 0)))
+    first, second, shifts, _ = find_points_in_spheres(
+        all_coords=positions,
+        center_coords=positions,
+        r=float(cutoff),
+        pbc=np.ascontiguousarray(pbc, dtype=np.int64),
+        lattice=cell,
+        tol=1e-8,
+    )
+    vectors = positions[second] + shifts @ cell - positions[first]
+    itself = (first == second) & (shifts == 0).all(axis=1)
+    order = np.flatnonzero(~itself)
+    order = order[np.argsort(first[order], kind="stable")]
+    return Pairs(first[order], second[order], vectors[order], len(atoms))
+
+
+@dataclass(frozen=True)
+class Contact:
+    """
+    Two atoms, or an atom and its image, and how close they are.
+
+    Parameters
+    ----------
+    first, second
+        The atoms.
+    distance
+        In A.
+    ratio
+        The distance over the sum of the covalent radii (Cordero et al. 2008, in ASE).
+    """
+
+    first: int
+    second: int
+    distance: float
+    ratio: float
+
+
+def closest_pair(atoms: Atoms, within: float = 1.0) -> Contact | None:
+    """
+    Find the pair that is closest in terms of its covalent radii.
+
+    Parameters
+    ----------
+    atoms
+        The frame.
+    within
+        How far to look, in sums of covalent radii.
+
+    Returns
+    -------
+    Contact or None
+        None if no pair is that close.
+    """
+    radii = covalent_radii[atoms.numbers]
+    pairs = find_pairs(atoms, within * 2 * radii.max(initial=0.0))
+    distances = pairs.lengths
+    ratios = distances / (radii[pairs.first] + radii[pairs.second])
+    if ratios.min(initial=np.inf) >= within:
+        return None
+    closest = int(ratios.argmin())
+    return Contact(
+        int(pairs.first[closest]),
+        int(pairs.second[closest]),
+        float(distances[closest]),
+        float(ratios[closest]),
+    )
+
+
+def closest_contact(atoms: Atoms, within: float = 1.0) -> float:
+    """
+    Give the shortest distance of a frame, in sums of covalent radii.
+
+    Returns
+    -------
+    float
+        The smallest ``|r_ij| / (R_i + R_j)``; infinite if no pair is within `within`.
+    """
+    contact = closest_pair(atoms, within)
+    return np.inf if contact is None else contact.ratio
+
+
+def clearance(atoms: Atoms, fraction: float, horizon: float) -> float:
+    """
+    Give how far the closest pair is from being too close.
+
+    Parameters
+    ----------
+    atoms
+        The frame.
+    fraction
+        Smallest allowed distance of a pair, in sums of its covalent radii.
+    horizon
+        How far beyond that to look (A).
+
+    Returns
+    -------
+    float
+        The smallest ``|r_ij| - fraction (R_i + R_j)`` in A, negative in contact, at
+        most `horizon`.
+    """
+    radii = fraction * covalent_radii[atoms.numbers]
+    pairs = find_pairs(atoms, 2 * radii.max() + horizon)
+    left = pairs.lengths - radii[pairs.first] - radii[pairs.second]
+    return float(left.min(initial=horizon))
