@@ -5,11 +5,16 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.data import atomic_numbers
 from jobflow import JobStore
 from maggma.stores import MemoryStore
 from pymongo import MongoClient
@@ -37,6 +42,57 @@ def clean_dir(tmp_path, monkeypatch):
 def silicon() -> Atoms:
     """The 8-atom diamond cell of silicon at its PBE lattice constant (A)."""
     return bulk("Si", "diamond", a=5.47, cubic=True)
+
+
+@pytest.fixture(scope="session")
+def random_mace() -> Callable[..., Any]:
+    """
+    Build MACE models with random weights: by seed, species, dtype and MACE's options.
+
+    By default they have the size of `MACETrainingMaker.small`.
+    """
+
+    def build(
+        seed: int, species: tuple[str, ...] = ("Si",), dtype: str = "float32", **given
+    ) -> Any:
+        import torch
+
+        modules = import_module(
+            "mace.modules"
+        )  # first: it lets e3nn read its constants
+        o3 = import_module("e3nn.o3")
+        torch.manual_seed(seed)
+        previous = torch.get_default_dtype()
+        torch.set_default_dtype(getattr(torch, dtype))
+        blocks = modules.interaction_classes
+        options = {
+            "r_max": 4.2,
+            "num_bessel": 8,
+            "num_polynomial_cutoff": 5,
+            "max_ell": 2,
+            "interaction_cls": blocks["RealAgnosticResidualInteractionBlock"],
+            "interaction_cls_first": blocks["RealAgnosticInteractionBlock"],
+            "num_interactions": 2,
+            "num_elements": len(species),
+            "atomic_numbers": [atomic_numbers[symbol] for symbol in species],
+            "atomic_energies": np.array([-100.0, -200.0])[: len(species)],
+            "avg_num_neighbors": 16.0,
+            "correlation": 2,
+            "gate": torch.nn.functional.silu,
+            "atomic_inter_scale": 1.0,
+            "atomic_inter_shift": 0.0,
+            "hidden_irreps": "16x0e",
+            "MLP_irreps": "16x0e",
+            **given,
+        }
+        for name in ("hidden_irreps", "MLP_irreps"):
+            options[name] = o3.Irreps(options[name])
+        try:
+            return modules.ScaleShiftMACE(**options)
+        finally:
+            torch.set_default_dtype(previous)
+
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ processor time of one thread, so that other work on the machine changes neither.
 
 import time
 from contextlib import chdir
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -74,38 +73,28 @@ class Springs(Calculator):
             self.resident.append(4 * pages)  # kB
 
 
-def silicon_mace(seed):
-    """Build MACE of the size that campaigns use, with random weights, in float32."""
-    modules = import_module("mace.modules")
-    o3 = import_module("e3nn.o3")
+@pytest.fixture
+def silicon_mace(random_mace):
+    """MACE of the size that campaigns use, with random weights, in float32."""
     from flowpot.potentials.mace import MACEPotential
 
     torch.set_num_threads(1)
-    torch.manual_seed(seed)
-    blocks = modules.interaction_classes
-    model = modules.ScaleShiftMACE(
-        r_max=4.5,
-        num_bessel=8,
-        num_polynomial_cutoff=5,
-        max_ell=3,
-        interaction_cls=blocks["RealAgnosticResidualInteractionBlock"],
-        interaction_cls_first=blocks["RealAgnosticInteractionBlock"],
-        num_interactions=2,
-        num_elements=1,
-        hidden_irreps=o3.Irreps("32x0e + 32x1o"),
-        MLP_irreps=o3.Irreps("16x0e"),
-        gate=torch.nn.functional.silu,
-        atomic_energies=np.array([-100.0]),
-        avg_num_neighbors=18.0,
-        atomic_numbers=[14],
-        correlation=2,
-        atomic_inter_scale=0.05,
-        atomic_inter_shift=0.0,
-    )
-    calculator = MACEPotential(model, "cpu").calculator()
-    for _ in range(3):  # TorchScript compiles as it goes
-        calculator.calculate(silicon(2))
-    return calculator
+
+    def build(seed):
+        model = random_mace(
+            seed,
+            r_max=4.5,
+            max_ell=3,
+            hidden_irreps="32x0e + 32x1o",
+            avg_num_neighbors=18.0,
+            atomic_inter_scale=0.05,
+        )
+        calculator = MACEPotential(model, "cpu").calculator()
+        for _ in range(3):  # TorchScript compiles as it goes
+            calculator.calculate(silicon(2))
+        return calculator
+
+    return build
 
 
 def silicon(repetitions):
@@ -144,7 +133,7 @@ def steps_take(atoms, calculator, n_steps, folder, judge=None, ensemble="npt"):
 
 
 @pytest.mark.parametrize("repetitions", [2, 3])
-def test_step_over_bare_evaluation(repetitions, tmp_path):
+def test_step_over_bare_evaluation(silicon_mace, repetitions, tmp_path):
     atoms = silicon(repetitions)
     model = Timed(silicon_mace(1))
     seconds = steps_take(atoms, model, 40 // repetitions, tmp_path)
@@ -172,7 +161,7 @@ def test_overhead_beside_that_of_ase(repetitions, tmp_path):
     assert ours < theirs + 500
 
 
-def test_committee_checks(tmp_path):
+def test_committee_checks(silicon_mace, tmp_path):
     """Every 10 steps, 4 members: three more evaluations for ten."""
     atoms = silicon(2)
     members = [Timed(silicon_mace(seed)) for seed in range(4)]

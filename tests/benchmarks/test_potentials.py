@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from ase.build import bulk
-from mace import modules
 from mace.calculators import MACECalculator
 
 from flowpot.dataset import Dataset
@@ -22,39 +21,12 @@ pytestmark = pytest.mark.slow
 MEMBERS = 4
 
 
-def small_mace(seed):
-    """The model of `flowpot.training.mace_options.small_hyperparameters`."""
-    from e3nn import o3
-
-    torch.manual_seed(seed)
-    blocks = modules.interaction_classes
-    return modules.ScaleShiftMACE(
-        r_max=4.2,
-        num_bessel=8,
-        num_polynomial_cutoff=5,
-        max_ell=2,
-        interaction_cls=blocks["RealAgnosticResidualInteractionBlock"],
-        interaction_cls_first=blocks["RealAgnosticInteractionBlock"],
-        num_interactions=2,
-        num_elements=1,
-        hidden_irreps=o3.Irreps("16x0e"),
-        MLP_irreps=o3.Irreps("16x0e"),
-        gate=torch.nn.functional.silu,
-        atomic_energies=np.array([-100.0]),
-        avg_num_neighbors=16.0,
-        atomic_numbers=[14],
-        correlation=2,
-        atomic_inter_scale=1.0,
-        atomic_inter_shift=0.0,
-    )
-
-
 @pytest.fixture(scope="module")
-def paths(tmp_path_factory):
+def paths(random_mace, tmp_path_factory):
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("models")
     for seed in range(MEMBERS):
-        torch.save(small_mace(seed), folder / f"{seed}.model")
+        torch.save(random_mace(seed), folder / f"{seed}.model")
     return sorted(folder.glob("*.model"))
 
 

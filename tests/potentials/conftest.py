@@ -15,53 +15,24 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
-def random_mace(seed, dtype, cutoff=4.2, numbers=(14, 32)):
-    from e3nn import o3
-    from mace import modules
-
-    torch.manual_seed(seed)
-    previous = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        blocks = modules.interaction_classes
-        return modules.ScaleShiftMACE(
-            r_max=cutoff,
-            num_bessel=8,
-            num_polynomial_cutoff=5,
-            max_ell=2,
-            interaction_cls=blocks["RealAgnosticResidualInteractionBlock"],
-            interaction_cls_first=blocks["RealAgnosticInteractionBlock"],
-            num_interactions=2,
-            num_elements=len(numbers),
-            hidden_irreps=o3.Irreps("8x0e + 8x1o"),
-            MLP_irreps=o3.Irreps("8x0e"),
-            gate=torch.nn.functional.silu,
-            atomic_energies=np.array([-100.0, -200.0][: len(numbers)]),
-            avg_num_neighbors=12.0,
-            atomic_numbers=list(numbers),
-            correlation=2,
-            atomic_inter_scale=2.0,
-            atomic_inter_shift=0.0,
-        )
-    finally:
-        torch.set_default_dtype(previous)
+TWO_SPECIES = {"species": ("Si", "Ge"), "hidden_irreps": "8x0e + 8x1o"}
 
 
 @pytest.fixture(scope="session")
-def model_files(tmp_path_factory):
+def model_files(random_mace, tmp_path_factory):
     """Three members in float32, one of them with another cutoff."""
     folder = tmp_path_factory.mktemp("models")
     paths = []
     for seed, cutoff in ((1, 4.2), (2, 4.2), (3, 3.6)):
         paths.append(folder / f"member-{seed}.model")
-        torch.save(random_mace(seed, torch.float32, cutoff), paths[-1])
+        torch.save(random_mace(seed, r_max=cutoff, **TWO_SPECIES), paths[-1])
     return paths
 
 
 @pytest.fixture(scope="session")
-def precise():
+def precise(random_mace):
     """One potential in float64, for finite differences."""
-    return MACEPotential(random_mace(1, torch.float64), "cpu")
+    return MACEPotential(random_mace(1, dtype="float64", **TWO_SPECIES), "cpu")
 
 
 @pytest.fixture(scope="session")
