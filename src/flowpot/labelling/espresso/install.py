@@ -18,9 +18,12 @@ _ARCHIVES = {
         "SSSP_1.3.0_PBE_precision.tar.gz",
         "fde94756886f32ada7bf597547557eb5",
     ),
-    "sssp-1.3-pbe-efficiency": ("SSSP_1.3.0_PBE_efficiency.tar.gz", None),
-}
-_SOURCE = "https://archive.materialscloud.org/record/file?record_id=1732&filename="
+    "sssp-1.3-pbe-efficiency": (
+        "SSSP_1.3.0_PBE_efficiency.tar.gz",
+        "a58f1b3373f330179fd0832c48bb9a52",
+    ),
+}  # as the record states them: doi.org/10.24435/materialscloud:f3-ym
+_SOURCE = "https://archive.materialscloud.org/api/records/rcyfm-68h65/files/{}/content"
 _CHUNK = 1 << 18
 
 Progress = Callable[[int, int | None], None]
@@ -81,6 +84,7 @@ def install_family(
     *,
     folder: Path | str | None = None,
     url: str | None = None,
+    md5: str | None = None,
     progress: Progress | None = None,
 ) -> FamilyStatus:
     """
@@ -94,6 +98,8 @@ def install_family(
         Where families are kept. None: ``FLOWPOT_PSEUDO_DIR``.
     url
         Another place to take the archive from, such as a mirror.
+    md5
+        What the archive must have. None: that of SSSP's own.
     progress
         Called as bytes arrive.
 
@@ -112,15 +118,17 @@ def install_family(
             f"family {name!r} has no archive: use one of {', '.join(_ARCHIVES)}"
         )
     root = _root(folder)
-    file, md5 = _ARCHIVES[name]
+    file, published = _ARCHIVES[name]
+    md5 = md5 or published
+    url = url or _SOURCE.format(file)
     archive = root / file
     root.mkdir(parents=True, exist_ok=True)
-    download(url or _SOURCE + file, archive, progress)
-    if md5 is not None and _md5(archive) != md5:
+    download(url, archive, progress)
+    if _md5(archive) != md5:
         archive.unlink()
         raise ValueError(
-            f"{file} from {url or _SOURCE + file} is damaged (md5 differs from {md5}): "
-            "it was removed, try again"
+            f"{file} from {url} is damaged (md5 differs from {md5}): it was removed, "
+            "try again"
         )
     target = root / name
     _unpack(archive, target)
