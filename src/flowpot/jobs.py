@@ -1,7 +1,9 @@
 """How flowpot's jobs are declared: shared by every stage's ``makers.py``."""
 
+import json
+import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobflow import (
@@ -15,11 +17,13 @@ from jobflow import (
     job,
 )
 from jobflow.core.reference import find_and_get_references
-from monty.json import MSONable
+from monty.json import MontyDecoder, MontyEncoder, MSONable
 from pydantic import BaseModel
 
 BLOB_KEY = "blob"
 """Artifacts keep their inline bytes under this key, in the `data` store."""
+
+_MAX_SPARE_CHARACTERS = 4_000_000  # a job must fit in a document of MongoDB: 16 MB
 
 
 def stage_job(
@@ -55,12 +59,12 @@ def fan_out_job(method: Callable[..., Any]) -> Callable[..., Any]:
     return job(method, data=BLOB_KEY, config=JobConfig(pass_manager_config=False))
 
 
-def loop_job(method: Callable[..., Any]) -> Callable[..., Any]:
+def deciding_job(method: Callable[..., Any]) -> Callable[..., Any]:
     """
-    Declare the job that decides how a campaign goes on.
+    Declare a job that looks at what came of others and decides how to go on.
 
-    As :func:`fan_out_job`; and it runs also when a stage before it has failed, to
-    record the reason.
+    As :func:`fan_out_job`; and it runs also when one of those has failed: the outputs
+    of failed jobs arrive as None.
     """
     config = JobConfig(pass_manager_config=False, on_missing_references=OnMissing.NONE)
     return job(method, data=BLOB_KEY, config=config)
@@ -89,6 +93,75 @@ def continue_with(
     last.index = running.index + 1
     pending = dict.fromkeys(document.model_fields)
     return Response(output=pending, replace=_OpenFlow([*jobs, last]))
+
+
+@dataclass(frozen=True)
+class Spare(MSONable):
+    """
+    Jobs, and the one that collects them, written down to be sent once more.
+
+    An engine that fails answers: its job's output says so. A job without an output was
+    killed, or its disk was full; that says nothing about what it was to compute.
+    As text, so that jobflow does not look for references in it.
+
+    Attributes
+    ----------
+    jobs, collector
+        Their JSON.
+    """
+
+    jobs: list[str]
+    collector: str
+
+    @classmethod
+    def give(cls, jobs: Sequence[Job], collector: Job) -> None:
+        """
+        Give them to the collector, as its argument ``spare``.
+
+        The collector that comes with the second try has none: there is no third. Jobs
+        that carry too much to be written down, models for example, have no second.
+        """
+        spare = cls(
+            [json.dumps(job, cls=MontyEncoder) for job in jobs],
+            json.dumps(collector, cls=MontyEncoder),
+        )
+        if sum(map(len, spare.jobs)) < _MAX_SPARE_CHARACTERS:
+            collector.update_kwargs({"spare": spare})
+
+    def send(self, lost: Sequence[int], document: type[BaseModel]) -> Response:
+        """
+        Replace the running collector by the lost jobs and its own second try.
+
+        Parameters
+        ----------
+        lost
+            Which of the jobs.
+        document
+            What the collector returns.
+        """
+        collector, jobs = self.collector, []
+        for index in lost:
+            again: Job = json.loads(self.jobs[index], cls=MontyDecoder)
+            new = str(uuid.uuid4())
+            collector = collector.replace(again.uuid, new)
+            again.set_uuid(new)
+            jobs.append(again)
+        return try_again(jobs, json.loads(collector, cls=MontyDecoder), document)
+
+
+def try_again(
+    jobs: Sequence[Flow | Job], collector: Job, document: type[BaseModel]
+) -> Response:
+    """
+    Replace the running collector by jobs in place of lost ones and its second try.
+
+    The new jobs have the collector's parents, to jobflow-remote, and so the lost jobs:
+    they must not wait for those to succeed.
+    """
+    for flow in jobs:
+        for each in jobs_of(flow):
+            each.config = replace(each.config, on_missing_references=OnMissing.NONE)
+    return continue_with(jobs, collector, document)
 
 
 class _OpenFlow(Flow):

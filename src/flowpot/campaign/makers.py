@@ -20,7 +20,7 @@ from flowpot.documents import package_versions
 from flowpot.evaluation import EvaluationMaker
 from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
 from flowpot.exploration import ExplorationMaker
-from flowpot.jobs import continue_with, loop_job, with_references
+from flowpot.jobs import continue_with, deciding_job, with_references
 from flowpot.labelling import LabellingMaker
 from flowpot.training import CommitteeTrainingMaker
 
@@ -176,7 +176,7 @@ class LoopMaker(Maker):
     name: str = "active learning"
     campaign: ActiveLearningMaker = field(default_factory=ActiveLearningMaker)
 
-    @loop_job
+    @deciding_job
     def make(self, state: CampaignState, results: dict[str, Any]) -> Response:
         """
         Take in the results of the last turn and decide.

@@ -31,7 +31,7 @@ from flowpot.exploration.starts import (
     drivers,
 )
 from flowpot.exploration.vacuum import restore_vacuum
-from flowpot.jobs import Pointer, continue_with, fan_out_job, stage_job
+from flowpot.jobs import Pointer, Spare, continue_with, deciding_job, fan_out_job
 from flowpot.randomness import derive_rng, derive_seed
 
 
@@ -187,6 +187,7 @@ class ExplorationMaker(Maker):
             [job.output for job in jobs], planned=planned, iteration=iteration
         )
         collect.name = "collect frames"
+        Spare.give(jobs, collect)
         return continue_with(jobs, collect, ExplorationDoc)
 
     def _trajectories(
@@ -243,14 +244,15 @@ class ExplorationMaker(Maker):
             calibration=calibration,
         )
 
-    @stage_job(ExplorationDoc, tolerant=True)
+    @deciding_job
     def collect(
         self,
         batches: Sequence[MDBatchDoc | None],
         *,
         planned: Sequence[int],
         iteration: int = 0,
-    ) -> ExplorationDoc:
+        spare: Spare | None = None,
+    ) -> ExplorationDoc | Response:
         """
         Join the trajectories' frames.
 
@@ -262,8 +264,13 @@ class ExplorationMaker(Maker):
             Trajectories of each job.
         iteration
             Recorded with every frame.
+        spare
+            The trajectories' jobs: those that failed are sent once more.
         """
         started = time.perf_counter()
+        failed = [i for i, batch in enumerate(batches) if batch is None]
+        if failed and spare is not None:
+            return spare.send(failed, ExplorationDoc)
         runs = [run for batch in batches if batch is not None for run in batch.runs]
         lost = [n for batch, n in zip(batches, planned, strict=True) if batch is None]
         full = [run for run in runs if run.dataset is not None]

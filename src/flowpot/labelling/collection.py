@@ -66,6 +66,11 @@ def collect_outputs(frames: Dataset, outputs: Iterable[Mapping[str, Any]]) -> Co
     return collected
 
 
+def was_lost(output: Mapping[str, Any]) -> bool:
+    """Whether a job left nothing: killed, or it could not write its answer."""
+    return all(output.get(name) is None for name in ("runs", "state", "energy"))
+
+
 def labelled_shard(
     frames: Dataset, collected: Collected, max_force: float | None
 ) -> Dataset:

@@ -5,22 +5,32 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ase import Atoms
 from jobflow import Flow, Job, Maker, OutputReference, Response
 
 from flowpot.dataset import Artifact, Dataset, assign_splits
 from flowpot.documents import package_versions
-from flowpot.jobs import continue_with, fan_out_job, stage_job
+from flowpot.jobs import (
+    Pointer,
+    continue_with,
+    deciding_job,
+    fan_out_job,
+    stage_job,
+    try_again,
+)
 from flowpot.labelling.batch import LabelsInFolder, label_batch
 from flowpot.labelling.collection import (
     check_success,
     collect_outputs,
     labelled_shard,
+    was_lost,
 )
 from flowpot.labelling.document import BatchDoc, LabelFailure, LabellingDoc
 from flowpot.labelling.espresso.makers import EspressoStaticMaker
 from flowpot.labelling.frames import geometry_problem, to_structure
-from flowpot.labelling.planning import LabellingPlan, plan_labels
+from flowpot.labelling.planning import plan_labels
+from flowpot.labelling.records import frame_records
 from flowpot.randomness import derive_seed
 
 
@@ -141,7 +151,9 @@ class LabellingMaker(Maker):
             seed=seed,
         )
         self._split(plan.frames, known, seed)  # its options, before DFT is spent
-        jobs, outputs = self._label_jobs(plan)
+        jobs, outputs = self._label_jobs(
+            plan.frames, self._batches(plan.to_label.tolist())
+        )
         collect = self.collect(
             frames=plan.frames.to_artifact("frames.h5"),
             outputs=outputs,
@@ -156,7 +168,7 @@ class LabellingMaker(Maker):
         collect.name = "collect labels"
         return continue_with(jobs, collect, LabellingDoc)
 
-    @stage_job(LabellingDoc, tolerant=True)
+    @deciding_job
     def collect(
         self,
         frames: Artifact,
@@ -165,11 +177,24 @@ class LabellingMaker(Maker):
         failures: list[LabelFailure],
         counts: dict[str, int],
         seed: int,
-    ) -> LabellingDoc:
-        """Gather the labels into one shard; failed jobs' outputs arrive as None."""
+        try_lost: bool = True,
+    ) -> LabellingDoc | Response:
+        """
+        Gather the labels into one shard; failed jobs' outputs arrive as None.
+
+        A job without any output was killed, or could not write: with `try_lost` its
+        frames are sent once more. An engine that fails says so in its output.
+        """
         if any(shard is None for shard in existing):
             raise ValueError("an earlier shard is missing: rerun the job that made it")
         everything = Dataset.load(frames)
+        if try_lost and any(was_lost(output) for output in outputs):
+            jobs, outputs = self._label_lost(everything, outputs)
+            collect = self.collect(
+                frames, outputs, existing, failures, counts, seed, try_lost=False
+            )
+            collect.name = "collect labels"
+            return try_again(jobs, collect, LabellingDoc)
         collected = collect_outputs(everything, outputs)
         n_sent = len(collected.labels) + len(collected.failures)
         check_success(n_sent, collected.failures, self.min_success_fraction)
@@ -192,33 +217,65 @@ class LabellingMaker(Maker):
             **counts,
         )
 
+    def _batches(self, indices: Sequence[int]) -> list[list[int]]:
+        """Part frames into those of each job."""
+        size = self.batch_size
+        return [
+            list(indices[start : start + size])
+            for start in range(0, len(indices), size)
+        ]
+
     def _label_jobs(
-        self, plan: LabellingPlan
+        self, frames: Dataset, batches: Sequence[list[int]]
     ) -> tuple[list[Job | Flow], list[dict[str, Any]]]:
         """Make the jobs that label, and references to what they give."""
         maker: Any = self.static_maker
         if hasattr(maker, "fail_softly"):
             maker = replace(maker, fail_softly=True)
-        if self.batch_size == 1:
-            return _frame_jobs(maker, plan)
         jobs: list[Job | Flow] = []
-        outputs = []
-        for start in range(0, len(plan.to_label), self.batch_size):
-            indices = plan.to_label[start : start + self.batch_size]
-            frames = plan.frames[indices].to_artifact("frames.h5")
-            batch = label_frames(maker, frames, self.parallel)
-            batch.name = maker.name
-            jobs.append(batch)
-            outputs.append(
-                {
-                    "frames": indices.tolist(),
-                    "job": batch.uuid,
-                    "dataset": batch.output.dataset,
-                    "runs": batch.output.runs,
-                    "versions": batch.output.versions,
-                }
-            )
-        return jobs, outputs
+        for indices in batches:
+            if self.batch_size == 1:
+                jobs.append(_frame_job(maker, frames[indices[0]]))
+            else:
+                artifact = frames[np.array(indices)].to_artifact("frames.h5")
+                jobs.append(label_frames(maker, artifact, self.parallel))
+                jobs[-1].name = maker.name
+            jobs[-1].update_metadata({"frames": frame_records(frames, indices)})
+        return jobs, [
+            self._output(indices, job.uuid, Pointer.to(job.output))
+            for indices, job in zip(batches, jobs, strict=True)
+        ]
+
+    def _label_lost(
+        self, frames: Dataset, outputs: Sequence[dict[str, Any]]
+    ) -> tuple[list[Job | Flow], list[dict[str, Any]]]:
+        """Make new jobs for the frames of lost ones; refer to the others as before."""
+        lost = [output["frames"] for output in outputs if was_lost(output)]
+        jobs, found = self._label_jobs(frames, lost)
+        kept = [
+            self._output(output["frames"], output["job"], output["source"])
+            for output in outputs
+            if not was_lost(output)
+        ]
+        return jobs, [*kept, *found]
+
+    def _output(self, indices: list[int], job: str, source: Pointer) -> dict[str, Any]:
+        """Refer to what the collector reads of one job's document."""
+        document = source.reference
+        output = {"frames": indices, "job": job, "source": source}
+        if self.batch_size > 1:
+            fields = ("dataset", "runs", "versions")
+            return output | {name: getattr(document, name) for name in fields}
+        output |= {
+            "energy": document.output.energy,
+            "forces": document.output.forces,
+            "stress": document.output.stress,
+            "folder": document.dir_name,
+        }
+        if hasattr(self.static_maker, "fail_softly"):
+            names = ("state", "errors", "corrections", "seconds", "versions")
+            output |= {name: getattr(document, name) for name in names}
+        return output
 
     def _problem(self, atoms: Atoms) -> str | None:
         """Say why a frame must not be sent, or None."""
@@ -258,35 +315,15 @@ def label_frames(
     )
 
 
-def _frame_jobs(
-    maker: Maker, plan: LabellingPlan
-) -> tuple[list[Job | Flow], list[dict[str, Any]]]:
+def _frame_job(maker: Any, atoms: Atoms) -> Job | Flow:
     """
-    Make one job a frame, and references to its static document.
+    Make the job that labels one frame.
 
     atomate2's own Makers know two kinds of frames, periodic ones and molecules without
     a cell: they get isolated atoms and clusters as periodic boxes, as VASP needs them.
     """
     foreign = not isinstance(maker, LabelsInFolder)
-    jobs: list[Job | Flow] = []
-    outputs = []
-    for index in plan.to_label:
-        job = maker.make(to_structure(plan.frames[int(index)], periodic=foreign))
-        document = job.output
-        output = {
-            "frames": [int(index)],
-            "job": job.uuid,
-            "energy": document.output.energy,
-            "forces": document.output.forces,
-            "stress": document.output.stress,
-            "folder": document.dir_name,
-        }
-        if hasattr(maker, "fail_softly"):
-            names = ("state", "errors", "corrections", "seconds", "versions")
-            output |= {name: getattr(document, name) for name in names}
-        jobs.append(job)
-        outputs.append(output)
-    return jobs, outputs
+    return maker.make(to_structure(atoms, periodic=foreign))
 
 
 def _portable(dataset: Any) -> Any:

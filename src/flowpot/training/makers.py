@@ -3,17 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from pathlib import Path
 from typing import Any, Self
 
-from jobflow import Flow, Job, Maker
+from jobflow import Flow, Job, Maker, Response
 
 from flowpot.dataset import Artifact
-from flowpot.jobs import Pointer, stage_job
+from flowpot.jobs import Pointer, Spare, deciding_job, stage_job
 from flowpot.randomness import derive_seed
 from flowpot.training.backend import Training, TrainingError
 from flowpot.training.committee import committee_document
-from flowpot.training.document import MembersDoc, PotentialDoc
+from flowpot.training.document import CommitteeDoc, MembersDoc, PotentialDoc
 from flowpot.training.mace import MACETraining
 from flowpot.training.mace_options import small_hyperparameters
 from flowpot.training.members import train_members
@@ -263,6 +264,7 @@ class CommitteeTrainingMaker(Maker):
         collect = collect_committee(
             members, [Pointer.to(each) for each in members], dataset, self.min_size
         )
+        Spare.give(jobs, collect)
         return Flow([*jobs, collect], output=collect.output, name=self.name)
 
     def _check(self, trainers: Sequence[TrainingMaker]) -> None:
@@ -278,19 +280,24 @@ class CommitteeTrainingMaker(Maker):
             )
 
 
-@stage_job(tolerant=True)
+@deciding_job
 def _collect_committee(
     members: Sequence[PotentialDoc | None],
     addresses: Sequence[Pointer],
     dataset: Any,
     min_size: int,
-) -> dict[str, Any]:
+    spare: Spare | None = None,
+) -> dict[str, Any] | Response:
     """
     Judge a committee's mean, and list its members.
 
     The output holds references to the members' documents, so that their models are
-    not stored twice: hence no schema.
+    not stored twice. Trainings that ended without an answer are sent once more.
     """
+    lost = [i for i, member in enumerate(members) if member is None]
+    if lost and spare is not None:
+        per_job = ceil(len(members) / len(spare.jobs))
+        return spare.send(sorted({i // per_job for i in lost}), CommitteeDoc)
     found, kept = committee_document(members, dataset, min_size)
     references = [addresses[i].reference for i in kept]
     return {**found, "members": references}
