@@ -13,6 +13,7 @@ from ase import Atoms
 from flowpot.dataset import Dataset
 from flowpot.labelling.document import BatchDoc, FrameRun
 from flowpot.labelling.labels import FrameLabel, with_frame_labels
+from flowpot.labelling.records import frame_records
 
 
 @runtime_checkable
@@ -66,12 +67,15 @@ def label_batch(
         pending = [pool.submit(attempt, index, stop) for index in range(len(frames))]
         documents = [future.result() for future in pending]
     runs = [_run(document) for document in documents]
+    records = frame_records(frames, range(len(frames)))
     labels = {}
     for index, (document, run) in enumerate(zip(documents, runs, strict=True)):
+        run.frame = records[index]
         if run.state == "successful":
             label = FrameLabel.from_output(document.output)
             if label is not None:
                 labels[index] = label
+                run.energy, run.forces_max = label.energy, label.largest_force
     return BatchDoc(
         dataset=with_frame_labels(frames, labels).to_artifact("batch.h5"),
         runs=runs,

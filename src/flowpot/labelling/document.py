@@ -1,6 +1,6 @@
 """Documents of the labelling stage."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -27,9 +27,16 @@ class LabelFailure(BaseModel):
 
 
 class FrameRun(BaseModel):
-    """How one frame of a batch went."""
+    """How one frame of a batch went, and what it is, for queries by both."""
 
+    frame: dict[str, Any] = Field(
+        default_factory=dict, description="see :func:`frame_record`"
+    )
     state: Literal["successful", "failed"] = Field(description="how it ended")
+    energy: float | None = Field(default=None, description="label (eV)")
+    forces_max: float | None = Field(
+        default=None, description="largest force on an atom (eV/A)"
+    )
     errors: list[str] = Field(default_factory=list, description="why it failed")
     corrections: list[str] = Field(
         default_factory=list, description="remedies that were applied, in order"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ase.stress import voigt_6_to_full_3x3_stress
 from ase.units import GPa
 
@@ -174,6 +175,7 @@ def _output(outcome: Outcome, label: PwLabel) -> EspressoOutput:
         energy_per_atom=label.energy / len(atoms),
         energy_without_smearing=label.energy - smearing,
         forces=label.forces.tolist(),
+        forces_max=float(np.linalg.norm(label.forces, axis=1).max()),
         stress=stress,
         fermi_level=max(report.fermi_levels, default=None),
         total_magnetization=report.total_magnetization,

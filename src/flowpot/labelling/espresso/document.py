@@ -54,6 +54,9 @@ class EspressoOutput(BaseModel):
         default=None, description="internal energy F + TS (eV)"
     )
     forces: list[Vector3D] | None = Field(default=None, description="forces (eV/A)")
+    forces_max: float | None = Field(
+        default=None, description="largest force on an atom (eV/A)"
+    )
     stress: Matrix3D | None = Field(
         default=None,
         description="stress (kbar, VASP's sign); None without periodic axes",
