@@ -292,10 +292,12 @@ def _collect_committee(
     Judge a committee's mean, and list its members.
 
     The output holds references to the members' documents, so that their models are
-    not stored twice. Trainings that ended without an answer are sent once more.
+    not stored twice. Trainings that ended without an answer are sent once more, if
+    they had what to train on.
     """
     lost = [i for i, member in enumerate(members) if member is None]
-    if lost and spare is not None:
+    shards = dataset if isinstance(dataset, list) else [dataset]
+    if lost and spare is not None and all(shard is not None for shard in shards):
         per_job = ceil(len(members) / len(spare.jobs))
         return spare.send(sorted({i // per_job for i in lost}), CommitteeDoc)
     found, kept = committee_document(members, dataset, min_size)
