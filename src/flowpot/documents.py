@@ -18,6 +18,9 @@ class StageDoc(BaseModel):
     versions: dict[str, str] = Field(
         default_factory=dict, description="versions of the packages that did it"
     )
+    failure: str | None = Field(
+        None, description="why a stage of a campaign gave no result; None: it did"
+    )
 
 
 def package_versions(*names: str) -> dict[str, str]:

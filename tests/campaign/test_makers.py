@@ -18,7 +18,7 @@ def test_the_flow_begins_with_augmentation_then_the_loop(silicon):
     augment, loop = flow.jobs
     assert augment.metadata["campaign"] == "silicon"
     assert augment.metadata["stage"] == "augmentation"
-    assert loop.input_uuids == (augment.uuid,)
+    assert set(loop.input_uuids) == {augment.uuid}
 
 
 def test_the_loop_job_keeps_its_name_whatever_the_campaign_is_called(silicon):
@@ -85,16 +85,19 @@ def test_workers_chosen_by_name_hold_for_appended_jobs(silicon, jobstore, clean_
     assert workers["collect labels"] is None
 
 
-def test_a_stage_that_fails_ends_the_campaign_with_its_name(
+def test_a_stage_that_fails_ends_the_campaign_with_its_error(
     silicon, jobstore, clean_dir, monkeypatch
 ):
-    """No pw.x: labelling fails, the loop still runs and says so."""
+    """No pw.x: labelling fails, the loop still runs and says why."""
     monkeypatch.setenv("FLOWPOT_PW_CMD", "no-such-pw.x")
     flow = ActiveLearningMaker(name="doomed", augmentation=None).make([silicon])
     run_locally(flow, store=jobstore, log=False)
     doc = Campaign.from_store(jobstore, "doomed").doc
     assert doc.stop_kind == "failed"
-    assert "labelling stage ended without a result" in doc.stop_reason
+    assert "labelling stage ended without a result: LabellingError: only 0 of 1" in (
+        doc.stop_reason
+    )
+    assert doc.iterations[0].failed_stage == "labelling"
     assert doc.dataset == []
     assert doc.committee is None
 

@@ -1,5 +1,7 @@
 """Each way a campaign ends, and that finding nothing is none of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ LIMITS = Limits(
 def turn(**fields):
     usual = {
         "iteration": 2,
-        "n_dataset": 50,
+        "n_sent_total": 50,
         "n_explored": 200,
         "n_over": 40,
         "n_selected": 20,
@@ -38,7 +40,7 @@ def test_it_goes_on_while_there_is_something_to_learn():
     ("fields", "kind", "words"),
     [
         ({"audit": audited(30), "n_over": 5}, "converged", "of 30 audited frames"),
-        ({"n_dataset": 100}, "max_labels", "100 frames are labelled"),
+        ({"n_sent_total": 100}, "max_labels", "100 frames were sent"),
         ({"iteration": 5}, "max_iterations", "40 of 200 explored frames"),
         ({"n_selected": 0, "n_audit": 0}, "nothing_left", "explore more widely"),
     ],
@@ -48,6 +50,18 @@ def test_each_reason(fields, kind, words):
     assert stop.kind == kind
     assert stop.reason.startswith(f"{kind}: ")
     assert words in stop.reason
+
+
+def test_the_papers_criterion_is_an_option():
+    last = turn(n_over=0, n_selected=0, n_audit=50)
+    stop = decide(last, replace(LIMITS, stop_at_none_over=True))
+    assert stop.kind == "none_over"
+    assert "none of 200 explored frames" in stop.reason
+
+
+def test_what_the_budget_cut_is_told():
+    stop = decide(turn(n_sent_total=100, n_postponed=7), LIMITS)
+    assert "7 frames were not labelled" in stop.reason
 
 
 def test_finding_nothing_is_not_converging():

@@ -22,6 +22,7 @@ from flowpot.augmentation.supercell import Supercells
 from flowpot.augmentation.thermal import ThermalDisplacements
 from flowpot.augmentation.validation import one_of
 from flowpot.documents import package_versions
+from flowpot.failures import recorded
 from flowpot.jobs import stage_job
 
 
@@ -152,6 +153,7 @@ class AugmentationMaker(Maker):
         return dataset.to_artifact("structures.h5")
 
     @stage_job(AugmentationDoc)
+    @recorded(AugmentationDoc)
     def augment(self, structures: Any, *, seed: int = 0) -> AugmentationDoc:
         """Make the frames: what the job runs."""
         start = perf_counter()

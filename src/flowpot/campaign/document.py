@@ -9,7 +9,13 @@ from flowpot.documents import StageDoc
 from flowpot.evaluation import Audit, Calibration
 
 StopKind = Literal[
-    "converged", "max_iterations", "max_labels", "nothing_left", "completed", "failed"
+    "converged",
+    "none_over",
+    "max_iterations",
+    "max_labels",
+    "nothing_left",
+    "completed",
+    "failed",
 ]
 
 
@@ -19,7 +25,14 @@ class IterationDoc(BaseModel):
     iteration: int = Field(description="from 1")
     n_labelled: int | None = None
     n_failed: int | None = Field(None, description="labels that failed")
+    n_sent: int | None = Field(
+        None, description="frames sent to the labelling engine, failed ones included"
+    )
+    n_postponed: int | None = Field(
+        None, description="frames that were not sent because of max_labels"
+    )
     n_dataset: int = Field(0, description="labelled frames after this iteration")
+    n_sent_total: int = Field(0, description="of this and all iterations before")
     metrics: dict[str, dict[str, float | None]] | None = Field(
         None, description="RMSE of the committee mean: metrics[set][property]"
     )
@@ -35,6 +48,8 @@ class IterationDoc(BaseModel):
     seconds: dict[str, float] = Field(
         default_factory=dict, description="wall time per stage (s)"
     )
+    failed_stage: str | None = Field(None, description="the first that gave no result")
+    failure: str | None = Field(None, description="its error, if it left one")
 
 
 class CampaignDoc(StageDoc):
@@ -56,6 +71,16 @@ class CampaignDoc(StageDoc):
     evidence: list[Artifact] = Field(
         default_factory=list, description="what each iteration was calibrated on"
     )
+    state: Any = Field(
+        None, description="CampaignState: what a campaign is continued from"
+    )
+
+    @field_validator("committee")
+    @classmethod
+    def _trained(cls, committee: Any) -> Any:
+        """Leave out a document without a value: see `flowpot.jobs.continue_with`."""
+        is_empty = isinstance(committee, dict) and not any(committee.values())
+        return None if is_empty else committee
 
     @field_validator("dataset", "evidence", mode="before")
     @classmethod

@@ -16,11 +16,10 @@ from flowpot.training import CommitteeTrainingMaker
 if TYPE_CHECKING:
     from flowpot.campaign.makers import ActiveLearningMaker
 
-_REPORTED: dict[str, dict[str, str]] = {
+REPORTED: dict[str, dict[str, str]] = {
     "labelling": {
-        "n_labelled": "n_labelled",
-        "n_failed": "n_failed",
-        "seconds": "seconds",
+        name: name
+        for name in ("n_labelled", "n_failed", "n_sent", "n_postponed", "seconds")
     },
     "training": {"metrics": "metrics", "seconds": "seconds"},
     "exploration": {"halted": "halted", "seconds": "md_seconds"},
@@ -57,36 +56,45 @@ class Iteration:
         In order.
     results
         References to the numbers that the loop is to read, per stage.
+    changes
+        What each stage changes in the state, if it succeeds.
     """
 
     maker: "ActiveLearningMaker"
     state: CampaignState
     jobs: list[Flow | Job] = field(default_factory=list)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    changes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def build(self) -> None:
         """Add the stages that the campaign has and this turn needs."""
         stages = self.maker
         if stages.labelling is not None and self.state.pending is not None:
             self._label(stages.labelling)
-        # A committee that the user gave explores first.
-        is_given = self.state.iteration == 1 and self.state.committee is not None
-        if stages.training is not None and self.state.shards and not is_given:
+        if stages.training is not None and self.state.shards and not self.state.trained:
             self._train(stages.training)
-        if stages.exploration is not None and self.state.committee is not None:
+        if self.state.committee is None:
+            return
+        explored = None
+        if self.state.explored is not None:
+            explored = resolve(self.state.explored)
+        elif stages.exploration is not None:
             explored = self._explore(stages.exploration)
-            if stages.evaluation is not None:
-                self._evaluate(stages.evaluation, explored)
+        if stages.evaluation is not None and explored is not None:
+            self._evaluate(stages.evaluation, explored)
 
     def _label(self, labelling: LabellingMaker) -> None:
+        if self.maker.max_labels is not None:
+            left = self.maker.max_labels - self.state.n_sent
+            own = left if labelling.max_labels is None else labelling.max_labels
+            labelling = replace(labelling, max_labels=min(own, left))
         flow = labelling.make(
             resolve(self.state.pending),
             existing=resolve(self.state.shards),
             seed=self._seed("labelling"),
         )
-        self._add("labelling", flow)
         shard = Pointer.to(flow.output.dataset)
-        self.state = self.state.with_(pending=None, shards=[*self.state.shards, shard])
+        self._add("labelling", flow, pending=None, shards=shard)
 
     def _train(self, training: CommitteeTrainingMaker) -> None:
         flow = training.make(
@@ -94,13 +102,13 @@ class Iteration:
             previous=resolve(self.state.committee),
             seed=self._seed("training"),
         )
-        self._add("training", flow)
-        self.state = self.state.with_(committee=Pointer.to(flow.output))
+        self._add("training", flow, committee=Pointer.to(flow.output))
 
     def _explore(self, exploration: ExplorationMaker) -> Any:
+        starts = self.state.shards[:1] or self.state.pending
         flow = exploration.make(
             resolve(self.state.committee),
-            resolve(self.state.shards[:1]),
+            resolve(starts),
             seed=self._seed("exploration"),
             calibration=resolve(self.state.calibration),
             iteration=self.state.iteration,
@@ -117,24 +125,38 @@ class Iteration:
             explored,
             predicted=resolve(self.state.predictions),
             max_labels=self.maker.max_labels,
+            spent=self.sent,
             seed=self._seed("evaluation"),
         )
-        self._add("evaluation", job)
         output = job.output
-        self.state = self.state.with_(
+        again = None if self.maker.exploration is not None else self.state.explored
+        self._add(
+            "evaluation",
+            job,
             pending=Pointer.to(output.dataset),
             calibration=Pointer.to(output.calibration),
-            predictions=[*self.state.predictions, Pointer.to(output.predictions)],
-            evidence=[*self.state.evidence, Pointer.to(output.evidence)],
+            predictions=Pointer.to(output.predictions),
+            evidence=Pointer.to(output.evidence),
+            explored=again,
         )
 
-    def _add(self, stage: str, flow: Flow | Job) -> None:
+    def _add(self, stage: str, flow: Flow | Job, **changes: Any) -> None:
+        """Add a stage's jobs, and what they change: a value for a list is added."""
         flow.update_metadata(self.tags | {"stage": stage}, dynamic=True)
         self.jobs.append(flow)
+        reported = REPORTED[stage] | {"failure": "failure"}
         self.results[stage] = {
             name: getattr(flow.output, attribute)
-            for name, attribute in _REPORTED[stage].items()
+            for name, attribute in reported.items()
         }
+        self.changes[stage] = changes
+        self.state = self.state.with_(**changes)
+
+    @property
+    def sent(self) -> list[Any]:
+        """Frames sent to the labelling engine: before this turn, and in it."""
+        found = (result.get("n_sent") for result in self.results.values())
+        return [self.state.n_sent, *(n for n in found if n is not None)]
 
     @property
     def tags(self) -> dict[str, Any]:

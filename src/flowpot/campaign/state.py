@@ -1,11 +1,17 @@
 """What one turn of the loop hands to the next: counts and pointers, never frames."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monty.json import MSONable
 
 from flowpot.jobs import Pointer
+
+Changes = Mapping[str, Mapping[str, Any]]
+"""What each stage of a turn changes in the state, in the order of the stages."""
+
+_LISTS = frozenset({"shards", "predictions", "evidence", "records"})
 
 
 @dataclass(frozen=True)
@@ -20,17 +26,26 @@ class CampaignState(MSONable):
     iteration
         Turns begun, from 1 on.
     pending
-        Frames to label next: a Pointer or an Artifact; None if there are none.
+        Frames to label next: a Pointer or an Artifact, or a list of these; None if
+        there are none.
     shards
-        Labelled frames: Pointers, or Artifacts given by the user.
+        Pointers to the labelled frames.
     predictions, evidence
         Pointers to these fields of earlier evaluations.
     committee
-        Pointer to the last CommitteeDoc, or the one given by the user.
+        Pointer to the last CommitteeDoc, or to the one given by the user.
     calibration
         Pointer to the last evaluation's, for molecular dynamics that is watched.
-    history
-        IterationDocs of the finished turns, as dictionaries.
+    explored
+        Pointer to frames that are judged in place of a turn's exploration.
+    records
+        Pointers to the IterationDocs of the finished turns.
+    trained
+        Whether the next turn goes on with the committee as it is.
+    n_dataset
+        Labelled frames.
+    n_sent
+        Frames that were sent to the labelling engine.
     """
 
     uuid: str
@@ -41,11 +56,38 @@ class CampaignState(MSONable):
     evidence: list[Any] = field(default_factory=list)
     committee: Any = None
     calibration: Any = None
-    history: list[dict[str, Any]] = field(default_factory=list)
+    explored: Any = None
+    records: list[Any] = field(default_factory=list)
+    trained: bool = False
+    n_dataset: int = 0
+    n_sent: int = 0
 
     def with_(self, **changes: Any) -> "CampaignState":
-        """Give a copy with some fields changed."""
-        return replace(self, **changes)
+        """Give a copy with some fields changed; what is given for a list is added."""
+        lists = {
+            name: [*getattr(self, name), changes[name]]
+            for name in _LISTS.intersection(changes)
+        }
+        return replace(self, **{**changes, **lists})
+
+    def after(self, changes: Changes, failed: str | None = None) -> "CampaignState":
+        """
+        Give the state after a turn.
+
+        Parameters
+        ----------
+        changes
+            Of the turn's stages.
+        failed
+            The stage that failed: its changes and those of later stages are left out,
+            so that a continued campaign repeats them and nothing else.
+        """
+        state = self.with_(trained=False)
+        for stage, changed in changes.items():
+            if stage == failed:
+                return state
+            state = state.with_(**changed, trained=stage == "training" or state.trained)
+        return state if failed else state.with_(trained=False)
 
 
 def resolve(item: Any) -> Any:

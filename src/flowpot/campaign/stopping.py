@@ -1,12 +1,21 @@
 """When a campaign ends, and why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from monty.json import MSONable
 
 from flowpot.campaign.document import IterationDoc, StopKind
+from flowpot.campaign.record import Results, first_failure
+
+_LONGEST_ERROR = 600  # characters of an error that a stop reason repeats
+_NO_WORDS = (
+    "its job was killed, or what it needed never came; see the log and the folder of "
+    "its job"
+)
 
 
 @dataclass(frozen=True)
-class Stop:
+class Stop(MSONable):
     """
     A decision to end.
 
@@ -32,18 +41,39 @@ class Limits:
     max_iterations
         Turns of the loop.
     max_labels
-        Labelled frames; None for no limit.
+        Frames sent to the labelling engine; None for no limit.
     max_bad_share
         Converged when the audit's 95 % upper limit of the share of bad frames among
         the accepted ones lies under this,
     max_over_share
         and no more than this share of the explored frames is over threshold.
+    stop_at_none_over
+        Whether it is enough that no frame is over threshold, the criterion of the
+        AiiDA-TrainsPot paper.
     """
 
     max_iterations: int
     max_labels: int | None
     max_bad_share: float
     max_over_share: float
+    stop_at_none_over: bool = False
+
+
+def exhausted(n_iterations: int, n_sent: int, limits: Limits) -> Stop | None:
+    """Say which limit leaves no room for another turn; None if there is some."""
+    if limits.max_labels is not None and n_sent >= limits.max_labels:
+        return Stop(
+            "max_labels",
+            f"max_labels: {n_sent} frames were sent to the labelling engine, "
+            f"{limits.max_labels} allowed",
+        )
+    if n_iterations >= limits.max_iterations:
+        return Stop(
+            "max_iterations",
+            f"max_iterations: {n_iterations} of {limits.max_iterations} iterations "
+            "done",
+        )
+    return None
 
 
 def decide(last: IterationDoc, limits: Limits) -> Stop | None:
@@ -67,18 +97,17 @@ def decide(last: IterationDoc, limits: Limits) -> Stop | None:
             f"{audit.upper_limit:.0%}, {limits.max_bad_share:.0%} allowed), and "
             f"{n_over} of {n_explored} explored frames are over threshold",
         )
-    if limits.max_labels is not None and last.n_dataset >= limits.max_labels:
+    if limits.stop_at_none_over and n_explored and n_over == 0:
         return Stop(
-            "max_labels",
-            f"max_labels: {last.n_dataset} frames are labelled, {limits.max_labels} "
-            "allowed",
+            "none_over",
+            f"none_over: none of {n_explored} explored frames is over threshold; "
+            "whether what the committee accepts is good was not asked",
         )
-    if last.iteration >= limits.max_iterations:
-        return Stop(
-            "max_iterations",
-            f"max_iterations: {last.iteration} of {limits.max_iterations} iterations "
-            f"done; {n_over} of {n_explored} explored frames are still over threshold",
-        )
+    if stop := exhausted(last.iteration, last.n_sent_total, limits):
+        left = f"{n_over} of {n_explored} explored frames are still over threshold"
+        cut = last.n_postponed or 0
+        more = f", and {cut} frames were not labelled" if cut else ""
+        return replace(stop, reason=f"{stop.reason}; {left}{more}")
     if not (last.n_selected or last.n_audit):
         return Stop(
             "nothing_left",
@@ -86,3 +115,17 @@ def decide(last: IterationDoc, limits: Limits) -> Stop | None:
             "nor for an audit; explore more widely, or raise max_labels",
         )
     return None
+
+
+def stage_failure(results: Results) -> Stop | None:
+    """Say which stage ended without a result, if one did."""
+    stage, failure = first_failure(results)
+    return None if stage is None else failure_of(stage, failure)
+
+
+def failure_of(stage: str, failure: str | None) -> Stop:
+    """Say that a stage failed, with its error in one line."""
+    why = " ".join(failure.split()) if failure else _NO_WORDS
+    if len(why) > _LONGEST_ERROR:
+        why = f"{why[:_LONGEST_ERROR]} ..."
+    return Stop("failed", f"failed: the {stage} stage ended without a result: {why}")

@@ -1,47 +1,62 @@
 """The evaluation stage as a job."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jobflow import Maker
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.documents import package_versions
+from flowpot.evaluation.calibration import Calibration
+from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.document import EvaluationDoc
 from flowpot.evaluation.judgement import judge
-from flowpot.evaluation.selection import SelectionRules
-from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
+from flowpot.failures import recorded
 from flowpot.jobs import stage_job
 
 
 @dataclass
-class EvaluationMaker(Maker):
+class EvaluationMaker(Criteria, Maker):
     """
     Calibrate a committee and choose what to label next.
 
+    Where too few explored frames are labelled for a trusted calibration, the frames
+    chosen are a pilot, drawn uniformly (``n_pilot`` of the document says so): label
+    them and evaluate again. A campaign does.
+
     Parameters
     ----------
-    name
-        Of the job.
     tolerance
         Acceptable error: ``energy`` (eV/atom), ``forces`` (eV/A), ``stress``
         (eV/A^3). A property that is left out takes no part in the decision.
+    rule
+        That turns errors into a threshold on the disagreement: ``least-squares``,
+        ``window``, ``log``, ``quantile`` or ``bound``; see
+        :mod:`flowpot.evaluation.rules`.
+    target
+        Of the rules that have one. ``quantile``: the true positive rate; ``bound``:
+        the share of good frames among the accepted.
+    evidence
+        What is calibrated on: ``representative`` frames, or ``all labelled`` as in
+        AiiDA-TrainsPot, for comparison.
     min_frames
-        Effective number of frames below which a calibration is not trusted, and
-        its threshold lowered to the lower bound of its slope.
+        Effective number of frames below which a calibration is not trusted.
+    min_rank_correlation
+        Of disagreement with error, below which a calibration is not trusted and the
+        property takes no part in the decision.
+    decide_by
+        Properties that take part in the decision; None: all that rank their errors.
+    pilot_labels
+        Size of the pilot; 0 calibrates on whatever there is.
     rules
         Which frames are chosen, and how many.
+    name
+        Of the job.
     """
 
     name: str = "evaluate committee"
-    tolerance: dict[str, float] = field(default_factory=default_tolerance)
-    min_frames: float = 30
-    rules: SelectionRules = field(default_factory=SelectionRules)
-
-    def __post_init__(self) -> None:
-        check_tolerance(self.tolerance)
 
     @stage_job(EvaluationDoc)
     def make(
@@ -51,6 +66,7 @@ class EvaluationMaker(Maker):
         explored: Any,
         *,
         predicted: Sequence[Any] = (),
+        previous: Mapping[str, Any] | None = None,
         max_labels: int | None = None,
         seed: int = 0,
     ) -> EvaluationDoc:
@@ -66,21 +82,28 @@ class EvaluationMaker(Maker):
         explored
             The frames to judge.
         predicted
-            ``predictions`` of earlier evaluations.
+            ``predictions`` of earlier evaluations, oldest first.
+        previous
+            ``calibration`` of the iteration before, to fall back on.
         max_labels
             Budget: labelled and chosen frames together never exceed it.
         seed
             Of the random draws.
         """
         started = time.perf_counter()
+        known = Dataset.load(labelled)
+        if max_labels is not None and spent is not None:
+            max_labels += len(known) - sum(spent)
         judgement = judge(
             committee,
-            Dataset.load(labelled),
+            known,
             Dataset.load(explored),
-            predictions=Dataset.load(list(predicted)) if predicted else None,
-            tolerance=self.tolerance,
-            min_frames=self.min_frames,
-            rules=self.rules,
+            self,
+            predictions=[Dataset.load(each) for each in predicted],
+            previous={
+                name: Calibration.model_validate(fit)
+                for name, fit in (previous or {}).items()
+            },
             max_labels=max_labels,
             seed=seed,
         )
@@ -95,8 +118,9 @@ class EvaluationMaker(Maker):
             n_known=judgement.n_known,
             n_selected=len(choice.selected),
             n_audit=len(choice.audit),
+            n_pilot=judgement.n_pilot,
             dataset=judgement.chosen.without_labels().to_artifact("chosen.h5"),
-            predictions=judgement.chosen.to_artifact("predictions.h5"),
+            predictions=judgement.predictions.to_artifact("predictions.h5"),
             evidence=Artifact.from_bytes("evidence.npz", judgement.evidence.to_bytes()),
             seconds=time.perf_counter() - started,
             versions=package_versions("torch", "mace-torch", "metatomic-torch"),

@@ -31,6 +31,7 @@ from flowpot.exploration.starts import (
     drivers,
 )
 from flowpot.exploration.vacuum import restore_vacuum
+from flowpot.failures import recorded
 from flowpot.jobs import Pointer, Spare, continue_with, deciding_job, fan_out_job
 from flowpot.randomness import derive_rng, derive_seed
 
@@ -153,6 +154,7 @@ class ExplorationMaker(Maker):
         return Flow([plan], output=plan.output, name=self.name)
 
     @fan_out_job
+    @recorded(ExplorationDoc)
     def plan(
         self,
         committee: Any,
@@ -245,6 +247,7 @@ class ExplorationMaker(Maker):
         )
 
     @deciding_job
+    @recorded(ExplorationDoc)
     def collect(
         self,
         batches: Sequence[MDBatchDoc | None],

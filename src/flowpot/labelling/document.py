@@ -71,6 +71,7 @@ class LabellingDoc(StageDoc):
     dataset: Artifact = Field(description="the labelled frames, each with its split")
     n_labelled: int = Field(description="frames of the shard")
     n_computed: int = Field(description="of them, labelled by this stage's engine")
+    n_sent: int = Field(0, description="frames sent to the engine, failed ones too")
     n_failed: int = Field(description="frames without a usable label")
     n_duplicates: int = Field(description="frames dropped: known, or given twice")
     n_postponed: int = Field(description="frames not sent because of max_labels")

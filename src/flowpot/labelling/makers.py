@@ -11,6 +11,7 @@ from jobflow import Flow, Job, Maker, OutputReference, Response
 
 from flowpot.dataset import Artifact, Dataset, assign_splits
 from flowpot.documents import package_versions
+from flowpot.failures import recorded
 from flowpot.jobs import (
     Pointer,
     continue_with,
@@ -140,6 +141,7 @@ class LabellingMaker(Maker):
         return Flow([plan], output=plan.output, name=self.name)
 
     @fan_out_job
+    @recorded(LabellingDoc)
     def plan(self, dataset: Any, existing: list[Any], seed: int) -> Response:
         """Replace this job by one for each frame or batch, and one that collects."""
         known = Dataset.load(existing)
@@ -169,6 +171,7 @@ class LabellingMaker(Maker):
         return continue_with(jobs, collect, LabellingDoc)
 
     @deciding_job
+    @recorded(LabellingDoc)
     def collect(
         self,
         frames: Artifact,
@@ -205,6 +208,7 @@ class LabellingMaker(Maker):
             dataset=shard.to_artifact("labels.h5"),
             n_labelled=len(shard),
             n_computed=len(collected.labels),
+            n_sent=n_sent,
             n_failed=len(failures),
             failures=failures,
             n_corrected=collected.n_corrected,

@@ -10,6 +10,7 @@ from typing import Any, Self
 from jobflow import Flow, Job, Maker, Response
 
 from flowpot.dataset import Artifact
+from flowpot.failures import recorded
 from flowpot.jobs import Pointer, Spare, deciding_job, stage_job
 from flowpot.randomness import derive_seed
 from flowpot.training.backend import Training, TrainingError
@@ -281,6 +282,7 @@ class CommitteeTrainingMaker(Maker):
 
 
 @deciding_job
+@recorded(CommitteeDoc)
 def _collect_committee(
     members: Sequence[PotentialDoc | None],
     addresses: Sequence[Pointer],

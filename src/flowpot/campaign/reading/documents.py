@@ -1,0 +1,101 @@
+"""The documents that a campaign's jobs have left in a JobStore."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from jobflow import JobStore, OnMissing, OutputReference
+from jobflow.core.reference import find_and_resolve_references
+
+COLLECTORS = {
+    "augment": "augmentation",
+    "campaign inputs": "inputs",
+    "collect labels": "labelling",
+    "collect committee": "training",
+    "collect frames": "exploration",
+    "evaluate committee": "evaluation",
+}
+"""The jobs whose documents are a stage's result, and the stage."""
+
+STAGES = ("augmentation", "labelling", "training", "exploration", "evaluation")
+
+
+class CampaignDocuments:
+    """
+    One campaign's documents, without what is kept in the `data` store.
+
+    Parameters
+    ----------
+    store
+        Connected.
+    uuid
+        The campaign's.
+    """
+
+    def __init__(self, store: JobStore, uuid: str) -> None:
+        self.store = store
+        self.uuid = uuid
+
+    def find(self, criteria: Mapping[str, Any], *fields: str) -> list[dict[str, Any]]:
+        """
+        Query this campaign's documents.
+
+        Parameters
+        ----------
+        criteria
+            In MongoDB's syntax.
+        *fields
+            What is read of each document, beside ``uuid`` and ``index``. Everything
+            else stays in the database.
+
+        Returns
+        -------
+        list of dict
+            Of jobs that ran several times, or were replaced, the last document.
+        """
+        found = self.store.query(
+            {"metadata.campaign_uuid": self.uuid, **criteria},
+            properties=list(fields),
+            load=False,
+        )
+        last: dict[str, dict[str, Any]] = {}
+        for document in found:
+            before = last.get(document["uuid"])
+            if before is None or before["index"] <= document["index"]:
+                last[document["uuid"]] = document
+        return list(last.values())
+
+    @cached_property
+    def stages(self) -> list[dict[str, Any]]:
+        """The stages' results so far, in the order in which they came."""
+        names = {"name": {"$in": list(COLLECTORS)}}
+        fields = ("name", "metadata", "output", "completed_at")
+        found = [d for d in self.find(names, *fields) if d["output"] is not None]
+        return sorted(found, key=lambda document: document["completed_at"])
+
+    def of_stage(self, stage: str) -> list[dict[str, Any]]:
+        """Give the results of one stage, of all iterations."""
+        return [d for d in self.stages if COLLECTORS[d["name"]] == stage]
+
+    @cached_property
+    def end(self) -> dict[str, Any] | None:
+        """The CampaignDoc as it is stored; None while the campaign runs."""
+        loops = self.find({"name": "active learning"}, "output", "completed_at")
+        ended = [d for d in loops if (d["output"] or {}).get("stop_reason")]
+        return max(ended, key=lambda d: d["completed_at"], default=None)
+
+    def resolve(self, item: Any) -> Any:
+        """Put outputs, also from the `data` store, in place of references."""
+        return find_and_resolve_references(
+            item, self.store, on_missing=OnMissing.NONE, cache={}
+        )
+
+    def read(self, document: Mapping[str, Any], *path: str) -> Any:
+        """Read one field of a document's output, from the `data` store if need be."""
+        steps = tuple(("i", name) for name in path)
+        return self.resolve(OutputReference(document["uuid"], attributes=steps))
+
+
+def iteration_of(document: Mapping[str, Any]) -> int:
+    """Which turn of the loop a document belongs to; 0 before the first."""
+    return int(document["metadata"].get("iteration", 0))

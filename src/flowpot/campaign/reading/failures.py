@@ -1,0 +1,77 @@
+"""What failed in a campaign, and where its files are."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flowpot.campaign.reading.documents import CampaignDocuments, iteration_of
+
+COLUMNS = ("iteration", "stage", "what", "reason", "folder", "job")
+
+
+def failures_in(documents: CampaignDocuments) -> list[dict[str, Any]]:
+    """
+    List the labels, trainings and trajectories that failed.
+
+    Returns
+    -------
+    list of dict
+        With :data:`COLUMNS`: ``what`` is the fingerprint of a frame, the name of a
+        trajectory, or a member of the committee. Labels of a stage that still runs are
+        among them.
+    """
+    found = [*_labels(documents), *_members(documents), *_trajectories(documents)]
+    collected = {iteration_of(d) for d in documents.of_stage("labelling")}
+    found += [
+        each for each in _open_labels(documents) if each["iteration"] not in collected
+    ]
+    return sorted(found, key=lambda each: each["iteration"])
+
+
+def _labels(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
+    for document in documents.of_stage("labelling"):
+        for failure in document["output"].get("failures") or []:
+            yield _failure(
+                document, failure["fingerprint"], failure["reason"], failure["folder"]
+            )
+
+
+def _open_labels(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
+    for path in ("output.state", "output.runs.state"):
+        fields = ("metadata", "output.errors", "output.dir_name", "output.runs")
+        for document in documents.find({path: "failed"}, *fields):
+            output = document["output"]
+            single = {
+                "errors": output.get("errors"),
+                "folder": output.get("dir_name"),
+                "state": "failed",
+            }
+            frames = document["metadata"].get("frames", [])
+            for frame, run in zip(frames, output.get("runs") or [single], strict=False):
+                if run["state"] == "failed":
+                    reason = "; ".join(run["errors"] or ["no reason given"])
+                    yield _failure(document, frame["fingerprint"], reason, run["folder"])
+
+
+def _members(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
+    for document in documents.of_stage("training"):
+        for reason in document["output"].get("failures") or []:
+            yield _failure(document, "member of the committee", reason, None)
+
+
+def _trajectories(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
+    for document in documents.of_stage("exploration"):
+        for failure in document["output"].get("failures") or []:
+            yield _failure(
+                document, failure["trajectory"], failure["reason"], failure["folder"]
+            )
+
+
+def _failure(
+    document: dict[str, Any], what: str, reason: str, folder: str | None
+) -> dict[str, Any]:
+    values = (
+        iteration_of(document),
+        document["metadata"].get("stage"),
+        *(what, reason, folder, document["uuid"]),
+    )
+    return dict(zip(COLUMNS, values, strict=True))

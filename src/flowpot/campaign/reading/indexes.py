@@ -1,0 +1,46 @@
+"""Indexes of the documents, for queries that stay quick among many labels."""
+
+from jobflow import JobStore
+from maggma.stores import MongoStore
+from maggma.stores.mongolike import MemoryStore
+from pymongo.errors import PyMongoError
+
+from flowpot.campaign.reading.labels import SEARCHABLE
+
+CAMPAIGN = "metadata.campaign_uuid"
+
+KEYS: tuple[tuple[str, ...], ...] = (
+    ("name", "metadata.campaign"),
+    (CAMPAIGN, "name"),
+    (CAMPAIGN, "metadata.stage"),
+    *((CAMPAIGN, path) for paths in SEARCHABLE.values() for path in paths),
+)
+"""The fields of each index."""
+
+
+def ensure_indexes(store: JobStore) -> bool:
+    """
+    Create what indexes the documents' collection lacks.
+
+    In a new store this costs nothing; 100,000 documents take some seconds each.
+
+    Parameters
+    ----------
+    store
+        Connected, of documents in MongoDB: others have no use for indexes.
+
+    Returns
+    -------
+    bool
+        Whether they are there: not where the database lets this user only read.
+    """
+    documents = store.docs_store
+    if not isinstance(documents, MongoStore) or isinstance(documents, MemoryStore):
+        return False
+    collection = documents._collection  # noqa: SLF001 - ensure_index takes one field
+    try:
+        for fields in KEYS:
+            collection.create_index([(field, 1) for field in fields])
+    except PyMongoError:
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""Where a frame comes from: its parents, the trajectory, the model that drove it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flowpot.campaign.reading.documents import CampaignDocuments, iteration_of
+from flowpot.campaign.reading.labels import Label, find_labels
+
+_RUN = (
+    *("trajectory", "parent", "formula", "ensemble", "temperature", "pressure"),
+    *("timestep", "seed", "member", "engine", "n_steps", "state", "reason", "folder"),
+)
+_MODEL = ("backend", "seed", "model.name", "model.sha256", "metrics", "n_frames")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """
+    The history of a frame.
+
+    Attributes
+    ----------
+    frame
+        Its label: what the frame is, ``energy`` (eV), ``folder`` of the engine's files
+        and ``job``.
+    ancestors
+        Its parent, the parent's parent, and so on to an input structure; likewise, but
+        only ``fingerprint`` where a parent has no label.
+    trajectory
+        Conditions (K, kbar, fs), seed, folder and job of the molecular dynamics that
+        made it; None where it was not explored.
+    model
+        Backend, seed, hash, iteration and job of the potential that drove that
+        trajectory; None where it was not explored.
+    """
+
+    frame: Label
+    ancestors: list[Label]
+    trajectory: dict[str, Any] | None
+    model: dict[str, Any] | None
+
+
+def trace(documents: CampaignDocuments, fingerprint: str) -> Provenance:
+    """
+    Trace a labelled frame back.
+
+    Raises
+    ------
+    LookupError
+        If the campaign has not labelled such a frame.
+    """
+    frame = _label(documents, fingerprint)
+    if frame is None:
+        raise LookupError(
+            f"the campaign has labelled no frame with the fingerprint {fingerprint!r}"
+        )
+    run = _trajectory(documents, frame)
+    return Provenance(
+        frame=frame,
+        ancestors=_ancestors(documents, frame),
+        trajectory=run,
+        model=None if run is None else _model(documents, run),
+    )
+
+
+def _label(documents: CampaignDocuments, fingerprint: str) -> Label | None:
+    return next(iter(find_labels(documents, {"fingerprint": fingerprint})), None)
+
+
+def _ancestors(documents: CampaignDocuments, frame: Label) -> list[Label]:
+    """Follow ``parent`` until a frame has none, or is its own, as inputs are."""
+    chain: list[Label] = []
+    seen = {frame["fingerprint"]}
+    while (parent := frame.get("parent")) and parent not in seen:
+        seen.add(parent)
+        frame = _label(documents, parent) or {"fingerprint": parent}
+        chain.append(frame)
+    return chain
+
+
+def _trajectory(documents: CampaignDocuments, frame: Label) -> dict[str, Any] | None:
+    """Find the run among those of the iteration that explored the frame."""
+    if not frame.get("trajectory"):
+        return None
+    iteration = int(frame["iteration"])
+    wanted = {"metadata.stage": "exploration", "metadata.iteration": iteration}
+    fields = [f"{place}.{name}" for place in ("output", "output.runs") for name in _RUN]
+    for document in documents.find(wanted, "name", *fields):
+        output = document.get("output") or {}
+        for run in output.get("runs") or [output]:
+            if run.get("trajectory") == frame["trajectory"]:
+                return {**run, "iteration": iteration, "job": document["uuid"]}
+    return None
+
+
+def _model(
+    documents: CampaignDocuments, run: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Find the member of the last committee that was there when the run began."""
+    before = [d for d in documents.of_stage("training") if _before(d, run["iteration"])]
+    given = [d["output"].get("committee") for d in documents.of_stage("inputs")]
+    committee = before[-1]["output"] if before else next(filter(None, given), None)
+    if committee is None:
+        return None
+    member = committee["members"][run["member"]]
+    place = {"member": run["member"], "committee": before[-1]["uuid"] if before else None}
+    if before:
+        place["iteration"] = iteration_of(before[-1])
+    return {**place, **_potential(documents, member)}
+
+
+def _before(document: Mapping[str, Any], iteration: int) -> bool:
+    return iteration_of(document) <= iteration
+
+
+def _potential(
+    documents: CampaignDocuments, member: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Read what is small of a member: by the reference to it, or as it is there."""
+    steps = [step for _, step in member.get("attributes", [])]
+    job = member.get("uuid")
+    if job is not None:
+        fields = [".".join(["output", *map(str, steps), name]) for name in _MODEL]
+        found = documents.find({"uuid": job}, *_without_indices(fields))
+        member = found[0]["output"] if found else {}
+        for step in steps:
+            member = member[step]
+    known = {name: member[name] for name in _MODEL if name in member}
+    model = member.get("model") or {}
+    return {**known, "sha256": model.get("sha256"), "job": job}
+
+
+def _without_indices(fields: list[str]) -> list[str]:
+    """Leave list indices out of paths: a projection goes through all elements."""
+    return [
+        ".".join(part for part in field.split(".") if not part.isdigit())
+        for field in fields
+    ]

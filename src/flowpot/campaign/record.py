@@ -1,0 +1,63 @@
+"""The numbers of a turn, in one document."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowpot.campaign.document import IterationDoc
+
+Results = Mapping[str, Mapping[str, Any]]
+"""Numbers of a turn's stages, None where a stage gave no result."""
+
+_TAKEN = {
+    "labelling": ("n_labelled", "n_failed", "n_sent", "n_postponed"),
+    "training": ("metrics",),
+    "exploration": ("halted",),
+    "evaluation": (
+        *("calibration", "audit", "n_explored", "n_over", "n_wrecked", "n_insane"),
+        *("n_selected", "n_audit"),
+    ),
+}
+
+
+def summarise(
+    iteration: int, n_dataset: int, n_sent: int, results: Results
+) -> IterationDoc:
+    """
+    Put the numbers of a turn's stages into one document.
+
+    Parameters
+    ----------
+    iteration
+        The turn's number.
+    n_dataset, n_sent
+        Labelled frames, and frames sent to the engine, before it.
+    results
+        Of its stages.
+    """
+    fields: dict[str, Any] = {}
+    for stage, names in _TAKEN.items():
+        found = results.get(stage, {})
+        fields |= {name: found[name] for name in names if name in found}
+    stage, failure = first_failure(results)
+    return IterationDoc(
+        iteration=iteration,
+        n_dataset=n_dataset + _total(results, "n_labelled"),
+        n_sent_total=n_sent + _total(results, "n_sent"),
+        seconds={name: found["seconds"] or 0.0 for name, found in results.items()},
+        failed_stage=stage,
+        failure=failure,
+        **fields,
+    )
+
+
+def first_failure(results: Results) -> tuple[str | None, str | None]:
+    """Name the first stage whose document never came, and its error."""
+    for stage, found in results.items():
+        if found["seconds"] is None:
+            return stage, found["failure"]
+    return None, None
+
+
+def _total(results: Results, name: str) -> int:
+    """Add a number up over the stages that have it."""
+    return sum(found.get(name) or 0 for found in results.values())
