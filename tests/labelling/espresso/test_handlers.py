@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from flowpot.labelling.espresso.handlers import DiagonalisationHandler
-from flowpot.labelling.espresso.inputs import read_parameters
+from flowpot.labelling.espresso.namelists import read_parameters
 
 pytestmark = pytest.mark.qe
 

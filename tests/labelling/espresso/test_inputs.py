@@ -5,7 +5,7 @@ from ase.build import bulk, molecule
 from ase.io.espresso import read_espresso_in
 
 from flowpot.labelling.espresso import EspressoInputGenerator
-from flowpot.labelling.espresso.inputs import edit_input, read_parameters
+from flowpot.labelling.espresso.namelists import edit_input, read_parameters
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from flowpot.labelling.espresso import (
     PseudoFamily,
     preflight,
 )
-from flowpot.labelling.espresso.run import PwCommand
 
 
 @pytest.fixture
@@ -82,19 +81,3 @@ def test_fields_are_checked_when_the_maker_is_made():
         EspressoStaticMaker(kspacing=-1)
     with pytest.raises(ValueError, match="pseudo_family is 'gbrv'"):
         EspressoStaticMaker(pseudo_family="gbrv")
-
-
-@pytest.mark.parametrize(
-    ("line", "ranks", "words"),
-    [
-        ("pw.x", 1, ["pw.x"]),
-        ("mpirun -np 4 pw.x", 4, ["mpirun", "-np", "4", "pw.x", "-nk", "4"]),
-        ("mpirun -np 4 pw.x -nk 1", 4, ["mpirun", "-np", "4", "pw.x", "-nk", "1"]),
-        ("srun --ntasks=6 pw.x", 6, ["srun", "--ntasks=6", "pw.x", "-nk", "3"]),
-        ("srun pw.x", None, ["srun", "pw.x"]),
-    ],
-)
-def test_commands(line, ranks, words):
-    command = PwCommand(line)
-    assert command.ranks == ranks
-    assert command.with_pools(5) == words

@@ -3,16 +3,14 @@
 import multiprocessing
 import os
 import signal
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from shutil import copy, which
+from shutil import copy
 
 import pytest
 from ase.build import bulk
 
-from flowpot.labelling.espresso import PreflightError
 from flowpot.labelling.espresso.outputs import read_report
 from flowpot.labelling.espresso.run import run_pw
 
@@ -121,30 +119,6 @@ def test_an_error_of_pw_is_quoted(pair, cheap, tmp_path):
     assert document.state == "failed"
     assert "occupations" in document.errors[0]
     assert document.corrections == []
-
-
-@pytest.mark.skipif(which("mpirun.openmpi") is None, reason="no Open MPI launcher")
-def test_the_right_launcher(pair, cheap, tmp_path, monkeypatch):
-    serial = cheap.label_in(pair, tmp_path / "serial")
-    monkeypatch.setenv(
-        "FLOWPOT_PW_CMD",
-        "mpirun.openmpi --allow-run-as-root --oversubscribe -np 2 pw.x",
-    )
-    document = cheap.label_in(pair, tmp_path / "mpi")
-    assert document.run.n_mpi == 2
-    assert document.output.energy == pytest.approx(serial.output.energy, abs=1e-7)
-
-
-@pytest.mark.parametrize("pools", ["", " -nk 1"])
-def test_the_mpi_trap(pair, cheap, tmp_path, monkeypatch, pools):
-    """The mpich wheel's mpirun starts independent copies of an Open MPI pw.x."""
-    launcher = Path(sys.prefix) / "bin" / "mpirun"
-    if not launcher.is_file():
-        pytest.skip("the mpich wheel is not installed")
-    monkeypatch.setenv("FLOWPOT_PW_CMD", f"{launcher} -np 2 pw.x{pools}")
-    with pytest.raises(PreflightError, match="asks for 2 MPI processes, but") as error:
-        cheap.label_in(pair, tmp_path)
-    assert "mpirun.openmpi -np 2 pw.x" in str(error.value)
 
 
 def test_a_report_of_nothing(tmp_path):

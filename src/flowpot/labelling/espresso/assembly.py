@@ -158,7 +158,7 @@ def _calculation(
         ecutwfc=system["ecutwfc"],
         ecutrho=system["ecutrho"],
         parameters=outcome.parameters,
-        command=outcome.job.command,
+        command=outcome.job.line,
     )
 
 

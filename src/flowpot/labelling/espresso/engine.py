@@ -14,12 +14,8 @@ from flowpot.labelling.espresso.assembly import Outcome, assemble_document
 from flowpot.labelling.espresso.cache import LabelCache, calculation_key
 from flowpot.labelling.espresso.document import EspressoTaskDoc
 from flowpot.labelling.espresso.handlers import all_handlers
-from flowpot.labelling.espresso.inputs import (
-    INPUT_FILE,
-    EspressoInput,
-    EspressoInputGenerator,
-    read_parameters,
-)
+from flowpot.labelling.espresso.inputs import EspressoInput, EspressoInputGenerator
+from flowpot.labelling.espresso.namelists import INPUT_FILE, read_parameters
 from flowpot.labelling.espresso.outputs import read_report
 from flowpot.labelling.espresso.preflight import ask_version, preflight
 from flowpot.labelling.espresso.remedies import PwJob, run_with_remedies
@@ -126,7 +122,8 @@ class EspressoEngine:
         prefix = str(inputs.parameters["control"].get("prefix", "pwscf"))
         _remove_files(folder, prefix=prefix, scratch_only=False)
         inputs.write(folder)
-        job = PwJob(get_settings().PW_CMD, inputs.n_kpoints, self.walltime)
+        command = get_settings().PW_CMD
+        job = PwJob(command, inputs.n_kpoints, inputs.n_bands, self.walltime)
         job.stop = stop
         corrections, unresolved = run_with_remedies(job, all_handlers(job), folder)
         outcome = Outcome(

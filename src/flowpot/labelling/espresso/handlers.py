@@ -10,7 +10,7 @@ from typing import Any
 
 from custodian.custodian import ErrorHandler
 
-from flowpot.labelling.espresso.inputs import edit_input, read_parameters
+from flowpot.labelling.espresso.namelists import edit_input, read_parameters
 from flowpot.labelling.espresso.outputs import highest_occupation, read_report
 from flowpot.labelling.espresso.remedies import PwJob
 
@@ -187,7 +187,7 @@ class OutOfMemoryHandler(ErrorHandler):
         """Take fewer pools or a smaller workspace."""
         found = "pw.x was killed or ran out of memory"
         if self.job.has_pools:
-            self.job.max_pools = 1
+            self.job.without_pools()
             return {"errors": [found], "actions": ["one pool of k-points"]}
         remedy = {"diago_david_ndim": 2, "mixing_ndim": 4}
         edit_input(Path(directory), {"electrons": remedy})

@@ -1,37 +1,41 @@
 """From a frame to the input of pw.x."""
 
 import io
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ase import Atoms
-from ase.io.espresso import read_fortran_namelist, write_espresso_in
-from ase.io.espresso_namelist.namelist import Namelist
+from ase.io.espresso import write_espresso_in
 from pymatgen.io.core import InputGenerator
 
+from flowpot.labelling.espresso.bands import band_count
 from flowpot.labelling.espresso.electrostatics import dipole_correction, isolation
 from flowpot.labelling.espresso.hubbard import check_hubbard, hubbard_input
-from flowpot.labelling.espresso.kpoints import kpoint_mesh
+from flowpot.labelling.espresso.kpoints import inequivalent_kpoints, kpoint_mesh
 from flowpot.labelling.espresso.magnetism import (
     check_elements,
     is_isolated_atom,
     relative_moments,
     starting_moments,
 )
+from flowpot.labelling.espresso.namelists import (
+    INPUT_FILE,
+    check_user_settings,
+    merge_settings,
+)
 from flowpot.labelling.espresso.protocols import get_protocol
-from flowpot.labelling.espresso.pseudos import PseudoFamily, get_family
+from flowpot.labelling.espresso.pseudos import (
+    PseudoFamily,
+    get_family,
+    valence_electrons,
+)
 
-INPUT_FILE = "pw.in"
-
-_SECTIONS = ("control", "system", "electrons", "ions", "cell", "fcp", "rism")
 _ATOM_DEGAUSS = 0.002  # Ry: wide smearing would mix a free atom's ground state away
 _ATOM_MIXING_BETA = 0.3
-
-Settings = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,14 @@ class EspressoInput:
 
     @property
     def n_kpoints(self) -> int:
-        """Points of the mesh, those equivalent by symmetry included."""
-        return math.prod(self.mesh)
+        """k-points that pw.x is going to have at least, those of each spin."""
+        spins = 2 if self.parameters["system"].get("nspin") == 2 else 1  # noqa: PLR2004
+        return spins * inequivalent_kpoints(self.atoms, self.mesh)
+
+    @property
+    def n_bands(self) -> int:
+        """Kohn-Sham states at each k-point."""
+        return int(self.parameters["system"]["nbnd"])
 
     def write(self, folder: Path) -> Path:
         """Write the input file into a folder and give its path."""
@@ -143,13 +153,17 @@ class EspressoInputGenerator(InputGenerator):
         files = {element: folder / pseudos[element]["filename"] for element in elements}
 
         frame = atoms.copy()
+        valence = {element: valence_electrons(file) for element, file in files.items()}
         moments = starting_moments(frame, self.magnetic_moments)
         frame.set_initial_magnetic_moments(None)
         if moments.any():
-            frame.set_initial_magnetic_moments(relative_moments(moments, frame, files))
+            frame.set_initial_magnetic_moments(
+                relative_moments(moments, frame, valence)
+            )
         mesh = self._mesh(frame)
         parameters = self._parameters(frame, float(moments.sum()))
         parameters["control"]["pseudo_dir"] = str(folder)
+        _set_bands(parameters["system"], frame, valence, float(np.abs(moments).sum()))
         names = {element: file.name for element, file in files.items()}
         text = _render(frame, parameters, mesh, names)
         if self.hubbard:
@@ -200,71 +214,17 @@ class EspressoInputGenerator(InputGenerator):
             control |= dipole.get("control", {})
             system |= dipole.get("system", {})
         defaults = {"control": control, "system": system, "electrons": electrons}
-        return _merge(defaults, self.user_settings, dual=density / wave)
+        return merge_settings(defaults, self.user_settings, dual=density / wave)
 
 
-def check_user_settings(settings: Settings) -> None:
-    """Refuse settings that pw.x would not get, before anything runs."""
-    for section, values in settings.items():
-        if section.lower() not in _SECTIONS or not isinstance(values, Mapping):
-            raise ValueError(
-                f"user_settings[{section!r}] is {values!r}: give namelists, such as "
-                "{'SYSTEM': {'ecutwfc': 50}, 'ELECTRONS': {'mixing_beta': 0.2}}"
-            )
-        for key in values:
-            if key.lower().startswith("starting_magnetization"):
-                raise ValueError(
-                    f"user_settings sets {key}: set the maker's magnetic_moments, or "
-                    "the structure's magmom site property, instead"
-                )
-
-
-def edit_input(folder: Path, changes: Settings) -> None:
-    """
-    Change keys of an input file that is already written: what a remedy does.
-
-    Parameters
-    ----------
-    folder
-        Where the input file is.
-    changes
-        Lower-case namelist names, keys and their new values; None removes a key.
-    """
-    path = folder / INPUT_FILE
-    with path.open() as file:
-        namelists, cards = read_fortran_namelist(file)
-    for section, values in changes.items():
-        for key, value in values.items():
-            namelists[section].pop(key, None)
-            if value is not None:
-                namelists[section][key] = value
-    kept = {name: values for name, values in namelists.items() if values}
-    path.write_text(Namelist(kept).to_string() + "\n" + "\n".join(cards) + "\n")
-
-
-def read_parameters(folder: Path) -> dict[str, dict[str, Any]]:
-    """Read the namelists of an input file back."""
-    with (folder / INPUT_FILE).open() as file:
-        namelists, _ = read_fortran_namelist(file)
-    return {name: dict(values) for name, values in namelists.items() if values}
-
-
-def _merge(
-    defaults: dict[str, dict[str, Any]], user: Settings, dual: float
-) -> dict[str, dict[str, Any]]:
-    """Let the user's keys override the defaults, whatever their case."""
-    lowered = {
-        section.lower(): {key.lower(): value for key, value in values.items()}
-        for section, values in user.items()
-    }
-    system = lowered.get("system", {})
-    if "ecutwfc" in system and "ecutrho" not in system:
-        system["ecutrho"] = dual * system["ecutwfc"]
-    return {
-        section: {**defaults.get(section, {}), **lowered.get(section, {})}
-        for section in _SECTIONS
-        if section in defaults or section in lowered
-    }
+def _set_bands(
+    system: dict[str, Any], atoms: Atoms, valence: Mapping[str, float], moment: float
+) -> None:
+    """Choose the number of bands, where the user has not."""
+    electrons = sum(valence[symbol] for symbol in atoms.get_chemical_symbols())
+    electrons -= float(system.get("tot_charge", 0.0))
+    fixed = system.get("tot_magnetization", moment)
+    system.setdefault("nbnd", band_count(electrons, float(fixed), system))
 
 
 def _species(text: str) -> list[str]:

@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 from ase import Atoms
+from spglib import get_ir_reciprocal_mesh
 
+_SYMPREC = 1e-3  # A: looser than pw.x's, so as not to miss a symmetry that it finds
 _EQUAL = 1e-5  # A: axes that differ by less have one length
 
 
@@ -43,3 +45,23 @@ def kpoint_mesh(atoms: Atoms, distance: float) -> tuple[int, int, int]:
     if all(atoms.pbc) and np.ptp(lengths) < _EQUAL:
         mesh = [max(mesh)] * 3
     return mesh[0], mesh[1], mesh[2]
+
+
+def inequivalent_kpoints(atoms: Atoms, mesh: tuple[int, int, int]) -> int:
+    """
+    Count the points of a mesh that neither symmetry nor time reversal relates.
+
+    pw.x has as many, or more where it finds a symmetry that its grid does not allow,
+    or is told to use none.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> inequivalent_kpoints(bulk("Si", "diamond", a=5.43), (4, 4, 4))
+    8
+    """
+    if mesh == (1, 1, 1):
+        return 1
+    cell = (atoms.cell[:], atoms.get_scaled_positions(), atoms.numbers)
+    points, _ = get_ir_reciprocal_mesh(mesh, cell, symprec=_SYMPREC)
+    return len(np.unique(points))

@@ -1,13 +1,10 @@
 """Spin: starting moments, and the ground states of free atoms."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, ground_state_magnetic_moments
-
-from flowpot.labelling.espresso.pseudos import valence_electrons
 
 
 def is_isolated_atom(atoms: Atoms) -> bool:
@@ -48,7 +45,7 @@ def starting_moments(atoms: Atoms, per_element: Mapping[str, float]) -> np.ndarr
 
 
 def relative_moments(
-    moments: np.ndarray, atoms: Atoms, files: Mapping[str, Path]
+    moments: np.ndarray, atoms: Atoms, valence: Mapping[str, float]
 ) -> np.ndarray:
     """
     Express moments as pw.x reads them: as fractions of the valence electrons.
@@ -59,10 +56,9 @@ def relative_moments(
         Moments (Bohr magnetons), shape (n_atoms,).
     atoms
         The frame.
-    files
-        The pseudopotential file of each element.
+    valence
+        Electrons that each element's pseudopotential leaves to pw.x.
     """
-    valence = {symbol: valence_electrons(file) for symbol, file in files.items()}
     electrons = np.array([valence[symbol] for symbol in atoms.get_chemical_symbols()])
     too_large = np.abs(moments) > electrons
     if too_large.any():

@@ -1,7 +1,9 @@
 """The run of pw.x in custodian's loop: run, diagnose, remedy, run again."""
 
+import shlex
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -14,10 +16,11 @@ from custodian.custodian import (
 )
 from custodian.custodian import Job as CustodianJob
 
+from flowpot.labelling.espresso.command import PwCommand
 from flowpot.labelling.espresso.document import Correction
 from flowpot.labelling.espresso.outputs import read_report
 from flowpot.labelling.espresso.preflight import PreflightError
-from flowpot.labelling.espresso.run import OUTPUT_FILE, PwCommand, PwProcess, run_pw
+from flowpot.labelling.espresso.run import OUTPUT_FILE, PwProcess, run_pw
 
 _MAX_CORRECTIONS = 10  # of all handlers together
 
@@ -30,28 +33,33 @@ class PwJob(CustodianJob):
     ----------
     command
         How pw.x is started.
-    n_kpoints
-        Points of the mesh, which k-point pools can share.
+    n_kpoints, n_bands
+        What the processes can share: see ``PwCommand.argv_for``.
     walltime
         Seconds after which one run is ended.
     """
 
     def __init__(
-        self, command: str, n_kpoints: int = 1, walltime: float | None = None
+        self,
+        command: str,
+        n_kpoints: int = 1,
+        n_bands: int = 0,
+        walltime: float | None = None,
     ) -> None:
         self.command = command
         self.n_kpoints = n_kpoints
+        self.n_bands = n_bands
         self.walltime = walltime
+        self.line = command
         self.stop: Event | None = None
         self.process: PwProcess | None = None
-        self.max_pools: int | None = None
         self.n_starts = 0
         self.seconds = 0.0
 
     @property
     def has_pools(self) -> bool:
         """Whether pw.x was started with more than one pool of k-points."""
-        return self._argv() != PwCommand(self.command).argv
+        return (PwCommand(self.command).pools(self.n_kpoints) or 1) > 1
 
     @property
     def was_killed(self) -> bool:
@@ -74,21 +82,25 @@ class PwJob(CustodianJob):
         if self.n_starts:
             output.rename(folder / f"{OUTPUT_FILE}.{self.n_starts}")
         command = PwCommand(self.command)
+        argv = command.argv_for(self.n_kpoints, self.n_bands)
+        self.line = shlex.join(argv)
         self.n_starts += 1
         start = time.perf_counter()
         self.process = run_pw(
             folder,
-            self._argv(),
+            argv,
             timeout=self.walltime,
             stop=self.stop,
+            watch=partial(check_processes, folder, command)
+            if command.launcher
+            else None,
         )
         self.seconds += time.perf_counter() - start
         check_processes(folder, command)
 
-    def _argv(self) -> list[str]:
-        """Give the command with its pools."""
-        most = self.n_kpoints if self.max_pools is None else self.max_pools
-        return PwCommand(self.command).with_pools(most)
+    def without_pools(self) -> None:
+        """Put all processes of the next run into one pool."""
+        self.n_kpoints = 1
 
     def postprocess(self, directory: str = "./") -> None:
         """Nothing: the output is read by whoever wants the label."""
@@ -122,12 +134,17 @@ def run_with_remedies(
     return [_correction(c) for c in applied if c["actions"]], unresolved
 
 
-def check_processes(folder: Path, command: PwCommand) -> None:
+def check_processes(folder: Path, command: PwCommand) -> bool:
     """
     Compare the MPI processes that ran with those that were asked for.
 
     An ``mpirun`` of another MPI than pw.x is linked to starts independent copies, which
     overwrite each other's files: each believes that it is the only one.
+
+    Returns
+    -------
+    bool
+        Whether the output says yet how many ran.
 
     Raises
     ------
@@ -137,7 +154,7 @@ def check_processes(folder: Path, command: PwCommand) -> None:
     report = read_report(folder)
     expected = command.ranks
     if expected is None:
-        return
+        return True
     found: str | None = None
     if any("mp_start_pools" in error for error in report.errors):
         found = "fewer, too few for the k-point pools"  # copies die of the pools first
@@ -152,6 +169,7 @@ def check_processes(folder: Path, command: PwCommand) -> None:
             "Name the right one in full, for example `mpirun.openmpi -np 2 pw.x`, or "
             "run serially"
         )
+    return report.n_mpi is not None
 
 
 def _correction(entry: dict[str, Any]) -> Correction:

@@ -1,91 +1,26 @@
 """Running pw.x: one process, in one folder, that outlives nobody."""
 
 import os
-import re
+import select
 import shlex
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from flowpot.labelling.espresso.inputs import INPUT_FILE
+from flowpot.labelling.espresso.command import PwCommand
+from flowpot.labelling.espresso.namelists import INPUT_FILE
 
 OUTPUT_FILE = "pw.out"
 ERROR_FILE = "pw.err"
 
-_STOP_CHECK = 0.5  # s between looks at whether another thread said stop
+_LOOK = 0.5  # s between looks at whether the run is to be ended
 _GRACE = 5.0  # s that pw.x gets to end by itself
-_LAUNCHERS = ("mpirun", "mpiexec", "orterun", "prterun", "srun", "aprun", "jsrun")
-_RANKS = re.compile(r"(?:^|\s)(?:-np|-n|--np|--ntasks)(?:\s+|=)(\d+)")
-
-
-@dataclass(frozen=True)
-class PwCommand:
-    """
-    How pw.x is started.
-
-    Parameters
-    ----------
-    line
-        The command as a shell would read it, launcher included.
-
-    Examples
-    --------
-    >>> PwCommand("mpirun.openmpi -np 4 pw.x -nk 2").ranks
-    4
-    """
-
-    line: str
-
-    @property
-    def argv(self) -> list[str]:
-        """The command in words."""
-        words = shlex.split(self.line)
-        if not words:
-            raise ValueError("FLOWPOT_PW_CMD is empty: set it to how pw.x is started")
-        return words
-
-    @property
-    def launcher(self) -> str | None:
-        """The MPI launcher, where there is one."""
-        first = Path(self.argv[0]).name
-        return first if first.split(".")[0] in _LAUNCHERS else None
-
-    @property
-    def ranks(self) -> int | None:
-        """MPI processes asked for; None where the command leaves them to others."""
-        if self.launcher is None:
-            return 1
-        found = _RANKS.search(self.line)
-        return int(found.group(1)) if found else None
-
-    def missing(self) -> str | None:
-        """Name the first program of the command that is not to be found."""
-        programs = [self.argv[0]]
-        if self.launcher:
-            programs += [w for w in self.argv if Path(w).name.endswith("pw.x")][:1]
-        return next((p for p in programs if shutil.which(p) is None), None)
-
-    def with_pools(self, n_kpoints: int) -> list[str]:
-        """
-        Add a number of k-point pools that divides the MPI processes.
-
-        Left alone where the command says it itself, or there is one process.
-        """
-        argv = self.argv
-        chosen = {"-nk", "-npool", "-npools", "--npool"} & set(argv)
-        if chosen or self.ranks is None or self.ranks == 1:
-            return argv
-        pools = max(
-            p
-            for p in range(1, self.ranks + 1)
-            if self.ranks % p == 0 and p <= n_kpoints
-        )
-        return [*argv, "-nk", str(pools)] if pools > 1 else argv
 
 
 @dataclass(frozen=True)
@@ -108,6 +43,7 @@ def run_pw(
     *,
     timeout: float | None = None,
     stop: Event | None = None,
+    watch: Callable[[], bool] | None = None,
 ) -> PwProcess:
     """
     Run pw.x in a folder and wait for it.
@@ -123,6 +59,9 @@ def run_pw(
         Seconds after which it is ended. None: no limit.
     stop
         Set by another thread to end it early.
+    watch
+        Looks at the run every now and then until it has seen enough and says so; what
+        it raises ends the run.
 
     Notes
     -----
@@ -146,7 +85,7 @@ def run_pw(
             start_new_session=True,
         )
         try:
-            timed_out = not _wait(process, timeout, stop)
+            timed_out = not _wait(process, timeout, stop, watch)
         finally:
             _end(process)
     return PwProcess(process.returncode, timed_out)
@@ -168,23 +107,45 @@ def _environment(argv: list[str]) -> dict[str, str]:
 
 
 def _wait(
-    process: subprocess.Popen[bytes], timeout: float | None, stop: Event | None
+    process: subprocess.Popen[bytes],
+    timeout: float | None,
+    stop: Event | None,
+    watch: Callable[[], bool] | None,
 ) -> bool:
-    """Wait for the end; False where the time ran out or another thread said stop."""
+    """Wait for the end; False where the time ran out."""
     deadline = None if timeout is None else time.monotonic() + timeout
     while True:
         waits = [] if deadline is None else [max(deadline - time.monotonic(), 0.0)]
-        if stop is not None:
-            waits.append(_STOP_CHECK)
-        try:
-            process.wait(min(waits, default=None))
-        except subprocess.TimeoutExpired:
-            if stop is not None and stop.is_set():
-                raise InterruptedError("pw.x was stopped by its batch") from None
-            if deadline is not None and time.monotonic() >= deadline:
-                return False
-        else:
+        if stop is not None or watch is not None:
+            waits.append(_LOOK)
+        if _has_ended(process, min(waits, default=None)):
             return True
+        if stop is not None and stop.is_set():
+            raise InterruptedError("pw.x was stopped by its batch")
+        if watch is not None and watch():
+            watch = None
+        if deadline is not None and time.monotonic() >= deadline:
+            return False
+
+
+def _has_ended(process: subprocess.Popen[bytes], seconds: float | None) -> bool:
+    """Wait for the end, for so long at most: at once, where ``wait`` would poll."""
+    if seconds is None or not hasattr(os, "pidfd_open"):
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        ends = select.poll()
+        ends.register(descriptor, select.POLLIN)
+        ended = bool(ends.poll(1000 * seconds))
+    finally:
+        os.close(descriptor)
+    if ended:
+        process.wait()
+    return ended
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,0 +1,73 @@
+"""The number of bands, against pw.x's own choice."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from ase import Atoms
+from ase.build import bulk
+
+from flowpot.labelling.espresso.bands import band_count
+from flowpot.labelling.espresso.inputs import EspressoInputGenerator
+from flowpot.labelling.espresso.outputs import read_report
+from flowpot.labelling.espresso.run import run_pw
+
+
+@pytest.mark.qe
+@pytest.mark.parametrize(
+    ("atoms", "system"),
+    [
+        (bulk("Si"), {}),
+        (bulk("Si"), {"occupations": "fixed"}),
+        (bulk("Si", cubic=True), {}),
+        (bulk("Si"), {"tot_charge": -1}),
+        (Atoms("B", cell=[3] * 3, pbc=True), {}),
+        (Atoms("N", cell=[6] * 3), {}),
+        (Atoms("H", cell=[6] * 3), {"occupations": "fixed"}),
+    ],
+    ids=["pair", "insulator", "cell", "charged", "odd", "polarised", "hydrogen"],
+)
+def test_the_count_is_that_of_pw(atoms, system, tmp_path):
+    generator = EspressoInputGenerator(
+        protocol="fast",
+        pseudo_family="debian-pbe",
+        kspacing=2.0,
+        user_settings={
+            "SYSTEM": {"ecutwfc": 8.0, "ecutrho": 64.0, **system},
+            "ELECTRONS": {"electron_maxstep": 1},
+        },
+    )
+    inputs = generator.get_input_set(atoms)
+    text, removed = re.subn(r".*nbnd.*\n", "", inputs.text)
+    assert removed
+    replace(inputs, text=text).write(tmp_path)
+    run_pw(tmp_path, ["pw.x"], timeout=60)
+    assert inputs.n_bands == read_report(tmp_path).n_bands
+
+
+def test_the_majority_fits_in():
+    """pw.x would give 100 iron atoms 480 bands, too few for 650 electrons of a spin."""
+    assert band_count(800, 500, {"nspin": 2}) == 780
+    assert band_count(800, 0, {}) == 480
+    assert band_count(800, 0, {"noncolin": True}) == 960
+
+
+def test_what_fixed_occupations_cannot_hold():
+    with pytest.raises(ValueError, match="but 5 electrons fill no whole number"):
+        band_count(5, 0, {"occupations": "fixed"})
+    with pytest.raises(ValueError, match="set tot_magnetization"):
+        band_count(5, 1, {"occupations": "fixed", "nspin": 2})
+    system = {"occupations": "fixed", "nspin": 2, "tot_magnetization": 1}
+    assert band_count(5, 1, system) == 3
+    with pytest.raises(ValueError, match="fill no whole number"):
+        band_count(5, 2, system)
+
+
+def test_the_user_decides():
+    generator = EspressoInputGenerator(
+        pseudo_family="debian-pbe",
+        user_settings={"SYSTEM": {"nbnd": 17, "occupations": "fixed"}},
+    )
+    inputs = generator.get_input_set(bulk("Si"))
+    assert inputs.n_bands == 17
+    assert not {"smearing", "degauss"} & set(inputs.parameters["system"])
