@@ -103,6 +103,9 @@ class ScaledEMT(Potential):
             found.append((frame.get_potential_energy(), frame.get_forces(), stress))
         return found
 
+    def describe_graph(self, graph):
+        return np.concatenate([forces for _, forces, _ in graph])
+
     def evaluate_graph(self, graph):
         energy, forces, stress = zip(*graph, strict=True)
         return Prediction(

@@ -67,9 +67,9 @@ def test_an_untrusted_fit_says_why_and_is_widened(d, e, reason):
     found = fit(d, e)
     assert not found.trusted
     assert reason in found.reason
-    widened = found.widened()
+    widened = found.widened("this fit")
     assert widened.threshold <= found.threshold
-    assert "threshold lowered" in widened.reason
+    assert widened.fallback.startswith("this fit, lowered")
 
 
 def test_heavy_tails_are_not_trusted(rng):

@@ -6,6 +6,7 @@ import pytest
 from flowpot.dataset import Dataset
 from flowpot.evaluation import (
     CommitteeCalculator,
+    Criteria,
     EvaluationMaker,
     SelectionRules,
     judge,
@@ -13,6 +14,10 @@ from flowpot.evaluation import (
 )
 
 TOLERANCE = {"forces": 0.02, "stress": 0.0005}
+
+
+def criteria(**options):
+    return Criteria(**{"tolerance": TOLERANCE, "pilot_labels": 0} | options)
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def explored(copper):
 def test_the_slope_is_found_and_frames_over_it_are_chosen(
     committee, augmented, explored
 ):
-    found = judge(committee, augmented, explored, tolerance=TOLERANCE)
+    found = judge(committee, augmented, explored, criteria())
     assert set(found.calibration) == set(TOLERANCE)
     for name, fit in found.calibration.items():
         assert fit.slope == pytest.approx(0.5, rel=1e-6)
@@ -57,7 +62,7 @@ def test_explored_frames_take_over_with_what_was_predicted_of_them(
 ):
     """Labelled and trained on since, they count as they were predicted before."""
     rules = SelectionRules(max_selected=40, audit_min=5)
-    first = judge(committee, augmented, explored, tolerance=TOLERANCE, rules=rules)
+    first = judge(committee, augmented, explored, criteria(rules=rules))
     truth = copper(60, 300, config_type="md")
     index = np.concatenate([first.selection.selected, first.selection.audit])
     labelled = Dataset.concatenate(
@@ -69,11 +74,11 @@ def test_explored_frames_take_over_with_what_was_predicted_of_them(
         perfect,
         labelled,
         copper(20, 900, config_type="md").without_labels(),
-        predictions=first.chosen,
-        tolerance=TOLERANCE,
+        criteria(),
+        predictions=[first.predictions],
     )
     fit = second.calibration["forces"]
-    assert fit.origin == f"{len(index)} explored frames"
+    assert fit.origin.startswith(f"{len(index)} explored frames as they were")
     assert fit.slope == pytest.approx(0.5, rel=1e-6)
     assert second.audit.n == len(first.selection.audit)
     assert second.audit.n_bad == 0  # disagreement and error are proportional here
@@ -84,13 +89,13 @@ def test_frames_that_are_labelled_already_are_not_chosen(
     committee, augmented, explored
 ):
     again = Dataset.concatenate([explored, augmented.without_labels()])
-    found = judge(committee, augmented, again, tolerance=TOLERANCE)
+    found = judge(committee, augmented, again, criteria())
     assert found.n_known == len(augmented)
     assert not set(found.chosen.fingerprints) & set(augmented.fingerprints)
 
 
 def test_the_budget_counts_labelled_frames(committee, augmented, explored):
-    found = judge(committee, augmented, explored, tolerance=TOLERANCE, max_labels=78)
+    found = judge(committee, augmented, explored, criteria(), max_labels=78)
     assert len(found.chosen) == 3
 
 
@@ -98,24 +103,24 @@ def test_atoms_too_close_are_insane(committee, augmented, explored):
     positions = explored.positions.copy()
     positions[1] = positions[0] + 0.1
     close = Dataset(**explored.fields | {"positions": positions})
-    found = judge(committee, augmented, close, tolerance=TOLERANCE)
+    found = judge(committee, augmented, close, criteria())
     assert found.n_insane == 1
 
 
 def test_what_cannot_be_judged_is_refused(committee, augmented, explored):
     with pytest.raises(ValueError, match="no explored frame"):
-        judge(committee, augmented, explored[:0], tolerance=TOLERANCE)
+        judge(committee, augmented, explored[:0], criteria())
     with pytest.raises(ValueError, match="raise the split's fractions"):
-        judge(committee, augmented[:40], explored, tolerance=TOLERANCE)
+        judge(committee, augmented[:40], explored, criteria())
     with pytest.raises(ValueError, match="at least 2 are needed"):
-        judge(committee[:1], augmented, explored, tolerance=TOLERANCE)
+        judge(committee[:1], augmented, explored, criteria())
 
 
 def test_same_seed_same_choice(committee, augmented, explored):
     rules = SelectionRules(max_selected=5)
     chosen = [
         judge(
-            committee, augmented, explored, tolerance=TOLERANCE, rules=rules, seed=seed
+            committee, augmented, explored, criteria(rules=rules), seed=seed
         ).chosen.fingerprints.tolist()
         for seed in (1, 1, 2)
     ]
@@ -125,7 +130,7 @@ def test_same_seed_same_choice(committee, augmented, explored):
 def test_the_calculator_gives_the_mean_and_its_calibrated_error(
     committee, augmented, explored
 ):
-    fits = judge(committee, augmented, explored, tolerance=TOLERANCE).calibration
+    fits = judge(committee, augmented, explored, criteria()).calibration
     atoms = explored[30]
     atoms.calc = CommitteeCalculator(committee, fits)
     forces = atoms.get_forces()

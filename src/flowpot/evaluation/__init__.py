@@ -2,10 +2,11 @@
 
 from flowpot.evaluation.audit import Audit, audit
 from flowpot.evaluation.calculator import CommitteeCalculator
-from flowpot.evaluation.calibration import Calibration, calibrate
+from flowpot.evaluation.calibration import Calibration, Trust, calibrate
+from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.disagreement import disagreement, error, label_error
 from flowpot.evaluation.document import EvaluationDoc
-from flowpot.evaluation.evidence import Evidence, gather
+from flowpot.evaluation.evidence import Evidence, Witnesses, gather
 from flowpot.evaluation.judgement import Judgement, judge
 from flowpot.evaluation.makers import EvaluationMaker
 from flowpot.evaluation.prediction import (
@@ -27,12 +28,15 @@ __all__ = [
     "Calibration",
     "CommitteeCalculator",
     "CommitteePrediction",
+    "Criteria",
     "EvaluationDoc",
     "EvaluationMaker",
     "Evidence",
     "Judgement",
     "Selection",
     "SelectionRules",
+    "Trust",
+    "Witnesses",
     "audit",
     "calibrate",
     "disagreement",

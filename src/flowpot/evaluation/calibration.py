@@ -6,60 +6,95 @@ from one and moves with the generation and with where the frames came from. It i
 therefore fitted anew each iteration, on frames that represent those to be judged.
 """
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel, Field
 from scipy.stats import rankdata
 
+from flowpot.evaluation.binomial import Interval, jeffreys
 from flowpot.evaluation.prediction import PROPERTIES
+from flowpot.evaluation.rules import RULES, Pairs, least_squares_slope
 
 _N_BOOTSTRAP = 500
 _INTERVAL = (2.5, 97.5)
+_SLOPE_RULES = ("least-squares", "window", "log")
 
 
 class Calibration(BaseModel):
     """How the disagreement in one property translates into error, and how surely."""
 
     slope: float = Field(description="disagreement = slope * error")
-    slope_interval: tuple[float, float] = Field(
-        description="95 % bootstrap interval of the slope"
-    )
-    r2: float = Field(description="coefficient of determination of the fit")
+    slope_interval: Interval = Field(description="95 % bootstrap interval of the slope")
+    r2: float = Field(description="coefficient of determination of the line")
     rank_correlation: float = Field(description="Spearman's, disagreement with error")
     tpr: float | None = Field(
+        None,
         description="share of the frames over tolerance that lie over the threshold; "
-        "None without such frames"
+        "None without such frames",
     )
+    tpr_interval: Interval | None = Field(None, description="95 %, Jeffreys")
     ppv: float | None = Field(
+        None,
         description="share of the frames over the threshold that are over tolerance; "
-        "None without such frames"
+        "None without such frames",
+    )
+    ppv_interval: Interval | None = Field(None, description="95 %, Jeffreys")
+    coverage: float | None = Field(
+        None,
+        description="share of errors under disagreement / slope; nominal: 0.5",
     )
     tolerance: float = Field(description="on the error, in the property's unit")
     threshold: float = Field(description="on the disagreement, same unit")
+    rule: str = Field("least-squares", description="that set the threshold")
     n: int = Field(description="frames in the fit")
     effective_n: float = Field(description="(sum w)^2 / sum w^2 of their weights")
     origin: str = Field("", description="where the frames of the fit came from")
     trusted: bool = Field(description="whether the fit can carry a decision")
-    reason: str | None = Field(None, description="why it cannot, and what was done")
+    reason: str | None = Field(None, description="why it cannot")
+    fallback: str | None = Field(
+        None, description="what the threshold was taken from, where it cannot"
+    )
+    decides: bool = Field(True, description="whether it takes part in the selection")
 
     def predicted_error(self, disagreement: np.ndarray) -> np.ndarray:
         """Error that a disagreement stands for, in the property's unit."""
         return disagreement / self.slope
 
-    def widened(self) -> "Calibration":
+    def widened(self, source: str) -> "Calibration":
         """
-        Lower the threshold to what the interval's lower end asks for.
+        Lower the threshold as far as the slope may be lower, and note the source.
 
-        The documented fallback of a fit that cannot be trusted: rather label a
-        frame too many than accept a bad one.
+        What cannot be trusted is used with care: rather label a frame too many than
+        accept a bad one.
         """
-        lower = self.slope_interval[0]
-        slope = lower if lower > 0 else 0.5 * self.slope
-        note = f"{self.reason}; threshold lowered to the slope's lower bound"
+        low = self.slope_interval[0]
+        factor = low / self.slope if self.slope > 0 and low > 0 else 0.0
         return self.model_copy(
-            update={"threshold": slope * self.tolerance, "reason": note}
+            update={
+                "threshold": factor * max(self.threshold, 0.0),
+                "fallback": f"{source}, lowered to the slope's lower limit",
+            }
         )
+
+
+@dataclass(frozen=True)
+class Trust:
+    """
+    What a fit has to have for a decision to stand on it.
+
+    Attributes
+    ----------
+    min_frames
+        Effective number of frames.
+    min_rank_correlation
+        Spearman's, of disagreement with error.
+    """
+
+    min_frames: float = 30
+    min_rank_correlation: float = 0.3
 
 
 def calibrate(
@@ -67,9 +102,10 @@ def calibrate(
     error: Mapping[str, np.ndarray],
     tolerance: Mapping[str, float],
     *,
+    rule: str = "least-squares",
+    target: float = 0.9,
     weights: np.ndarray | None = None,
-    min_frames: float = 30,
-    origin: str = "",
+    trust: Trust | None = None,
     seed: int = 0,
 ) -> dict[str, Calibration]:
     """
@@ -82,12 +118,16 @@ def calibrate(
         :func:`flowpot.evaluation.error`. NaN drops a frame from that property.
     tolerance
         Error that is still acceptable, per property: eV/atom, eV/A, eV/A^3.
+    rule
+        ``least-squares`` (the paper's), ``window``, ``log``, ``quantile`` or
+        ``bound``: see :mod:`flowpot.evaluation.rules`.
+    target
+        Of the rules that have one. ``quantile``: the true positive rate. ``bound``:
+        the share of good frames among the accepted.
     weights
         (n,) inverse selection probabilities; None weighs all frames alike.
-    min_frames
-        Effective number of frames below which a fit is not trusted.
-    origin
-        Where the frames came from, for the record.
+    trust
+        What makes a fit trusted.
     seed
         Of the bootstrap.
 
@@ -95,12 +135,6 @@ def calibrate(
     -------
     dict[str, Calibration]
         Without the properties that have fewer than two usable frames.
-
-    Notes
-    -----
-    Weighted least squares through the origin, slope = sum(w d e) / sum(w e^2); the
-    threshold on the disagreement is slope * tolerance (AiiDA-TrainsPot paper,
-    section II.1.6).
 
     Examples
     --------
@@ -110,6 +144,7 @@ def calibrate(
     >>> round(fit.slope, 3), round(fit.threshold, 3), fit.tpr, fit.trusted
     (0.5, 0.05, 1.0, True)
     """
+    check_rule(rule, target)
     rng = np.random.default_rng(seed)
     fits = {}
     for name in PROPERTIES:
@@ -120,46 +155,101 @@ def calibrate(
         usable = np.isfinite(d) & np.isfinite(e)
         if usable.sum() < 2:  # noqa: PLR2004 - one point has no spread
             continue
-        fits[name] = _fit(
-            d[usable], e[usable], w[usable], tolerance[name], min_frames, rng
-        ).model_copy(update={"origin": origin})
+        fit = _Fit(Pairs(d, e, w)[usable], tolerance[name], rule, target)
+        fits[name] = fit.calibration(trust or Trust(), rng)
     return fits
 
 
-def _fit(
-    d: np.ndarray,
-    e: np.ndarray,
-    w: np.ndarray,
-    tolerance: float,
-    min_frames: float,
-    rng: np.random.Generator,
-) -> Calibration:
-    slope = float(_slope(d, e, w))
-    draws = rng.integers(len(d), size=(_N_BOOTSTRAP, len(d)))
-    low, high = np.percentile(_slope(d[draws], e[draws], w[draws]), _INTERVAL)
-    threshold = slope * tolerance
-    effective_n = float(w.sum() ** 2 / (w**2).sum())
-    reason = _distrust(d, e, slope, (low, high), effective_n, min_frames)
-    bad, over = e > tolerance, d > threshold
-    return Calibration(
-        slope=slope,
-        slope_interval=(low, high),
-        r2=_r2(d, slope * e, w),
-        rank_correlation=_spearman(d, e),
-        tpr=_share(over, bad, w),
-        ppv=_share(bad, over, w),
-        tolerance=tolerance,
-        threshold=threshold,
-        n=len(d),
-        effective_n=effective_n,
-        trusted=reason is None,
-        reason=reason,
+def check_rule(rule: str, target: float) -> None:
+    """
+    Refuse a rule that does not exist, and a share that is none.
+
+    Raises
+    ------
+    ValueError
+        Naming what there is.
+    """
+    if rule not in RULES:
+        raise ValueError(f"rule is {rule!r}: use one of {', '.join(RULES)}")
+    if not 0 < target < 1:
+        raise ValueError(f"target is {target}: use a share between 0 and 1")
+
+
+def counted(fit: Calibration, pairs: Pairs) -> Calibration:
+    """Count what the threshold of a calibration finds among some frames."""
+    bad, over = pairs.error > fit.tolerance, pairs.disagreement > fit.threshold
+    tpr, tpr_interval = _share(over, bad, pairs.weights)
+    ppv, ppv_interval = _share(bad, over, pairs.weights)
+    return fit.model_copy(
+        update={
+            "tpr": tpr,
+            "tpr_interval": tpr_interval,
+            "ppv": ppv,
+            "ppv_interval": ppv_interval,
+        }
     )
 
 
-def _slope(d: np.ndarray, e: np.ndarray, w: np.ndarray) -> np.ndarray:
-    norm = (w * e**2).sum(axis=-1)
-    return (w * d * e).sum(axis=-1) / np.where(norm > 0, norm, np.nan)
+@dataclass(frozen=True)
+class _Fit:
+    """One property's pairs, and the rule to apply to them."""
+
+    pairs: Pairs
+    tolerance: float
+    rule: str
+    target: float
+
+    def calibration(self, trust: Trust, rng: np.random.Generator) -> Calibration:
+        """Apply the rule and judge what came of it."""
+        pairs, found = self.pairs, self.threshold(self.pairs)
+        line = least_squares_slope(pairs)
+        threshold = found if math.isfinite(found) else line * self.tolerance
+        slope = threshold / self.tolerance if self.fits_slope else line
+        draws = rng.integers(len(pairs), size=(_N_BOOTSTRAP, len(pairs)))
+        slopes = [self.slope(pairs[draw]) for draw in draws]
+        low, high = np.nanpercentile(slopes, _INTERVAL)
+        fit = Calibration(
+            slope=slope,
+            slope_interval=(low, high),
+            r2=_r2(pairs.disagreement, slope * pairs.error, pairs.weights),
+            rank_correlation=_spearman(pairs.disagreement, pairs.error),
+            coverage=float(
+                np.average(
+                    slope * pairs.error <= pairs.disagreement, weights=pairs.weights
+                )
+            ),
+            tolerance=self.tolerance,
+            threshold=threshold,
+            rule=self.rule,
+            n=len(pairs),
+            effective_n=pairs.effective_n,
+            trusted=True,
+        )
+        reason = _distrust(fit, trust, pairs)
+        if not math.isfinite(found):
+            reason = reason or self.failure
+        fit = fit.model_copy(update={"trusted": reason is None, "reason": reason})
+        return counted(fit, pairs)
+
+    @property
+    def fits_slope(self) -> bool:
+        return self.rule in _SLOPE_RULES
+
+    def threshold(self, pairs: Pairs) -> float:
+        return RULES[self.rule](pairs, self.tolerance, self.target)
+
+    def slope(self, pairs: Pairs) -> float:
+        if self.fits_slope:
+            return self.threshold(pairs) / self.tolerance
+        return least_squares_slope(pairs)
+
+    @property
+    def failure(self) -> str:
+        n_bad = int((self.pairs.error > self.tolerance).sum())
+        return (
+            f"the rule {self.rule!r} finds no threshold with {n_bad} bad frames among "
+            f"{len(self.pairs)}, target {self.target:g}"
+        )
 
 
 def _r2(observed: np.ndarray, fitted: np.ndarray, w: np.ndarray) -> float:
@@ -174,30 +264,38 @@ def _spearman(d: np.ndarray, e: np.ndarray) -> float:
     return float(np.corrcoef(rankdata(d), rankdata(e))[0, 1])
 
 
-def _share(hits: np.ndarray, among: np.ndarray, w: np.ndarray) -> float | None:
+def _share(
+    hits: np.ndarray, among: np.ndarray, w: np.ndarray
+) -> tuple[float | None, Interval | None]:
     """Weighted share of ``hits`` in ``among``: TPR and PPV (paper, eqs. 3 and 4)."""
-    total = w[among].sum()
-    return float(w[hits & among].sum() / total) if total > 0 else None
+    weights = w[among]
+    if weights.sum() == 0:
+        return None, None
+    share = float(w[hits & among].sum() / weights.sum())
+    n = float(weights.sum() ** 2 / (weights**2).sum())
+    return share, jeffreys(share * n, n)
 
 
-def _distrust(
-    d: np.ndarray,
-    e: np.ndarray,
-    slope: float,
-    interval: tuple[float, float],
-    effective_n: float,
-    min_frames: float,
-) -> str | None:
+def _distrust(fit: Calibration, trust: Trust, pairs: Pairs) -> str | None:
     """Say why a fit cannot be trusted, or None."""
-    if effective_n < min_frames:
-        return f"too few frames: {effective_n:.1f} effective, {min_frames:g} needed"
-    if np.ptp(d) == 0 or np.ptp(e) == 0:
-        return "no spread: all frames disagree or err alike"
-    if not slope > 0:
-        return f"slope {slope:.3g} is not positive"
-    if interval[1] - interval[0] > slope:
+    low, high = fit.slope_interval
+    if fit.effective_n < trust.min_frames:
         return (
-            f"slope {slope:.3g} is uncertain: interval "
-            f"{interval[0]:.3g} to {interval[1]:.3g} is wider than itself"
+            f"too few frames: {fit.effective_n:.1f} effective, {trust.min_frames:g} "
+            "needed"
+        )
+    if np.ptp(pairs.disagreement) == 0 or np.ptp(pairs.error) == 0:
+        return "no spread: all frames disagree or err alike"
+    if not fit.slope > 0:
+        return f"slope {fit.slope:.3g} is not positive"
+    if high - low > fit.slope:
+        return (
+            f"slope {fit.slope:.3g} is uncertain: interval {low:.3g} to {high:.3g} is "
+            "wider than itself"
+        )
+    if fit.rank_correlation < trust.min_rank_correlation:
+        return (
+            f"rank correlation is lost: {fit.rank_correlation:.2f}, "
+            f"{trust.min_rank_correlation:g} needed"
         )
     return None

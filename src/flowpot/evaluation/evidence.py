@@ -3,8 +3,7 @@ Frames on which a calibration may stand: labelled, and predicted without having 
 
 Calibrated on all labelled frames, most of them augmented, a committee reports a true
 positive rate of 0.84 on MD frames where it has 0.28. What counts are the frames that
-represent those to be judged: explored ones, with the predictions from before they
-were trained on.
+represent those to be judged: explored ones that today's committee has not learned.
 """
 
 import io
@@ -20,6 +19,8 @@ from flowpot.potentials import Potential
 
 EXPLORED = "md"
 """config_type of frames from molecular dynamics."""
+REPRESENTATIVE, ALL_LABELLED = "representative", "all labelled"
+KINDS = (REPRESENTATIVE, ALL_LABELLED)
 
 _ENOUGH_EXPLORED = 5  # fewer explored frames than this do not stand alone
 
@@ -47,14 +48,20 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.weights)
 
+    @property
+    def effective_n(self) -> float:
+        """Number of equally weighted frames that tell as much (Kish)."""
+        squares = (self.weights**2).sum()
+        return float(self.weights.sum() ** 2 / squares) if squares else 0.0
+
     @classmethod
-    def join(cls, parts: Sequence["Evidence"], origin: str) -> "Evidence":
-        """Put several pieces together under one origin."""
+    def join(cls, parts: Sequence["Evidence"]) -> "Evidence":
+        """Put several pieces together: their frames weigh one each, on average."""
         return cls(
             disagreement=_join([p.disagreement for p in parts]),
             error=_join([p.error for p in parts]),
-            weights=np.concatenate([p.weights for p in parts]),
-            origin=origin,
+            weights=np.concatenate([p.weights / p.weights.mean() for p in parts]),
+            origin=" and ".join(p.origin for p in parts),
         )
 
     def to_bytes(self) -> bytes:
@@ -72,14 +79,99 @@ def _join(mappings: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]
     return {name: np.concatenate([m[name] for m in mappings]) for name in PROPERTIES}
 
 
-def held_out(committee: Sequence[Potential], dataset: Dataset) -> Evidence:
-    """Judge labelled frames that the committee has not been trained on."""
-    prediction = evaluate_committee(committee, dataset)
+@dataclass(frozen=True)
+class Witnesses:
+    """
+    The evidence that there is, by how well it represents what is to be judged.
+
+    Attributes
+    ----------
+    unseen
+        Explored frames that today's committee has not learned.
+    remembered
+        Explored frames that it has learned, by what an earlier one had predicted.
+    augmented
+        Held-out frames that were not explored.
+    """
+
+    unseen: Evidence | None
+    remembered: Evidence | None
+    augmented: Evidence | None
+
+    def best(self, enough: float) -> Evidence:
+        """
+        Give the most telling evidence, joined with the next best while it is thin.
+
+        Raises
+        ------
+        ValueError
+            Without any.
+        """
+        parts: list[Evidence] = []
+        limits = (enough, _ENOUGH_EXPLORED, 1)
+        kinds = (self.unseen, self.remembered, self.augmented)
+        for evidence, limit in zip(kinds, limits, strict=True):
+            if evidence is not None:
+                parts.append(evidence)
+            if sum(part.effective_n for part in parts) >= limit:
+                return Evidence.join(parts)
+        raise ValueError(
+            "no labelled frame is in the validation or test set: the committee cannot "
+            "be calibrated; label more frames or raise the split's fractions"
+        )
+
+    def pooled(self) -> Evidence:
+        """Give all of it."""
+        kinds = (self.unseen, self.remembered, self.augmented)
+        return Evidence.join([part for part in kinds if part is not None])
+
+
+def gather(
+    committee: Sequence[Potential], labelled: Dataset, predictions: Sequence[Dataset]
+) -> Witnesses:
+    """
+    Find the labelled frames that may calibrate this iteration.
+
+    Parameters
+    ----------
+    committee
+        Today's.
+    labelled
+        All labelled frames, with their sets.
+    predictions
+        Of each earlier evaluation, for the frames that it chose.
+    """
+    # A user's own dataset may not say what kind its frames are: none are explored.
+    kinds = labelled.info.get("config_type", np.full(len(labelled), ""))
+    explored = np.asarray(kinds) == EXPLORED
+    split = labelled.info["split"]
+    unseen = np.isin(split, ("val", "test"))
+    learned = labelled[(split == "train") & explored]
+    pairs = [match(chosen, learned) for chosen in predictions]
+    pasts = [remembered(then, now) for then, now in pairs if len(now)]
+    return Witnesses(
+        unseen=_held_out(
+            committee, labelled[unseen & explored], "explored frames not learned"
+        ),
+        remembered=Evidence.join(pasts) if pasts else None,
+        augmented=_held_out(
+            committee, labelled[unseen & ~explored], "held-out augmented frames"
+        ),
+    )
+
+
+def all_labelled(committee: Sequence[Potential], labelled: Dataset) -> Evidence:
+    """
+    Judge all labelled frames, most of which the committee has learned.
+
+    The AiiDA-TrainsPot way, for comparison: its error is averaged over the members.
+    """
+    prediction = evaluate_committee(committee, labelled)
     return Evidence(
-        disagreement=disagreement(prediction, dataset),
-        error=error(prediction, dataset),
-        weights=np.ones(len(dataset)),
-        origin="held out",
+        disagreement=disagreement(prediction, labelled),
+        error=error(prediction, labelled),
+        weights=np.ones(len(labelled)),
+        origin=f"all {len(labelled)} labelled frames, training included",
     )
 
 
@@ -103,7 +195,7 @@ def remembered(predictions: Dataset, labelled: Dataset) -> Evidence:
         },
         error=label_error(predicted, labelled),
         weights=1 / np.asarray(predictions.info["selection_probability"], float),
-        origin="explored",
+        origin=f"{len(labelled)} explored frames as they were before learning",
     )
 
 
@@ -119,44 +211,17 @@ def match(predictions: Dataset, labelled: Dataset) -> tuple[Dataset, Dataset]:
     return predictions[mine], labelled[theirs]
 
 
-def gather(
-    committee: Sequence[Potential], labelled: Dataset, predictions: Dataset | None
-) -> Evidence:
-    """
-    Choose the frames that calibrate this iteration, the most telling there are.
-
-    Explored frames: those in training by their remembered predictions, those in
-    validation and test by today's committee. Too few of them are pooled with the
-    held-out augmented frames; without any, these stand alone. ``origin`` says which.
-
-    Raises
-    ------
-    ValueError
-        If no labelled frame was held out.
-    """
-    split = labelled.info["split"]
-    # A user's own dataset may not say what kind its frames are: none are explored.
-    explored = np.asarray(labelled.info.get("config_type", "")) == EXPLORED
-    unseen = np.isin(split, ("val", "test"))
-    parts = []
-    if (unseen & explored).any():
-        parts.append(held_out(committee, labelled[unseen & explored]))
-    if predictions is not None and len(predictions):
-        then, now = match(predictions, labelled[(split == "train") & explored])
-        if len(now):
-            parts.append(remembered(then, now))
-    n_explored = sum(map(len, parts))
-    if n_explored >= _ENOUGH_EXPLORED:
-        return Evidence.join(parts, f"{n_explored} explored frames")
-    if (unseen & ~explored).any():
-        parts.append(held_out(committee, labelled[unseen & ~explored]))
-    if not parts:
-        raise ValueError(
-            "no labelled frame is in the validation or test set: the committee cannot "
-            "be calibrated; label more frames or raise the split's fractions"
-        )
-    n_augmented = sum(map(len, parts)) - n_explored
-    origin = f"{n_augmented} held-out augmented frames"
-    if n_explored:
-        origin = f"{n_explored} explored and {origin}, pooled"
-    return Evidence.join(parts, origin)
+def _held_out(
+    committee: Sequence[Potential], frames: Dataset, what: str
+) -> Evidence | None:
+    """Judge frames that the committee has not been trained on."""
+    if len(frames) == 0:
+        return None
+    prediction = evaluate_committee(committee, frames)
+    probability = frames.info.get("selection_probability", np.ones(len(frames)))
+    return Evidence(
+        disagreement=disagreement(prediction, frames),
+        error=error(prediction, frames),
+        weights=1 / np.nan_to_num(np.asarray(probability, float), nan=1.0),
+        origin=f"{len(frames)} {what}",
+    )

@@ -1,24 +1,29 @@
 """The evaluation stage without jobflow: calibrate, judge, choose, audit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from flowpot.dataset import Dataset
-from flowpot.evaluation.audit import Audit, audit
-from flowpot.evaluation.calibration import Calibration, calibrate
+from flowpot.evaluation.audit import Audit, audit_earlier
+from flowpot.evaluation.calibration import Calibration
+from flowpot.evaluation.choice import Judged, chosen_frames, draw_pilot, pilot_frames
+from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.disagreement import disagreement
-from flowpot.evaluation.evidence import Evidence, gather, match, remembered
-from flowpot.evaluation.prediction import (
-    PROPERTIES,
-    CommitteePrediction,
-    evaluate_committee,
-    load_committee,
+from flowpot.evaluation.evidence import (
+    ALL_LABELLED,
+    Evidence,
+    Witnesses,
+    all_labelled,
+    gather,
 )
+from flowpot.evaluation.fallback import calibrate_with_care
+from flowpot.evaluation.prediction import evaluate_committee, load_committee
 from flowpot.evaluation.sanity import far_apart
-from flowpot.evaluation.selection import Selection, SelectionRules, select
+from flowpot.evaluation.selection import Selection, over_threshold, select
+from flowpot.potentials import Potential
 from flowpot.randomness import derive_rng, derive_seed
 
 
@@ -34,15 +39,18 @@ class Judgement:
     evidence
         What was calibrated on.
     audit
-        Of the frames accepted in earlier iterations.
+        Of the frames judged in earlier iterations, and of this one's pilot.
     selection
         Indices into the explored frames.
     chosen
-        The selected and audited frames, labelled with the committee mean; columns
-        ``selection``, ``selection_probability`` and ``disagreement_*``.
-    n_explored, n_insane, n_known
+        The frames to label: selected and audited ones, or a pilot. The committee mean
+        as their labels; columns ``selection``, ``selection_probability``,
+        ``accepted``, ``split`` and ``disagreement_*``.
+    predictions
+        These, and this iteration's pilot frames, which are labelled.
+    n_explored, n_insane, n_known, n_pilot
         Frames judged; of them without finite predictions or with atoms too close;
-        labelled already.
+        labelled already; chosen as a pilot.
     """
 
     calibration: dict[str, Calibration]
@@ -50,28 +58,29 @@ class Judgement:
     audit: Audit
     selection: Selection
     chosen: Dataset
+    predictions: Dataset
     n_explored: int
     n_insane: int
     n_known: int
+    n_pilot: int
 
 
 def judge(
     committee: Any,
     labelled: Dataset,
     explored: Dataset,
+    criteria: Criteria,
     *,
-    predictions: Dataset | None = None,
-    tolerance: Mapping[str, float],
-    min_frames: float = 30,
-    rules: SelectionRules | None = None,
+    predictions: Sequence[Dataset] = (),
+    previous: Mapping[str, Calibration] | None = None,
     max_labels: int | None = None,
     seed: int = 0,
 ) -> Judgement:
     """
     Calibrate a committee on labelled frames and judge explored ones with it.
 
-    Parameters are those of :meth:`flowpot.EvaluationMaker.make` and the maker's
-    fields, loaded.
+    Parameters are those of :meth:`flowpot.EvaluationMaker.make`, loaded, and the
+    maker's fields.
 
     Raises
     ------
@@ -81,80 +90,65 @@ def judge(
     if len(explored) == 0:
         raise ValueError("no explored frame to judge: every MD run failed or was empty")
     members = load_committee(committee)
-    rules = rules or SelectionRules()
-    evidence = gather(members, labelled, predictions)
-    fits = calibrate(
-        evidence.disagreement,
-        evidence.error,
-        tolerance,
-        weights=evidence.weights,
-        min_frames=min_frames,
-        origin=evidence.origin,
-        seed=derive_seed(seed, "bootstrap"),
+    evidence, fits, wants_pilot = _calibrated(
+        members, labelled, predictions, criteria, previous, derive_seed(seed, "fit")
     )
-    fits = {name: f if f.trusted else f.widened() for name, f in fits.items()}
-
-    sane = far_apart(explored, rules.min_distance)
+    deciding = {name: fit for name, fit in fits.items() if fit.decides}
     prediction = evaluate_committee(members, explored)
     spread = disagreement(prediction, explored)
+    accepted = ~over_threshold(spread, deciding)
+    judged = Judged(explored, prediction.mean, spread, accepted)
+    sane = far_apart(explored, criteria.rules.min_distance)
     known = np.isin(explored.fingerprints, labelled.fingerprints)
+    free, left = sane & ~known, None
+    if max_labels is not None:
+        left = max(max_labels - len(labelled), 0)
+    pilot = np.empty(0, dtype=int)
+    if wants_pilot:
+        rng = derive_rng(seed, "pilot")
+        pilot = draw_pilot(judged, free, criteria.pilot_labels, left, rng)
     selection = select(
         spread,
-        fits,
+        deciding,
         rng=derive_rng(seed, "selection"),
-        rules=rules,
-        candidates=sane & ~known,
-        budget=None if max_labels is None else max_labels - len(labelled),
+        rules=criteria.rules,
+        candidates=free,
+        budget=0 if len(pilot) else left,
     )
+    if len(pilot):
+        chosen = now = pilot_frames(judged, pilot, free)
+    else:
+        chosen, now = chosen_frames(judged, selection, labelled, free)
     return Judgement(
         calibration=fits,
         evidence=evidence,
-        audit=_audit_earlier(predictions, labelled, tolerance),
+        audit=audit_earlier([*predictions, now], labelled, criteria.tolerance),
         selection=selection,
-        chosen=_chosen(explored, prediction, spread, selection),
+        chosen=chosen,
+        predictions=now,
         n_explored=len(explored),
         n_insane=selection.n_insane + int((~sane).sum()),
         n_known=int((known & sane).sum()),
+        n_pilot=len(pilot),
     )
 
 
-def _audit_earlier(
-    predictions: Dataset | None, labelled: Dataset, tolerance: Mapping[str, float]
-) -> Audit:
-    """Audit frames that were accepted before and have been labelled since."""
-    if predictions is None:
-        return Audit()
-    accepted = predictions[predictions.info["selection"] == "audit"]
-    then, now = match(accepted, labelled)
-    return audit(remembered(then, now).error, tolerance) if len(now) else Audit()
-
-
-def _chosen(
-    explored: Dataset,
-    prediction: CommitteePrediction,
-    spread: Mapping[str, np.ndarray],
-    selection: Selection,
-) -> Dataset:
-    """Pick the chosen frames, with all that later iterations want to know of them."""
-    index = np.concatenate([selection.selected, selection.audit])
-    kinds = ("selected", "audit")
-    counts = [len(selection.selected), len(selection.audit)]
-    probability = (selection.selected_probability, selection.audit_probability)
-    columns = {f"disagreement_{name}": spread[name][index] for name in PROPERTIES}
-    # Labels of the chosen frames only: others may be insane, which a Dataset refuses.
-    ranges = [np.arange(*explored.offsets[i : i + 2]) for i in index]
-    atoms = np.concatenate(ranges) if ranges else np.empty(0, dtype=int)
-    mean = prediction.mean
-    return (
-        explored[index]
-        .with_labels(
-            energy=mean["energy"][index],
-            forces=mean["forces"][atoms],
-            stress=mean["stress"][index],
-        )
-        .with_info(
-            selection=np.repeat(np.array(kinds, dtype=object), counts),
-            selection_probability=np.repeat(probability, counts),
-            **columns,
-        )
+def _calibrated(
+    members: Sequence[Potential],
+    labelled: Dataset,
+    predictions: Sequence[Dataset],
+    criteria: Criteria,
+    previous: Mapping[str, Calibration] | None,
+    seed: int,
+) -> tuple[Evidence, dict[str, Calibration], bool]:
+    """Calibrate on what there is, and say whether a pilot has to come first."""
+    if criteria.evidence == ALL_LABELLED:
+        evidence = all_labelled(members, labelled)
+        return evidence, calibrate_with_care(evidence, criteria, seed=seed), False
+    witnesses: Witnesses = gather(members, labelled, predictions)
+    evidence = witnesses.best(criteria.min_frames)
+    fits = calibrate_with_care(
+        evidence, criteria, pooled=witnesses.pooled(), previous=previous, seed=seed
     )
+    n = witnesses.unseen.effective_n if witnesses.unseen is not None else 0.0
+    return evidence, fits, criteria.pilot_labels > 0 and n < criteria.min_frames

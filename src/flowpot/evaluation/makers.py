@@ -59,6 +59,7 @@ class EvaluationMaker(Criteria, Maker):
     name: str = "evaluate committee"
 
     @stage_job(EvaluationDoc)
+    @recorded(EvaluationDoc)
     def make(
         self,
         committee: Any,
@@ -68,6 +69,7 @@ class EvaluationMaker(Criteria, Maker):
         predicted: Sequence[Any] = (),
         previous: Mapping[str, Any] | None = None,
         max_labels: int | None = None,
+        spent: Sequence[int] | None = None,
         seed: int = 0,
     ) -> EvaluationDoc:
         """
@@ -87,6 +89,8 @@ class EvaluationMaker(Criteria, Maker):
             ``calibration`` of the iteration before, to fall back on.
         max_labels
             Budget: labelled and chosen frames together never exceed it.
+        spent
+            Frames that count against it; None: those that are labelled.
         seed
             Of the random draws.
         """

@@ -1,0 +1,42 @@
+"""What counts say about a share, and how surely."""
+
+import numpy as np
+from scipy.stats import beta
+
+Interval = tuple[float, float]
+
+_ROUNDING = 1e-9
+
+
+def jeffreys(k: float, n: float, confidence: float = 0.95) -> Interval:
+    """
+    Give the equal-tailed interval of a share, of which k in n were counted.
+
+    Quantiles of Jeffreys' posterior Beta(k + 1/2, n - k + 1/2), with the ends 0 and 1
+    where nothing and everything was counted (Brown, Cai and DasGupta, Stat. Sci. 16,
+    101, 2001). Weighted counts, scaled to their effective number, need not be whole.
+    """
+    tail = (1 - confidence) / 2
+    posterior = beta(k + 0.5, n - k + 0.5)
+    low = 0.0 if k == 0 else float(posterior.ppf(tail))
+    high = 1.0 if k == n else float(posterior.ppf(1 - tail))
+    return low, high
+
+
+def jeffreys_upper(k: float, n: float, confidence: float = 0.95) -> float:
+    """Give the upper limit of a share; 1 where all were counted, or none looked at."""
+    return 1.0 if k == n else float(beta.ppf(confidence, k + 0.5, n - k + 0.5))
+
+
+def clopper_pearson_upper(
+    k: np.ndarray, n: np.ndarray, confidence: float = 0.95
+) -> np.ndarray:
+    """
+    Give upper limits of shares that hold at least as often as they promise.
+
+    Clopper and Pearson, Biometrika 26, 404 (1934).
+    """
+    rest = np.asarray(n - k)
+    all_counted = rest <= _ROUNDING * np.asarray(n)
+    limit = beta.ppf(confidence, k + 1, np.where(all_counted, 1.0, rest))
+    return np.where(all_counted, 1.0, limit)

@@ -1,0 +1,54 @@
+"""What an evaluation is to decide by."""
+
+from dataclasses import dataclass, field
+
+from monty.json import MSONable
+
+from flowpot.evaluation.calibration import Trust, check_rule
+from flowpot.evaluation.evidence import KINDS, REPRESENTATIVE
+from flowpot.evaluation.selection import SelectionRules
+from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
+
+
+@dataclass
+class Criteria(MSONable):
+    """
+    How a committee is calibrated and what is chosen: see `EvaluationMaker`.
+
+    The parameters are those of :class:`flowpot.EvaluationMaker`, which is one.
+    """
+
+    tolerance: dict[str, float] = field(default_factory=default_tolerance)
+    rule: str = "least-squares"
+    target: float = 0.9
+    evidence: str = REPRESENTATIVE
+    min_frames: float = 30
+    min_rank_correlation: float = 0.3
+    decide_by: list[str] | None = None
+    pilot_labels: int = 40
+    rules: SelectionRules = field(default_factory=SelectionRules)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant, before anything runs."""
+        check_tolerance(self.tolerance)
+        check_rule(self.rule, self.target)
+        if self.evidence not in KINDS:
+            raise ValueError(
+                f"evidence is {self.evidence!r}: use one of {', '.join(KINDS)}"
+            )
+        if self.pilot_labels < 0:
+            raise ValueError(
+                f"pilot_labels is {self.pilot_labels}: use a number of frames, or 0 to "
+                "calibrate on whatever there is"
+            )
+        unknown = set(self.decide_by or ()).difference(self.tolerance)
+        if unknown or self.decide_by == []:
+            raise ValueError(
+                f"decide_by is {self.decide_by}: name properties that have a tolerance "
+                f"({', '.join(self.tolerance)}), or None for all"
+            )
+
+    @property
+    def trust(self) -> Trust:
+        """What makes a calibration trusted."""
+        return Trust(self.min_frames, self.min_rank_correlation)
