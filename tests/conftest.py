@@ -96,6 +96,42 @@ def random_mace() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
+def random_pet() -> Callable[..., Any]:
+    """Build small PET models with random weights, as metatrain exports them."""
+
+    def build(
+        seed: int, species: tuple[str, ...] = ("Si",), dtype: str = "float32"
+    ) -> Any:
+        import torch
+        from metatrain.pet import PET
+        from metatrain.utils.architectures import get_default_hypers
+        from metatrain.utils.data import DatasetInfo
+        from metatrain.utils.data.target_info import get_energy_target_info
+
+        torch.manual_seed(seed)
+        target = {"quantity": "energy", "unit": "eV", "num_subtargets": 1}
+        target |= {"type": "scalar", "per_atom": False, "sample_kind": "system"}
+        target |= {"description": ""}
+        info = DatasetInfo(
+            length_unit="angstrom",
+            atomic_types=[atomic_numbers[symbol] for symbol in species],
+            targets={"energy": get_energy_target_info("energy", target)},
+        )
+        small = {
+            "cutoff": 4.2,
+            "d_pet": 8,
+            "d_node": 8,
+            "d_head": 8,
+            "d_feedforward": 8,
+        }
+        small |= {"num_heads": 1, "num_attention_layers": 1, "num_gnn_layers": 2}
+        hypers = {**get_default_hypers("pet", 32)["model"], **small}
+        return PET(hypers, info).to(getattr(torch, dtype)).export()
+
+    return build
+
+
+@pytest.fixture(scope="session")
 def mongo_uri(tmp_path_factory):
     """
     The URI of a MongoDB server: FLOWPOT_TEST_MONGO_URI's, or one started here.

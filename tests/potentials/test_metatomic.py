@@ -1,38 +1,18 @@
 import numpy as np
 import pytest
-import torch
 from ase import Atoms
 from metatomic_ase import MetatomicCalculator
-from metatrain.pet import PET
-from metatrain.utils.architectures import get_default_hypers
-from metatrain.utils.data import DatasetInfo
-from metatrain.utils.data.target_info import get_energy_target_info
 
 from flowpot.dataset import Dataset
 from flowpot.potentials import evaluate_members, load_potential
 
 from .test_mace import finite_difference_stress
 
-SMALL = {"cutoff": 4.2, "d_pet": 8, "d_node": 8, "d_head": 8, "d_feedforward": 8}
-SMALL |= {"num_heads": 1, "num_attention_layers": 1, "num_gnn_layers": 2}
-
 
 @pytest.fixture(scope="module", params=["float32", "float64"])
-def path(request, tmp_path_factory):
-    """A PET model with random weights, exported as metatrain does."""
-    torch.manual_seed(1)
-    target = {"quantity": "energy", "unit": "eV", "num_subtargets": 1}
-    target |= {"type": "scalar", "per_atom": False, "sample_kind": "system"}
-    target |= {"description": ""}
-    info = DatasetInfo(
-        length_unit="angstrom",
-        atomic_types=[14, 32],
-        targets={"energy": get_energy_target_info("energy", target)},
-    )
-    hypers = {**get_default_hypers("pet", 32)["model"], **SMALL}
-    model = PET(hypers, info).to(getattr(torch, request.param))
+def path(request, random_pet, tmp_path_factory):
     path = tmp_path_factory.mktemp("pet") / "model.pt"
-    model.export().save(str(path))
+    random_pet(1, ("Si", "Ge"), request.param).save(str(path))
     return path
 
 

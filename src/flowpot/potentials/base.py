@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from flowpot.dataset import Dataset
 from flowpot.potentials.calculator import PotentialCalculator
 from flowpot.potentials.geometry import Geometry
+from flowpot.potentials.verlet import VerletList
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +71,13 @@ class Potential(ABC):
         """What its graphs depend on."""
 
     @abstractmethod
-    def build_graph(self, geometry: Geometry) -> Any:
-        """Find the neighbours of every atom of some frames."""
+    def build_graph(self, geometry: Geometry, skin: float = 0.0) -> Any:
+        """
+        Find the neighbours of every atom of some frames.
+
+        With a skin (A), also those somewhat beyond the cutoff, in a graph of one frame
+        whose ``moved`` gives the graph of a later step: see `VerletList`.
+        """
 
     @abstractmethod
     def evaluate_graph(self, graph: Any) -> Prediction:
@@ -142,10 +148,17 @@ class Potential(ABC):
         return np.concatenate(means) if means else np.empty((0, 0))
 
     def evaluate_atoms(
-        self, atoms: Atoms
+        self, atoms: Atoms, neighbours: VerletList | None = None
     ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
         """
         Predict for one frame, as molecular dynamics needs it, step after step.
+
+        Parameters
+        ----------
+        atoms
+            The frame.
+        neighbours
+            Of the steps before; None searches for them.
 
         Returns
         -------
@@ -153,12 +166,23 @@ class Potential(ABC):
             Energy (eV), forces (N, 3) (eV/A) and stress (3, 3) (eV/A^3).
         """
         self.check_species(atoms.numbers)
-        found = self.evaluate_graph(self.build_graph(Geometry.of_atoms(atoms)))
+        geometry = Geometry.of_atoms(atoms)
+        graph = neighbours.graph(geometry) if neighbours else self.build_graph(geometry)
+        found = self.evaluate_graph(graph)
         return float(found.energy[0]), found.forces, found.stress[0]
 
-    def calculator(self) -> PotentialCalculator:
-        """Give an ASE calculator."""
-        return PotentialCalculator(self)
+    def calculator(self, skin: float = 0.0) -> PotentialCalculator:
+        """
+        Give an ASE calculator.
+
+        Parameters
+        ----------
+        skin
+            In A, for molecular dynamics: neighbours are searched for again only when
+            the atoms have moved that far, with the same result. 0 suits frames that
+            have nothing to do with each other.
+        """
+        return PotentialCalculator(self, skin)
 
     def check_species(self, numbers: NDArray[np.int64]) -> None:
         """Refuse atomic numbers that the potential was not trained on."""

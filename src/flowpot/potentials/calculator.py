@@ -8,6 +8,8 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
+from flowpot.potentials.verlet import VerletList
+
 if TYPE_CHECKING:
     from flowpot.potentials.base import Potential
 
@@ -20,13 +22,16 @@ class PotentialCalculator(Calculator):
     ----------
     potential
         The potential.
+    skin
+        See `Potential.calculator`.
     """
 
     implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012, ASE's
 
-    def __init__(self, potential: "Potential") -> None:
+    def __init__(self, potential: "Potential", skin: float = 0.0) -> None:
         super().__init__()
         self.potential = potential
+        self._neighbours = VerletList(potential, skin) if skin else None
 
     def calculate(
         self,
@@ -36,7 +41,9 @@ class PotentialCalculator(Calculator):
     ) -> None:
         """Predict everything at once; ASE asks again only when the atoms change."""
         super().calculate(atoms, properties, system_changes)
-        energy, forces, stress = self.potential.evaluate_atoms(self.atoms)
+        energy, forces, stress = self.potential.evaluate_atoms(
+            self.atoms, self._neighbours
+        )
         results: dict[str, Any] = {
             "energy": energy,
             "free_energy": energy,

@@ -122,3 +122,37 @@ def volume_ratio(
     if not pbc.any() or volume == 0:
         return np.nan
     return float(abs(np.linalg.det(periodic)) / volume)
+
+
+def within(
+    cutoff: float,
+    positions: NDArray[np.float64],
+    first: NDArray[np.integer],
+    second: NDArray[np.integer],
+    shifts: NDArray[np.float64],
+) -> NDArray[np.intp]:
+    """
+    Pick the pairs of atoms that are nearer than a cutoff.
+
+    Parameters
+    ----------
+    cutoff
+        In A.
+    positions
+        Shape (N, 3), in A.
+    first, second
+        The atoms of each pair, shape (P,).
+    shifts
+        Between the cells of the two, shape (P, 3), in A.
+
+    Returns
+    -------
+    ndarray
+        Indices of pairs, ascending.
+    """
+    # At every step of molecular dynamics: `take` and the product are the fastest.
+    vectors = positions.take(second, axis=0)
+    vectors -= positions.take(first, axis=0)
+    vectors += shifts
+    vectors *= vectors
+    return np.flatnonzero(vectors @ np.ones(3) < cutoff**2)

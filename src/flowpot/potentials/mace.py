@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 
 from flowpot.potentials.base import Potential, Prediction
 from flowpot.potentials.device import resolve_device
-from flowpot.potentials.geometry import Geometry, periodic_cell, volume_ratio
+from flowpot.potentials.geometry import (
+    Geometry,
+    periodic_cell,
+    volume_ratio,
+    within,
+)
 
 with warnings.catch_warnings():
     # e3nn and MACE warn of torch.load's `weights_only` as they are imported.
@@ -36,17 +41,38 @@ class NeighbourGraph:
         Atoms at either end of each edge, shape (2, E).
     unit_shifts
         Cells between them, shape (E, 3).
+    shifts
+        The same in A, shape (E, 3).
     frame
         Frame of each atom, shape (A,).
     volume_ratio
         What turns each cell's stress into the frame's, shape (n,).
+    cutoff
+        The potential's, in A.
     """
 
     geometry: Geometry
     edges: NDArray[np.int64]
     unit_shifts: NDArray[np.float64]
+    shifts: NDArray[np.float64]
     frame: NDArray[np.int64]
     volume_ratio: NDArray[np.float64]
+    cutoff: float
+
+    def moved(self, geometry: Geometry) -> Self:
+        """Move the one frame; of its edges, keep those within the cutoff."""
+        true, pbc = geometry.cell[0], geometry.pbc[0]
+        cell = periodic_cell(geometry.positions, true, pbc, self.cutoff)
+        shifts = self.unit_shifts @ cell
+        near = within(self.cutoff, geometry.positions, *self.edges, shifts)
+        return replace(
+            self,
+            geometry=geometry._replace(cell=cell[None]),
+            edges=self.edges.take(near, axis=1),
+            unit_shifts=self.unit_shifts.take(near, axis=0),
+            shifts=shifts.take(near, axis=0),
+            volume_ratio=np.array([volume_ratio(cell, true, pbc)]),
+        )
 
 
 class MACEPotential(Potential):
@@ -103,31 +129,34 @@ class MACEPotential(Potential):
         """The cutoff: species and precision enter later."""
         return "mace", self.cutoff
 
-    def build_graph(self, geometry: Geometry) -> NeighbourGraph:
+    def build_graph(self, geometry: Geometry, skin: float = 0.0) -> NeighbourGraph:
         """Find the neighbours of every atom, with matscipy as MACE does."""
-        edges, shifts, cells, ratios = [], [], [], []
+        edges, unit_shifts, shifts, cells, ratios = [], [], [], [], []
         for frame, start in enumerate(geometry.offsets[:-1]):
             positions = geometry.positions[start : geometry.offsets[frame + 1]]
             true, pbc = geometry.cell[frame], geometry.pbc[frame]
-            cell = periodic_cell(positions, true, pbc, self.cutoff)
+            cell = periodic_cell(positions, true, pbc, self.cutoff + skin)
             i, j, shift = neighbour_list(
                 "ijS",
-                cutoff=self.cutoff,
+                cutoff=self.cutoff + skin,
                 positions=positions,
                 cell=cell,
                 pbc=(True, True, True),
             )
             edges.append(np.stack([i, j]).astype(np.int64) + start)
-            shifts.append(shift)
+            unit_shifts.append(shift.astype(float))
+            shifts.append(unit_shifts[-1] @ cell)
             cells.append(cell)
             ratios.append(volume_ratio(cell, true, pbc))
         n_atoms = np.diff(geometry.offsets)
         return NeighbourGraph(
             geometry=geometry._replace(cell=np.stack(cells)),
             edges=np.concatenate(edges, axis=1),
-            unit_shifts=np.concatenate(shifts).astype(float),
+            unit_shifts=np.concatenate(unit_shifts),
+            shifts=np.concatenate(shifts),
             frame=np.repeat(np.arange(len(n_atoms)), n_atoms),
             volume_ratio=np.array(ratios),
+            cutoff=self.cutoff,
         )
 
     def evaluate_graph(self, graph: NeighbourGraph) -> Prediction:
@@ -159,15 +188,11 @@ class MACEPotential(Potential):
     def _tensors(self, graph: NeighbourGraph) -> dict[str, torch.Tensor]:
         """Give the graph as MACE's modules read it."""
         geometry = graph.geometry
-        cell = geometry.cell
-        shifts = np.einsum(
-            "ei,eij->ej", graph.unit_shifts, cell[graph.frame[graph.edges[0]]]
-        )
         species = self._index[geometry.numbers]
         floats = {
             "positions": geometry.positions,
-            "cell": cell.reshape(-1, 3),
-            "shifts": shifts,
+            "cell": geometry.cell.reshape(-1, 3),
+            "shifts": graph.shifts,
             "unit_shifts": graph.unit_shifts,
             "node_attrs": np.eye(len(self.species))[species],
         }
@@ -175,7 +200,7 @@ class MACEPotential(Potential):
             "edge_index": graph.edges,
             "batch": graph.frame,
             "ptr": geometry.offsets,
-            "head": np.full(len(cell), self.head),
+            "head": np.full(len(geometry.cell), self.head),
         }
         return {
             name: torch.tensor(array, dtype=dtype, device=self.device)

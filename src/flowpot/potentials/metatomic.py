@@ -3,7 +3,7 @@
 import tempfile
 import warnings
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from flowpot.potentials.base import Potential, Prediction
 from flowpot.potentials.device import resolve_device
-from flowpot.potentials.geometry import Geometry, volume_ratio
+from flowpot.potentials.geometry import Geometry, volume_ratio, within
 
 _FEATURES = ("feature", "features")
 """What metatomic names a model's internal features; metatrain's models have it."""
@@ -41,10 +41,22 @@ class NeighbourLists:
     pairs
         By frame, one array per list that the model asks for, of shape (pairs, 5): the
         two atoms, and the cells between them.
+    cutoffs
+        Of these lists, in A.
     """
 
     geometry: Geometry
     pairs: list[list[NDArray[np.int32]]]
+    cutoffs: list[float]
+
+    def moved(self, geometry: Geometry) -> Self:
+        """Move the one frame; of its pairs, keep those within the cutoffs."""
+        positions, cell = geometry.positions, geometry.cell[0]
+        near = []
+        for pairs, cutoff in zip(self.pairs[0], self.cutoffs, strict=True):
+            found = within(cutoff, positions, *pairs[:, :2].T, pairs[:, 2:] @ cell)
+            near.append(pairs.take(found, axis=0))
+        return replace(self, geometry=geometry, pairs=[near])
 
 
 class MetatomicPotential(Potential):
@@ -73,8 +85,11 @@ class MetatomicPotential(Potential):
             chemical_symbols[z] for z in sorted(abilities.atomic_types)
         )
         self._lists = self.model.requested_neighbor_lists()
-        cutoffs = [lists.engine_cutoff("angstrom") for lists in self._lists]
-        self.cutoff = float(max(cutoffs))
+        self._neighbours = tuple(
+            (float(lists.engine_cutoff("angstrom")), lists.full_list)
+            for lists in self._lists
+        )
+        self.cutoff = max(cutoff for cutoff, _ in self._neighbours)
         self._outputs = set(abilities.outputs)
 
     @classmethod
@@ -91,10 +106,9 @@ class MetatomicPotential(Potential):
     @property
     def graph_key(self) -> Hashable:
         """The lists of neighbours that the model asks for."""
-        lists = self._lists
-        return "metatomic", *((o.engine_cutoff("angstrom"), o.full_list) for o in lists)
+        return "metatomic", *self._neighbours
 
-    def build_graph(self, geometry: Geometry) -> NeighbourLists:
+    def build_graph(self, geometry: Geometry, skin: float = 0.0) -> NeighbourLists:
         """Find the neighbours of every atom, with vesin as metatomic does."""
         pairs = []
         for frame, start in enumerate(geometry.offsets[:-1]):
@@ -102,11 +116,13 @@ class MetatomicPotential(Potential):
             cell = np.where(geometry.pbc[frame][:, None], geometry.cell[frame], 0.0)
             pairs.append(
                 [
-                    _pairs(positions, cell, geometry.pbc[frame], options)
-                    for options in self._lists
+                    _pairs(
+                        positions, cell, geometry.pbc[frame], cutoff + skin, full=full
+                    )
+                    for cutoff, full in self._neighbours
                 ]
             )
-        return NeighbourLists(geometry, pairs)
+        return NeighbourLists(geometry, pairs, [c for c, _ in self._neighbours])
 
     def evaluate_graph(self, graph: NeighbourLists) -> Prediction:
         """Run the model once, and differentiate its energy."""
@@ -206,12 +222,12 @@ def _pairs(
     positions: NDArray[np.float64],
     cell: NDArray[np.float64],
     pbc: NDArray[np.bool_],
-    options: Any,
+    cutoff: float,
+    *,
+    full: bool,
 ) -> NDArray[np.int32]:
-    """Find the pairs of one list of neighbours."""
-    finder = vesin.NeighborList(
-        cutoff=options.engine_cutoff("angstrom"), full_list=options.full_list
-    )
+    """Find the pairs of one list of neighbours, in both directions if it is full."""
+    finder = vesin.NeighborList(cutoff=cutoff, full_list=full)
     i, j, shifts = finder.compute(
         points=positions, box=cell, periodic=pbc, quantities="ijS"
     )
