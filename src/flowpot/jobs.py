@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,9 @@ from pydantic import BaseModel
 
 BLOB_KEY = "blob"
 """Artifacts keep their inline bytes under this key, in the `data` store."""
+
+PLANNED = "planned"
+"""Outputs of jobs that replaced themselves count the new jobs of each stage here."""
 
 _MAX_SPARE_CHARACTERS = 4_000_000  # a job must fit in a document of MongoDB: 16 MB
 
@@ -91,7 +95,11 @@ def continue_with(
     running = CURRENT_JOB.job
     last.set_uuid(running.uuid)
     last.index = running.index + 1
-    pending = dict.fromkeys(document.model_fields)
+    own = running.metadata.get("stage")
+    new = [each for flow in jobs for each in jobs_of(flow)]
+    planned = Counter(each.metadata.get("stage", own) for each in new)
+    planned.pop(None, None)
+    pending = {**dict.fromkeys(document.model_fields), PLANNED: dict(planned)}
     return Response(output=pending, replace=_OpenFlow([*jobs, last]))
 
 

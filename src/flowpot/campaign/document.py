@@ -79,7 +79,7 @@ class CampaignDoc(StageDoc):
     @classmethod
     def _trained(cls, committee: Any) -> Any:
         """Leave out a document without a value: see `flowpot.jobs.continue_with`."""
-        is_empty = isinstance(committee, dict) and not any(committee.values())
+        is_empty = isinstance(committee, dict) and not committee.get("members")
         return None if is_empty else committee
 
     @field_validator("dataset", "evidence", mode="before")

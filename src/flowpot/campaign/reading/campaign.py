@@ -1,93 +1,238 @@
-"""Read a campaign back from the store that it was run on."""
+"""A campaign as it is read back."""
 
 import io
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from jobflow import JobStore, OnMissing
+from jobflow import JobStore
 
-from flowpot.campaign.document import CampaignDoc
+from flowpot.campaign.document import CampaignDoc, IterationDoc
+from flowpot.campaign.reading.documents import CampaignDocuments
+from flowpot.campaign.reading.failures import COLUMNS, failures_in
+from flowpot.campaign.reading.find import find_campaign
+from flowpot.campaign.reading.indexes import ensure_indexes
+from flowpot.campaign.reading.labels import Label, find_labels
+from flowpot.campaign.reading.provenance import Provenance, trace
+from flowpot.campaign.reading.status import CampaignStatus, status_of
+from flowpot.campaign.reading.turns import turns_of
 from flowpot.dataset import Artifact, Dataset
+from flowpot.evaluation import Calibration
 from flowpot.training.document import CommitteeDoc
-
-_IS_CAMPAIGN = {"output.@class": "CampaignDoc"}
 
 
 class Campaign:
     """
-    A finished campaign.
+    A campaign, finished or running: what its jobs have left in the store so far.
+
+    What is asked for is read then, and kept; make a new one to see news.
 
     Attributes
     ----------
-    doc
-        The CampaignDoc.
+    uuid
+        The campaign's.
 
     Examples
     --------
     >>> campaign = Campaign.from_store(store, "silicon")  # doctest: +SKIP
     >>> campaign.iterations[["n_labelled", "n_over"]]  # doctest: +SKIP
+    >>> campaign.labels(
+    ...     {"config_type": "md", "forces_max": {"$gt": 5}}
+    ... )  # doctest: +SKIP
     >>> campaign.dataset().write("silicon.xyz")  # doctest: +SKIP
     """
 
-    def __init__(self, store: JobStore, job_uuid: str) -> None:
-        self._store = store
-        self._job_uuid = job_uuid
+    def __init__(self, store: JobStore, uuid: str) -> None:
+        self.uuid = uuid
+        self._documents = CampaignDocuments(store, uuid)
 
     @classmethod
-    def from_store(cls, store: JobStore, name_or_uuid: str) -> "Campaign":
+    def from_store(cls, store: JobStore, name_or_uuid: str | None = None) -> Self:
         """
         Find a campaign by its name (the latest of that name), its uuid or its job's.
+
+        In MongoDB it also sees to the indexes: see :func:`ensure_indexes`.
+
+        Parameters
+        ----------
+        store
+            The JobStore that it runs on.
+        name_or_uuid
+            None: the latest campaign.
 
         Raises
         ------
         LookupError
-            If the store has no finished campaign of that name; with what it has.
+            If the store has no such campaign; with what it has.
         """
         store.connect()
-        fields = ("output.name", "output.uuid", "uuid")
-        matching = {"$or": [{field: name_or_uuid} for field in fields]}
-        found = store.query_one(
-            {**_IS_CAMPAIGN, **matching},
-            properties=["uuid"],
-            sort={"completed_at": -1},
-        )
-        if found is None:
-            names = sorted(
-                {d["output"]["name"] for d in store.query(_IS_CAMPAIGN, ["output"])}
-            )
-            raise LookupError(
-                f"no finished campaign {name_or_uuid!r} in the store; it has "
-                f"{names or 'none'}"
-            )
-        return cls(store, found["uuid"])
+        ensure_indexes(store)
+        return cls(store, find_campaign(store, name_or_uuid))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the campaign has ended."""
+        return self._documents.end is not None
 
     @cached_property
     def doc(self) -> CampaignDoc:
-        """The CampaignDoc, with all that it refers to."""
-        return CampaignDoc.model_validate(
-            self._store.get_output(self._job_uuid, load=True, on_missing=OnMissing.NONE)
-        )
+        """
+        The CampaignDoc, with all that it refers to.
+
+        Raises
+        ------
+        RuntimeError
+            If the campaign still runs.
+        """
+        end = self._documents.end
+        if end is None:
+            raise RuntimeError(
+                f"campaign {self.name!r} has no CampaignDoc yet: it is still running; "
+                "iterations, labels, dataset(), committee() and status are there"
+            )
+        return CampaignDoc.model_validate(self._documents.read(end))
+
+    @cached_property
+    def name(self) -> str:
+        """Its name."""
+        return self._documents.name
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why it ended; None while it runs."""
+        end = self._documents.end
+        return None if end is None else end["output"]["stop_reason"]
+
+    @cached_property
+    def turns(self) -> list[IterationDoc]:
+        """Numbers of each iteration; of the present one, those that are there."""
+        return turns_of(self._documents)
 
     @property
     def iterations(self) -> pd.DataFrame:
         """Numbers of each iteration, one row each, nested names joined by dots."""
-        rows = [turn.model_dump() for turn in self.doc.iterations]
-        return pd.json_normalize(rows).set_index("iteration")
+        rows = [turn.model_dump() for turn in self.turns]
+        return pd.json_normalize(rows or [{"iteration": 0}]).set_index("iteration")
+
+    @property
+    def calibration(self) -> dict[str, Calibration]:
+        """The last calibration, per property; empty before the first."""
+        fitted = [turn.calibration for turn in self.turns if turn.calibration]
+        return fitted[-1] if fitted else {}
+
+    @property
+    def cost(self) -> pd.DataFrame:
+        """
+        Wall time of the engines (s): a row each iteration, a column each stage.
+
+        Of jobs that ran side by side the times are added up.
+        """
+        rows = {turn.iteration: turn.seconds for turn in self.turns}
+        for document in self._documents.of_stage("augmentation"):
+            rows[0] = {"augmentation": document["output"]["seconds"]}
+        cost = pd.DataFrame.from_dict(rows, orient="index").sort_index()
+        return cost.rename_axis("iteration").fillna(0.0)
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """What failed: frames, members, trajectories; why, and in which folder."""
+        return pd.DataFrame(failures_in(self._documents), columns=list(COLUMNS))
+
+    @property
+    def status(self) -> CampaignStatus:
+        """How far it is, by the outputs that are there."""
+        return status_of(self._documents)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the packages that did the work, of the last that said so."""
+        documents = self._documents.stages
+        found = [document["output"].get("versions") or {} for document in documents]
+        return {name: version for each in found for name, version in each.items()}
+
+    def labels(self, query: Mapping[str, Any] | None = None) -> list[Label]:
+        """
+        Find labels that this campaign's engine computed.
+
+        Parameters
+        ----------
+        query
+            In MongoDB's syntax. Keys are what the frames are: ``fingerprint``,
+            ``formula``, ``n_atoms``, ``config_type``, ``parent``, ``iteration`` (that
+            explored the frame), ``temperature`` (K), ``pressure`` (kbar),
+            ``trajectory`` and the other columns of the dataset; and what came out:
+            ``energy`` (eV), ``energy_per_atom``, ``forces_max`` (eV/A),
+            ``labelled_in`` (iteration), ``folder``, ``job``. None: all.
+
+        Returns
+        -------
+        list of dict
+            One for each labelled frame, with these keys.
+
+        Examples
+        --------
+        >>> campaign.labels(
+        ...     {"temperature": {"$gt": 800}, "labelled_in": 2}
+        ... )  # doctest: +SKIP
+        """
+        return find_labels(self._documents, query or {})
+
+    def provenance(self, frame: Any) -> Provenance:
+        """
+        Trace a labelled frame back to its parents, its trajectory and its model.
+
+        Parameters
+        ----------
+        frame
+            Its fingerprint, or the frame itself (Atoms, Structure).
+
+        Raises
+        ------
+        LookupError
+            If the campaign has labelled no such frame.
+        """
+        if not isinstance(frame, str):
+            frame = str(Dataset.load(frame).fingerprints[0])
+        return trace(self._documents, frame)
 
     def dataset(self) -> Dataset:
         """Join all labelled frames."""
-        return Dataset.load(self.doc.dataset)
+        end = self._documents.end
+        if end is not None:
+            shards = self._documents.resolve(end["output"]["dataset"])
+        else:
+            made = [
+                *self._documents.of_stage("inputs"),
+                *self._documents.of_stage("labelling"),
+            ]
+            shards = [self._documents.read(d, "dataset") for d in made]
+        return Dataset.load([shard for shard in shards if shard is not None])
 
     def committee(self) -> CommitteeDoc:
-        """Give the committee of the last training."""
-        return CommitteeDoc.model_validate(self.doc.committee)
+        """
+        Give the committee of the last training, or the one that was given.
+
+        Raises
+        ------
+        LookupError
+            If none is trained yet.
+        """
+        for document in reversed(self._documents.of_stage("training")):
+            return CommitteeDoc.model_validate(self._documents.read(document))
+        for document in self._documents.of_stage("inputs"):
+            if document["output"]["committee"]:
+                found = self._documents.read(document, "committee")
+                return CommitteeDoc.model_validate(found)
+        raise LookupError(f"campaign {self.name!r} has no trained committee yet")
 
     def evidence(self) -> list[dict[str, np.ndarray]]:
         """Disagreement and error that each iteration was calibrated on."""
-        return [_read_npz(artifact) for artifact in self.doc.evidence]
+        documents = self._documents.of_stage("evaluation")
+        found = [self._documents.read(document, "evidence") for document in documents]
+        return [_read_npz(Artifact.model_validate(each)) for each in found]
 
     def export(self, folder: Path) -> dict[str, Path]:
         """
@@ -99,15 +244,19 @@ class Campaign:
             ``dataset`` (extxyz) and ``models`` (a folder).
         """
         folder.mkdir(parents=True, exist_ok=True)
-        dataset = folder / "dataset.xyz"
+        dataset, models = folder / "dataset.xyz", folder / "models"
         self.dataset().write(dataset)
-        models = folder / "models"
-        models.mkdir(exist_ok=True)
-        for i, member in enumerate(self.committee().members):
-            if member.model is not None:
-                suffix = Path(member.model.name).suffix
-                member.model.to_file(models / f"member_{i}{suffix}")
+        self.export_models(models)
         return {"dataset": dataset, "models": models}
+
+    def export_models(self, folder: Path) -> list[Path]:
+        """Write the committee's models as ``member_0``, ``member_1`` and so on."""
+        folder.mkdir(parents=True, exist_ok=True)
+        return [
+            member.model.to_file(folder / f"member_{i}{Path(member.model.name).suffix}")
+            for i, member in enumerate(self.committee().members)
+            if member.model is not None
+        ]
 
 
 def _read_npz(artifact: Artifact) -> dict[str, Any]:

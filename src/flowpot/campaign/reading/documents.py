@@ -53,10 +53,10 @@ class CampaignDocuments:
         list of dict
             Of jobs that ran several times, or were replaced, the last document.
         """
+        # A uuid says it all; a second condition would keep some servers from its index.
+        campaign = {} if "uuid" in criteria else {"metadata.campaign_uuid": self.uuid}
         found = self.store.query(
-            {"metadata.campaign_uuid": self.uuid, **criteria},
-            properties=list(fields),
-            load=False,
+            {**campaign, **criteria}, properties=list(fields), load=False
         )
         last: dict[str, dict[str, Any]] = {}
         for document in found:
@@ -78,11 +78,23 @@ class CampaignDocuments:
         return [d for d in self.stages if COLLECTORS[d["name"]] == stage]
 
     @cached_property
+    def loop(self) -> dict[str, Any] | None:
+        """The last document of the job that decides; None before the first."""
+        fields = ("output", "completed_at", "metadata")
+        loops = self.find({"name": "active learning"}, *fields)
+        return max(loops, key=lambda document: document["completed_at"], default=None)
+
+    @property
     def end(self) -> dict[str, Any] | None:
         """The CampaignDoc as it is stored; None while the campaign runs."""
-        loops = self.find({"name": "active learning"}, "output", "completed_at")
-        ended = [d for d in loops if (d["output"] or {}).get("stop_reason")]
-        return max(ended, key=lambda d: d["completed_at"], default=None)
+        ended = self.loop is not None and (self.loop["output"] or {}).get("stop_reason")
+        return self.loop if ended else None
+
+    @property
+    def name(self) -> str:
+        """The campaign's name."""
+        known = self.loop or self.stages[0]
+        return known["metadata"]["campaign"]
 
     def resolve(self, item: Any) -> Any:
         """Put outputs, also from the `data` store, in place of references."""

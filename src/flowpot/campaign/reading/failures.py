@@ -49,7 +49,9 @@ def _open_labels(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
             for frame, run in zip(frames, output.get("runs") or [single], strict=False):
                 if run["state"] == "failed":
                     reason = "; ".join(run["errors"] or ["no reason given"])
-                    yield _failure(document, frame["fingerprint"], reason, run["folder"])
+                    yield _failure(
+                        document, frame["fingerprint"], reason, run["folder"]
+                    )
 
 
 def _members(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,9 @@ from flowpot.campaign.reading.labels import SEARCHABLE
 CAMPAIGN = "metadata.campaign_uuid"
 
 KEYS: tuple[tuple[str, ...], ...] = (
+    ("uuid", "index"),
     ("name", "metadata.campaign"),
+    ("name", CAMPAIGN),
     (CAMPAIGN, "name"),
     (CAMPAIGN, "metadata.stage"),
     *((CAMPAIGN, path) for paths in SEARCHABLE.values() for path in paths),

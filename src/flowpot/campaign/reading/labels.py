@@ -14,8 +14,7 @@ Query = Mapping[str, Any]
 _RECORD = "metadata.frames"
 SEARCHABLE = {
     **{
-        name: (f"{_RECORD}.{name}",)
-        for name in ("fingerprint", "trajectory", "parent")
+        name: (f"{_RECORD}.{name}",) for name in ("fingerprint", "trajectory", "parent")
     },
     "forces_max": ("output.output.forces_max", "output.runs.forces_max"),
     "energy": ("output.output.energy", "output.runs.energy"),
@@ -117,7 +116,7 @@ def _criteria(query: Query) -> Iterable[dict[str, Any]]:
 
 
 def _condition(query: Query, name: str) -> Any:
-    """Give a condition that every match meets by having a value; None: there is none."""
+    """Give a condition that matches meet by having a value; None: there is none."""
     condition = query.get(name)
     for part in query.get("$and", ()):
         condition = condition if condition is not None else _condition(part, name)
@@ -135,5 +134,3 @@ def _add_forces(documents: CampaignDocuments, labels: Iterable[Label]) -> None:
             forces = document["output"]["output"]["forces"]
             largest = np.linalg.norm(np.asarray(forces, float), axis=1).max()
             without[document["uuid"]]["forces_max"] = float(largest)
-
-

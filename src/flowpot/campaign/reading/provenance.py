@@ -11,7 +11,7 @@ _RUN = (
     *("trajectory", "parent", "formula", "ensemble", "temperature", "pressure"),
     *("timestep", "seed", "member", "engine", "n_steps", "state", "reason", "folder"),
 )
-_MODEL = ("backend", "seed", "model.name", "model.sha256", "metrics", "n_frames")
+_MODEL = ("backend", "seed", "metrics", "n_frames", "model")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,10 @@ def _model(
     if committee is None:
         return None
     member = committee["members"][run["member"]]
-    place = {"member": run["member"], "committee": before[-1]["uuid"] if before else None}
+    place = {
+        "member": run["member"],
+        "committee": before[-1]["uuid"] if before else None,
+    }
     if before:
         place["iteration"] = iteration_of(before[-1])
     return {**place, **_potential(documents, member)}
@@ -126,7 +129,7 @@ def _potential(
         member = found[0]["output"] if found else {}
         for step in steps:
             member = member[step]
-    known = {name: member[name] for name in _MODEL if name in member}
+    known = {name: member[name] for name in _MODEL[:-1] if name in member}
     model = member.get("model") or {}
     return {**known, "sha256": model.get("sha256"), "job": job}
 

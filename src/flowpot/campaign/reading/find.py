@@ -1,0 +1,55 @@
+"""Find campaigns in a JobStore."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jobflow import JobStore
+
+_TAGS = ["metadata.campaign", "metadata.campaign_uuid", "completed_at"]
+_FIRST = ("active learning", "augment", "campaign inputs")
+"""Jobs of which a campaign that has begun has at least one."""
+
+
+def find_campaign(store: JobStore, name_or_uuid: str | None = None) -> str:
+    """
+    Give the uuid of a campaign, finished or not.
+
+    Parameters
+    ----------
+    store
+        Connected.
+    name_or_uuid
+        Its name (the latest of that name), its uuid, or the uuid of its last job.
+        None: the latest campaign.
+
+    Raises
+    ------
+    LookupError
+        If there is none; with what there is.
+    """
+    criteria: list[Mapping[str, Any]] = [{}]
+    if name_or_uuid is not None:
+        fields = ("metadata.campaign", "metadata.campaign_uuid", "uuid")
+        criteria = [{field: name_or_uuid} for field in fields]
+    for each in criteria:
+        if found := _begun(store, each):
+            return found[-1]["metadata"]["campaign_uuid"]
+    names = campaign_names(store)
+    raise LookupError(
+        f"no campaign {name_or_uuid or ''!r} in the store; it has {names or 'none'}. A "
+        "campaign is there as soon as its first job has finished"
+    )
+
+
+def campaign_names(store: JobStore) -> list[str]:
+    """List the names of the campaigns in a store, the latest last."""
+    names = [d["metadata"]["campaign"] for d in _begun(store, {})]
+    return list(dict.fromkeys(reversed(names)))[::-1]
+
+
+def _begun(store: JobStore, criteria: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give the tags of the jobs with which campaigns begin, and go on, by time."""
+    wanted = {"name": {"$in": list(_FIRST)}, **criteria}
+    found = store.query(wanted, properties=list(_TAGS), load=False)
+    tagged = [d for d in found if (d.get("metadata") or {}).get("campaign_uuid")]
+    return sorted(tagged, key=lambda document: document["completed_at"])

@@ -1,0 +1,188 @@
+"""How far a campaign is, and how long it still takes."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from flowpot.campaign.reading.documents import (
+    COLLECTORS,
+    STAGES,
+    CampaignDocuments,
+    iteration_of,
+)
+from flowpot.campaign.reading.turns import turns_of
+
+
+@dataclass
+class StageStatus:
+    """
+    Jobs of one stage of one iteration.
+
+    Attributes
+    ----------
+    iteration, stage
+        Which.
+    done, total
+        Jobs; ``total`` counts those that are known by now.
+    running, failed
+        Jobs; None where no queue is known.
+    finished
+        Whether the stage's result is there.
+    ended
+        When its last job so far finished.
+    seconds
+        Wall time since the stage before it had ended.
+    """
+
+    iteration: int
+    stage: str
+    done: int = 0
+    total: int = 0
+    running: int | None = None
+    failed: int | None = None
+    finished: bool = False
+    ended: datetime | None = None
+    seconds: float = 0.0
+
+    def take_in(self, completed_at: str) -> None:
+        """Count a finished job."""
+        time = datetime.fromisoformat(completed_at)
+        self.ended = max(self.ended or time, time)
+        self.done += 1
+        self.total = max(self.total, self.done)
+
+
+@dataclass
+class CampaignStatus:
+    """
+    Where a campaign is.
+
+    Attributes
+    ----------
+    name, uuid
+        Of the campaign.
+    stop_reason
+        Why it ended; None: it has not.
+    n_dataset
+        Labelled frames of the finished labelling stages.
+    stages
+        In order.
+    """
+
+    name: str
+    uuid: str
+    stop_reason: str | None
+    n_dataset: int
+    stages: list[StageStatus] = field(default_factory=list)
+
+    @property
+    def iteration(self) -> int:
+        """The present iteration."""
+        return max((stage.iteration for stage in self.stages), default=0)
+
+    @property
+    def updated(self) -> datetime | None:
+        """When the last job finished."""
+        times = [stage.ended for stage in self.stages if stage.ended is not None]
+        return max(times, default=None)
+
+    @property
+    def remaining(self) -> float | None:
+        """
+        Estimate what the present iteration still takes (s).
+
+        The stage at work goes on at its pace, those after it take what they took in
+        the iteration before. None where there is nothing to go by.
+        """
+        if self.stop_reason is not None:
+            return 0.0
+        before = {
+            s.stage: s.seconds for s in self.stages if s.iteration < self.iteration
+        }
+        now = {s.stage: s for s in self.stages if s.iteration == self.iteration}
+        times = []
+        for name in STAGES[1:]:
+            stage = now.get(name)
+            if stage is None or not stage.finished:
+                left = (
+                    time_left(stage.done, stage.total, stage.seconds) if stage else None
+                )
+                times.append(left if left is not None else before.get(name))
+        known = [time for time in times if time is not None]
+        return sum(known) if known else None
+
+
+def time_left(done: int, total: int, seconds: float) -> float | None:
+    """
+    Estimate by the pace so far how long the rest takes (s); None: nothing is done yet.
+
+    Examples
+    --------
+    >>> time_left(done=10, total=40, seconds=60.0)
+    180.0
+    """
+    return seconds * (total - done) / done if done and seconds else None
+
+
+def status_of(documents: CampaignDocuments) -> CampaignStatus:
+    """
+    Tell from the documents how far a campaign is.
+
+    Earlier iterations are known by their results; the jobs of the present one are
+    looked at one by one.
+    """
+    turns = turns_of(documents)
+    found: dict[tuple[int, str], StageStatus] = {}
+    for document in documents.stages:
+        key = (iteration_of(document), COLLECTORS[document["name"]])
+        status = found.setdefault(key, StageStatus(*key))
+        status.take_in(document["completed_at"])
+        status.finished = True
+    if documents.end is None:
+        _count_jobs(documents, found)
+    stages = [found[key] for key in sorted(found, key=_order)]
+    for before, after in pairwise(stages):
+        if before.ended and after.ended:
+            after.seconds = (after.ended - before.ended).total_seconds()
+    return CampaignStatus(
+        name=documents.name,
+        uuid=documents.uuid,
+        stop_reason=documents.end and documents.end["output"]["stop_reason"],
+        n_dataset=turns[-1].n_dataset if turns else 0,
+        stages=stages,
+    )
+
+
+def _count_jobs(
+    documents: CampaignDocuments, stages: dict[tuple[int, str], StageStatus]
+) -> None:
+    """Count the jobs of the present iteration: those done, and those known of."""
+    finished = documents.find({"name": "record iteration"}, "metadata.iteration")
+    present = max(map(iteration_of, finished), default=0) + 1
+    fields = ("metadata.stage", "metadata.iteration", "completed_at", "output.planned")
+    jobs = documents.find({"metadata.iteration": present}, *fields)
+    known = Counter(_planned(documents.loop))
+    for job in jobs:
+        stage = job["metadata"].get("stage")
+        known.update(_planned(job))
+        if stage is None or _planned(job):  # the loop itself, or not done but replaced
+            continue
+        status = stages.setdefault((present, stage), StageStatus(present, stage))
+        if not status.finished:
+            status.take_in(job["completed_at"])
+    for stage, total in known.items():
+        status = stages.setdefault((present, stage), StageStatus(present, stage))
+        if not status.finished:
+            status.total = max(total, status.total)
+
+
+def _planned(document: dict[str, Any] | None) -> dict[str, int]:
+    """Jobs by which a job has replaced itself, per stage."""
+    return ((document or {}).get("output") or {}).get("planned") or {}
+
+
+def _order(key: tuple[int, str]) -> tuple[int, int]:
+    iteration, stage = key
+    return iteration, STAGES.index(stage) if stage in STAGES else -1
