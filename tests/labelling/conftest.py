@@ -3,6 +3,7 @@
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from atomate2.forcefields.jobs import ForceFieldStaticMaker
 
 from flowpot.labelling import EspressoStaticMaker
 
@@ -24,3 +25,10 @@ def cheap() -> EspressoStaticMaker:
         kspacing=1.3,
         user_settings={"SYSTEM": {"ecutwfc": 12.0}},
     )
+
+
+@pytest.fixture
+def emt() -> ForceFieldStaticMaker:
+    """ASE's effective medium potential as atomate2 wraps it."""
+    name = {"@module": "ase.calculators.emt", "@callable": "EMT"}
+    return ForceFieldStaticMaker(force_field_name=name)

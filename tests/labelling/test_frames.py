@@ -8,6 +8,7 @@ from pymatgen.core import Molecule
 from flowpot.labelling.frames import (
     check_geometry,
     geometry_problem,
+    open_gaps,
     to_atoms,
     to_structure,
 )
@@ -61,7 +62,7 @@ def test_coincident_atoms_are_named():
 
 def test_an_atom_too_close_to_its_own_image():
     atoms = Atoms("Si", cell=[0.9, 5, 5], pbc=True)
-    assert "atoms 0 (Si) and 0 (Si) are 0.900 A" in geometry_problem(atoms)
+    assert "atoms 0 (Si) and 0 (Si) are 0.900 A" in geometry_problem(atoms).reason
     atoms.pbc = False
     assert geometry_problem(atoms) is None
 
@@ -75,12 +76,38 @@ def test_the_limit_scales_with_covalent_radii():
 
 def test_cells_and_numbers():
     flat = Atoms("Si", cell=[5, 5, 0], pbc=[True, True, False])
-    assert "no volume" in geometry_problem(flat)
+    assert "no volume" in geometry_problem(flat).reason
     lost = bulk("Si")
     lost.positions[0, 0] = np.nan
-    assert "not finite" in geometry_problem(lost)
-    assert geometry_problem(Atoms(cell=[5] * 3)) == "the frame has no atoms"
+    assert "not finite" in geometry_problem(lost).reason
+    assert geometry_problem(Atoms(cell=[5] * 3)).reason == "the frame has no atoms"
     window = {"volume_per_atom": (5.0, 100.0)}
     assert geometry_problem(bulk("Si"), **window) is None
     blown = Atoms("Si", cell=[6] * 3, pbc=True)
-    assert "216.00 A^3/atom" in geometry_problem(blown, **window)
+    problem = geometry_problem(blown, **window)
+    assert problem.criterion == "volume"
+    assert problem.reason == "216.00 A^3/atom is outside [5, 100]"
+
+
+def test_the_vacuum_is_measured_wherever_the_atoms_are():
+    slab = fcc111("Cu", (2, 2, 3), vacuum=6)
+    slab.pbc = (True, True, False)
+    expected = 12.0
+    for shift in (0.0, 7.0, -30.0):
+        slab.positions[:, 2] += shift
+        np.testing.assert_allclose(open_gaps(slab), expected)
+    skewed = molecule("H2O", vacuum=6)
+    np.testing.assert_allclose(open_gaps(skewed), 12.0)
+    skewed.cell[2] += skewed.cell[0]  # the faces stay as far apart
+    np.testing.assert_allclose(open_gaps(skewed)[1:], 12.0)
+    assert len(open_gaps(bulk("Si"))) == 0
+
+
+def test_vacuum_that_is_none_and_too_much():
+    for vacuum, sane in ((2.0, False), (4.0, True), (40.0, False)):
+        water = molecule("H2O", vacuum=vacuum)
+        problem = geometry_problem(water, vacuum=(5.0, 60.0))
+        assert (problem is None) == sane
+        assert sane or problem.criterion == "vacuum"
+        water.pbc = True  # a dilute crystal: its volume is what may be wrong
+        assert geometry_problem(water, vacuum=(5.0, 60.0)) is None

@@ -19,6 +19,7 @@ from flowpot.labelling import (
 )
 from flowpot.labelling.collection import check_success
 from flowpot.labelling.document import LabelFailure
+from flowpot.labelling.frames import GeometryProblem
 from flowpot.labelling.planning import plan_labels
 
 
@@ -153,11 +154,12 @@ def test_a_plan_sends_each_new_sane_frame_once(frames):
     assert (len(plan.frames), plan.n_duplicates) == (5, 2)
     assert plan.to_label.tolist() == [0, 1, 2, 3, 4]
 
+    problem = GeometryProblem("content", "one atom")
     plan = plan_labels(
-        frames, frames[:0], lambda atoms: "one atom" if len(atoms) == 1 else None
+        frames, frames[:0], lambda atoms: problem if len(atoms) == 1 else None
     )
     assert plan.to_label.tolist() == [0, 1, 2, 3]
-    assert plan.failures[0].reason == "one atom"
+    assert plan.failures[0].reason == "content: one atom"
     assert plan.failures[0].config_type == "isolated_atom"
 
 
@@ -169,6 +171,26 @@ def test_the_limit_never_leaves_out_isolated_atoms(frames):
     assert all(4 in plan.to_label for plan in plans)
     assert all(plan.n_postponed == 3 for plan in plans)
     assert {int(plan.to_label[0]) for plan in plans} == {0, 1, 2, 3}
+
+
+def test_each_refusal_is_counted_and_reported(emt, jobstore, clean_dir):
+    """By the maker's limits; what is sane is labelled, as many as may be."""
+    sane = [bulk("Cu", cubic=True) for _ in range(3)]
+    for seed, atoms in enumerate(sane):
+        atoms.rattle(0.05, seed=seed)
+    blown = bulk("Cu", a=9.0)
+    near = bulk("Cu", cubic=True)
+    near.positions[1] = near.positions[0] + [0.4, 0, 0]
+    tight = Atoms("Cu2", [[0, 0, 0], [0, 0, 2.5]], cell=[12, 12, 4], pbc=False)
+    lost = Atoms("Cu2", [[0, 0, 0], [0, 0, 2.5]], cell=[200] * 3, pbc=False)
+    frames = Dataset.from_atoms([*sane, blown, near, tight, lost])
+    maker = LabellingMaker(static_maker=emt, volume_per_atom=(5.0, 40.0), max_labels=2)
+    document = label(maker, frames, jobstore)
+    assert document.n_refused == {"volume": 1, "distance": 1, "vacuum": 2}
+    assert (document.n_computed, document.n_postponed) == (2, 1)
+    assert document.n_failed == 4
+    reasons = {failure.fingerprint: failure.reason for failure in document.failures}
+    assert reasons[frames.fingerprints[5]] == "vacuum: 2.50 A is outside [5, 60]"
 
 
 @pytest.mark.qe
@@ -185,6 +207,8 @@ def test_options_are_checked_when_the_maker_is_made():
         LabellingMaker(batch_size=0)
     with pytest.raises(ValueError, match="parallel=4 frames at a time need"):
         LabellingMaker(batch_size=2, parallel=4)
+    with pytest.raises(ValueError, match=r"vacuum is \(9, 5\): use a smaller"):
+        LabellingMaker(vacuum=(9, 5))
     with pytest.raises(ValueError, match=r"min_success_fraction is 1\.5"):
         LabellingMaker(min_success_fraction=1.5)
 

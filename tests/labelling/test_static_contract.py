@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
-from atomate2.forcefields.jobs import ForceFieldStaticMaker
 from atomate2.vasp.jobs.core import StaticMaker
 from emmet.core.tasks import OutputDoc
 from jobflow import run_locally
@@ -13,13 +12,6 @@ from numpy.testing import assert_allclose
 from flowpot.dataset import Dataset
 from flowpot.labelling import LabellingDoc, LabellingMaker
 from flowpot.labelling.labels import FrameLabel, with_frame_labels
-
-
-@pytest.fixture
-def emt() -> ForceFieldStaticMaker:
-    """ASE's effective medium potential as atomate2 wraps it."""
-    name = {"@module": "ase.calculators.emt", "@callable": "EMT"}
-    return ForceFieldStaticMaker(force_field_name=name)
 
 
 @pytest.fixture

@@ -18,6 +18,10 @@ class LabelFailure(BaseModel):
     stage: FailureStage = Field(
         description="refused before the engine, failed in it, or its label refused"
     )
+    criterion: str | None = Field(
+        default=None,
+        description="what the geometry failed: content, cell, volume, vacuum, distance",
+    )
     folder: str | None = Field(
         default=None, description="host:folder of the engine's files"
     )
@@ -75,6 +79,9 @@ class LabellingDoc(StageDoc):
     n_failed: int = Field(description="frames without a usable label")
     n_duplicates: int = Field(description="frames dropped: known, or given twice")
     n_postponed: int = Field(description="frames not sent because of max_labels")
+    n_refused: dict[str, int] = Field(
+        default_factory=dict, description="frames not sent, by what was wrong with them"
+    )
     failures: list[LabelFailure] = Field(description="each frame without a label")
     n_corrected: int = Field(default=0, description="frames that needed a remedy")
     splits: dict[str, int] = Field(

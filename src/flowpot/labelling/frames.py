@@ -1,9 +1,10 @@
 """From the structures users hold to frames engines label, if they are sane."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 from pymatgen.core import Molecule, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
@@ -64,12 +65,31 @@ def to_structure(
     return AseAtomsAdaptor.get_structure(atoms)
 
 
+@dataclass(frozen=True)
+class GeometryProblem:
+    """
+    Why no engine should start on a frame.
+
+    Parameters
+    ----------
+    criterion
+        What it failed: ``"content"``, ``"cell"``, ``"volume"``, ``"vacuum"`` or
+        ``"distance"``.
+    reason
+        The problem, with its numbers.
+    """
+
+    criterion: str
+    reason: str
+
+
 def geometry_problem(
     atoms: Atoms,
     *,
     min_distance_fraction: float = 0.5,
     volume_per_atom: tuple[float, float] | None = None,
-) -> str | None:
+    vacuum: tuple[float, float] | None = None,
+) -> GeometryProblem | None:
     """
     Say why a frame must not reach an engine, or None where it may.
 
@@ -83,29 +103,46 @@ def geometry_problem(
         atoms and waste hours on nearly coincident ones.
     volume_per_atom
         Smallest and largest allowed volume per atom (A^3) of fully periodic frames.
+    vacuum
+        Smallest and largest allowed empty space (A) along axes that are not periodic.
+        With too little a frame feels the images it is not to have; plane waves in too
+        much cost what nobody can afford.
 
     Returns
     -------
-    str or None
-        The first problem found, with its numbers.
+    GeometryProblem or None
+        The first problem found.
     """
     if len(atoms) == 0:
-        return "the frame has no atoms"
+        return GeometryProblem("content", "the frame has no atoms")
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell[:]).all()):
-        return "positions or cell are not finite numbers"
+        return GeometryProblem("content", "positions or cell are not finite numbers")
     if atoms.cell.rank < len(atoms.cell) or atoms.cell.volume < _NO_VOLUME:
-        return (
-            f"the cell has no volume (lengths {_numbers(atoms.cell.lengths())} A): "
-            "give non-periodic axes a vacuum"
-        )
-    if volume_per_atom is not None and all(atoms.pbc):
-        volume = atoms.cell.volume / len(atoms)
-        if not volume_per_atom[0] <= volume <= volume_per_atom[1]:
-            return (
-                f"volume is {volume:.2f} A^3/atom, outside "
-                f"[{volume_per_atom[0]:g}, {volume_per_atom[1]:g}]"
-            )
-    return _too_close(atoms, min_distance_fraction)
+        lengths = ", ".join(f"{length:.3g}" for length in atoms.cell.lengths())
+        reason = f"the cell has no volume (lengths {lengths} A): give "
+        return GeometryProblem("cell", reason + "non-periodic axes a vacuum")
+    problems = {
+        "volume": _outside(_volume_per_atom(atoms), volume_per_atom, "A^3/atom"),
+        "vacuum": _outside(open_gaps(atoms), vacuum, "A"),
+        "distance": _too_close(atoms, min_distance_fraction),
+    }
+    return next((GeometryProblem(k, v) for k, v in problems.items() if v), None)
+
+
+def open_gaps(atoms: Atoms) -> NDArray[np.float64]:
+    """
+    Measure the empty space along the axes that are not periodic.
+
+    Returns
+    -------
+    ndarray
+        For each such axis the widest gap between atoms and images of atoms, measured
+        across the cell's faces (A). Where atoms lie in the cell does not matter.
+    """
+    heights = atoms.cell.volume / atoms.cell.areas()
+    places = np.sort(atoms.get_scaled_positions(wrap=False) % 1.0, axis=0)
+    gaps = np.diff(places, axis=0, append=places[:1] + 1.0).max(axis=0)
+    return (gaps * heights)[~atoms.pbc]
 
 
 def check_geometry(
@@ -123,7 +160,25 @@ def check_geometry(
         to_atoms(structure), min_distance_fraction=min_distance_fraction
     )
     if problem:
-        raise ValueError(f"structure cannot be labelled: {problem}. Correct it first")
+        raise ValueError(
+            f"structure cannot be labelled: {problem.reason}. Correct it first"
+        )
+
+
+def _volume_per_atom(atoms: Atoms) -> NDArray[np.float64]:
+    """Give the volume per atom (A^3) where it means anything: fully periodic."""
+    return np.array([atoms.cell.volume / len(atoms)] if all(atoms.pbc) else [])
+
+
+def _outside(
+    values: NDArray[np.float64], window: tuple[float, float] | None, unit: str
+) -> str | None:
+    """Name the first value outside a window."""
+    low, high = window or (-np.inf, np.inf)
+    wrong = values[(values < low) | (values > high)]
+    if len(wrong) == 0:
+        return None
+    return f"{wrong[0]:.2f} {unit} is outside [{low:g}, {high:g}]"
 
 
 def _too_close(atoms: Atoms, fraction: float) -> str | None:
@@ -137,8 +192,3 @@ def _too_close(atoms: Atoms, fraction: float) -> str | None:
         f"({symbols[pair.second]}) are {pair.distance:.3f} A apart, {pair.ratio:.2f} "
         f"of the sum of their covalent radii (limit {fraction:g})"
     )
-
-
-def _numbers(values: Sequence[float] | np.ndarray) -> str:
-    """Write a few numbers in a row."""
-    return ", ".join(f"{value:.3g}" for value in values)

@@ -1,5 +1,6 @@
 """The labelling stage as a Maker."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from flowpot.labelling.collection import (
 )
 from flowpot.labelling.document import BatchDoc, LabelFailure, LabellingDoc
 from flowpot.labelling.espresso.makers import EspressoStaticMaker
-from flowpot.labelling.frames import geometry_problem, to_structure
+from flowpot.labelling.frames import GeometryProblem, geometry_problem, to_structure
 from flowpot.labelling.planning import plan_labels
 from flowpot.labelling.records import frame_records
 from flowpot.randomness import derive_seed
@@ -66,6 +67,9 @@ class LabellingMaker(Maker):
     volume_per_atom
         Smallest and largest volume per atom (A^3) of the fully periodic frames that are
         sent. None: any.
+    vacuum
+        Smallest and largest empty space (A) along the axes that are not periodic, of
+        the frames that are sent. None: any.
     split_fractions
         Shares of the frames that train, validate and test.
     split_by
@@ -88,6 +92,7 @@ class LabellingMaker(Maker):
     max_labels: int | None = None
     min_distance_fraction: float = 0.5
     volume_per_atom: tuple[float, float] | None = None
+    vacuum: tuple[float, float] | None = (5.0, 60.0)
     split_fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     split_by: str | None = None
 
@@ -100,6 +105,13 @@ class LabellingMaker(Maker):
                 f"min_success_fraction is {self.min_success_fraction}: use a share "
                 "between 0 and 1"
             )
+        for name in ("volume_per_atom", "vacuum"):
+            low, high = getattr(self, name) or (0, np.inf)
+            if not 0 <= low < high:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}: use a smaller and a larger "
+                    "number, or None"
+                )
         batches = self.batch_size > 1 or self.parallel > 1
         if batches and not isinstance(self.static_maker, LabelsInFolder):
             raise ValueError(
@@ -210,6 +222,7 @@ class LabellingMaker(Maker):
             n_computed=len(collected.labels),
             n_sent=n_sent,
             n_failed=len(failures),
+            n_refused=Counter(each.criterion for each in failures if each.criterion),
             failures=failures,
             n_corrected=collected.n_corrected,
             splits={
@@ -281,12 +294,13 @@ class LabellingMaker(Maker):
             output |= {name: getattr(document, name) for name in names}
         return output
 
-    def _problem(self, atoms: Atoms) -> str | None:
+    def _problem(self, atoms: Atoms) -> GeometryProblem | None:
         """Say why a frame must not be sent, or None."""
         return geometry_problem(
             atoms,
             min_distance_fraction=self.min_distance_fraction,
             volume_per_atom=self.volume_per_atom,
+            vacuum=self.vacuum,
         )
 
     def _split(self, frames: Dataset, existing: Dataset, seed: int) -> Dataset:

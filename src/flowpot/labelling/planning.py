@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.labelling.document import FailureStage, LabelFailure
+from flowpot.labelling.frames import GeometryProblem
 from flowpot.randomness import derive_rng
 
 _FIRST = ("isolated_atom", "input")  # what max_labels never leaves out
@@ -43,7 +44,7 @@ class LabellingPlan:
 def plan_labels(
     dataset: Dataset,
     existing: Dataset,
-    problem: Callable[[Atoms], str | None],
+    problem: Callable[[Atoms], GeometryProblem | None],
     *,
     max_labels: int | None = None,
     seed: int = 0,
@@ -74,7 +75,13 @@ def plan_labels(
     sane = np.array([i for i, found in problems.items() if found is None], dtype=int)
     to_label = _limited(frames, sane, max_labels, seed)
     failures = [
-        failure(frames, index, reason=found, stage="geometry")
+        failure(
+            frames,
+            index,
+            reason=f"{found.criterion}: {found.reason}",
+            stage="geometry",
+            criterion=found.criterion,
+        )
         for index, found in problems.items()
         if found is not None
     ]
@@ -90,6 +97,7 @@ def failure(
     reason: str,
     stage: FailureStage,
     folder: str | None = None,
+    criterion: str | None = None,
 ) -> LabelFailure:
     """Record that a frame has no label."""
     kinds = frames.info.get("config_type")
@@ -98,6 +106,7 @@ def failure(
         reason=reason,
         stage=stage,
         folder=folder,
+        criterion=criterion,
         config_type=None if kinds is None else kinds[index],
     )
 
