@@ -13,7 +13,6 @@ from flowpot.evaluation import CommitteePrediction, calibrate
 from flowpot.report import (
     ProgressLog,
     campaign_table,
-    plot_calibration,
     plot_parity,
     plot_rmse,
     save_figures,
@@ -36,8 +35,8 @@ def doc(evidence):
         {"forces": evidence["disagreement_forces"]},
         {"forces": evidence["error_forces"]},
         {"forces": 0.1},
-        origin="40 held-out frames",
     )
+    fits["forces"].origin = "40 held-out frames"
     turns = [
         IterationDoc(
             iteration=i,
@@ -93,17 +92,6 @@ def test_rmse_is_drawn_against_iteration(doc):
     assert lines["train"] == [[1, 100], [2, 50]]
     assert lines["test"] == [[1, 300], [2, 150]]
     assert lines["val"] == []
-
-
-def test_calibration_is_drawn_with_fit_and_thresholds(doc, evidence):
-    figure = plot_calibration(evidence, doc.iterations[0].calibration)
-    forces = figure.axes[1]
-    points = forces.lines[0].get_xydata()
-    assert points[:, 1] == pytest.approx(0.5 * points[:, 0])
-    verticals = [line.get_xdata()[0] for line in forces.lines[2:3]]
-    assert verticals == [pytest.approx(100)]  # the tolerance, in meV/A
-    assert "slope 0.50, n 40" in forces.get_title()
-    assert figure.axes[0].lines[:] == []  # energy was not calibrated
 
 
 def test_parity_draws_every_set_per_atom(silicon, tmp_path):

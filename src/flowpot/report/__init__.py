@@ -1,11 +1,12 @@
 """What people look at: tables, figures, progress."""
 
-from flowpot.report.figures import (
+from flowpot.report.calibration import (
     plot_calibration,
-    plot_parity,
-    plot_rmse,
-    save_figures,
+    plot_coverage,
+    plot_disagreement,
+    plot_rates,
 )
+from flowpot.report.figures import plot_parity, plot_rmse, save_figures
 from flowpot.report.progress import ProgressLog
 from flowpot.report.results import write_results
 from flowpot.report.table import campaign_table
@@ -14,7 +15,10 @@ __all__ = [
     "ProgressLog",
     "campaign_table",
     "plot_calibration",
+    "plot_coverage",
+    "plot_disagreement",
     "plot_parity",
+    "plot_rates",
     "plot_rmse",
     "save_figures",
     "write_results",

@@ -1,4 +1,4 @@
-"""Figures of a campaign: the errors, the parity, the calibration."""
+"""Figures of a campaign: the errors and the parity."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from flowpot.campaign.document import CampaignDoc
 from flowpot.dataset import Dataset
-from flowpot.evaluation import PROPERTIES, Calibration, CommitteePrediction
+from flowpot.evaluation import PROPERTIES, CommitteePrediction
 from flowpot.report.table import UNITS
 
 SETS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
@@ -75,47 +74,6 @@ def plot_parity(dataset: Dataset, prediction: CommitteePrediction) -> Figure:
         axis.set(xlabel=f"{name}, label ({unit})", ylabel=f"{name}, committee mean")
     axes[0].legend(frameon=False)
     return figure
-
-
-def plot_calibration(
-    evidence: Mapping[str, np.ndarray], calibration: Mapping[str, Calibration]
-) -> Figure:
-    """
-    Disagreement against error, with the fit and both thresholds (Fig. 5b).
-
-    Parameters
-    ----------
-    evidence
-        ``disagreement_*`` and ``error_*`` arrays, as an EvaluationDoc keeps them.
-    calibration
-        What was fitted on them.
-    """
-    figure, axes = _row_of_axes()
-    for axis, name in zip(axes, PROPERTIES, strict=True):
-        unit, factor = UNITS[name]
-        axis.set(xlabel=f"error {name} ({unit})", ylabel=f"disagreement ({unit})")
-        if name in calibration:
-            error = factor * evidence[f"error_{name}"]
-            spread = factor * evidence[f"disagreement_{name}"]
-            axis.loglog(error, spread, "o", ms=4, alpha=0.6)
-            axis.xaxis.set_minor_formatter(NullFormatter())
-            axis.yaxis.set_minor_formatter(NullFormatter())
-            _draw_fit(axis, calibration[name], factor, np.nanmax(error))
-    return figure
-
-
-def _draw_fit(axis: Axes, fit: Calibration, factor: float, largest: float) -> None:
-    ends = np.array([axis.get_xlim()[0], largest])
-    axis.plot(ends, fit.slope * ends, c="tab:red", ls="--")
-    axis.axvline(factor * fit.tolerance, c="0.5", lw=0.8)
-    axis.axhline(factor * fit.threshold, c="0.5", lw=0.8)
-    rates = ", ".join(
-        f"{label} {value:.2f}"
-        for label, value in (("TPR", fit.tpr), ("PPV", fit.ppv))
-        if value is not None
-    )
-    trust = "" if fit.trusted else ", not trusted"
-    axis.set_title(f"slope {fit.slope:.2f}, n {fit.n}{trust}\n{rates}", fontsize=9)
 
 
 def save_figures(figures: Mapping[str, Figure], folder: Path) -> Sequence[Path]:

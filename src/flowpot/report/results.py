@@ -6,12 +6,8 @@ import numpy as np
 
 from flowpot.campaign.reading import Campaign
 from flowpot.evaluation import evaluate_committee
-from flowpot.report.figures import (
-    plot_calibration,
-    plot_parity,
-    plot_rmse,
-    save_figures,
-)
+from flowpot.report.calibration import plot_calibration
+from flowpot.report.figures import plot_parity, plot_rmse, save_figures
 
 
 def write_results(campaign: Campaign, folder: Path) -> dict[str, Path]:
