@@ -63,8 +63,9 @@ class NeighbourGraph:
         """Move the one frame; of its edges, keep those within the cutoff."""
         true, pbc = geometry.cell[0], geometry.pbc[0]
         cell = periodic_cell(geometry.positions, true, pbc, self.cutoff)
+        i, j = self.edges
         shifts = self.unit_shifts @ cell
-        near = within(self.cutoff, geometry.positions, *self.edges, shifts)
+        near = within(self.cutoff, geometry.positions, i, j, shifts)
         return replace(
             self,
             geometry=geometry._replace(cell=cell[None]),

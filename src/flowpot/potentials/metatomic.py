@@ -54,7 +54,8 @@ class NeighbourLists:
         positions, cell = geometry.positions, geometry.cell[0]
         near = []
         for pairs, cutoff in zip(self.pairs[0], self.cutoffs, strict=True):
-            found = within(cutoff, positions, *pairs[:, :2].T, pairs[:, 2:] @ cell)
+            i, j = pairs[:, :2].T
+            found = within(cutoff, positions, i, j, pairs[:, 2:] @ cell)
             near.append(pairs.take(found, axis=0))
         return replace(self, geometry=geometry, pairs=[near])
 

@@ -65,6 +65,7 @@ class ExternalForces:
     error: str | None = None
     out_of_time: bool = False
     step: int = 0
+    _volume: float = 0.0
     _parent: int = field(default_factory=os.getppid)
 
     def attach(self) -> None:
@@ -109,7 +110,7 @@ class ExternalForces:
         self.calculator.calculate(self.atoms, properties_of(self.atoms), all_changes)
         results = self.calculator.results
         velocities = np.empty_like(self.atoms.positions)
-        velocities[rows] = self.library.numpy.extract_atom("v")[: len(rows)]
+        velocities[rows] = self._extract("v", 3)
         self.halted = self.check(self.atoms, results["forces"], velocities)
         if self.halted is None and self.running and self.judge is not None:
             self.halted = self.judge(step, self.atoms, results)
@@ -127,6 +128,7 @@ class ExternalForces:
         low, high, xy, yz, xz, *_ = self.library.extract_box()
         low, high = np.array(low), np.array(high)
         lower = lower_triangle(high - low, xy, xz, yz)
+        self._volume = float(np.prod(high - low))
         pbc = self.atoms.pbc
         # Only along non-periodic axes does it matter where LAMMPS wrapped an atom.
         images = np.zeros(3) if pbc.all() else self._images(len(rows))
@@ -136,15 +138,18 @@ class ExternalForces:
 
     def _images(self, n: int) -> np.ndarray:
         """Unpack LAMMPS's image flags: three numbers in one integer."""
-        packed = self.library.numpy.extract_atom("image")[:n].reshape(n, 1)
+        packed = self._extract("image", 1).reshape(n, 1)
         bits = _IMAGE_BITS[self.library.extract_setting("imageint")]
         fields = (packed >> (bits * np.arange(3))) & ((1 << bits) - 1)
         return fields - (1 << (bits - 1))
+
+    def _extract(self, name: str, columns: int) -> np.ndarray:
+        """View a property of the atoms, in LAMMPS's order."""
+        n = len(self.atoms)
+        return self.library.numpy.extract_atom(name, nelem=n, dim=columns)
 
     def _virial(self, results: dict[str, Any]) -> np.ndarray:
         """Virial (eV) in LAMMPS's axes: minus volume times stress."""
         if not self.atoms.pbc.any():
             return np.zeros((3, 3))
-        stress = stress_matrix(results)
-        volume = abs(np.linalg.det(self.atoms.cell.array))
-        return -volume * self.cell.tensor(stress)
+        return -self._volume * self.cell.tensor(stress_matrix(results))

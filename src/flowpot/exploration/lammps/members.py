@@ -14,6 +14,8 @@ from flowpot.dataset import Artifact
 
 MODEL = "model"
 CALCULATOR = "calculator"
+SKIN = 1.0
+"""Of the neighbours that are searched for (A): a crystal's atoms seldom leave it."""
 
 
 def members_of(committee: Any) -> list[Any]:
@@ -99,7 +101,7 @@ def _load(description: Mapping[str, Any]) -> Calculator:
         # Imports torch, which a run with another calculator does without.
         from flowpot.potentials import load_potential  # noqa: PLC0415
 
-        return load_potential(Path(description[MODEL])).calculator()
+        return load_potential(Path(description[MODEL])).calculator(SKIN)
     module, _, name = description[CALCULATOR].rpartition(".")
     return getattr(import_module(module), name)(**description["kwargs"])
 

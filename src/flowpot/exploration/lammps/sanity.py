@@ -1,5 +1,6 @@
 """When a trajectory has stopped making sense."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +81,8 @@ class SanityCheck:
         str | None
             The first limit that is passed, in a word or two; None for a sane frame.
         """
-        if not (np.isfinite(forces).all() and np.isfinite(atoms.positions).all()):
+        # A sum is finite only if each of its terms is.
+        if not math.isfinite(forces.sum() + atoms.positions.sum()):
             return "not a number"
         low, high = self.limits.volume
         volume = abs(np.linalg.det(atoms.cell.array))
@@ -94,9 +96,9 @@ class SanityCheck:
 
     def temperature(self, velocities: np.ndarray) -> float:
         """Instantaneous temperature (K) of velocities (A/ps)."""
-        speed = velocities * 1e-3 / units.fs  # ASE's unit of time
-        twice_kinetic = self._masses @ (speed**2).sum(axis=1)
-        return float(twice_kinetic / (3 * len(velocities) * units.kB))
+        twice_kinetic = self._masses @ np.einsum("ni,ni->n", velocities, velocities)
+        degrees = 3 * len(velocities) * units.kB
+        return float(twice_kinetic * (1e-3 / units.fs) ** 2 / degrees)
 
 
 class ContactCheck:
@@ -129,6 +131,7 @@ class ContactCheck:
 
     def _approach(self, atoms: Atoms) -> float:
         """Bound the approach of any pair since the distances were computed (A)."""
-        moved = np.linalg.norm(atoms.positions - self._last.positions, axis=1).max()
+        moved = atoms.positions - self._last.positions
+        farthest = np.sqrt(np.einsum("ni,ni->n", moved, moved).max())
         strained = np.linalg.norm(atoms.cell.array - self._last.cell.array, axis=1)
-        return float(2 * moved + strained.sum())
+        return float(2 * farthest + strained.sum())
