@@ -45,11 +45,17 @@ class IterationDoc(BaseModel):
     n_insane: int | None = None
     n_selected: int | None = None
     n_audit: int | None = None
+    n_pilot: int | None = None
     seconds: dict[str, float] = Field(
         default_factory=dict, description="wall time per stage (s)"
     )
     failed_stage: str | None = Field(None, description="the first that gave no result")
     failure: str | None = Field(None, description="its error, if it left one")
+
+    @property
+    def n_chosen(self) -> int:
+        """Explored frames that the evaluation wants labelled."""
+        return sum(n or 0 for n in (self.n_selected, self.n_audit, self.n_pilot))
 
 
 class CampaignDoc(StageDoc):

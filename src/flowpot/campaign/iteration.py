@@ -34,6 +34,7 @@ REPORTED: dict[str, dict[str, str]] = {
             "n_insane",
             "n_selected",
             "n_audit",
+            "n_pilot",
             "seconds",
         )
     },

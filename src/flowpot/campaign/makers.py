@@ -274,10 +274,9 @@ class LoopMaker(Maker):
             )
         stop = decide(last, self.campaign.limits)
         if stop is None and self.campaign.labelling is None:
-            n_chosen = (last.n_selected or 0) + (last.n_audit or 0)
             return Stop(
                 "completed",
-                f"completed: {n_chosen} of {last.n_explored} explored frames are "
+                f"completed: {last.n_chosen} of {last.n_explored} explored frames are "
                 "chosen, and the campaign has no stage to label them",
             )
         return stop
@@ -342,6 +341,6 @@ def _advanced(
 ) -> CampaignState:
     """Give the state after a turn."""
     state = state.after(changes, last.failed_stage)
-    if last.n_selected == last.n_audit == 0:
+    if last.failed_stage is None and last.n_chosen == 0:
         state = replace(state, pending=None)
     return replace(state, n_dataset=last.n_dataset, n_sent=last.n_sent_total)

@@ -14,7 +14,7 @@ _TAKEN = {
     "exploration": ("halted",),
     "evaluation": (
         *("calibration", "audit", "n_explored", "n_over", "n_wrecked", "n_insane"),
-        *("n_selected", "n_audit"),
+        *("n_selected", "n_audit", "n_pilot"),
     ),
 }
 

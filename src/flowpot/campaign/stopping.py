@@ -108,7 +108,7 @@ def decide(last: IterationDoc, limits: Limits) -> Stop | None:
         cut = last.n_postponed or 0
         more = f", and {cut} frames were not labelled" if cut else ""
         return replace(stop, reason=f"{stop.reason}; {left}{more}")
-    if not (last.n_selected or last.n_audit):
+    if last.n_chosen == 0:
         return Stop(
             "nothing_left",
             "nothing_left: no explored frame is left to label, neither over threshold "

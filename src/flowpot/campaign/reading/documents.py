@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from jobflow import JobStore, OnMissing, OutputReference
+from jobflow import JobStore, OnMissing
 from jobflow.core.reference import find_and_resolve_references
 
 COLLECTORS = {
@@ -103,9 +103,13 @@ class CampaignDocuments:
         )
 
     def read(self, document: Mapping[str, Any], *path: str) -> Any:
-        """Read one field of a document's output, from the `data` store if need be."""
-        steps = tuple(("i", name) for name in path)
-        return self.resolve(OutputReference(document["uuid"], attributes=steps))
+        """Read a document's output, or one field, with what the `data` store has."""
+        place = ".".join(("output", *path))
+        job = {"uuid": document["uuid"], "index": document["index"]}
+        item: Any = self.store.query_one(job, properties=[place], load=True)
+        for name in ("output", *path):
+            item = (item or {}).get(name)
+        return self.resolve(item)
 
 
 def iteration_of(document: Mapping[str, Any]) -> int:
