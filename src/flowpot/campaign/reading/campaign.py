@@ -115,7 +115,9 @@ class Campaign:
     def iterations(self) -> pd.DataFrame:
         """Numbers of each iteration, one row each, nested names joined by dots."""
         rows = [turn.model_dump() for turn in self.turns]
-        return pd.json_normalize(rows or [{"iteration": 0}]).set_index("iteration")
+        if not rows:
+            return pd.DataFrame(index=pd.Index([], name="iteration"))
+        return pd.json_normalize(rows).set_index("iteration")
 
     @property
     def calibration(self) -> dict[str, Calibration]:

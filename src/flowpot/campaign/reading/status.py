@@ -159,11 +159,17 @@ def _count_jobs(
     documents: CampaignDocuments, stages: dict[tuple[int, str], StageStatus]
 ) -> None:
     """Count the jobs of the present iteration: those done, and those known of."""
-    finished = documents.find({"name": "record iteration"}, "metadata.iteration")
-    present = max(map(iteration_of, finished), default=0) + 1
+    records = documents.find(
+        {"name": "record iteration"}, "metadata.iteration", "completed_at"
+    )
+    present = max(map(iteration_of, records), default=0) + 1
+    decided = max((each["completed_at"] for each in records), default="")
     fields = ("metadata.stage", "metadata.iteration", "completed_at", "output.planned")
     jobs = documents.find({"metadata.iteration": present}, *fields)
-    known = Counter(_planned(documents.loop))
+    loop = documents.loop
+    known: Counter[str] = Counter()
+    if loop is not None and loop["completed_at"] >= decided:
+        known.update(_planned(loop))
     for job in jobs:
         stage = job["metadata"].get("stage")
         known.update(_planned(job))
