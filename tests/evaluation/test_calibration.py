@@ -91,11 +91,62 @@ def test_missing_labels_and_properties_are_left_out(rng):
     assert fits["forces"].n == 40
 
 
-def test_same_seed_same_interval(rng):
+def test_same_frames_same_calibration(rng):
     e = rng.uniform(0.1, 0.2, 50)
     d = e * rng.uniform(0.5, 1.5, 50)
-    assert fit(d, e, seed=3) == fit(d, e, seed=3)
-    assert fit(d, e, seed=3).slope_interval != fit(d, e, seed=4).slope_interval
+    assert fit(d, e) == fit(d, e)
+
+
+def test_half_of_the_errors_are_under_the_calibrated_error(rng):
+    e = rng.uniform(0.01, 0.3, 2000)
+    d = 0.4 * e + rng.normal(0, 0.01, 2000)
+    assert fit(d, e).coverage == pytest.approx(0.5, abs=0.03)
+
+
+def test_intervals_hold_the_rates_of_the_frames_that_were_drawn_from():
+    """Of 95 % intervals, about that share covers; counted over many draws."""
+    rng = np.random.default_rng(3)
+    everything = rng.uniform(0.01, 0.3, 5000)
+    spread = 0.4 * everything * rng.lognormal(0, 0.4, 5000)
+    covered = []
+    for _ in range(60):
+        drawn = rng.choice(5000, 60, replace=False)
+        found = fit(spread[drawn], everything[drawn])
+        bad, over = everything > 0.1, spread > found.threshold
+        low, high = found.tpr_interval
+        covered.append(low <= (bad & over).sum() / bad.sum() <= high)
+        low, high = found.ppv_interval
+        covered.append(low <= (bad & over).sum() / over.sum() <= high)
+    assert 0.87 <= np.mean(covered) <= 1.0
+
+
+def test_expected_rates_are_those_of_the_frames_judged(rng):
+    """Labels of other frames tell them, if errors follow disagreement alike."""
+    judged = rng.lognormal(np.log(0.03), 0.5, 5000)
+    judged_error = judged / 0.4 * rng.lognormal(0, 0.2, 5000)
+    d = rng.lognormal(np.log(0.06), 0.5, 60)
+    e = d / 0.4 * rng.lognormal(0, 0.2, 60)
+    found = calibrate(
+        {"forces": d}, {"forces": e}, {"forces": 0.1}, judged={"forces": judged}
+    )["forces"]
+    bad, over = judged_error > 0.1, judged > found.threshold
+    assert found.expected_tpr == pytest.approx(over[bad].mean(), abs=0.05)
+    assert found.expected_ppv == pytest.approx(bad[over].mean(), abs=0.05)
+    assert abs(found.ppv - bad[over].mean()) > 0.05  # counted where most are bad
+
+
+def test_lost_rank_correlation_is_not_trusted(rng):
+    e = rng.uniform(0.08, 0.12, 60)
+    assert "rank correlation is lost" in fit(rng.permutation(e), e).reason
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"rule": "lsq"}, "rule is 'lsq'"), ({"target": 1.5}, "target is 1.5")],
+)
+def test_bad_rules_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        fit(np.ones(5), np.ones(5), **options)
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,19 @@ from pydantic import BaseModel, Field
 from scipy.stats import rankdata
 
 from flowpot.evaluation.binomial import Interval, jeffreys
+from flowpot.evaluation.error_model import ErrorModel
 from flowpot.evaluation.prediction import PROPERTIES
-from flowpot.evaluation.rules import RULES, Pairs, least_squares_slope
+from flowpot.evaluation.rules import (
+    RULES,
+    SLOPE_RULES,
+    TARGETS,
+    Pairs,
+    least_squares_slope,
+)
 
 _N_BOOTSTRAP = 500
 _INTERVAL = (2.5, 97.5)
-_SLOPE_RULES = ("least-squares", "window", "log")
+_SEED = 0  # of the bootstrap: the same frames have the same interval
 
 
 class Calibration(BaseModel):
@@ -42,6 +49,12 @@ class Calibration(BaseModel):
         "None without such frames",
     )
     ppv_interval: Interval | None = Field(None, description="95 %, Jeffreys")
+    expected_tpr: float | None = Field(
+        None, description="of the frames judged, by the error model"
+    )
+    expected_ppv: float | None = Field(
+        None, description="of the frames judged, by the error model"
+    )
     coverage: float | None = Field(
         None,
         description="share of errors under disagreement / slope; nominal: 0.5",
@@ -103,10 +116,10 @@ def calibrate(
     tolerance: Mapping[str, float],
     *,
     rule: str = "least-squares",
-    target: float = 0.9,
+    target: float | None = None,
     weights: np.ndarray | None = None,
+    judged: Mapping[str, np.ndarray] | None = None,
     trust: Trust | None = None,
-    seed: int = 0,
 ) -> dict[str, Calibration]:
     """
     Fit disagreement against error for each property that has labels.
@@ -119,17 +132,19 @@ def calibrate(
     tolerance
         Error that is still acceptable, per property: eV/atom, eV/A, eV/A^3.
     rule
-        ``least-squares`` (the paper's), ``window``, ``log``, ``quantile`` or
-        ``bound``: see :mod:`flowpot.evaluation.rules`.
+        ``least-squares`` (the paper's), ``window``, ``log``, ``quantile``, ``bound``
+        or ``chance``: see :mod:`flowpot.evaluation.rules`.
     target
-        Of the rules that have one. ``quantile``: the true positive rate. ``bound``:
-        the share of good frames among the accepted.
+        Of the rules that have one; None: 0.9, 0.9, 0.4. ``quantile``: the true
+        positive rate; ``bound``: the share of good frames among the accepted;
+        ``chance``: the probability of being bad from which on a frame is flagged.
     weights
         (n,) inverse selection probabilities; None weighs all frames alike.
+    judged
+        Disagreements of the frames to be judged, per property: of these the expected
+        rates are given.
     trust
         What makes a fit trusted.
-    seed
-        Of the bootstrap.
 
     Returns
     -------
@@ -145,7 +160,7 @@ def calibrate(
     (0.5, 0.05, 1.0, True)
     """
     check_rule(rule, target)
-    rng = np.random.default_rng(seed)
+    goal = TARGETS.get(rule, 0.5) if target is None else target
     fits = {}
     for name in PROPERTIES:
         if name not in tolerance or name not in error:
@@ -155,12 +170,13 @@ def calibrate(
         usable = np.isfinite(d) & np.isfinite(e)
         if usable.sum() < 2:  # noqa: PLR2004 - one point has no spread
             continue
-        fit = _Fit(Pairs(d, e, w)[usable], tolerance[name], rule, target)
-        fits[name] = fit.calibration(trust or Trust(), rng)
+        pairs = Pairs(d, e, w)[usable]
+        fit = _Fit(pairs, tolerance[name], rule, goal).calibration(trust or Trust())
+        fits[name] = counted(fit, pairs, None if judged is None else judged[name])
     return fits
 
 
-def check_rule(rule: str, target: float) -> None:
+def check_rule(rule: str, target: float | None) -> None:
     """
     Refuse a rule that does not exist, and a share that is none.
 
@@ -171,21 +187,41 @@ def check_rule(rule: str, target: float) -> None:
     """
     if rule not in RULES:
         raise ValueError(f"rule is {rule!r}: use one of {', '.join(RULES)}")
-    if not 0 < target < 1:
+    if target is not None and not 0 < target < 1:
         raise ValueError(f"target is {target}: use a share between 0 and 1")
 
 
-def counted(fit: Calibration, pairs: Pairs) -> Calibration:
-    """Count what the threshold of a calibration finds among some frames."""
+def counted(
+    fit: Calibration, pairs: Pairs, judged: np.ndarray | None = None
+) -> Calibration:
+    """
+    Count what the threshold of a calibration finds among some frames.
+
+    Parameters
+    ----------
+    fit
+        The calibration.
+    pairs
+        The labelled frames.
+    judged
+        Disagreements of frames without labels, for the rates to expect of them.
+    """
     bad, over = pairs.error > fit.tolerance, pairs.disagreement > fit.threshold
     tpr, tpr_interval = _share(over, bad, pairs.weights)
     ppv, ppv_interval = _share(bad, over, pairs.weights)
+    expected: tuple[float | None, float | None] = (None, None)
+    model = ErrorModel.fit(pairs.disagreement, pairs.error)
+    if judged is not None and model is not None:
+        finite = judged[np.isfinite(judged)]
+        expected = model.rates(finite, fit.threshold, fit.tolerance)
     return fit.model_copy(
         update={
             "tpr": tpr,
             "tpr_interval": tpr_interval,
             "ppv": ppv,
             "ppv_interval": ppv_interval,
+            "expected_tpr": expected[0],
+            "expected_ppv": expected[1],
         }
     )
 
@@ -199,12 +235,13 @@ class _Fit:
     rule: str
     target: float
 
-    def calibration(self, trust: Trust, rng: np.random.Generator) -> Calibration:
+    def calibration(self, trust: Trust) -> Calibration:
         """Apply the rule and judge what came of it."""
         pairs, found = self.pairs, self.threshold(self.pairs)
         line = least_squares_slope(pairs)
         threshold = found if math.isfinite(found) else line * self.tolerance
         slope = threshold / self.tolerance if self.fits_slope else line
+        rng = np.random.default_rng(_SEED)
         draws = rng.integers(len(pairs), size=(_N_BOOTSTRAP, len(pairs)))
         slopes = [self.slope(pairs[draw]) for draw in draws]
         low, high = np.nanpercentile(slopes, _INTERVAL)
@@ -228,12 +265,11 @@ class _Fit:
         reason = _distrust(fit, trust, pairs)
         if not math.isfinite(found):
             reason = reason or self.failure
-        fit = fit.model_copy(update={"trusted": reason is None, "reason": reason})
-        return counted(fit, pairs)
+        return fit.model_copy(update={"trusted": reason is None, "reason": reason})
 
     @property
     def fits_slope(self) -> bool:
-        return self.rule in _SLOPE_RULES
+        return self.rule in SLOPE_RULES
 
     def threshold(self, pairs: Pairs) -> float:
         return RULES[self.rule](pairs, self.tolerance, self.target)

@@ -122,7 +122,8 @@ def chosen_frames(
     -----
     Audited frames are held out as a pilot's are: drawn from what is accepted, and
     learned, they would say no more of later committees. Where a pilot preceded, its
-    frames and the chosen ones are one sample of the accepted, and one of the flagged.
+    frames and the drawn ones are one sample of the accepted, and one of the flagged.
+    A frame that was not drawn, but chosen for what it is, has no probability: NaN.
     """
     pilot = np.flatnonzero(_is_pilot(judged.frames, labelled))
     index = np.concatenate([selection.selected, selection.audit])
@@ -140,7 +141,9 @@ def chosen_frames(
     if len(pilot):
         candidates = free & judged.finite
         candidates[pilot] = True
-        probability = _stratified(judged.accepted, everything, candidates)
+        by_chance = np.isfinite(np.append(probability, np.ones(len(pilot))))
+        shares = _stratified(judged.accepted, everything, by_chance, candidates)
+        probability = np.where(by_chance, shares, np.nan)
     rows = judged.rows(
         everything,
         selection=np.repeat(np.array([SELECTED, AUDIT, PILOT], dtype=object), counts),
@@ -158,11 +161,15 @@ def _is_pilot(frames: Dataset, labelled: Dataset) -> np.ndarray:
 
 
 def _stratified(
-    accepted: np.ndarray, drawn: np.ndarray, candidates: np.ndarray
+    accepted: np.ndarray,
+    chosen: np.ndarray,
+    by_chance: np.ndarray,
+    candidates: np.ndarray,
 ) -> np.ndarray:
-    """Share of the accepted, and of the flagged, that was drawn, for each drawn."""
-    probability = np.empty(len(drawn))
+    """Share of the accepted, and of the flagged, that was drawn, for each chosen."""
+    probability = np.empty(len(chosen))
     for stratum in (accepted, ~accepted):
-        rows = stratum[drawn]
-        probability[rows] = rows.sum() / max((stratum & candidates).sum(), 1)
+        rows = stratum[chosen]
+        n_drawn = (rows & by_chance).sum()
+        probability[rows] = n_drawn / max((stratum & candidates).sum(), 1)
     return probability

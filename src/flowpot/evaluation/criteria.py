@@ -19,8 +19,8 @@ class Criteria(MSONable):
     """
 
     tolerance: dict[str, float] = field(default_factory=default_tolerance)
-    rule: str = "least-squares"
-    target: float = 0.9
+    rule: str = "chance"
+    target: float | None = None
     evidence: str = REPRESENTATIVE
     min_frames: float = 30
     min_rank_correlation: float = 0.3

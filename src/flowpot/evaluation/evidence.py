@@ -95,8 +95,13 @@ class Witnesses:
     """
 
     unseen: Evidence | None
-    remembered: Evidence | None
-    augmented: Evidence | None
+    remembered: Evidence | None = None
+    augmented: Evidence | None = None
+
+    @property
+    def n_unseen(self) -> float:
+        """Effective number of the first kind."""
+        return 0.0 if self.unseen is None else self.unseen.effective_n
 
     def best(self, enough: float) -> Evidence:
         """
@@ -145,7 +150,7 @@ def gather(
     kinds = labelled.info.get("config_type", np.full(len(labelled), ""))
     explored = np.asarray(kinds) == EXPLORED
     split = labelled.info["split"]
-    unseen = np.isin(split, ("val", "test"))
+    unseen = np.isin(split, ("val", "test")) & weighable(labelled)
     learned = labelled[(split == "train") & explored]
     pairs = [match(chosen, learned) for chosen in predictions]
     pasts = [remembered(then, now) for then, now in pairs if len(now)]
@@ -200,7 +205,12 @@ def remembered(predictions: Dataset, labelled: Dataset) -> Evidence:
 
 
 def match(predictions: Dataset, labelled: Dataset) -> tuple[Dataset, Dataset]:
-    """Pair predictions with the labels that have arrived for them, by fingerprint."""
+    """
+    Pair predictions with the labels that have arrived for them, by fingerprint.
+
+    Frames whose chance of being chosen is not known are left out.
+    """
+    predictions = predictions[weighable(predictions)]
     position = {f: i for i, f in enumerate(labelled.fingerprints)}
     pairs = [
         (i, position[f])
@@ -211,6 +221,20 @@ def match(predictions: Dataset, labelled: Dataset) -> tuple[Dataset, Dataset]:
     return predictions[mine], labelled[theirs]
 
 
+def weighable(frames: Dataset) -> np.ndarray:
+    """
+    Mask of the frames that may stand for others.
+
+    Not those that were chosen for what they are rather than drawn, see
+    :attr:`flowpot.evaluation.SelectionRules.method`: with an unknown probability their
+    weight is unknown. Frames that no evaluation chose count once.
+    """
+    nothing = np.full(len(frames), None)
+    chosen = np.asarray(frames.info.get("selection", nothing)) == "selected"
+    probability = frames.info.get("selection_probability", nothing)
+    return ~(chosen & np.isnan(np.asarray(probability, dtype=float)))
+
+
 def _held_out(
     committee: Sequence[Potential], frames: Dataset, what: str
 ) -> Evidence | None:
@@ -218,10 +242,26 @@ def _held_out(
     if len(frames) == 0:
         return None
     prediction = evaluate_committee(committee, frames)
-    probability = frames.info.get("selection_probability", np.ones(len(frames)))
     return Evidence(
         disagreement=disagreement(prediction, frames),
         error=error(prediction, frames),
-        weights=1 / np.nan_to_num(np.asarray(probability, float), nan=1.0),
+        weights=_weights(frames),
         origin=f"{len(frames)} {what}",
     )
+
+
+def _weights(frames: Dataset) -> np.ndarray:
+    """
+    Give inverse selection probabilities, of mean 1 for each way of being chosen.
+
+    Pilots are a sample of everything, the others of what was flagged or accepted; and
+    iterations differ in how many frames they explore.
+    """
+    size = len(frames)
+    probability = frames.info.get("selection_probability", np.ones(size))
+    weights = 1 / np.nan_to_num(np.asarray(probability, float), nan=1.0)
+    kinds = np.asarray(frames.info.get("selection", np.full(size, "")))
+    for group in (kinds == "pilot", kinds != "pilot"):
+        if group.any():
+            weights[group] /= weights[group].mean()
+    return weights

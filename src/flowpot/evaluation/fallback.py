@@ -16,9 +16,9 @@ def calibrate_with_care(
     evidence: Evidence,
     criteria: Criteria,
     *,
+    judged: Mapping[str, np.ndarray],
     pooled: Evidence | None = None,
     previous: Fits | None = None,
-    seed: int = 0,
 ) -> dict[str, Calibration]:
     """
     Calibrate each property, and fall back where a fit cannot be trusted.
@@ -29,12 +29,12 @@ def calibrate_with_care(
         Frames that represent those to be judged.
     criteria
         Of the evaluation.
+    judged
+        (m,) disagreements of the frames to be judged, per property.
     pooled
         All frames that the committee has not learned, however little they represent.
     previous
         Calibrations of the iteration before.
-    seed
-        Of the bootstrap.
 
     Notes
     -----
@@ -47,14 +47,14 @@ def calibrate_with_care(
     disagreement does not rank its errors, or ``decide_by`` leaves it out. When none
     is left, all take part.
     """
-    fits = _fit(evidence, criteria, seed)
+    fits = _fit(evidence, criteria, judged)
     poor = [name for name, fit in fits.items() if not fit.trusted]
     if poor:
         old = {k: v for k, v in (previous or {}).items() if v.trusted}
-        wide = _fit(pooled, criteria, seed) if pooled is not None else {}
+        wide = _fit(pooled, criteria, judged) if pooled is not None else {}
         for name in poor:
             found = _fall_back(fits[name], old.get(name), wide.get(name))
-            fits[name] = counted(found, _pairs(evidence, name))
+            fits[name] = counted(found, _pairs(evidence, name), judged[name])
     names = _deciding(fits, criteria)
     return {
         name: fit.model_copy(update={"decides": name in names})
@@ -62,7 +62,9 @@ def calibrate_with_care(
     }
 
 
-def _fit(evidence: Evidence, criteria: Criteria, seed: int) -> dict[str, Calibration]:
+def _fit(
+    evidence: Evidence, criteria: Criteria, judged: Mapping[str, np.ndarray]
+) -> dict[str, Calibration]:
     fits = calibrate(
         evidence.disagreement,
         evidence.error,
@@ -70,8 +72,8 @@ def _fit(evidence: Evidence, criteria: Criteria, seed: int) -> dict[str, Calibra
         rule=criteria.rule,
         target=criteria.target,
         weights=evidence.weights,
+        judged=judged,
         trust=criteria.trust,
-        seed=seed,
     )
     origin = {"origin": evidence.origin}
     return {name: fit.model_copy(update=origin) for name, fit in fits.items()}

@@ -12,6 +12,7 @@ from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.choice import Judged, chosen_frames, draw_pilot, pilot_frames
 from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.disagreement import disagreement
+from flowpot.evaluation.diversity import describe
 from flowpot.evaluation.evidence import (
     ALL_LABELLED,
     Evidence,
@@ -24,7 +25,7 @@ from flowpot.evaluation.prediction import evaluate_committee, load_committee
 from flowpot.evaluation.sanity import far_apart
 from flowpot.evaluation.selection import Selection, over_threshold, select
 from flowpot.potentials import Potential
-from flowpot.randomness import derive_rng, derive_seed
+from flowpot.randomness import derive_rng
 
 
 @dataclass(frozen=True)
@@ -90,23 +91,30 @@ def judge(
     if len(explored) == 0:
         raise ValueError("no explored frame to judge: every MD run failed or was empty")
     members = load_committee(committee)
-    evidence, fits, wants_pilot = _calibrated(
-        members, labelled, predictions, criteria, previous, derive_seed(seed, "fit")
-    )
-    deciding = {name: fit for name, fit in fits.items() if fit.decides}
     prediction = evaluate_committee(members, explored)
     spread = disagreement(prediction, explored)
+    witnesses = _witnesses(members, labelled, predictions, criteria)
+    evidence = witnesses.best(criteria.min_frames)
+    fits = calibrate_with_care(
+        evidence,
+        criteria,
+        judged=spread,
+        pooled=witnesses.pooled(),
+        previous=previous,
+    )
+    deciding = {name: fit for name, fit in fits.items() if fit.decides}
     accepted = ~over_threshold(spread, deciding)
     judged = Judged(explored, prediction.mean, spread, accepted)
     sane = far_apart(explored, criteria.rules.min_distance)
     known = np.isin(explored.fingerprints, labelled.fingerprints)
-    free, left = sane & ~known, None
+    free, left = sane & ~known & _first_of_copies(explored), None
     if max_labels is not None:
         left = max(max_labels - len(labelled), 0)
     pilot = np.empty(0, dtype=int)
-    if wants_pilot:
+    if witnesses.n_unseen < criteria.min_frames:
         rng = derive_rng(seed, "pilot")
         pilot = draw_pilot(judged, free, criteria.pilot_labels, left, rng)
+    diverse = criteria.rules.method == "diverse" and not len(pilot)
     selection = select(
         spread,
         deciding,
@@ -114,6 +122,7 @@ def judge(
         rules=criteria.rules,
         candidates=free,
         budget=0 if len(pilot) else left,
+        descriptors=describe(members, explored, labelled) if diverse else None,
     )
     if len(pilot):
         chosen = now = pilot_frames(judged, pilot, free)
@@ -133,22 +142,20 @@ def judge(
     )
 
 
-def _calibrated(
+def _witnesses(
     members: Sequence[Potential],
     labelled: Dataset,
     predictions: Sequence[Dataset],
     criteria: Criteria,
-    previous: Mapping[str, Calibration] | None,
-    seed: int,
-) -> tuple[Evidence, dict[str, Calibration], bool]:
-    """Calibrate on what there is, and say whether a pilot has to come first."""
+) -> Witnesses:
+    """Find the frames to calibrate on, of the kind that was asked for."""
     if criteria.evidence == ALL_LABELLED:
-        evidence = all_labelled(members, labelled)
-        return evidence, calibrate_with_care(evidence, criteria, seed=seed), False
-    witnesses: Witnesses = gather(members, labelled, predictions)
-    evidence = witnesses.best(criteria.min_frames)
-    fits = calibrate_with_care(
-        evidence, criteria, pooled=witnesses.pooled(), previous=previous, seed=seed
-    )
-    n = witnesses.unseen.effective_n if witnesses.unseen is not None else 0.0
-    return evidence, fits, criteria.pilot_labels > 0 and n < criteria.min_frames
+        return Witnesses(all_labelled(members, labelled))
+    return gather(members, labelled, predictions)
+
+
+def _first_of_copies(frames: Dataset) -> np.ndarray:
+    """Mask that keeps one of the frames that are the same."""
+    mask = np.zeros(len(frames), dtype=bool)
+    mask[np.unique(frames.fingerprints, return_index=True)[1]] = True
+    return mask

@@ -33,11 +33,12 @@ class EvaluationMaker(Criteria, Maker):
         (eV/A^3). A property that is left out takes no part in the decision.
     rule
         That turns errors into a threshold on the disagreement: ``least-squares``,
-        ``window``, ``log``, ``quantile`` or ``bound``; see
+        ``window``, ``log``, ``quantile``, ``bound`` or ``chance``; see
         :mod:`flowpot.evaluation.rules`.
     target
-        Of the rules that have one. ``quantile``: the true positive rate; ``bound``:
-        the share of good frames among the accepted.
+        Of the rules that have one; None: 0.9, 0.9, 0.4. ``quantile``: the true
+        positive rate; ``bound``: the share of good frames among the accepted;
+        ``chance``: the probability of being bad from which on a frame is flagged.
     evidence
         What is calibrated on: ``representative`` frames, or ``all labelled`` as in
         AiiDA-TrainsPot, for comparison.

@@ -4,8 +4,9 @@ Rules that turn pairs of disagreement and error into a threshold.
 Three fit the slope of disagreement = slope * error, and the threshold is slope *
 tolerance: ``least-squares`` (the paper's), ``window``, ``log``. Two look for the
 threshold that keeps a promise: ``quantile`` about the bad frames, ``bound`` about the
-accepted ones. A frame is bad if its error is over tolerance, and accepted if its
-disagreement is not over the threshold.
+accepted ones. ``chance`` flags a frame that is bad with a given probability. A frame
+is bad if its error is over tolerance, and accepted if its disagreement is not over
+the threshold.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowpot.evaluation.binomial import clopper_pearson_upper
+from flowpot.evaluation.error_model import ErrorModel
 
 _WINDOW = 3.0
 MIN_BAD = 10
@@ -129,13 +131,29 @@ def bound(pairs: Pairs, tolerance: float, target: float) -> float:
     return float(pairs.disagreement[order][kept[-1]]) if len(kept) else np.nan
 
 
+def chance(pairs: Pairs, tolerance: float, target: float) -> float:
+    """
+    Find the disagreement at which a frame is bad with the probability ``target``.
+
+    By the power law with scatter of :class:`ErrorModel`. How frames were chosen does
+    not matter to it, as long as it was by their disagreement: it asks for the error
+    at a given disagreement, and all frames tell it, not only those near the threshold.
+    """
+    model = ErrorModel.fit(pairs.disagreement, pairs.error)
+    return np.nan if model is None else model.threshold(tolerance, target)
+
+
 RULES: dict[str, Rule] = {
     "least-squares": least_squares,
     "window": window,
     "log": log_median,
     "quantile": quantile,
     "bound": bound,
+    "chance": chance,
 }
+SLOPE_RULES = ("least-squares", "window", "log")
+TARGETS = {"quantile": 0.9, "bound": 0.9, "chance": 0.4}
+"""What the rules that have a target aim at, unless told otherwise."""
 
 
 def _weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
