@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from flowpot.evaluation import SelectionRules, audit, calibrate, select
+from flowpot.evaluation import (
+    Descriptors,
+    SelectionRules,
+    audit,
+    calibrate,
+    disagreement,
+    select,
+)
 
 
 @pytest.fixture
@@ -23,7 +30,7 @@ def test_over_threshold_in_any_property(calibration, rng):
     chosen = select(d, calibration, rng=rng, rules=SelectionRules(audit_min=0))
     assert chosen.selected.tolist() == [0, 1]
     assert chosen.n_over == 2
-    assert chosen.selected_probability == 1
+    assert chosen.selected_probability.tolist() == [1, 1]
 
 
 def test_wrecked_and_insane_frames_are_counted_not_chosen(calibration, rng):
@@ -43,7 +50,7 @@ def test_limits_and_probabilities(calibration, rng):
     rules = SelectionRules(max_selected=20)
     chosen = select(d, calibration, rng=rng, rules=rules)
     assert len(chosen.selected) == 20
-    assert chosen.selected_probability == pytest.approx(0.2)
+    assert chosen.selected_probability == pytest.approx(np.full(20, 0.2))
     assert len(chosen.audit) == 10
     assert chosen.audit_probability == pytest.approx(0.1)
     assert (chosen.selected < 100).all()
@@ -64,6 +71,71 @@ def test_finding_nothing_triggers_a_full_audit(calibration, rng):
     assert len(chosen.audit) == SelectionRules().audit_max
 
 
+@pytest.mark.parametrize("method", ["diverse", "top"])
+def test_only_drawn_frames_have_a_probability(calibration, rng, method):
+    ratio = np.linspace(0.2, 0.4, 100)
+    points = Descriptors(rng.normal(size=(100, 3)), rng.normal(size=(5, 3)))
+    rules = SelectionRules(max_selected=20, method=method)
+    chosen = select(
+        spread(ratio), calibration, rng=rng, rules=rules, descriptors=points
+    )
+    assert len(set(chosen.selected)) == 20
+    drawn = np.isfinite(chosen.selected_probability)
+    assert drawn.sum() == rules.audit_min
+    assert chosen.selected_probability[drawn] == pytest.approx(np.full(5, 0.05))
+    everything = select(
+        spread(ratio[:9]), calibration, rng=rng, rules=rules, descriptors=points
+    )
+    assert everything.selected_probability.tolist() == [1] * 9
+
+
+def test_top_takes_the_largest_excess_of_any_property(calibration, rng):
+    stress = np.zeros(60)
+    stress[7] = 1.5
+    d = spread(np.linspace(0.2, 0.4, 60), stress=stress)
+    rules = SelectionRules(max_selected=8, method="top", audit_fraction=0)
+    chosen = select(d, calibration, rng=rng, rules=rules)
+    assert chosen.selected.tolist() == [7, *range(53, 60)]
+
+
+def test_diverse_frames_avoid_each_other_and_what_is_labelled(calibration, rng):
+    """Four clusters, one of them labelled: one frame of each of the other three."""
+    centres = np.array([[0, 0], [9, 0], [0, 9], [9, 9]])
+    cluster = np.repeat(np.arange(4), [70, 10, 10, 10])
+    points = centres[cluster] + 0.1 * rng.normal(size=(100, 2))
+    rules = SelectionRules(max_selected=3, method="diverse", audit_fraction=0)
+    chosen = select(
+        spread(np.full(100, 0.2)),
+        calibration,
+        rng=rng,
+        rules=rules,
+        descriptors=Descriptors(points, points[:1]),
+    )
+    assert sorted(cluster[chosen.selected]) == [1, 2, 3]
+
+
+def test_diverse_without_descriptors_is_refused(calibration, rng):
+    rules = SelectionRules(max_selected=3, method="diverse", audit_fraction=0)
+    with pytest.raises(ValueError, match="there are no descriptors"):
+        select(spread([0.2] * 20), calibration, rng=rng, rules=rules)
+
+
+def test_the_selected_share_does_not_depend_on_size(
+    calibration, make_frames, make_prediction, rng
+):
+    """At the same error of every atom, cells of 8 and of 216 atoms are alike."""
+    sizes = [8] * 500 + [216] * 60
+    frames = make_frames(sizes, rng)
+    scale = np.where(rng.random(560) < 0.5, 0.2, 0.05)
+    found = disagreement(make_prediction(frames, scale, rng), frames)
+    forces = {"forces": calibration["forces"]}
+    rules = SelectionRules(audit_fraction=0, upper_factor=50)
+    chosen = select(found, forces, rng=rng, rules=rules).selected
+    small, large = (chosen < 500).sum() / 500, (chosen >= 500).sum() / 60
+    assert small == pytest.approx((scale[:500] == 0.2).mean(), abs=0.01)
+    assert large == pytest.approx((scale[500:] == 0.2).mean(), abs=0.01)
+
+
 def test_same_seed_same_frames(calibration):
     d = spread([0.2] * 100)
     rules = SelectionRules(max_selected=10)
@@ -76,7 +148,13 @@ def test_same_seed_same_frames(calibration):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"audit_fraction": 2}, {"audit_min": 60}, {"upper_factor": 1.0}]
+    "wrong",
+    [
+        {"audit_fraction": 2},
+        {"audit_min": 60},
+        {"upper_factor": 1.0},
+        {"method": "greedy"},
+    ],
 )
 def test_bad_rules_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

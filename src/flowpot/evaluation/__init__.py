@@ -5,6 +5,7 @@ from flowpot.evaluation.calculator import CommitteeCalculator
 from flowpot.evaluation.calibration import Calibration, Trust, calibrate
 from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.disagreement import disagreement, error, label_error
+from flowpot.evaluation.diversity import Descriptors, describe, farthest_points
 from flowpot.evaluation.document import EvaluationDoc
 from flowpot.evaluation.evidence import Evidence, Witnesses, gather
 from flowpot.evaluation.judgement import Judgement, judge
@@ -29,6 +30,7 @@ __all__ = [
     "CommitteeCalculator",
     "CommitteePrediction",
     "Criteria",
+    "Descriptors",
     "EvaluationDoc",
     "EvaluationMaker",
     "Evidence",
@@ -39,9 +41,11 @@ __all__ = [
     "Witnesses",
     "audit",
     "calibrate",
+    "describe",
     "disagreement",
     "error",
     "evaluate_committee",
+    "farthest_points",
     "gather",
     "judge",
     "label_error",

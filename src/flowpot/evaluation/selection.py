@@ -8,6 +8,9 @@ import numpy as np
 from monty.json import MSONable
 
 from flowpot.evaluation.calibration import Calibration
+from flowpot.evaluation.diversity import Descriptors, farthest_points
+
+METHODS = ("random", "diverse", "top")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,13 @@ class SelectionRules(MSONable):
     ----------
     max_selected
         Largest number of frames over threshold that an iteration labels.
+    method
+        How they are chosen, where there are more. ``random``: drawn, as in the paper.
+        ``diverse``: far from each other and from what is labelled, in the space of the
+        committee's descriptors; it gains most where ``max_selected`` is small.
+        ``top``: the largest predicted errors, for comparison. The last two draw a share
+        of the frames all the same, as large as ``audit_fraction`` says: the others'
+        chance of being chosen is not known, so that they calibrate nothing.
     audit_fraction, audit_min, audit_max
         Share of the accepted frames that is labelled as a check, and its bounds
         (a share of 0 switches the audit off).
@@ -33,6 +43,7 @@ class SelectionRules(MSONable):
     """
 
     max_selected: int = 1000
+    method: str = "random"
     audit_fraction: float = 0.1
     audit_min: int = 5
     audit_max: int = 50
@@ -40,6 +51,10 @@ class SelectionRules(MSONable):
     min_distance: float = 0.5
 
     def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(
+                f"method is {self.method!r}: use one of {', '.join(METHODS)}"
+            )
         if not 0 <= self.audit_fraction <= 1:
             raise ValueError(
                 f"audit_fraction is {self.audit_fraction}: use a share from 0 to 1"
@@ -65,15 +80,18 @@ class Selection:
     ----------
     selected, audit
         Indices of frames over threshold, and of accepted frames drawn as a check.
-    selected_probability, audit_probability
-        With which a frame of either kind was drawn.
+    selected_probability
+        With which each selected frame was drawn; NaN for one that was not drawn but
+        chosen for what it is.
+    audit_probability
+        With which each audited frame was drawn.
     n_over, n_wrecked, n_insane
         Frames over a threshold; over the upper bound; without finite predictions.
     """
 
     selected: np.ndarray
     audit: np.ndarray
-    selected_probability: float
+    selected_probability: np.ndarray
     audit_probability: float
     n_over: int
     n_wrecked: int
@@ -88,9 +106,10 @@ def select(
     rules: SelectionRules | None = None,
     candidates: np.ndarray | None = None,
     budget: int | None = None,
+    descriptors: Descriptors | None = None,
 ) -> Selection:
     """
-    Choose frames over threshold by random draw, and audit the accepted.
+    Choose frames over threshold, and audit the accepted.
 
     Parameters
     ----------
@@ -99,18 +118,20 @@ def select(
     calibration
         Of each property that takes part in the decision.
     rng
-        Random draws are the paper's way, and the one that leaves the labels fit
-        for the next calibration: their selection probability is known.
+        Of the draws.
     rules
-        Numbers of frames.
+        How frames are chosen, and how many.
     candidates
         (n,) mask of frames that may be chosen; None for all.
     budget
         Largest number of frames, audit included; None for no limit.
+    descriptors
+        What the method ``diverse`` needs.
     """
     rules = rules or SelectionRules()
     finite = np.isfinite(disagreement["energy"]) & np.isfinite(disagreement["forces"])
-    over = over_threshold(disagreement, calibration)
+    ratio = excess(disagreement, calibration)
+    over = ratio > 1
     # A fit that is not trusted cannot tell a wreck from a poor committee.
     trusted = {name: fit for name, fit in calibration.items() if fit.trusted}
     wrecked = finite & over_threshold(disagreement, trusted, rules.upper_factor)
@@ -121,10 +142,11 @@ def select(
     left = math.inf if budget is None else max(budget, 0)
     n_audit = min(_audit_size(len(accepted), len(pool), rules), left)
     n_selected = int(min(len(pool), rules.max_selected, left - n_audit))
+    selected, probability = _choose(pool, n_selected, ratio, rules, descriptors, rng)
     return Selection(
-        selected=np.sort(rng.choice(pool, n_selected, replace=False)),
+        selected=selected,
         audit=np.sort(rng.choice(accepted, int(n_audit), replace=False)),
-        selected_probability=n_selected / max(len(pool), 1),
+        selected_probability=probability,
         audit_probability=n_audit / max(len(accepted), 1),
         n_over=int((finite & over).sum()),
         n_wrecked=int(wrecked.sum()),
@@ -138,16 +160,63 @@ def over_threshold(
     factor: float = 1.0,
 ) -> np.ndarray:
     """Mask of the frames over ``factor`` times the threshold in any property."""
-    over = np.zeros(len(disagreement["energy"]), dtype=bool)
+    return excess(disagreement, calibration) > factor
+
+
+def excess(
+    disagreement: Mapping[str, np.ndarray], calibration: Mapping[str, Calibration]
+) -> np.ndarray:
+    """Largest disagreement of each frame, in units of its property's threshold."""
+    largest = np.zeros(len(disagreement["energy"]))
     for name, fit in calibration.items():
-        over |= np.nan_to_num(disagreement[name], nan=0.0) > factor * fit.threshold
-    return over
+        with np.errstate(divide="ignore", invalid="ignore"):  # a threshold may be 0
+            ratio = disagreement[name] / fit.threshold
+        np.fmax(largest, ratio, out=largest)  # a NaN is no excess
+    return largest
+
+
+def _choose(
+    pool: np.ndarray,
+    n: int,
+    ratio: np.ndarray,
+    rules: SelectionRules,
+    descriptors: Descriptors | None,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose n frames of a pool; give their indices and their chances."""
+    by_chance = n == len(pool) or rules.method == "random"
+    n_drawn = n if by_chance else min(_share(n, rules), n)
+    drawn = rng.choice(pool, n_drawn, replace=False)
+    rest, wanted = np.setdiff1d(pool, drawn), n - n_drawn
+    if wanted == 0:
+        picked = rest[:0]
+    elif rules.method == "top":
+        picked = rest[np.argsort(-ratio[rest], kind="stable")[:wanted]]
+    elif descriptors is None:
+        raise ValueError(
+            "method is 'diverse' but there are no descriptors: give descriptors of the "
+            "frames and of the labelled ones, or use the method 'random'"
+        )
+    else:
+        covered = np.concatenate([descriptors.labelled, descriptors.frames[drawn]])
+        picked = rest[farthest_points(descriptors.frames[rest], wanted, covered)]
+    index = np.concatenate([drawn, picked])
+    chance = np.full(len(index), np.nan)
+    chance[:n_drawn] = n_drawn / max(len(pool), 1)
+    order = np.argsort(index)
+    return index[order], chance[order]
 
 
 def _audit_size(n_accepted: int, n_over: int, rules: SelectionRules) -> int:
     if rules.audit_fraction == 0:
         return 0
-    wanted = math.ceil(rules.audit_fraction * n_accepted)
-    if n_over == 0:
-        wanted = rules.audit_max
-    return min(n_accepted, max(rules.audit_min, min(wanted, rules.audit_max)))
+    wanted = _share(n_accepted, rules) if n_over else rules.audit_max
+    return min(n_accepted, wanted)
+
+
+def _share(n: int, rules: SelectionRules) -> int:
+    """Frames to draw of n, for what is known of them all."""
+    if rules.audit_fraction == 0:
+        return 0
+    wanted = math.ceil(rules.audit_fraction * n)
+    return max(rules.audit_min, min(wanted, rules.audit_max))
