@@ -8,23 +8,28 @@ import typer
 
 from flowpot.cli import pseudos
 from flowpot.cli.demo import demo
+from flowpot.cli.doctor import doctor
+from flowpot.cli.reading import export, status
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Machine-learned interatomic potentials by active learning.",
 )
-app.command()(demo)
+for command in (doctor, demo, status, export):
+    app.command()(command)
 app.add_typer(pseudos.app, name="pseudos")
 
 
 @app.callback()
 def main(
+    context: typer.Context,
     *,
     verbose: Annotated[
         bool, typer.Option(help="Show what the packages underneath log and warn of.")
     ] = False,
 ) -> None:
     """Machine-learned interatomic potentials by active learning."""
+    context.obj = context.parent and context.parent.info_name  # "jf" as its plugin
     if not verbose:
         warnings.filterwarnings("ignore")
         logging.disable(logging.WARNING)

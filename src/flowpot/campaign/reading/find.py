@@ -34,10 +34,11 @@ def find_campaign(store: JobStore, name_or_uuid: str | None = None) -> str:
     for each in criteria:
         if found := _begun(store, each):
             return found[-1]["metadata"]["campaign_uuid"]
-    names = campaign_names(store)
+    wanted = "" if name_or_uuid is None else f" {name_or_uuid!r}"
     raise LookupError(
-        f"no campaign {name_or_uuid or ''!r} in the store; it has {names or 'none'}. A "
-        "campaign is there as soon as its first job has finished"
+        f"no campaign{wanted} in the store {store.docs_store.name}; it has "
+        f"{campaign_names(store) or 'none'}. A campaign is there as soon as its first "
+        "job has finished"
     )
 
 

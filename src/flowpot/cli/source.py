@@ -1,0 +1,90 @@
+"""Which store a command looks at."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        help="File with the specification of a JobStore, as jobflow reads it, or the "
+        "folder of an embedded store. Else jobflow's own: JOBFLOW_CONFIG_FILE.",
+    ),
+]
+ProjectOption = Annotated[
+    str | None,
+    typer.Option("--project", help="Of jobflow-remote: its JobStore and its queue."),
+]
+NameArgument = Annotated[
+    str | None, typer.Argument(help="Name or uuid of a campaign; else the latest.")
+]
+
+
+def open_store(
+    context: typer.Context, store: Path | None, project: str | None
+) -> tuple[Any, Any]:
+    """
+    Open what `--store` and `--project` name.
+
+    Under `jf flowpot` the project is the one that `jf` has selected.
+
+    Returns
+    -------
+    JobStore
+        Connected.
+    JobController or None
+        Of the project's queue, where there is one.
+
+    Raises
+    ------
+    ValueError
+        If both are given, or there is no such file or project.
+    """
+    from jobflow import SETTINGS  # noqa: PLC0415
+
+    if store is not None and project is not None:
+        raise ValueError("--store and --project are two places to look: give one")
+    if store is not None:
+        opened, queue = _read(store), None
+    elif project is not None or context.obj == "jf":
+        opened, queue = _of_project(project)
+    else:
+        opened, queue = SETTINGS.JOB_STORE, None
+    opened.connect()
+    return opened, queue
+
+
+def _read(path: Path) -> Any:
+    from jobflow import JobStore  # noqa: PLC0415
+
+    if path.is_dir():
+        from flowpot.campaign import embedded_store  # noqa: PLC0415
+
+        return embedded_store(path)
+    if not path.exists():
+        raise ValueError(
+            f"--store is {str(path)!r}, which does not exist: give a JobStore's file "
+            "or the folder of an embedded store"
+        )
+    try:
+        return JobStore.from_file(str(path))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"--store is {str(path)!r}, which specifies no JobStore ({error!r}): it "
+            "needs `docs_store` and `additional_stores` with `data`"
+        ) from error
+
+
+def _of_project(name: str | None) -> tuple[Any, Any]:
+    """Open the JobStore and the queue of a project of jobflow-remote."""
+    from jobflow_remote.config import ConfigError, ConfigManager  # noqa: PLC0415
+
+    try:
+        project = ConfigManager().get_project(name)
+    except ConfigError as error:
+        raise ValueError(
+            f"--project is {name!r}: {error}; see `jf project list`"
+        ) from (error)
+    return project.get_jobstore(), project.get_job_controller()
