@@ -14,7 +14,7 @@ from matscipy.calculators.manybody.explicit_forms.tersoff_brenner import (
 
 from flowpot.dataset import Dataset
 from flowpot.training import MACETrainingMaker, MetatrainTrainingMaker
-from flowpot.training.members import train_members
+from flowpot.training.members import Place, train_members
 from flowpot.training.sets import TrainingSets
 
 from .conftest import distorted, isolated_atom, label, make_silicon
@@ -53,7 +53,7 @@ def plenty():
 
 def train(training, sets, folder):
     folder.mkdir()
-    (found,) = train_members(training, sets, [1], [None], folder)
+    (found,) = train_members(training, sets, [1], [None], Place(folder))
     assert found.failure is None
     return found
 

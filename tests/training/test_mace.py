@@ -3,6 +3,7 @@ import pytest
 import yaml
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
 
 from flowpot.dataset import Dataset
 from flowpot.potentials.geometry import volume_ratio
@@ -13,6 +14,7 @@ from flowpot.training.mace_options import (
     default_hyperparameters,
     small_hyperparameters,
 )
+from flowpot.training.members import Place, train_members
 from flowpot.training.periodic import periodic_dataset
 from flowpot.training.sets import TrainingSets, is_isolated_atom
 
@@ -112,3 +114,96 @@ def test_replay_needs_data_and_two_elements(member, silicon_set, tmp_path):
     training.hyperparameters = {"pt_train_file": "old.xyz"}
     with pytest.raises(ValueError, match="knows Si alone"):
         options_written(training, silicon_set, tmp_path)
+
+
+def test_several_gpus_and_cuequivariance(silicon_set, tmp_path, monkeypatch):
+    """What is started where there are GPUs; the options are MACE's own."""
+    training = MACETraining(
+        {"distributed": True, "launcher": "torchrun", "enable_cueq": True},
+        device="cpu",
+        launcher="torchrun --standalone --nproc_per_node=4",
+    )
+    program = training.prepare(TrainingSets.load(silicon_set), Run(tmp_path, seed=3))
+    assert program.command[:3] == ["torchrun", "--standalone", "--nproc_per_node=4"]
+    assert program.command[3].endswith("/mace_run_train")
+    assert program.command[4:] == ["--config", "options.yaml"]
+    options = yaml.safe_load((tmp_path / "options.yaml").read_text())
+    assert options["distributed"] is True
+    assert options["launcher"] == "torchrun"
+    assert options["enable_cueq"] is True
+    with pytest.raises(ValueError, match="pip install cuequivariance-torch"):
+        training.check()
+    monkeypatch.setattr("flowpot.training.mace.find_spec", lambda name: name)
+    training.check()
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "launcher"), [({"distributed": True}, ""), ({}, "srun")]
+)
+def test_a_launcher_without_distributed_training(hyperparameters, launcher):
+    with pytest.raises(ValueError, match=r"set both to train\s+on several GPUs"):
+        MACETraining(hyperparameters, launcher=launcher).check()
+
+
+def test_large_data_are_preprocessed(silicon_set, tmp_path, monkeypatch):
+    sets = TrainingSets.load(silicon_set)
+    training = MACETraining({"r_max": 5.0}, device="cpu")
+    assert training.prepare(sets, Run(tmp_path, seed=3)).before == []
+    monkeypatch.setattr("flowpot.training.mace._FRAMES_IN_MEMORY", 10)
+    command = training.prepare(sets, Run(tmp_path, seed=3)).before
+    assert command[0].endswith("/mace_prepare_data")
+    given = dict(zip(command[2::2], command[3::2], strict=True))
+    assert given["--r_max"] == "5.0"
+    assert given["--E0s"] == "{14: -100.0}"
+    assert given["--seed"] == "3"
+    training.preprocess = False
+    assert training.prepare(sets, Run(tmp_path, seed=3)).before == []
+
+
+@pytest.mark.slow
+def test_a_training_from_hdf5(silicon_set, tmp_path):
+    """Preprocessed or not, and whether a frame has stress or not, it learns alike."""
+    silicon_set = Dataset.concatenate([silicon_set, Dataset.from_atoms([molecule()])])
+    sets = TrainingSets.load(silicon_set)
+    options = {**small_hyperparameters(), "hidden_irreps": "4x0e", "max_num_epochs": 6}
+    found = []
+    for preprocess in (True, False):
+        training = MACETraining(options, device="cpu", preprocess=preprocess)
+        folder = tmp_path / str(preprocess)
+        folder.mkdir()
+        found += train_members(training, sets, [1], [None], Place(folder))
+    assert (tmp_path / "True/member-0/processed/statistics.json").exists()
+    assert [each.failure for each in found] == [None, None]
+    assert found[0].e0s == {"Si": -100.0}
+    for name in ("energy", "forces", "stress"):
+        a, b = (each.metrics["test"][name] for each in found)
+        assert a == pytest.approx(b, rel=0.3)
+
+
+def molecule():
+    atoms = Atoms("Si2", [[0, 0, 0], [0, 0, 2.3]], cell=[12, 12, 12])
+    results = {"energy": -202.0, "forces": [[0, 0, -0.1], [0, 0, 0.1]]}
+    atoms.calc = SinglePointCalculator(atoms, **results)
+    atoms.info = {"split": "train", "config_type": "cluster"}
+    return atoms
+
+
+@pytest.mark.parametrize("method", ["naive", "replay"])
+def test_a_foundation_model_by_its_name(method, silicon_set, tmp_path):
+    """MACE downloads it, and for replay its data; here there is no network."""
+    training = MACETraining(
+        {"E0s": "foundation"} if method == "naive" else {},
+        foundation_model="medium-mpa-0",
+        fine_tuning=method,
+        device="cpu",
+    )
+    training.check()
+    options = options_written(training, silicon_set, tmp_path)
+    assert options["foundation_model"] == "medium-mpa-0"
+    assert options["multiheads_finetuning"] is (method == "replay")
+    assert options["E0s"] == ("foundation" if method == "naive" else "{14: -100.0}")
+
+
+def test_a_foundation_model_that_is_not_there():
+    with pytest.raises(ValueError, match=r"(?s)'medium-mp' .did you mean 'medium"):
+        MACETraining(foundation_model="medium-mp").check()

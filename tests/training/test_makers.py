@@ -14,7 +14,7 @@ from flowpot.training import (
 )
 from flowpot.training.backend import TrainingError
 from flowpot.training.committee import committee_document
-from flowpot.training.members import train_members
+from flowpot.training.members import Place, train_members
 from flowpot.training.sets import SETS, TrainingSets
 
 from .conftest import ATOM
@@ -143,7 +143,7 @@ def test_same_seed_same_model(silicon_set, tmp_path):
     sets = TrainingSets.load(silicon_set)
     training.check()  # imports MACE, once in a process
     begun = time.process_time()
-    found = train_members(training, sets, [7, 7, 8], [None] * 3, tmp_path)
+    found = train_members(training, sets, [7, 7, 8], [None] * 3, Place(tmp_path))
     own_time = time.process_time() - begun  # without the programs that it started
     energies = [
         load_potential(each, "cpu").evaluate(sets.test).energy for each in found
@@ -165,7 +165,7 @@ def test_a_wrong_option_stops_the_job_before_training(silicon_set, jobstore, cle
 def test_a_failed_training_shows_the_end_of_its_log(silicon_set, clean_dir):
     maker = MACETrainingMaker.small(hidden_irreps="no irreps")
     with pytest.raises(TrainingError, match=r"(?s)ended with status 1.*Error"):
-        maker._train(silicon_set, [None], [0])
+        maker._train(silicon_set, None, [0], [0])
 
 
 def test_a_committee_goes_on_with_the_members_it_has(member, silicon_set):

@@ -1,3 +1,7 @@
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
 import ase.io
 import numpy as np
 import pytest
@@ -16,7 +20,7 @@ from flowpot.training import (
     MetatrainTrainingMaker,
 )
 from flowpot.training.backend import Run
-from flowpot.training.members import train_members
+from flowpot.training.members import Place, train_members
 from flowpot.training.metatrain import MetatrainTraining
 from flowpot.training.sets import TrainingSets
 
@@ -103,6 +107,55 @@ def test_a_missing_foundation_model(silicon_set, tmp_path):
         prepare(training, silicon_set, tmp_path)
 
 
+def test_a_foundation_model_by_its_address(silicon_set, tmp_path):
+    """Metatrain itself reads files alone."""
+    (tmp_path / "model.ckpt").write_bytes(b"weights")
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("localhost", 0), handler) as server:
+        Thread(target=server.serve_forever).start()
+        address = f"http://localhost:{server.server_port}/model.ckpt"
+        training = MetatrainTraining(foundation_model=address, device="cpu")
+        folder = tmp_path / "run"
+        folder.mkdir()
+        options = prepare(training, silicon_set, folder)
+        server.shutdown()
+    finetune = options["architecture"]["training"]["finetune"]
+    assert finetune["read_from"] == "start.ckpt"
+    assert finetune["method"] == "full"
+    assert (folder / "start.ckpt").read_bytes() == b"weights"
+
+
+def test_lora_and_heads_are_asked_for(silicon_set, tmp_path):
+    (tmp_path / "old.ckpt").write_bytes(b"weights")
+    for method, key in (("lora", "rank"), ("heads", "head_modules")):
+        training = MetatrainTraining(
+            foundation_model=str(tmp_path / "old.ckpt"),
+            fine_tuning=method,
+            device="cpu",
+        )
+        options = prepare(training, silicon_set, tmp_path)
+        finetune = options["architecture"]["training"]["finetune"]
+        assert finetune["method"] == method
+        assert key in finetune["config"]
+
+
+def test_soap_bpnn_cannot_be_fine_tuned(member):
+    training = MetatrainTraining(
+        architecture="soap_bpnn", foundation_model=member.checkpoint
+    )
+    with pytest.raises(ValueError, match="'soap_bpnn', which metatrain trains from"):
+        training.check()
+
+
+def test_every_epoch_is_logged_and_a_twentieth_at_most_is_lost(silicon_set, tmp_path):
+    training = MetatrainTraining({"training": {"num_epochs": 200}}, device="cpu")
+    options = prepare(training, silicon_set, tmp_path)["architecture"]["training"]
+    assert (options["log_interval"], options["checkpoint_interval"]) == (1, 10)
+    training.hyperparameters["training"]["checkpoint_interval"] = 50
+    options = prepare(training, silicon_set, tmp_path)["architecture"]["training"]
+    assert options["checkpoint_interval"] == 50
+
+
 @pytest.fixture(scope="module")
 def mixed(with_molecule, tmp_path_factory):
     """A committee of two kinds, trained through jobflow; and its folder."""
@@ -147,6 +200,6 @@ def test_soap_bpnn(silicon_set, tmp_path):
     pytest.importorskip("spex", reason="pip install 'metatrain[soap-bpnn]'")
     sets = TrainingSets.load(silicon_set)
     training = small("soap_bpnn").training()
-    (found,) = train_members(training, sets, [1], [None], tmp_path)
+    (found,) = train_members(training, sets, [1], [None], Place(tmp_path))
     assert found.failure is None
     assert found.metrics["test"]["forces"] < np.sqrt(np.mean(sets.test.forces**2))

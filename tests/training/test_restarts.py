@@ -1,21 +1,31 @@
-"""Trainings that are killed, that diverge, and that start from others."""
+"""Trainings that are killed, run out of time, diverge, and start from others."""
 
+import multiprocessing
+import os
+import re
+import signal
 import sys
+import time
 from dataclasses import dataclass, replace
+from zipfile import is_zipfile
 
+import numpy as np
 import pytest
+from jobflow import run_locally
 
-from flowpot.training import MACETrainingMaker
+from flowpot.training import CommitteeTrainingMaker, MACETrainingMaker
+from flowpot.training.cache import TrainingCache
 from flowpot.training.mace import MACETraining
-from flowpot.training.members import train_members
+from flowpot.training.members import Place, train_members
 from flowpot.training.sets import TrainingSets
 
-from .conftest import ATOM
+from .test_metatrain import small as small_metatrain
 
 KILL = """
-import os, pathlib, signal, subprocess, sys, time
+import os, pathlib, signal, subprocess, sys, time, zipfile
 process = subprocess.Popen(sys.argv[1:])
-while not any(pathlib.Path("checkpoints").glob("*epoch-2*.pt")):
+folder = pathlib.Path("checkpoints")
+while not any(map(zipfile.is_zipfile, folder.glob("*epoch-2*.pt"))):  # whole
     time.sleep(0.02)
 process.kill()
 os.kill(os.getpid(), signal.SIGKILL)
@@ -41,7 +51,7 @@ def options(**given):
 def test_a_killed_training_goes_on_from_its_checkpoint(silicon_set, tmp_path):
     training = KilledOnce(options(max_num_epochs=8), device="cpu")
     sets = TrainingSets.load(silicon_set)
-    (found,) = train_members(training, sets, [3], [None], tmp_path)
+    (found,) = train_members(training, sets, [3], [None], Place(tmp_path))
     first, second = found.attempts
     assert "status -9" in first.failure
     assert second.failure is None
@@ -51,25 +61,141 @@ def test_a_killed_training_goes_on_from_its_checkpoint(silicon_set, tmp_path):
     assert "Loading checkpoint" in log.split("Started training")[1]
 
 
+def in_another_process(training, sets, place):
+    process = multiprocessing.get_context("spawn").Process(
+        target=train_members, args=(training, sets, [3], [None], place)
+    )
+    process.start()
+    return process
+
+
+def killed_after(epoch, training, sets, place):
+    """Kill the worker of a training when it has a checkpoint of that epoch."""
+    process = in_another_process(training, sets, place)
+    pattern = f"*/*/run/{training.checkpoint_files}"
+    reached = -1
+    while reached < epoch and process.is_alive():
+        found = place.folder.parent.glob(f"cache/{pattern}")
+        whole = [path.stem for path in found if is_zipfile(path)]
+        reached = max((int(re.findall(r"\d+", stem)[-1]) for stem in whole), default=-1)
+        time.sleep(0.02)
+    assert process.is_alive()
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+
+@pytest.mark.parametrize(
+    ("backend", "resumed"),
+    [
+        ("mace", "Loading checkpoint"),
+        pytest.param("pet", "Restarting training from", marks=pytest.mark.slow),
+    ],
+)
+def test_a_killed_worker(backend, resumed, silicon_set, tmp_path):
+    """Its job runs again in another folder, and goes on from the checkpoint."""
+    n_epochs = 25
+    if backend == "mace":
+        training = MACETraining(options(max_num_epochs=n_epochs), device="cpu")
+    else:
+        training = small_metatrain("pet", n_epochs).training()
+    sets = TrainingSets.load(silicon_set)
+    places = [Place(tmp_path / job, cache=str(tmp_path / "cache")) for job in "ab"]
+    for place in places:
+        place.folder.mkdir()
+    killed_after(2, training, sets, places[0])
+    assert not (places[0].folder / "member-0" / "ended").exists()
+    (found,) = train_members(training, sets, [3], [None], places[1])
+    assert [attempt.failure for attempt in found.attempts] == [None]
+    assert found.loss_curve["epoch"] == list(range(n_epochs))
+    assert np.isfinite(found.loss_curve["val"]).all()
+    log = (places[1].folder / "member-0" / "train.log").read_text()
+    assert resumed in log
+    assert not list((tmp_path / "cache").glob("*/*"))
+
+
+def test_a_training_that_another_process_runs_is_left_alone(tmp_path):
+    runs = [tmp_path / name for name in ("a", "b", "c")]
+    for run in runs:
+        run.mkdir()
+        (run / "input").write_text("the same")
+    first, second = TrainingCache(tmp_path / "cache"), TrainingCache(tmp_path / "cache")
+    with first:
+        assert not first.adopt(runs[0])
+        (runs[0] / "checkpoint").write_text("epoch 3")
+        assert not second.adopt(runs[1])
+        assert not runs[1].is_symlink()
+    with second:
+        assert second.adopt(runs[2])
+        assert (runs[2] / "checkpoint").read_text() == "epoch 3"
+        second.release(runs[2])
+    assert not runs[2].is_symlink()
+    assert (runs[2] / "checkpoint").read_text() == "epoch 3"
+    assert list((tmp_path / "cache").glob("*/*")) == []
+
+
+def test_a_finished_training_is_not_done_again(silicon_set, tmp_path):
+    """The worker was killed between the end of the training and that of the job."""
+    training = MACETraining(options(max_num_epochs=2), device="cpu")
+    sets = TrainingSets.load(silicon_set)
+    places = [Place(tmp_path / job, cache=str(tmp_path / "cache")) for job in "ab"]
+    for place in places:
+        place.folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingCache, "runs", [])  # it releases none
+        (first,) = train_members(training, sets, [3], [None], places[0])
+    begun = time.perf_counter()
+    (found,) = train_members(training, sets, [3], [None], places[1])
+    assert time.perf_counter() - begun < 5
+    assert found.model.sha256 == first.model.sha256
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("members_per_job", [1, 2])
+def test_a_job_out_of_time_goes_on_in_another(
+    members_per_job, silicon_set, jobstore, tmp_path
+):
+    """Small models start for 10 s and train an epoch in 0.2 s."""
+    trainer = MACETrainingMaker(
+        hyperparameters=options(max_num_epochs=150),
+        cache=str(tmp_path / "cache"),
+        walltime=25.0,
+        device="cpu",
+    )
+    flow = CommitteeTrainingMaker(
+        trainer=trainer, size=2, members_per_job=members_per_job
+    ).make(silicon_set, seed=5)
+    done = run_locally(
+        flow,
+        store=jobstore,
+        root_dir=tmp_path,
+        create_folders=True,
+        ensure_success=True,
+    )
+    assert max(max(done[job.uuid]) for job in flow.jobs) > 1
+    names = {each["name"] for each in jobstore.query(properties=["name"])}
+    assert names == {"mace train", "collect committee"}
+    members = flow.output.members.resolve(jobstore)
+    assert len(members) == 2
+    for member in members:
+        assert member.loss_curve["epoch"] == list(range(150))
+
+
+def test_walltime_needs_a_cache(silicon_set, tmp_path):
+    place = Place(tmp_path, walltime=10.0)
+    with pytest.raises(ValueError, match=r"walltime is 10.0 and cache None"):
+        train_members(
+            MACETraining(), TrainingSets.load(silicon_set), [1], [None], place
+        )
+
+
 @pytest.mark.slow
 def test_a_diverging_training_is_tried_again_and_recorded(silicon_set, tmp_path):
     training = MACETraining(options(max_num_epochs=3, lr=1e4), device="cpu")
     sets = TrainingSets.load(silicon_set)
-    (found,) = train_members(training, sets, [3], [None], tmp_path)
+    (found,) = train_members(training, sets, [3], [None], Place(tmp_path))
     assert found.model is None
     assert "diverged" in found.failure
     assert [a.learning_rate_scale for a in found.attempts] == pytest.approx(
         [1, 0.3, 0.09]
     )
     assert len({attempt.seed for attempt in found.attempts}) == 3
-
-
-def test_warm_start_goes_on_from_the_last_weights(silicon_set, member, tmp_path):
-    training = MACETraining(options(max_num_epochs=1, lr=1e-4), device="cpu")
-    sets = TrainingSets.load(silicon_set)
-    starts = [member.model, None]
-    warm, fresh = train_members(training, sets, [1, 2], starts, tmp_path)
-    before = member.metrics["test"]["forces"]
-    assert warm.metrics["test"]["forces"] == pytest.approx(before, rel=0.2)
-    assert fresh.metrics["test"]["forces"] > 2 * before
-    assert warm.e0s == {"Si": ATOM}

@@ -1,5 +1,7 @@
 """What flowpot asks of a package that trains potentials."""
 
+import re
+import zipfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,10 @@ class DivergedError(TrainingError):
     """A training diverged: another seed and a smaller learning rate may help."""
 
 
+class OutOfTimeError(RuntimeError):
+    """The time of a job was up before its trainings were: they go on in another."""
+
+
 @dataclass(frozen=True)
 class Run:
     """
@@ -38,7 +44,8 @@ class Run:
     start
         Model or checkpoint to start from; None: fresh ones, or the foundation model's.
     resume
-        Whether to go on from the checkpoint that a killed run left in the folder.
+        Whether to go on from the checkpoint that a run that was ended left in the
+        folder.
     """
 
     folder: Path
@@ -98,6 +105,8 @@ class Training(ABC):
     packages: ClassVar[tuple[str, ...]]
     starts_from: ClassVar[str] = "model"
     """What of a PotentialDoc another training starts from: model or checkpoint."""
+    checkpoint_files: ClassVar[str]
+    """Where in a run's folder its program leaves checkpoints: a glob pattern."""
 
     @abstractmethod
     def check(self) -> None:
@@ -117,3 +126,18 @@ class Training(ABC):
         TrainingError
             Where there is no model.
         """
+
+    def checkpoints(self, run: Run) -> list[Path]:
+        """Find the checkpoints of a run, by age; remove what was cut off in writing."""
+        found = []
+        for path in run.folder.glob(self.checkpoint_files):
+            if zipfile.is_zipfile(path):  # torch.save writes one
+                found.append(path)
+            else:
+                path.unlink()
+        return sorted(found, key=lambda path: path.stat().st_mtime)
+
+    def epoch(self, run: Run) -> int:
+        """Give the epoch that a run's checkpoints have come to; -1: there is none."""
+        numbers = [re.findall(r"\d+", path.stem) for path in self.checkpoints(run)]
+        return max((int(each[-1]) for each in numbers if each), default=-1)

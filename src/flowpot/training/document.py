@@ -97,6 +97,10 @@ class CommitteeDoc(StageDoc):
         default_factory=dict, description="RMSE of the committee's mean prediction"
     )
     mae: Metrics = Field(default_factory=dict)
+    ranks: list[int] = Field(
+        default_factory=list,
+        description="which of the committee's members each is: those missing failed",
+    )
     member_metrics: list[Metrics] = Field(
         default_factory=list, description="RMSE of each member"
     )

@@ -1,17 +1,22 @@
 """Training with MACE's own program, ``mace_run_train``."""
 
-import json
-from collections import defaultdict
+import shlex
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import yaml
 
 from flowpot.dataset import Artifact
 from flowpot.training.backend import Run, Trained, Training, TrainingError
-from flowpot.training.mace_options import check_options, default_hyperparameters
+from flowpot.training.mace_hdf5 import preprocessed, preprocessing
+from flowpot.training.mace_loss import read_loss_curve
+from flowpot.training.mace_options import (
+    check_foundation,
+    check_options,
+    default_hyperparameters,
+)
 from flowpot.training.periodic import periodic_dataset
 from flowpot.training.program import Program, find_program
 from flowpot.training.sets import TrainingSets
@@ -25,6 +30,8 @@ _OPTIONS_FILE = "options.yaml"
 _FILES = ("pt_train_file", "pt_valid_file", "statistics_file")
 _LARGEST_NAMED_CUTOFF = 7.0
 """Vacuum (A) for models that MACE downloads by name: theirs are at most 6 A."""
+_FRAMES_IN_MEMORY = 20_000
+"""MACE keeps the graph of each: some 100 kB for 32 atoms."""
 
 
 @dataclass
@@ -42,12 +49,22 @@ class MACETraining(Training):
         ``naive``: go on from the foundation model on the new data. ``replay``: with a
         head of its own for the new data, while the foundation's own data
         (``pt_train_file`` among the hyperparameters) keep what it knows.
+    preprocess
+        Whether MACE reads the frames from HDF5 as it needs them, instead of keeping
+        them and their graphs in memory. None: where there are more than 20,000.
+    launcher
+        What starts one process per GPU, as ``torchrun --standalone
+        --nproc_per_node=4`` or ``srun``; with the hyperparameters ``distributed`` and
+        MACE's ``launcher`` (``torchrun``, ``slurm``, ``mpi``). Empty: one process.
     """
 
     fine_tuning: str = "naive"
+    preprocess: bool | None = None
+    launcher: str = ""
 
     backend = "mace"
     packages = ("mace-torch", "torch")
+    checkpoint_files = "checkpoints/*.pt"
 
     @property
     def options(self) -> dict[str, Any]:
@@ -62,12 +79,26 @@ class MACETraining(Training):
                 f"fine_tuning is {self.fine_tuning!r}: choose from {FINE_TUNING}"
             )
         check_options(self.hyperparameters)
+        if isinstance(self.foundation_model, str):
+            check_foundation(self.foundation_model)
+        if bool(self.launcher) != bool(self.hyperparameters.get("distributed")):
+            raise ValueError(
+                f"launcher is {self.launcher!r} and hyperparameters has 'distributed': "
+                f"{bool(self.hyperparameters.get('distributed'))}: set both to train "
+                "on several GPUs, or neither"
+            )
+        accelerated = any(map(self.hyperparameters.get, ("enable_cueq", "only_cueq")))
+        if accelerated and find_spec("cuequivariance_torch") is None:
+            raise ValueError(
+                "hyperparameters has 'enable_cueq', and cuequivariance is not "
+                "installed: `pip install cuequivariance-torch`, or leave it out"
+            )
 
     def prepare(self, sets: TrainingSets, run: Run) -> Program:
         """Write the frames and the options."""
         options, device = self.options, _resolve(self.device)
         start = self._start(run)
-        cutoff = _cutoff_of(start) if start else float(options["r_max"])
+        cutoff = _cutoff_of(run.folder / start) if start else float(options["r_max"])
         for name, frames in (("train", sets.train), ("val", sets.val)):
             periodic_dataset(frames, cutoff).write(run.folder / f"{name}.xyz")
         options |= {
@@ -87,13 +118,17 @@ class MACETraining(Training):
         if start:
             replay = self.fine_tuning == "replay" and run.start is None
             if replay:
-                _check_replay(start, options)
+                _check_replay(run.folder / start, options)
             options |= {"foundation_model": start, "multiheads_finetuning": replay}
+        before: list[str] = []
+        if self._preprocesses(sets):
+            before = preprocessing(options, cutoff)
+            options |= preprocessed()
         text = yaml.safe_dump(options, sort_keys=True)
         (run.folder / _OPTIONS_FILE).write_text(text)
         program = find_program("mace_run_train", "mace")
-        command = [program, "--config", _OPTIONS_FILE]
-        return Program(command, run.folder, _visible(device))
+        command = [*shlex.split(self.launcher), program, "--config", _OPTIONS_FILE]
+        return Program(command, run.folder, _visible(device), before)
 
     def read(self, run: Run) -> Trained:
         """Find the model, of the second stage where there was one."""
@@ -101,9 +136,7 @@ class MACETraining(Training):
         model = next((path for path in models if path.exists()), None)
         if model is None:
             raise TrainingError("mace_run_train left no model")
-        checkpoints = sorted(
-            (run.folder / "checkpoints").glob("*.pt"), key=lambda p: p.stat().st_mtime
-        )
+        checkpoints = self.checkpoints(run)
         return Trained(
             model=model,
             checkpoint=checkpoints[-1] if checkpoints else None,
@@ -111,41 +144,19 @@ class MACETraining(Training):
             hyperparameters=yaml.safe_load((run.folder / _OPTIONS_FILE).read_text()),
         )
 
+    def _preprocesses(self, sets: TrainingSets) -> bool:
+        if self.preprocess is not None:
+            return self.preprocess
+        return len(sets.train) > _FRAMES_IN_MEMORY
+
     def _start(self, run: Run) -> str | None:
-        """Give the file or the name of the model to start from."""
+        """Give the model to start from: a name, a path, or a file in the folder."""
         source = run.start or self.foundation_model
         if isinstance(source, Artifact):
-            return str(source.to_file(run.folder / "start.model").resolve())
+            return source.to_file(run.folder / "start.model").name
         if source and Path(source).exists():
             return str(Path(source).resolve())
         return source
-
-
-def read_loss_curve(folder: Path) -> dict[str, list[float]]:
-    """
-    Read the loss of each epoch from MACE's results.
-
-    Returns
-    -------
-    dict
-        ``epoch``; ``train``, the mean over the epoch's batches; ``val``, after it.
-    """
-    train, val = defaultdict(list), {}
-    for path in sorted(folder.glob("*_train.txt")):
-        for line in path.read_text().splitlines():
-            entry = json.loads(line)
-            if entry.get("epoch") is None:
-                continue
-            if entry["mode"] == "opt":
-                train[entry["epoch"]].append(entry["loss"])
-            elif entry.get("head") != "pt_head":
-                val[entry["epoch"]] = entry["loss"]
-    epochs = sorted(train)
-    return {
-        "epoch": epochs,
-        "train": [float(np.mean(train[epoch])) for epoch in epochs],
-        "val": [float(val.get(epoch, np.nan)) for epoch in epochs],
-    }
 
 
 def _atomic_energies(given: Any, sets: TrainingSets) -> str:
@@ -191,13 +202,13 @@ def _visible(device: str) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": index} if kind == "cuda" and index else {}
 
 
-def _cutoff_of(model: str) -> float:
+def _cutoff_of(model: Path) -> float:
     """Give the cutoff of a model file; more than MACE's named models have else."""
     found = _potential(model)
     return found.cutoff if found else _LARGEST_NAMED_CUTOFF
 
 
-def _check_replay(model: str, options: dict[str, Any]) -> None:
+def _check_replay(model: Path, options: dict[str, Any]) -> None:
     """Refuse what MACE (0.3.16) silently turns into naive fine-tuning, or breaks on."""
     found = _potential(model)
     if not found:
@@ -215,7 +226,7 @@ def _check_replay(model: str, options: dict[str, Any]) -> None:
         )
 
 
-def _potential(model: str) -> "MACEPotential | None":
+def _potential(model: Path) -> "MACEPotential | None":
     from flowpot.potentials.mace import MACEPotential  # noqa: PLC0415, torch
 
-    return MACEPotential.from_file(model, "cpu") if Path(model).exists() else None
+    return MACEPotential.from_file(model, "cpu") if model.exists() else None

@@ -3,6 +3,7 @@
 import difflib
 import io
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 _FIXED = {
@@ -24,6 +25,10 @@ _FIXED = {
         "a training runs in a folder of its own",
     ),
 }
+
+
+_OTHER_FOUNDATIONS = ("small_off", "medium_off", "large_off", "mace_omol")
+"""What mace_run_train knows besides its Materials Project models."""
 
 
 def default_hyperparameters() -> dict[str, Any]:
@@ -80,6 +85,30 @@ def small_hyperparameters() -> dict[str, Any]:
         "default_dtype": "float32",
         "swa": False,
     }
+
+
+def check_foundation(name: str) -> None:
+    """
+    Refuse a foundation model that is neither a file nor a name that MACE downloads.
+
+    Raises
+    ------
+    ValueError
+        With the nearest name.
+    """
+    with redirect_stdout(io.StringIO()):  # importing mace prints a line
+        from mace.calculators.foundations_models import (  # noqa: PLC0415
+            mace_mp_names,
+        )
+
+    known = {*filter(None, mace_mp_names), *_OTHER_FOUNDATIONS}
+    if name not in known and not Path(name).is_file():
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(
+            f"foundation_model is {name!r}{hint}: give a file that the worker sees, or "
+            f"one of {', '.join(sorted(known))}"
+        )
 
 
 def check_options(hyperparameters: dict[str, Any]) -> None:

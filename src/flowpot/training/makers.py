@@ -7,20 +7,22 @@ from math import ceil
 from pathlib import Path
 from typing import Any, Self
 
-from jobflow import Flow, Job, Maker, Response
+from jobflow import CURRENT_JOB, Flow, Job, Maker, OutputReference, Response
 
-from flowpot.dataset import Artifact
+from flowpot.dataset import Artifact, Dataset
 from flowpot.failures import recorded
 from flowpot.jobs import Pointer, Spare, deciding_job, stage_job
 from flowpot.randomness import derive_seed
-from flowpot.training.backend import Training, TrainingError
+from flowpot.training.backend import OutOfTimeError, Training, TrainingError
+from flowpot.training.cache import TrainingCache
 from flowpot.training.committee import committee_document
 from flowpot.training.document import CommitteeDoc, MembersDoc, PotentialDoc
 from flowpot.training.mace import MACETraining
 from flowpot.training.mace_options import small_hyperparameters
-from flowpot.training.members import train_members
+from flowpot.training.members import Place, train_members
 from flowpot.training.metatrain import MetatrainTraining
 from flowpot.training.sets import TrainingSets
+from flowpot.training.warm_start import predecessor, start_of
 
 
 @dataclass
@@ -44,6 +46,15 @@ class TrainingMaker(Maker, ABC):
         Whether to start from the weights of `previous` instead of fresh ones.
     device
         ``auto``, ``cpu``, ``cuda``...: see `flowpot.potentials.load_potential`.
+    cache
+        Folder, seen by all workers that may run the job, where trainings are kept
+        until they have ended: a job that runs in the place of one that was killed
+        goes on with them. None: nowhere.
+    walltime
+        Seconds after which trainings are stopped, to go on from their checkpoints in a
+        job that takes this one's place; needs `cache`. None: no limit.
+    bagging
+        Whether the training set is drawn from itself, with replacement, by the seed.
     raise_on_failure
         Whether a failed training fails its job. A committee's do not: the failure is
         in the document, and the campaign goes on with the other members.
@@ -55,6 +66,9 @@ class TrainingMaker(Maker, ABC):
     fine_tuning: str = ""
     warm_start: bool = False
     device: str = "auto"
+    cache: str | None = None
+    walltime: float | None = None
+    bagging: bool = False
     raise_on_failure: bool = True
 
     @abstractmethod
@@ -71,7 +85,9 @@ class TrainingMaker(Maker, ABC):
         self.training().check()
 
     @stage_job(PotentialDoc)
-    def make(self, dataset: Any, previous: Any = None, seed: int = 0) -> PotentialDoc:
+    def make(
+        self, dataset: Any, previous: Any = None, seed: int = 0, rank: int = 0
+    ) -> PotentialDoc | Response:
         """
         Train one potential.
 
@@ -80,45 +96,82 @@ class TrainingMaker(Maker, ABC):
         dataset
             Whatever `Dataset.load` takes; its info column ``split`` gives the sets.
         previous
-            The PotentialDoc of the last iteration; read where `warm_start` is set.
+            The PotentialDoc or the CommitteeDoc of the last iteration; read where
+            `warm_start` is set.
         seed
             Seed of the initial weights and of the order of the frames.
+        rank
+            Of the member of a CommitteeDoc whose weights to start from; fresh ones
+            where the committee has lost it.
         """
-        return self._train(dataset, [previous], [seed])[0]
+        try:
+            return self._train(dataset, previous, [seed], [rank])[0]
+        except OutOfTimeError as error:
+            backend = self.training().backend
+            pending = PotentialDoc(backend=backend, seed=seed, failure=str(error))
+            inputs = self._kept(dataset, previous, [rank])
+            return _again(self.make(*inputs, seed, rank), pending)
 
     @stage_job(MembersDoc)
     def make_members(
-        self, dataset: Any, previous: Sequence[Any], seeds: Sequence[int]
-    ) -> MembersDoc:
+        self, dataset: Any, previous: Any, seeds: Sequence[int], ranks: Sequence[int]
+    ) -> MembersDoc | Response:
         """
         Train several potentials side by side in one job, one process each.
 
         Parameters
         ----------
-        dataset
+        dataset, previous
             As in `make`.
-        previous, seeds
+        seeds, ranks
             As in `make`, one each per potential.
         """
-        members = self._train(dataset, previous, seeds)
+        try:
+            members = self._train(dataset, previous, seeds, ranks)
+        except OutOfTimeError:
+            inputs = self._kept(dataset, previous, ranks)
+            again = self.make_members(*inputs, seeds, ranks)
+            return _again(again, MembersDoc(members=[]))
         return MembersDoc(
             members=members, seconds=sum(each.seconds for each in members)
         )
 
     def _train(
-        self, dataset: Any, previous: Sequence[Any], seeds: Sequence[int]
+        self, dataset: Any, previous: Any, seeds: Sequence[int], ranks: Sequence[int]
     ) -> list[PotentialDoc]:
-        training = self.training()
-        starts = [
-            _artifact_of(each, training.starts_from) if self.warm_start else None
-            for each in previous
-        ]
-        sets = TrainingSets.load(dataset)
-        found = train_members(training, sets, seeds, starts, Path.cwd())
+        found = train_members(
+            self.training(),
+            TrainingSets.load(dataset),
+            seeds,
+            self._starts(previous, ranks),
+            Place(Path.cwd(), self.cache, self.walltime),
+            bagging=self.bagging,
+        )
         failed = next((each.failure for each in found if each.failure), None)
         if failed and self.raise_on_failure:
             raise TrainingError(failed)
         return found
+
+    def _starts(self, previous: Any, ranks: Sequence[int]) -> list[Artifact | None]:
+        """Give what each potential starts from; None: fresh weights."""
+        if not self.warm_start:
+            return [None] * len(ranks)
+        training = self.training()
+        return [start_of(predecessor(previous, rank), training) for rank in ranks]
+
+    def _kept(
+        self, dataset: Any, previous: Any, ranks: Sequence[int]
+    ) -> tuple[Artifact, dict[str, Any]]:
+        """Keep a job's inputs where the job that goes on finds them."""
+        training = self.training()
+        with TrainingCache(self.cache or "") as cache:
+            frames = cache.keep("dataset.h5", Dataset.load(dataset).to_bytes())
+            members: list[dict[str, Any]] = []
+            for start in self._starts(previous, ranks):
+                kept = start and cache.keep(start.name, start.read_bytes())
+                found = {"backend": training.backend, training.starts_from: kept}
+                members.append(found)
+        return frames, {"members": members, "ranks": list(ranks)}
 
     def _options(self) -> dict[str, Any]:
         """Give the fields that a Training has too."""
@@ -138,6 +191,8 @@ class MACETrainingMaker(TrainingMaker):
         `flowpot.training.mace_options.default_hyperparameters`.
     fine_tuning
         ``naive`` or ``replay``: see `flowpot.training.mace.MACETraining`.
+    preprocess, launcher
+        HDF5 for large data, and several GPUs: see there too.
 
     Examples
     --------
@@ -148,6 +203,8 @@ class MACETrainingMaker(TrainingMaker):
 
     name: str = "mace train"
     fine_tuning: str = "naive"
+    preprocess: bool | None = None
+    launcher: str = ""
 
     @classmethod
     def small(cls, **hyperparameters: Any) -> Self:
@@ -163,7 +220,9 @@ class MACETrainingMaker(TrainingMaker):
 
     def training(self) -> MACETraining:
         """Give MACE with this Maker's options."""
-        return MACETraining(**self._options())
+        return MACETraining(
+            **self._options(), preprocess=self.preprocess, launcher=self.launcher
+        )
 
 
 @dataclass
@@ -217,6 +276,10 @@ class CommitteeTrainingMaker(Maker):
         How many a job trains side by side, sharing its cores. Small models use no
         more than one core: a machine that runs one job at a time trains as many as
         it has cores. Several trainers: 1.
+    bagging
+        Whether each member is trained on a bootstrap sample of the training set: the
+        members then differ by more than their weights. Validation and test sets and
+        isolated atoms are the same for all.
 
     Examples
     --------
@@ -232,6 +295,7 @@ class CommitteeTrainingMaker(Maker):
     size: int = 4
     min_size: int = 2
     members_per_job: int = 1
+    bagging: bool = False
 
     def make(self, dataset: Any, previous: Any = None, seed: int = 0) -> Flow:
         """
@@ -252,14 +316,18 @@ class CommitteeTrainingMaker(Maker):
         seeds = [derive_seed(seed, "member", i) for i in range(self.size)]
         jobs, members = [], []
         for first in range(0, self.size, self.members_per_job):
-            trainer = replace(trainers[first % len(trainers)], raise_on_failure=False)
-            ranks = range(first, min(first + self.members_per_job, self.size))
-            old = [_member(previous, i) if trainer.warm_start else None for i in ranks]
+            trainer = trainers[first % len(trainers)]
+            trainer = replace(
+                trainer, raise_on_failure=False, bagging=self.bagging or trainer.bagging
+            )
+            ranks = list(range(first, min(first + self.members_per_job, self.size)))
+            old = _predecessors(previous, ranks) if trainer.warm_start else None
             if self.members_per_job == 1:
-                job = trainer.make(dataset, old[0], seeds[first])
+                job = trainer.make(dataset, old, seeds[first], first)
                 members.append(job.output)
             else:
-                job = trainer.make_members(dataset, old, [seeds[i] for i in ranks])
+                chosen = [seeds[i] for i in ranks]
+                job = trainer.make_members(dataset, old, chosen, ranks)
                 members += [job.output.members[i] for i in range(len(ranks))]
             jobs.append(job)
         collect = collect_committee(
@@ -304,7 +372,7 @@ def _collect_committee(
         return spare.send(sorted({i // per_job for i in lost}), CommitteeDoc)
     found, kept = committee_document(members, dataset, min_size)
     references = [addresses[i].reference for i in kept]
-    return {**found, "members": references}
+    return {**found, "members": references, "ranks": kept}
 
 
 def collect_committee(*args: Any) -> Job:
@@ -314,19 +382,15 @@ def collect_committee(*args: Any) -> Job:
     return job
 
 
-def _member(previous: Any, rank: int) -> Any:
-    """Give a member of a committee, or of a reference to one."""
-    if previous is None:
-        return None
-    members = previous["members"] if isinstance(previous, dict) else previous.members
-    if isinstance(members, list):  # it may have lost members to failed trainings
-        rank %= len(members)
-    return members[rank]
+def _predecessors(previous: Any, ranks: Sequence[int]) -> Any:
+    """Give the part of a committee that members need; a reference is small."""
+    if previous is None or isinstance(previous, OutputReference):
+        return previous
+    members = [predecessor(previous, rank) for rank in ranks]
+    return {"members": members, "ranks": list(ranks)}
 
 
-def _artifact_of(document: Any, name: str) -> Artifact | None:
-    """Give an artifact of a PotentialDoc, which may be a dict."""
-    if document is None:
-        return None
-    found = document[name] if isinstance(document, dict) else getattr(document, name)
-    return Artifact.model_validate(found) if isinstance(found, dict) else found
+def _again(job: Job, pending: PotentialDoc | MembersDoc) -> Response:
+    """Let a job take the place of the running one, which leaves a document for now."""
+    job.name = CURRENT_JOB.job.name
+    return Response(output=pending, replace=job)

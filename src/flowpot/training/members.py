@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,13 @@ from flowpot.training import metrics
 from flowpot.training.backend import (
     DivergedError,
     KilledError,
+    OutOfTimeError,
     Run,
     Trained,
     Training,
     TrainingError,
 )
+from flowpot.training.cache import TrainingCache
 from flowpot.training.document import Attempt, PotentialDoc
 from flowpot.training.program import Program, run_programs
 from flowpot.training.sets import SETS, TrainingSets
@@ -28,6 +31,37 @@ _RETRIES = 2
 _LEARNING_RATE_FACTOR = 0.3
 _EXPLODED = 3.0
 """Force error on the validation set, in units of the forces themselves."""
+_ENDED = "ended"
+"""Name of the file that says that a program has done what it was to do."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """
+    Where and how long trainings run.
+
+    Parameters
+    ----------
+    folder
+        The job's own: each potential gets a folder in it.
+    cache
+        See `flowpot.training.cache.TrainingCache`. None: trainings that are killed
+        with their job are lost.
+    walltime
+        Seconds after which trainings are stopped, to go on in another job. None: never.
+    """
+
+    folder: Path
+    cache: str | None = None
+    walltime: float | None = None
+
+    def check(self) -> None:
+        """Refuse a walltime after which trainings could not go on."""
+        if self.walltime is not None and self.cache is None:
+            raise ValueError(
+                f"walltime is {self.walltime} and cache None: set cache to a folder "
+                "that all workers of the trainings see, where they are kept meanwhile"
+            )
 
 
 @dataclass
@@ -35,8 +69,11 @@ class _Member:
     """A potential in training: its last run, how the ones before ended, its model."""
 
     run: Run
-    attempts: list[Attempt]
+    sets: TrainingSets
+    attempts: list[Attempt] = field(default_factory=list)
     ended: bool = False
+    killed: bool = False
+    epoch: int = -1
     document: PotentialDoc | None = None
 
 
@@ -45,7 +82,9 @@ def train_members(
     sets: TrainingSets,
     seeds: Sequence[int],
     starts: Sequence[Artifact | None],
-    folder: Path,
+    place: Place,
+    *,
+    bagging: bool = False,
 ) -> list[PotentialDoc]:
     """
     Train potentials on the same sets, side by side.
@@ -61,28 +100,98 @@ def train_members(
         The frames.
     seeds, starts
         Of each potential: its seed, and the model whose weights it starts from.
-    folder
-        Where each potential gets a folder.
+    place
+        Where and how long.
+    bagging
+        Whether each potential has a training set of its own, drawn by its seed: see
+        `TrainingSets.resampled`. It is judged on the sets as they are.
 
     Returns
     -------
     list of PotentialDoc
         One per seed; `failure` says why one has no model, and `seconds` is its share
         of the time.
+
+    Raises
+    ------
+    OutOfTimeError
+        Where the walltime is up: called again with the same arguments, in any folder,
+        this goes on.
     """
-    begun = time.perf_counter()
+    begun, now = time.perf_counter(), time.monotonic()
+    place.check()
     training.check()
+    deadline = None if place.walltime is None else now + place.walltime
     members = [
-        _Member(Run(_new_folder(folder / f"member-{i}"), seed, start=start), [])
+        _Member(
+            Run(_new_folder(place.folder / f"member-{i}"), seed, start=start),
+            sets.resampled(seed) if bagging else sets,
+        )
         for i, (seed, start) in enumerate(zip(seeds, starts, strict=True))
     ]
-    while waiting := [member for member in members if not member.ended]:
-        programs = [training.prepare(sets, member.run) for member in waiting]
-        statuses = run_programs(programs)
-        for member, program, status in zip(waiting, programs, statuses, strict=True):
-            _judge(training, sets, member, program, status)
+    with ExitStack() as stack:
+        cache = None
+        if place.cache is not None:
+            cache = stack.enter_context(TrainingCache(place.cache))
+        while waiting := [member for member in members if not member.ended]:
+            programs = [_prepare(training, each, cache) for each in waiting]
+            statuses = _run(programs, deadline)
+            if deadline is not None and time.monotonic() > deadline and any(statuses):
+                _check_progress(training, waiting, place)
+                raise OutOfTimeError(f"the walltime of {place.walltime} s is up")
+            for each, program, status in zip(waiting, programs, statuses, strict=True):
+                _judge(training, sets, each, program, status)
+        if cache:
+            _release(cache, members)
     share = (time.perf_counter() - begun) / len(members)
     return [_finish(training, member, share) for member in members]
+
+
+def _prepare(
+    training: Training, member: _Member, cache: TrainingCache | None
+) -> Program:
+    """Write the input of a member's run, or find what an earlier job left of it."""
+    program = training.prepare(member.sets, member.run)
+    if cache and not member.run.resume and cache.adopt(member.run.folder):
+        member.run = replace(member.run, resume=True)
+        program = training.prepare(member.sets, member.run)
+    member.epoch = training.epoch(member.run)
+    return program
+
+
+def _run(programs: Sequence[Program], deadline: float | None) -> list[int]:
+    """Run those that have not ended in an earlier job, and mark those that end now."""
+    marks = [program.folder / _ENDED for program in programs]
+    left = [
+        program
+        for program, mark in zip(programs, marks, strict=True)
+        if not mark.exists()
+    ]
+    found = dict(zip(map(id, left), run_programs(left, deadline), strict=True))
+    statuses = [found.get(id(program), 0) for program in programs]
+    for mark, status in zip(marks, statuses, strict=True):
+        if status == 0:
+            mark.touch()
+    return statuses
+
+
+def _check_progress(
+    training: Training, members: Sequence[_Member], place: Place
+) -> None:
+    """Refuse to go on for ever: one training at least has to come further each time."""
+    if all(training.epoch(each.run) <= each.epoch for each in members):
+        raise TrainingError(
+            f"walltime is {place.walltime}: too short for the training to reach its "
+            "next checkpoint; set a longer one"
+        )
+
+
+def _release(cache: TrainingCache, members: Sequence[_Member]) -> None:
+    """Take what has ended out of the cache; a killed training may yet go on."""
+    killed = {each.run.folder for each in members if each.killed}
+    for run in cache.runs:
+        if run not in killed:
+            cache.release(run)
 
 
 def _judge(
@@ -94,12 +203,13 @@ def _judge(
 ) -> None:
     """Take the model that a run left, or decide on the next run."""
     run, failure = member.run, None
-    member.ended = True
+    member.ended, member.killed = True, False
     try:
         member.document = _document(training, sets, run, program, status)
     except TrainingError as error:
         failure = str(error)
         again = _next_run(run, error, len(member.attempts) + 1)
+        member.killed = isinstance(error, KilledError)
         if again and len(member.attempts) < _RETRIES:
             member.run, member.ended = again, False
     member.attempts.append(
@@ -138,7 +248,7 @@ def _document(
     if status != 0:
         kind = KilledError if status < 0 else TrainingError
         raise kind(
-            f"{Path(program.command[0]).name} ended with status {status} in "
+            f"{training.backend}'s training ended with status {status} in "
             f"{run.folder}; its log ends:\n{program.log_tail}"
         )
     trained = training.read(run)

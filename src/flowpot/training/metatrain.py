@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import urlretrieve
 
 import ase.io
 import numpy as np
@@ -17,6 +18,7 @@ from flowpot.training.program import Program, find_program
 from flowpot.training.sets import TrainingSets
 
 FINE_TUNING = ("full", "heads", "lora")
+_ADDRESSES = ("https://", "http://localhost")
 _OPTIONS_FILE = "options.yaml"
 _HEADS = {
     "head_modules": ["node_heads", "edge_heads"],
@@ -41,9 +43,11 @@ class MetatrainTraining(Training):
     hyperparameters
         ``model`` and ``training`` with the architecture's own keys; the rest is the
         architecture's default, except that the energies of isolated atoms are the
-        ``atomic_baseline``. Besides, ``base_precision`` (32 or 64).
+        ``atomic_baseline``, every epoch is logged, and a checkpoint is written 20
+        times. Besides, ``base_precision`` (32 or 64).
     foundation_model
-        A checkpoint (``.ckpt``): a file or an Artifact.
+        A checkpoint (``.ckpt``): a file, an Artifact, or the address of one to
+        download, such as ``https://huggingface.co/lab-cosmo/upet/resolve/main/...``.
     fine_tuning
         ``full``; ``heads``: the prediction heads alone; ``lora``: low-rank updates.
     architecture
@@ -56,6 +60,7 @@ class MetatrainTraining(Training):
     backend = "metatomic"
     packages = ("metatrain", "metatomic-torch", "torch")
     starts_from = "checkpoint"
+    checkpoint_files = "outputs/*/*/*.ckpt"
 
     def check(self) -> None:
         """Refuse what the architecture does not have, by metatrain's own schema."""
@@ -71,6 +76,8 @@ class MetatrainTraining(Training):
                 f"{', '.join(known)}"
             )
         _check_architecture(self.architecture, self.hyperparameters)
+        if self.foundation_model:
+            self._check_fine_tuning()
 
     def prepare(self, sets: TrainingSets, run: Run) -> Program:
         """Write the frames and the options."""
@@ -114,6 +121,7 @@ class MetatrainTraining(Training):
         """Give the trainer's options."""
         options = dict(self.hyperparameters.get("training", {}))
         default = _defaults(self.architecture)["training"]
+        options = {**_intervals({**default, **options}), **options}
         size = options.get("batch_size", default["batch_size"])
         options["batch_size"] = min(int(size), len(sets.train))
         if "atomic_baseline" not in options:
@@ -122,6 +130,7 @@ class MetatrainTraining(Training):
             rate = options.get("learning_rate", default["learning_rate"])
             options["learning_rate"] = rate * run.learning_rate_scale
         if start := self._start(run):
+            self._check_fine_tuning()
             method = "full" if run.start else self.fine_tuning
             config = {"heads": _HEADS, "lora": _LORA}.get(method, {})
             options["finetune"] = {
@@ -131,15 +140,26 @@ class MetatrainTraining(Training):
             }
         return options
 
+    def _check_fine_tuning(self) -> None:
+        if "finetune" not in _defaults(self.architecture)["training"]:
+            raise ValueError(
+                f"architecture is {self.architecture!r}, which metatrain trains from "
+                "scratch alone: leave out foundation_model and warm_start, or choose "
+                "another, such as 'pet'"
+            )
+
     def _start(self, run: Run) -> str | None:
         """Give the checkpoint to start from."""
         source = run.start or self.foundation_model
         if isinstance(source, Artifact):
-            return str(source.to_file(run.folder / "start.ckpt").resolve())
+            return source.to_file(run.folder / "start.ckpt").name
+        if source and source.startswith(_ADDRESSES):
+            urlretrieve(source, run.folder / "start.ckpt")  # noqa: S310, it is https
+            return "start.ckpt"
         if source and not Path(source).is_file():
             raise FileNotFoundError(
                 f"foundation_model is {source!r}, and there is no such file: give a "
-                "metatrain checkpoint (.ckpt)"
+                "metatrain checkpoint (.ckpt), or the address (https://...) of one"
             )
         return str(Path(source).resolve()) if source else None
 
@@ -157,8 +177,9 @@ def read_loss_curve(folder: Path) -> dict[str, list[float]]:
     for path in sorted(folder.rglob("train.csv")):
         with path.open() as file:
             for row in csv.DictReader(file):
-                if (row["Epoch"] or "").strip():  # the second line has the units
-                    losses = row["training loss"], row["validation loss"]
+                losses = row["training loss"], row["validation loss"]
+                # The second line has the units; a kill may cut the last one off.
+                if (row["Epoch"] or "").strip() and losses[1]:
                     rows[int(row["Epoch"])] = float(losses[0]), float(losses[1])
     epochs = sorted(rows)
     return {
@@ -166,6 +187,15 @@ def read_loss_curve(folder: Path) -> dict[str, list[float]]:
         "train": [rows[epoch][0] for epoch in epochs],
         "val": [rows[epoch][1] for epoch in epochs],
     }
+
+
+def _intervals(training: Mapping[str, Any]) -> dict[str, int]:
+    """Log every epoch, and lose at most a twentieth of a training that is killed."""
+    wanted = {
+        "log_interval": 1,
+        "checkpoint_interval": max(1, int(training["num_epochs"]) // 20),
+    }
+    return {name: wanted[name] for name in wanted if name in training}
 
 
 def _data(name: str, *, stress: bool) -> dict[str, Any]:

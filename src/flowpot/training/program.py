@@ -2,11 +2,14 @@
 
 import ctypes
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,11 +32,22 @@ class Program:
         Where it runs, and writes ``train.log``.
     environment
         Variables to set besides those of this process.
+    before
+        Argument list of a program that must succeed first. Empty: none.
     """
 
     command: list[str]
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    before: list[str] = field(default_factory=list)
+
+    @property
+    def arguments(self) -> list[str]:
+        """What starts it."""
+        if not self.before:
+            return self.command
+        line = f"{shlex.join(self.before)} && exec {shlex.join(self.command)}"
+        return ["sh", "-c", line]
 
     @property
     def log_tail(self) -> str:
@@ -62,13 +76,29 @@ def find_program(name: str, package: str) -> str:
     return found
 
 
-def run_programs(programs: Sequence[Program]) -> list[int]:
+def available_cores() -> int:
+    """Count the processor cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_programs(
+    programs: Sequence[Program], deadline: float | None = None
+) -> list[int]:
     """
-    Run programs side by side until all have ended.
+    Run programs side by side until all have ended, or until a deadline.
 
     Each has its own session, so that Ctrl-C reaches this process alone, which then
     ends them with all that they started; on Linux they also end when this process is
     killed. Where several run and ``OMP_NUM_THREADS`` is not set, they share the cores.
+
+    Parameters
+    ----------
+    programs
+        The programs.
+    deadline
+        By ``time.monotonic()``: then those that still run are ended. None: never.
 
     Returns
     -------
@@ -77,23 +107,23 @@ def run_programs(programs: Sequence[Program]) -> list[int]:
     """
     environment = dict(os.environ)
     if len(programs) > 1:
-        linux = sys.platform == "linux"
-        cores = len(os.sched_getaffinity(0)) if linux else os.cpu_count() or 1
-        share = max(1, cores // len(programs))
+        share = max(1, available_cores() // len(programs))
         environment.setdefault("OMP_NUM_THREADS", str(share))
     running: list[subprocess.Popen[bytes]] = []
     try:
         running.extend(_start(program, environment) for program in programs)
-        return [process.wait() for process in running]
+        for process in running:
+            _wait(process, deadline)
     finally:
         for process in running:
             _stop(process)
+    return [process.wait() for process in running]
 
 
 def _start(program: Program, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     with (program.folder / _LOG).open("ab") as log:
         return subprocess.Popen(
-            program.command,
+            program.arguments,
             cwd=program.folder,
             env={**environment, **program.environment},
             stdin=subprocess.DEVNULL,
@@ -102,6 +132,12 @@ def _start(program: Program, environment: dict[str, str]) -> subprocess.Popen[by
             start_new_session=True,
             preexec_fn=_die_with_parent(),  # noqa: PLW1509, one system call, no locks
         )
+
+
+def _wait(process: subprocess.Popen[bytes], deadline: float | None) -> None:
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    with suppress(subprocess.TimeoutExpired):  # it is ended then
+        process.wait(left)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,6 @@
 """The sets that a potential is trained on and judged by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -8,6 +8,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset, assign_splits
+from flowpot.randomness import derive_seed
 
 SETS = ("train", "val", "test")
 _SPLIT_SEED = 0  # not the member's: a committee shares its sets
@@ -62,6 +63,27 @@ class TrainingSets:
         sets = {name: frames[frames.info["split"] == name] for name in SETS}
         _check(sets)
         return cls(**sets, atomic_energies=isolated_energies(dataset[isolated]))
+
+    def resampled(self, seed: int) -> Self:
+        """
+        Draw the training set from itself, with replacement, as often as it has frames.
+
+        It is the bootstrap sample of bagging (Breiman, Machine Learning 24, 123,
+        1996). A species that it would lose keeps one frame; the other sets and the
+        energies of isolated atoms stay.
+
+        Parameters
+        ----------
+        seed
+            Of the draw.
+        """
+        rng = np.random.default_rng(derive_seed(seed, "bagging"))
+        train = self.train[rng.integers(len(self.train), size=len(self.train))]
+        for species in np.setdiff1d(self.train.numbers, train.numbers):
+            atom = np.argmax(self.train.numbers == species)
+            frame = int(np.searchsorted(self.train.offsets, atom, "right")) - 1
+            train = Dataset.concatenate([train, self.train[[frame]]])
+        return replace(self, train=train)
 
     @property
     def species(self) -> list[int]:

@@ -1,0 +1,77 @@
+"""Trainings that start from the weights of the last iteration."""
+
+import pytest
+from jobflow import run_locally
+
+from flowpot.training import CommitteeTrainingMaker, MACETrainingMaker, PotentialDoc
+from flowpot.training.mace import MACETraining
+from flowpot.training.members import Place, train_members
+from flowpot.training.sets import TrainingSets
+from flowpot.training.warm_start import predecessor, start_of
+
+from .conftest import ATOM
+from .test_metatrain import small as small_metatrain
+from .test_restarts import options
+
+
+def test_warm_start_goes_on_from_the_last_weights(silicon_set, member, tmp_path):
+    training = MACETraining(options(max_num_epochs=1, lr=1e-4), device="cpu")
+    sets = TrainingSets.load(silicon_set)
+    starts = [member.model, None]
+    warm, fresh = train_members(training, sets, [1, 2], starts, Place(tmp_path))
+    before = member.metrics["test"]["forces"]
+    assert warm.metrics["test"]["forces"] == pytest.approx(before, rel=0.2)
+    assert fresh.metrics["test"]["forces"] > 2 * before
+    assert warm.e0s == {"Si": ATOM}
+
+
+@pytest.mark.slow
+def test_metatrain_warm_start(silicon_set, tmp_path):
+    """One epoch with a tiny learning rate leaves the error where it was."""
+    sets = TrainingSets.load(silicon_set)
+    longer = small_metatrain("pet", 12).training()
+    (tmp_path / "first").mkdir()
+    place = Place(tmp_path / "first")
+    (before,) = train_members(longer, sets, [1], [None], place)
+    one = small_metatrain("pet", 1)
+    one.hyperparameters["training"]["learning_rate"] = 1e-6
+    starts = [before.checkpoint, None]
+    warm, fresh = train_members(one.training(), sets, [1, 2], starts, Place(tmp_path))
+    error = before.metrics["test"]["forces"]
+    assert warm.metrics["test"]["forces"] == pytest.approx(error, rel=0.1)
+    assert fresh.metrics["test"]["forces"] > 1.3 * error
+
+
+def test_a_member_starts_from_its_own_predecessor(member):
+    """A lost member starts afresh, as does one that was of another kind."""
+    pet = PotentialDoc(backend="metatomic", checkpoint=member.checkpoint)
+    committee = {"members": [member, pet], "ranks": [0, 2]}
+    training = MACETraining()
+    found = [start_of(predecessor(committee, rank), training) for rank in range(4)]
+    assert found == [member.model, None, None, None]
+    assert start_of(predecessor(member, 5), training) == member.model
+    unranked = {"members": [pet.model_dump(), member.model_dump()]}
+    assert start_of(predecessor(unranked, 1), training) == member.model
+    assert predecessor(None, 0) is None
+
+
+def test_warm_start_of_a_committee_that_lost_a_member(campaign, silicon_set, clean_dir):
+    """The committee is referred to, and only the store knows what it has lost."""
+    flow, store = campaign
+    trainer = MACETrainingMaker(
+        hyperparameters=options(max_num_epochs=1, lr=1e-4), device="cpu"
+    )
+    trainer.warm_start = True
+    again = CommitteeTrainingMaker(trainer=trainer, size=3, members_per_job=3).make(
+        silicon_set, previous=flow.output, seed=6
+    )
+    run_locally(again, store=store, create_folders=True, ensure_success=True)
+    first, second, new = again.output.members.resolve(store)
+    old = flow.output.members.resolve(store)
+    for warm, before in zip((first, second), old, strict=True):
+        error = before.metrics["test"]["forces"]
+        assert warm.metrics["test"]["forces"] == pytest.approx(error, rel=0.2)
+        assert "foundation_model" in warm.hyperparameters
+        assert new.metrics["test"]["forces"] > 2 * error
+    assert "foundation_model" not in new.hyperparameters
+    assert again.output.ranks.resolve(store) == [0, 1, 2]
