@@ -22,6 +22,7 @@ from flowpot.evaluation.selection import (
     over_threshold,
     select,
 )
+from flowpot.evaluation.streaming import Spread, spread_over
 
 __all__ = [
     "PROPERTIES",
@@ -37,6 +38,7 @@ __all__ = [
     "Judgement",
     "Selection",
     "SelectionRules",
+    "Spread",
     "Trust",
     "Witnesses",
     "audit",
@@ -52,4 +54,5 @@ __all__ = [
     "load_committee",
     "over_threshold",
     "select",
+    "spread_over",
 ]

@@ -1,13 +1,14 @@
 """Frames that an evaluation wants labelled, and what later ones need to know."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from flowpot.dataset import Dataset
-from flowpot.evaluation.prediction import PROPERTIES
+from flowpot.evaluation.prediction import PROPERTIES, evaluate_committee
 from flowpot.evaluation.selection import Selection
+from flowpot.potentials import Potential
 
 SELECTED, AUDIT, PILOT = "selected", "audit", "pilot"
 _HELD_OUT = ("val", "test")
@@ -22,8 +23,8 @@ class Judged:
     ----------
     frames
         n frames.
-    mean
-        The committee's mean prediction.
+    members
+        The committee.
     disagreement
         (n,) arrays per property.
     accepted
@@ -31,7 +32,7 @@ class Judged:
     """
 
     frames: Dataset
-    mean: Mapping[str, np.ndarray]
+    members: Sequence[Potential]
     disagreement: Mapping[str, np.ndarray]
     accepted: np.ndarray
 
@@ -43,24 +44,14 @@ class Judged:
 
     def rows(self, index: np.ndarray, **columns: np.ndarray) -> Dataset:
         """Give some frames with the committee mean as labels, and further columns."""
-        # Labels of these frames only: others may be insane, which a Dataset refuses.
-        offsets = self.frames.offsets
-        ranges = [np.arange(*offsets[i : i + 2]) for i in index]
-        atoms = np.concatenate(ranges) if ranges else np.empty(0, dtype=int)
-        return (
-            self.frames[index]
-            .with_labels(
-                energy=self.mean["energy"][index],
-                forces=self.mean["forces"][atoms],
-                stress=self.mean["stress"][index],
-            )
-            .with_info(
-                accepted=self.accepted[index],
-                **{
-                    f"disagreement_{k}": self.disagreement[k][index] for k in PROPERTIES
-                },
-                **columns,
-            )
+        # Predicted once more: these few are all whose predictions are kept.
+        frames = self.frames[index].without_labels()
+        return frames.with_labels(
+            **evaluate_committee(self.members, frames).mean
+        ).with_info(
+            accepted=self.accepted[index],
+            **{f"disagreement_{k}": self.disagreement[k][index] for k in PROPERTIES},
+            **columns,
         )
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowpot.dataset import Dataset
-from flowpot.evaluation.disagreement import disagreement, error, label_error
-from flowpot.evaluation.prediction import PROPERTIES, evaluate_committee
+from flowpot.evaluation.disagreement import label_error
+from flowpot.evaluation.prediction import PROPERTIES
+from flowpot.evaluation.streaming import spread_over
 from flowpot.potentials import Potential
 
 EXPLORED = "md"
@@ -171,10 +172,8 @@ def all_labelled(committee: Sequence[Potential], labelled: Dataset) -> Evidence:
 
     The AiiDA-TrainsPot way, for comparison: its error is averaged over the members.
     """
-    prediction = evaluate_committee(committee, labelled)
     return Evidence(
-        disagreement=disagreement(prediction, labelled),
-        error=error(prediction, labelled),
+        *spread_over(committee, labelled),
         weights=np.ones(len(labelled)),
         origin=f"all {len(labelled)} labelled frames, training included",
     )
@@ -241,10 +240,8 @@ def _held_out(
     """Judge frames that the committee has not been trained on."""
     if len(frames) == 0:
         return None
-    prediction = evaluate_committee(committee, frames)
     return Evidence(
-        disagreement=disagreement(prediction, frames),
-        error=error(prediction, frames),
+        *spread_over(committee, frames),
         weights=_weights(frames),
         origin=f"{len(frames)} {what}",
     )

@@ -11,7 +11,6 @@ from flowpot.evaluation.audit import Audit, audit_earlier
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.choice import Judged, chosen_frames, draw_pilot, pilot_frames
 from flowpot.evaluation.criteria import Criteria
-from flowpot.evaluation.disagreement import disagreement
 from flowpot.evaluation.diversity import describe
 from flowpot.evaluation.evidence import (
     ALL_LABELLED,
@@ -21,9 +20,10 @@ from flowpot.evaluation.evidence import (
     gather,
 )
 from flowpot.evaluation.fallback import calibrate_with_care
-from flowpot.evaluation.prediction import evaluate_committee, load_committee
+from flowpot.evaluation.prediction import load_committee
 from flowpot.evaluation.sanity import far_apart
 from flowpot.evaluation.selection import Selection, over_threshold, select
+from flowpot.evaluation.streaming import spread_over
 from flowpot.potentials import Potential
 from flowpot.randomness import derive_rng
 
@@ -91,8 +91,7 @@ def judge(
     if len(explored) == 0:
         raise ValueError("no explored frame to judge: every MD run failed or was empty")
     members = load_committee(committee)
-    prediction = evaluate_committee(members, explored)
-    spread = disagreement(prediction, explored)
+    spread = spread_over(members, explored).disagreement
     witnesses = _witnesses(members, labelled, predictions, criteria)
     evidence = witnesses.best(criteria.min_frames)
     fits = calibrate_with_care(
@@ -104,7 +103,7 @@ def judge(
     )
     deciding = {name: fit for name, fit in fits.items() if fit.decides}
     accepted = ~over_threshold(spread, deciding)
-    judged = Judged(explored, prediction.mean, spread, accepted)
+    judged = Judged(explored, members, spread, accepted)
     sane = far_apart(explored, criteria.rules.min_distance)
     known = np.isin(explored.fingerprints, labelled.fingerprints)
     free, left = sane & ~known & _first_of_copies(explored), None

@@ -1,0 +1,87 @@
+"""Disagreement and error of many frames, in little memory."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowpot.dataset import Dataset
+from flowpot.evaluation.disagreement import disagreement, error
+from flowpot.evaluation.prediction import evaluate_committee, load_committee
+from flowpot.potentials.base import batches
+
+ATOMS_AT_ONCE = 50_000
+"""Atoms whose predictions are in memory together: about 100 bytes each and member."""
+
+PerFrame = dict[str, NDArray[np.float64]]
+
+
+class Spread(NamedTuple):
+    """
+    What a committee says of n frames.
+
+    Attributes
+    ----------
+    disagreement
+        (n,) arrays, of :func:`flowpot.evaluation.disagreement`; NaN for a frame that a
+        member has no finite prediction for.
+    error
+        (n,) arrays, of :func:`flowpot.evaluation.error`; NaN without a label.
+    """
+
+    disagreement: PerFrame
+    error: PerFrame
+
+
+def spread_over(
+    committee: Any,
+    frames: Dataset | Iterable[Dataset],
+    *,
+    of: str = "mean",
+    atoms_at_once: int = ATOMS_AT_ONCE,
+) -> Spread:
+    """
+    Predict frames chunk by chunk, and keep a few numbers of each.
+
+    The predictions of a committee take M times the memory of the forces, and as much
+    again while it is compared; those of a chunk are dropped before the next.
+
+    Parameters
+    ----------
+    committee
+        See :func:`flowpot.evaluation.load_committee`.
+    frames
+        A dataset, or several that follow each other: shards that are read one by one
+        may be larger than the memory together.
+    of
+        What the error is of: see :func:`flowpot.evaluation.error`.
+    atoms_at_once
+        Atoms in a chunk, at most; a larger frame is a chunk of its own.
+
+    Examples
+    --------
+    >>> shards = (Dataset.read(p) for p in paths)  # doctest: +SKIP
+    >>> spread_over(doc, shards).disagreement["forces"].max()  # doctest: +SKIP
+    """
+    members = load_committee(committee)
+    shards = [frames] if isinstance(frames, Dataset) else frames
+    parts = [
+        _spread(members, shard[chunk], of)
+        for shard in shards
+        for chunk in batches(shard.n_atoms, atoms_at_once)
+    ]
+    if not parts:
+        raise ValueError("no frames to predict: give at least one")
+    return Spread(*(_join(each) for each in zip(*parts, strict=True)))
+
+
+def _spread(members: Any, chunk: Dataset, of: str) -> Spread:
+    prediction = evaluate_committee(members, chunk)
+    with np.errstate(invalid="ignore"):  # a member may have given infinities
+        return Spread(disagreement(prediction, chunk), error(prediction, chunk, of))
+
+
+def _join(parts: Iterable[PerFrame]) -> PerFrame:
+    parts = list(parts)
+    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
