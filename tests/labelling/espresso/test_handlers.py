@@ -1,6 +1,8 @@
 """Remedies on runs that really fail."""
 
 from dataclasses import replace
+from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -21,6 +23,22 @@ def label(pair, cheap, tmp_path):
         return maker.label_in(atoms, tmp_path / "run")
 
     return labelled
+
+
+@pytest.fixture
+def wrapped(tmp_path, monkeypatch):
+    """Put a shell script in pw.x's place, which knows whether it runs first."""
+
+    def install(body: str, launcher: str = "") -> Path:
+        script = tmp_path / "wrapped-pw.x"
+        flag = tmp_path / "has-run"
+        first = f"first() {{ [ ! -e {flag} ] && touch {flag}; }}"
+        script.write_text(f'#!/bin/bash\n{first}\n{body}\nexec pw.x "$@"\n')
+        script.chmod(0o755)
+        monkeypatch.setenv("FLOWPOT_PW_CMD", f"{launcher} {script}".strip())
+        return script
+
+    return install
 
 
 def corrections(document) -> list[tuple[str, list[str]]]:
@@ -81,3 +99,57 @@ def test_an_eigensolver_that_fails_is_changed(pair, cheap, tmp_path):
 def test_every_solver_gives_the_same_label(label, solver):
     energy = label(electrons={"diagonalization": solver}).output.energy
     assert energy == pytest.approx(label().output.energy, abs=1e-7)
+
+
+def test_a_crash_without_a_word_is_tried_again(label, wrapped):
+    reference = label().output.energy
+    wrapped("first && exit 1")
+    document = label()
+    assert corrections(document) == [("CrashHandler", ["run again"])]
+    assert document.corrections[0].errors == ["pw.x died without a message"]
+    assert document.run.n_starts == 2
+    assert document.output.energy == pytest.approx(reference, abs=1e-7)
+
+
+def test_a_segmentation_fault_is_tried_again_once(label, wrapped, pair):
+    """Of the real pw.x, in the middle of its work."""
+    crash = 'pw.x "$@" & p=$!; sleep 0.4; kill -SEGV $p; wait $p; exit $?'
+    wrapped(f"if first; then {crash}; fi")
+    document = label(pair * (2, 1, 1))
+    assert corrections(document) == [("CrashHandler", ["run again"])]
+    assert "SIGSEGV" in document.corrections[0].errors[0]
+    assert "#0" not in document.corrections[0].errors[0]
+
+    wrapped(crash)
+    document = label(pair * (2, 1, 1))
+    assert document.state == "failed"
+    assert "SIGSEGV" in document.errors[0]
+    assert document.errors[1] == "CrashHandler gave up after 1 remedies"
+
+
+def test_an_allocation_that_fails(label, wrapped, pair):
+    """pw.x gets less memory than it needs, and says so on the error stream."""
+    wrapped("first && ulimit -v 110000")
+    document = label(pair, system={"ecutrho": 400.0})
+    assert corrections(document) == [
+        ("OutOfMemoryHandler", ["diago_david_ndim = 2", "mixing_ndim = 4"])
+    ]
+    assert "Cannot allocate memory" in document.corrections[0].errors[0]
+    assert document.state == "successful", document.errors
+
+
+@pytest.mark.skipif(which("mpirun.openmpi") is None, reason="no Open MPI launcher")
+def test_pools_that_do_not_fit_are_given_up(label, wrapped):
+    """Each pool holds a density of its own: 2 pools find no memory, 1 does."""
+    reference = label().output.energy
+    message = "In file 'scf_mod.f90', around line 137: Error allocating 5832000 bytes"
+    message += ": Cannot allocate memory"  # pw.x's under a limit, word by word
+    wrapped(
+        f'[[ " $* " == *" -nk 2 "* ]] && echo "{message}" >&2 && exit 1',
+        "mpirun.openmpi --allow-run-as-root --oversubscribe -np 2",
+    )
+    document = label()
+    assert document.state == "successful", document.errors
+    assert corrections(document) == [("OutOfMemoryHandler", ["one pool of k-points"])]
+    assert document.input.command.endswith("wrapped-pw.x -nd 1")
+    assert document.output.energy == pytest.approx(reference, abs=1e-7)

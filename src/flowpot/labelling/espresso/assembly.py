@@ -87,7 +87,7 @@ def assemble_document(
         fields=_METADATA + (["symmetry"] if periodic else []),
         state="failed" if errors else "successful",
         errors=errors,
-        warnings=report.warnings,
+        warnings=[*filter(None, [outcome.job.warning]), *report.warnings],
         corrections=outcome.corrections,
         structure=structure,
         input=_calculation(generator, outcome),

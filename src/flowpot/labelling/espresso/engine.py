@@ -15,10 +15,15 @@ from flowpot.labelling.espresso.cache import LabelCache, calculation_key
 from flowpot.labelling.espresso.document import EspressoTaskDoc
 from flowpot.labelling.espresso.handlers import all_handlers
 from flowpot.labelling.espresso.inputs import EspressoInput, EspressoInputGenerator
-from flowpot.labelling.espresso.namelists import INPUT_FILE, read_parameters
+from flowpot.labelling.espresso.namelists import (
+    INPUT_FILE,
+    edit_input,
+    read_parameters,
+)
 from flowpot.labelling.espresso.outputs import read_report
 from flowpot.labelling.espresso.preflight import ask_version, preflight
 from flowpot.labelling.espresso.remedies import PwJob, run_with_remedies
+from flowpot.labelling.espresso.restart import take_start
 from flowpot.labelling.espresso.run import ERROR_FILE, OUTPUT_FILE
 from flowpot.labelling.frames import check_geometry, to_atoms
 from flowpot.settings import get_settings
@@ -63,6 +68,7 @@ class EspressoEngine:
         structure: Structure | Molecule | Atoms,
         folder: Path | str,
         *,
+        prev_dir: Path | str | None = None,
         stop: Event | None = None,
     ) -> EspressoTaskDoc:
         """
@@ -74,6 +80,9 @@ class EspressoEngine:
             The frame.
         folder
             Made if it is not there. Files of an earlier run in it are removed.
+        prev_dir
+            Folder of an earlier calculation, whose density and wavefunctions this one
+            starts from where they are there. Not `folder` itself.
         stop
             Set by another thread to end pw.x early.
 
@@ -105,26 +114,34 @@ class EspressoEngine:
         cache = None if self.cache is None else LabelCache(self.cache)
         if cache is not None and (known := cache.find(key)) is not None:
             return known
-        document = self._run(inputs, sums, folder, stop)
+        job = self._prepare(inputs, folder, prev_dir)
+        job.stop = stop
+        document = self._run(job, inputs, sums, folder)
         document.seconds = time.perf_counter() - start
         if cache is not None and document.state == "successful":
             cache.keep(key, document)
         return document
 
-    def _run(
-        self,
-        inputs: EspressoInput,
-        md5: dict[str, str],
-        folder: Path,
-        stop: Event | None,
-    ) -> EspressoTaskDoc:
-        """Run pw.x, with remedies where it fails, and read what it wrote."""
-        prefix = str(inputs.parameters["control"].get("prefix", "pwscf"))
-        _remove_files(folder, prefix=prefix, scratch_only=False)
-        inputs.write(folder)
+    def _prepare(
+        self, inputs: EspressoInput, folder: Path, prev_dir: Path | str | None
+    ) -> PwJob:
+        """Write what pw.x reads, and say how it is started."""
         command = get_settings().PW_CMD
         job = PwJob(command, inputs.n_kpoints, inputs.n_bands, self.walltime)
-        job.stop = stop
+        _remove_files(folder, prefix=inputs.prefix, scratch_only=False)
+        inputs.write(folder)
+        if prev_dir is not None:
+            start, job.warning = take_start(
+                prev_dir, folder, prefix=inputs.prefix, n_atoms=len(inputs.atoms)
+            )
+            if start:
+                edit_input(folder, {"electrons": start})
+        return job
+
+    def _run(
+        self, job: PwJob, inputs: EspressoInput, md5: dict[str, str], folder: Path
+    ) -> EspressoTaskDoc:
+        """Run pw.x, with remedies where it fails, and read what it wrote."""
         corrections, unresolved = run_with_remedies(job, all_handlers(job), folder)
         outcome = Outcome(
             inputs=inputs,
@@ -137,7 +154,7 @@ class EspressoEngine:
             folder=folder,
         )
         document = assemble_document(self.generator, outcome)
-        self._tidy(folder, prefix)
+        self._tidy(folder, inputs.prefix)
         return document
 
     def _timed_generator(self) -> EspressoInputGenerator:

@@ -11,11 +11,16 @@ from typing import Any
 from custodian.custodian import ErrorHandler
 
 from flowpot.labelling.espresso.namelists import edit_input, read_parameters
-from flowpot.labelling.espresso.outputs import highest_occupation, read_report
+from flowpot.labelling.espresso.outputs import (
+    PwReport,
+    highest_occupation,
+    read_report,
+)
 from flowpot.labelling.espresso.remedies import PwJob
 
 _FROM_DENSITY = {"startingpot": "file", "startingwfc": "file"}
 _EMPTY = 0.01  # occupation of the highest band that does not matter
+_NO_START_FILE = ("read_wfc", "pw_restart", "read_rhog", "read_collected", ".save/")
 _NO_MEMORY = ("out of memory", "cannot allocate", "bad_alloc", "oom-kill", "oom kill")
 
 
@@ -55,6 +60,36 @@ class UnconvergedScfHandler(ErrorHandler):
         reached = "unknown" if accuracy is None else f"{accuracy:.1e} eV"
         found = f"SCF not converged in {report.n_scf_steps} steps ({reached})"
         return _done(found, remedy)
+
+
+class StartFileHandler(ErrorHandler):
+    """
+    Start without files that do not serve: first wavefunctions, then density.
+
+    Wavefunctions are of other k-points, spins or bands than the run's, or damaged.
+    """
+
+    max_num_corrections = 2
+    raise_on_max = True
+
+    def check(self, directory: str = "./") -> bool:
+        """Whether pw.x could not read what it was to start from."""
+        folder = Path(directory)
+        return bool(self._files(folder)) and _no_start_file(read_report(folder))
+
+    def correct(self, directory: str = "./") -> dict[str, Any]:
+        """Leave out one kind of file."""
+        folder = Path(directory)
+        found = "; ".join(read_report(folder).errors)
+        worse = self._files(folder)[-1]
+        edit_input(folder, {"electrons": {worse: None}})
+        return {"errors": [found], "actions": [f"{worse} = pw.x's own choice"]}
+
+    def _files(self, folder: Path) -> list[str]:
+        """Name what the run starts from, the more demanding last."""
+        electrons = read_parameters(folder).get("electrons", {})
+        keys = ("startingpot", "startingwfc")
+        return [key for key in keys if electrons.get(key) == "file"]
 
 
 class DiagonalisationHandler(ErrorHandler):
@@ -177,15 +212,11 @@ class OutOfMemoryHandler(ErrorHandler):
 
     def check(self, directory: str = "./") -> bool:
         """Whether memory ran out."""
-        report = read_report(Path(directory))
-        errors = " ".join(report.errors).lower()
-        return not report.finished and (
-            self.job.was_killed or any(symptom in errors for symptom in _NO_MEMORY)
-        )
+        return _out_of_memory(self.job, read_report(Path(directory)))
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
         """Take fewer pools or a smaller workspace."""
-        found = "pw.x was killed or ran out of memory"
+        found = "; ".join(read_report(Path(directory)).errors) or "pw.x was killed"
         if self.job.has_pools:
             self.job.without_pools()
             return {"errors": [found], "actions": ["one pool of k-points"]}
@@ -196,7 +227,7 @@ class OutOfMemoryHandler(ErrorHandler):
 
 class CrashHandler(ErrorHandler):
     """
-    Try again, once, after pw.x died without a word.
+    Try again, once, after pw.x died without saying why in its output.
 
     Parameters
     ----------
@@ -213,25 +244,41 @@ class CrashHandler(ErrorHandler):
     def check(self, directory: str = "./") -> bool:
         """Whether pw.x ended without saying why."""
         report = read_report(Path(directory))
-        silent = not (report.finished or report.errors or self.job.was_killed)
-        return silent and not self.job.timed_out
+        if report.finished or report.explained or self.job.timed_out:
+            return False
+        others = _out_of_memory(self.job, report) or _no_start_file(report)
+        return not others
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
         """Change nothing."""
-        del directory
-        return {"errors": ["pw.x died without a message"], "actions": ["run again"]}
+        found = read_report(Path(directory)).errors or ["pw.x died without a message"]
+        return {"errors": found, "actions": ["run again"]}
 
 
 def all_handlers(job: PwJob) -> list[ErrorHandler]:
     """Give fresh handlers, which count how often each was applied, for one label."""
     return [
         UnconvergedScfHandler(),
+        StartFileHandler(),
         DiagonalisationHandler(),
         TooFewBandsHandler(),
         WalltimeHandler(),
         OutOfMemoryHandler(job),
         CrashHandler(job),
     ]
+
+
+def _no_start_file(report: PwReport) -> bool:
+    """Whether the run could not read what it was to start from."""
+    errors = " ".join(report.errors)
+    return any(symptom in errors for symptom in _NO_START_FILE)
+
+
+def _out_of_memory(job: PwJob, report: PwReport) -> bool:
+    """Whether the run ended for want of memory, as far as anyone can tell."""
+    errors = " ".join(report.errors).lower()
+    named = any(symptom in errors for symptom in _NO_MEMORY)
+    return not report.finished and (job.was_killed or named)
 
 
 def _done(found: str, remedy: dict[str, Any]) -> dict[str, Any]:

@@ -67,6 +67,11 @@ class EspressoInput:
     text: str
 
     @property
+    def prefix(self) -> str:
+        """What pw.x names its files by."""
+        return str(self.parameters["control"].get("prefix", "pwscf"))
+
+    @property
     def n_kpoints(self) -> int:
         """k-points that pw.x is going to have at least, those of each spin."""
         spins = 2 if self.parameters["system"].get("nspin") == 2 else 1  # noqa: PLR2004

@@ -60,7 +60,8 @@ class EspressoStaticMaker(Maker):
     min_distance_fraction
         Atoms closer than this fraction of their covalent radii's sum are refused.
     keep_scratch
-        Whether densities and wavefunctions are kept in the job's folder.
+        Whether densities and wavefunctions are kept in the job's folder, for another
+        calculation's `prev_dir`.
     gzip_files
         Whether input and output are compressed afterwards.
     cache
@@ -110,7 +111,10 @@ class EspressoStaticMaker(Maker):
         structure
             The structure, or a reference to one. Its periodic axes are kept.
         prev_dir
-            Accepted for atomate2's flows; nothing is read from it.
+            Folder of an earlier calculation, such as another job's
+            ``output.dir_name``. Where it holds a charge density (its maker's
+            `keep_scratch`) of as many atoms the SCF starts from that, and from the
+            wavefunctions if they fit. It changes the steps, not the label.
 
         Raises
         ------
@@ -127,8 +131,7 @@ class EspressoStaticMaker(Maker):
         self, structure: Structure | Molecule, prev_dir: str | None = None
     ) -> EspressoTaskDoc:
         """Label a structure in the job's folder: the body of the job."""
-        del prev_dir
-        document = self.label_in(structure, Path.cwd())
+        document = self.label_in(structure, Path.cwd(), prev_dir=prev_dir)
         document.uuid = CURRENT_JOB.job.uuid if CURRENT_JOB.job else None
         if document.state == "failed" and not self.fail_softly:
             raise LabelError(
@@ -141,6 +144,7 @@ class EspressoStaticMaker(Maker):
         structure: Structure | Molecule | Atoms,
         folder: Path | str,
         *,
+        prev_dir: Path | str | None = None,
         stop: Event | None = None,
     ) -> EspressoTaskDoc:
         """
@@ -148,7 +152,9 @@ class EspressoStaticMaker(Maker):
 
         See :meth:`flowpot.labelling.espresso.engine.EspressoEngine.label_in`.
         """
-        document = self.engine().label_in(structure, folder, stop=stop)
+        document = self.engine().label_in(
+            structure, folder, prev_dir=prev_dir, stop=stop
+        )
         document.task_label = self.name
         return document
 

@@ -16,6 +16,8 @@ _ERROR = re.compile(
     r"%{20,}\s*\n\s*(?:Error in routine|from)\s+(\S+)\s*(?:\([^)]*\))?.*\n((?:.*\n)*?)"
     r"\s*%{20,}"
 )
+_NOISE = re.compile(r"#\d+ |at \.\./|-+$|.*[Bb]acktrace")  # on the error stream
+_LONGEST = 500  # characters of it that are quoted
 _WALL = re.compile(r"PWSCF\s*:.*CPU\s+(.*?)\s*WALL")
 _CPU = re.compile(r"PWSCF\s*:\s*(.*?)\s*CPU")
 _MPI = re.compile(
@@ -43,7 +45,10 @@ class PwReport:
     stopped
         Whether it ended because ``max_seconds`` had passed.
     errors
-        Each error box, as ``routine: message``.
+        Each error box, as ``routine: message``; without one, what the error stream
+        says where pw.x did not end as it wanted to.
+    explained
+        Whether pw.x itself wrote an error box.
     warnings
         Lines in which pw.x warns.
     n_scf_steps, scf_accuracy
@@ -67,6 +72,7 @@ class PwReport:
     finished: bool = False
     stopped: bool = False
     errors: list[str] = field(default_factory=list)
+    explained: bool = False
     warnings: list[str] = field(default_factory=list)
     n_scf_steps: int | None = None
     scf_accuracy: float | None = None
@@ -106,14 +112,16 @@ def read_report(folder: Path) -> PwReport:
     smearing = _last(rf"smearing contrib\. \(-TS\)\s+=\s+{_NUMBER} Ry", text)
     version = re.search(r"Program PWSCF\s+v\.?\s*(\S+)", text)
     ranks = _MPI.search(text)
+    boxes, finished = _boxes(text), "JOB DONE" in text
     return PwReport(
         version=version.group(1) if version else None,
         n_mpi=int(ranks.group(1)) if ranks else (1 if "Serial" in text else None),
         n_starts=text.count("Program PWSCF"),
         converged=steps is not None and "convergence NOT achieved" not in text,
-        finished="JOB DONE" in text,
+        finished=finished,
         stopped="Maximum CPU time exceeded" in text,
-        errors=_errors(text, folder),
+        errors=boxes or ([] if finished else _stream(folder)),
+        explained=bool(boxes),
         warnings=_warnings(text),
         n_scf_steps=_whole(steps or iterations),
         scf_accuracy=_scaled(accuracy, units["Ry"]),
@@ -175,17 +183,22 @@ def highest_occupation(folder: Path) -> float | None:
     return max(occupations, default=None)
 
 
-def _errors(text: str, folder: Path) -> list[str]:
-    """Collect error boxes, or what went to the error stream where there is none."""
-    boxes = [
+def _boxes(text: str) -> list[str]:
+    """Collect error boxes, each once."""
+    boxes = (
         f"{routine.rstrip(':')}: {' '.join(message.split())}"
         for routine, message in _ERROR.findall(text)
-    ]
+    )
+    return list(dict.fromkeys(boxes))
+
+
+def _stream(folder: Path) -> list[str]:
+    """Sum up the error stream: neither backtraces nor the frames of a launcher."""
     path = folder / ERROR_FILE
-    if boxes or "JOB DONE" in text or not path.is_file():
-        return list(dict.fromkeys(boxes))
-    lines = path.read_text(errors="replace").strip().splitlines()
-    return [" ".join(lines[-3:])] if lines else []
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    lines = [line.strip() for line in text.splitlines()]
+    words = [line for line in lines if line and not _NOISE.match(line)]
+    return [" ".join(words)[:_LONGEST]] if words else []
 
 
 def _warnings(text: str) -> list[str]:

@@ -51,6 +51,7 @@ class PwJob(CustodianJob):
         self.n_bands = n_bands
         self.walltime = walltime
         self.line = command
+        self.warning: str | None = None  # of how it was to start
         self.stop: Event | None = None
         self.process: PwProcess | None = None
         self.n_starts = 0

@@ -1,0 +1,82 @@
+"""A calculation starts from an earlier one's density, and ends at its own label."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+from ase.build import bulk
+from jobflow import Flow, run_locally
+from numpy.testing import assert_allclose
+
+from flowpot.labelling.espresso import EspressoTaskDoc
+
+pytestmark = pytest.mark.qe
+
+
+@pytest.fixture
+def kept(cheap):
+    """Keeps its density and wavefunctions."""
+    return replace(cheap, keep_scratch=True)
+
+
+def test_the_next_job_needs_fewer_steps(pair, cheap, kept, jobstore, clean_dir):
+    first = kept.make(pair)
+    second = cheap.make(pair, prev_dir=first.output.dir_name)
+    run_locally(
+        Flow([first, second]), store=jobstore, create_folders=True, ensure_success=True
+    )
+    before, after = (
+        EspressoTaskDoc.model_validate(jobstore.get_output(job.uuid, load=True))
+        for job in (first, second)
+    )
+    assert before.run.n_scf_steps > 5
+    assert after.run.n_scf_steps == 1
+    assert after.warnings == after.corrections == []
+    assert_allclose(after.output.energy, before.output.energy, atol=1e-7)
+    assert_allclose(after.output.forces, before.output.forces, atol=5e-4)
+
+
+def test_a_frame_nearby_gets_its_own_label(pair, cheap, kept, tmp_path):
+    kept.label_in(pair, tmp_path / "first")
+    pair.positions[1] += [0.02, 0, 0]
+    pair.set_cell(pair.cell * 1.01, scale_atoms=True)
+    started = cheap.label_in(pair, tmp_path / "next", prev_dir=tmp_path / "first")
+    fresh = cheap.label_in(pair, tmp_path / "fresh")
+    assert started.run.n_scf_steps < fresh.run.n_scf_steps
+    assert_allclose(started.output.energy, fresh.output.energy, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "change", [{"kspacing": 0.9}, {"magnetic_moments": {"Si": 1.0}}]
+)
+def test_wavefunctions_that_do_not_fit_are_left(pair, cheap, kept, tmp_path, change):
+    kept.label_in(pair, tmp_path / "first")
+    other = replace(cheap, **change)
+    document = other.label_in(pair, tmp_path / "next", prev_dir=tmp_path / "first")
+    assert document.state == "successful"
+    (correction,) = document.corrections
+    assert correction.handler == "StartFileHandler"
+    assert correction.actions == ["startingwfc = pw.x's own choice"]
+
+
+@pytest.mark.parametrize("damaged", ["charge-density.dat", "wfc3.dat"])
+def test_damaged_files_are_left(pair, cheap, kept, tmp_path, damaged):
+    kept.label_in(pair, tmp_path / "first")
+    (tmp_path / "first" / "pwscf.save" / damaged).write_bytes(b"not a record")
+    document = cheap.label_in(pair, tmp_path / "next", prev_dir=tmp_path / "first")
+    assert document.state == "successful", document.errors
+    assert {each.handler for each in document.corrections} == {"StartFileHandler"}
+
+
+def test_what_cannot_be_started_from_is_said(pair, cheap, kept, tmp_path):
+    cheap.label_in(pair, tmp_path / "tidied")
+    document = cheap.label_in(pair, tmp_path / "next", prev_dir=tmp_path / "tidied")
+    assert document.state == "successful"
+    assert "keep_scratch=True keeps the density" in document.warnings[0]
+
+    kept.label_in(bulk("Si"), tmp_path / "other")
+    shutil.rmtree(tmp_path / "next")
+    double = pair * (2, 1, 1)
+    document = cheap.label_in(double, tmp_path / "next", prev_dir=tmp_path / "other")
+    assert document.state == "successful"
+    assert "of a frame of 2 atoms, this one has 4" in document.warnings[0]
