@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ase.build import bulk
+import torch
+from ase.build import bulk, molecule
 
-from flowpot.exploration.lammps.binary import run_binary
+from flowpot.exploration.lammps.binary import convert, run_binary, write_input
 from flowpot.exploration.lammps.cell import LammpsCell
 from flowpot.exploration.lammps.conditions import Conditions
 from flowpot.exploration.lammps.potential import (
     MLIAP,
+    PAIR_STYLES,
     LibTorchMACE,
     Metatomic,
     PairStyle,
@@ -22,6 +24,8 @@ from flowpot.exploration.lammps.potential import (
 from flowpot.exploration.lammps.run import Run, write_run
 from flowpot.exploration.lammps.script import LOG_FILE, Output
 from flowpot.exploration.lammps.trajectory import read_frames, read_thermo
+from flowpot.potentials.geometry import Geometry
+from flowpot.potentials.mace import MACEPotential
 
 WATER = [1, 8]
 KOKKOS = ["-k", "on", "g", "1", "-sf", "kk"]
@@ -40,6 +44,8 @@ def test_mliap():
     assert engine.conversion("m.model", WATER) == [
         *("python", "-m", "mace.cli.create_lammps_model", "m.model", "--format=mliap")
     ]
+    with pytest.raises(ValueError, match="'mliap': use 'cuda'"):
+        MLIAP("cpu")
 
 
 def test_mace():
@@ -54,11 +60,14 @@ def test_mace():
 
 
 def test_symmetrix():
-    """By the README of pair_symmetrix."""
+    """By the READMEs of pair_symmetrix and symmetrix, and the latter's options."""
     engine = Symmetrix()
     assert engine.conversion("my-mace.model", WATER) == [
-        *("create_symmetrix_mace.py", "my-mace.model", "--atomic-numbers", "1", "8")
+        *("symmetrix_extract_mace", "--model", "my-mace.model"),
+        *("--atomic-numbers", "1", "8", "--output", "my-mace-1-8.json"),
     ]
+    assert engine.options == KOKKOS + HALF
+    assert Symmetrix("cpu").options == []
     assert engine.commands("my-mace.model", WATER) == [
         "pair_style symmetrix/mace",
         "pair_coeff * * my-mace-1-8.json H O",
@@ -73,6 +82,60 @@ def test_metatomic():
         "pair_style metatomic m.pt device cpu",
         "pair_coeff * * 1 8",
     ]
+    assert engine.options == Metatomic("cuda").options == []
+
+
+@pytest.mark.parametrize("engine", PAIR_STYLES)
+def test_input(engine, tmp_path):
+    """What every guide asks for, before the box is read; then the pair style."""
+    water = molecule("H2O", cell=[9, 9, 9], pbc=True)
+    pair = PAIR_STYLES[engine]("cuda")
+    write_run(tmp_path, Run(Conditions("nvt"), Output(10), [{"model": "m"}]), water)
+    write_input(tmp_path, pair.commands("m", WATER))
+    lines = (tmp_path / "in.lammps").read_text().splitlines()
+    box = lines.index("read_data start.data")
+    assert set(lines[:box]) == {
+        "log log.lammps append",
+        "newton on",
+        "units metal",
+        "atom_style atomic",
+        "atom_modify map yes",
+        "boundary p p p",
+        "box tilt large",
+    }
+    assert lines[box + 1 : box + 3] == pair.commands("m", WATER)
+    masses = (tmp_path / "start.data").read_text().split("Masses")[1].split("\n")[2:4]
+    assert masses == ["1 1.008 # H", "2 15.999 # O"]
+
+
+@pytest.mark.slow
+def test_conversion_to_torchscript(random_mace, tmp_path):
+    """MACE's own converter, which asks for the head; forces are those of the model."""
+    torch.set_num_threads(1)
+    plain = random_mace(
+        1,
+        ("Si", "Ge"),
+        "float64",
+        heads=["pt_head", "Default"],
+        atomic_energies=np.array([[-1.0, -2.0], [-3.0, -5.0]]),
+        atomic_inter_scale=[1.0, 0.7],
+        atomic_inter_shift=[0.0, 0.1],
+    )
+    model = tmp_path / "member.model"
+    torch.save(plain, model)
+    engine = LibTorchMACE("cpu")
+    convert(engine, str(model), [14, 32])
+    converted = torch.jit.load(engine.converted(str(model), [14, 32]))
+    atoms = bulk("SiGe", "zincblende", a=5.5, cubic=True)
+    atoms.rattle(0.1, seed=1)
+    potential = MACEPotential(plain, "cpu")
+    graph = potential.build_graph(Geometry.of_atoms(atoms))
+    found = converted(potential._tensors(graph), torch.ones(len(atoms)), True)
+    energy, forces, stress = potential.evaluate_atoms(atoms)
+    assert found["total_energy_local"].item() == pytest.approx(energy, abs=1e-9)
+    np.testing.assert_allclose(found["forces"].numpy(), forces, atol=1e-9)
+    virial = -found["virials"].numpy().reshape(3, 3)
+    np.testing.assert_allclose(virial / atoms.get_volume(), stress, atol=1e-9)
 
 
 def test_dispersion_lies_over_a_pair_style():

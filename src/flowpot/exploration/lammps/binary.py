@@ -48,13 +48,35 @@ def run_binary(
         return Outcome(error="a LAMMPS program needs a model file, not a calculator")
     started = time.monotonic()
     try:
-        _convert(pair_style, model, species)
+        convert(pair_style, model, species)
         write_input(folder, pair_style.commands(model, species, run.dispersion))
         argv = [*shlex.split(command), *pair_style.options, "-in", INPUT_FILE]
         process = _call([*argv, "-log", "none"], folder, timeout)
     except (OSError, subprocess.CalledProcessError) as error:
         return Outcome(error=f"{error}: see {folder}")
     return _outcome(folder, process, time.monotonic() - started)
+
+
+def convert(pair_style: PairStyle, model: str, species: Sequence[int]) -> None:
+    """
+    Convert a model once; runs that share it find what the first one wrote.
+
+    Parameters
+    ----------
+    pair_style
+        That is to read it.
+    model
+        The model's file; what is written goes beside it.
+    species
+        Atomic numbers in the order of the atom types.
+    """
+    argv = pair_style.conversion(model, species)
+    if not argv or Path(pair_style.converted(model, species)).exists():
+        return
+    if argv[0] == "python":
+        argv[0] = sys.executable
+    # MACE's converter asks for the head of a fine-tuned model: Enter is the last one.
+    subprocess.run(argv, check=True, cwd=Path(model).parent, input=b"\n")
 
 
 def write_input(folder: Path, potential: Sequence[str]) -> None:
@@ -71,16 +93,6 @@ def write_input(folder: Path, potential: Sequence[str]) -> None:
     )
     lines = [f"log {LOG_FILE} append", "newton on", *commands, ""]
     (folder / INPUT_FILE).write_text("\n".join(lines))
-
-
-def _convert(pair_style: PairStyle, model: str, species: Sequence[int]) -> None:
-    """Convert the model once; runs that share it find what the first one wrote."""
-    argv = pair_style.conversion(model, species)
-    if not argv or Path(pair_style.converted(model, species)).exists():
-        return
-    if argv[0] == "python":
-        argv[0] = sys.executable
-    subprocess.run(argv, check=True, cwd=Path(model).parent)
 
 
 def _call(

@@ -133,7 +133,7 @@ class LammpsMDMaker(Maker):
         """Check the fields, before anything starts."""
         self.conditions()
         self._output()
-        check_engine(self.engine, self.check_interval)
+        check_engine(self.engine, self.device, self.check_interval)
         if self.dispersion not in (None, "d2"):
             raise ValueError(f"dispersion is {self.dispersion!r}: use 'd2' or None")
         if self.sample_interval > self.n_steps:

@@ -68,6 +68,17 @@ class PairStyle(ABC):
     listed: ClassVar[str] = ""
     """What ``lmp -h`` lists of a program that can run it, if not the style's name."""
 
+    devices: ClassVar[tuple[str, ...]] = ("cuda", "cpu")
+    """On which it can run."""
+
+    def __post_init__(self) -> None:
+        """Refuse a device that it cannot run on."""
+        if self.device not in self.devices:
+            raise ValueError(
+                f"device is {self.device!r} and the pair style {self.style!r}: use "
+                f"{' or '.join(map(repr, self.devices))}"
+            )
+
     @abstractmethod
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:
         """Give the command that converts a model file; empty where none is needed."""
@@ -118,10 +129,11 @@ class PairStyle(ABC):
 
 
 class MLIAP(PairStyle):
-    """MACE through ML-IAP: LAMMPS with Kokkos and Python; several GPUs."""
+    """MACE through ML-IAP: LAMMPS with Kokkos and Python, on GPUs only."""
 
     style = "mliap"
     listed = "mliap/kk"  # without Kokkos, mliap knows nothing of Python
+    devices = ("cuda",)  # what MACE's coupling works on
 
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:  # noqa: ARG002
         """Run on the kind of GPU that the model is to be used on."""
@@ -175,8 +187,12 @@ class Symmetrix(PairStyle):
 
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:
         """Extract the model for the frame's elements."""
-        numbers = map(str, species)
-        return ["create_symmetrix_mace.py", model, "--atomic-numbers", *numbers]
+        extract = ["symmetrix_extract_mace", "--model", model, "--atomic-numbers"]
+        return [
+            *extract,
+            *map(str, species),
+            *("--output", self.converted(model, species)),
+        ]
 
     def converted(self, model: str, species: Sequence[int]) -> str:
         """Name the JSON file, which has the atomic numbers in its name."""
@@ -212,6 +228,11 @@ class Metatomic(PairStyle):
     def coefficients(self, model: str, species: Sequence[int]) -> str:  # noqa: ARG002
         """Give the atomic numbers, by which metatomic knows its types."""
         return " ".join(map(str, species))
+
+    @property
+    def options(self) -> list[str]:
+        """None: torch uses the GPU in builds with Kokkos and without."""
+        return []
 
 
 PAIR_STYLES: dict[str, type[PairStyle]] = {

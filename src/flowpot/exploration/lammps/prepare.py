@@ -12,7 +12,7 @@ from flowpot.exploration.lammps.members import members_of
 from flowpot.exploration.lammps.potential import PAIR_STYLES
 
 
-def check_engine(engine: str, check_interval: int | None) -> None:
+def check_engine(engine: str, device: str, check_interval: int | None) -> None:
     """Refuse an engine that there is not, or that cannot do what is asked of it."""
     engines = ("python", *PAIR_STYLES)
     if engine not in engines:
@@ -22,6 +22,8 @@ def check_engine(engine: str, check_interval: int | None) -> None:
             f"check_interval is {check_interval} and engine {engine!r}: only the "
             "'python' engine can evaluate the committee along the way"
         )
+    if engine != "python":
+        PAIR_STYLES[engine](device)
 
 
 def starts_of(
