@@ -30,7 +30,7 @@ def recorded(document: type[BaseModel]) -> Callable[..., Any]:
                 job = CURRENT_JOB.job
                 if job is None or "campaign" not in job.metadata:
                     raise
-                job.output_schema = None  # which this output does not fulfil
+                job.output_schema = None  # type: ignore[assignment]  # which this output does not fulfil
                 return dict.fromkeys(document.model_fields) | {
                     "failure": f"{type(error).__name__}: {error}"
                 }

@@ -1,15 +1,10 @@
 """The loop without engines: how it starts, hands on, fails and is configured."""
 
-import json
-
 import pytest
-from ase.build import bulk
-from jobflow import Flow, job, run_locally
+from jobflow import run_locally
 from jobflow_remote import set_run_config
-from monty.json import MontyDecoder, MontyEncoder
 
 from flowpot import ActiveLearningMaker, Campaign, Dataset
-from flowpot.campaign import LoopMaker
 
 
 def test_the_flow_begins_with_augmentation_then_the_loop(silicon):
@@ -49,26 +44,10 @@ def test_bad_fields_are_refused(fields, message):
         ActiveLearningMaker(**fields)
 
 
-def test_nothing_to_start_from_is_refused():
-    with pytest.raises(ValueError, match="structures, dataset missing"):
-        ActiveLearningMaker().make()
-
-
 def test_coincident_atoms_stop_before_any_job(silicon):
     silicon.positions[1] = silicon.positions[0]
     with pytest.raises(ValueError, match=r"(?i)atoms|distance|close"):
         ActiveLearningMaker().make([silicon])
-
-
-def test_makers_survive_json_and_are_updated_inside_the_loop(silicon):
-    flow = ActiveLearningMaker().make([silicon])
-    flow.update_maker_kwargs(
-        {"_set": {"campaign->max_iterations": 3}}, class_filter=LoopMaker, dict_mod=True
-    )
-    again = json.loads(json.dumps(flow, cls=MontyEncoder), cls=MontyDecoder)
-    loop = again.jobs[-1].maker
-    assert loop.campaign.max_iterations == 3
-    assert loop.campaign == flow.jobs[-1].maker.campaign
 
 
 def test_workers_chosen_by_name_hold_for_appended_jobs(silicon, jobstore, clean_dir):
@@ -113,27 +92,3 @@ def test_preflight_names_what_is_missing(silicon, clean_dir, monkeypatch):
     (clean_dir / "file").touch()
     with pytest.raises(RuntimeError, match="not writable"):
         maker.preflight([silicon], clean_dir / "file" / "below")
-
-
-@job
-def count(iterations):
-    return len(iterations)
-
-
-def test_a_campaign_is_a_step_of_a_larger_flow(silicon, jobstore, clean_dir):
-    campaign = ActiveLearningMaker(
-        augmentation=None, labelling=None, training=None, exploration=None
-    ).make(dataset=[bulk("Si"), *[_rattled(silicon, i) for i in range(9)]])
-    counting = count(campaign.output.iterations)
-    run_locally(
-        Flow([campaign, counting]), store=jobstore, log=False, ensure_success=True
-    )
-    assert counting.output.resolve(jobstore) == 1
-    doc = Campaign.from_store(jobstore, "active learning").doc
-    assert doc.stop_kind == "completed"
-
-
-def _rattled(atoms, seed):
-    copy = atoms.copy()
-    copy.rattle(0.05, seed=seed)
-    return copy

@@ -2,7 +2,9 @@
 
 from flowpot.campaign.document import CampaignDoc, IterationDoc
 from flowpot.campaign.local import ResumableRun
-from flowpot.campaign.makers import ActiveLearningMaker, LoopMaker
+from flowpot.campaign.loop import LoopMaker
+from flowpot.campaign.makers import ActiveLearningMaker
+from flowpot.campaign.plan import DryRun, dry_run
 from flowpot.campaign.reading import Campaign
 from flowpot.campaign.stopping import Limits, Stop, decide
 from flowpot.campaign.stores import embedded_store
@@ -11,11 +13,13 @@ __all__ = [
     "ActiveLearningMaker",
     "Campaign",
     "CampaignDoc",
+    "DryRun",
     "IterationDoc",
     "Limits",
     "LoopMaker",
     "ResumableRun",
     "Stop",
     "decide",
+    "dry_run",
     "embedded_store",
 ]

@@ -16,9 +16,15 @@ from flowpot.training.document import CommitteeDoc, PotentialDoc
 class CampaignInputs(StageDoc):
     """What the user gave, once in the store: the loop hands on pointers to it."""
 
+    pending: Artifact | None = Field(None, description="frames to be labelled")
     dataset: Artifact | None = Field(None, description="frames, with sets")
     committee: CommitteeDoc | None = None
     explored: Artifact | None = Field(None, description="frames to be judged")
+
+
+def joined_frames(frames: Any) -> Artifact:
+    """Join whatever ``Dataset.load`` takes."""
+    return Dataset.load(frames).to_artifact("frames.h5")
 
 
 def first_shard(dataset: Any, seed: int) -> Artifact:

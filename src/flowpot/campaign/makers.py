@@ -1,40 +1,25 @@
 """The campaign: the stages in a loop that the calibrated committee steers."""
 
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from ase.data import chemical_symbols
-from jobflow import CURRENT_JOB, Flow, Job, Maker, OutputReference, Response
+from jobflow import Flow, JobStore, Maker
 
 from flowpot.augmentation import AugmentationMaker
-from flowpot.campaign.document import CampaignDoc, IterationDoc
-from flowpot.campaign.iteration import Iteration
-from flowpot.campaign.record import Results, summarise
+from flowpot.campaign import presets
+from flowpot.campaign.loop import LoopMaker
+from flowpot.campaign.plan import DryRun, dry_run
 from flowpot.campaign.start import Start, state_of
-from flowpot.campaign.state import CampaignState, Changes, resolve
-from flowpot.campaign.stopping import (
-    Limits,
-    Stop,
-    decide,
-    exhausted,
-    failure_of,
-    stage_failure,
-)
+from flowpot.campaign.state import CampaignState
+from flowpot.campaign.stopping import Limits
 from flowpot.dataset import Dataset
-from flowpot.documents import package_versions
 from flowpot.evaluation import EvaluationMaker
 from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
 from flowpot.exploration import ExplorationMaker
-from flowpot.jobs import (
-    Pointer,
-    continue_with,
-    deciding_job,
-    stage_job,
-    with_references,
-)
 from flowpot.labelling import LabellingMaker
 from flowpot.training import CommitteeTrainingMaker
 
@@ -105,6 +90,27 @@ class ActiveLearningMaker(Maker):
                 f"max_labels is {self.max_labels}: use 1 or more, or None for no limit"
             )
 
+    @classmethod
+    def preset(cls, preset: str, /, **changes: Any) -> Self:
+        """
+        Compose a campaign as one of the paper's runs, or as a quick trial.
+
+        Parameters
+        ----------
+        preset
+            ``fast-exploration`` (run A on carbon), ``accuracy`` (run B), or ``smoke``
+            (minutes on a laptop): see :mod:`flowpot.campaign.presets`.
+        **changes
+            Fields that are to differ from it.
+
+        Examples
+        --------
+        >>> maker = ActiveLearningMaker.preset("accuracy", name="diamond")
+        >>> maker.exploration.temperatures, maker.max_iterations
+        ((0.0, 1000.0), 2)
+        """
+        return cls(**{**presets.fields_of(preset), **changes})
+
     def make(
         self,
         structures: Any = None,
@@ -154,27 +160,42 @@ class ActiveLearningMaker(Maker):
                     "campaign is given, and so is something else to start from: a "
                     "campaign goes on with what it has; give either"
                 )
-            return self._flow(state_of(campaign), {})
+            return self._flow(Start(self, state_of(campaign)))
         start = Start(self, CampaignState(uuid=str(uuid.uuid4())))
         start.enter(structures, dataset, committee, explored)
-        return self._flow(start.state, start.jobs)
+        return self._flow(start)
 
-    def _flow(
-        self, state: CampaignState | OutputReference, jobs: dict[str, Job]
-    ) -> Flow:
+    def _flow(self, start: Start) -> Flow:
         tags = {"campaign": self.name}
-        if isinstance(state, CampaignState):
-            tags["campaign_uuid"] = state.uuid
-        for stage, job in jobs.items():
+        if isinstance(start.state, CampaignState):  # not a reference to one
+            tags["campaign_uuid"] = start.state.uuid
+        for stage, job in start.jobs.items():
             job.update_metadata(tags | {"stage": stage})
         # The numbers also tell jobflow that the loop comes after these jobs.
-        begun = {
-            stage: {"seconds": job.output.seconds, "failure": job.output.failure}
-            for stage, job in jobs.items()
-        }
-        loop = LoopMaker(campaign=self).make(state, begun=begun)
+        loop = LoopMaker(campaign=self).make(start.state, begun=start.results)
         loop.update_metadata(tags, dynamic=False)
-        return Flow([*jobs.values(), loop], output=loop.output, name=self.name)
+        return Flow([*start.jobs.values(), loop], output=loop.output, name=self.name)
+
+    def dry_run(
+        self,
+        structures: Any = None,
+        dataset: Any = None,
+        committee: Any = None,
+        *,
+        explored: Any = None,
+        store: JobStore | None = None,
+    ) -> DryRun:
+        """
+        Say what the first turn would do and cost: see :func:`flowpot.campaign.dry_run`.
+
+        Parameters
+        ----------
+        structures, dataset, committee, explored
+            As :meth:`make` takes them, references excepted.
+        store
+            In which completed jobs of the same kinds tell what jobs cost.
+        """
+        return dry_run(self, structures, dataset, committee, explored, store)
 
     @property
     def limits(self) -> Limits:
@@ -214,133 +235,3 @@ class ActiveLearningMaker(Maker):
             trainer = self.training.trainer
             for each in trainer if isinstance(trainer, list) else [trainer]:
                 each.check()
-
-
-@dataclass
-class LoopMaker(Maker):
-    """
-    The job between two turns: end the campaign, or append the next turn's jobs.
-
-    Parameters
-    ----------
-    name
-        Of the job: workers are chosen by it, so it is the same in every campaign.
-    campaign
-        The configuration.
-    """
-
-    name: str = "active learning"
-    campaign: ActiveLearningMaker = field(default_factory=ActiveLearningMaker)
-
-    @deciding_job
-    def make(
-        self,
-        state: CampaignState,
-        changes: Changes | None = None,
-        last: IterationDoc | None = None,
-        begun: Results | None = None,
-    ) -> Response:
-        """
-        Take in the results of the last turn and decide.
-
-        Parameters
-        ----------
-        state
-            Where the campaign stood before the last turn.
-        changes
-            What the turn's stages change in it. None before the first turn.
-        last
-            The turn in numbers; None if its record failed.
-        begun
-            Numbers of the jobs before the first turn.
-        """
-        if changes is None:
-            stop = stage_failure(begun or {}) or exhausted(
-                state.iteration, state.n_sent, self.campaign.limits
-            )
-        elif last is None:
-            stop = Stop("failed", "failed: the record of the iteration is missing")
-        else:
-            stop = self._end(last)
-            state = _advanced(state, changes, last)
-        return self._next_turn(state) if stop is None else self._stop(state, stop)
-
-    def _end(self, last: IterationDoc) -> Stop | None:
-        if last.failed_stage is not None:
-            return failure_of(last.failed_stage, last.failure)
-        if last.calibration is None:
-            return Stop(
-                "completed", "completed: the campaign has no further stage to run"
-            )
-        stop = decide(last, self.campaign.limits)
-        if stop is None and self.campaign.labelling is None:
-            return Stop(
-                "completed",
-                f"completed: {last.n_chosen} of {last.n_explored} explored frames are "
-                "chosen, and the campaign has no stage to label them",
-            )
-        return stop
-
-    def _next_turn(self, state: CampaignState) -> Response:
-        state = replace(state, iteration=state.iteration + 1)
-        turn = Iteration(self.campaign, state)
-        turn.build()
-        record = record_iteration(
-            state.iteration, state.n_dataset, state.n_sent, turn.results
-        )
-        record.name = "record iteration"
-        record.update_metadata(turn.tags, dynamic=False)
-        before = replace(state, records=[*state.records, Pointer.to(record.output)])
-        following: Job = self.make(before, turn.changes, record.output)
-        following.update_metadata(turn.tags, dynamic=False)
-        return continue_with([*turn.jobs, record], following, CampaignDoc)
-
-    def _stop(self, state: CampaignState, stop: Stop) -> Response:
-        """Leave the last document to a job that reads the turns' records."""
-        last: Job = self.conclude(state, stop, resolve(state.records))
-        last.name = self.name
-        last.update_metadata(CURRENT_JOB.job.metadata, dynamic=False)
-        return continue_with([], last, CampaignDoc)
-
-    @deciding_job
-    def conclude(
-        self, state: CampaignState, stop: Stop, iterations: list[IterationDoc | None]
-    ) -> dict[str, Any]:
-        """Write the campaign's document."""
-        turns = [turn for turn in iterations if turn is not None]
-        document = CampaignDoc(
-            name=self.campaign.name,
-            uuid=state.uuid,
-            seed=self.campaign.seed,
-            stop_kind=stop.kind,
-            stop_reason=stop.reason,
-            iterations=turns,
-            seconds=sum(sum(turn.seconds.values()) for turn in turns),
-            versions=package_versions("jobflow", "atomate2"),
-        )
-        return with_references(
-            document,
-            dataset=resolve(state.shards),
-            committee=resolve(state.committee),
-            unlabelled=resolve(state.pending),
-            evidence=resolve(state.evidence),
-            state=state,
-        )
-
-
-@stage_job(IterationDoc, tolerant=True)
-def record_iteration(
-    iteration: int, n_dataset: int, n_sent: int, results: Results
-) -> IterationDoc:
-    """Keep the numbers of a turn: see :func:`summarise`."""
-    return summarise(iteration, n_dataset, n_sent, results)
-
-
-def _advanced(
-    state: CampaignState, changes: Changes, last: IterationDoc
-) -> CampaignState:
-    """Give the state after a turn."""
-    state = state.after(changes, last.failed_stage)
-    if last.failed_stage is None and last.n_chosen == 0:
-        state = replace(state, pending=None)
-    return replace(state, n_dataset=last.n_dataset, n_sent=last.n_sent_total)

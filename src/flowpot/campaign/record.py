@@ -38,13 +38,13 @@ def summarise(
     for stage, names in _TAKEN.items():
         found = results.get(stage, {})
         fields |= {name: found[name] for name in names if name in found}
-    stage, failure = first_failure(results)
+    failed_stage, failure = first_failure(results)
     return IterationDoc(
         iteration=iteration,
         n_dataset=n_dataset + _total(results, "n_labelled"),
         n_sent_total=n_sent + _total(results, "n_sent"),
         seconds={name: found["seconds"] or 0.0 for name, found in results.items()},
-        failed_stage=stage,
+        failed_stage=failed_stage,
         failure=failure,
         **fields,
     )

@@ -13,9 +13,9 @@ from flowpot.campaign.inputs import (
     committee_of,
     explored_frames,
     first_shard,
+    joined_frames,
 )
 from flowpot.campaign.state import CampaignState
-from flowpot.dataset import Dataset
 from flowpot.jobs import Pointer, stage_job
 from flowpot.randomness import derive_seed
 
@@ -36,11 +36,14 @@ class Start:
         Grows as :meth:`enter` takes in what the user gave.
     jobs
         By stage.
+    begun
+        Outputs of other jobs that the loop waits for.
     """
 
     maker: "ActiveLearningMaker"
     state: CampaignState
     jobs: dict[str, Job] = field(default_factory=dict)
+    begun: dict[str, OutputReference] = field(default_factory=dict)
 
     def enter(
         self, structures: Any, dataset: Any, committee: Any, explored: Any
@@ -63,46 +66,61 @@ class Start:
         pending = [] if structures is None else [self._from_structures(structures)]
         labels = self.maker.labelling is not None
         if dataset is not None and labels:
-            pending.append(_portable(dataset))
+            pending.append(dataset)
+        at_hand = [_artifact(each) for each in pending if not _is_reference(each)]
         self._take_in(
-            dataset=None if labels else _reference_or(_portable, dataset),
+            pending=[each for each in pending if _is_reference(each)] or None,
+            dataset=None if labels else _reference_or(joined_frames, dataset),
             committee=_reference_or(committee_of, committee),
             explored=_reference_or(explored_frames, explored),
         )
-        if pending:
-            one = pending[0] if len(pending) == 1 else pending
+        known = [self.state.pending] if self.state.pending else []
+        if everything := [*at_hand, *known]:
+            one = everything[0] if len(everything) == 1 else everything
             self.state = replace(self.state, pending=one)
 
     def _from_structures(self, structures: Any) -> Any:
         augmentation = self.maker.augmentation
         if augmentation is None:
-            return _portable(structures)
+            return structures
         seed = derive_seed(self.maker.seed, "augmentation")
         job = augmentation.make(structures, seed=seed)
         self.jobs["augmentation"] = job
         return Pointer.to(job.output.dataset)
 
     def _take_in(self, **given: Any) -> None:
-        """Put what is at hand into the store once, and point to it."""
+        """
+        Put what the user gave into the store once, and point to it.
+
+        A committee of another job is there: its small numbers make the loop wait for
+        it. The rest a job reads from where it is.
+        """
         given = {name: each for name, each in given.items() if each is not None}
-        # Frames of another job still need their sets; the rest is fit as it is.
-        elsewhere = {
-            name: each
-            for name, each in given.items()
-            if isinstance(each, OutputReference) and name != "dataset"
-        }
-        if at_hand := {n: each for n, each in given.items() if n not in elsewhere}:
-            self.jobs["inputs"] = take_in(at_hand, self.maker.seed)
-            output = self.jobs["inputs"].output
-            elsewhere |= {name: getattr(output, name) for name in at_hand}
-        point_to = {name: Pointer.to(each) for name, each in elsewhere.items()}
+        places: dict[str, Any] = {}
+        if isinstance(given.get("committee"), OutputReference):
+            places["committee"] = given.pop("committee")
+            self.begun["committee"] = places["committee"]
+        if given:
+            self.jobs["inputs"] = take_in(given, self.maker.seed)
+            places |= {n: getattr(self.jobs["inputs"].output, n) for n in given}
+        point_to = {name: Pointer.to(place) for name, place in places.items()}
         self.state = replace(
             self.state,
+            pending=point_to.get("pending"),
             shards=[point_to[name] for name in ("dataset",) if name in point_to],
             committee=point_to.get("committee"),
             explored=point_to.get("explored"),
             trained="committee" in point_to,
         )
+
+    @property
+    def results(self) -> dict[str, dict[str, Any]]:
+        """Small numbers of what comes before the loop, by stage."""
+        outputs = {stage: job.output for stage, job in self.jobs.items()}
+        return {
+            stage: {"seconds": output.seconds, "failure": output.failure}
+            for stage, output in (outputs | self.begun).items()
+        }
 
 
 def take_in(given: Mapping[str, Any], seed: int) -> Job:
@@ -114,8 +132,9 @@ def take_in(given: Mapping[str, Any], seed: int) -> Job:
 
 @stage_job(CampaignInputs)
 def _take_in(given: Mapping[str, Any], seed: int) -> CampaignInputs:
-    """Bring frames of other jobs into the form in which the stages read them."""
-    convert = {
+    """Bring what the user gave into the form in which the stages read it."""
+    convert: dict[str, Callable[[Any], Any]] = {
+        "pending": joined_frames,
         "dataset": partial(first_shard, seed=seed),
         "committee": committee_of,
         "explored": explored_frames,
@@ -123,16 +142,20 @@ def _take_in(given: Mapping[str, Any], seed: int) -> CampaignInputs:
     return CampaignInputs(**{name: convert[name](each) for name, each in given.items()})
 
 
-def _portable(frames: Any) -> Any:
+def _artifact(frames: Any) -> Any:
     """Frames in a form that a job can carry to another machine."""
-    if isinstance(frames, OutputReference):
-        return Pointer.to(frames)
-    return Dataset.load(frames).to_artifact("dataset.h5")
+    return frames if isinstance(frames, Pointer) else joined_frames(frames)
+
+
+def _is_reference(given: Any) -> bool:
+    """Whether it is another job's output, or has one in it."""
+    items = given if isinstance(given, list | tuple) else [given]
+    return any(isinstance(item, OutputReference) for item in items)
 
 
 def _reference_or(convert: Callable[[Any], Any], given: Any) -> Any:
     """Convert what is at hand now, so that a mistake shows before any job runs."""
-    is_there = given is not None and not isinstance(given, OutputReference)
+    is_there = given is not None and not _is_reference(given)
     return convert(given) if is_there else given
 
 

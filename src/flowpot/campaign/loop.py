@@ -1,0 +1,167 @@
+"""The loop over the turns: decide after each whether and how to go on."""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from jobflow import CURRENT_JOB, Job, Maker, Response
+
+from flowpot.campaign.document import CampaignDoc, IterationDoc
+from flowpot.campaign.iteration import Iteration
+from flowpot.campaign.record import Results, summarise
+from flowpot.campaign.state import CampaignState, Changes, resolve
+from flowpot.campaign.stopping import (
+    Stop,
+    decide,
+    exhausted,
+    failure_of,
+    stage_failure,
+)
+from flowpot.documents import package_versions
+from flowpot.jobs import (
+    Pointer,
+    continue_with,
+    deciding_job,
+    stage_job,
+    with_references,
+)
+
+if TYPE_CHECKING:
+    from flowpot.campaign.makers import ActiveLearningMaker
+
+
+def _default() -> "ActiveLearningMaker":
+    from flowpot.campaign.makers import ActiveLearningMaker  # noqa: PLC0415, circular
+
+    return ActiveLearningMaker()
+
+
+@dataclass
+class LoopMaker(Maker):
+    """
+    The job between two turns: end the campaign, or append the next turn's jobs.
+
+    Parameters
+    ----------
+    name
+        Of the job: workers are chosen by it, so it is the same in every campaign.
+    campaign
+        Its stages and limits.
+    """
+
+    name: str = "active learning"
+    campaign: "ActiveLearningMaker" = field(default_factory=_default)
+
+    @deciding_job
+    def make(
+        self,
+        state: CampaignState,
+        changes: Changes | None = None,
+        last: IterationDoc | None = None,
+        begun: Results | None = None,
+    ) -> Response:
+        """
+        Take in the results of the last turn and decide.
+
+        Parameters
+        ----------
+        state
+            Where the campaign stood before the last turn.
+        changes
+            What the turn's stages change in it. None before the first turn.
+        last
+            The turn in numbers; None if its record failed.
+        begun
+            Numbers of the jobs before the first turn.
+        """
+        if changes is None:
+            stop = stage_failure(begun or {}) or exhausted(
+                state.iteration, state.n_sent, self.campaign.limits
+            )
+        elif last is None:
+            stop = Stop("failed", "failed: the record of the iteration is missing")
+        else:
+            stop = self._end(last)
+            state = _advanced(state, changes, last)
+        return self._next_turn(state) if stop is None else self._stop(state, stop)
+
+    def _end(self, last: IterationDoc) -> Stop | None:
+        if last.failed_stage is not None:
+            return failure_of(last.failed_stage, last.failure)
+        if last.calibration is None:
+            return Stop(
+                "completed", "completed: the campaign has no further stage to run"
+            )
+        stop = decide(last, self.campaign.limits)
+        open_ended = stop is None or stop.kind == "max_iterations"
+        if open_ended and self.campaign.labelling is None:
+            return Stop(
+                "completed",
+                f"completed: {last.n_chosen} of {last.n_explored} explored frames are "
+                "chosen, and the campaign has no stage to label them",
+            )
+        return stop
+
+    def _next_turn(self, state: CampaignState) -> Response:
+        state = replace(state, iteration=state.iteration + 1)
+        turn = Iteration(self.campaign, state)
+        turn.build()
+        record = record_iteration(
+            state.iteration, state.n_dataset, state.n_sent, turn.results
+        )
+        record.name = "record iteration"
+        record.update_metadata(turn.tags, dynamic=False)
+        before = replace(state, records=[*state.records, Pointer.to(record.output)])
+        following: Job = self.make(before, turn.changes, record.output)
+        following.update_metadata(turn.tags, dynamic=False)
+        return continue_with([*turn.jobs, record], following, CampaignDoc)
+
+    def _stop(self, state: CampaignState, stop: Stop) -> Response:
+        """Leave the last document to a job that reads the turns' records."""
+        last: Job = self.conclude(state, stop, resolve(state.records))
+        last.name = self.name
+        tags = {"campaign": self.campaign.name, "campaign_uuid": state.uuid}
+        last.update_metadata(CURRENT_JOB.job.metadata | tags, dynamic=False)
+        return continue_with([], last, CampaignDoc)
+
+    @deciding_job
+    def conclude(
+        self, state: CampaignState, stop: Stop, iterations: list[IterationDoc | None]
+    ) -> dict[str, Any]:
+        """Write the campaign's document."""
+        turns = [turn for turn in iterations if turn is not None]
+        document = CampaignDoc(
+            name=self.campaign.name,
+            uuid=state.uuid,
+            seed=self.campaign.seed,
+            stop_kind=stop.kind,
+            stop_reason=stop.reason,
+            iterations=turns,
+            seconds=sum(sum(turn.seconds.values()) for turn in turns),
+            versions=package_versions("jobflow", "atomate2"),
+        )
+        return with_references(
+            document,
+            dataset=resolve(state.shards),
+            committee=resolve(state.committee),
+            unlabelled=resolve(state.pending),
+            evidence=resolve(state.evidence),
+            state=state,
+        )
+
+
+@stage_job(IterationDoc, tolerant=True)
+def record_iteration(
+    iteration: int, n_dataset: int, n_sent: int, results: Results
+) -> IterationDoc:
+    """Keep the numbers of a turn: see :func:`summarise`."""
+    return summarise(iteration, n_dataset, n_sent, results)
+
+
+def _advanced(
+    state: CampaignState, changes: Changes, last: IterationDoc
+) -> CampaignState:
+    """Give the state after a turn."""
+    state = state.after(changes, last.failed_stage)
+    if last.failed_stage is None and last.n_chosen == 0:
+        state = replace(state, pending=None)
+    return replace(state, n_dataset=last.n_dataset, n_sent=last.n_sent_total)

@@ -1,0 +1,219 @@
+"""What the first turn of a campaign would do, and cost, before any engine starts."""
+
+from collections import Counter
+from dataclasses import replace
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jobflow import JobStore
+from pydantic import BaseModel, Field
+
+from flowpot.augmentation import AugmentationMaker
+from flowpot.campaign.costs import Costs
+from flowpot.dataset import Dataset
+from flowpot.exploration import ExplorationMaker
+from flowpot.exploration.starts import draw_starts
+from flowpot.labelling import LabellingMaker
+from flowpot.labelling.espresso.kpoints import inequivalent_kpoints, kpoint_mesh
+from flowpot.labelling.espresso.makers import EspressoStaticMaker
+from flowpot.labelling.espresso.protocols import get_protocol
+from flowpot.labelling.planning import plan_labels
+from flowpot.randomness import derive_rng, derive_seed
+from flowpot.training import CommitteeTrainingMaker
+
+if TYPE_CHECKING:
+    from flowpot.campaign.makers import ActiveLearningMaker
+
+
+class PlannedStage(BaseModel):
+    """A stage of the first turn, as it would be."""
+
+    stage: str
+    n_jobs: int = Field(description="jobs")
+    n_frames: int = Field(0, description="frames made, labelled, trained on or sampled")
+    n_atoms: int = Field(0, description="their atoms")
+    n_kpoints: int | None = Field(None, description="irreducible, summed over frames")
+    core_hours: float | None = Field(
+        None, description="by completed jobs in the store; None if there are none"
+    )
+    note: str = Field("", description="what else there is to say")
+
+
+class DryRun(BaseModel):
+    """The first turn of a campaign, as it would be."""
+
+    name: str
+    stages: list[PlannedStage] = Field(default_factory=list)
+    config_types: dict[str, int] = Field(
+        default_factory=dict, description="frames to label, by their kind"
+    )
+    refused: list[str] = Field(
+        default_factory=list, description="why frames would not be labelled"
+    )
+    basis: str = Field(description="what the estimate of core-hours stands on")
+
+    @property
+    def core_hours(self) -> float | None:
+        """Of all stages; None if one has no estimate."""
+        hours = [stage.core_hours for stage in self.stages if stage.n_jobs]
+        return None if None in hours else float(sum(h or 0.0 for h in hours))
+
+
+def dry_run(
+    maker: "ActiveLearningMaker",
+    structures: Any = None,
+    dataset: Any = None,
+    committee: Any = None,
+    explored: Any = None,
+    store: JobStore | None = None,
+) -> DryRun:
+    """
+    Plan the first turn: the augmentation runs, no engine does.
+
+    Parameters
+    ----------
+    maker
+        The campaign.
+    structures, dataset, committee, explored
+        As :meth:`ActiveLearningMaker.make` takes them.
+    store
+        In which completed jobs of the same kinds tell what jobs cost.
+
+    Notes
+    -----
+    The frames are those that the campaign would make: its seeds are used. Costs are
+    medians over completed jobs: of a label in proportion to atoms and k-points, of a
+    training to frames and members, of molecular dynamics to steps.
+    """
+    costs = Costs.from_store(store)
+    plan = DryRun(name=maker.name, basis=costs.basis)
+    frames = _inputs(maker, structures, dataset, plan)
+    if maker.labelling is not None:
+        limits = (maker.max_labels, maker.labelling.max_labels)
+        least = min((n for n in limits if n is not None), default=None)
+        labelling = replace(maker.labelling, max_labels=least)
+        seed = derive_seed(maker.seed, 1, "labelling")
+        frames = _labelling(labelling, frames, seed, plan, costs)
+    if maker.training is not None and committee is None:
+        plan.stages.append(_training(maker.training, frames, costs))
+    sampled = {}
+    if explored is not None:
+        sampled = _size(Dataset.load(explored))
+    elif maker.exploration is not None:
+        seed = derive_seed(maker.seed, 1, "exploration")
+        size = maker.training.size if maker.training else 1
+        explores = _exploration(maker.exploration, frames, seed, size, costs)
+        plan.stages.append(explores)
+        sampled = explores.model_dump(include={"n_frames", "n_atoms"})
+    if maker.evaluation is not None and sampled:
+        plan.stages.append(
+            PlannedStage(stage="evaluation", n_jobs=1, core_hours=0.0, **sampled)
+        )
+    return plan
+
+
+def _inputs(
+    maker: "ActiveLearningMaker", structures: Any, dataset: Any, plan: DryRun
+) -> Dataset:
+    """Give the frames that the first turn begins with."""
+    parts = []
+    if structures is not None and (augmentation := maker.augmentation) is not None:
+        seed = derive_seed(maker.seed, "augmentation")
+        made = AugmentationMaker.augment.original(augmentation, structures, seed=seed)
+        parts.append(Dataset.load(made))
+        size = _size(parts[0])
+        plan.stages.append(
+            PlannedStage(stage="augmentation", n_jobs=1, core_hours=0.0, **size)
+        )
+    elif structures is not None:
+        parts.append(Dataset.load(structures))
+    if dataset is not None:
+        parts.append(Dataset.load(dataset))
+    return Dataset.concatenate(parts)
+
+
+def _labelling(
+    stage: LabellingMaker, frames: Dataset, seed: int, plan: DryRun, costs: Costs
+) -> Dataset:
+    """Plan the labels as the stage does; give the frames that would have one."""
+    labels = plan_labels(
+        frames,
+        frames[:0],
+        stage._problem,  # noqa: SLF001 - the same frames are refused
+        max_labels=stage.max_labels,
+        seed=seed,
+    )
+    chosen = labels.frames[labels.to_label]
+    kpoints = _kpoints(stage.static_maker, chosen)
+    cut = labels.n_postponed
+    planned = PlannedStage(
+        stage="labelling",
+        n_jobs=ceil(len(chosen) / stage.batch_size) + 2,
+        n_kpoints=None if kpoints is None else int(kpoints.sum()),
+        core_hours=costs.labels(chosen.n_atoms, kpoints),
+        note=f"{cut} frames beyond max_labels" if cut else "",
+        **_size(chosen),
+    )
+    plan.stages.append(planned)
+    kinds = chosen.info.get("config_type", np.full(len(chosen), None, dtype=object))
+    plan.config_types = dict(Counter(str(kind or "none") for kind in kinds))
+    plan.refused = [failure.reason for failure in labels.failures]
+    known = np.flatnonzero(labels.frames.is_labelled)
+    return labels.frames[np.union1d(labels.to_label, known)]
+
+
+def _kpoints(engine: Any, frames: Dataset) -> np.ndarray | None:
+    """Count the irreducible k-points of each frame, where the engine's are known."""
+    if not isinstance(engine, EspressoStaticMaker):
+        return None
+    distance = engine.kspacing or get_protocol(engine.protocol).kpoints_distance
+    counts = [
+        inequivalent_kpoints(atoms, kpoint_mesh(atoms, distance)) for atoms in frames
+    ]
+    return np.array(counts, dtype=int)
+
+
+def _training(
+    stage: CommitteeTrainingMaker, frames: Dataset, costs: Costs
+) -> PlannedStage:
+    return PlannedStage(
+        stage="training",
+        n_jobs=ceil(stage.size / stage.members_per_job) + 1,
+        core_hours=costs.training(len(frames), stage.size),
+        note=f"{stage.size} members",
+        **_size(frames),
+    )
+
+
+def _exploration(
+    stage: ExplorationMaker, frames: Dataset, seed: int, n_members: int, costs: Costs
+) -> PlannedStage:
+    """Count trajectories, and the frames that they would give if none is halted."""
+    starts = draw_starts(
+        frames,
+        stage.n_starts,
+        rng=derive_rng(seed, "starts"),
+        config_types=stage.config_types,
+    )
+    n_runs = len(starts)
+    if stage.sampling == "grid":
+        n_runs *= len(stage.temperatures) * len(stage.pressures)
+    if stage.member == "all":
+        n_runs *= n_members
+    steps = stage.md_maker.n_steps
+    n_frames = n_runs * (
+        (steps - stage.equilibration) // stage.md_maker.sample_interval
+    )
+    return PlannedStage(
+        stage="exploration",
+        n_jobs=ceil(n_runs / stage.runs_per_job) + 2,
+        n_frames=n_frames,
+        n_atoms=round(n_frames * float(frames.n_atoms[starts].mean())),
+        core_hours=costs.dynamics(n_runs * steps),
+        note=f"{n_runs} trajectories of {steps} steps",
+    )
+
+
+def _size(frames: Dataset) -> dict[str, int]:
+    return {"n_frames": len(frames), "n_atoms": int(frames.n_atoms.sum())}

@@ -1,0 +1,93 @@
+"""
+The settings of the paper's runs on carbon: fields of `ActiveLearningMaker`.
+
+From the Methods of AiiDA-TrainsPot's paper. What is not named here is a default:
+SSSP 1.3 PBE precision, MACE with 4.5 A, two layers, batches of 1 and 500 epochs,
+committees of 4, 20 trajectories, -5 to 5 kbar, 1000 frames selected at most.
+"""
+
+from typing import Any
+
+from flowpot.augmentation import AugmentationMaker
+from flowpot.augmentation.validation import one_of
+from flowpot.evaluation import EvaluationMaker, SelectionRules
+from flowpot.exploration import ExplorationMaker, LammpsMDMaker
+from flowpot.labelling import EspressoStaticMaker, LabellingMaker
+from flowpot.training import CommitteeTrainingMaker, MACETrainingMaker
+
+PRESETS = ("smoke", "fast-exploration", "accuracy")
+"""Their names."""
+
+_NANOSECOND = 1_000_000  # steps of 1 fs
+
+
+def fields_of(preset: str) -> dict[str, Any]:
+    """
+    Give the fields of a preset by its name.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    name = preset.replace("_", "-")
+    one_of(PRESETS, preset=name)
+    found = {
+        "smoke": smoke,
+        "fast-exploration": fast_exploration,
+        "accuracy": accuracy,
+    }
+    return found[name]()
+
+
+def fast_exploration() -> dict[str, Any]:
+    """Give run A: ten iterations with cheap labels, up to 5000 K."""
+    return _carbon("fast_exploration", "fast", 5000.0) | {"max_iterations": 10}
+
+
+def accuracy() -> dict[str, Any]:
+    """Give run B: two iterations with precise labels, up to 1000 K."""
+    return _carbon("accuracy", "stringent", 1000.0) | {"max_iterations": 2}
+
+
+def smoke() -> dict[str, Any]:
+    """Give every stage small: minutes on a laptop, for cells of a few atoms."""
+    return {
+        "augmentation": AugmentationMaker.preset("smoke"),
+        "labelling": LabellingMaker(
+            static_maker=EspressoStaticMaker(protocol="fast", kspacing=0.5)
+        ),
+        "training": CommitteeTrainingMaker(trainer=MACETrainingMaker.small(), size=2),
+        "exploration": ExplorationMaker(
+            md_maker=LammpsMDMaker(n_steps=500, sample_interval=25),
+            n_starts=2,
+            temperatures=(300.0, 900.0),
+            pressures=(0.0,),
+            sampling="grid",
+            runs_per_job=4,
+        ),
+        "evaluation": EvaluationMaker(
+            rules=SelectionRules(max_selected=12, audit_min=4, audit_max=8)
+        ),
+        "tolerance": {"energy": 0.03, "forces": 0.2, "stress": 0.01},
+        "max_iterations": 2,
+    }
+
+
+def _carbon(augmentation: str, protocol: str, hottest: float) -> dict[str, Any]:
+    """Give what runs A and B have in common: 10 ns trajectories with Grimme's D2."""
+    return {
+        "augmentation": AugmentationMaker.preset(augmentation),
+        "labelling": LabellingMaker(
+            static_maker=EspressoStaticMaker(protocol=protocol)
+        ),
+        "exploration": ExplorationMaker(
+            md_maker=LammpsMDMaker(
+                n_steps=10 * _NANOSECOND,
+                sample_interval=_NANOSECOND,
+                dispersion="d2",
+            ),
+            temperatures=(0.0, hottest),
+        ),
+        "tolerance": {"energy": 0.002, "forces": 0.05, "stress": 0.01},
+    }

@@ -1,0 +1,115 @@
+"""A campaign that has ended goes on, and repeats nothing that it has."""
+
+from dataclasses import replace
+
+import pytest
+from jobflow import Flow, run_locally
+
+from flowpot import Campaign
+
+
+def jobs_of_turn(jobstore, iteration, name=None):
+    """Uuids of the jobs of one iteration."""
+    criteria = {"metadata.iteration": iteration} | ({"name": name} if name else {})
+    return {document["uuid"] for document in jobstore.query(criteria, ["uuid"])}
+
+
+@pytest.mark.parametrize("handle", ["document", "campaign"])
+def test_with_new_limits_and_tolerances(
+    handle, copper, copper_frames, committee, run, jobstore
+):
+    first = copper(training=None, exploration=None)
+    flow = first.make(
+        dataset=copper_frames(12, labelled=True),
+        committee=committee,
+        explored=copper_frames(30, labelled=False, seed=100),
+    )
+    campaign = run(flow)
+    assert campaign.doc.stop_kind == "max_iterations"
+    done = jobs_of_turn(jobstore, 1)
+
+    tolerance = {"energy": 0.5, "forces": 2.0}
+    second = replace(first, max_iterations=2, tolerance=tolerance)
+    given = campaign.doc if handle == "document" else campaign
+    again = run(second.make(campaign=given))
+    assert again.doc.uuid == campaign.doc.uuid
+    assert [turn.iteration for turn in again.doc.iterations] == [1, 2]
+    assert again.doc.iterations[0] == campaign.doc.iterations[0]
+    assert jobs_of_turn(jobstore, 1) == done
+    turn = again.doc.iterations[1]
+    assert turn.n_sent == campaign.doc.iterations[0].n_chosen > 0
+    assert set(turn.calibration) == {"energy", "forces"}
+    assert len(again.dataset()) == turn.n_dataset == 13 + turn.n_labelled
+    assert again.doc.stop_reason.startswith("max_iterations: 2 of 2")
+
+
+def test_a_limit_that_is_still_reached_ends_it_at_once(
+    copper, copper_frames, committee, run, jobstore
+):
+    maker = copper(labelling=None, training=None, exploration=None)
+    frames = copper_frames(12, labelled=True)
+    explored = copper_frames(4, labelled=False, seed=50)
+    given = {"dataset": frames, "committee": committee, "explored": explored}
+    campaign = run(maker.make(**given))
+    again = run(maker.make(campaign=campaign))
+    assert again.doc.stop_kind == "max_iterations"
+    assert again.doc.iterations == campaign.doc.iterations
+    assert not jobs_of_turn(jobstore, 2)
+
+
+@pytest.mark.slow
+def test_after_a_failure_with_what_was_amiss_corrected(
+    copper, copper_frames, committee, run, jobstore
+):
+    """The labels of the failed iteration are kept, the committee is not retrained."""
+    good = copper(evaluation=None)
+    bad = replace(good, exploration=replace(good.exploration, config_types=["slab"]))
+    flow = bad.make(dataset=copper_frames(6, labelled=False), committee=committee)
+    campaign = run(flow)
+    assert campaign.doc.stop_kind == "failed"
+    labels = jobs_of_turn(jobstore, 1, "qe static")
+    assert len(labels) == 7
+
+    again = run(replace(good, max_iterations=2).make(campaign=campaign))
+    assert again.doc.stop_kind == "completed"
+    assert jobs_of_turn(jobstore, 1, "qe static") == labels
+    assert not jobs_of_turn(jobstore, 2, "qe static")
+    assert not jobs_of_turn(jobstore, 2, "mace train")
+    assert jobs_of_turn(jobstore, 2, "collect frames")
+    assert again.doc.iterations[1].n_dataset == 7
+
+
+def test_after_failed_labels_they_are_tried_again(copper, copper_frames, run):
+    fields = {"training": None, "exploration": None, "evaluation": None}
+    good = copper(**fields, max_iterations=2)
+    missing = {"@module": "ase.calculators.emt", "@callable": "NoSuchCalculator"}
+    engine = replace(good.labelling.static_maker, force_field_name=missing)
+    bad = replace(good, labelling=replace(good.labelling, static_maker=engine))
+    campaign = run(bad.make(dataset=copper_frames(3, labelled=False)))
+    assert campaign.doc.stop_kind == "failed"
+    again = run(good.make(campaign=campaign))
+    assert len(again.dataset()) == 4
+    assert again.doc.iterations[-1].n_sent_total == 4
+
+
+def test_as_a_later_step_of_the_same_flow(copper, copper_frames, jobstore, clean_dir):
+    """By a reference, before there is anything to continue."""
+    fields = {"training": None, "exploration": None, "evaluation": None}
+    first = copper(**fields, max_labels=2, name="short")
+    second = copper(**fields, max_labels=4, name="long")
+    one = first.make(dataset=copper_frames(3, labelled=False))
+    two = second.make(campaign=one.output)
+    run_locally(Flow([one, two]), store=jobstore, create_folders=True, log=False)
+    short, long = (
+        Campaign.from_store(jobstore, name).doc for name in ("short", "long")
+    )
+    assert long.uuid == short.uuid
+    assert long.stop_kind == "max_iterations"
+    assert long.iterations == short.iterations
+
+
+def test_what_is_no_campaign_is_refused(copper, copper_frames, committee):
+    with pytest.raises(ValueError, match="something else to start from"):
+        copper().make(dataset=copper_frames(2, labelled=True), campaign={"state": None})
+    with pytest.raises(TypeError, match="give the CampaignDoc"):
+        copper().make(campaign=committee)

@@ -1,0 +1,88 @@
+"""What a dry run announces is what the campaign does."""
+
+import pytest
+from ase.build import bulk
+from jobflow import JobStore, run_locally
+from maggma.stores import MemoryStore
+
+from flowpot import ActiveLearningMaker, EspressoStaticMaker, LabellingMaker
+from flowpot.campaign import dry_run
+from flowpot.labelling.espresso.kpoints import inequivalent_kpoints, kpoint_mesh
+
+LABEL_ONLY = {"training": None, "exploration": None, "evaluation": None}
+
+
+def by_stage(plan):
+    return {stage.stage: stage for stage in plan.stages}
+
+
+def test_the_first_turn_is_as_announced(copper, run, jobstore):
+    maker = copper(max_labels=6, **LABEL_ONLY)
+    structures = [bulk("Cu", cubic=True)]
+    plan = by_stage(dry_run(maker, structures))
+    campaign = run(maker.make(structures))
+    assert set(plan) == {"augmentation", "labelling"}
+    frames = campaign.dataset()
+    assert plan["labelling"].n_frames == len(frames) == 6
+    assert plan["labelling"].n_atoms == frames.n_atoms.sum()
+    assert "3 frames beyond max_labels" in plan["labelling"].note
+    names = ["plan labels", "qe static", "collect labels"]
+    n_jobs = {document["uuid"] for document in jobstore.query({"name": {"$in": names}})}
+    # "plan labels" hands its uuid on to "collect labels".
+    assert plan["labelling"].n_jobs == len(n_jobs) + 1
+
+
+def test_kpoints_of_the_labels():
+    structures = [bulk("Si", cubic=True), bulk("Si", cubic=True) * (2, 2, 2)]
+    maker = ActiveLearningMaker(
+        augmentation=None,
+        labelling=LabellingMaker(static_maker=EspressoStaticMaker(kspacing=0.3)),
+    )
+    plan = dry_run(maker, structures)
+    expected = sum(inequivalent_kpoints(s, kpoint_mesh(s, 0.3)) for s in structures)
+    assert by_stage(plan)["labelling"].n_kpoints == expected
+    assert plan.core_hours is None
+    assert plan.basis == "no store was given to learn from"
+
+
+def test_every_stage_of_a_full_campaign(silicon):
+    maker = ActiveLearningMaker.preset("smoke")
+    plan = dry_run(maker, [silicon])
+    stages = by_stage(plan)
+    assert list(stages) == [
+        *("augmentation", "labelling", "training", "exploration", "evaluation")
+    ]
+    assert stages["exploration"].note == "4 trajectories of 500 steps"
+    assert stages["exploration"].n_frames == 4 * 20
+    assert stages["training"].n_jobs == 3
+    assert plan.config_types["isolated_atom"] == 1
+    assert sum(plan.config_types.values()) == stages["labelling"].n_frames
+
+
+def test_a_committee_is_not_trained(silicon, committee):
+    maker = ActiveLearningMaker.preset("smoke")
+    assert "training" not in by_stage(dry_run(maker, [silicon], committee=committee))
+
+
+@pytest.mark.qe
+def test_core_hours_by_what_was_done_before(silicon, clean_dir):
+    """A store with one label prices the next at its own rate."""
+    store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
+    engine = EspressoStaticMaker(
+        protocol="fast",
+        pseudo_family="debian-pbe",
+        kspacing=1.0,
+        user_settings={"SYSTEM": {"ecutwfc": 12.0}},
+    )
+    maker = ActiveLearningMaker(
+        augmentation=None, labelling=LabellingMaker(static_maker=engine), **LABEL_ONLY
+    )
+    silicon.rattle(0.05)
+    before = dry_run(maker, [silicon], store=store)
+    assert before.core_hours is None
+    assert "0 labels" in before.basis
+    run_locally(maker.make([silicon]), store=store, create_folders=True, log=False)
+    document = store.query_one({"name": "qe static"})["output"]
+    plan = by_stage(dry_run(maker, [silicon], store=store))["labelling"]
+    assert plan.n_kpoints == document["run"]["n_kpoints"]
+    assert plan.core_hours == pytest.approx(document["run"]["core_seconds"] / 3600)
