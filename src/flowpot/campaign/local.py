@@ -9,6 +9,7 @@ with a recorded response hands it over instead of running.
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from flowpot.jobs import jobs_of
 
 _KEPT = ("replace", "detour", "addition", "stop_children", "stop_jobflow")
 """What is recorded of a response: its output is in the store already."""
+
+_LEAST_FREE = 1_000_000  # bytes: with less, what failed did so for want of space
 
 Watcher = Callable[[str, Job, Response | None], None]
 """Called with ``"started"``, ``"finished"`` or ``"reused"``, the job and response."""
@@ -65,6 +68,11 @@ class ResumableRun:
         -------
         Flow
             The one that ran: its output is in the store.
+
+        Raises
+        ------
+        SystemExit
+            If the disk is full: the run can be taken up when there is space again.
         """
         (self.folder / "responses").mkdir(parents=True, exist_ok=True)
         path = self.folder / "flow.json"
@@ -101,12 +109,28 @@ class _Resumed:
             owner.watch("reused", job, response)
         else:
             owner.watch("started", job, None)
-            response = type(job).run(job, store, job_dir)
+            try:
+                response = type(job).run(job, store, job_dir)
+            finally:
+                _check_space(owner.folder)
             _write_json(path, {name: getattr(response, name) for name in _KEPT})
             owner.watch("finished", job, response)
         for appended in (response.replace, response.detour, response.addition):
             owner._prepare(appended)  # noqa: SLF001 - the two halves of one thing
         return response
+
+
+def _check_space(folder: Path) -> None:
+    """
+    End the process on a full disk, whose failures say nothing about the campaign.
+
+    Not by an Exception: those jobflow notes, and goes on without the job.
+    """
+    if shutil.disk_usage(folder).free < _LEAST_FREE:
+        raise SystemExit(
+            f"the disk of {folder} is full: make space and run again; finished jobs "
+            "are kept"
+        )
 
 
 def _write_json(path: Path, item: Any) -> None:
