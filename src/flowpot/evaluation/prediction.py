@@ -57,7 +57,7 @@ def load_committee(committee: Any, device: str = "auto") -> list[Potential]:
     ValueError
         With fewer than two members: one potential cannot disagree.
     """
-    members = _members(committee)
+    members = members_of(committee)
     if len(members) < 2:  # noqa: PLR2004 - disagreement needs a pair
         raise ValueError(
             f"committee has {len(members)} member(s): at least 2 are needed to "
@@ -69,7 +69,8 @@ def load_committee(committee: Any, device: str = "auto") -> list[Potential]:
     ]
 
 
-def _members(committee: Any) -> Sequence[Any]:
+def members_of(committee: Any) -> Sequence[Any]:
+    """List what stands for the members of a committee: see `load_committee`."""
     if isinstance(committee, dict):
         return committee["members"]
     return getattr(committee, "members", committee)

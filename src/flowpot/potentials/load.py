@@ -34,7 +34,7 @@ def load_potential(source: Any, device: str = "auto") -> Potential:
     >>> load_potential("silicon.model").cutoff  # doctest: +SKIP
     4.5
     """
-    name, content = _content(source)
+    name, content = model_file(source)
     backend = _BACKENDS.get(Path(name).suffix)
     if backend == "mace":
         from flowpot.potentials.mace import MACEPotential  # noqa: PLC0415, optional
@@ -67,8 +67,8 @@ def calculator(model: Any, device: str = "auto") -> PotentialCalculator:
     return load_potential(model, device).calculator()
 
 
-def _content(source: Any) -> tuple[str, bytes]:
-    """Find the name and the bytes of the model file."""
+def model_file(source: Any) -> tuple[str, bytes]:
+    """Find the name and the content of the model file that `load_potential` loads."""
     if isinstance(source, str | Path):
         path = Path(source)
         if not path.is_file():
