@@ -7,6 +7,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111
 from ase.calculators.emt import EMT
+from ase.optimize import BFGS
 
 from flowpot.dataset import Dataset
 from flowpot.exploration.lammps.conditions import Conditions
@@ -91,6 +92,28 @@ def test_zero_temperature_and_any_seed(ensemble, seed, copper, simulate):
     energy = thermo["total energy (eV)"]
     if ensemble in ("nvt", "langevin"):
         assert energy[-1] < energy[0], "friction takes heat away"
+
+
+def test_minimised_start_is_the_minimum_of_ase(copper, simulate):
+    copper.rattle(0.15, seed=2)
+    conditions = Conditions("nve", temperature=0, n_steps=20, minimise=300)
+    folder, _, frames = simulate(copper, conditions, Output(20, thermo_interval=10))
+    copper.calc = EMT()
+    high = copper.get_potential_energy()
+    assert BFGS(copper, logfile=None).run(fmax=1e-4)
+    minimum = copper.get_potential_energy()
+    thermo = read_thermo(folder / LOG_FILE)
+    # The log is that of the run, in which atoms at rest in a minimum stay there.
+    assert thermo["step"].tolist() == [0, 10, 20]
+    assert thermo["temperature (K)"][0] == 0
+    found = thermo["potential energy (eV)"]
+    assert high - minimum > 0.5
+    np.testing.assert_allclose(found, minimum, atol=1e-4)
+    np.testing.assert_allclose(
+        frames[0].get_all_distances(mic=True),
+        copper.get_all_distances(mic=True),
+        atol=0.01,
+    )
 
 
 def test_ramp_heats(copper, simulate):

@@ -177,6 +177,8 @@ def _start(conditions: Conditions, pbc: np.ndarray) -> list[str]:
             "min_style fire",
             f"minimize 0.0 0.01 {conditions.minimise} {10 * conditions.minimise}",
             "reset_timestep 0",
+            # The minimiser moves atoms by velocities, and leaves some.
+            "velocity all set 0.0 0.0 0.0",
         ]
     temperature = conditions.temperature[0]
     if temperature > 0:

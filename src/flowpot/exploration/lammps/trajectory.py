@@ -145,6 +145,8 @@ def read_thermo(file: Path, last_step: int | None = None) -> dict[str, np.ndarra
             rows[int(words[0])] = [float(word) for word in words]
         elif line.startswith("Loop time"):
             inside = False
+        elif line.startswith("reset_timestep"):
+            rows.clear()  # those of the minimisation before the run
     steps = [s for s in sorted(rows) if last_step is None or s <= last_step]
     table = np.array([rows[s] for s in steps]).reshape(len(steps), len(names))
     return {
