@@ -131,40 +131,64 @@ def random_pet() -> Callable[..., Any]:
     return build
 
 
+class MongoServer:
+    """SecantusDB, a MongoDB-wire server, in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = _free_port()
+        self.uri = f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        """Start it on the data that its folder has."""
+        log = self.folder / "server.log"
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [
+                    *(Path(sys.executable).parent / "secantusd-py", "--standalone"),
+                    *("--port", str(self.port), "--storage-path", self.folder / "db"),
+                    *("--cache-size", "256M", "--log-level", "WARNING"),
+                ],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        _wait_until_it_answers(self.uri, self.process, log)
+
+    def stop(self) -> None:
+        """End the process."""
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
 @pytest.fixture(scope="session")
 def mongo_uri(tmp_path_factory):
-    """
-    The URI of a MongoDB server: FLOWPOT_TEST_MONGO_URI's, or one started here.
-
-    The one started here is SecantusDB, in a process of its own.
-    """
+    """The URI of a MongoDB server: FLOWPOT_TEST_MONGO_URI's, or one started here."""
     given = os.environ.get("FLOWPOT_TEST_MONGO_URI")
     if given:
         yield given
         return
-    folder = tmp_path_factory.mktemp("mongo")
-    port = _free_port()
-    uri = f"mongodb://127.0.0.1:{port}/?directConnection=true"
-    with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [
-                *(Path(sys.executable).parent / "secantusd-py", "--standalone"),
-                *("--port", str(port), "--storage-path", folder / "db"),
-                *("--cache-size", "256M", "--log-level", "WARNING"),
-            ],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+    server = MongoServer(tmp_path_factory.mktemp("mongo"))
+    server.start()
     try:
-        _wait_until_it_answers(uri, server, folder / "server.log")
-        yield uri
+        yield server.uri
     finally:
-        server.terminate()
-        try:
-            server.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        server.stop()
+
+
+@pytest.fixture
+def own_mongo(tmp_path_factory):
+    """A MongoDB server that the test may stop and start again."""
+    server = MongoServer(tmp_path_factory.mktemp("own_mongo"))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def _free_port() -> int:

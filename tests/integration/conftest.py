@@ -1,14 +1,41 @@
 """A real jobflow-remote project on a real MongoDB-wire server."""
 
 import json
+import os
+import shutil
+import subprocess
 import sys
 import uuid
 from pathlib import Path
 
 import jobflow_remote
+import numpy as np
 import pytest
-from jobflow import JobStore
+from ase.build import bulk
+from jobflow import JobStore, run_locally
 from jobflow_remote.config import ConfigManager
+from maggma.stores import MemoryStore
+
+from flowpot import (
+    ActiveLearningMaker,
+    AugmentationMaker,
+    Campaign,
+    CommitteeTrainingMaker,
+    Dataset,
+    EvaluationMaker,
+    ExplorationMaker,
+    LabellingMaker,
+    LammpsMDMaker,
+    MACETrainingMaker,
+)
+from flowpot.augmentation import Distortions
+from flowpot.evaluation import SelectionRules
+
+HERE = str(Path(__file__).parent)
+sys.path.append(HERE)  # for the modules that workers import too
+
+from logged_emt import LoggedEMTMaker, n_recomputed  # noqa: E402
+from remote_runner import RemoteRunner, kill_project  # noqa: E402
 
 
 def stores_of(uri: str) -> dict:
@@ -40,46 +67,163 @@ def open_mongo_store(mongo_uri):
 
 
 @pytest.fixture
-def remote_project(mongo_uri, tmp_path, monkeypatch):
-    """
-    A jobflow-remote project with two local workers, `main` and `dft`.
-
-    jobflow-remote's settings point to it while the test runs.
-    """
-    spec = stores_of(mongo_uri)
+def local_worker(tmp_path) -> dict:
+    """The settings of a worker on this machine."""
     bin_folder = Path(sys.executable).parent
-    worker = {
+    return {
         "type": "local",
         "scheduler_type": "shell",
-        "pre_run": f"export PATH={bin_folder}:$PATH OMP_NUM_THREADS=1",
+        "work_dir": str(tmp_path / "work"),
+        "pre_run": f"export PATH={bin_folder}:$PATH OMP_NUM_THREADS=1\n"
+        f"export PYTHONPATH={HERE}:$PYTHONPATH",
         "timeout_execute": 60,
         "max_jobs": 2,
     }
-    config = {
-        "name": "flowpot",
-        "base_dir": str(tmp_path / "jfremote"),
-        "workers": {
-            name: worker | {"work_dir": str(tmp_path / name)}
-            for name in ("main", "dft")
-        },
-        "queue": {
-            "store": spec["docs_store"] | {"collection_name": "jobs"},
-        },
-        "jobstore": spec,
-        "runner": {
-            "delay_checkout": 0.5,
-            "delay_check_run_status": 0.5,
-            "delay_advance_status": 0.5,
-            "delay_refresh_limited": 1,
-            "max_step_attempts": 1,
-        },
+
+
+@pytest.fixture
+def new_project(tmp_path, monkeypatch):
+    """
+    Set up a jobflow-remote project with given workers on a given server.
+
+    jobflow-remote's settings, here and in `jf`, point to it while the test runs.
+    """
+
+    def set_up(uri: str, workers: dict[str, dict], **runner) -> object:
+        spec = stores_of(uri)
+        config = {
+            "name": "flowpot",
+            "base_dir": str(tmp_path / "jf"),
+            "workers": workers,
+            "queue": {"store": spec["docs_store"] | {"collection_name": "jobs"}},
+            "jobstore": spec,
+            "runner": {
+                "delay_checkout": 0.5,
+                "delay_check_run_status": 0.5,
+                "delay_advance_status": 0.5,
+                "delay_refresh_limited": 1,
+                "delay_update_batch": 1,
+                "max_step_attempts": 1,
+                **runner,
+            },
+        }
+        folder = tmp_path / "projects"
+        folder.mkdir()
+        (folder / "flowpot.json").write_text(json.dumps(config))
+        # jobflow-remote reads its environment once, when it is imported.
+        monkeypatch.setattr(jobflow_remote.SETTINGS, "projects_folder", str(folder))
+        monkeypatch.setattr(jobflow_remote.SETTINGS, "project", "flowpot")
+        monkeypatch.setenv("JFREMOTE_PROJECTS_FOLDER", str(folder))
+        monkeypatch.setenv("JFREMOTE_PROJECT", "flowpot")
+        bin_folder = Path(sys.executable).parent
+        monkeypatch.setenv("PATH", f"{bin_folder}{os.pathsep}{os.environ['PATH']}")
+        project = ConfigManager(warn=True).get_project("flowpot")
+        project.get_job_controller().reset(max_limit=0)
+        return project
+
+    yield set_up
+    kill_project(tmp_path / "projects")
+
+
+@pytest.fixture
+def remote_project(mongo_uri, new_project, local_worker, tmp_path):
+    """A jobflow-remote project with two local workers, `main` and `dft`."""
+    workers = {
+        name: local_worker | {"work_dir": str(tmp_path / name)}
+        for name in ("main", "dft")
     }
-    folder = tmp_path / "projects"
-    folder.mkdir()
-    (folder / "flowpot.json").write_text(json.dumps(config))
-    # jobflow-remote reads its environment once, when it is imported.
-    monkeypatch.setattr(jobflow_remote.SETTINGS, "projects_folder", str(folder))
-    monkeypatch.setattr(jobflow_remote.SETTINGS, "project", "flowpot")
-    project = ConfigManager(warn=True).get_project("flowpot")
-    project.get_job_controller().reset(max_limit=0)
-    return project
+    return new_project(mongo_uri, workers)
+
+
+@pytest.fixture
+def runner(remote_project):
+    """jobflow-remote's runner in a process of its own, not started yet."""
+    return RemoteRunner(remote_project)
+
+
+@pytest.fixture(scope="session")
+def copper_campaign():
+    """Configure two iterations on copper with given labels: everything is small."""
+
+    def configure(labeller, **fields) -> ActiveLearningMaker:
+        given = {
+            "name": "copper",
+            "augmentation": AugmentationMaker(
+                supercell=None,
+                distortion=Distortions(n_frames=9, fraction=0.1, strain=(-0.03, 0.05)),
+                clusters=None,
+                slabs=None,
+            ),
+            "labelling": LabellingMaker(static_maker=labeller),
+            "training": CommitteeTrainingMaker(
+                trainer=MACETrainingMaker.small(max_num_epochs=3),
+                size=2,
+                members_per_job=2,
+            ),
+            "exploration": ExplorationMaker(
+                md_maker=LammpsMDMaker(n_steps=40, sample_interval=10, processes=2),
+                n_starts=2,
+                temperatures=(300.0, 900.0),
+                pressures=(0.0,),
+                sampling="grid",
+                runs_per_job=4,
+            ),
+            "evaluation": EvaluationMaker(
+                rules=SelectionRules(max_selected=4, audit_min=1, audit_max=2)
+            ),
+            "max_iterations": 2,
+            "seed": 11,
+        }
+        return ActiveLearningMaker(**(given | fields))
+
+    return configure
+
+
+@pytest.fixture(scope="session")
+def undisturbed(copper_campaign, tmp_path_factory) -> Dataset:
+    """The dataset of the campaign on copper when nothing breaks."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    log = folder / "labels.log"
+    store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
+    flow = copper_campaign(LoggedEMTMaker(log=str(log))).make([bulk("Cu", cubic=True)])
+    patch = pytest.MonkeyPatch()
+    patch.setenv("OMP_NUM_THREADS", "1")
+    try:
+        run_locally(
+            flow, store=store, root_dir=folder, create_folders=True, ensure_success=True
+        )
+    finally:
+        patch.undo()
+    assert n_recomputed(log) == 0
+    return Campaign.from_store(store, "copper").dataset()
+
+
+@pytest.fixture(scope="session")
+def assert_same():
+    """Compare two datasets: frames, labels and sets."""
+
+    def compare(found: Dataset, expected: Dataset) -> None:
+        assert found.fingerprints.tolist() == expected.fingerprints.tolist()
+        assert np.array_equal(found.energy, expected.energy)
+        assert np.array_equal(found.forces, expected.forces)
+        assert found.info["split"].tolist() == expected.info["split"].tolist()
+
+    return compare
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a file system of a given size."""
+    folder = tmp_path / "small"
+
+    def mount(size: str) -> Path:
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        there = shutil.which("mount") is not None
+        if not there or subprocess.run(command, check=False).returncode:
+            pytest.skip("mounting a tmpfs needs root")
+        return folder
+
+    yield mount
+    if folder.is_mount():
+        subprocess.run(["umount", "-l", str(folder)], check=True)

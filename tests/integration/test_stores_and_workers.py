@@ -12,62 +12,19 @@ from jobflow import JobStore, run_locally
 from jobflow_remote import set_run_config, submit_flow
 from jobflow_remote.jobs.runner import Runner
 
-from flowpot import (
-    ActiveLearningMaker,
-    AugmentationMaker,
-    Campaign,
-    CommitteeTrainingMaker,
-    Dataset,
-    EvaluationMaker,
-    ExplorationMaker,
-    LabellingMaker,
-    LammpsMDMaker,
-    MACETrainingMaker,
-)
-from flowpot.augmentation import Distortions
-from flowpot.evaluation import SelectionRules
+from flowpot import Campaign, Dataset
 
 pytestmark = pytest.mark.integration
 
 
-def copper_campaign() -> ActiveLearningMaker:
-    """Two iterations with labels that cost nothing."""
+@pytest.fixture(scope="module")
+def copper_flow(copper_campaign):
+    """Make the campaign's Flow, with labels that cost nothing."""
     labeller = ForceFieldStaticMaker(
         name="qe static",
         force_field_name={"@module": "ase.calculators.emt", "@callable": "EMT"},
     )
-    return ActiveLearningMaker(
-        name="copper",
-        augmentation=AugmentationMaker(
-            supercell=None,
-            distortion=Distortions(n_frames=9, fraction=0.1, strain=(-0.03, 0.05)),
-            clusters=None,
-            slabs=None,
-        ),
-        labelling=LabellingMaker(static_maker=labeller),
-        training=CommitteeTrainingMaker(
-            trainer=MACETrainingMaker.small(max_num_epochs=10),
-            size=2,
-            members_per_job=2,
-        ),
-        exploration=ExplorationMaker(
-            md_maker=LammpsMDMaker(n_steps=40, sample_interval=10, processes=2),
-            n_starts=2,
-            temperatures=(300.0, 900.0),
-            pressures=(0.0,),
-            sampling="grid",
-            runs_per_job=4,
-        ),
-        evaluation=EvaluationMaker(
-            rules=SelectionRules(max_selected=4, audit_min=1, audit_max=2)
-        ),
-        max_iterations=2,
-        seed=11,
-    )
-
-
-def copper_flow():
-    return copper_campaign().make([bulk("Cu", cubic=True)])
+    return lambda: copper_campaign(labeller).make([bulk("Cu", cubic=True)])
 
 
 def selected_frames(store: JobStore) -> list[list[str]]:
@@ -82,7 +39,7 @@ def selected_frames(store: JobStore) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def local_run(open_mongo_store, tmp_path_factory):
+def local_run(copper_flow, open_mongo_store, tmp_path_factory):
     """The campaign, run in this process on MongoDB over TCP."""
     patch = pytest.MonkeyPatch()
     patch.setenv("OMP_NUM_THREADS", "1")
@@ -111,7 +68,7 @@ def test_mongodb(local_run):
     assert len(campaign.committee().members) == 2
 
 
-def test_jobflow_remote(local_run, remote_project):
+def test_jobflow_remote(copper_flow, local_run, remote_project):
     """
     The runner executes the campaign, and the workers chosen at submission hold.
 
