@@ -58,8 +58,8 @@ class Costs:
             label_by_atom=_median([s / atoms for s, atoms, _ in labels]),
             member=_median(trainings),
             step=_median(steps),
-            basis=f"{len(labels)} labels, {len(trainings)} committees and {len(steps)} "
-            "explorations completed in the store",
+            basis=f"by {len(labels)} labels, {len(trainings)} committees and "
+            f"{len(steps)} explorations completed in the store",
         )
 
     def labels(self, n_atoms: np.ndarray, n_kpoints: np.ndarray | None) -> float | None:

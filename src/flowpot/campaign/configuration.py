@@ -1,0 +1,240 @@
+"""A campaign from a YAML file that holds the Makers' fields by their own names."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import yaml
+from pydantic import ValidationError
+
+from flowpot.augmentation import AugmentationMaker
+from flowpot.campaign.fields import (
+    MAKER,
+    adapter_of,
+    annotations_of,
+    dataclasses_in,
+    is_mergeable,
+    list_item,
+    maker_named,
+    nearest,
+)
+from flowpot.campaign.makers import ActiveLearningMaker
+from flowpot.dataset import Dataset
+
+PRESET = "preset"
+"""The key by which a file starts from a preset of a Maker that has some."""
+
+STARTS = ("structures", "dataset", "committee", "explored")
+"""What :meth:`ActiveLearningMaker.make` takes: files, relative to the YAML's."""
+
+
+class ConfigurationError(ValueError):
+    """Something in the file that no campaign can be made of, and where."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"{place}: {problem}" if place else problem)
+
+
+@dataclass
+class Configuration:
+    """
+    A campaign as a file describes it.
+
+    Attributes
+    ----------
+    maker
+        The campaign.
+    inputs
+        What it starts from: arguments of its ``make``.
+    """
+
+    maker: ActiveLearningMaker
+    inputs: dict[str, Any] = field(default_factory=dict)
+
+
+def read_configuration(path: Path) -> Configuration:
+    """
+    Read a campaign from a YAML file.
+
+    Keys are the fields of `ActiveLearningMaker`; a stage's value holds the fields of
+    its Maker, and so on. What is not named keeps its default, or what ``preset`` says.
+    ``maker`` chooses another class, for example for ``labelling.static_maker``.
+    ``structures``, ``dataset``, ``committee`` and ``explored`` are (lists of) files.
+
+    Raises
+    ------
+    ConfigurationError
+        For unknown keys, wrong types and values that a Maker refuses, with the place
+        and the nearest valid name.
+    FileNotFoundError
+        If a file to start from is missing.
+    """
+    path = Path(path)
+    try:
+        found = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise ConfigurationError(str(path), f"this is not YAML: {error}") from error
+    if not isinstance(found, Mapping):
+        raise ConfigurationError(
+            str(path), "give keys and values, as in `name: silicon`"
+        )
+    starts = {key: found[key] for key in STARTS if found.get(key) is not None}
+    fields = {key: value for key, value in found.items() if key not in STARTS}
+    maker = _build(ActiveLearningMaker, fields, "", None)
+    check_hyperparameters(maker)
+    if not starts.keys() & {"structures", "dataset"}:
+        raise ConfigurationError("structures, dataset", "give at least one of them")
+    return Configuration(
+        maker,
+        {key: _read_files(key, value, path.parent) for key, value in starts.items()},
+    )
+
+
+def check_hyperparameters(maker: ActiveLearningMaker) -> None:
+    """Ask the training packages, where they are installed, whether they know them."""
+    if maker.training is None:
+        return
+    trainer = maker.training.trainer
+    for each in trainer if isinstance(trainer, list) else [trainer]:
+        try:
+            each.check()
+        except ValueError as error:
+            raise ConfigurationError("training.trainer", str(error)) from error
+        except (ImportError, RuntimeError):  # it may be installed on the worker only
+            continue
+
+
+def _build(kind: type, given: Mapping[str, Any], place: str, base: Any) -> Any:
+    """
+    Make a dataclass of what a file gives.
+
+    Parameters
+    ----------
+    kind
+        The dataclass.
+    given
+        Its fields.
+    place
+        Where that is in the file.
+    base
+        An instance to take the other fields from; None: their defaults.
+    """
+    given = dict(given)
+    if (preset := given.pop(PRESET, None)) is not None:
+        base = _preset(kind, preset, _join(place, PRESET))
+    hints = annotations_of(kind)
+    names = [*hints, *((*STARTS, PRESET) if kind is ActiveLearningMaker else ())]
+    fields = {}
+    for name, value in given.items():
+        if name not in hints:
+            raise ConfigurationError(
+                _join(place, name),
+                f"{kind.__name__} has no such field{nearest(str(name), names)}; it has "
+                f"{', '.join(names)}",
+            )
+        before = getattr(base, name) if base is not None else _default(kind, name)
+        fields[name] = _value(hints[name], value, _join(place, name), before)
+    try:
+        return kind(**fields) if base is None else replace(base, **fields)
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(place or kind.__name__, str(error)) from error
+
+
+def _value(hint: Any, value: Any, place: str, before: Any) -> Any:
+    """Make one field's value, which was `before` if the file had not named it."""
+    if isinstance(value, Mapping):
+        kinds = dataclasses_in(hint)
+        if dataclasses.is_dataclass(before) and not isinstance(before, type):
+            kinds = list(dict.fromkeys([type(before), *kinds]))
+        if kinds:
+            return _nested(kinds, value, place, before)
+        if is_mergeable(hint) and isinstance(before, Mapping):
+            value = {**before, **value}
+    elif isinstance(value, list) and (item := list_item(hint)) is not None:
+        return [
+            _value(item, each, f"{place}[{i}]", None) for i, each in enumerate(value)
+        ]
+    return _checked(hint, value, place)
+
+
+def _nested(
+    kinds: list[type], value: Mapping[str, Any], place: str, before: Any
+) -> Any:
+    fields = dict(value)
+    kind = kinds[0]
+    if (name := fields.pop(MAKER, None)) is not None:
+        try:
+            kind = maker_named(str(name), kinds)
+        except ValueError as error:
+            raise ConfigurationError(_join(place, MAKER), str(error)) from error
+    return _build(kind, fields, place, before if type(before) is kind else None)
+
+
+def _checked(hint: Any, value: Any, place: str) -> Any:
+    """Check a plain value against its annotation, strictly, as JSON is checked."""
+    if hint is Any:
+        return value
+    try:
+        return adapter_of(hint).validate_json(
+            json.dumps(value, default=str), strict=True
+        )
+    except ValidationError as error:
+        problems = {each["msg"] for each in error.errors()}
+        raise ConfigurationError(
+            place, f"{value!r} does not fit: {'; or: '.join(sorted(problems))}"
+        ) from error
+
+
+def _preset(kind: type, name: Any, place: str) -> Any:
+    if kind not in (ActiveLearningMaker, AugmentationMaker):
+        raise ConfigurationError(place, f"{kind.__name__} has no presets")
+    try:
+        return kind.preset(name)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigurationError(place, str(error)) from error
+
+
+def _default(kind: type, name: str) -> Any:
+    """Give a field's default, None where it has none."""
+    declared = next(f for f in dataclasses.fields(kind) if f.name == name)
+    if declared.default_factory is not dataclasses.MISSING:
+        return declared.default_factory()
+    return None if declared.default is dataclasses.MISSING else declared.default
+
+
+def _read_files(key: str, given: Any, folder: Path) -> Any:
+    """Read what a campaign starts from; models stay files."""
+    names = given if isinstance(given, list) else [given]
+    paths: list[Path] = []
+    for name in names:
+        if not isinstance(name, str):
+            raise ConfigurationError(key, f"{name!r} is not the name of a file")
+        matching = sorted(folder.glob(name)) if not Path(name).is_absolute() else []
+        paths += matching or [folder / name]
+    if missing := [str(path) for path in paths if not path.exists()]:
+        raise FileNotFoundError(f"{key}: there is no file {', '.join(missing)}")
+    if key == "committee":
+        return paths
+    if key == "structures":
+        return [atoms for path in paths for atoms in ase.io.read(path, index=":")]
+    return Dataset.read(paths)
+
+
+def _join(place: str, name: Any) -> str:
+    return f"{place}.{name}" if place else str(name)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number, as everywhere else."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)

@@ -1,0 +1,107 @@
+"""The JSON schema of a campaign's file, from the annotations that it is read by."""
+
+import dataclasses
+from typing import Any
+
+from jobflow import Maker
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+
+from flowpot.augmentation import AugmentationMaker
+from flowpot.augmentation import presets as augmentation_presets
+from flowpot.campaign.configuration import PRESET, STARTS
+from flowpot.campaign.fields import (
+    MAKER,
+    adapter_of,
+    alternatives,
+    annotations_of,
+    dataclasses_in,
+    descriptions,
+    list_item,
+)
+from flowpot.campaign.makers import ActiveLearningMaker
+from flowpot.campaign.presets import PRESETS
+
+Schema = dict[str, Any]
+
+_FILES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+_OTHER_MAKER = {  # any other package's, which only it can check
+    "type": "object",
+    "properties": {MAKER: {"type": "string", "pattern": r"\."}},
+    "required": [MAKER],
+}
+
+
+def campaign_schema() -> Schema:
+    """
+    Describe what :func:`read_configuration` accepts, for editors and other programs.
+
+    Returns
+    -------
+    dict
+        JSON schema, draft 2020-12.
+    """
+    definitions: dict[str, Schema] = {}
+    root = _describe(ActiveLearningMaker, definitions)
+    root["properties"] |= dict.fromkeys(STARTS, _FILES)
+    root["properties"][PRESET] = {"enum": list(PRESETS)}
+    root["properties"].pop(MAKER)
+    root["anyOf"] = [{"required": [key]} for key in ("structures", "dataset")]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "flowpot campaign",
+        **root,
+        "$defs": definitions,
+    }
+
+
+def _describe(kind: type, definitions: dict[str, Schema]) -> Schema:
+    """Describe a dataclass; those that its fields take become definitions."""
+    texts = descriptions(kind)
+    properties: dict[str, Schema] = {MAKER: {"const": kind.__name__}}
+    for name, hint in annotations_of(kind).items():
+        described = _of_hint(hint, definitions)
+        if name in texts:
+            described = {"description": texts[name], **described}
+        properties[name] = described
+    if kind is AugmentationMaker:
+        properties[PRESET] = {"enum": list(augmentation_presets.PRESETS)}
+    summary = (kind.__doc__ or "").strip().split("\n")[0]
+    return {
+        "type": "object",
+        "description": summary,
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+def _of_hint(hint: Any, definitions: dict[str, Schema]) -> Schema:
+    """Describe what one field takes."""
+    kinds = dataclasses_in(hint)
+    options = [_reference(kind, definitions) for kind in kinds]
+    if item := list_item(hint):
+        options.append({"type": "array", "items": _of_hint(item, definitions)})
+    if any(isinstance(k, type) and issubclass(k, Maker) for k in kinds):
+        options.append(_OTHER_MAKER)
+    plain = [
+        each
+        for each in alternatives(hint)
+        if not dataclasses.is_dataclass(each) and list_item(each) is None
+    ]
+    options += [_plain(each) for each in plain]
+    return options[0] if len(options) == 1 else {"anyOf": options}
+
+
+def _reference(kind: type, definitions: dict[str, Schema]) -> Schema:
+    if kind.__name__ not in definitions:
+        definitions[kind.__name__] = {}  # it is under way, should it contain itself
+        definitions[kind.__name__] = _describe(kind, definitions)
+    return {"$ref": f"#/$defs/{kind.__name__}"}
+
+
+def _plain(hint: Any) -> Schema:
+    if hint is type(None):
+        return {"type": "null"}
+    try:
+        return adapter_of(hint).json_schema()
+    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError):
+        return {}  # nothing that a file could hold

@@ -1,0 +1,138 @@
+"""`flowpot run`: a campaign from a YAML file."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from flowpot.cli.errors import readable_errors
+from flowpot.cli.source import ProjectOption, StoreOption, open_store
+
+
+def run(
+    context: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(help="YAML with the Makers' fields.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where a local run leaves everything; else beside the file."),
+    ] = None,
+    go_on: Annotated[
+        bool,
+        typer.Option(
+            "--continue", help="Go on with the campaign that has ended in the folder."
+        ),
+    ] = False,
+    submit: Annotated[
+        bool, typer.Option("--submit", help="Hand it to jobflow-remote instead.")
+    ] = False,
+    worker: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --submit: a worker, or 'qe static=WORKER' for one kind of jobs."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what the first iteration would do.")
+    ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of the file.")
+    ] = False,
+    store: StoreOption = None,
+    project: ProjectOption = None,
+) -> None:
+    """
+    Run the campaign of a file here, or submit it to jobflow-remote.
+
+    Stopped (Ctrl-C) and started again a local run goes on where it was.
+    """
+    if schema:
+        from flowpot.campaign.schema import campaign_schema  # noqa: PLC0415
+
+        Console(soft_wrap=True).print_json(data=campaign_schema())
+        return
+    console = Console()
+    with readable_errors("run the campaign"):
+        if file is None:
+            raise ValueError("FILE is missing: give a campaign's YAML file")
+        from flowpot.campaign.configuration import read_configuration  # noqa: PLC0415
+
+        found = read_configuration(file)
+        if dry_run:
+            known = None
+            if store is not None or project is not None:
+                known, _ = open_store(context, store, project)
+            console.print(plan_table(found.maker.dry_run(**found.inputs, store=known)))
+        elif submit:
+            ids = _submit(found, worker or [], project)
+            console.print(
+                f"Submitted {len(ids)} jobs: {', '.join(ids)}\nSee how it goes with "
+                f"`jf job list` and `flowpot status {found.maker.name!r}`",
+                highlight=False,
+            )
+        else:
+            _run_here(found, folder or file.with_suffix(""), console, go_on=go_on)
+
+
+def _run_here(found: Any, folder: Path, console: Console, *, go_on: bool) -> None:
+    from flowpot.local_run import run_in_folder  # noqa: PLC0415
+
+    try:
+        campaign = run_in_folder(
+            found.maker, found.inputs, folder, console, go_on=go_on
+        )
+    except KeyboardInterrupt:
+        console.print(
+            "\nStopped. Finished jobs are kept: the same command goes on from here."
+        )
+        raise typer.Exit(130) from None
+    if campaign.doc.stop_kind == "failed":
+        raise typer.Exit(1)
+
+
+def _submit(found: Any, workers: list[str], project: str | None) -> list[str]:
+    """Submit the flow; give the ids of its first jobs in the queue."""
+    from jobflow_remote import set_run_config, submit_flow  # noqa: PLC0415
+
+    flow = found.maker.make(**found.inputs)
+    kinds = [text.rpartition("=") for text in workers]
+    for name, _, worker in kinds:
+        if name:
+            set_run_config(flow, name_filter=name, worker=worker, dynamic=True)
+    default = next((worker for name, _, worker in kinds if not name), None)
+    return list(map(str, submit_flow(flow, worker=default, project=project)))
+
+
+def plan_table(plan: Any) -> Table:
+    """Show a dry run: a row a stage."""
+    table = Table(
+        *("stage", "jobs", "frames", "atoms", "k-points", "core-hours", ""),
+        title=f"First iteration of {plan.name!r}",
+        title_justify="left",
+        caption=f"Core-hours: {plan.basis}.",
+        caption_justify="left",
+    )
+    for column in table.columns[1:6]:
+        column.justify = "right"
+    for stage in plan.stages:
+        table.add_row(
+            stage.stage,
+            *(str(n) for n in (stage.n_jobs, stage.n_frames, stage.n_atoms)),
+            "-" if stage.n_kpoints is None else str(stage.n_kpoints),
+            _hours(stage.core_hours),
+            stage.note,
+        )
+    if plan.config_types:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in plan.config_types.items())
+        table.add_section()
+        table.add_row("to label", "", "", "", "", _hours(plan.core_hours), kinds)
+    for reason in plan.refused:
+        table.add_row("refused", "", "", "", "", "", reason)
+    return table
+
+
+def _hours(hours: float | None) -> str:
+    return "unknown" if hours is None else f"{hours:.3g}"
