@@ -34,6 +34,12 @@ class FlowpotSettings(BaseSettings):
     PSEUDO_DIR: Path | None = Field(
         None, description="Folder in which pseudopotential families are looked up."
     )
+    LABEL_CACHE: Path | None = Field(
+        None,
+        description="Folder where finished labels are kept by what was asked of pw.x, "
+        "for Makers without a `cache` of their own. A run that follows a killed one "
+        "then does no finished label again, not even of a batch that was killed.",
+    )
     ARTIFACT_ROOT: str | None = Field(
         None,
         description="fsspec URL under which artifacts (datasets, models) are kept. "

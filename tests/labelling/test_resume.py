@@ -66,6 +66,19 @@ def test_a_killed_stage_goes_on(frames, cheap, jobstore, clean_dir, batch):
     assert_allclose(shard[0].get_forces(), np.array(again.forces), atol=1e-9)
 
 
+def test_the_machine_may_have_a_cache_of_its_own(pair, cheap, tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWPOT_LABEL_CACHE", str(tmp_path / "machine"))
+    first = cheap.label_in(pair, tmp_path / "run")
+    assert len(kept(tmp_path / "machine")) == 1
+    assert cheap.label_in(pair, tmp_path / "other").output == first.output
+    assert not (tmp_path / "other" / "pw.out.gz").exists()
+
+    scratch = replace(cheap, keep_scratch=True)  # asks for more than the label
+    assert not scratch.label_in(pair, tmp_path / "kept").from_cache
+    own = replace(cheap, cache=str(tmp_path / "own"))
+    assert not own.label_in(pair, tmp_path / "run").from_cache
+
+
 def test_another_calculation_is_another_label(pair, cheap, tmp_path):
     maker = replace(cheap, cache=str(tmp_path / "cache"))
     first = maker.label_in(pair, tmp_path / "run")

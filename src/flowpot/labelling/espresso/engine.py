@@ -53,7 +53,8 @@ class EspressoEngine:
     gzip_files
         Whether input and output are compressed.
     cache
-        Folder where finished labels are kept for later runs. None: nowhere.
+        Folder where finished labels are kept for later runs. None:
+        ``FLOWPOT_LABEL_CACHE``, or else nowhere.
     """
 
     generator: EspressoInputGenerator = field(default_factory=EspressoInputGenerator)
@@ -111,8 +112,10 @@ class EspressoEngine:
             inputs = generator.get_input_set(atoms)
 
         key = calculation_key(inputs, sums)
-        cache = None if self.cache is None else LabelCache(self.cache)
-        if cache is not None and (known := cache.find(key)) is not None:
+        shared = self.cache or get_settings().LABEL_CACHE
+        cache = None if shared is None else LabelCache(shared)
+        known = None if cache is None or self.keep_scratch else cache.find(key)
+        if known is not None:
             return known
         job = self._prepare(inputs, folder, prev_dir)
         job.stop = stop

@@ -66,7 +66,8 @@ class EspressoStaticMaker(Maker):
         Whether input and output are compressed afterwards.
     cache
         Folder where finished labels are kept by what was asked of pw.x: a run that
-        follows a killed one does none of them again. None: nowhere.
+        follows a killed one does none of them again. None: ``FLOWPOT_LABEL_CACHE``,
+        or else nowhere.
     fail_softly
         Whether a frame without a label gives a document with ``state`` ``"failed"``
         instead of a failed job. LabellingMaker sets it: a campaign outlives a frame.
