@@ -8,6 +8,7 @@ from ase import Atoms
 from ase.build import bulk, fcc111
 from ase.calculators.emt import EMT
 from ase.optimize import BFGS
+from scipy.spatial.transform import Rotation
 
 from flowpot.dataset import Dataset
 from flowpot.exploration.lammps.conditions import Conditions
@@ -81,6 +82,25 @@ def test_seed_decides_the_trajectory(copper, simulate):
     assert not np.allclose(first.positions, other.positions)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_turned_frame_moves_as_the_frame_does(mirrored, copper, simulate):
+    """Positions, velocities and cell, through the barostat and back."""
+    conditions = Conditions("npt", 700, 5, n_steps=30, barostat="tri")
+    copper.set_cell(copper.cell.array @ [[1, 0, 0], [0.1, 1, 0], [0, 0.2, 1.1]])
+    turn = Rotation.from_euler("xyz", [20, -70, 140], degrees=True).as_matrix()
+    if mirrored:
+        turn[:, 1] *= -1
+    turned = copper.copy()
+    turned.set_cell(copper.cell.array @ turn)
+    turned.positions = copper.positions @ turn
+    straight = simulate(copper, conditions, folder="straight")[2]
+    other = simulate(turned, conditions, folder="turned")[2]
+    moved = straight.positions - np.tile(copper.positions, (len(straight), 1))
+    assert np.abs(moved).max() > 0.1
+    np.testing.assert_allclose(other.positions, straight.positions @ turn, atol=1e-8)
+    np.testing.assert_allclose(other.cell, straight.cell @ turn, atol=1e-8)
+
+
 @pytest.mark.parametrize("seed", [0, 2**31 - 2])
 @pytest.mark.parametrize("ensemble", ["npt", "nvt", "nve", "langevin"])
 def test_zero_temperature_and_any_seed(ensemble, seed, copper, simulate):
@@ -123,6 +143,22 @@ def test_ramp_heats(copper, simulate):
     kelvin = read_thermo(folder / LOG_FILE)["temperature (K)"]
     assert kelvin[:5].mean() < 200
     assert kelvin[-5:].mean() > 1000
+
+
+def test_pressure_ramp_squeezes(copper, simulate):
+    conditions = Conditions(
+        "npt", 300, (0, 400), n_steps=400, barostat="iso", pressure_damping=50
+    )
+    folder, _, frames = simulate(copper, conditions, Output(100))
+    assert frames.info["pressure"].tolist() == [100, 200, 300, 400]
+    kbar = read_thermo(folder / LOG_FILE)["pressure (kbar)"]
+    early, late = np.array_split(kbar, 4)[0].mean(), np.array_split(kbar, 4)[-1].mean()
+    assert early < 150
+    assert 250 < late < 450
+    volumes = np.abs(np.linalg.det(frames.cell))
+    assert volumes[-1] < 0.95 * copper.get_volume()
+    lengths = np.linalg.norm(frames.cell, axis=2)
+    np.testing.assert_allclose(lengths, lengths[:, [1, 2, 0]], rtol=1e-10)
 
 
 def test_barostat_acts_on_periodic_axes_only(simulate):

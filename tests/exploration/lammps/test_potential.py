@@ -179,9 +179,9 @@ def argon():
     return atoms
 
 
-def native(folder, atoms, conditions):
+def native(folder, atoms, conditions, output=None):
     """Run LAMMPS's own program with its own pair style."""
-    plan = Run(conditions, Output(20), [{"model": "argon"}])
+    plan = Run(conditions, output or Output(20), [{"model": "argon"}])
     write_run(folder, plan, atoms)
     outcome = run_binary(folder, LennardJones("cpu"), LMP)
     return outcome, read_frames([folder / "frames.dump"], atoms, LammpsCell.of(atoms))
@@ -211,6 +211,25 @@ def test_a_callback_moves_atoms_as_a_pair_style_does(
         np.testing.assert_allclose(
             values / scale, logs[1][column] / scale, atol=1e-5, err_msg=column
         )
+
+
+def test_a_program_that_was_killed_goes_on(argon, tmp_path):
+    """As after a kill: a restart file, and more in the dump than it knows."""
+    conditions = Conditions("npt", 60, 0.5, n_steps=100)
+    output = Output(20, restart_interval=30)
+    _, whole = native(tmp_path / "whole", argon, conditions, output)
+    folder = tmp_path / "cut"
+    native(folder, argon, conditions, output)
+    for name in ("restart.final", "restart.a"):  # that of step 90
+        (folder / name).unlink()
+    dump = folder / "frames.dump"
+    dump.write_text(dump.read_text()[:-100])
+    outcome, found = native(folder, argon, conditions, output)
+    assert "read_restart restart.b" in (folder / "in.lammps").read_text()
+    assert (outcome.n_steps, outcome.error) == (100, None)
+    assert list(found) == list(whole) == [0, 20, 40, 60, 80, 100]
+    for step, atoms in found.items():
+        np.testing.assert_allclose(atoms.positions, whole[step].positions, atol=1e-7)
 
 
 def test_a_program_that_is_not_there_is_recorded(argon, tmp_path):
