@@ -65,6 +65,9 @@ def draw_pilot(
     """
     Draw frames uniformly over all that may be labelled.
 
+    None where they would be more than half of these, or of the budget: a pilot must
+    leave something to choose, and labels for it.
+
     Parameters
     ----------
     judged
@@ -77,8 +80,10 @@ def draw_pilot(
         Of the draw.
     """
     candidates = np.flatnonzero(free & judged.finite)
-    size = min(size, len(candidates), len(candidates) if budget is None else budget)
-    return np.sort(rng.choice(candidates, size, replace=False))
+    room = len(candidates) if budget is None else min(len(candidates), budget)
+    return np.sort(
+        rng.choice(candidates, size if 2 * size <= room else 0, replace=False)
+    )
 
 
 def pilot_frames(judged: Judged, index: np.ndarray, free: np.ndarray) -> Dataset:
