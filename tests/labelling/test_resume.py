@@ -4,8 +4,11 @@ import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from numpy.testing import assert_allclose
 
 from flowpot.dataset import Dataset
 from flowpot.labelling import LabellingDoc, LabellingMaker
+from flowpot.labelling.batch import label_batch
 
 pytestmark = pytest.mark.qe
 
@@ -64,6 +68,31 @@ def test_a_killed_stage_goes_on(frames, cheap, jobstore, clean_dir, batch):
     shard = Dataset.load(document)
     assert_allclose(shard.energy[0], again.energy, atol=1e-9)
     assert_allclose(shard[0].get_forces(), np.array(again.forces), atol=1e-9)
+
+
+def kill_engines_in(folder: Path, over: Event) -> None:
+    """Kill each pw.x that works in a folder."""
+    while not over.wait(0.02):
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                inside = (process / "cwd").resolve() == folder.resolve()
+                if inside and (process / "comm").read_text() == "pw.x\n":
+                    os.kill(int(process.name), signal.SIGKILL)
+
+
+def test_pw_that_is_always_killed_costs_its_own_frame(frames, cheap, tmp_path):
+    over = Event()
+    doomed = tmp_path / f"frame_{frames.fingerprints[2][:10]}"
+    with ThreadPoolExecutor() as pool:
+        pool.submit(kill_engines_in, doomed, over)
+        try:
+            document = label_batch(cheap, frames, tmp_path, parallel=2)
+        finally:
+            over.set()
+    good = Dataset.load(document).is_labelled
+    assert good.tolist() == [True, True, False, True, True, True]
+    assert "SIGKILL" in document.runs[2].errors[0]
+    assert document.runs[2].corrections  # it was tried again, with less memory
 
 
 def test_the_machine_may_have_a_cache_of_its_own(pair, cheap, tmp_path, monkeypatch):
