@@ -131,6 +131,25 @@ def random_pet() -> Callable[..., Any]:
     return build
 
 
+@pytest.fixture(scope="session")
+def synthetic_campaign(random_mace) -> Callable[..., None]:
+    """Write the documents of a campaign, of any size, to a store."""
+    sys.path.append(str(Path(__file__).parent))
+    module = import_module("synthetic_campaign")
+
+    def write(
+        store: JobStore,
+        n_frames: int = 60,
+        n_iterations: int = 3,
+        *,
+        finished: bool = True,
+    ) -> None:
+        campaign = module.SyntheticCampaign(store, n_frames, n_iterations, random_mace)
+        campaign.write(finished=finished)
+
+    return write
+
+
 class MongoServer:
     """SecantusDB, a MongoDB-wire server, in a process of its own."""
 

@@ -1,0 +1,276 @@
+"""A campaign of any size as it lies in a store, without the days that it takes."""
+
+import io
+import uuid
+from datetime import datetime, timedelta
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.build import bulk
+from jobflow import JobStore
+from monty.json import jsanitize
+
+from flowpot.campaign.document import CampaignDoc, IterationDoc
+from flowpot.dataset import Artifact, Dataset
+from flowpot.evaluation import Audit, calibrate
+from flowpot.evaluation.document import EvaluationDoc
+from flowpot.exploration.document import ExplorationDoc, MDBatchDoc, MDDoc
+from flowpot.labelling.document import LabelFailure, LabellingDoc
+from flowpot.labelling.records import frame_records
+from flowpot.training.document import CommitteeDoc, PotentialDoc
+
+NAME, UUID = "synthetic", "00000000-0000-4000-8000-000000000000"
+_TOLERANCE = {"energy": 0.001, "forces": 0.1, "stress": 0.001}
+_RUNS = 20  # trajectories an iteration
+
+
+class SyntheticCampaign:
+    """
+    Writes the documents of a campaign on copper.
+
+    Parameters
+    ----------
+    store
+        Connected.
+    n_frames, n_iterations
+        Labelled frames, equally many in each iteration.
+    random_mace
+        The fixture: gives the committee's models.
+    """
+
+    def __init__(self, store: JobStore, n_frames, n_iterations, random_mace):
+        self.store, self.rng = store, np.random.default_rng(0)
+        self.per_turn, self.n_iterations = n_frames // n_iterations, n_iterations
+        self.time = datetime(2026, 1, 1)  # noqa: DTZ001 - as jobflow writes it
+        self.loop, self.shards, self.turns = str(uuid.uuid4()), [], []
+        self.members = [_member(random_mace, seed) for seed in (1, 2)]
+        self.parent = str(Dataset.from_atoms([bulk("Cu")]).fingerprints[0])
+
+    def write(self, *, finished=True) -> None:
+        """Write all iterations; without an end, the last has only its labels."""
+        for number in range(1, self.n_iterations + 1):
+            self._loop({"planned": {"labelling": 1, "training": 3, "exploration": 1}})
+            self._label(number)
+            if number == self.n_iterations and not finished:
+                return
+            committee = self._train(number)
+            self._explore(number)
+            self._evaluate(number, committee)
+        end = CampaignDoc(
+            name=NAME,
+            uuid=UUID,
+            seed=0,
+            stop_kind="max_iterations",
+            stop_reason=f"max_iterations: {self.n_iterations} of them done",
+            iterations=self.turns,
+        ).model_dump(mode="json")
+        self._loop(end | {"dataset": self.shards})
+
+    def _label(self, number):
+        frames = _frames(self.rng, self.per_turn, number, self.parent)
+        records = frame_records(frames.without_labels(), range(len(frames)))
+        forces = np.linalg.norm(frames.forces, axis=1)
+        largest = np.maximum.reduceat(forces, frames.offsets[:-1])
+        documents = []
+        for record, energy, force in zip(records, frames.energy, largest, strict=True):
+            label = {"energy": float(energy), "forces_max": float(force)}
+            output = {"state": "successful", "output": label, "dir_name": "host:/label"}
+            documents.append(
+                self._document("qe static", "labelling", number, output)
+                | {"metadata": self._tags("labelling", number) | {"frames": [record]}}
+            )
+        self.store.docs_store._collection.insert_many(documents)
+        failure = LabelFailure(
+            fingerprint="f" * 32, reason="no convergence", stage="engine", folder="/f"
+        )
+        collected = LabellingDoc(
+            dataset=frames.to_artifact("labels.h5"),
+            n_labelled=len(frames),
+            n_computed=len(frames),
+            n_sent=len(frames) + 1,
+            n_failed=1,
+            n_duplicates=0,
+            n_postponed=0,
+            failures=[failure],
+            seconds=3.0 * len(frames),
+        )
+        job = self._save("collect labels", "labelling", number, collected)
+        self.shards.append(_reference(job, "dataset"))
+        self.labelled = collected
+
+    def _train(self, number):
+        jobs = [self._save("mace train", "training", number, m) for m in self.members]
+        metrics = [_metrics(number, factor) for factor in (1.0, 1.2, 1.5)]
+        committee = CommitteeDoc(
+            members=[], metrics=metrics[0], member_metrics=metrics[1:], seconds=3600.0
+        )
+        output = committee.model_dump(mode="json")
+        output["members"] = [_reference(job) for job in jobs]
+        self._save("collect committee", "training", number, output)
+        return committee
+
+    def _explore(self, number):
+        runs = [
+            MDDoc(
+                state="done",
+                trajectory=f"run-{number}-{i}",
+                parent=self.parent,
+                formula="Cu4",
+                ensemble="npt",
+                temperature=(300.0, 300.0),
+                pressure=(0.0, 0.0),
+                timestep=1.0,
+                seed=i,
+                member=i % 2,
+            )
+            for i in range(_RUNS)
+        ]
+        self._save("lammps md", "exploration", number, MDBatchDoc(runs=runs))
+        self.explored = ExplorationDoc(
+            dataset=Artifact.from_bytes("explored.h5", b""),
+            n_frames=self.per_turn,
+            n_sampled=self.per_turn,
+            n_runs=_RUNS,
+            n_failed=0,
+            n_steps=10_000,
+            halted={"volume": 12 // number, "temperature": 4 // number},
+            md_seconds=1800.0,
+        )
+        self._save("collect frames", "exploration", number, self.explored)
+
+    def _evaluate(self, number, committee):
+        error = {n: self.rng.lognormal(np.log(t), 0.8, 200) for n, t in _LEVEL.items()}
+        spread = {
+            n: 0.4 * e * self.rng.lognormal(0, 0.4, 200) for n, e in error.items()
+        }
+        arrays = {f"error_{n}": e for n, e in error.items()} | {"weights": np.ones(200)}
+        buffer = io.BytesIO()
+        np.savez(
+            buffer, **arrays, **{f"disagreement_{n}": s for n, s in spread.items()}
+        )
+        fits = calibrate(spread, error, _TOLERANCE)
+        evaluated = EvaluationDoc(
+            calibration={
+                n: f.model_copy(update={"origin": "md"}) for n, f in fits.items()
+            },
+            audit=Audit(n=20, n_bad=1, bad_share=0.05, upper_limit=0.2),
+            n_explored=self.per_turn,
+            n_over=self.per_turn // (2 * number),
+            n_wrecked=3,
+            n_insane=0,
+            n_known=0,
+            n_selected=self.per_turn // (2 * number),
+            n_audit=20,
+            dataset=Artifact.from_bytes("chosen.h5", b""),
+            predictions=Artifact.from_bytes("predictions.h5", b""),
+            evidence=Artifact.from_bytes("evidence.npz", buffer.getvalue()),
+            seconds=60.0,
+        )
+        self._save("evaluate committee", "evaluation", number, evaluated)
+        said = (self.labelled, committee, self.explored, evaluated)
+        known = IterationDoc.model_fields.keys() - {"seconds", "failure"}
+        fields = {n: getattr(d, n) for d in said for n in known if hasattr(d, n)}
+        turn = IterationDoc(
+            iteration=number,
+            n_dataset=number * self.per_turn,
+            seconds={
+                "labelling": self.labelled.seconds,
+                "training": 3600.0,
+                "exploration": 1800.0,
+                "evaluation": 60.0,
+            },
+            **fields,
+        )
+        self.turns.append(turn)
+        self._save("record iteration", None, number, turn)
+
+    def _loop(self, output):
+        document = self._document("active learning", None, len(self.turns), output)
+        document |= {"uuid": self.loop, "index": len(self.turns) + 1}
+        self.store.update(document, key=["uuid", "index"], save={"data": "blob"})
+
+    def _save(self, name, stage, number, output):
+        if not isinstance(output, dict):
+            kind = {"@module": type(output).__module__, "@class": type(output).__name__}
+            output = kind | jsanitize(output.model_dump(mode="json"), strict=True)
+        document = self._document(name, stage, number, output)
+        self.store.update(document, key=["uuid", "index"], save={"data": "blob"})
+        return document["uuid"]
+
+    def _document(self, name, stage, number, output):
+        self.time += timedelta(seconds=1)
+        return {
+            "uuid": str(uuid.uuid4()),
+            "index": 1,
+            "name": name,
+            "completed_at": self.time.isoformat(),
+            "hosts": [],
+            "metadata": self._tags(stage, number),
+            "output": output,
+        }
+
+    def _tags(self, stage, number):
+        tags = {"campaign": NAME, "campaign_uuid": UUID}
+        tags |= {"iteration": number} if number else {}
+        return tags | ({"stage": stage} if stage else {})
+
+
+_LEVEL = {"energy": 0.0008, "forces": 0.08, "stress": 0.0008}
+
+
+def _metrics(number, factor):
+    sets = {"train": 0.8, "val": 1.0, "test": 1.1}
+    return {
+        which: {n: 2 * s * factor * e / number for n, e in _LEVEL.items()}
+        for which, s in sets.items()
+    }
+
+
+def _frames(rng, n, number, parent) -> Dataset:
+    """Rattled cells with labels drawn at random: strained first, then explored."""
+    cell = bulk("Cu", cubic=True)
+    atoms = []
+    for _ in range(n):
+        each = Atoms(cell)
+        each.positions += rng.normal(0, 0.02 * number, (len(cell), 3))
+        atoms.append(each)
+    stress = rng.normal(0, 0.01, (n, 3, 3))
+    frames = Dataset.from_atoms(atoms).with_labels(
+        energy=rng.normal(0.1, 0.05, n),
+        forces=rng.normal(0, 0.5, (n * len(cell), 3)),
+        stress=stress + stress.transpose(0, 2, 1),
+    )
+    columns = {"config_type": "strained" if number == 1 else "md", "parent": parent}
+    if number > 1:
+        columns |= {"iteration": number - 1, "temperature": rng.uniform(0, 1000, n)}
+        columns["trajectory"] = [f"run-{number - 1}-{i % _RUNS}" for i in range(n)]
+    split = rng.choice(["train", "val", "test"], n, p=[0.8, 0.1, 0.1])
+    return frames.with_info(split=split.astype(object), **columns)
+
+
+def _member(random_mace, seed) -> PotentialDoc:
+    model = random_mace(3, ("Cu",), "float64", hidden_irreps="8x0e")
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(1 + 0.1 * seed)
+    buffer = io.BytesIO()
+    torch.save(model, buffer)
+    artifact = Artifact.from_bytes(f"member-{seed}.model", buffer.getvalue())
+    return PotentialDoc(
+        model=artifact,
+        backend="mace",
+        seed=seed,
+        species=["Cu"],
+        hyperparameters={"lr": 0.01, "max_num_epochs": 100},
+    )
+
+
+def _reference(job, *fields):
+    return {
+        "@module": "jobflow.core.reference",
+        "@class": "OutputReference",
+        "uuid": job,
+        "attributes": [["a", field] for field in fields],
+        "output_schema": None,
+    }
