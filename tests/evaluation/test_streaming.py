@@ -111,6 +111,9 @@ def test_frames_that_were_not_drawn_calibrate_nothing(committee, copper):
         criteria,
         predictions=[predictions],
     )
+    again = evaluate_committee(committee, truth[index])
+    for name, values in disagreement(again, truth[index]).items():
+        assert list(predictions.info[f"disagreement_{name}"]) == pytest.approx(values)
     assert "explored frames" in second.evidence.origin
     n_explored = len(second.evidence) - 35 * ("augmented" in second.evidence.origin)
     assert n_explored == n_drawn

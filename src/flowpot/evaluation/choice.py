@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowpot.dataset import Dataset
-from flowpot.evaluation.prediction import PROPERTIES, evaluate_committee
+from flowpot.evaluation.prediction import evaluate_committee
 from flowpot.evaluation.selection import Selection
 from flowpot.potentials import Potential
 
@@ -50,7 +50,7 @@ class Judged:
             **evaluate_committee(self.members, frames).mean
         ).with_info(
             accepted=self.accepted[index],
-            **{f"disagreement_{k}": self.disagreement[k][index] for k in PROPERTIES},
+            **{f"disagreement_{k}": d[index] for k, d in self.disagreement.items()},
             **columns,
         )
 
