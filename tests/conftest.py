@@ -136,6 +136,7 @@ def synthetic_campaign(random_mace) -> Callable[..., None]:
     """Write the documents of a campaign, of any size, to a store."""
     sys.path.append(str(Path(__file__).parent))
     module = import_module("synthetic_campaign")
+    members = [module.member(random_mace, seed) for seed in (1, 2)]
 
     def write(
         store: JobStore,
@@ -144,7 +145,7 @@ def synthetic_campaign(random_mace) -> Callable[..., None]:
         *,
         finished: bool = True,
     ) -> None:
-        campaign = module.SyntheticCampaign(store, n_frames, n_iterations, random_mace)
+        campaign = module.SyntheticCampaign(store, n_frames, n_iterations, members)
         campaign.write(finished=finished)
 
     return write

@@ -35,16 +35,16 @@ class SyntheticCampaign:
         Connected.
     n_frames, n_iterations
         Labelled frames, equally many in each iteration.
-    random_mace
-        The fixture: gives the committee's models.
+    members
+        The committee's, in every iteration.
     """
 
-    def __init__(self, store: JobStore, n_frames, n_iterations, random_mace):
+    def __init__(self, store: JobStore, n_frames, n_iterations, members):
         self.store, self.rng = store, np.random.default_rng(0)
         self.per_turn, self.n_iterations = n_frames // n_iterations, n_iterations
         self.time = datetime(2026, 1, 1)  # noqa: DTZ001 - as jobflow writes it
         self.loop, self.shards, self.turns = str(uuid.uuid4()), [], []
-        self.members = [_member(random_mace, seed) for seed in (1, 2)]
+        self.members = members
         self.parent = str(Dataset.from_atoms([bulk("Cu")]).fingerprints[0])
 
     def write(self, *, finished=True) -> None:
@@ -249,7 +249,8 @@ def _frames(rng, n, number, parent) -> Dataset:
     return frames.with_info(split=split.astype(object), **columns)
 
 
-def _member(random_mace, seed) -> PotentialDoc:
+def member(random_mace, seed) -> PotentialDoc:
+    """Give a potential for copper with random weights."""
     model = random_mace(3, ("Cu",), "float64", hidden_irreps="8x0e")
     with torch.no_grad():
         for weight in model.parameters():

@@ -149,7 +149,7 @@ def run_demo(folder: Path, *, seed: int, console: Console) -> None:
     finished = Campaign.from_store(store, flow.output.uuid)
     written = write_results(finished, folder / "results")
     console.print()
-    console.print(campaign_table(finished.doc))
+    console.print(campaign_table(finished.name, finished.turns))
     console.print(f"[bold]Stopped[/], {finished.doc.stop_reason}", highlight=False)
     for what, path in (written | {"database": folder / "store"}).items():
         console.print(f"  {what:12} {path}", highlight=False)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ase.io import read
 from jobflow import JobStore
+from pymongo import MongoClient
 
 from flowpot import Campaign, Dataset
 from flowpot.campaign import embedded_store
@@ -104,10 +105,10 @@ def test_documents_stay_small(reopened):
 
 def test_results_are_written(campaign, tmp_path):
     written = write_results(campaign, tmp_path)
-    assert set(written) == {"dataset", "models", "rmse", "parity", "calibration"}
+    assert set(written) == {"dataset", "models", "report"}
     assert len(list(written["models"].iterdir())) == len(campaign.committee().members)
-    for figure in ("rmse", "parity", "calibration"):
-        assert written[figure].read_bytes().startswith(b"\x89PNG")
+    beside = {path.stem for path in tmp_path.iterdir()}
+    assert {"rmse", "parity", "calibration", "map"} <= beside
     frames = read(written["dataset"], ":")
     assert (
         len(frames) == len(Dataset.load(written["dataset"])) == len(campaign.dataset())
@@ -116,7 +117,7 @@ def test_results_are_written(campaign, tmp_path):
 
 
 def test_the_table_shows_both_iterations(campaign):
-    table = campaign_table(campaign.doc)
+    table = campaign_table(campaign.name, campaign.turns)
     assert [column.header for column in table.columns] == ["iteration", "1", "2"]
     rows = list(table.columns[0].cells)
     for row in ("frames labelled (failed)", "seconds in DFT", "frames explored"):
@@ -126,3 +127,58 @@ def test_the_table_shows_both_iterations(campaign):
 def test_an_unknown_campaign_is_named(reopened):
     with pytest.raises(LookupError, match=r"'gold'.*silicon tutorial"):
         Campaign.from_store(reopened, "gold")
+
+
+def test_labels_are_those_of_the_dataset(campaign):
+    """Batches of two frames; forces and temperatures as in the frames themselves."""
+    frames = campaign.dataset()
+    labels = {each["fingerprint"]: each for each in campaign.labels()}
+    assert set(labels) == set(frames.fingerprints)
+    for atoms, fingerprint in zip(frames, frames.fingerprints, strict=True):
+        label = labels[fingerprint]
+        assert label["energy"] == pytest.approx(atoms.get_potential_energy())
+        largest = np.linalg.norm(atoms.get_forces(), axis=1).max()
+        assert label["forces_max"] == pytest.approx(largest)
+        assert label.get("temperature") == atoms.info.get("temperature")
+
+
+def test_provenance_of_an_explored_frame(campaign, reopened):
+    """Back to its start, an input structure, its run and the model that drove it."""
+    label = campaign.labels({"config_type": "md"})[0]
+    found = campaign.provenance(label["fingerprint"])
+    assert found.ancestors[0]["fingerprint"] == label["parent"]
+    assert found.ancestors[-1]["config_type"] == "input"
+    assert found.trajectory["trajectory"] == label["trajectory"]
+    assert found.trajectory["temperature"][0] == label["temperature"]
+    first = {"name": "collect committee", "metadata.iteration": 1}
+    committee = reopened.query_one(first, ["uuid"])
+    members = reopened.get_output(committee["uuid"], load=True)["members"]
+    driver = members[found.trajectory["member"]]
+    assert found.model["sha256"] == driver.model.sha256
+
+
+def test_the_questions_of_tutorial_2(campaign, reopened, mongo_uri, monkeypatch):
+    """Plain pymongo finds what Campaign finds."""
+    ask = load("02_query_the_store")
+    with MongoClient(mongo_uri) as client:
+        collection = client["tutorial"]["docs"]
+        for document in reopened.docs_store.query({}):
+            collection.insert_one({k: v for k, v in document.items() if k != "_id"})
+        monkeypatch.setattr("sys.argv", ["02", mongo_uri, "tutorial", "docs"])
+        ask.main()
+        asked = (collection, campaign.uuid)
+        strong = campaign.labels({"forces_max": {"$gt": 2.0}})
+        found = ask.strong_forces(*asked)
+        assert {frame["fingerprint"] for _, frame in found} == {
+            each["fingerprint"] for each in strong
+        }
+        assert ask.jobs(*asked)["collect labels"] == 2
+        assert ask.errors(*asked) == [
+            (turn.iteration, turn.metrics["test"]["forces"]) for turn in campaign.turns
+        ]
+        frame = campaign.labels({"config_type": "md"})[0]["fingerprint"]
+        ancestors = campaign.provenance(frame).ancestors
+        chain = [frame, *(each["fingerprint"] for each in ancestors)]
+        assert ask.ancestry(*asked, frame) == chain
+        spent = campaign.cost.sum().drop("augmentation").to_dict()
+        assert dict(ask.costs(*asked)) == pytest.approx(spent)

@@ -13,10 +13,14 @@ from flowpot.evaluation import CommitteePrediction, calibrate
 from flowpot.report import (
     ProgressLog,
     campaign_table,
+    plot_cost,
+    plot_growth,
+    plot_halts,
     plot_parity,
     plot_rmse,
     save_figures,
 )
+from flowpot.report.atlas import principal_components
 
 
 @pytest.fixture
@@ -67,7 +71,7 @@ def doc(evidence):
 
 def test_the_table_has_a_column_an_iteration_and_the_numbers(doc):
     stream = io.StringIO()
-    Console(file=stream, width=160).print(campaign_table(doc))
+    Console(file=stream, width=160).print(campaign_table(doc.name, doc.iterations))
     said = stream.getvalue()
     assert "40 (2)" in said
     assert "100 / - / 300" in said  # meV/A, train / val / test
@@ -81,17 +85,58 @@ def test_the_table_has_a_column_an_iteration_and_the_numbers(doc):
 def test_a_stage_that_was_left_out_is_a_dash(doc):
     doc.iterations[0] = IterationDoc(iteration=1, n_labelled=3, n_failed=0)
     stream = io.StringIO()
-    Console(file=stream, width=160).print(campaign_table(doc))
+    Console(file=stream, width=160).print(campaign_table(doc.name, doc.iterations))
     assert "3 (0)" in stream.getvalue()
     assert " - " in stream.getvalue()
 
 
 def test_rmse_is_drawn_against_iteration(doc):
-    forces = plot_rmse(doc).axes[1]
+    forces = plot_rmse(doc.iterations).axes[1]
     lines = {line.get_label(): line.get_xydata().tolist() for line in forces.lines}
     assert lines["train"] == [[1, 100], [2, 50]]
     assert lines["test"] == [[1, 300], [2, 150]]
     assert lines["val"] == []
+
+
+def test_the_members_are_a_band(doc):
+    members = {i: [{"test": {"forces": e / i}} for e in (0.2, 0.5)] for i in (1, 2)}
+    forces = plot_rmse(doc.iterations, members).axes[1]
+    (band,) = forces.collections
+    corners = {(round(x), round(y)) for x, y in band.get_paths()[0].vertices}
+    assert corners == {(1, 200), (1, 500), (2, 100), (2, 250)}
+
+
+def test_growth_counts_what_each_iteration_has_added(silicon):
+    frames = Dataset.from_atoms([silicon] * 6).with_info(
+        config_type=["strained", "strained", "md", "md", "md", "md"],
+        iteration=np.array([np.nan, np.nan, 1, 1, 1, 2]),
+    )
+    (axis,) = plot_growth(frames).axes
+    bars = {c.get_label(): [bar.get_height() for bar in c] for c in axis.containers}
+    assert bars == {"md": [0, 3, 4], "strained": [2, 2, 2]}
+
+
+def test_halts_are_counted_among_the_trajectories(doc):
+    (axis,) = plot_halts(doc.iterations, {1: 20, 2: 20}).axes
+    bars = {c.get_label(): [bar.get_height() for bar in c] for c in axis.containers}
+    assert bars == {"ran to the end": [17, 17], "volume": [3, 3]}
+
+
+def test_the_cost_is_in_hours(doc):
+    total = plot_cost(doc.iterations).axes[1]
+    assert [bar.get_width() for bar in total.containers[0]] == pytest.approx(
+        [2 * 123.4 / 3600, 2 * 56 / 3600]
+    )
+
+
+def test_principal_components_are_the_directions_of_largest_variance():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(200, 3)) * [5.0, 2.0, 0.1]
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    found, shares = principal_components(scores @ turn.T + 7.0)
+    for i in (0, 1):
+        assert abs(np.corrcoef(found[:, i], scores[:, i])[0, 1]) > 0.99
+    assert shares == pytest.approx([25 / 29, 4 / 29], abs=0.05)
 
 
 def test_parity_draws_every_set_per_atom(silicon, tmp_path):
@@ -107,7 +152,7 @@ def test_parity_draws_every_set_per_atom(silicon, tmp_path):
         stress=np.zeros((2, 3, 3, 3)),
     )
     figure = plot_parity(labelled, prediction)
-    energy, forces, _ = figure.axes
+    energy, forces = figure.axes[:2]
     assert energy.lines[0].get_xydata().tolist() == [[-1.0, -2.0]]
     assert len(forces.lines[0].get_xydata()) == 24
     (path,) = save_figures({"parity": figure}, tmp_path)
@@ -141,3 +186,27 @@ def test_progress_counts_the_jobs_that_a_campaign_appends():
         "iteration 1 qe static 2 of 3 done",
     ]
     assert log.reused == 1
+
+
+def test_progress_estimates_what_is_left_of_an_iteration(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("flowpot.report.progress.time.monotonic", lambda: clock[0])
+    stream = io.StringIO()
+    log = ProgressLog(Console(file=stream, width=100))
+
+    def run(iteration, name, seconds, appended=()):
+        each = step()
+        each.name, each.metadata = name, {"iteration": iteration}
+        log.watch("started", each, None)
+        clock[0] += seconds
+        replace = Flow(list(appended)) if appended else None
+        log.watch("finished", each, Response(replace=replace))
+
+    labels = [step() for _ in range(3)]
+    for each in labels:
+        each.name, each.metadata = "qe static", {"iteration": 2}
+    run(1, "mace train", 100.0)
+    run(2, "plan labels", 0.0, appended=labels)
+    run(2, "qe static", 60.0)
+    assert log.remaining(2) == pytest.approx(2 * 60.0 + 100.0)
+    assert "about 4 min left" in stream.getvalue()

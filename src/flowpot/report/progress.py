@@ -7,14 +7,19 @@ from jobflow import Job, Response
 from rich.console import Console
 
 from flowpot.jobs import jobs_of
+from flowpot.report.status import duration
+
+_WORTH_SAYING = 20.0  # s
 
 
 class ProgressLog:
     """
-    Print a line for each job: stage, jobs done of those known, time elapsed.
+    Print a line for each job: stage, jobs done of those known, time elapsed and left.
 
     Jobs appear as the campaign appends them, so the total is of the present
-    iteration. Hand its :meth:`watch` to :class:`flowpot.campaign.ResumableRun`.
+    iteration, and so is the estimate of what is left: jobs of a kind take what those
+    before them took, in this iteration or the last. Hand its :meth:`watch` to
+    :class:`flowpot.campaign.ResumableRun`.
     """
 
     def __init__(self, console: Console) -> None:
@@ -23,11 +28,14 @@ class ProgressLog:
         self.total: Counter[tuple[int, str]] = Counter()
         self.done: Counter[tuple[int, str]] = Counter()
         self.reused = 0
+        self._started = self.began
+        self._seconds: dict[tuple[int, str], list[float]] = {}
 
     def watch(self, event: str, job: Job, response: Response | None) -> None:
         """Take in that a job ``started``, ``finished`` or was ``reused``."""
         key = (job.metadata.get("iteration", 0), job.name)
         if event == "started":
+            self._started = time.monotonic()
             self.total[key] = max(self.total[key], self.done[key] + 1)
             self._say(key, "...")
             return
@@ -37,7 +45,23 @@ class ProgressLog:
         if event == "reused":
             self.reused += 1
         else:
+            taken = time.monotonic() - self._started
+            self._seconds.setdefault(key, []).append(taken)
             self._say(key, "done")
+
+    def remaining(self, iteration: int) -> float:
+        """Estimate what the known jobs, and those to be expected, still take (s)."""
+        before = {n: s for (i, n), s in self._seconds.items() if 0 < i < iteration}
+        names = {name for i, name in self.total if i == iteration} | before.keys()
+        left = 0.0
+        for name in names:
+            key = (iteration, name)
+            taken = self._seconds.get(key) or before.get(name)
+            if taken:
+                pending = self.total[key] - self.done[key]
+                expected = pending if self.total[key] else len(before[name])
+                left += expected * sum(taken) / len(taken)
+        return left
 
     def _expect(self, response: Response | None) -> None:
         """Count the jobs that a dynamic job has appended."""
@@ -49,6 +73,9 @@ class ProgressLog:
         minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
         turn = f"iteration {iteration}" if iteration else "start"
         at = self.done[key] + (state != "done")
+        left = self.remaining(iteration)
+        if left >= _WORTH_SAYING and state == "done":
+            state += f", about {duration(left)} left"
         self.console.print(
             f"[dim]{minutes:3d}:{seconds:02d}[/]  {turn:12} {name:20} "
             f"{at} of {self.total[key]}  {state}",

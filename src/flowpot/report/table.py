@@ -1,10 +1,10 @@
 """A campaign in one table: a column an iteration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.table import Table
 
-from flowpot.campaign.document import CampaignDoc, IterationDoc
+from flowpot.campaign.document import IterationDoc
 from flowpot.evaluation import Calibration
 
 UNITS = {
@@ -24,22 +24,22 @@ _STAGES = {
 Cell = Callable[[IterationDoc], str]
 
 
-def campaign_table(doc: CampaignDoc) -> Table:
+def campaign_table(name: str, turns: Sequence[IterationDoc]) -> Table:
     """Labels, errors, calibration, selection and seconds of every iteration."""
     table = Table(
-        title=f"Campaign {doc.name!r}",
+        title=f"Campaign {name!r}",
         title_justify="left",
         caption="RMSE of the committee mean, on train / val / test. "
         "Seconds are summed over runs that went side by side.",
         caption_justify="left",
     )
     table.add_column("iteration")
-    for turn in doc.iterations:
+    for turn in turns:
         table.add_column(str(turn.iteration), justify="right")
     for rows in (_labels(), _errors(), _calibration(), _frames(), _seconds()):
         table.add_section()
-        for name, cell in rows:
-            table.add_row(name, *map(cell, doc.iterations))
+        for label, cell in rows:
+            table.add_row(label, *map(cell, turns))
     return table
 
 

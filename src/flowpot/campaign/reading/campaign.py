@@ -11,17 +11,18 @@ import pandas as pd
 from jobflow import JobStore
 
 from flowpot.campaign.document import CampaignDoc, IterationDoc
-from flowpot.campaign.reading.documents import CampaignDocuments
+from flowpot.campaign.reading.documents import CampaignDocuments, iteration_of
 from flowpot.campaign.reading.failures import COLUMNS, failures_in
 from flowpot.campaign.reading.find import find_campaign
 from flowpot.campaign.reading.indexes import ensure_indexes
 from flowpot.campaign.reading.labels import Label, find_labels
 from flowpot.campaign.reading.provenance import Provenance, trace
+from flowpot.campaign.reading.settings import settings_in
 from flowpot.campaign.reading.status import CampaignStatus, status_of
 from flowpot.campaign.reading.turns import turns_of
 from flowpot.dataset import Artifact, Dataset
 from flowpot.evaluation import Calibration
-from flowpot.training.document import CommitteeDoc
+from flowpot.training.document import CommitteeDoc, Metrics
 
 
 class Campaign:
@@ -103,8 +104,7 @@ class Campaign:
     @property
     def stop_reason(self) -> str | None:
         """Why it ended; None while it runs."""
-        end = self._documents.end
-        return None if end is None else end["output"]["stop_reason"]
+        return self._documents.stop_reason
 
     @cached_property
     def turns(self) -> list[IterationDoc]:
@@ -147,6 +147,29 @@ class Campaign:
     def status(self) -> CampaignStatus:
         """How far it is, by the outputs that are there."""
         return status_of(self._documents)
+
+    @property
+    def member_metrics(self) -> dict[int, list[Metrics]]:
+        """RMSE of each member of the committees, by iteration."""
+        return {
+            iteration_of(document): document["output"]["member_metrics"]
+            for document in self._documents.of_stage("training")
+            if document["output"].get("member_metrics")
+        }
+
+    @property
+    def n_runs(self) -> dict[int, int]:
+        """Trajectories that were started, by iteration."""
+        return {
+            iteration_of(document): document["output"]["n_runs"]
+            for document in self._documents.of_stage("exploration")
+            if document["output"].get("n_runs")
+        }
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a label, the last training and a trajectory were made with."""
+        return settings_in(self._documents)
 
     @property
     def versions(self) -> dict[str, str]:

@@ -36,7 +36,9 @@ class CampaignDocuments:
         self.store = store
         self.uuid = uuid
 
-    def find(self, criteria: Mapping[str, Any], *fields: str) -> list[dict[str, Any]]:
+    def find(
+        self, criteria: Mapping[str, Any], *fields: str, limit: int = 0
+    ) -> list[dict[str, Any]]:
         """
         Query this campaign's documents.
 
@@ -47,6 +49,8 @@ class CampaignDocuments:
         *fields
             What is read of each document, beside ``uuid`` and ``index``. Everything
             else stays in the database.
+        limit
+            Most documents to read; 0: all.
 
         Returns
         -------
@@ -56,7 +60,10 @@ class CampaignDocuments:
         # A uuid says it all; a second condition would keep some servers from its index.
         campaign = {} if "uuid" in criteria else {"metadata.campaign_uuid": self.uuid}
         found = self.store.query(
-            {**campaign, **criteria}, properties=list(fields), load=False
+            {**campaign, **criteria},
+            properties=list(fields),
+            limit=limit,
+            load=False,
         )
         last: dict[str, dict[str, Any]] = {}
         for document in found:
@@ -89,6 +96,11 @@ class CampaignDocuments:
         """The CampaignDoc as it is stored; None while the campaign runs."""
         ended = self.loop is not None and (self.loop["output"] or {}).get("stop_reason")
         return self.loop if ended else None
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the campaign ended; None while it runs."""
+        return None if self.end is None else self.end["output"]["stop_reason"]
 
     @property
     def name(self) -> str:

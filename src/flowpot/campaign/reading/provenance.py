@@ -6,6 +6,7 @@ from typing import Any
 
 from flowpot.campaign.reading.documents import CampaignDocuments, iteration_of
 from flowpot.campaign.reading.labels import Label, find_labels
+from flowpot.campaign.reading.members import read_member
 
 _RUN = (
     *("trajectory", "parent", "formula", "ensemble", "temperature", "pressure"),
@@ -103,40 +104,16 @@ def _model(
     committee = before[-1]["output"] if before else next(filter(None, given), None)
     if committee is None:
         return None
-    member = committee["members"][run["member"]]
-    place = {
+    model = read_member(documents, committee["members"][run["member"]], *_MODEL)
+    file = model.pop("model", None) or {}
+    return {
         "member": run["member"],
+        "iteration": iteration_of(before[-1]) if before else None,
         "committee": before[-1]["uuid"] if before else None,
+        "sha256": file.get("sha256"),
+        **model,
     }
-    if before:
-        place["iteration"] = iteration_of(before[-1])
-    return {**place, **_potential(documents, member)}
 
 
 def _before(document: Mapping[str, Any], iteration: int) -> bool:
     return iteration_of(document) <= iteration
-
-
-def _potential(
-    documents: CampaignDocuments, member: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Read what is small of a member: by the reference to it, or as it is there."""
-    steps = [step for _, step in member.get("attributes", [])]
-    job = member.get("uuid")
-    if job is not None:
-        fields = [".".join(["output", *map(str, steps), name]) for name in _MODEL]
-        found = documents.find({"uuid": job}, *_without_indices(fields))
-        member = found[0]["output"] if found else {}
-        for step in steps:
-            member = member[step]
-    known = {name: member[name] for name in _MODEL[:-1] if name in member}
-    model = member.get("model") or {}
-    return {**known, "sha256": model.get("sha256"), "job": job}
-
-
-def _without_indices(fields: list[str]) -> list[str]:
-    """Leave list indices out of paths: a projection goes through all elements."""
-    return [
-        ".".join(part for part in field.split(".") if not part.isdigit())
-        for field in fields
-    ]

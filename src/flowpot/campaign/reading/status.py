@@ -149,7 +149,7 @@ def status_of(documents: CampaignDocuments) -> CampaignStatus:
     return CampaignStatus(
         name=documents.name,
         uuid=documents.uuid,
-        stop_reason=documents.end and documents.end["output"]["stop_reason"],
+        stop_reason=documents.stop_reason,
         n_dataset=turns[-1].n_dataset if turns else 0,
         stages=stages,
     )

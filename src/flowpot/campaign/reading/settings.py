@@ -1,0 +1,49 @@
+"""What a campaign's engines were told, as their documents have it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flowpot.campaign.reading.documents import CampaignDocuments
+from flowpot.campaign.reading.members import read_member
+
+_ENOUGH = 5  # documents of a stage, among which is one of the engine's
+_LABEL = ("protocol", "pseudo_family", "kpoints", "ecutwfc", "ecutrho", "command")
+_RUN = ("ensemble", "timestep", "engine")
+
+
+def settings_in(documents: CampaignDocuments) -> dict[str, Any]:
+    """
+    Give the settings of one label, of the last training and of one trajectory.
+
+    Returns
+    -------
+    dict
+        By names with dots: ``labelling.protocol``, ``training.lr`` ...
+    """
+    found: dict[str, Any] = {}
+    for output in _some(documents, "labelling", "output.input"):
+        asked = output.get("input") or {}
+        found |= {f"labelling.{name}": asked[name] for name in _LABEL if name in asked}
+    for committee in documents.of_stage("training")[-1:]:
+        member = read_member(
+            documents, committee["output"]["members"][0], "backend", "hyperparameters"
+        )
+        found["training.backend"] = member.get("backend")
+        options = member.get("hyperparameters") or {}
+        found |= {f"training.{name}": value for name, value in options.items()}
+    fields = [f"output.runs.{name}" for name in _RUN]
+    for output in _some(documents, "exploration", *fields):
+        for run in (output.get("runs") or [])[:1]:
+            found |= {f"exploration.{name}": run[name] for name in _RUN}
+    for evaluation in documents.of_stage("evaluation")[-1:]:
+        for name, fit in evaluation["output"]["calibration"].items():
+            found[f"tolerance.{name}"] = fit["tolerance"]
+    return found
+
+
+def _some(
+    documents: CampaignDocuments, stage: str, *fields: str
+) -> Iterator[dict[str, Any]]:
+    """Read a few documents of a stage."""
+    some = documents.find({"metadata.stage": stage}, *fields, limit=_ENOUGH)
+    return ((document.get("output") or {}) for document in some)

@@ -1,0 +1,168 @@
+"""Figures of a campaign against its iterations."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from flowpot.campaign.document import IterationDoc
+from flowpot.dataset import Dataset
+from flowpot.evaluation import PROPERTIES
+from flowpot.report.figures import SETS, row_of_axes
+from flowpot.report.table import UNITS
+from flowpot.training.document import Metrics
+
+STAGE_COLOURS = {
+    "labelling": "tab:purple",
+    "training": "tab:blue",
+    "exploration": "tab:green",
+    "evaluation": "tab:orange",
+    "augmentation": "tab:gray",
+}
+
+
+def plot_rmse(
+    turns: Sequence[IterationDoc],
+    members: Mapping[int, Sequence[Metrics]] | None = None,
+) -> Figure:
+    """
+    RMSE against iteration, for the three sets (paper, Fig. 4, top).
+
+    Parameters
+    ----------
+    turns
+        Of the campaign.
+    members
+        The members' metrics, by iteration: bands from the best to the worst. The
+        line is the committee's mean prediction, which is better than its members.
+    """
+    figure, axes = row_of_axes(len(PROPERTIES))
+    trained = [turn for turn in turns if turn.metrics]
+    for axis, name in zip(axes, PROPERTIES, strict=True):
+        unit, factor = UNITS[name]
+        for label, colour in SETS.items():
+            points = [
+                (turn.iteration, factor * value)
+                for turn in trained
+                if (value := (turn.metrics or {}).get(label, {}).get(name)) is not None
+            ]
+            x, y = np.array(points, float).reshape(-1, 2).T
+            axis.plot(x, y, "o-", c=colour, label=label)
+            spread = _spread(members or {}, label, name)
+            if spread.size:
+                x, low, high = spread
+                axis.fill_between(
+                    x, factor * low, factor * high, color=colour, alpha=0.15, lw=0
+                )
+        axis.set(ylabel=f"RMSE {name} ({unit})")
+        axis.set_ylim(bottom=0)
+        _iterations(axis)
+    axes[0].legend(frameon=False)
+    return figure
+
+
+def _spread(
+    members: Mapping[int, Sequence[Metrics]], label: str, name: str
+) -> np.ndarray:
+    """Give iteration, best and worst member, as rows."""
+    rows = []
+    for iteration, metrics in sorted(members.items()):
+        values = [each.get(label, {}).get(name) for each in metrics]
+        known = [value for value in values if value is not None]
+        if known:
+            rows.append((iteration, min(known), max(known)))
+    return np.array(rows, float).T
+
+
+def plot_growth(dataset: Dataset) -> Figure:
+    """
+    Labelled frames by origin, as the iterations add them.
+
+    Parameters
+    ----------
+    dataset
+        Labelled frames; those explored in iteration i are labelled in i + 1, all
+        others in the first.
+    """
+    figure, (axis,) = row_of_axes(1)
+    kinds = dataset.info.get("config_type", np.full(len(dataset), None, object))
+    kinds = np.array([kind or "-" for kind in kinds], dtype=object)
+    explored = dataset.info.get("iteration", np.full(len(dataset), np.nan))
+    added = np.nan_to_num(np.asarray(explored, float), nan=0.0).astype(int) + 1
+    x = np.arange(1, added.max(initial=1) + 1)
+    names, counts = np.unique(kinds.astype(str), return_counts=True)
+    below = np.zeros(len(x))
+    for place, name in enumerate(names[np.argsort(-counts)]):
+        height = np.array([((kinds == name) & (added <= i)).sum() for i in x])
+        colour = colormaps["tab20"].colors[place % 20]  # type: ignore[attr-defined]
+        bars = axis.bar(x, height, bottom=below, color=colour, label=name, width=0.7)
+        below += height
+    axis.set(ylabel="labelled frames")
+    axis.bar_label(bars, labels=[f"{n:.0f}" for n in below], padding=2)
+    axis.margins(y=0.1)
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    _iterations(axis)
+    return figure
+
+
+def plot_halts(turns: Sequence[IterationDoc], n_runs: Mapping[int, int]) -> Figure:
+    """
+    Trajectories that were halted, by reason, among all that were run.
+
+    Parameters
+    ----------
+    turns
+        Of the campaign.
+    n_runs
+        Trajectories of each iteration.
+    """
+    figure, (axis,) = row_of_axes(1, height=3.0)
+    x = sorted(n_runs)
+    halted = {turn.iteration: turn.halted or {} for turn in turns}
+    whole = np.array([n_runs[i] - sum(halted.get(i, {}).values()) for i in x], float)
+    axis.bar(x, whole, color="0.85", width=0.7, label="ran to the end")
+    below = whole
+    reasons = sorted({reason for each in halted.values() for reason in each})
+    for place, reason in enumerate(reasons):
+        height = np.array([halted.get(i, {}).get(reason, 0) for i in x], float)
+        axis.bar(x, height, bottom=below, color=f"C{place}", width=0.7, label=reason)
+        below = below + height
+    axis.set(ylabel="trajectories")
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    _iterations(axis)
+    return figure
+
+
+def plot_cost(turns: Sequence[IterationDoc]) -> Figure:
+    """Wall time of the engines by stage, of each iteration and in all (hours)."""
+    figure, (each, total) = row_of_axes(2, height=3.0)
+    x = [turn.iteration for turn in turns]
+    below = np.zeros(len(x))
+    sums = {}
+    for stage, colour in STAGE_COLOURS.items():
+        hours = np.array([turn.seconds.get(stage, 0.0) for turn in turns]) / 3600
+        if hours.sum() == 0:
+            continue
+        each.bar(x, hours, bottom=below, color=colour, width=0.7)
+        below += hours
+        sums[stage] = hours.sum()
+    each.set(ylabel="hours")
+    _iterations(each)
+    whole = sum(sums.values()) or 1.0
+    bars = total.barh(
+        list(sums), list(sums.values()), color=[STAGE_COLOURS[stage] for stage in sums]
+    )
+    shares = [f"{hours:.2g} h, {hours / whole:.0%}" for hours in sums.values()]
+    total.bar_label(bars, labels=shares, padding=4)
+    total.invert_yaxis()
+    total.set(xlabel="hours, all iterations")
+    total.margins(x=0.3)
+    return figure
+
+
+def _iterations(axis: Axes) -> None:
+    axis.set(xlabel="iteration")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -1,0 +1,59 @@
+"""The report: one HTML file that needs no other."""
+
+from base64 import b64encode
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from flowpot.campaign.reading import Campaign
+from flowpot.report.figures import encode
+from flowpot.report.sections import headlines, sections_of
+from flowpot.report.status import duration
+
+_SUFFIXES = {"image/svg+xml": "svg", "image/png": "png"}
+
+
+def write_report(campaign: Campaign, folder: Path) -> Path:
+    """
+    Write ``report.html``, and its figures beside it.
+
+    Parameters
+    ----------
+    campaign
+        Finished or running: parts of which there is nothing yet say so.
+    folder
+        Made if need be.
+
+    Returns
+    -------
+    pathlib.Path
+        Of the file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for section in sections_of(campaign):
+        image = None
+        if section.figure is not None:
+            media, data = encode(section.figure)
+            (folder / f"{section.name}.{_SUFFIXES[media]}").write_bytes(data)
+            image = f"data:{media};base64,{b64encode(data).decode()}"
+        parts.append((section, image))
+    environment = Environment(
+        loader=PackageLoader("flowpot.report", "."),
+        autoescape=select_autoescape(default=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    status = campaign.status
+    page = environment.get_template("report.html.jinja").render(
+        campaign=campaign,
+        status=status,
+        remaining=duration(status.remaining) if status.remaining else None,
+        headlines=headlines(campaign),
+        parts=parts,
+        written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+    )
+    path = folder / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path

@@ -1,0 +1,189 @@
+"""A campaign is read back from its documents, finished or running."""
+
+import numpy as np
+import pytest
+from jobflow import JobStore
+from maggma.stores import MemoryStore
+
+from flowpot import Campaign
+from flowpot.campaign.reading import status
+
+
+def memory_store() -> JobStore:
+    store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
+    store.connect()
+    return store
+
+
+@pytest.fixture(scope="module")
+def finished(synthetic_campaign) -> Campaign:
+    """Three iterations of 20 frames."""
+    store = memory_store()
+    synthetic_campaign(store)
+    return Campaign.from_store(store)
+
+
+@pytest.fixture(scope="module")
+def running(synthetic_campaign) -> Campaign:
+    """The same, as it is when the third labelling has ended."""
+    store = memory_store()
+    synthetic_campaign(store, finished=False)
+    return Campaign.from_store(store, "synthetic")
+
+
+def test_a_finished_campaign(finished):
+    assert finished.finished
+    assert finished.stop_reason == finished.doc.stop_reason
+    assert finished.turns == finished.doc.iterations
+    assert finished.iterations["n_dataset"].tolist() == [20, 40, 60]
+    assert len(finished.dataset()) == 60
+    assert [m.seed for m in finished.committee().members] == [1, 2]
+    assert finished.cost.loc[2].to_dict() == {
+        "labelling": 60.0,
+        "training": 3600.0,
+        "exploration": 1800.0,
+        "evaluation": 60.0,
+    }
+    assert finished.calibration["forces"].tolerance == 0.1
+    assert len(finished.evidence()) == 3
+
+
+def test_a_running_campaign_has_what_there_is(running):
+    assert not running.finished
+    assert running.stop_reason is None
+    assert running.iterations["n_dataset"].tolist() == [20, 40, 60]
+    assert running.turns[-1].metrics is None
+    assert len(running.dataset()) == 60
+    assert len(running.committee().members) == 2
+    assert len(running.evidence()) == 2
+    assert len(running.labels({"labelled_in": 3})) == 20
+    with pytest.raises(RuntimeError, match="still running"):
+        _ = running.doc
+
+
+def test_the_status_of_a_running_campaign(running):
+    now = running.status
+    assert (now.iteration, now.n_dataset, now.stop_reason) == (3, 60, None)
+    present = {s.stage: s for s in now.stages if s.iteration == 3}
+    assert present["labelling"].finished
+    assert (present["training"].done, present["training"].total) == (0, 3)
+    before = [s.seconds for s in now.stages if s.iteration == 2]
+    assert now.remaining == pytest.approx(sum(before[1:]))  # all but labelling
+
+
+def test_the_rest_is_estimated_by_the_pace():
+    stage = status.StageStatus(2, "labelling", done=10, total=40, seconds=60.0)
+    earlier = status.StageStatus(1, "training", finished=True, seconds=100.0)
+    now = status.CampaignStatus("a", "u", None, 0, [earlier, stage])
+    assert now.remaining == 180.0 + 100.0
+    assert status.time_left(done=0, total=40, seconds=0.0) is None
+
+
+def test_labels_are_found_by_what_they_are_and_what_came_out(finished):
+    frames = finished.dataset()
+    force = np.linalg.norm(frames.forces, axis=1).reshape(60, 4).max(axis=1)
+    hot = np.asarray(frames.info["temperature"], float) > 500
+    strong = force > np.median(force)
+    query = {
+        "temperature": {"$gt": 500},
+        "forces_max": {"$gt": float(np.median(force))},
+    }
+    expected = set(frames.fingerprints[hot & strong])
+    assert 0 < len(expected) < 40
+    assert {each["fingerprint"] for each in finished.labels(query)} == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "n"),
+    [
+        (None, 60),
+        ({"config_type": "strained"}, 20),
+        ({"config_type": {"$ne": "strained"}}, 40),
+        ({"iteration": 1}, 20),
+        ({"labelled_in": 1}, 20),
+        ({"iteration": {"$exists": False}}, 20),
+        ({"formula": {"$regex": "^Cu"}, "n_atoms": {"$lt": 5}}, 60),
+        ({"$or": [{"iteration": 2}, {"config_type": "strained"}]}, 40),
+        ({"$and": [{"iteration": {"$in": [1, 2]}}, {"labelled_in": 3}]}, 20),
+        ({"config_type": "md", "iteration": {"$not": {"$gt": 1}}}, 20),
+        ({"energy": {"$gt": 100.0}}, 0),
+    ],
+)
+def test_queries_of_every_kind(finished, query, n):
+    assert len(finished.labels(query)) == n
+
+
+def test_batches_and_engines_of_others_answer_alike(finished, synthetic_campaign):
+    """One document of several frames, and documents without the largest force."""
+    store = memory_store()
+    synthetic_campaign(store)
+    documents = store.docs_store
+    singles = list(documents.query({"name": "qe static", "metadata.iteration": 2}))
+    batch, foreign = singles[:5], singles[5:]
+    runs = [
+        {"state": "successful", **d["output"]["output"], "folder": "f"} for d in batch
+    ]
+    records = [d["metadata"]["frames"][0] for d in batch]
+    frames = finished.dataset()
+    documents.remove_docs({"uuid": {"$in": [d["uuid"] for d in singles]}})
+    one = batch[0] | {"output": {"runs": runs}}
+    one["metadata"] = one["metadata"] | {"frames": records}
+    documents.update(one, key=["uuid", "index"])
+    for document in foreign:
+        row = frames.fingerprints.tolist().index(
+            document["metadata"]["frames"][0]["fingerprint"]
+        )
+        forces = frames[row].get_forces().tolist()
+        label = {"energy": document["output"]["output"]["energy"], "forces": forces}
+        documents.update(document | {"output": {"output": label}}, ["uuid", "index"])
+    query = {"iteration": 1, "forces_max": {"$gt": 0.9}}
+    for asked in (query, {"iteration": 1}):
+        expected = {(d["fingerprint"], d["energy"]) for d in finished.labels(asked)}
+        found = Campaign.from_store(store).labels(asked)
+        assert {(each["fingerprint"], each["energy"]) for each in found} == expected
+        assert all(each["forces_max"] for each in found)
+
+
+def test_provenance_leads_to_the_trajectory_and_the_model(finished):
+    frame = finished.labels({"trajectory": "run-2-7"})[0]
+    found = finished.provenance(frame["fingerprint"])
+    assert found.frame == frame
+    assert [a["fingerprint"] for a in found.ancestors] == [frame["parent"]]
+    assert found.trajectory["temperature"] == [300.0, 300.0]
+    assert (found.trajectory["iteration"], found.trajectory["seed"]) == (2, 7)
+    model = finished.committee().members[1]
+    assert found.model["member"] == 1
+    assert found.model["iteration"] == 2
+    assert found.model["seed"] == 2
+    assert found.model["sha256"] == model.model.sha256
+
+
+def test_a_strained_frame_was_not_explored(finished):
+    atoms = finished.dataset()[0]
+    found = finished.provenance(atoms)
+    assert (found.trajectory, found.model) == (None, None)
+    with pytest.raises(LookupError, match="labelled no frame"):
+        finished.provenance("0" * 32)
+
+
+def test_failures_say_why_and_where(finished):
+    first = finished.failures.iloc[0]
+    assert (first["iteration"], first["stage"]) == (1, "labelling")
+    assert (first["what"], first["reason"]) == ("f" * 32, "no convergence")
+    assert first["folder"] == "/f"
+
+
+def test_settings_are_those_of_the_documents(finished):
+    assert finished.settings["training.lr"] == 0.01
+    assert finished.settings["exploration.ensemble"] == "npt"
+    assert finished.settings["tolerance.forces"] == 0.1
+
+
+def test_a_campaign_is_found_by_name_and_uuid(finished, jobstore):
+    store = finished._documents.store
+    for wanted in (None, "synthetic", finished.uuid):
+        assert Campaign.from_store(store, wanted).uuid == finished.uuid
+    with pytest.raises(LookupError, match=r"'gold'.*synthetic"):
+        Campaign.from_store(store, "gold")
+    with pytest.raises(LookupError, match="has none"):
+        Campaign.from_store(jobstore)

@@ -1,0 +1,59 @@
+"""`flowpot doctor` finds what is there and names the remedy of what is not."""
+
+import pytest
+from jobflow import JobStore
+from maggma.stores import MemoryStore
+from typer.testing import CliRunner
+
+from flowpot.cli import app, checks
+
+
+def one(name, check, otherwise="fail"):
+    (found,) = checks._guarded(name, check, otherwise)
+    return found
+
+
+@pytest.mark.qe
+def test_a_machine_with_every_engine(stores):
+    store = str(stores["finished"])
+    result = CliRunner().invoke(app, ["doctor", "--store", store])
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.output.splitlines()]
+    states = {(words[1], words[0]) for words in lines if words[0] in ("ok", "warn")}
+    engines = ("pw.x", "LAMMPS", "mace-torch", "metatrain", "device", "store")
+    assert {(name, "ok") for name in engines} <= states
+    assert "agrees with Python" in result.output
+    assert "debian-pbe: 12 of 12 elements" in result.output
+
+
+def test_no_pw(monkeypatch):
+    monkeypatch.setenv("FLOWPOT_PW_CMD", "no-such-pw.x")
+    found = one("pw.x", checks._pw)
+    assert found.state == "fail"
+    assert "no-such-pw.x" in found.detail
+    assert "install Quantum ESPRESSO" in found.remedy
+
+
+def test_a_device_that_is_not_here(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setenv("FLOWPOT_DEVICE", "cuda")
+    found = one("device", checks._device)
+    assert found.state == "fail"
+    assert "'cpu'" in found.remedy
+
+
+def test_a_store_without_room_for_frames(jobstore):
+    assert one("store", lambda: checks._store(jobstore)).state == "warn"
+    bare = JobStore(MemoryStore())
+    bare.connect()
+    found = one("store", lambda: checks._store(bare))
+    assert found.state == "fail"
+    assert "`data`" in found.detail
+
+
+def test_artifacts_are_written_and_read(monkeypatch, tmp_path):
+    monkeypatch.setenv("FLOWPOT_ARTIFACT_ROOT", str(tmp_path))
+    assert one("artifacts", checks._artifacts).state == "ok"
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FLOWPOT_ARTIFACT_ROOT", str(tmp_path / "file"))
+    assert one("artifacts", checks._artifacts).state == "fail"

@@ -1,0 +1,66 @@
+"""`flowpot status` and `export`: what they say, and what they refuse."""
+
+import pytest
+from ase.io import read
+from typer.testing import CliRunner
+
+from flowpot.cli import app
+
+
+def call(*words, code=0):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == code, result.output
+    return " ".join(result.output.split())
+
+
+def test_status_of_a_finished_campaign(stores):
+    said = call("status", "--store", stores["finished"])
+    assert "Campaign 'synthetic' finished" in said
+    assert "Stopped, max_iterations: 3 of them done" in said
+    assert "3 failed" in said
+
+
+def test_status_of_a_running_campaign(stores):
+    said = call("status", "synthetic", "--store", stores["running"])
+    assert "running" in said
+    assert "iteration 3, 60 labelled frames" in said
+    assert "left in this iteration" in said
+    assert "0 of 3 jobs waiting" in said
+
+
+def test_watching_ends_with_the_campaign(stores):
+    said = call("status", "--watch", "--store", stores["finished"])
+    assert "finished" in said
+
+
+def test_export(stores, tmp_path):
+    frames, models = tmp_path / "frames.xyz", tmp_path / "models"
+    store = stores["finished"]
+    said = call("export", "--store", store, "--dataset", frames, "--models", models)
+    assert "60 frames" in said
+    assert len(read(frames, ":")) == 60
+    assert {path.name for path in models.iterdir()} == {
+        "member_0.model",
+        "member_1.model",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("status", "--store", "no-such-folder"), "does not exist"),
+        (("status", "--store", "a", "--project", "b"), "give one"),
+        (("status", "--project", "no-such-project"), "jf project list"),
+        (("export",), "give --dataset, --models or both"),
+        (("status", "gold", "--store", "FINISHED"), "it has ['synthetic']"),
+    ],
+)
+def test_what_cannot_be_done_is_said(words, message, stores):
+    words = [stores["finished"] if word == "FINISHED" else word for word in words]
+    assert message in call(*words, code=1)
+
+
+def test_a_file_that_specifies_no_store(tmp_path):
+    (tmp_path / "store.yaml").write_text("frames: 3\n")
+    said = call("status", "--store", tmp_path / "store.yaml", code=1)
+    assert "specifies no JobStore" in said
