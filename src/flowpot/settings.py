@@ -40,6 +40,12 @@ class FlowpotSettings(BaseSettings):
         "for Makers without a `cache` of their own. A run that follows a killed one "
         "then does no finished label again, not even of a batch that was killed.",
     )
+    TRAINING_CACHE: Path | None = Field(
+        None,
+        description="Folder, seen by all workers that train, where trainings are kept "
+        "until they have ended, for Makers without a `cache` of their own. A job that "
+        "runs in the place of a killed one then goes on with them.",
+    )
     ARTIFACT_ROOT: str | None = Field(
         None,
         description="fsspec URL under which artifacts (datasets, models) are kept. "

@@ -18,7 +18,7 @@ def path(request, random_pet, tmp_path_factory):
 
 @pytest.fixture
 def tolerance(path, request):
-    return 1e-4 if "float32" in request.node.name else 1e-9
+    return 1e-5 if "float32" in request.node.name else 1e-10
 
 
 def test_equals_metatomics_own_calculator(path, frames, tolerance):

@@ -4,9 +4,11 @@ import yaml
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
+from mace.calculators import MACECalculator
 
 from flowpot.dataset import Dataset
 from flowpot.potentials.geometry import volume_ratio
+from flowpot.potentials.mace import MACEPotential
 from flowpot.training.backend import Run
 from flowpot.training.mace import MACETraining
 from flowpot.training.mace_options import (
@@ -103,6 +105,34 @@ def test_frames_are_periodic_with_the_stress_of_their_cells():
     assert ratio > 1
     assert np.allclose(written.stress[1] * ratio, stress[1])
     assert np.isnan(written.stress[2]).all()
+
+
+def test_the_stress_trained_on_is_that_of_maces_own(random_mace, tmp_path):
+    """
+    A model reproduces its own labels when MACE reads what it would be trained on.
+
+    By itself MACE gives slabs another stress (bug B11); that `evaluate` gives strain
+    derivatives for every periodicity is tested by finite differences.
+    """
+    slab = bulk("Si", cubic=True) * (1, 1, 2)
+    slab.pbc = (True, True, False)
+    wire = bulk("Si", cubic=True)
+    wire.pbc = (True, False, False)
+    frames = [bulk("Si", cubic=True), slab, wire]
+    for seed, atoms in enumerate(frames):
+        atoms.rattle(0.1, seed=seed)
+    dataset = Dataset.from_atoms(frames)
+    model = random_mace(1, dtype="float64")
+    labels = MACEPotential(model, "cpu").evaluate(dataset)
+    dataset = dataset.with_labels(labels.energy, labels.forces, labels.stress)
+    written = periodic_dataset(dataset, float(model.r_max))
+    own = MACECalculator(models=[model], device="cpu", default_dtype="float64")
+    for atoms in written:
+        expected = atoms.get_stress(), atoms.get_forces()
+        atoms.calc = own
+        assert np.abs(expected[0]).max() > 1e-4
+        assert np.allclose(atoms.get_stress(), expected[0], atol=1e-10)
+        assert np.allclose(atoms.get_forces(), expected[1], atol=1e-10)
 
 
 def test_replay_needs_data_and_two_elements(member, silicon_set, tmp_path):
@@ -207,3 +237,24 @@ def test_a_foundation_model_by_its_name(method, silicon_set, tmp_path):
 def test_a_foundation_model_that_is_not_there():
     with pytest.raises(ValueError, match=r"(?s)'medium-mp' .did you mean 'medium"):
         MACETraining(foundation_model="medium-mp").check()
+
+
+@pytest.mark.slow
+def test_the_second_stage(silicon_set, tmp_path):
+    """It weighs energies more, and its model is the result."""
+    training = MACETraining(
+        {
+            **small_hyperparameters(),
+            "hidden_irreps": "4x0e",
+            "max_num_epochs": 8,
+            "swa": True,
+            "start_swa": 4,
+        },
+        device="cpu",
+    )
+    sets = TrainingSets.load(silicon_set)
+    (found,) = train_members(training, sets, [1], [None], Place(tmp_path))
+    assert found.failure is None
+    assert found.loss_curve["epoch"] == list(range(8))
+    assert found.model.name == "mace_stagetwo.model"
+    assert found.checkpoint.name.endswith("_swa.pt")

@@ -1,3 +1,4 @@
+import re
 import time
 
 import numpy as np
@@ -8,6 +9,7 @@ from monty.json import MontyDecoder, MontyEncoder
 from flowpot.dataset import Dataset
 from flowpot.potentials import calculator, evaluate_members, load_potential
 from flowpot.training import (
+    CommitteeDoc,
     CommitteeTrainingMaker,
     MACETrainingMaker,
     PotentialDoc,
@@ -162,10 +164,24 @@ def test_a_wrong_option_stops_the_job_before_training(silicon_set, jobstore, cle
     assert not list(clean_dir.rglob("train.xyz"))
 
 
-def test_a_failed_training_shows_the_end_of_its_log(silicon_set, clean_dir):
-    maker = MACETrainingMaker.small(hidden_irreps="no irreps")
-    with pytest.raises(TrainingError, match=r"(?s)ended with status 1.*Error"):
-        maker._train(silicon_set, None, [0], [0])
+def test_a_committee_with_a_member_that_fails(silicon_set, jobstore, clean_dir):
+    """It is tried twice; the campaign goes on with min_size members."""
+    good, bad = (
+        MACETrainingMaker.small(max_num_epochs=1, hidden_irreps=irreps)
+        for irreps in ("4x0e", "no irreps")
+    )
+    flow = CommitteeTrainingMaker(trainer=[good, bad], size=2, min_size=1).make(
+        silicon_set
+    )
+    run_locally(flow, store=jobstore, create_folders=True, ensure_success=True)
+    found = CommitteeDoc.model_validate(flow.output.resolve(jobstore))
+    assert found.ranks == [0]
+    assert len(found.members) == 1
+    (failure,) = found.failures
+    assert re.search(r"(?s)^member 1: .*ended with status 1.*Error", failure)
+    lost = PotentialDoc.model_validate(flow.jobs[1].output.resolve(jobstore))
+    assert lost.model is None
+    assert len(lost.attempts) == 2
 
 
 def test_a_committee_goes_on_with_the_members_it_has(member, silicon_set):

@@ -203,3 +203,15 @@ def test_soap_bpnn(silicon_set, tmp_path):
     (found,) = train_members(training, sets, [1], [None], Place(tmp_path))
     assert found.failure is None
     assert found.metrics["test"]["forces"] < np.sqrt(np.mean(sets.test.forces**2))
+
+
+@pytest.mark.slow
+def test_same_seed_same_model(silicon_set, tmp_path):
+    sets = TrainingSets.load(silicon_set)
+    training = small("pet", epochs=2).training()
+    found = train_members(training, sets, [7, 7, 8], [None] * 3, Place(tmp_path))
+    energies = [
+        load_potential(each, "cpu").evaluate(sets.test).energy for each in found
+    ]
+    assert np.allclose(energies[0], energies[1], rtol=0, atol=1e-3)
+    assert np.abs(energies[0] - energies[2]).max() > 1e-2

@@ -59,13 +59,20 @@ def test_warm_start_of_a_committee_that_lost_a_member(campaign, silicon_set, cle
     """The committee is referred to, and only the store knows what it has lost."""
     flow, store = campaign
     trainer = MACETrainingMaker(
-        hyperparameters=options(max_num_epochs=1, lr=1e-4), device="cpu"
+        hyperparameters=options(max_num_epochs=1, lr=1e-4),
+        warm_start=True,
+        device="cpu",
     )
-    trainer.warm_start = True
     again = CommitteeTrainingMaker(trainer=trainer, size=3, members_per_job=3).make(
         silicon_set, previous=flow.output, seed=6
     )
-    run_locally(again, store=store, create_folders=True, ensure_success=True)
+    run_locally(
+        again,
+        store=store,
+        create_folders=True,
+        ensure_success=True,
+        allow_external_references=True,
+    )
     first, second, new = again.output.members.resolve(store)
     old = flow.output.members.resolve(store)
     for warm, before in zip((first, second), old, strict=True):

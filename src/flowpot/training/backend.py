@@ -13,7 +13,7 @@ from flowpot.training.sets import TrainingSets
 
 
 class TrainingError(RuntimeError):
-    """A training program failed: it would fail again."""
+    """A training program failed, for a reason of its own or of the machine."""
 
 
 class KilledError(TrainingError):

@@ -18,7 +18,7 @@ from flowpot.training.mace_options import (
     default_hyperparameters,
 )
 from flowpot.training.periodic import periodic_dataset
-from flowpot.training.program import Program, find_program
+from flowpot.training.program import Program, find_program, visible_gpu
 from flowpot.training.sets import TrainingSets
 
 if TYPE_CHECKING:
@@ -122,13 +122,13 @@ class MACETraining(Training):
             options |= {"foundation_model": start, "multiheads_finetuning": replay}
         before: list[str] = []
         if self._preprocesses(sets):
-            before = preprocessing(options, cutoff)
+            before = preprocessing(options, cutoff, sets)
             options |= preprocessed()
         text = yaml.safe_dump(options, sort_keys=True)
         (run.folder / _OPTIONS_FILE).write_text(text)
         program = find_program("mace_run_train", "mace")
         command = [*shlex.split(self.launcher), program, "--config", _OPTIONS_FILE]
-        return Program(command, run.folder, _visible(device), before)
+        return Program(command, run.folder, visible_gpu(device), before)
 
     def read(self, run: Run) -> Trained:
         """Find the model, of the second stage where there was one."""
@@ -194,12 +194,6 @@ def _resolve(device: str) -> str:
     from flowpot.potentials.device import resolve_device  # noqa: PLC0415, torch
 
     return resolve_device(device)
-
-
-def _visible(device: str) -> dict[str, str]:
-    """Choose one of several GPUs for a program that knows of 'cuda' only."""
-    kind, _, index = device.partition(":")
-    return {"CUDA_VISIBLE_DEVICES": index} if kind == "cuda" and index else {}
 
 
 def _cutoff_of(model: Path) -> float:

@@ -10,6 +10,7 @@ from jobflow import CURRENT_JOB, Job, Maker, Response
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.jobs import stage_job
+from flowpot.settings import get_settings
 from flowpot.training.backend import OutOfTimeError, Training, TrainingError
 from flowpot.training.cache import TrainingCache
 from flowpot.training.document import MembersDoc, PotentialDoc
@@ -45,7 +46,7 @@ class TrainingMaker(Maker, ABC):
     cache
         Folder, seen by all workers that may run the job, where trainings are kept
         until they have ended: a job that runs in the place of one that was killed
-        goes on with them. None: nowhere.
+        goes on with them. None: ``FLOWPOT_TRAINING_CACHE``, or else nowhere.
     walltime
         Seconds after which trainings are stopped, to go on from their checkpoints in a
         job that takes this one's place; needs `cache`. None: no limit.
@@ -140,13 +141,16 @@ class TrainingMaker(Maker, ABC):
             TrainingSets.load(dataset),
             seeds,
             self._starts(previous, ranks),
-            Place(Path.cwd(), self.cache, self.walltime),
+            Place(Path.cwd(), self._cache(), self.walltime),
             bagging=self.bagging,
         )
         failed = next((each.failure for each in found if each.failure), None)
         if failed and self.raise_on_failure:
             raise TrainingError(failed)
         return found
+
+    def _cache(self) -> str | Path | None:
+        return self.cache or get_settings().TRAINING_CACHE
 
     def _starts(self, previous: Any, ranks: Sequence[int]) -> list[Artifact | None]:
         """Give what each potential starts from; None: fresh weights."""
@@ -160,7 +164,7 @@ class TrainingMaker(Maker, ABC):
     ) -> tuple[Artifact, dict[str, Any]]:
         """Keep a job's inputs where the job that goes on finds them."""
         training = self.training()
-        with TrainingCache(self.cache or "") as cache:
+        with TrainingCache(self._cache() or "") as cache:
             frames = cache.keep("dataset.h5", Dataset.load(dataset).to_bytes())
             members: list[dict[str, Any]] = []
             for start in self._starts(previous, ranks):

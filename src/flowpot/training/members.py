@@ -52,7 +52,7 @@ class Place:
     """
 
     folder: Path
-    cache: str | None = None
+    cache: Path | str | None = None
     walltime: float | None = None
 
     def check(self) -> None:
@@ -89,8 +89,9 @@ def train_members(
     """
     Train potentials on the same sets, side by side.
 
-    A training that was killed goes on from its checkpoint; one that diverged starts
-    again with another seed and a smaller learning rate. Both at most twice.
+    A training that was killed goes on from its checkpoint, and one that diverged
+    starts again with another seed and a smaller learning rate: both at most twice. One
+    that failed otherwise, its GPU for instance, goes on from its checkpoint once.
 
     Parameters
     ----------
@@ -124,7 +125,7 @@ def train_members(
     deadline = None if place.walltime is None else now + place.walltime
     members = [
         _Member(
-            Run(_new_folder(place.folder / f"member-{i}"), seed, start=start),
+            Run(place.folder / f"member-{i}", seed, start=start),
             sets.resampled(seed) if bagging else sets,
         )
         for i, (seed, start) in enumerate(zip(seeds, starts, strict=True))
@@ -151,6 +152,7 @@ def _prepare(
     training: Training, member: _Member, cache: TrainingCache | None
 ) -> Program:
     """Write the input of a member's run, or find what an earlier job left of it."""
+    member.run.folder.mkdir(parents=True, exist_ok=member.run.resume)
     program = training.prepare(member.sets, member.run)
     if cache and not member.run.resume and cache.adopt(member.run.folder):
         member.run = replace(member.run, resume=True)
@@ -181,8 +183,9 @@ def _check_progress(
     """Refuse to go on for ever: one training at least has to come further each time."""
     if all(training.epoch(each.run) <= each.epoch for each in members):
         raise TrainingError(
-            f"walltime is {place.walltime}: too short for the training to reach its "
-            "next checkpoint; set a longer one"
+            f"walltime is {place.walltime}: too short for the training to come to a "
+            "later checkpoint (MACE writes one where the validation loss has fallen): "
+            "set a longer one"
         )
 
 
@@ -208,10 +211,10 @@ def _judge(
         member.document = _document(training, sets, run, program, status)
     except TrainingError as error:
         failure = str(error)
-        again = _next_run(run, error, len(member.attempts) + 1)
         member.killed = isinstance(error, KilledError)
-        if again and len(member.attempts) < _RETRIES:
-            member.run, member.ended = again, False
+        if len(member.attempts) < _retries(error):
+            member.run = _next_run(run, error, len(member.attempts) + 1)
+            member.ended = False
     member.attempts.append(
         Attempt(
             seed=run.seed, learning_rate_scale=run.learning_rate_scale, failure=failure
@@ -219,26 +222,21 @@ def _judge(
     )
 
 
-def _next_run(run: Run, error: TrainingError, attempt: int) -> Run | None:
-    """Say how to try again after a failure; None: it would fail again."""
-    if isinstance(error, KilledError):
+def _next_run(run: Run, error: TrainingError, attempt: int) -> Run:
+    """Say how to try again after a failure."""
+    if not isinstance(error, DivergedError):
         return replace(run, resume=True)
-    if isinstance(error, DivergedError):
-        return replace(
-            run,
-            folder=_new_folder(
-                run.folder.with_name(f"{run.folder.name}-retry-{attempt}")
-            ),
-            seed=derive_seed(run.seed, "retry", attempt),
-            learning_rate_scale=run.learning_rate_scale * _LEARNING_RATE_FACTOR,
-            resume=False,
-        )
-    return None
+    return replace(
+        run,
+        folder=run.folder.with_name(f"{run.folder.name}-retry-{attempt}"),
+        seed=derive_seed(run.seed, "retry", attempt),
+        learning_rate_scale=run.learning_rate_scale * _LEARNING_RATE_FACTOR,
+        resume=False,
+    )
 
 
-def _new_folder(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    return folder
+def _retries(error: TrainingError) -> int:
+    return _RETRIES if isinstance(error, KilledError | DivergedError) else 1
 
 
 def _document(

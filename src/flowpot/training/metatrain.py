@@ -14,7 +14,7 @@ import yaml
 from flowpot.dataset import Artifact, Dataset
 from flowpot.training.backend import Run, Trained, Training, TrainingError
 from flowpot.training.periodic import periodic_dataset
-from flowpot.training.program import Program, find_program
+from flowpot.training.program import Program, find_program, visible_gpu
 from flowpot.training.sets import TrainingSets
 
 FINE_TUNING = ("full", "heads", "lora")
@@ -81,13 +81,13 @@ class MetatrainTraining(Training):
 
     def prepare(self, sets: TrainingSets, run: Run) -> Program:
         """Write the frames and the options."""
-        given = self.hyperparameters
+        given, device = self.hyperparameters, _resolve(self.device)
         files = {"train.xyz": sets.train, "val.xyz": sets.val}
         stressed = [_write(frames, run.folder / name) for name, frames in files.items()]
         has_stress = all(stressed)
         options = {
             "seed": run.seed,
-            "device": _resolve(self.device),
+            "device": device.split(":")[0],
             "base_precision": given.get("base_precision", 32),
             "architecture": {
                 "name": self.architecture,
@@ -102,7 +102,8 @@ class MetatrainTraining(Training):
         (run.folder / _OPTIONS_FILE).write_text(yaml.safe_dump(options))
         command = [find_program("mtt", "metatrain"), "train", _OPTIONS_FILE]
         command += ["-o", "model.pt"]
-        return Program(command + ["--restart", "auto"] * run.resume, run.folder)
+        command += ["--restart", "auto"] * run.resume
+        return Program(command, run.folder, visible_gpu(device))
 
     def read(self, run: Run) -> Trained:
         """Find the exported model and its checkpoint."""
@@ -259,4 +260,4 @@ def _defaults(name: str) -> dict[str, Any]:
 def _resolve(device: str) -> str:
     from flowpot.potentials.device import resolve_device  # noqa: PLC0415, torch
 
-    return resolve_device(device).split(":")[0]
+    return resolve_device(device)

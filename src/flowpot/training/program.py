@@ -76,6 +76,12 @@ def find_program(name: str, package: str) -> str:
     return found
 
 
+def visible_gpu(device: str) -> dict[str, str]:
+    """Choose one of several GPUs for a program that knows of 'cuda' only."""
+    kind, _, index = device.partition(":")
+    return {"CUDA_VISIBLE_DEVICES": index} if kind == "cuda" and index else {}
+
+
 def available_cores() -> int:
     """Count the processor cores that this process may use."""
     if sys.platform == "linux":
