@@ -198,6 +198,21 @@ def test_halts_at_a_limit_and_keeps_what_came_before(copper, simulate):
     assert max(document.thermo["step"]) <= outcome.n_steps
 
 
+def test_halts_on_forces_that_are_not_numbers(copper, simulate, monkeypatch):
+    calculate, calls = EMT.calculate, []
+
+    def lost(self, *arguments):
+        calculate(self, *arguments)
+        calls.append(1)
+        if len(calls) == 26:  # of the set-up and 25 steps
+            self.results["forces"][2, 1] = np.nan
+
+    monkeypatch.setattr(EMT, "calculate", lost)
+    _, outcome, frames = simulate(copper)
+    assert (outcome.halted, outcome.n_steps) == ("not a number", 25)
+    assert frames.info["md_step"].tolist() == [10, 20]
+
+
 def test_atoms_too_close_halt_at_once(simulate):
     close = Atoms("Cu2", [[0, 0, 0], [0, 0, 0.9]], cell=[6, 6, 6], pbc=True)
     _, outcome, frames = simulate(close)

@@ -13,7 +13,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from flowpot.exploration.lammps.cell import LammpsCell, lower_triangle
 from flowpot.exploration.lammps.members import properties_of, stress_matrix
-from flowpot.exploration.lammps.sanity import SanityCheck
+from flowpot.exploration.lammps.sanity import NOT_A_NUMBER, SanityCheck
 from flowpot.exploration.lammps.script import FIX
 
 _VOIGT = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))  # LAMMPS's order
@@ -107,6 +107,10 @@ class ExternalForces:
     def _forces(self, step: int, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Evaluate, judge and publish one frame; forces in LAMMPS's order and axes."""
         self._move(rows, positions)
+        if not np.isfinite(positions).all():
+            # A search for neighbours may not survive this.
+            self.halted = NOT_A_NUMBER
+            return np.zeros_like(positions)
         self.calculator.calculate(self.atoms, properties_of(self.atoms), all_changes)
         results = self.calculator.results
         velocities = np.empty_like(self.atoms.positions)

@@ -9,6 +9,8 @@ from monty.json import MSONable
 
 from flowpot.dataset.contacts import clearance
 
+NOT_A_NUMBER = "not a number"
+
 _HORIZON = 1.5
 """How far beyond contact pairs are looked for (A): bonds are about that long."""
 
@@ -83,7 +85,7 @@ class SanityCheck:
         """
         # A sum is finite only if each of its terms is.
         if not math.isfinite(forces.sum() + atoms.positions.sum()):
-            return "not a number"
+            return NOT_A_NUMBER
         low, high = self.limits.volume
         volume = abs(np.linalg.det(atoms.cell.array))
         if not low < volume / self._volume < high:
