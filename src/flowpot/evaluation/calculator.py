@@ -135,19 +135,20 @@ class CommitteeCalculator(Calculator):
         ValueError
             Where a member was given as a loaded potential: its file is not known.
         """
-        if None in self._files:
+        files = [file for file in self._files if file is not None]
+        if len(files) < len(self.members):
             raise ValueError(
                 f"member {self._files.index(None)} was given as a loaded potential, "
                 "whose file is not known: make the calculator of a CommitteeDoc, of "
                 "Artifacts or of paths"
             )
-        names = [f"{i}/{name}" for i, (name, _) in enumerate(self._files)]
+        names = [f"{i}/{name}" for i, (name, _) in enumerate(files)]
         fits = {name: fit.model_dump() for name, fit in self.calibration.items()}
         path = Path(path)
         with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             contents = {"members": names, "calibration": fits}
             archive.writestr(_CONTENTS, json.dumps(contents))
-            for name, (_, content) in zip(names, self._files, strict=True):
+            for name, (_, content) in zip(names, files, strict=True):
                 archive.writestr(name, content)
         return path
 
