@@ -5,7 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flowpot.evaluation import CommitteePrediction, disagreement, error
+from flowpot.evaluation import (
+    CommitteePrediction,
+    calibrate,
+    disagreement,
+    error,
+    over_threshold,
+)
+from flowpot.evaluation.disagreement import range_of_members
 
 
 def atoms_of(dataset, i):
@@ -77,6 +84,57 @@ def test_energy_disagreement_does_not_measure_size(rng, make_frames, make_predic
     spread = disagreement(make_prediction(frames, np.full(800, 0.1), rng), frames)
     small, large = spread["energy"][:400].mean(), spread["energy"][400:].mean()
     assert small == pytest.approx(large, rel=0.1)
+
+
+SIZES = (1, 8, 27, 64, 125, 216)
+
+
+def shares_selected(spread, errors, name, sizes):
+    """Calibrate energies at a tolerance that half of the frames exceed, and flag."""
+    fits = calibrate(spread, errors, {name: float(np.median(errors[name]))})
+    over = over_threshold(spread, fits)
+    return np.array([over[sizes == n].mean() for n in SIZES])
+
+
+def test_the_selected_share_does_not_depend_on_size(rng, make_frames, make_prediction):
+    """At equal quality per atom. The reference's range selects by size alone (B6)."""
+    frames = make_frames([n for n in SIZES for _ in range(80)], rng)
+    scale = rng.uniform(0.05, 0.4, len(frames))
+    prediction = make_prediction(frames, scale, rng)
+    errors, sizes = error(prediction, frames), frames.n_atoms
+    spread = disagreement(prediction, frames)
+    shares = shares_selected(spread, errors, "energy", sizes)
+    assert shares.min() > 0.2
+    assert np.ptp(shares) < 0.25  # five standard deviations of 80 frames
+    by_range = shares_selected(
+        range_of_members(prediction, frames), errors, "energy", sizes
+    )
+    assert by_range[0] == 0
+    assert by_range[-1] > 0.5
+
+
+def test_the_range_is_its_definition(frames, prediction):
+    found = range_of_members(prediction, frames)
+    for i in range(len(frames)):
+        norms = np.linalg.norm(prediction.forces[:, atoms_of(frames, i)], axis=2)
+        rows = np.linalg.norm(prediction.stress[:, i], axis=2)
+        energies = prediction.energy[:, i]
+        assert found["energy"][i] == pytest.approx(energies.max() - energies.min())
+        assert found["forces"][i] == pytest.approx(
+            np.mean(norms.max(axis=0) - norms.min(axis=0))
+        )
+        assert found["stress"][i] == pytest.approx(
+            np.mean(rows.max(axis=0) - rows.min(axis=0))
+        )
+
+
+def test_the_order_of_the_atoms_does_not_matter(frames, prediction, rng):
+    sizes = frames.n_atoms
+    order = [frames.offsets[i] + rng.permutation(n) for i, n in enumerate(sizes)]
+    shuffled = replace(prediction, forces=prediction.forces[:, np.concatenate(order)])
+    before, after = disagreement(prediction, frames), disagreement(shuffled, frames)
+    for name in before:
+        assert after[name] == pytest.approx(before[name])
 
 
 def test_a_member_that_fails_marks_the_frame(frames, prediction):

@@ -170,7 +170,9 @@ def all_labelled(committee: Sequence[Potential], labelled: Dataset) -> Evidence:
     """
     Judge all labelled frames, most of which the committee has learned.
 
-    The AiiDA-TrainsPot way, for comparison: its error is averaged over the members.
+    The AiiDA-TrainsPot way, for comparison; that code also averages the error over
+    the members and takes their range, as :func:`flowpot.evaluation.error` and
+    :func:`flowpot.evaluation.disagreement.range_of_members` can.
     """
     return Evidence(
         *spread_over(committee, labelled),
