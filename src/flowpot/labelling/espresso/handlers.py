@@ -19,6 +19,7 @@ from flowpot.labelling.espresso.outputs import (
 from flowpot.labelling.espresso.remedies import PwJob
 
 _FROM_DENSITY = {"startingpot": "file", "startingwfc": "file"}
+_FROM_ATOMS = {"startingpot": None, "startingwfc": None}
 _EMPTY = 0.01  # occupation of the highest band that does not matter
 _NO_START_FILE = ("read_wfc", "pw_restart", "read_rhog", "read_collected", ".save/")
 _NO_MEMORY = ("out of memory", "cannot allocate", "bad_alloc", "oom-kill", "oom kill")
@@ -28,9 +29,11 @@ class UnconvergedScfHandler(ErrorHandler):
     """
     Help an SCF that did not reach its threshold, each time by the next means.
 
-    First mixing_beta x 0.8 and a restart from the density reached, twice; then
-    local Thomas-Fermi mixing, which damps charge sloshing in slabs and clusters; then
-    twice the number of steps.
+    First mixing_beta x 0.8 and a restart from the density reached; then local
+    Thomas-Fermi mixing, which damps charge sloshing in slabs and clusters; then the
+    same with half the mixing_beta; then twice the number of steps. A density further
+    from self-consistency than the one it began with sloshes: it is given up, and
+    local Thomas-Fermi mixing comes at once.
     """
 
     max_num_corrections = 4
@@ -44,20 +47,22 @@ class UnconvergedScfHandler(ErrorHandler):
     def correct(self, directory: str = "./") -> dict[str, Any]:
         """Change the mixing."""
         folder = Path(directory)
+        report = read_report(folder)
         electrons = read_parameters(folder).get("electrons", {})
-        beta = 0.8 * float(electrons.get("mixing_beta", 0.7))
+        beta = float(electrons.get("mixing_beta", 0.7))
         steps = 2 * int(electrons.get("electron_maxstep", 100))
+        first, last = report.first_accuracy, report.scf_accuracy
+        sloshes = first is not None and last is not None and last > first
         remedies: list[dict[str, Any]] = [
-            {"mixing_beta": beta},
-            {"mixing_beta": beta},
-            {"mixing_mode": "local-TF", "mixing_beta": beta},
+            {"mixing_beta": 0.8 * beta},
+            {"mixing_mode": "local-TF", "mixing_beta": 0.8 * beta},
+            {"mixing_mode": "local-TF", "mixing_beta": 0.5 * beta},
             {"electron_maxstep": steps, "mixing_ndim": 16},
         ]
-        remedy = remedies[min(self.n_applied_corrections, len(remedies) - 1)]
-        edit_input(folder, {"electrons": {**remedy, **_FROM_DENSITY}})
-        report = read_report(folder)
-        accuracy = report.scf_accuracy
-        reached = "unknown" if accuracy is None else f"{accuracy:.1e} eV"
+        remedy = remedies[max(self.n_applied_corrections, int(sloshes))]
+        start = _FROM_ATOMS if sloshes else _FROM_DENSITY
+        edit_input(folder, {"electrons": {**remedy, **start}})
+        reached = "unknown" if last is None else f"{last:.1e} eV"
         found = f"SCF not converged in {report.n_scf_steps} steps ({reached})"
         return _done(found, remedy)
 

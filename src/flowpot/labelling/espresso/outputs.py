@@ -51,8 +51,8 @@ class PwReport:
         Whether pw.x itself wrote an error box.
     warnings
         Lines in which pw.x warns.
-    n_scf_steps, scf_accuracy
-        SCF iterations, and the last estimate of the energy error (eV).
+    n_scf_steps, first_accuracy, scf_accuracy
+        SCF iterations, and the first and the last estimate of the energy error (eV).
     smearing_contribution
         -TS (eV); None without smearing.
     fermi_levels
@@ -75,6 +75,7 @@ class PwReport:
     explained: bool = False
     warnings: list[str] = field(default_factory=list)
     n_scf_steps: int | None = None
+    first_accuracy: float | None = None
     scf_accuracy: float | None = None
     smearing_contribution: float | None = None
     fermi_levels: list[float] = field(default_factory=list)
@@ -108,7 +109,8 @@ def read_report(folder: Path) -> PwReport:
     text = path.read_text(errors="replace") if path.is_file() else ""
     steps = _last(r"convergence has been achieved in\s+(\d+) iterations", text)
     iterations = _last(r"iteration #\s*(\d+)", text)
-    accuracy = _last(rf"estimated scf accuracy\s+<\s+{_NUMBER} Ry", text)
+    accuracies = re.findall(rf"estimated scf accuracy\s+<\s+{_NUMBER} Ry", text)
+    first, last = (accuracies[0], accuracies[-1]) if accuracies else (None, None)
     smearing = _last(rf"smearing contrib\. \(-TS\)\s+=\s+{_NUMBER} Ry", text)
     version = re.search(r"Program PWSCF\s+v\.?\s*(\S+)", text)
     ranks = _MPI.search(text)
@@ -124,7 +126,8 @@ def read_report(folder: Path) -> PwReport:
         explained=bool(boxes),
         warnings=_warnings(text),
         n_scf_steps=_whole(steps or iterations),
-        scf_accuracy=_scaled(accuracy, units["Ry"]),
+        first_accuracy=_scaled(first, units["Ry"]),
+        scf_accuracy=_scaled(last, units["Ry"]),
         smearing_contribution=_scaled(smearing, units["Ry"]),
         fermi_levels=_fermi_levels(text),
         total_magnetization=_scaled(
