@@ -5,7 +5,7 @@ from flowpot.campaign.local import ResumableRun
 from flowpot.campaign.loop import LoopMaker
 from flowpot.campaign.makers import ActiveLearningMaker
 from flowpot.campaign.plan import DryRun, dry_run
-from flowpot.campaign.reading import Campaign
+from flowpot.campaign.reading import Campaign, ensure_indexes
 from flowpot.campaign.stopping import Limits, Stop, decide
 from flowpot.campaign.stores import embedded_store
 
@@ -22,4 +22,5 @@ __all__ = [
     "decide",
     "dry_run",
     "embedded_store",
+    "ensure_indexes",
 ]

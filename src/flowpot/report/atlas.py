@@ -70,7 +70,7 @@ def plot_map(dataset: Dataset, descriptors: NDArray[np.float64]) -> Figure:
     for axis, group in zip(axes, groups, strict=True):
         for chosen, colour in group.values():
             axis.plot(
-                *place[chosen].T, ".", ms=5, alpha=0.7, c=colour, mew=0, rasterized=True
+                *place[chosen].T, ".", ms=7, alpha=0.7, c=colour, mew=0, rasterized=True
             )
         dots = [
             Line2D([], [], marker="o", ls="", c=colour, label=name)
@@ -79,7 +79,7 @@ def plot_map(dataset: Dataset, descriptors: NDArray[np.float64]) -> Figure:
         ]
         axis.legend(handles=dots, frameon=False, fontsize=8)
         axis.set(
-            xlabel=f"PC 1 ({shares[0]:.0%} of the variance)",
-            ylabel=f"PC 2 ({shares[1]:.0%})" if len(shares) > 1 else "",
+            xlabel=f"PC 1 ({shares[0]:.1%} of the variance)",
+            ylabel=f"PC 2 ({shares[1]:.1%})" if len(shares) > 1 else "",
         )
     return figure

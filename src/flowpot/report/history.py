@@ -131,6 +131,7 @@ def plot_halts(turns: Sequence[IterationDoc], n_runs: Mapping[int, int]) -> Figu
         axis.bar(x, height, bottom=below, color=f"C{place}", width=0.7, label=reason)
         below = below + height
     axis.set(ylabel="trajectories")
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     _iterations(axis)
     return figure

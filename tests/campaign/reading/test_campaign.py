@@ -53,6 +53,7 @@ def test_a_running_campaign_has_what_there_is(running):
     assert running.stop_reason is None
     assert running.iterations["n_dataset"].tolist() == [20, 40, 60]
     assert running.turns[-1].metrics is None
+    assert running.turns[-1].n_failed == 1
     assert len(running.dataset()) == 60
     assert len(running.committee().members) == 2
     assert len(running.evidence()) == 2
@@ -69,6 +70,26 @@ def test_the_status_of_a_running_campaign(running):
     assert (present["training"].done, present["training"].total) == (0, 3)
     before = [s.seconds for s in now.stages if s.iteration == 2]
     assert now.remaining == pytest.approx(sum(before[1:]))  # all but labelling
+
+
+def test_an_iteration_with_a_pilot_goes_on_after_its_first_record(
+    synthetic_campaign,
+):
+    store = memory_store()
+    synthetic_campaign(store, n_iterations=1)
+    documents = store.docs_store
+    record = documents.query_one({"name": "record iteration"})
+    record["output"] |= {"n_pilot": 10, "n_pilot_labelled": None}
+    documents.update(record, key=["uuid", "index"])
+    end = documents.query_one({"output.stop_reason": {"$exists": True}})
+    end["output"] = {"planned": {"labelling": 1, "training": 3}}
+    documents.update(end, key=["uuid", "index"])
+    now = Campaign.from_store(store).status
+    assert now.iteration == 1
+    present = {s.stage: (s.done, s.total, s.finished) for s in now.stages}
+    assert present["labelling"] == (0, 1, False)
+    assert present["training"] == (0, 3, False)
+    assert present["exploration"][2]
 
 
 def test_the_rest_is_estimated_by_the_pace():
@@ -171,6 +192,22 @@ def test_failures_say_why_and_where(finished):
     assert (first["iteration"], first["stage"]) == (1, "labelling")
     assert (first["what"], first["reason"]) == ("f" * 32, "no convergence")
     assert first["folder"] == "/f"
+
+
+def test_failed_labels_are_listed_before_they_are_collected(synthetic_campaign):
+    store = memory_store()
+    synthetic_campaign(store, n_iterations=1, finished=False)
+    documents = store.docs_store
+    documents.remove_docs({"name": "collect labels"})
+    single, batch = list(documents.query({"name": "qe static"}))[:2]
+    single["output"] = {"state": "failed", "errors": ["no memory"], "dir_name": "h:/a"}
+    run = {"state": "failed", "errors": ["no disk"], "folder": "h:/b"}
+    batch["output"] = {"runs": [run]}
+    for document in (single, batch):
+        documents.update(document, key=["uuid", "index"])
+    found = Campaign.from_store(store).failures
+    assert set(found["reason"]) == {"no memory", "no disk"}
+    assert set(found["folder"]) == {"h:/a", "h:/b"}
 
 
 def test_settings_are_those_of_the_documents(finished):

@@ -85,6 +85,23 @@ class CampaignDocuments:
         return [d for d in self.stages if COLLECTORS[d["name"]] == stage]
 
     @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The IterationDocs of the finished iterations."""
+        fields = ("output", "metadata.iteration", "completed_at")
+        return self.find({"name": "record iteration"}, *fields)
+
+    @property
+    def present(self) -> int:
+        """The iteration after the last finished one."""
+        if not self.records:
+            return 1
+        last = max(self.records, key=lambda document: document["completed_at"])
+        said = last["output"]
+        has_pilot = said.get("n_pilot") and not said.get("failed_stage")
+        waits = has_pilot and said.get("n_pilot_labelled") is None
+        return iteration_of(last) + (0 if waits else 1)
+
+    @cached_property
     def loop(self) -> dict[str, Any] | None:
         """The last document of the job that decides; None before the first."""
         fields = ("output", "completed_at", "metadata")

@@ -21,9 +21,8 @@ def failures_in(documents: CampaignDocuments) -> list[dict[str, Any]]:
     """
     found = [*_labels(documents), *_members(documents), *_trajectories(documents)]
     collected = {iteration_of(d) for d in documents.of_stage("labelling")}
-    found += [
-        each for each in _open_labels(documents) if each["iteration"] not in collected
-    ]
+    if documents.end is None and documents.present not in collected:
+        found += _open_labels(documents)
     return sorted(found, key=lambda each: each["iteration"])
 
 
@@ -36,22 +35,17 @@ def _labels(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
 
 
 def _open_labels(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
-    for path in ("output.state", "output.runs.state"):
-        fields = ("metadata", "output.errors", "output.dir_name", "output.runs")
-        for document in documents.find({path: "failed"}, *fields):
-            output = document["output"]
-            single = {
-                "errors": output.get("errors"),
-                "folder": output.get("dir_name"),
-                "state": "failed",
-            }
-            frames = document["metadata"].get("frames", [])
-            for frame, run in zip(frames, output.get("runs") or [single], strict=False):
-                if run["state"] == "failed":
-                    reason = "; ".join(run["errors"] or ["no reason given"])
-                    yield _failure(
-                        document, frame["fingerprint"], reason, run["folder"]
-                    )
+    """Look through the labels that no collector has seen yet."""
+    wanted = {"metadata.iteration": documents.present}
+    fields = ("metadata", "output.state", "output.errors", "output.dir_name")
+    for document in documents.find(wanted, *fields, "output.runs"):
+        output = document["output"] or {}
+        single = output | {"folder": output.get("dir_name")}
+        frames = document["metadata"].get("frames", [])
+        for frame, run in zip(frames, output.get("runs") or [single], strict=False):
+            if run.get("state") == "failed":
+                reason = "; ".join(run.get("errors") or ["no reason given"])
+                yield _failure(document, frame["fingerprint"], reason, run["folder"])
 
 
 def _members(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ KEYS: tuple[tuple[str, ...], ...] = (
     ("name", CAMPAIGN),
     (CAMPAIGN, "name"),
     (CAMPAIGN, "metadata.stage"),
+    (CAMPAIGN, "metadata.stage", "metadata.iteration"),
     *((CAMPAIGN, path) for paths in SEARCHABLE.values() for path in paths),
 )
 """The fields of each index."""

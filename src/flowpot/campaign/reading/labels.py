@@ -1,6 +1,7 @@
 """Labels of single frames: asked for in MongoDB's syntax, found by an index."""
 
 from collections.abc import Iterable, Mapping
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ SEARCHABLE = {
 }
 """Where what is asked for is in label jobs' documents; the most telling first."""
 
+_ENOUGH = 5  # jobs of an iteration, among which is one that labelled
 _POSITIVE = {"$eq", "$in", "$gt", "$gte", "$lt", "$lte"}
 _READ = (
     *(_RECORD, "metadata.iteration", "output.runs", "output.state"),
@@ -54,7 +56,7 @@ def find_labels(documents: CampaignDocuments, query: Query) -> list[Label]:
         One a labelled frame.
     """
     found: dict[str, Label] = {}
-    for criteria in _criteria(query):
+    for criteria in _criteria(documents, query):
         for document in documents.find(criteria, *_READ):
             found |= {each["fingerprint"]: each for each in labels_in(document)}
     labels = [each for each in found.values() if each["energy"] is not None]
@@ -103,16 +105,45 @@ def _label(document: Mapping[str, Any], record: Label, answer: Query) -> Label:
     }
 
 
-def _criteria(query: Query) -> Iterable[dict[str, Any]]:
+def _criteria(documents: CampaignDocuments, query: Query) -> list[dict[str, Any]]:
     """Give what the database is asked: each of them by one index."""
-    for name, paths in SEARCHABLE.items():
-        condition = _condition(query, name)
-        if condition is not None:
-            yield from ({path: condition} for path in paths)
-            if name == "forces_max":  # engines of others do not state it
-                yield {"metadata.stage": "labelling", "output.output.forces_max": None}
-            return
-    yield {"metadata.stage": "labelling"}
+    conditions = {name: _condition(query, name) for name in SEARCHABLE}
+    equal = [n for n, c in conditions.items() if c is not None and not _is_range(c)]
+    ranges = [n for n, c in conditions.items() if _is_range(c)]
+    for name in equal + ranges:
+        paths = SEARCHABLE[name]
+        if len(paths) > 1:  # what came out is where the kind of job has it
+            kinds = _kinds(documents)
+            if name == "forces_max" and "foreign" in kinds:
+                continue
+            wanted = (kinds != {"batch"}, "batch" in kinds)
+            paths = tuple(compress(paths, wanted))
+        return [{path: conditions[name]} for path in paths]
+    return [{"metadata.stage": "labelling"}]
+
+
+def _kinds(documents: CampaignDocuments) -> set[str]:
+    """
+    Look at a few label jobs of each iteration, which are alike.
+
+    Returns
+    -------
+    set of str
+        ``batch``: of several frames; ``single``: of one; ``foreign``: of one, by an
+        engine that does not state the largest force.
+    """
+    kinds = set()
+    for iteration in range(1, documents.present + 1):
+        wanted = {"metadata.stage": "labelling", "metadata.iteration": iteration}
+        for each in documents.find(wanted, *_READ, limit=_ENOUGH):
+            labels = labels_in(each)
+            if labels and "runs" in each["output"]:
+                kinds.add("batch")
+            elif labels:
+                failed = each["output"].get("state") == "failed"
+                stated = failed or labels[0]["forces_max"] is not None
+                kinds.add("single" if stated else "foreign")
+    return kinds
 
 
 def _condition(query: Query, name: str) -> Any:
@@ -123,6 +154,10 @@ def _condition(query: Query, name: str) -> Any:
     if isinstance(condition, Mapping) and not _POSITIVE.issuperset(condition):
         return None
     return condition
+
+
+def _is_range(condition: Any) -> bool:
+    return isinstance(condition, Mapping) and not {"$eq", "$in"} & condition.keys()
 
 
 def _add_forces(documents: CampaignDocuments, labels: Iterable[Label]) -> None:

@@ -158,25 +158,24 @@ def status_of(documents: CampaignDocuments) -> CampaignStatus:
 def _count_jobs(
     documents: CampaignDocuments, stages: dict[tuple[int, str], StageStatus]
 ) -> None:
-    """Count the jobs of the present iteration: those done, and those known of."""
-    records = documents.find(
-        {"name": "record iteration"}, "metadata.iteration", "completed_at"
-    )
-    present = max(map(iteration_of, records), default=0) + 1
-    decided = max((each["completed_at"] for each in records), default="")
-    fields = ("metadata.stage", "metadata.iteration", "completed_at", "output.planned")
-    jobs = documents.find({"metadata.iteration": present}, *fields)
-    loop = documents.loop
+    """Count the jobs since the loop last decided: those done, and those known of."""
+    present = documents.present
+    decided = max((each["completed_at"] for each in documents.records), default="")
     known: Counter[str] = Counter()
-    if loop is not None and loop["completed_at"] >= decided:
-        known.update(_planned(loop))
-    for job in jobs:
+    if documents.loop is not None and documents.loop["completed_at"] >= decided:
+        known.update(_planned(documents.loop))
+    for stage in known:  # of an iteration with a pilot the second time
+        before = stages.get((present, stage))
+        if before and before.ended and before.ended.isoformat() <= decided:
+            del stages[present, stage]
+    fields = ("metadata.stage", "metadata.iteration", "completed_at", "output.planned")
+    for job in documents.find({"metadata.iteration": present}, *fields):
         stage = job["metadata"].get("stage")
-        known.update(_planned(job))
-        if stage is None or _planned(job):  # the loop itself, or not done but replaced
+        if stage is None or job["completed_at"] <= decided:
             continue
+        known.update(_planned(job))
         status = stages.setdefault((present, stage), StageStatus(present, stage))
-        if not status.finished:
+        if not status.finished and not _planned(job):
             status.take_in(job["completed_at"])
     for stage, total in known.items():
         status = stages.setdefault((present, stage), StageStatus(present, stage))

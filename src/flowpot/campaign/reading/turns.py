@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flowpot.campaign.document import IterationDoc
+from flowpot.campaign.iteration import REPORTED
 from flowpot.campaign.reading.documents import (
     COLLECTORS,
     CampaignDocuments,
     iteration_of,
 )
-
-_OWN = {"iteration", "n_dataset", "n_sent_total", "seconds", "failure"}
+from flowpot.campaign.record import summarise
 
 
 def turns_of(documents: CampaignDocuments) -> list[IterationDoc]:
@@ -22,38 +22,23 @@ def turns_of(documents: CampaignDocuments) -> list[IterationDoc]:
     list of IterationDoc
         In order; the last has what there is so far.
     """
-    records = documents.find({"name": "record iteration"}, "output")
-    turns = [IterationDoc.model_validate(each["output"]) for each in records]
-    turns.sort(key=lambda turn: turn.iteration)
-    recorded = {turn.iteration for turn in turns}
-    open_stages = [
-        document
-        for document in documents.stages
-        if iteration_of(document) and iteration_of(document) not in recorded
-    ]
-    if open_stages:
-        before = turns[-1] if turns else IterationDoc(iteration=0)
-        turns.append(_begin(open_stages, before))
+    records = sorted(documents.records, key=lambda each: each["completed_at"])
+    # An iteration with a pilot has two: the second says all.
+    last = {iteration_of(each): each["output"] for each in records}
+    turns = [IterationDoc.model_validate(last[number]) for number in sorted(last)]
+    begun = [d for d in documents.stages if iteration_of(d) not in {0, *last}]
+    if begun:
+        turns.append(_begin(begun, turns[-1] if turns else IterationDoc(iteration=0)))
     return turns
 
 
 def _begin(stages: Iterable[Mapping[str, Any]], before: IterationDoc) -> IterationDoc:
     """Put together what the stages of an iteration have said by now."""
-    fields: dict[str, Any] = {}
-    seconds: dict[str, float] = {}
-    known = IterationDoc.model_fields.keys() - _OWN
-    number = 0
+    results: dict[str, dict[str, Any]] = {}
     for document in stages:
         stage, output = COLLECTORS[document["name"]], document["output"]
-        number = iteration_of(document)
-        taken = output.get("md_seconds" if stage == "exploration" else "seconds")
-        if taken is not None:
-            seconds[stage] = seconds.get(stage, 0.0) + taken
-            fields |= {name: output[name] for name in known if name in output}
-    return IterationDoc(
-        iteration=number,
-        n_dataset=before.n_dataset + (fields.get("n_labelled") or 0),
-        n_sent_total=before.n_sent_total + (fields.get("n_sent") or 0),
-        seconds=seconds,
-        **fields,
-    )
+        reported = REPORTED.get(stage, {})
+        if output.get(reported.get("seconds")) is not None:
+            results[stage] = {name: output.get(key) for name, key in reported.items()}
+    number = before.iteration + 1
+    return summarise(number, before.n_dataset, before.n_sent_total, results)
