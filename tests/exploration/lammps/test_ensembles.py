@@ -94,11 +94,7 @@ def langevin_pressures(crystal, kelvin):
     return np.array(found[50:]) / units.bar / 1000
 
 
-def test_colvars_bias(simulate, tmp_path):
-    """A restraint of COLVARS on a distance, passed through as an input."""
-    colvars = tmp_path / "distance.colvars"
-    colvars.write_text(
-        """
+DISTANCE = """
 colvar {
   name d
   distance {
@@ -106,18 +102,46 @@ colvar {
     group2 { atomNumbers 2 }
   }
 }
-harmonic {
+"""
+
+
+@pytest.fixture
+def biased(simulate, tmp_path):
+    """Run a dimer of copper with a bias of COLVARS, passed through as an input."""
+
+    def run(bias, folder):
+        colvars = tmp_path / "bias.colvars"
+        colvars.write_text(DISTANCE + bias)
+        dimer = Atoms("Cu2", [[0, 0, 0], [0, 0, 2.4]])
+        conditions = Conditions("langevin", 50, n_steps=400, temperature_damping=20)
+        extra = [f"fix bias all colvars {colvars} output {tmp_path}/bias"]
+        _, outcome, frames = simulate(
+            dimer, conditions, Output(20), extra=extra, folder=folder
+        )
+        assert (outcome.error, outcome.halted, outcome.n_steps) == (None, None, 400)
+        return np.array([atoms.get_distance(0, 1) for atoms in frames])
+
+    return run
+
+
+def test_restraint(biased):
+    lengths = biased(
+        "harmonic {\n colvars d\n centers 3.2\n forceConstant 20.0\n}\n", "run"
+    )
+    np.testing.assert_allclose(lengths[-5:], 3.2, atol=0.3)
+
+
+def test_metadynamics(biased, tmp_path):
+    """Its hills drive the dimer out of a well that it otherwise stays in."""
+    metadynamics = """
+metadynamics {
   colvars d
-  centers 3.2
-  forceConstant 20.0
+  hillWeight 0.1
+  newHillFrequency 10
+  gaussianSigmas 0.1
+  useGrids off
 }
 """
-    )
-    dimer = Atoms("Cu2", [[0, 0, 0], [0, 0, 2.9]])
-    conditions = Conditions("langevin", 50, n_steps=400, temperature_damping=20)
-    extra = [f"fix bias all colvars {colvars}"]
-    _, outcome, frames = simulate(dimer, conditions, Output(20), extra=extra)
-    assert (outcome.error, outcome.halted, outcome.n_steps) == (None, None, 400)
-    lengths = [atoms.get_distance(0, 1) for atoms in frames[-5:]]
-    assert len(lengths) == 5
-    np.testing.assert_allclose(lengths, 3.2, atol=0.3)
+    free, driven = biased("", "free"), biased(metadynamics, "driven")
+    assert np.ptp(driven[5:]) > 3 * np.ptp(free[5:])
+    assert (tmp_path / "bias.colvars.state").read_text().count("hill") > 0
