@@ -52,7 +52,9 @@ def load_potential(source: Any, device: str = "auto") -> Potential:
     )
 
 
-def calculator(model: Any, device: str = "auto") -> PotentialCalculator:
+def calculator(
+    model: Any, device: str = "auto", skin: float = 0.0
+) -> PotentialCalculator:
     """
     Give the ASE calculator of a trained potential.
 
@@ -63,8 +65,10 @@ def calculator(model: Any, device: str = "auto") -> PotentialCalculator:
     ----------
     model, device
         As `load_potential` takes them.
+    skin
+        In A, for molecular dynamics: see `Potential.calculator`.
     """
-    return load_potential(model, device).calculator()
+    return load_potential(model, device).calculator(skin)
 
 
 def model_file(source: Any) -> tuple[str, bytes]:

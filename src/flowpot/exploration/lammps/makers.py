@@ -68,7 +68,7 @@ class LammpsMDMaker(Maker):
         any model. ``"mliap"``, ``"mace"``, ``"symmetrix"`` and ``"metatomic"`` are
         builds of LAMMPS with that pair style, started by ``lammps_command``.
     lammps_command
-        How such a build is started, launcher included.
+        How such a build is started, launcher and further options included.
     device
         On which such a build evaluates the model: ``"cuda"`` or ``"cpu"``.
     barostat
