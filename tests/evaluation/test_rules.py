@@ -95,6 +95,12 @@ def test_chance_does_not_mind_how_disagreement_chose_the_frames(scattered):
     )
 
 
+def test_chance_does_not_extrapolate_far(scattered):
+    d, e = scattered.disagreement, scattered.error
+    assert threshold("chance", pairs(d, 1e-6 * e)) == pytest.approx(3 * d.max())
+    assert threshold("chance", pairs(d, 1e6 * e)) == pytest.approx(d.min() / 3)
+
+
 def test_the_error_model_gives_the_rates_that_are_counted(scattered):
     model = ErrorModel.fit(scattered.disagreement, scattered.error)
     assert model.scatter == pytest.approx(0.3, rel=0.03)

@@ -76,6 +76,10 @@ class Calibration(BaseModel):
         """Error that a disagreement stands for, in the property's unit."""
         return disagreement / self.slope
 
+    def upper_bound(self, factor: float) -> float:
+        """Disagreement that stands for an error of so many tolerances."""
+        return self.slope * factor * self.tolerance
+
     def widened(self, source: str) -> "Calibration":
         """
         Lower the threshold as far as the slope may be lower, and note the source.

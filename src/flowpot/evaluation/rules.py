@@ -18,6 +18,7 @@ from flowpot.evaluation.binomial import clopper_pearson_upper
 from flowpot.evaluation.error_model import ErrorModel
 
 _WINDOW = 3.0
+_REACH = 3.0
 MIN_BAD = 10
 """Bad frames that the quantile rule needs: fewer do not have a tail."""
 
@@ -138,9 +139,14 @@ def chance(pairs: Pairs, tolerance: float, target: float) -> float:
     By the power law with scatter of :class:`ErrorModel`. How frames were chosen does
     not matter to it, as long as it was by their disagreement: it asks for the error
     at a given disagreement, and all frames tell it, not only those near the threshold.
+    It extrapolates to a third of the least and three times the largest disagreement:
+    of what lies beyond, the frames say nothing.
     """
     model = ErrorModel.fit(pairs.disagreement, pairs.error)
-    return np.nan if model is None else model.threshold(tolerance, target)
+    if model is None:
+        return np.nan
+    low, high = pairs.disagreement.min() / _REACH, pairs.disagreement.max() * _REACH
+    return float(np.clip(model.threshold(tolerance, target), low, high))
 
 
 RULES: dict[str, Rule] = {

@@ -134,7 +134,9 @@ def select(
     over = ratio > 1
     # A fit that is not trusted cannot tell a wreck from a poor committee.
     trusted = {name: fit for name, fit in calibration.items() if fit.trusted}
-    wrecked = finite & over_threshold(disagreement, trusted, rules.upper_factor)
+    wrecked = np.zeros_like(finite)
+    for name, fit in trusted.items():
+        wrecked |= finite & (disagreement[name] > fit.upper_bound(rules.upper_factor))
     free = np.ones_like(finite) if candidates is None else np.asarray(candidates, bool)
     pool = np.flatnonzero(finite & over & ~wrecked & free)
     accepted = np.flatnonzero(finite & ~over & free)
