@@ -72,7 +72,7 @@ class CampaignDoc(StageDoc):
     )
     committee: Any = Field(None, description="CommitteeDoc of the last training")
     unlabelled: Artifact | None = Field(
-        None, description="frames that the last evaluation chose and nobody labelled"
+        None, description="frames that wait for labels; some may have one by now"
     )
     evidence: list[Artifact] = Field(
         default_factory=list, description="what each iteration was calibrated on"

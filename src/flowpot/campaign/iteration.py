@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from jobflow import Flow, Job
+from jobflow import Flow, Job, OutputReference
 
 from flowpot.campaign.state import CampaignState, resolve
 from flowpot.evaluation import EvaluationMaker
@@ -129,7 +129,7 @@ class Iteration:
             spent=self.sent,
             seed=self._seed("evaluation"),
         )
-        output = job.output
+        output = _bare(job.output)
         again = None if self.maker.exploration is not None else self.state.explored
         self._add(
             "evaluation",
@@ -146,9 +146,9 @@ class Iteration:
         flow.update_metadata(self.tags | {"stage": stage}, dynamic=True)
         self.jobs.append(flow)
         reported = REPORTED[stage] | {"failure": "failure"}
+        output = _bare(flow.output)
         self.results[stage] = {
-            name: getattr(flow.output, attribute)
-            for name, attribute in reported.items()
+            name: getattr(output, attribute) for name, attribute in reported.items()
         }
         self.changes[stage] = changes
         self.state = self.state.with_(**changes)
@@ -170,3 +170,8 @@ class Iteration:
 
     def _seed(self, stage: str) -> int:
         return derive_seed(self.maker.seed, self.state.iteration, stage)
+
+
+def _bare(output: OutputReference) -> OutputReference:
+    """Leave out the schema: jobflow would write it down anew for every attribute."""
+    return OutputReference(output.uuid, attributes=output.attributes)

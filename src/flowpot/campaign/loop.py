@@ -161,7 +161,10 @@ def _advanced(
     state: CampaignState, changes: Changes, last: IterationDoc
 ) -> CampaignState:
     """Give the state after a turn."""
-    state = state.after(changes, last.failed_stage)
+    before, state = state, state.after(changes, last.failed_stage)
     if last.failed_stage is None and last.n_chosen == 0:
-        state = replace(state, pending=None)
+        # What the budget cut waits for a continued campaign; labelled frames among
+        # it are not labelled again.
+        pending = before.pending if last.n_postponed else None
+        state = replace(state, pending=pending)
     return replace(state, n_dataset=last.n_dataset, n_sent=last.n_sent_total)

@@ -62,6 +62,21 @@ class CampaignState(MSONable):
     n_dataset: int = 0
     n_sent: int = 0
 
+    def as_dict(self) -> dict[str, Any]:
+        """Write pointers in lists as short text: there is one more each turn."""
+        lists = {
+            name: [_packed(each) for each in getattr(self, name)] for name in _LISTS
+        }
+        return super().as_dict() | lists
+
+    @classmethod
+    def from_dict(cls, d: dict[str, Any]) -> "CampaignState":
+        """Read what :meth:`as_dict` wrote."""
+        read: Any = super().from_dict(d)
+        lists = {n: [_unpacked(each) for each in getattr(read, n)] for n in _LISTS}
+        found: CampaignState = replace(read, **lists)
+        return found
+
     def with_(self, **changes: Any) -> "CampaignState":
         """Give a copy with some fields changed; what is given for a list is added."""
         lists = {
@@ -88,6 +103,19 @@ class CampaignState(MSONable):
                 return state
             state = state.with_(**changed, trained=stage == "training" or state.trained)
         return state if failed else state.with_(trained=False)
+
+
+def _packed(item: Any) -> Any:
+    """Write a Pointer to a field of an output as "uuid.field"."""
+    fields = isinstance(item, Pointer) and all(s[0] == "a" for s in item.attributes)
+    return ".".join([item.uuid, *(s[1] for s in item.attributes)]) if fields else item
+
+
+def _unpacked(item: Any) -> Any:
+    if not isinstance(item, str):
+        return item
+    uuid, *names = item.split(".")
+    return Pointer(uuid, tuple(("a", name) for name in names))
 
 
 def resolve(item: Any) -> Any:
