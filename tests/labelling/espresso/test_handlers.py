@@ -6,7 +6,10 @@ from shutil import which
 
 import pytest
 
-from flowpot.labelling.espresso.handlers import DiagonalisationHandler
+from flowpot.labelling.espresso.handlers import (
+    DiagonalisationHandler,
+    UnconvergedScfHandler,
+)
 from flowpot.labelling.espresso.namelists import read_parameters
 
 pytestmark = pytest.mark.qe
@@ -153,3 +156,29 @@ def test_pools_that_do_not_fit_are_given_up(label, wrapped):
     assert corrections(document) == [("OutOfMemoryHandler", ["one pool of k-points"])]
     assert document.input.command.endswith("wrapped-pw.x -nd 1")
     assert document.output.energy == pytest.approx(reference, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "remedy"),
+    [
+        ((6.2, 13.5, 933.8), {"mixing_mode": "local-TF", "mixing_beta": 0.32}),
+        ((6.2, 13.5, 1e-6), {"mixing_beta": 0.32, "startingpot": "file"}),
+    ],
+    ids=["sloshing", "slow"],
+)
+def test_a_density_worse_than_the_first_is_given_up(
+    pair, cheap, tmp_path, accuracies, remedy
+):
+    """As of a 24-layer slab of aluminium, which takes minutes: see the benchmarks."""
+    cheap.generator().get_input_set(pair).write(tmp_path)
+    lines = [
+        f"     estimated scf accuracy    <  {value:.8f} Ry" for value in accuracies
+    ]
+    end = "     convergence NOT achieved after  80 iterations: stopping\n   JOB DONE."
+    (tmp_path / "pw.out").write_text("\n".join([*lines, end]))
+    handler = UnconvergedScfHandler()
+    assert handler.check(tmp_path)
+    handler.correct(tmp_path)
+    electrons = read_parameters(tmp_path)["electrons"]
+    assert electrons.items() >= remedy.items()
+    assert ("startingpot" in electrons) == ("startingpot" in remedy)
