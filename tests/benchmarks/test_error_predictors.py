@@ -24,7 +24,9 @@ calibration keeps to disagreement. The energy's error follows the other two
 disagreements better than its own; isotonic regression of each, added up, is no better
 than powers of them, and worse with 40 labels. Members that were hardly trained (two
 epochs) are another matter: distance ranks their errors (forces .84 to .89) where
-disagreement does not (.61 to .84).
+disagreement does not (.61 to .84). So it is, less so, for a first generation that has
+learned mild distortions only, as here: forces .73, distance .74, the largest deviation
+of one atom .76; energy .73, combined .78.
 """
 
 from pathlib import Path
