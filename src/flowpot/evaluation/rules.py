@@ -7,6 +7,27 @@ threshold that keeps a promise: ``quantile`` about the bad frames, ``bound`` abo
 accepted ones. ``chance`` flags a frame that is bad with a given probability. A frame
 is bad if its error is over tolerance, and accepted if its disagreement is not over
 the threshold.
+
+True rates for forces, of silicon learned from a Tersoff teacher (one seed), over 200
+draws of 40 held-out frames of molecular dynamics of which 40 % are bad:
+
+=============  ==================  ===================  ============
+rule           TPR, generation     PPV, generation      found in
+               1 and 2             1 and 2              of the draws
+=============  ==================  ===================  ============
+least-squares  0.90(6), 0.89(7)    0.74(9), 0.81(11)    1.00, 1.00
+window         0.86(3), 0.86(4)    0.80(5), 0.87(3)     1.00, 1.00
+log            0.85(2), 0.83(3)    0.82(3), 0.90(2)     1.00, 1.00
+quantile       0.88(5), 0.86(9)    0.77(6), 0.84(8)     0.97, 0.95
+bound          0.92(7), 0.91(10)   0.68(13), 0.72(17)   0.07, 0.08
+chance         0.88(1), 0.88(3)    0.76(2), 0.85(3)     1.00, 1.00
+=============  ==================  ===================  ============
+
+``chance`` varies least and is what an evaluation uses unless told otherwise; the first
+generation, whose errors do not follow disagreement as closely, it gives 0.79(4) and
+0.78(1). Where only 15 % are bad it finds 0.70 to 0.80 of them, ``least-squares`` 0.74
+to 0.80 with twice the scatter, and ``quantile`` has frames enough in under a tenth of
+the draws.
 """
 
 from collections.abc import Callable
