@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 from jobflow import Flow, Job, Maker, OutputReference, Response
 
-from flowpot.dataset import Artifact, Dataset, assign_splits
+from flowpot.dataset import Artifact, Dataset
 from flowpot.documents import package_versions
 from flowpot.failures import recorded
 from flowpot.jobs import (
@@ -33,6 +33,7 @@ from flowpot.labelling.espresso.makers import EspressoStaticMaker
 from flowpot.labelling.frames import GeometryProblem, geometry_problem, to_structure
 from flowpot.labelling.planning import plan_labels
 from flowpot.labelling.records import frame_records
+from flowpot.labelling.shards import assign_shard_splits, split_counts
 from flowpot.randomness import derive_seed
 
 
@@ -225,10 +226,7 @@ class LabellingMaker(Maker):
             n_refused=Counter(each.criterion for each in failures if each.criterion),
             failures=failures,
             n_corrected=collected.n_corrected,
-            splits={
-                name: int((shard.info["split"] == name).sum())
-                for name in ("train", "val", "test")
-            },
+            splits=split_counts(shard),
             seconds=collected.seconds,
             versions={**package_versions(), **collected.versions},
             **counts,
@@ -304,23 +302,14 @@ class LabellingMaker(Maker):
         )
 
     def _split(self, frames: Dataset, existing: Dataset, seed: int) -> Dataset:
-        """
-        Give the frames their sets.
-
-        The first shard of a campaign gets no empty set, if it has frames enough.
-        """
-        options: dict[str, Any] = {
-            "fractions": self.split_fractions,
-            "seed": derive_seed(seed, "splits"),
-            "group_by": self.split_by,
-        }
-        if len(existing) == 0:
-            try:
-                return assign_splits(frames, existing=None, **options)
-            except ValueError as error:
-                if "too few frames" not in str(error):
-                    raise
-        return assign_splits(frames, existing=existing, **options)
+        """Give the frames their sets."""
+        return assign_shard_splits(
+            frames,
+            existing,
+            fractions=self.split_fractions,
+            group_by=self.split_by,
+            seed=derive_seed(seed, "splits"),
+        )
 
 
 @stage_job(BatchDoc)
