@@ -256,10 +256,11 @@ def test_resumed_run_is_the_uninterrupted_one(copper, simulate):
 
 
 def test_out_of_time_can_be_resumed(copper, simulate):
+    """Whenever the time is up: at the first step on a busy machine, or later."""
     conditions = Conditions(n_steps=200)
     folder, outcome, _ = simulate(copper, conditions, walltime=0.05)
     assert outcome.out_of_time
-    assert 0 < outcome.n_steps < 200
+    assert outcome.n_steps < 200
     assert newest_restart(folder) == "restart.final"
     plan = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(plan | {"walltime": None}))
