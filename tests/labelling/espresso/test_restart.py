@@ -59,6 +59,7 @@ def test_wavefunctions_that_do_not_fit_are_left(pair, cheap, kept, tmp_path, cha
     assert correction.actions == ["startingwfc = pw.x's own choice"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damaged", ["charge-density.dat", "wfc3.dat"])
 def test_damaged_files_are_left(pair, cheap, kept, tmp_path, damaged):
     kept.label_in(pair, tmp_path / "first")
