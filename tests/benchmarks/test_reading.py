@@ -22,7 +22,7 @@ N_FRAMES = 20_000
 QUERIES = {
     "one frame": {"fingerprint": f"{77_777:032x}"},
     "one trajectory": {"trajectory": "run-3-17"},
-    "largest forces": {"forces_max": {"$gt": 12.0}},
+    "largest forces": {"forces_max": {"$gt": 11.5}},
     "lowest energies": {"energy": {"$lt": -15.4}},
     "a rare kind": {"config_type": "vacancy"},
     "rare and strong": {"config_type": "vacancy", "forces_max": {"$gt": 2.0}},

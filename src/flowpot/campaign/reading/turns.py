@@ -22,6 +22,9 @@ def turns_of(documents: CampaignDocuments) -> list[IterationDoc]:
     list of IterationDoc
         In order; the last has what there is so far.
     """
+    if documents.end is not None:
+        finished = documents.end["output"]["iterations"]
+        return [IterationDoc.model_validate(each) for each in finished]
     records = sorted(documents.records, key=lambda each: each["completed_at"])
     # An iteration with a pilot has two: the second says all.
     last = {iteration_of(each): each["output"] for each in records}
