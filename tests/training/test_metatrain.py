@@ -215,3 +215,17 @@ def test_same_seed_same_model(silicon_set, tmp_path):
     ]
     assert np.allclose(energies[0], energies[1], rtol=0, atol=1e-3)
     assert np.abs(energies[0] - energies[2]).max() > 1e-2
+
+
+@pytest.mark.slow
+def test_lora(silicon_set, tmp_path):
+    """It trains, and its model is exported and loads; better is tested for others."""
+    sets = TrainingSets.load(silicon_set)
+    maker = small("pet", epochs=1)
+    place = Place(tmp_path / "first")
+    (before,) = train_members(maker.training(), sets, [1], [None], place)
+    maker.foundation_model, maker.fine_tuning = before.checkpoint, "lora"
+    place = Place(tmp_path / "tuned")
+    (tuned,) = train_members(maker.training(), sets, [1], [None], place)
+    assert tuned.failure is None
+    assert np.isfinite(list(tuned.metrics["test"].values())).all()
