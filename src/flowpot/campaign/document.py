@@ -46,6 +46,9 @@ class IterationDoc(BaseModel):
     n_selected: int | None = None
     n_audit: int | None = None
     n_pilot: int | None = None
+    n_pilot_labelled: int | None = Field(
+        None, description="labels of the pilot that this turn was calibrated on"
+    )
     seconds: dict[str, float] = Field(
         default_factory=dict, description="wall time per stage (s)"
     )

@@ -53,6 +53,9 @@ class Iteration:
         The campaign's stages.
     state
         Where the campaign stands before, and as the stages are added, after them.
+    is_pilot
+        Whether these are the second half of a turn: a pilot is labelled, and the same
+        frames are evaluated again.
     jobs
         In order.
     results
@@ -63,6 +66,7 @@ class Iteration:
 
     maker: "ActiveLearningMaker"
     state: CampaignState
+    is_pilot: bool = False
     jobs: list[Flow | Job] = field(default_factory=list)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -92,7 +96,7 @@ class Iteration:
         flow = labelling.make(
             resolve(self.state.pending),
             existing=resolve(self.state.shards),
-            seed=self._seed("labelling"),
+            seed=self._seed("pilot" if self.is_pilot else "labelling"),
         )
         shard = Pointer.to(flow.output.dataset)
         self._add("labelling", flow, pending=None, shards=shard)
@@ -114,17 +118,21 @@ class Iteration:
             calibration=resolve(self.state.calibration),
             iteration=self.state.iteration,
         )
-        self._add("exploration", flow)
-        return flow.output.dataset
+        frames = flow.output.dataset
+        self._add("exploration", flow, explored=Pointer.to(frames))
+        return frames
 
     def _evaluate(self, evaluation: EvaluationMaker, explored: Any) -> None:
         if self.maker.tolerance is not None:
             evaluation = replace(evaluation, tolerance=self.maker.tolerance)
+        if self.is_pilot or self.maker.labelling is None:
+            evaluation = replace(evaluation, pilot_labels=0)
         job = evaluation.make(
             resolve(self.state.committee),
             resolve(self.state.shards),
             explored,
             predicted=resolve(self.state.predictions),
+            previous=resolve(self.state.calibration),
             max_labels=self.maker.max_labels,
             spent=self.sent,
             seed=self._seed("evaluation"),

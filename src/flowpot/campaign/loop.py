@@ -7,7 +7,7 @@ from jobflow import CURRENT_JOB, Job, Maker, Response
 
 from flowpot.campaign.document import CampaignDoc, IterationDoc
 from flowpot.campaign.iteration import Iteration
-from flowpot.campaign.record import Results, summarise
+from flowpot.campaign.record import Results, joined, summarise
 from flowpot.campaign.state import CampaignState, Changes, resolve
 from flowpot.campaign.stopping import (
     Stop,
@@ -79,10 +79,20 @@ class LoopMaker(Maker):
             )
         elif last is None:
             stop = Stop("failed", "failed: the record of the iteration is missing")
+        elif self._has_pilot(last):
+            middle = _counted(state.awaiting_pilot(changes), last)
+            return self._append(middle, begun=last)
         else:
             stop = self._end(last)
             state = _advanced(state, changes, last)
-        return self._next_turn(state) if stop is None else self._stop(state, stop)
+        if stop is not None:
+            return self._stop(state, stop)
+        return self._append(replace(state, iteration=state.iteration + 1))
+
+    def _has_pilot(self, last: IterationDoc) -> bool:
+        """Whether the turn goes on: frames to be labelled before any is selected."""
+        can_label = self.campaign.labelling is not None
+        return can_label and last.failed_stage is None and bool(last.n_pilot)
 
     def _end(self, last: IterationDoc) -> Stop | None:
         if last.failed_stage is not None:
@@ -101,16 +111,20 @@ class LoopMaker(Maker):
             )
         return stop
 
-    def _next_turn(self, state: CampaignState) -> Response:
-        state = replace(state, iteration=state.iteration + 1)
-        turn = Iteration(self.campaign, state)
+    def _append(
+        self, state: CampaignState, begun: IterationDoc | None = None
+    ) -> Response:
+        """Append the jobs of a turn, or of its second half, after a pilot."""
+        turn = Iteration(self.campaign, state, is_pilot=begun is not None)
         turn.build()
+        half = begun.model_dump(mode="json") if begun else None
         record = record_iteration(
-            state.iteration, state.n_dataset, state.n_sent, turn.results
+            state.iteration, state.n_dataset, state.n_sent, turn.results, half
         )
         record.name = "record iteration"
         record.update_metadata(turn.tags, dynamic=False)
-        before = replace(state, records=[*state.records, Pointer.to(record.output)])
+        earlier = state.records[:-1] if begun else state.records
+        before = replace(state, records=[*earlier, Pointer.to(record.output)])
         following: Job = self.make(before, turn.changes, record.output)
         following.update_metadata(turn.tags, dynamic=False)
         return continue_with([*turn.jobs, record], following, CampaignDoc)
@@ -151,10 +165,15 @@ class LoopMaker(Maker):
 
 @stage_job(IterationDoc, tolerant=True)
 def record_iteration(
-    iteration: int, n_dataset: int, n_sent: int, results: Results
+    iteration: int,
+    n_dataset: int,
+    n_sent: int,
+    results: Results,
+    begun: dict[str, Any] | None = None,
 ) -> IterationDoc:
-    """Keep the numbers of a turn: see :func:`summarise`."""
-    return summarise(iteration, n_dataset, n_sent, results)
+    """Keep the numbers of a turn: see :func:`summarise`; `begun` is its first half."""
+    turn = summarise(iteration, n_dataset, n_sent, results)
+    return turn if begun is None else joined(IterationDoc(**begun), turn)
 
 
 def _advanced(
@@ -167,4 +186,9 @@ def _advanced(
         # it are not labelled again.
         pending = before.pending if last.n_postponed else None
         state = replace(state, pending=pending)
+    return _counted(state, last)
+
+
+def _counted(state: CampaignState, last: IterationDoc) -> CampaignState:
+    """Take over what a turn says of the labels."""
     return replace(state, n_dataset=last.n_dataset, n_sent=last.n_sent_total)

@@ -17,6 +17,8 @@ _TAKEN = {
         *("n_selected", "n_audit", "n_pilot"),
     ),
 }
+_COUNTED = ("n_labelled", "n_failed", "n_sent", "n_postponed")
+"""Labels, which both halves of a turn may add."""
 
 
 def summarise(
@@ -48,6 +50,19 @@ def summarise(
         failure=failure,
         **fields,
     )
+
+
+def joined(begun: IterationDoc, rest: IterationDoc) -> IterationDoc:
+    """Join the halves of a turn, before and after the labels of its pilot."""
+    old, new = begun.model_dump(), rest.model_dump(exclude_unset=True)
+    counts = {name: (old[name] or 0) + (new.get(name) or 0) for name in _COUNTED}
+    stages = {**begun.seconds, **rest.seconds}
+    seconds = {
+        name: begun.seconds.get(name, 0.0) + rest.seconds.get(name, 0.0)
+        for name in stages
+    }
+    labelled = {"n_pilot_labelled": rest.n_labelled, "seconds": seconds}
+    return IterationDoc(**old | new | counts | labelled)
 
 
 def first_failure(results: Results) -> tuple[str | None, str | None]:

@@ -97,12 +97,29 @@ class CampaignState(MSONable):
             The stage that failed: its changes and those of later stages are left out,
             so that a continued campaign repeats them and nothing else.
         """
-        state = self.with_(trained=False)
+        state = self
         for stage, changed in changes.items():
             if stage == failed:
                 return state
             state = state.with_(**changed, trained=stage == "training" or state.trained)
         return state if failed else state.with_(trained=False)
+
+    def awaiting_pilot(self, changes: Changes) -> "CampaignState":
+        """
+        Give the state in the middle of a turn, whose evaluation chose a pilot.
+
+        Its frames are pending. Committee and explored frames stay as they are, to be
+        evaluated again, and nothing else is kept of the first evaluation.
+        """
+        explored = changes.get("exploration", {}).get("explored", self.explored)
+        return replace(
+            self.after(changes),
+            predictions=self.predictions,
+            evidence=self.evidence,
+            calibration=self.calibration,
+            explored=explored,
+            trained=True,
+        )
 
 
 def _packed(item: Any) -> Any:

@@ -52,7 +52,8 @@ class EvaluationMaker(Criteria, Maker):
     pilot_labels
         Size of the pilot; 0 calibrates on whatever there is. 40 leave `min_frames`
         with some labels failed, and scatter the true positive rate by 0.01 to 0.04
-        (see the rules); none is drawn where it were over half of the frames or of the budget.
+        (see the rules); none is drawn where it were over half of the frames or of the
+        budget.
     rules
         Which frames are chosen, and how many.
     name

@@ -1,0 +1,70 @@
+"""A turn whose evaluation asks for a pilot: labelled and judged again, in that turn."""
+
+import numpy as np
+import pytest
+
+from flowpot import EvaluationMaker
+from flowpot.evaluation import SelectionRules
+
+# The committee has random weights: all its frames would count as wrecks.
+RULES = SelectionRules(max_selected=2, audit_min=1, audit_max=1, upper_factor=1e9)
+
+
+@pytest.fixture
+def explored(copper_frames):
+    """Thirty frames as of molecular dynamics."""
+    frames = copper_frames(30, labelled=False, seed=70)[:30]
+    return frames.with_info(config_type=np.full(30, "md", dtype=object))
+
+
+def evaluation(**fields):
+    return EvaluationMaker(
+        **{"pilot_labels": 8, "min_frames": 6, "rules": RULES} | fields
+    )
+
+
+def test_the_pilot_is_labelled_before_anything_is_selected(
+    copper, copper_frames, committee, explored, run
+):
+    maker = copper(exploration=None, training=None, evaluation=evaluation())
+    dataset = copper_frames(20, labelled=True)
+    campaign = run(maker.make(dataset=dataset, committee=committee, explored=explored))
+    (turn,) = campaign.doc.iterations
+    assert (turn.n_pilot, turn.n_pilot_labelled, turn.n_sent) == (0, 8, 8)
+    assert turn.n_dataset == 21 + 8
+    fit = turn.calibration["forces"]
+    assert fit.origin == "8 explored frames not learned"
+    assert turn.n_selected == 2
+    assert turn.audit.n + turn.audit.n_flagged == 8
+    labels = campaign.dataset()
+    pilot = labels[np.asarray(labels.info["selection"]) == "pilot"]
+    assert len(pilot) == 8
+    assert set(pilot.info["split"]) == {"val", "test"}
+    assert len(campaign.doc.evidence) == 1  # of the second evaluation only
+
+
+def test_its_labels_count_against_the_budget(
+    copper, copper_frames, committee, explored, run
+):
+    stages = {"exploration": None, "training": None, "evaluation": evaluation()}
+    maker = copper(**stages, max_labels=16, max_iterations=3)
+    dataset = copper_frames(20, labelled=True)
+    campaign = run(maker.make(dataset=dataset, committee=committee, explored=explored))
+    turns = campaign.doc.iterations
+    assert turns[0].n_pilot_labelled == 8
+    assert [turn.n_sent_total for turn in turns] == [8, 10, 12]
+    # The first pilot still bears witness: none is drawn again.
+    assert [turn.n_pilot_labelled for turn in turns] == [8, None, None]
+
+
+def test_a_campaign_that_cannot_label_has_none(
+    copper, copper_frames, committee, explored, run
+):
+    maker = copper(
+        exploration=None, training=None, labelling=None, evaluation=evaluation()
+    )
+    dataset = copper_frames(20, labelled=True)
+    campaign = run(maker.make(dataset=dataset, committee=committee, explored=explored))
+    (turn,) = campaign.doc.iterations
+    assert turn.n_pilot == 0
+    assert not turn.calibration["forces"].origin.startswith("8 explored")
