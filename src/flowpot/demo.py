@@ -1,6 +1,5 @@
 """The demo: a committee for silicon, from two structures, on a laptop."""
 
-import time
 from pathlib import Path
 
 from ase import Atoms
@@ -8,17 +7,12 @@ from ase.build import bulk
 from rich.console import Console
 
 from flowpot.augmentation import AugmentationMaker, Distortions, Strains, Vacancies
-from flowpot.campaign import (
-    ActiveLearningMaker,
-    Campaign,
-    ResumableRun,
-    embedded_store,
-)
+from flowpot.campaign import ActiveLearningMaker
 from flowpot.evaluation import EvaluationMaker, SelectionRules
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
 from flowpot.exploration.lammps.sanity import SanityLimits
 from flowpot.labelling import EspressoStaticMaker, LabellingMaker
-from flowpot.report import ProgressLog, campaign_table, write_results
+from flowpot.local_run import run_in_folder
 from flowpot.training import CommitteeTrainingMaker, MACETrainingMaker
 
 CORES = 2
@@ -108,7 +102,8 @@ def silicon_campaign(seed: int = 0, cache: str | None = None) -> ActiveLearningM
             runs_per_job=16,
         ),
         evaluation=EvaluationMaker(
-            rules=SelectionRules(max_selected=16, audit_min=4, audit_max=8)
+            pilot_labels=0,  # a pilot would cost as many labels as the start
+            rules=SelectionRules(max_selected=16, audit_min=4, audit_max=8),
         ),
         tolerance={"energy": 0.03, "forces": 0.2, "stress": 0.01},
         max_iterations=2,
@@ -135,22 +130,12 @@ def run_demo(folder: Path, *, seed: int, console: Console) -> None:
     RuntimeError
         If the campaign ended without a result.
     """
-    began = time.monotonic()
     folder = Path(folder).absolute()
-    campaign = silicon_campaign(seed, cache=str(folder / "labels"))
-    structures = silicon_structures()
-    campaign.preflight(structures, folder)
-    store = embedded_store(folder / "store")
-    run = ResumableRun(folder / "run", store, ProgressLog(console).watch)
-    verb = "Taking up the" if run.started else "Starting a"
-    console.print(f"{verb} campaign in {folder}", highlight=False)
-    flow = run.run(campaign.make(structures))
-
-    finished = Campaign.from_store(store, flow.output.uuid)
-    written = write_results(finished, folder / "results")
-    console.print()
-    console.print(campaign_table(finished.name, finished.turns))
-    console.print(f"[bold]Stopped[/], {finished.doc.stop_reason}", highlight=False)
-    for what, path in (written | {"database": folder / "store"}).items():
-        console.print(f"  {what:12} {path}", highlight=False)
-    console.print(f"[dim]{time.monotonic() - began:.0f} s[/]", highlight=False)
+    campaign = run_in_folder(
+        silicon_campaign(seed, cache=str(folder / "labels")),
+        {"structures": silicon_structures()},
+        folder,
+        console,
+    )
+    if campaign.doc.stop_kind == "failed":
+        raise RuntimeError(campaign.doc.stop_reason)
