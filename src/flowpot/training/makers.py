@@ -40,7 +40,14 @@ class TrainingMaker(Maker, ABC):
     fine_tuning
         How to fine-tune: see the subclass.
     warm_start
-        Whether to start from the weights of `previous` instead of fresh ones.
+        Whether to start from the weights of `previous` instead of fresh ones. Measured
+        on silicon, small MACE trained for 32 epochs on 32 frames, then on 64
+        (``tests/benchmarks/test_training.py``): for as many epochs warm members are
+        the more accurate ones (forces on new frames: 0.43 eV/A against 0.56), and
+        their spread ranks the errors as well (0.90 for both) and is nearer to them
+        (0.72 of the error against 0.49). With a quarter of the epochs they are worse
+        (1.31 eV/A; spread 0.23 of the error). Fresh weights owe nothing to the frames
+        that a campaign began with, and remain the default.
     device
         ``auto``, ``cpu``, ``cuda``...: see `flowpot.potentials.load_potential`.
     cache
