@@ -103,7 +103,8 @@ def compose(*, quick: bool) -> ActiveLearningMaker:
     # 5. Evaluation: how far do the members disagree, what error does that stand for,
     #    and which frames does it make worth labelling?
     evaluation = EvaluationMaker(
-        rules=SelectionRules(max_selected=12, audit_min=4, audit_max=8)
+        pilot_labels=0,  # a pilot would cost as many labels as the start
+        rules=SelectionRules(max_selected=12, audit_min=4, audit_max=8),
     )
 
     # 6. The loop over 2 to 5, until the tolerance is met or a limit is reached.

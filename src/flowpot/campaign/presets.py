@@ -67,7 +67,8 @@ def smoke() -> dict[str, Any]:
             runs_per_job=4,
         ),
         "evaluation": EvaluationMaker(
-            rules=SelectionRules(max_selected=12, audit_min=4, audit_max=8)
+            pilot_labels=0,  # a pilot would cost as many labels as the start
+            rules=SelectionRules(max_selected=12, audit_min=4, audit_max=8),
         ),
         "tolerance": {"energy": 0.03, "forces": 0.2, "stress": 0.01},
         "max_iterations": 2,
