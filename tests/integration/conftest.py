@@ -180,22 +180,33 @@ def copper_campaign():
 
 
 @pytest.fixture(scope="session")
-def undisturbed(copper_campaign, tmp_path_factory) -> Dataset:
-    """The dataset of the campaign on copper when nothing breaks."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    log = folder / "labels.log"
-    store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
-    flow = copper_campaign(LoggedEMTMaker(log=str(log))).make([bulk("Cu", cubic=True)])
-    patch = pytest.MonkeyPatch()
-    patch.setenv("OMP_NUM_THREADS", "1")
-    try:
-        run_locally(
-            flow, store=store, root_dir=folder, create_folders=True, ensure_success=True
-        )
-    finally:
-        patch.undo()
-    assert n_recomputed(log) == 0
-    return Campaign.from_store(store, "copper").dataset()
+def run_undisturbed(copper_campaign, tmp_path_factory):
+    """Run the campaign on copper when nothing breaks, and give its dataset."""
+
+    def run(**fields) -> Dataset:
+        folder = tmp_path_factory.mktemp("undisturbed")
+        log = folder / "labels.log"
+        campaign = copper_campaign(LoggedEMTMaker(log=str(log)), **fields)
+        store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("OMP_NUM_THREADS", "1")
+            run_locally(
+                campaign.make([bulk("Cu", cubic=True)]),
+                store=store,
+                root_dir=folder,
+                create_folders=True,
+                ensure_success=True,
+            )
+        assert n_recomputed(log) == 0
+        return Campaign.from_store(store, "copper").dataset()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def undisturbed(run_undisturbed) -> Dataset:
+    """The dataset of two iterations."""
+    return run_undisturbed()
 
 
 @pytest.fixture(scope="session")

@@ -61,6 +61,13 @@ def label_events(log: Path) -> list[tuple[str, str]]:
     return [tuple(line.split()[:2]) for line in lines]
 
 
+def is_labelling(log: Path, n_finished: int) -> bool:
+    """Whether so many labels are finished, and handed in, and another has begun."""
+    events = label_events(log)
+    done = {frame for event, frame in events if event == "finished"}
+    return len(done) >= n_finished and events[-1][0] == "begun"
+
+
 def label_intervals(log: Path) -> list[tuple[float, float]]:
     """When each label began and ended (s since the epoch)."""
     begun, intervals = {}, []

@@ -1,0 +1,98 @@
+"""
+A campaign under jobflow-remote while things break: the same dataset comes out.
+
+Each fault is injected for real. A label that was finished is never computed again.
+What can break any job is tried on a campaign that only labels; what has to do with the
+stages, on two whole iterations.
+"""
+
+from pathlib import Path
+
+import psutil
+import pytest
+from ase.build import bulk
+from jobflow_remote import set_run_config, submit_flow
+from jobflow_remote.jobs.state import JobState
+from logged_emt import LoggedEMTMaker, is_labelling, n_recomputed
+from remote_runner import RemoteRunner
+
+from flowpot import Campaign, Dataset
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.timeout(3600),
+    pytest.mark.xdist_group("faults"),
+]
+
+
+@pytest.fixture
+def log(tmp_path) -> Path:
+    return tmp_path / "labels.log"
+
+
+LABELS_ONLY = {"training": None, "exploration": None, "evaluation": None}
+
+
+@pytest.fixture(scope="module")
+def labelled(run_undisturbed) -> Dataset:
+    """The dataset of the campaign that only labels."""
+    return run_undisturbed(**LABELS_ONLY)
+
+
+@pytest.fixture
+def submit(copper_campaign, log):
+    """Submit the campaign: labels on the worker `dft`, the rest on `main`."""
+
+    def send(name: str = "copper", worker: str = "dft", **fields) -> None:
+        labeller = LoggedEMTMaker(log=str(log), seconds=2.0)
+        campaign = copper_campaign(labeller, name=name, **fields)
+        flow = campaign.make([bulk("Cu", cubic=True)])
+        set_run_config(flow, name_filter="qe static", worker=worker, dynamic=True)
+        submit_flow(flow, worker="main")
+
+    return send
+
+
+def dataset_of(runner: RemoteRunner, name: str = "copper") -> Dataset:
+    return Campaign.from_store(runner.project.get_jobstore(), name).dataset()
+
+
+def in_progress(runner: RemoteRunner, name: str, program: str):
+    """Give a job, once a program is running in its folder or on its behalf."""
+
+    def found():
+        for info in runner.jobs(name, JobState.RUNNING, JobState.SUBMITTED):
+            for process in psutil.process_iter(["cmdline", "cwd"]):
+                command = " ".join(process.info["cmdline"] or [])
+                place = f"{command} {process.info['cwd']}"
+                if program in command and str(info.run_dir) in place:
+                    return info
+        return None
+
+    return runner.wait_for(found)
+
+
+def a_label_in_progress(runner: RemoteRunner, log: Path, n_finished: int):
+    """Wait until so many labels are finished and another has begun; give its job."""
+    runner.wait_for(lambda: is_labelling(log, n_finished))
+    return in_progress(runner, "qe static", "execution run")
+
+
+def unlock(runner: RemoteRunner) -> None:
+    """Remove the locks that a killed runner left, as its manual says."""
+    runner.jf("admin", "unlock", "-y")
+    runner.jf("admin", "unlock-flow", "-y")
+
+
+def test_rerun_by_hand(runner, submit, labelled, assert_same, log):
+    """`jf job rerun` of a label at work."""
+    submit(**LABELS_ONLY)
+    runner.start()
+    info = a_label_in_progress(runner, log, 2)
+    runner.jf("job", "rerun", info.db_id, "-w", "30")
+    assert set(runner.finish()) == {JobState.COMPLETED}
+    assert_same(dataset_of(runner), labelled)
+    # jobflow-remote kills its script, not what that has started: the label may be
+    # finished before it is begun again.
+    assert n_recomputed(log) <= 1
