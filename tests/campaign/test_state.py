@@ -1,0 +1,51 @@
+"""What a turn hands on, whole or cut off by a failure."""
+
+import json
+
+from monty.json import MontyDecoder, MontyEncoder
+
+from flowpot.campaign.state import CampaignState
+from flowpot.jobs import Pointer
+
+LABELS, MODELS = Pointer("labels", (("a", "dataset"),)), Pointer("committee")
+CHANGES = {
+    "labelling": {"pending": None, "shards": LABELS},
+    "training": {"committee": MODELS},
+    "exploration": {},
+    "evaluation": {"pending": Pointer("chosen"), "predictions": Pointer("predicted")},
+}
+
+
+def test_a_turn_adds_to_lists_and_replaces_the_rest():
+    state = CampaignState("c", pending=Pointer("first"), shards=[Pointer("given")])
+    after = state.after(CHANGES)
+    assert after.shards == [Pointer("given"), LABELS]
+    assert after.pending == Pointer("chosen")
+    assert after.committee == MODELS
+    assert not after.trained
+
+
+def test_what_failed_and_what_came_after_it_changes_nothing():
+    state = CampaignState("c", pending=Pointer("first"))
+    assert state.after(CHANGES, "labelling") == state
+    after = state.after(CHANGES, "training")
+    assert (after.shards, after.committee, after.trained) == ([LABELS], None, False)
+
+
+def test_a_committee_is_not_trained_again_because_another_stage_failed():
+    after = CampaignState("c").after(CHANGES, "exploration")
+    assert after.trained
+    assert after.pending is None
+    given = {name: CHANGES[name] for name in ("labelling", "exploration")}
+    state = CampaignState("c", committee=Pointer("given"), trained=True)
+    assert state.after(given, "exploration").trained
+    assert not state.after(given).trained
+
+
+def test_it_survives_json_in_short():
+    state = CampaignState("c", shards=[Pointer("a", (("i", 0),)), LABELS])
+    text = json.dumps(state, cls=MontyEncoder)
+    assert '"labels.dataset"' in text
+    again = json.loads(text, cls=MontyDecoder)
+    found = [each.reference for each in again.shards]
+    assert found == [each.reference for each in state.shards]
