@@ -20,7 +20,7 @@ from ase.build import bulk, diamond100, diamond111, fcc100, fcc111, hcp0001
 
 from flowpot.labelling.espresso import EspressoStaticMaker, PseudoFamily
 
-pytestmark = [pytest.mark.slow, pytest.mark.qe]
+pytestmark = [pytest.mark.slow, pytest.mark.qe, pytest.mark.timeout(3600)]
 
 N_FRAMES = 30
 
