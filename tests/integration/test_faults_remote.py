@@ -2,10 +2,10 @@
 A campaign under jobflow-remote while things break: the same dataset comes out.
 
 Each fault is injected for real. A label that was finished is never computed again.
-What can break any job is tried on a campaign that only labels; what has to do with the
-stages, on two whole iterations.
+What can break any job is tried on a campaign that only labels.
 """
 
+import time
 from pathlib import Path
 
 import psutil
@@ -85,6 +85,21 @@ def unlock(runner: RemoteRunner) -> None:
     runner.jf("admin", "unlock-flow", "-y")
 
 
+def test_killed_runner(runner, submit, labelled, assert_same, log):
+    """Killed twice, with jobs at work: the user unlocks and starts it again."""
+    submit(**LABELS_ONLY)
+    for n_finished in (2, len(labelled) - 2):
+        runner.start()
+        a_label_in_progress(runner, log, n_finished)
+        runner.kill()
+        time.sleep(5)
+        unlock(runner)
+    runner.start()
+    assert set(runner.finish()) == {JobState.COMPLETED}
+    assert_same(dataset_of(runner), labelled)
+    assert n_recomputed(log) == 0
+
+
 def test_rerun_by_hand(runner, submit, labelled, assert_same, log):
     """`jf job rerun` of a label at work."""
     submit(**LABELS_ONLY)
@@ -96,3 +111,20 @@ def test_rerun_by_hand(runner, submit, labelled, assert_same, log):
     # jobflow-remote kills its script, not what that has started: the label may be
     # finished before it is begun again.
     assert n_recomputed(log) <= 1
+
+
+def test_stopped_database(
+    new_project, own_mongo, local_worker, submit, labelled, assert_same, log
+):
+    """Away for a minute: with a URI that lets the runner wait, nobody has to act."""
+    patient = own_mongo.uri + "&serverSelectionTimeoutMS=300000"
+    runner = RemoteRunner(new_project(patient, {"main": local_worker}))
+    submit(worker="main", **LABELS_ONLY)
+    runner.start()
+    a_label_in_progress(runner, log, 3)
+    own_mongo.stop()
+    time.sleep(60)
+    own_mongo.start()
+    assert set(runner.finish(1800)) == {JobState.COMPLETED}
+    assert_same(dataset_of(runner), labelled)
+    assert n_recomputed(log) == 0
