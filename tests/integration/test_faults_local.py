@@ -1,4 +1,4 @@
-"""A campaign in one process that is killed, and taken up."""
+"""A campaign in one process that is killed, or finds the disk full, and taken up."""
 
 import json
 import os
@@ -90,3 +90,23 @@ def test_killed_at_every_stage(tmp_path, prepared, start, undisturbed, assert_sa
     campaign = local_campaign.run(tmp_path)  # where nothing is left to do
     assert_same(campaign.dataset(), undisturbed)
     assert n_recomputed(log) == 0
+
+
+def test_full_disk(tmp_path, small_disk, prepared, start, undisturbed, assert_same):
+    """The run stops and says so; taken up with space again, it lacks nothing."""
+    disk = small_disk("40m")
+    (tmp_path / "run").symlink_to(disk)
+    log = prepared(disk)
+    process = start()
+    while not is_labelling(log, 3):
+        time.sleep(0.05)
+    with pytest.raises(OSError, match="No space left"):
+        (disk / "ballast").write_bytes(bytes(50_000_000))
+    assert process.wait(timeout=300) == 1
+    assert "is full: make space" in process.stderr.read().decode()
+    (disk / "ballast").unlink()
+    assert start().wait(timeout=900) == 0
+    campaign = local_campaign.run(tmp_path)
+    assert_same(campaign.dataset(), undisturbed)
+    # The label whose job could not be noted any more, if there was one.
+    assert n_recomputed(log) <= 1
