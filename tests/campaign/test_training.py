@@ -1,0 +1,75 @@
+"""How training passes from turn to turn: warm, fresh, and from a foundation model."""
+
+from dataclasses import replace
+
+import pytest
+
+from flowpot import MACETrainingMaker
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def trained(copper, copper_frames, run, clean_dir):
+    """Run a campaign of a trainer, without molecular dynamics; read it back."""
+
+    def trained(trainer, n_turns=1, **fields):
+        training = replace(copper().training, trainer=trainer)
+        maker = copper(
+            training=training, exploration=None, max_iterations=n_turns, **fields
+        )
+        return run(
+            maker.make(
+                dataset=copper_frames(12, labelled=True),
+                explored=copper_frames(20, labelled=False, seed=100)[:20],
+            )
+        )
+
+    return trained
+
+
+def starts(campaign, jobstore):
+    """Foundation models that each turn's members were started from."""
+    found = {}
+    query = {"name": "mace train", "metadata.campaign": campaign.name}
+    for document in jobstore.query(query, load=False):
+        options = [m["hyperparameters"] for m in document["output"]["members"]]
+        turn = document["metadata"]["iteration"]
+        found[turn] = [each.get("foundation_model") for each in options]
+    return found
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_turn_goes_on_from_the_last_ones_weights_if_told_to(warm, trained, jobstore):
+    """Members that start warm are given their predecessors' model, others none."""
+    trainer = replace(MACETrainingMaker.small(max_num_epochs=4), warm_start=warm)
+    campaign = trained(trainer, n_turns=2)
+    assert len(campaign.doc.iterations) == 2
+    first, second = starts(campaign, jobstore)[1], starts(campaign, jobstore)[2]
+    assert first == [None, None]
+    if warm:
+        assert all("start.model" in path for path in second)
+    else:
+        assert second == [None, None]
+
+
+def test_a_campaign_fine_tunes_mace(trained, committee, jobstore):
+    """From a foundation model, in every turn."""
+    foundation = committee.members[0].model
+    trainer = MACETrainingMaker(
+        hyperparameters={
+            "max_num_epochs": 4,
+            "lr": 0.001,
+            "swa": False,
+            "default_dtype": "float64",
+        },
+        foundation_model=foundation,
+    )
+    campaign = trained(trainer, n_turns=2)
+    assert campaign.doc.stop_kind == "max_iterations", campaign.doc.stop_reason
+    for paths in starts(campaign, jobstore).values():
+        assert all(path is not None for path in paths)
+    # The foundation's architecture, not flowpot's default, is what was trained.
+    for member in campaign.committee().members:
+        assert member.cutoff == pytest.approx(4.2)
+        assert member.model.sha256 != foundation.sha256
