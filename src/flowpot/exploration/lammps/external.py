@@ -95,7 +95,7 @@ class ExternalForces:
         try:
             self.step = step if self.running else 0
             forces[:] = self._forces(step, tags.ravel() - 1, positions)
-        except Exception:  # noqa: BLE001 - reported by the driver
+        except BaseException:  # noqa: BLE001 - an interrupt, too; the driver reports it
             self.error = traceback.format_exc()
         if not self.stopped and time.monotonic() > self.deadline:
             self.out_of_time = self.running

@@ -11,6 +11,7 @@ from flowpot.dataset import Dataset
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.disagreement import disagreement
 from flowpot.evaluation.prediction import PROPERTIES, CommitteePrediction
+from flowpot.evaluation.selection import excess
 from flowpot.exploration.lammps.members import properties_of, stress_matrix
 
 
@@ -26,8 +27,7 @@ class Reading:
     disagreement
         Per property, as :func:`flowpot.evaluation.disagreement` defines it.
     excess
-        The largest disagreement in units of its threshold, which is also the
-        predicted error in units of its tolerance. NaN without a calibration.
+        The largest disagreement in units of its threshold. NaN without a calibration.
     """
 
     step: int
@@ -78,18 +78,14 @@ class CommitteeWatch:
         )
         found = disagreement(prediction, Dataset.from_atoms([atoms], labels=False))
         values = {name: float(column[0]) for name, column in found.items()}
-        ratios = [
-            values[name] / fit.threshold
-            for name, fit in self.calibration.items()
-            if np.isfinite(values[name])
-        ]
-        return Reading(step, values, max(ratios, default=float("nan")))
+        over = excess(found, self.calibration)[0] if self.calibration else np.nan
+        return Reading(step, values, float(over))
 
     def too_much(self, reading: Reading) -> str | None:
         """Name the property that disagrees over the upper bound, if one does."""
         for name in PROPERTIES:
             fit = self.calibration.get(name)
-            bound = self.upper_factor * fit.threshold if fit else np.inf
+            bound = fit.upper_bound(self.upper_factor) if fit else np.inf
             if reading.disagreement[name] > bound:
                 return f"disagreement in {name}"
         return None
