@@ -22,7 +22,12 @@ from flowpot.evaluation.evidence import (
 from flowpot.evaluation.fallback import calibrate_with_care
 from flowpot.evaluation.prediction import load_committee
 from flowpot.evaluation.sanity import far_apart
-from flowpot.evaluation.selection import Selection, over_threshold, select
+from flowpot.evaluation.selection import (
+    Selection,
+    SelectionRules,
+    over_threshold,
+    select,
+)
 from flowpot.evaluation.streaming import spread_over
 from flowpot.potentials import Potential
 from flowpot.randomness import derive_rng
@@ -113,16 +118,8 @@ def judge(
     if witnesses.n_unseen < criteria.min_frames:
         rng = derive_rng(seed, "pilot")
         pilot = draw_pilot(judged, free, criteria.pilot_labels, left, rng)
-    diverse = criteria.rules.method == "diverse" and not len(pilot)
-    selection = select(
-        spread,
-        deciding,
-        rng=derive_rng(seed, "selection"),
-        rules=criteria.rules,
-        candidates=free,
-        budget=0 if len(pilot) else left,
-        descriptors=describe(members, explored, labelled) if diverse else None,
-    )
+    budget = 0 if len(pilot) else left
+    selection = _select(judged, deciding, labelled, free, budget, criteria.rules, seed)
     if len(pilot):
         chosen = now = pilot_frames(judged, pilot, free)
     else:
@@ -151,6 +148,30 @@ def _witnesses(
     if criteria.evidence == ALL_LABELLED:
         return Witnesses(all_labelled(members, labelled))
     return gather(members, labelled, predictions)
+
+
+def _select(
+    judged: Judged,
+    deciding: Mapping[str, Calibration],
+    labelled: Dataset,
+    free: np.ndarray,
+    budget: int | None,
+    rules: SelectionRules,
+    seed: int,
+) -> Selection:
+    """Choose among the free frames, as many as the budget allows."""
+    diverse = rules.method == "diverse" and budget != 0
+    return select(
+        judged.disagreement,
+        deciding,
+        rng=derive_rng(seed, "selection"),
+        rules=rules,
+        candidates=free,
+        budget=budget,
+        descriptors=(
+            describe(judged.members, judged.frames, labelled) if diverse else None
+        ),
+    )
 
 
 def _first_of_copies(frames: Dataset) -> np.ndarray:
