@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import logging
 import os
 import socket
 import subprocess
@@ -29,6 +30,13 @@ def jobstore() -> JobStore:
     store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
     store.connect()
     return store
+
+
+@pytest.fixture(autouse=True)
+def speaking_loggers():
+    """Undo the command line's silence, which would last for the whole process."""
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture
