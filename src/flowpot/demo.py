@@ -49,17 +49,8 @@ def silicon_structures() -> list[Atoms]:
     return [bulk("Si", "diamond", a=5.47, cubic=True), beta_tin]
 
 
-def silicon_campaign(seed: int = 0, cache: str | None = None) -> ActiveLearningMaker:
-    """
-    Compose the campaign: every stage small, none of them left out.
-
-    Parameters
-    ----------
-    seed
-        Of the campaign.
-    cache
-        Folder that keeps finished labels, should pw.x be killed beside them.
-    """
+def silicon_campaign(seed: int = 0) -> ActiveLearningMaker:
+    """Compose the campaign: every stage small, none of them left out."""
     return ActiveLearningMaker(
         name="silicon",
         augmentation=AugmentationMaker(
@@ -78,7 +69,6 @@ def silicon_campaign(seed: int = 0, cache: str | None = None) -> ActiveLearningM
                 protocol="fast",
                 pseudo_family="debian-pbe",
                 kspacing=0.5,
-                cache=cache,
                 user_settings={"SYSTEM": {"ecutwfc": 20.0, "ecutrho": 80.0}},
             ),
             batch_size=CORES,
@@ -132,7 +122,7 @@ def run_demo(folder: Path, *, seed: int, console: Console) -> None:
     """
     folder = Path(folder).absolute()
     campaign = run_in_folder(
-        silicon_campaign(seed, cache=str(folder / "labels")),
+        silicon_campaign(seed),
         {"structures": silicon_structures()},
         folder,
         console,

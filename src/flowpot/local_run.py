@@ -1,6 +1,9 @@
 """A campaign in a folder of this machine, from start or interruption to results."""
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,10 @@ from rich.console import Console
 
 from flowpot.campaign import ActiveLearningMaker, Campaign, ResumableRun, embedded_store
 from flowpot.report import ProgressLog, campaign_table, write_results
+from flowpot.settings import get_settings
+
+_CACHES = {"LABEL_CACHE": "labels", "TRAINING_CACHE": "trainings"}
+"""Settings, and the folders of a run that they name unless the user has others."""
 
 
 def run_in_folder(
@@ -29,7 +36,8 @@ def run_in_folder(
         Arguments of its ``make``.
     folder
         Of the run: ``results/``, the database in ``store/``, the jobs' folders in
-        ``run/``, of a continued campaign also in ``run-2/`` and so on.
+        ``run/``, of a continued campaign also in ``run-2/`` and so on; ``labels/`` and
+        ``trainings/`` keep what a killed job had finished.
     console
         To print on.
     go_on
@@ -56,12 +64,30 @@ def run_in_folder(
     )
     verb = "Taking up the" if run.started else "Continuing a" if go_on else "Starting a"
     console.print(f"{verb} campaign in {folder}", highlight=False)
-    flow = run.run(None if run.started else maker.make(**inputs))
+    with _caches(folder):
+        flow = run.run(None if run.started else maker.make(**inputs))
 
     campaign = Campaign.from_store(store, flow.output.uuid)
     _show(campaign, folder, console)
     console.print(f"[dim]{time.monotonic() - began:.0f} s[/]", highlight=False)
     return campaign
+
+
+@contextmanager
+def _caches(folder: Path) -> Iterator[None]:
+    """Keep labels and unfinished trainings there, where the user has no other place."""
+    settings = get_settings()
+    own = {
+        f"FLOWPOT_{name}": str(folder / place)
+        for name, place in _CACHES.items()
+        if getattr(settings, name) is None
+    }
+    os.environ.update(own)
+    try:
+        yield
+    finally:
+        for name in own:
+            del os.environ[name]
 
 
 def _show(campaign: Campaign, folder: Path, console: Console) -> None:
