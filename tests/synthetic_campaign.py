@@ -150,6 +150,10 @@ class SyntheticCampaign:
             buffer, **arrays, **{f"disagreement_{n}": s for n, s in spread.items()}
         )
         fits = calibrate(spread, error, _TOLERANCE)
+        chosen = _frames(self.rng, len(error["forces"]), number, self.parent)
+        predictions = chosen.with_info(
+            **{f"disagreement_{n}": s for n, s in spread.items()}
+        )
         evaluated = EvaluationDoc(
             calibration={
                 n: f.model_copy(update={"origin": "md"}) for n, f in fits.items()
@@ -163,7 +167,7 @@ class SyntheticCampaign:
             n_selected=self.per_turn // (2 * number),
             n_audit=20,
             dataset=Artifact.from_bytes("chosen.h5", b""),
-            predictions=Artifact.from_bytes("predictions.h5", b""),
+            predictions=predictions.to_artifact("predictions.h5"),
             evidence=Artifact.from_bytes("evidence.npz", buffer.getvalue()),
             seconds=60.0,
         )

@@ -15,7 +15,7 @@ from flowpot.report import write_report
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 FIGURES = {
-    *("rmse", "parity", "calibration", "rates", "coverage"),
+    *("rmse", "parity", "calibration", "rates", "coverage", "disagreement"),
     *("growth", "map", "halts", "cost"),
 }
 
@@ -103,5 +103,5 @@ def test_a_browser_shows_it_without_complaint(which, request, tmp_path):
         check=True,
     )
     shown = json.loads(re.search("<title>(.*?)</title>", run.stdout)[1])
-    assert shown == [True] * (9 if which == "finished" else 2)
+    assert shown == [True] * (len(FIGURES) if which == "finished" else 2)
     assert "CONSOLE" not in run.stderr

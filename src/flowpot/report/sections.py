@@ -12,7 +12,12 @@ from flowpot.dataset import Dataset
 from flowpot.evaluation import evaluate_committee
 from flowpot.potentials import load_potential
 from flowpot.report.atlas import plot_map
-from flowpot.report.calibration import plot_calibration, plot_coverage, plot_rates
+from flowpot.report.calibration import (
+    plot_calibration,
+    plot_coverage,
+    plot_disagreement,
+    plot_rates,
+)
 from flowpot.report.history import plot_cost, plot_growth, plot_halts, plot_rmse
 from flowpot.report.parity import plot_parity
 from flowpot.report.table import campaign_table
@@ -168,6 +173,14 @@ def _calibration(campaign: Campaign) -> Iterator[Section]:
         figure = plot(evidence, fits) if fits else None
         empty = "No committee is calibrated yet."
         yield Section(name, title, caption if fits else "", figure, empty=empty)
+    chosen = campaign.predictions()[-1] if fits else None
+    yield Section(
+        "disagreement",
+        "Disagreement by origin and size",
+        "Of the frames that the last evaluation chose, with the thresholds.",
+        figure=plot_disagreement(chosen, fits) if chosen else None,
+        empty="No frame is chosen yet.",
+    )
 
 
 def _growth(frames: Dataset) -> Section:

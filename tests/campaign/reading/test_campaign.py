@@ -46,6 +46,8 @@ def test_a_finished_campaign(finished):
     }
     assert finished.calibration["forces"].tolerance == 0.1
     assert len(finished.evidence()) == 3
+    told = finished.evidence()[-1]["disagreement_forces"]
+    assert (finished.predictions()[-1].info["disagreement_forces"] == told).all()
 
 
 def test_a_running_campaign_has_what_there_is(running):

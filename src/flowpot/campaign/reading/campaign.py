@@ -255,9 +255,22 @@ class Campaign:
 
     def evidence(self) -> list[dict[str, np.ndarray]]:
         """Disagreement and error that each iteration was calibrated on."""
+        return [_read_npz(each) for each in self._evaluated("evidence")]
+
+    def predictions(self) -> list[Dataset]:
+        """
+        Give what each iteration predicted of the frames that it chose.
+
+        The committee mean as their labels; columns ``disagreement_*``, ``selection``
+        and ``selection_probability``.
+        """
+        return [Dataset.load(each) for each in self._evaluated("predictions")]
+
+    def _evaluated(self, field: str) -> list[Artifact]:
+        """Read one of the files that each evaluation leaves."""
         documents = self._documents.of_stage("evaluation")
-        found = [self._documents.read(document, "evidence") for document in documents]
-        return [_read_npz(Artifact.model_validate(each)) for each in found]
+        found = [self._documents.read(document, field) for document in documents]
+        return [Artifact.model_validate(each) for each in found]
 
     def export(self, folder: Path) -> dict[str, Path]:
         """
