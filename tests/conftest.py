@@ -34,9 +34,10 @@ def jobstore() -> JobStore:
 
 @pytest.fixture(autouse=True)
 def speaking_loggers():
-    """Undo the command line's silence, which would last for the whole process."""
-    yield
+    """Undo what command lines silence for the whole process: flowpot's, and jf's."""
     logging.disable(logging.NOTSET)
+    for logger in logging.root.manager.loggerDict.values():
+        logger.disabled = False
 
 
 @pytest.fixture
