@@ -2,7 +2,8 @@
 A campaign under jobflow-remote while things break: the same dataset comes out.
 
 Each fault is injected for real. A label that was finished is never computed again.
-What can break any job is tried on a campaign that only labels.
+What can break any job is tried on a campaign that only labels; what has to do with the
+stages, on two whole iterations.
 """
 
 import time
@@ -85,6 +86,26 @@ def unlock(runner: RemoteRunner) -> None:
     runner.jf("admin", "unlock-flow", "-y")
 
 
+def test_killed_workers(runner, submit, undisturbed, assert_same, log):
+    """Killed in the middle of a label, of training and of MD: nobody has to act."""
+    submit()
+    runner.start()
+    killed = [a_label_in_progress(runner, log, 2)]
+    runner.kill_worker(killed[0])
+    for name, program in (("mace train", "mace_run_train"), ("lammps md", "execution")):
+        killed.append(in_progress(runner, name, program))
+        time.sleep(2)
+        runner.kill_worker(killed[-1])
+    states = runner.finish()
+    for info in killed:
+        assert runner.controller.get_job_info(db_id=info.db_id).state.value == "FAILED"
+    assert states == {JobState.FAILED: 3, JobState.COMPLETED: sum(states.values()) - 3}
+    assert_same(dataset_of(runner), undisturbed)
+    assert n_recomputed(log) == 0
+    labels = runner.jobs("qe static")
+    assert {info.worker for info in labels} == {"dft"}  # the second tries too
+
+
 def test_killed_runner(runner, submit, labelled, assert_same, log):
     """Killed twice, with jobs at work: the user unlocks and starts it again."""
     submit(**LABELS_ONLY)
@@ -111,6 +132,52 @@ def test_rerun_by_hand(runner, submit, labelled, assert_same, log):
     # jobflow-remote kills its script, not what that has started: the label may be
     # finished before it is begun again.
     assert n_recomputed(log) <= 1
+
+
+def test_two_campaigns_in_one_store(runner, submit, labelled, assert_same, log):
+    submit("first", **LABELS_ONLY)
+    submit("second", worker="main", **LABELS_ONLY)
+    runner.start()
+    assert set(runner.finish(1800)) == {JobState.COMPLETED}
+    for name in ("first", "second"):
+        assert_same(dataset_of(runner, name), labelled)
+
+
+def test_full_disk(
+    new_project,
+    mongo_uri,
+    local_worker,
+    small_disk,
+    submit,
+    labelled,
+    assert_same,
+    log,
+):
+    """Labels find the disk full: what hangs is rerun when there is space again."""
+    disk = small_disk("8m")
+    workers = {
+        "main": local_worker,
+        "dft": local_worker | {"work_dir": str(disk)},
+    }
+    project = new_project(mongo_uri, workers)
+    runner = RemoteRunner(project)
+    submit(**LABELS_ONLY)
+    runner.start()
+    a_label_in_progress(runner, log, 2)
+    ballast = disk / "ballast"
+    with pytest.raises(OSError, match="No space left"):
+        ballast.write_bytes(bytes(9_000_000))
+    broken = (JobState.REMOTE_ERROR, JobState.FAILED)
+    runner.wait_for(lambda: runner.jobs("qe static", *broken))
+    time.sleep(10)
+    ballast.unlink()
+    runner.finish()
+    hanging = runner.jobs("qe static", JobState.REMOTE_ERROR)
+    for info in hanging:
+        runner.jf("job", "rerun", info.db_id, "-w", "30")
+    runner.finish()
+    assert_same(dataset_of(runner), labelled)
+    assert n_recomputed(log) == 0
 
 
 def test_stopped_database(
