@@ -6,7 +6,12 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from flowpot.dataset import Dataset
-from flowpot.evaluation.binomial import Interval, jeffreys, jeffreys_upper
+from flowpot.evaluation.binomial import (
+    Interval,
+    jeffreys,
+    jeffreys_upper,
+    weighted_share,
+)
 from flowpot.evaluation.evidence import match, remembered
 
 ENOUGH = 30
@@ -72,7 +77,9 @@ def audit(
     n, k = int(accepted.sum()), int((bad & accepted).sum())
     n_flagged, n_hits = size - n, int((bad & ~accepted).sum())
     both = n > 0 and n_flagged > 0
-    tpr, tpr_interval = _caught(bad, accepted, weights) if both else (None, None)
+    tpr, tpr_interval = (
+        weighted_share(~accepted, bad, weights) if both else (None, None)
+    )
     return Audit(
         n=n,
         n_bad=k,
@@ -123,18 +130,6 @@ def audit_earlier(
         accepted=np.concatenate([accepted for _, accepted in parts]),
         weights=np.concatenate([evidence.weights for evidence, _ in parts]),
     )
-
-
-def _caught(
-    bad: np.ndarray, accepted: np.ndarray, weights: np.ndarray
-) -> tuple[float | None, Interval | None]:
-    """Weighted share of the bad frames that were flagged."""
-    w = weights[bad]
-    if len(w) == 0:
-        return None, None
-    share = float(weights[bad & ~accepted].sum() / w.sum())
-    n = float(w.sum() ** 2 / (w**2).sum())
-    return share, jeffreys(share * n, n)
 
 
 def _mean_errors(

@@ -8,6 +8,29 @@ Interval = tuple[float, float]
 _ROUNDING = 1e-9
 
 
+def effective_number(weights: np.ndarray) -> float:
+    """Count the equally weighted frames that tell as much (Kish, 1965); 0 of none."""
+    squares = (weights**2).sum()
+    return float(weights.sum() ** 2 / squares) if squares else 0.0
+
+
+def weighted_share(
+    hits: np.ndarray, among: np.ndarray, weights: np.ndarray
+) -> tuple[float | None, Interval | None]:
+    """
+    Weighted share of ``hits`` in ``among``, and its interval; None of no frames.
+
+    Of the flagged in the bad it is the TPR, of the bad in the flagged the PPV (paper,
+    eqs. 3 and 4).
+    """
+    w = weights[among]
+    if w.sum() == 0:
+        return None, None
+    share = float(weights[hits & among].sum() / w.sum())
+    n = effective_number(w)
+    return share, jeffreys(share * n, n)
+
+
 def jeffreys(k: float, n: float, confidence: float = 0.95) -> Interval:
     """
     Give the equal-tailed interval of a share, of which k in n were counted.

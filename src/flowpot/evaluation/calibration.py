@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 from scipy.stats import rankdata
 
-from flowpot.evaluation.binomial import Interval, jeffreys
+from flowpot.evaluation.binomial import Interval, weighted_share
 from flowpot.evaluation.error_model import ErrorModel
 from flowpot.evaluation.prediction import PROPERTIES
 from flowpot.evaluation.rules import (
@@ -211,8 +211,8 @@ def counted(
         Disagreements of frames without labels, for the rates to expect of them.
     """
     bad, over = pairs.error > fit.tolerance, pairs.disagreement > fit.threshold
-    tpr, tpr_interval = _share(over, bad, pairs.weights)
-    ppv, ppv_interval = _share(bad, over, pairs.weights)
+    tpr, tpr_interval = weighted_share(over, bad, pairs.weights)
+    ppv, ppv_interval = weighted_share(bad, over, pairs.weights)
     expected: tuple[float | None, float | None] = (None, None)
     model = ErrorModel.fit(pairs.disagreement, pairs.error)
     if judged is not None and model is not None:
@@ -302,18 +302,6 @@ def _spearman(d: np.ndarray, e: np.ndarray) -> float:
     if np.ptp(d) == 0 or np.ptp(e) == 0:
         return 0.0
     return float(np.corrcoef(rankdata(d), rankdata(e))[0, 1])
-
-
-def _share(
-    hits: np.ndarray, among: np.ndarray, w: np.ndarray
-) -> tuple[float | None, Interval | None]:
-    """Weighted share of ``hits`` in ``among``: TPR and PPV (paper, eqs. 3 and 4)."""
-    weights = w[among]
-    if weights.sum() == 0:
-        return None, None
-    share = float(w[hits & among].sum() / weights.sum())
-    n = float(weights.sum() ** 2 / (weights**2).sum())
-    return share, jeffreys(share * n, n)
 
 
 def _distrust(fit: Calibration, trust: Trust, pairs: Pairs) -> str | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowpot.dataset import Dataset
+from flowpot.evaluation.binomial import effective_number
 from flowpot.evaluation.disagreement import label_error
 from flowpot.evaluation.prediction import PROPERTIES
 from flowpot.evaluation.streaming import spread_over
@@ -52,8 +53,7 @@ class Evidence:
     @property
     def effective_n(self) -> float:
         """Number of equally weighted frames that tell as much (Kish)."""
-        squares = (self.weights**2).sum()
-        return float(self.weights.sum() ** 2 / squares) if squares else 0.0
+        return effective_number(self.weights)
 
     @classmethod
     def join(cls, parts: Sequence["Evidence"]) -> "Evidence":

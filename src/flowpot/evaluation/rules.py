@@ -35,7 +35,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flowpot.evaluation.binomial import clopper_pearson_upper
+from flowpot.evaluation.binomial import clopper_pearson_upper, effective_number
 from flowpot.evaluation.error_model import ErrorModel
 
 _WINDOW = 3.0
@@ -70,7 +70,7 @@ class Pairs:
     @property
     def effective_n(self) -> float:
         """Number of equally weighted frames that tell as much (Kish, 1965)."""
-        return float(self.weights.sum() ** 2 / (self.weights**2).sum())
+        return effective_number(self.weights)
 
 
 Rule = Callable[[Pairs, float, float], float]
