@@ -8,7 +8,9 @@ from jobflow import CURRENT_JOB
 from pydantic import BaseModel
 
 
-def recorded(document: type[BaseModel]) -> Callable[..., Any]:
+def recorded(
+    document: type[BaseModel], **nested: type[BaseModel]
+) -> Callable[..., Any]:
     """
     Let a stage that raises inside a campaign say why, in its output.
 
@@ -19,6 +21,8 @@ def recorded(document: type[BaseModel]) -> Callable[..., Any]:
     ----------
     document
         What the stage returns: the output has its fields, all None but ``failure``.
+    **nested
+        Fields that others refer into, and what they hold: a document of Nones, too.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,9 +35,14 @@ def recorded(document: type[BaseModel]) -> Callable[..., Any]:
                 if job is None or "campaign" not in job.metadata:
                     raise
                 job.output_schema = None  # type: ignore[assignment]  # which this output does not fulfil
-                return dict.fromkeys(document.model_fields) | {
-                    "failure": f"{type(error).__name__}: {error}"
+                empty = {
+                    name: dict.fromkeys(kind.model_fields)
+                    for name, kind in nested.items()
                 }
+                failure = f"{type(error).__name__}: {error}"
+                return (
+                    dict.fromkeys(document.model_fields) | empty | {"failure": failure}
+                )
             return {"failure": None, **found} if isinstance(found, dict) else found
 
         return run

@@ -8,7 +8,14 @@ from ase.build import bulk
 from jobflow import Flow, job, run_locally
 from pymatgen.core import Structure
 
-from flowpot import Campaign, CommitteeTrainingMaker, Dataset, MACETrainingMaker
+from flowpot import (
+    Campaign,
+    CommitteeTrainingMaker,
+    Dataset,
+    EspressoStaticMaker,
+    LabellingMaker,
+    MACETrainingMaker,
+)
 
 LABEL_ONLY = {"training": None, "exploration": None, "evaluation": None}
 
@@ -67,6 +74,22 @@ def test_the_augmentation_fails(copper, jobstore, clean_dir):
     assert doc.stop_kind == "failed"
     assert "augmentation stage ended without a result: ValueError: " in doc.stop_reason
     assert doc.iterations == []
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_the_labelling_fails(copper, run, monkeypatch, batch_size):
+    """Every label, for the same reason: that is the campaign's."""
+    monkeypatch.setenv("FLOWPOT_PW_CMD", "pw.x-of-nobody")
+    labelling = LabellingMaker(
+        static_maker=EspressoStaticMaker(pseudo_family="debian-pbe"),
+        batch_size=batch_size,
+    )
+    doc = run(
+        copper(labelling=labelling, **LABEL_ONLY).make([bulk("Cu", cubic=True)])
+    ).doc
+    assert doc.stop_kind == "failed"
+    assert "only 0 of 9 frames were labelled" in doc.stop_reason
+    assert "(9 x): PreflightError: 'pw.x-of-nobody' of" in doc.stop_reason
 
 
 def test_the_exploration_fails(copper, copper_frames, committee, run):

@@ -68,7 +68,8 @@ def collect_outputs(frames: Dataset, outputs: Iterable[Mapping[str, Any]]) -> Co
 
 def was_lost(output: Mapping[str, Any]) -> bool:
     """Whether a job left nothing: killed, or it could not write its answer."""
-    return all(output.get(name) is None for name in ("runs", "state", "energy"))
+    answers = ("runs", "state", "energy", "failure")
+    return all(output.get(name) is None for name in answers)
 
 
 def labelled_shard(
@@ -130,7 +131,7 @@ def _collect_one(
     if label is not None and output.get("state") != "failed":
         collected.labels[index] = label
         return
-    errors = output.get("errors") or [f"the job gave no label: see job {output['job']}"]
+    errors = output.get("errors") or [_why_nothing(output)]
     collected.failures.append(
         failure(
             frames,
@@ -148,7 +149,7 @@ def _collect_batch(
     """Read the labelled frames of a batch."""
     indices: list[int] = [int(index) for index in output["frames"]]
     if output["runs"] is None:
-        reason = f"the batch gave no labels: see job {output['job']}"
+        reason = _why_nothing(output)
         collected.failures += [
             failure(frames, index, reason=reason, stage="engine") for index in indices
         ]
@@ -169,6 +170,11 @@ def _collect_batch(
         collected.failures.append(
             failure(frames, index, reason=reason, stage="engine", folder=folder)
         )
+
+
+def _why_nothing(output: Mapping[str, Any]) -> str:
+    """Say why a job gave no label at all: by its own words, if it left any."""
+    return output.get("failure") or f"the job gave no label: see job {output['job']}"
 
 
 def _get(record: Any, name: str) -> Any:

@@ -279,7 +279,7 @@ class LabellingMaker(Maker):
         document = source.reference
         output = {"frames": indices, "job": job, "source": source}
         if self.batch_size > 1:
-            fields = ("dataset", "runs", "versions")
+            fields = ("dataset", "runs", "versions", "failure")
             return output | {name: getattr(document, name) for name in fields}
         output |= {
             "energy": document.output.energy,
@@ -288,7 +288,7 @@ class LabellingMaker(Maker):
             "folder": document.dir_name,
         }
         if hasattr(self.static_maker, "fail_softly"):
-            names = ("state", "errors", "corrections", "seconds", "versions")
+            names = ("state", "errors", "corrections", "seconds", "versions", "failure")
             output |= {name: getattr(document, name) for name in names}
         return output
 
@@ -313,6 +313,7 @@ class LabellingMaker(Maker):
 
 
 @stage_job(BatchDoc)
+@recorded(BatchDoc)
 def label_frames(
     static_maker: LabelsInFolder, frames: Artifact, parallel: int
 ) -> BatchDoc:

@@ -9,8 +9,9 @@ from ase import Atoms
 from jobflow import CURRENT_JOB, Job, Maker, OutputReference
 from pymatgen.core import Molecule, Structure
 
+from flowpot.failures import recorded
 from flowpot.jobs import stage_job
-from flowpot.labelling.espresso.document import EspressoTaskDoc
+from flowpot.labelling.espresso.document import EspressoOutput, EspressoTaskDoc
 from flowpot.labelling.espresso.engine import EspressoEngine
 from flowpot.labelling.espresso.inputs import EspressoInputGenerator
 from flowpot.labelling.espresso.preflight import preflight
@@ -128,6 +129,7 @@ class EspressoStaticMaker(Maker):
         return self.label(structure, prev_dir)
 
     @stage_job(EspressoTaskDoc)
+    @recorded(EspressoTaskDoc, output=EspressoOutput)
     def label(
         self, structure: Structure | Molecule, prev_dir: str | None = None
     ) -> EspressoTaskDoc:
