@@ -15,7 +15,8 @@ def recorded(
     Let a stage that raises inside a campaign say why, in its output.
 
     Without, the loop would know only that there is no output. The job counts as
-    completed; outside of a campaign the error is raised.
+    completed; outside of a campaign the error is raised. What an error has as ``known``
+    is kept: fields that the stage could tell all the same.
 
     Parameters
     ----------
@@ -35,14 +36,12 @@ def recorded(
                 if job is None or "campaign" not in job.metadata:
                     raise
                 job.output_schema = None  # type: ignore[assignment]  # which this output does not fulfil
-                empty = {
-                    name: dict.fromkeys(kind.model_fields)
-                    for name, kind in nested.items()
+                return {
+                    **dict.fromkeys(document.model_fields),
+                    **{k: dict.fromkeys(v.model_fields) for k, v in nested.items()},
+                    **getattr(error, "known", {}),
+                    "failure": f"{type(error).__name__}: {error}",
                 }
-                failure = f"{type(error).__name__}: {error}"
-                return (
-                    dict.fromkeys(document.model_fields) | empty | {"failure": failure}
-                )
             return {"failure": None, **found} if isinstance(found, dict) else found
 
         return run

@@ -42,10 +42,10 @@ def label(frames: Dataset) -> Dataset:
     )
 
 
-def starting_dataset(seed: int, n_frames: int = 200) -> Dataset:
+def starting_dataset(seed: int) -> Dataset:
     """Give labelled distorted cells of eight atoms, in their sets, and the atom."""
     plan = Distortions(
-        n_frames=n_frames, fraction=0.08, strain=(-0.05, 0.06), vacancy_fraction=0.0
+        n_frames=170, fraction=0.25, strain=(-0.1, 0.15), vacancy_fraction=0.0
     )
     cell = bulk("Si", "diamond", a=LATTICE, cubic=True)
     frames = augment([cell], [plan], seed=seed).frames

@@ -1,57 +1,28 @@
 """
 What a committee reports of itself, against the truth: active learning of silicon.
 
-Four small MACE models learn a classical teacher's silicon from distorted cells, and
-then from what they choose among frames of its molecular dynamics. Because the teacher
-labels every frame, the true rates of each calibration are known. Prints the
-table (``-s``); half an hour a seed on one core. With FLOWPOT_STUDY set to a
-folder, the trained models are kept there; FLOWPOT_STUDY_SEEDS=01 runs two seeds.
+The rates of each calibration are compared with the true ones. Prints the table
+(``-s``); half an hour a seed on one core.
 """
 
-import os
-import pickle
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from flowpot.campaign import IterationDoc, Limits, decide
-from flowpot.dataset import Dataset
-from flowpot.evaluation import (
-    Criteria,
-    SelectionRules,
-    audit,
-    calibrate,
-    disagreement,
-    error,
-    evaluate_committee,
-    judge,
-    load_committee,
-    select,
-)
+from flowpot.evaluation import audit, calibrate, select
 from flowpot.evaluation.evidence import all_labelled, gather
-from flowpot.randomness import derive_rng, derive_seed
-from flowpot.training import MACETrainingMaker
-from flowpot.training.members import Place, train_members
-from flowpot.training.sets import TrainingSets, is_isolated_atom
+from flowpot.randomness import derive_rng
+from flowpot.training.sets import is_isolated_atom
 
-from .silicon_teacher import explored_frames, label, starting_dataset
+from .silicon_study import SEEDS, Generation, generations
 
 pytestmark = pytest.mark.slow
 
 # ruff: noqa: T201 - the figures are to be seen
 
-SEEDS = [int(s) for s in os.environ.get("FLOWPOT_STUDY_SEEDS", "012")]
-TURNS = 4
 LOOSE = 0.30  # eV/A: the tolerance of the false convergence
-TRAINER = MACETrainingMaker.small(
-    model="ScaleShiftMACE", batch_size=10, max_num_epochs=60
-)
-RULES = SelectionRules(max_selected=25, audit_min=5, audit_max=5)
 LIMITS = Limits(
     max_iterations=99, max_labels=None, max_bad_share=0.1, max_over_share=0.05
 )
@@ -86,79 +57,18 @@ class Turn:
     accepted_bad: float
 
 
-def cached(path: Path, make: Callable[[], Any]) -> Any:
-    """Read what was made before, or make it and keep it."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        value = make()
-        path.with_suffix(".part").write_bytes(pickle.dumps(value))
-        path.with_suffix(".part").rename(path)
-    return pickle.loads(path.read_bytes())
-
-
-def train(dataset: Dataset, seed: int, folder: Path) -> list[Any]:
-    """Train four members, two at a time."""
-    sets, members = TrainingSets.load(dataset), []
-    for first in (0, 2):
-        seeds = [derive_seed(seed, "member", first + i) for i in range(2)]
-        members += cached(
-            folder / f"members-{first}.pkl",
-            lambda seeds=seeds, first=first: train_members(
-                TRAINER.training(),
-                sets,
-                seeds,
-                [None, None],
-                Place(folder / f"run-{first}"),
-            ),
-        )
-    return members
-
-
-def learned(chosen: Dataset) -> Dataset:
-    """Label what was chosen; what has no set trains."""
-    split = np.array([each or "train" for each in chosen.info["split"]], dtype=object)
-    return label(chosen.without_labels()).with_info(split=split)
-
-
-def run_seed(seed: int, folder: Path) -> list[Turn]:
-    """Run the campaign of one seed; its tolerance is that of 40 % bad frames."""
-    dataset, predictions, previous, turns = starting_dataset(seed), [], None, []
-    for turn in range(TURNS):
-        here = folder / f"seed-{seed}" / f"turn-{turn}"
-        members = load_committee(train(dataset, derive_seed(seed, turn), here))
-        pool = explored_frames(derive_seed(seed, turn, "md"), here)
-        seen = cached(
-            here / "pool.pkl", lambda m=members, p=pool: evaluate_committee(m, p)
-        )
-        spread, true = disagreement(seen, pool), error(seen, pool)
-        tolerance = float(np.quantile(true["forces"], 0.6))
-        criteria = Criteria({"forces": tolerance}, rules=RULES)
-        options = {"predictions": predictions, "previous": previous, "seed": seed}
-        found = judge(members, dataset, pool.without_labels(), criteria, **options)
-        if found.n_pilot:
-            dataset = Dataset.concatenate([dataset, learned(found.chosen)])
-            found = judge(members, dataset, pool.without_labels(), criteria, **options)
-        turns.append(
-            judged(seed, turn, dataset, members, spread, true, found.calibration)
-        )
-        print(turns[-1], flush=True)
-        predictions, previous = [*predictions, found.predictions], found.calibration
-        dataset = Dataset.concatenate([dataset, learned(found.chosen)])
-    return turns
-
-
-def judged(seed, turn, dataset, members, spread, true, calibration) -> Turn:
+def judged(last: Generation) -> Turn:
     """Compare the calibrations of one generation with the truth."""
-    d, e, fit = spread["forces"], true["forces"], calibration["forces"]
-    frames = dataset[~is_isolated_atom(dataset)]
-    everything = all_labelled(members, frames)
+    d, e, fit = last.spread["forces"], last.true["forces"], last.calibration["forces"]
+    frames = last.dataset[~is_isolated_atom(last.dataset)]
+    everything = all_labelled(last.members, frames)
     (reference,) = calibrate(
         everything.disagreement, everything.error, {"forces": fit.tolerance}
     ).values()
-    converges, accepted_bad = convergence(seed, dataset, members, spread, true)
+    converges, accepted_bad = convergence(last)
     return Turn(
-        seed=seed,
-        turn=turn,
+        seed=last.seed,
+        turn=last.turn,
         n_labels=len(frames),
         error=float(e.mean()),
         correlation=fit.rank_correlation,
@@ -178,14 +88,14 @@ def counts(d, e, fit) -> tuple[float, float]:
     return float(hits / max(bad.sum(), 1)), float(hits / max(over.sum(), 1))
 
 
-def convergence(seed, dataset, members, spread, true) -> tuple[bool, float]:
+def convergence(now: Generation) -> tuple[bool, float]:
     """Say whether the loose tolerance would end it here, and what that would hide."""
     tolerance = {"forces": LOOSE}
-    evidence = gather(members, dataset, []).best(30)
+    evidence = gather(now.members, now.dataset, []).best(30)
     fits = calibrate(evidence.disagreement, evidence.error, tolerance, rule="chance")
-    choice = select(spread, fits, rng=derive_rng(seed, "convergence"))
-    accepted = spread["forces"] <= fits["forces"].threshold
-    checked = {name: values[choice.audit] for name, values in true.items()}
+    choice = select(now.spread, fits, rng=derive_rng(now.seed, "convergence"))
+    accepted = now.spread["forces"] <= fits["forces"].threshold
+    checked = {name: values[choice.audit] for name, values in now.true.items()}
     last = IterationDoc(
         iteration=1,
         audit=audit(checked, tolerance),
@@ -194,17 +104,14 @@ def convergence(seed, dataset, members, spread, true) -> tuple[bool, float]:
         n_selected=1,
     )
     stop = decide(last, LIMITS)
-    bad = true["forces"] > LOOSE
+    bad = now.true["forces"] > LOOSE
     return stop is not None and stop.kind == "converged", float(bad[accepted].mean())
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
+def study(study_folder):
     """All turns of all seeds, printed."""
-    torch.set_num_threads(1)
-    kept = os.environ.get("FLOWPOT_STUDY")
-    folder = Path(kept) if kept else tmp_path_factory.mktemp("study")
-    turns = [turn for seed in SEEDS for turn in run_seed(seed, folder)]
+    turns = [judged(each) for seed in SEEDS for each in generations(seed, study_folder)]
     print("\nseed turn labels  error   rho   ours            the reference's")
     for t in turns:
         print(

@@ -29,24 +29,19 @@ learned mild distortions only, as here: forces .73, distance .74, the largest de
 of one atom .76; energy .73, combined .78.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-import torch
 from scipy.optimize import isotonic_regression, nnls
 from scipy.spatial import KDTree
 from scipy.stats import rankdata
 
 from flowpot.dataset import Dataset
-from flowpot.evaluation import disagreement, error, evaluate_committee, load_committee
 from flowpot.potentials import Potential
 from flowpot.potentials.base import batches
 from flowpot.potentials.geometry import Geometry
 from flowpot.training.sets import is_isolated_atom
 
-from .silicon_teacher import explored_frames, starting_dataset
-from .test_calibration_study import train
+from .silicon_study import SEEDS, generations
 
 # ruff: noqa: T201 - the figures are to be seen
 
@@ -134,30 +129,17 @@ def table(spread: dict, true: dict, far: np.ndarray) -> dict[str, dict[str, floa
 
 
 @pytest.fixture(scope="module")
-def generations(tmp_path_factory):
-    """ROC areas of a committee of distorted cells, and of one that knows MD frames."""
-    torch.set_num_threads(1)
-    folder: Path = tmp_path_factory.mktemp("predictors")
-    dataset, found = starting_dataset(0), []
-    for turn in range(2):
-        members = load_committee(train(dataset, turn, folder / str(turn)))
-        pool = explored_frames(100 + turn, folder)
-        prediction = evaluate_committee(members, pool)
-        learned = dataset[~is_isolated_atom(dataset)]
-        learned = learned[learned.info["split"] == "train"]
-        print(f"\ngeneration {turn}")
-        found.append(
-            table(
-                disagreement(prediction, pool),
-                error(prediction, pool),
-                distance(members[0], pool, learned),
-            )
-        )
-        new = pool[np.arange(0, len(pool), 10)]
-        dataset = Dataset.concatenate(
-            [dataset, new.with_info(split=np.full(len(new), "train", dtype=object))]
-        )
-    return found
+def found(study_folder):
+    """ROC areas by seed and generation."""
+    areas_found = {}
+    for seed in SEEDS:
+        for each in generations(seed, study_folder):
+            learned = each.dataset[~is_isolated_atom(each.dataset)]
+            learned = learned[learned.info["split"] == "train"]
+            print(f"\nseed {seed}, generation {each.turn}")
+            far = distance(each.members[0], each.pool, learned)
+            areas_found[seed, each.turn] = table(each.spread, each.true, far)
+    return areas_found
 
 
 def test_nothing_predicts_the_forces_much_better(generations):

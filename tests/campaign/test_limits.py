@@ -90,6 +90,8 @@ def test_the_labelling_fails(copper, run, monkeypatch, batch_size):
     assert doc.stop_kind == "failed"
     assert "only 0 of 9 frames were labelled" in doc.stop_reason
     assert "(9 x): PreflightError: 'pw.x-of-nobody' of" in doc.stop_reason
+    (turn,) = doc.iterations
+    assert (turn.n_sent_total, turn.n_failed) == (9, 9)  # the budget is spent
 
 
 def test_the_exploration_fails(copper, copper_frames, committee, run):

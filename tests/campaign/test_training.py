@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from flowpot import MACETrainingMaker
+from flowpot import MACETrainingMaker, MetatrainTrainingMaker
 
 pytestmark = pytest.mark.slow
 
@@ -73,3 +73,28 @@ def test_a_campaign_fine_tunes_mace(trained, committee, jobstore):
     for member in campaign.committee().members:
         assert member.cutoff == pytest.approx(4.2)
         assert member.model.sha256 != foundation.sha256
+
+
+def pet(epochs: int, **fields) -> MetatrainTrainingMaker:
+    """Configure a small PET."""
+    sizes = dict.fromkeys(("d_pet", "d_node", "d_head", "d_feedforward"), 8)
+    model = {"cutoff": 4.0, "num_heads": 1, "num_gnn_layers": 1, **sizes}
+    training = {"num_epochs": epochs, "batch_size": 4, "learning_rate": 3e-3}
+    return MetatrainTrainingMaker(
+        hyperparameters={"model": model, "training": training}, device="cpu", **fields
+    )
+
+
+def test_a_campaign_fine_tunes_metatrain(trained):
+    """Every turn starts from the foundation's weights, which two epochs do not undo."""
+    foundation = trained(pet(40), name="foundation").committee()
+    start = foundation.members[0].checkpoint
+    tuned = trained(pet(2, foundation_model=start), n_turns=2, name="tuned")
+    assert tuned.doc.stop_kind == "max_iterations", tuned.doc.stop_reason
+    for member in tuned.committee().members:
+        options = member.hyperparameters["architecture"]["training"]
+        assert options["finetune"]["method"] == "full"
+        assert member.checkpoint.sha256 != start.sha256
+    fresh = trained(pet(2), name="fresh").committee()
+    errors = [c.metrics["test"]["forces"] for c in (tuned.committee(), fresh)]
+    assert errors[0] < 0.8 * errors[1]

@@ -2,7 +2,9 @@
 
 import pytest
 from ase.build import bulk
-from ase.io import write
+from ase.calculators.emt import EMT
+from ase.io import read, write
+from jobflow_remote.jobs.state import JobState
 from typer.testing import CliRunner
 
 from flowpot.cli import app
@@ -23,17 +25,24 @@ exploration: null
 """
 
 
-def test_a_file_is_submitted_with_workers_by_kind(remote_project, tmp_path):
+@pytest.fixture
+def submitted(runner, tmp_path):
+    """The project, with the file handed to it; and what the command said."""
     write(tmp_path / "copper.cif", bulk("Cu", cubic=True))
     path = tmp_path / "campaign.yaml"
     path.write_text(COPPER)
     workers = ["--worker", "main", "--worker", "qe static=dft"]
     said = CliRunner().invoke(app, ["run", str(path), "--submit", *workers])
     assert said.exit_code == 0, said.output
-    assert "Submitted" in said.output
+    return runner, said.output
+
+
+def test_a_file_is_submitted_with_workers_by_kind(submitted, tmp_path):
+    runner, said = submitted
+    assert "Submitted" in said
     assert not (tmp_path / "campaign").exists()
 
-    controller = remote_project.get_job_controller()
+    controller = runner.controller
     (first,) = controller.get_jobs_info()
     assert (first.name, first.worker) == ("active learning", "main")
     job = controller.get_job_doc(job_id=first.uuid, job_index=1).job
@@ -42,3 +51,23 @@ def test_a_file_is_submitted_with_workers_by_kind(remote_project, tmp_path):
     (update,) = job.config_updates
     assert update["name_filter"] == "qe static"
     assert "dft" in str(update["config"])
+
+
+@pytest.mark.slow
+def test_it_runs_to_the_end_and_is_read_back(submitted, tmp_path):
+    runner, _ = submitted
+    runner.start()
+    assert set(runner.finish()) == {JobState.COMPLETED}
+    assert {info.worker for info in runner.jobs("qe static")} == {"dft"}
+    assert {info.worker for info in runner.jobs("collect labels")} == {"main"}
+
+    said = CliRunner().invoke(app, ["status", "submitted"])
+    assert said.exit_code == 0, said.output
+    assert "finished" in said.output
+    out = tmp_path / "out.xyz"
+    said = CliRunner().invoke(app, ["export", "submitted", "--dataset", str(out)])
+    assert said.exit_code == 0, said.output
+    expected = bulk("Cu")
+    expected.calc = EMT()
+    (frame,) = [atoms for atoms in read(out, ":") if atoms.pbc.all()]
+    assert frame.get_potential_energy() == expected.get_potential_energy()

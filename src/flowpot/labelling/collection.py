@@ -14,7 +14,20 @@ from flowpot.labelling.planning import failure
 
 
 class LabellingError(RuntimeError):
-    """Too few frames of a labelling stage have labels."""
+    """
+    Too few frames of a labelling stage have labels.
+
+    Parameters
+    ----------
+    message
+        What is wrong.
+    **known
+        Fields of the LabellingDoc that are known nevertheless.
+    """
+
+    def __init__(self, message: str, **known: int) -> None:
+        super().__init__(message)
+        self.known = known
 
 
 @dataclass
@@ -115,7 +128,9 @@ def check_success(
         f"only {n_good} of {n_sent} frames were labelled, fewer than "
         f"min_success_fraction={min_success_fraction:g} asks for. Most frequent reason "
         f"({reasons.count(common)} x): {common}. Correct it, or lower "
-        "min_success_fraction"
+        "min_success_fraction",
+        n_sent=n_sent,
+        n_failed=len(failures),
     )
 
 
