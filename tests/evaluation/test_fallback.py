@@ -55,7 +55,9 @@ def test_without_either_the_fit_itself_is_widened(rng):
     sample = evidence(8)
     spread = {name: 0.5 * noise * sample.error[name] for name in NAMES}
     fit = decide(evidence(8, **spread))["forces"]
-    assert fit.fallback.startswith("this fit, lowered to the slope's lower limit")
+    assert fit.fallback.startswith(
+        "this fit's line, lowered to the slope's lower limit"
+    )
     assert fit.threshold == pytest.approx(fit.slope_interval[0] * 0.1)
     over = spread["forces"] > fit.threshold
     assert fit.tpr == pytest.approx(over[sample.error["forces"] > 0.1].mean())

@@ -39,9 +39,10 @@ def calibrate_with_care(
     Notes
     -----
     A fit that is not trusted takes the threshold of the previous iteration's, if that
-    one was trusted; else of the fit to the pooled frames, if that one is; else its
-    own; and in each case lowered as far as the slope's interval allows. The slope,
-    which calibrates errors, comes from the same place. ``fallback`` names it.
+    one was trusted; else of the fit to the pooled frames, if that one is; else that of
+    its own least-squares line, which asks least of a few frames; and in each case
+    lowered as far as the slope's interval allows. The slope, which calibrates errors,
+    comes from the same place. ``fallback`` names it.
 
     A property takes part in the selection unless enough frames show that its
     disagreement does not rank its errors, or ``decide_by`` leaves it out. When none
@@ -83,7 +84,8 @@ def _fall_back(
     fit: Calibration, previous: Calibration | None, pooled: Calibration | None
 ) -> Calibration:
     """Take slope and threshold from a better place, if there is one, and widen them."""
-    source, better = "this fit", fit
+    line = {"threshold": fit.slope * fit.tolerance}
+    source, better = "this fit's line", fit.model_copy(update=line)
     if previous is not None and previous.tolerance == fit.tolerance:
         source, better = "the previous iteration's calibration", previous
     elif pooled is not None and pooled.trusted:
