@@ -102,7 +102,8 @@ def generations(seed: int, folder: Path) -> Iterator[Generation]:
         )
         spread, true = disagreement(seen, pool), error(seen, pool)
         tolerance = float(np.quantile(true["forces"], 0.6))
-        criteria = Criteria({"forces": tolerance}, rules=RULES)
+        # What it is told here, not the default, decided the default: see the rules.
+        criteria = Criteria({"forces": tolerance}, target=0.4, rules=RULES)
         options = {"predictions": predictions, "previous": previous, "seed": seed}
         found = judge(members, dataset, pool.without_labels(), criteria, **options)
         if found.n_pilot:

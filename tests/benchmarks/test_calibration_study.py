@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from flowpot.campaign import IterationDoc, Limits, decide
-from flowpot.evaluation import audit, calibrate, select
+from flowpot.evaluation import Calibration, Criteria, audit, calibrate, select
 from flowpot.evaluation.evidence import all_labelled, gather
+from flowpot.evaluation.rules import RULES, TARGETS, Pairs
 from flowpot.randomness import derive_rng
 from flowpot.training.sets import is_isolated_atom
 
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.slow
 
 # ruff: noqa: T201 - the figures are to be seen
 
+DEFAULT = Criteria()
+DRAWS, DRAWN = 200, 45  # of as many frames as the campaign calibrates on
 LOOSE = 0.30  # eV/A: the tolerance of the false convergence
 LIMITS = Limits(
     max_iterations=99, max_labels=None, max_bad_share=0.1, max_over_share=0.05
@@ -55,20 +58,23 @@ class Turn:
     reference_flags: int
     we_converge: bool
     accepted_bad: float
+    rules: dict[str, np.ndarray]
 
 
-def judged(last: Generation) -> Turn:
+def judged(now: Generation) -> Turn:
     """Compare the calibrations of one generation with the truth."""
-    d, e, fit = last.spread["forces"], last.true["forces"], last.calibration["forces"]
-    frames = last.dataset[~is_isolated_atom(last.dataset)]
-    everything = all_labelled(last.members, frames)
+    d, e = now.spread["forces"], now.true["forces"]
+    tolerance = {"forces": now.calibration["forces"].tolerance}
+    fit = default_fit(now, tolerance)
+    frames = now.dataset[~is_isolated_atom(now.dataset)]
+    everything = all_labelled(now.members, frames)
     (reference,) = calibrate(
-        everything.disagreement, everything.error, {"forces": fit.tolerance}
+        everything.disagreement, everything.error, tolerance
     ).values()
-    converges, accepted_bad = convergence(last)
+    converges, accepted_bad = convergence(now)
     return Turn(
-        seed=last.seed,
-        turn=last.turn,
+        seed=now.seed,
+        turn=now.turn,
         n_labels=len(frames),
         error=float(e.mean()),
         correlation=fit.rank_correlation,
@@ -78,12 +84,41 @@ def judged(last: Generation) -> Turn:
         reference_flags=int((d > reference.slope * LOOSE).sum()),
         we_converge=converges,
         accepted_bad=accepted_bad,
+        rules=rates_of_rules(d, e, tolerance["forces"]),
     )
+
+
+def default_fit(now: Generation, tolerance: dict[str, float]) -> Calibration:
+    """Calibrate as an evaluation does, unless told otherwise."""
+    evidence = gather(now.members, now.dataset, []).best(30)
+    options = {"rule": DEFAULT.rule, "target": DEFAULT.target, "judged": now.spread}
+    return calibrate(evidence.disagreement, evidence.error, tolerance, **options)[
+        "forces"
+    ]
+
+
+def rates_of_rules(d, e, tolerance) -> dict[str, np.ndarray]:
+    """True rates (draws, 2) of each rule on the frames that were not drawn for it."""
+    rng, found = np.random.default_rng(0), {name: [] for name in RULES}
+    for _ in range(DRAWS):
+        rows = rng.permutation(len(e))
+        drawn, others = rows[:DRAWN], rows[DRAWN:]
+        pairs = Pairs(d[drawn], e[drawn], np.ones(DRAWN))
+        for name, rule in RULES.items():
+            threshold = rule(pairs, tolerance, TARGETS.get(name, 0.5))
+            if np.isfinite(threshold):
+                rates = true_rates(d[others] > threshold, e[others] > tolerance)
+                found[name].append(rates)
+    return {name: np.array(rates) for name, rates in found.items()}
 
 
 def counts(d, e, fit) -> tuple[float, float]:
     """Count the true rates of a threshold."""
-    bad, over = e > fit.tolerance, d > fit.threshold
+    return true_rates(d > fit.threshold, e > fit.tolerance)
+
+
+def true_rates(over, bad) -> tuple[float, float]:
+    """Give the true positive rate, and the positive predictive value."""
     hits = (bad & over).sum()
     return float(hits / max(bad.sum(), 1)), float(hits / max(over.sum(), 1))
 
@@ -91,10 +126,11 @@ def counts(d, e, fit) -> tuple[float, float]:
 def convergence(now: Generation) -> tuple[bool, float]:
     """Say whether the loose tolerance would end it here, and what that would hide."""
     tolerance = {"forces": LOOSE}
-    evidence = gather(now.members, now.dataset, []).best(30)
-    fits = calibrate(evidence.disagreement, evidence.error, tolerance, rule="chance")
-    choice = select(now.spread, fits, rng=derive_rng(now.seed, "convergence"))
-    accepted = now.spread["forces"] <= fits["forces"].threshold
+    fit = default_fit(now, tolerance)
+    choice = select(
+        now.spread, {"forces": fit}, rng=derive_rng(now.seed, "convergence")
+    )
+    accepted = now.spread["forces"] <= fit.threshold
     checked = {name: values[choice.audit] for name, values in now.true.items()}
     last = IterationDoc(
         iteration=1,
@@ -131,10 +167,29 @@ def test_the_rates_that_matter(study):
 
 
 def test_what_is_reported_is_true(study):
-    later = [t.ours for t in study if t.turn > 0]
-    misses = np.abs([np.subtract(r.reported, r.true) for r in later])
-    assert (misses.mean(axis=0) <= 0.1).all()
+    """In each turn after the first; the reference's report is not."""
+    later = [t for t in study if t.turn > 0]
+    for turn in later:
+        assert np.subtract(turn.ours.reported, turn.ours.true) == pytest.approx(
+            0, abs=0.1
+        )
+    misses = [np.subtract(t.reference.reported, t.reference.true) for t in later]
+    assert np.abs(misses).max(axis=1).mean() > 0.1
 
 
 def test_no_false_convergence(study):
     assert not any(t.we_converge and t.accepted_bad > 0.1 for t in study)
+
+
+def test_the_default_rule_scatters_least(study):
+    """The table of `flowpot.evaluation.rules`."""
+    later = [t for t in study if t.turn > 0]
+    scatter = {}
+    for name in RULES:
+        draws = [t.rules[name] for t in later if len(t.rules[name])]
+        rates = " ".join(f"{r[:, 0].mean():.2f}/{r[:, 1].mean():.2f}" for r in draws)
+        found = sum(map(len, draws)) / DRAWS / len(later)
+        scatter[name] = np.mean([rates.std(axis=0) for rates in draws], axis=0)
+        print(f"{name:13s} {rates}  scatter {scatter[name].round(3)} found {found:.2f}")
+    least = min(scatter, key=lambda name: scatter[name].sum())
+    assert least == DEFAULT.rule
