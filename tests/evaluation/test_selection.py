@@ -6,7 +6,6 @@ import pytest
 from flowpot.evaluation import (
     Descriptors,
     SelectionRules,
-    audit,
     calibrate,
     disagreement,
     select,
@@ -159,17 +158,3 @@ def test_same_seed_same_frames(calibration):
 def test_bad_rules_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         SelectionRules(**wrong)
-
-
-def test_audit_counts_and_bounds():
-    tolerance = {"energy": 0.1, "forces": 0.1}
-    calm = np.zeros(30)
-    forces = calm.copy()
-    forces[:3] = 0.2
-    result = audit({"energy": calm, "forces": forces}, tolerance)
-    assert (result.n, result.n_bad) == (30, 3)
-    assert 0.1 < result.upper_limit < 0.25
-    clean = audit({"energy": calm, "forces": calm}, tolerance)
-    assert clean.upper_limit < 0.07  # Jeffreys, n = 30, k = 0: 0.062
-    nothing = audit({"energy": calm[:0], "forces": calm[:0]}, tolerance)
-    assert nothing.upper_limit == 1
