@@ -32,7 +32,7 @@ test-all: $(VENV)/.test espresso lint
 
 # make benchmark  the ratios that the documentation claims, printed
 benchmark: $(VENV)/.test espresso
-	OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/benchmarks
+	OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/benchmarks tests/integration/test_overhead.py
 
 # make lint       ruff and mypy
 lint: $(VENV)/.test
