@@ -12,6 +12,7 @@ import pytest
 from ase.build import bulk
 from jobflow_remote import set_run_config, submit_flow
 from jobflow_remote.jobs.state import JobState
+from pymatgen.core import Structure
 from remote_runner import RemoteRunner
 
 from flowpot import Campaign, Dataset, EspressoStaticMaker
@@ -44,7 +45,7 @@ def daemon(runner):
     finally:
         runner.jf("runner", "stop", "--wait")
         runner.jf("runner", "shutdown", "--wait")
-        assert "shut down" in runner.jf("runner", "status").lower()
+        assert "shut_down" in runner.jf("runner", "status").lower()
 
 
 def running_pw(runner: RemoteRunner) -> psutil.Process | None:
@@ -82,6 +83,7 @@ def test_a_campaign_under_the_daemon(daemon, copper_campaign, labeller, tmp_path
             {"name": "qe static", "output.corrections": {"$ne": []}}, load=True
         )["output"]
     assert "killed" in str(corrected["corrections"])
-    frame = Dataset.from_structures([corrected["structure"]])[0]
+    structure = Structure.from_dict(corrected["structure"])
+    (frame,) = Dataset.from_structures([structure])
     again = labeller.label_in(frame, tmp_path / "again").output
     assert again.energy == pytest.approx(corrected["output"]["energy"], abs=1e-5)

@@ -172,9 +172,10 @@ class CommitteeCalculator(Calculator):
         if np.isfinite(mean["stress"]).all():
             self.results["stress"] = full_3x3_to_voigt_6_stress(mean["stress"][0])
         spread = disagreement(prediction, frame)
-        spread["forces"] = np.sqrt(prediction.forces.var(axis=0).mean(axis=1))
+        per_atom = np.sqrt(prediction.forces.var(axis=0).mean(axis=1))
         for name, fit in self.calibration.items():
-            error = fit.predicted_error(spread[name])
+            seen = per_atom if name == "forces" else fit.measure(spread, name)
+            error = fit.predicted_error(seen)
             if np.isfinite(error).all():  # without a periodic axis there is no stress
                 self.results[f"{name}_error"] = (
                     error if name == "forces" else float(error[0])

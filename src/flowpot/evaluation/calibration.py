@@ -9,6 +9,7 @@ therefore fitted anew each iteration, on frames that represent those to be judge
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -16,6 +17,7 @@ from scipy.stats import rankdata
 
 from flowpot.evaluation.binomial import Interval, weighted_share
 from flowpot.evaluation.error_model import ErrorModel
+from flowpot.evaluation.mixture import Mixture
 from flowpot.evaluation.prediction import PROPERTIES
 from flowpot.evaluation.rules import (
     RULES,
@@ -71,6 +73,26 @@ class Calibration(BaseModel):
         None, description="what the threshold was taken from, where it cannot"
     )
     decides: bool = Field(True, description="whether it takes part in the selection")
+    mixture: Mixture | None = Field(
+        None,
+        description="with the forces' disagreement; None: the property's own alone",
+    )
+
+    def measure(self, disagreement: Mapping[str, Any], name: str) -> Any:
+        """
+        Give the disagreement that the threshold is on.
+
+        Parameters
+        ----------
+        disagreement
+            Numbers or (n,) arrays, per property.
+        name
+            The calibration's property.
+        """
+        own = disagreement[name]
+        if self.mixture is None:
+            return own
+        return self.mixture.join(own, disagreement["forces"])
 
     def predicted_error(self, disagreement: np.ndarray) -> np.ndarray:
         """Error that a disagreement stands for, in the property's unit."""
@@ -124,6 +146,7 @@ def calibrate(
     weights: np.ndarray | None = None,
     judged: Mapping[str, np.ndarray] | None = None,
     trust: Trust | None = None,
+    energy_with_forces: bool = False,
 ) -> dict[str, Calibration]:
     """
     Fit disagreement against error for each property that has labels.
@@ -139,7 +162,7 @@ def calibrate(
         ``least-squares`` (the paper's), ``window``, ``log``, ``quantile``, ``bound``
         or ``chance``: see :mod:`flowpot.evaluation.rules`.
     target
-        Of the rules that have one; None: 0.9, 0.9, 0.4. ``quantile``: the true
+        Of the rules that have one; None: 0.9, 0.9, 0.35. ``quantile``: the true
         positive rate; ``bound``: the share of good frames among the accepted;
         ``chance``: the probability of being bad from which on a frame is flagged.
     weights
@@ -149,6 +172,9 @@ def calibrate(
         rates are given.
     trust
         What makes a fit trusted.
+    energy_with_forces
+        Whether the energy's disagreement is joined with that of the forces, see
+        :class:`flowpot.evaluation.mixture.Mixture`.
 
     Returns
     -------
@@ -170,13 +196,20 @@ def calibrate(
         if name not in tolerance or name not in error:
             continue
         d, e = np.asarray(disagreement[name]), np.asarray(error[name])
+        mixture = None
+        if energy_with_forces and name == "energy":
+            mixture = Mixture.fit(d, np.asarray(disagreement["forces"]), e)
+        if mixture is not None:
+            d = mixture.join(d, np.asarray(disagreement["forces"]))
         w = np.ones(len(e)) if weights is None else np.asarray(weights, float)
         usable = np.isfinite(d) & np.isfinite(e)
         if usable.sum() < 2:  # noqa: PLR2004 - one point has no spread
             continue
         pairs = Pairs(d, e, w)[usable]
         fit = _Fit(pairs, tolerance[name], rule, goal).calibration(trust or Trust())
-        fits[name] = counted(fit, pairs, None if judged is None else judged[name])
+        fit = fit.model_copy(update={"mixture": mixture})
+        seen = None if judged is None else fit.measure(judged, name)
+        fits[name] = counted(fit, pairs, seen)
     return fits
 
 

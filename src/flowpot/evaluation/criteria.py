@@ -26,6 +26,7 @@ class Criteria(MSONable):
     min_rank_correlation: float = 0.3
     decide_by: list[str] | None = None
     pilot_labels: int = 40
+    energy_with_forces: bool = False
     rules: SelectionRules = field(default_factory=SelectionRules)
 
     def __post_init__(self) -> None:

@@ -55,7 +55,8 @@ def calibrate_with_care(
         wide = _fit(pooled, criteria, judged) if pooled is not None else {}
         for name in poor:
             found = _fall_back(fits[name], old.get(name), wide.get(name))
-            fits[name] = counted(found, _pairs(evidence, name), judged[name])
+            seen = found.measure(judged, name)
+            fits[name] = counted(found, _pairs(evidence, found, name), seen)
     names = _deciding(fits, criteria)
     return {
         name: fit.model_copy(update={"decides": name in names})
@@ -75,6 +76,7 @@ def _fit(
         weights=evidence.weights,
         judged=judged,
         trust=criteria.trust,
+        energy_with_forces=criteria.energy_with_forces,
     )
     origin = {"origin": evidence.origin}
     return {name: fit.model_copy(update=origin) for name, fit in fits.items()}
@@ -90,7 +92,7 @@ def _fall_back(
         source, better = "the previous iteration's calibration", previous
     elif pooled is not None and pooled.trusted:
         source, better = f"a fit to {pooled.origin}", pooled
-    names = ("slope", "slope_interval", "threshold")
+    names = ("slope", "slope_interval", "threshold", "mixture")
     taken = fit.model_copy(update={name: getattr(better, name) for name in names})
     return taken.widened(source)
 
@@ -108,7 +110,7 @@ def _deciding(fits: Fits, criteria: Criteria) -> list[str]:
     return ranked or list(fits)
 
 
-def _pairs(evidence: Evidence, name: str) -> Pairs:
-    d, e = evidence.disagreement[name], evidence.error[name]
+def _pairs(evidence: Evidence, fit: Calibration, name: str) -> Pairs:
+    d, e = fit.measure(evidence.disagreement, name), evidence.error[name]
     usable = np.isfinite(d) & np.isfinite(e)
     return Pairs(d, e, evidence.weights)[usable]

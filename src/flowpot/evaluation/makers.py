@@ -36,7 +36,7 @@ class EvaluationMaker(Criteria, Maker):
         ``window``, ``log``, ``quantile``, ``bound`` or ``chance``; see
         :mod:`flowpot.evaluation.rules`.
     target
-        Of the rules that have one; None: 0.9, 0.9, 0.4. ``quantile``: the true
+        Of the rules that have one; None: 0.9, 0.9, 0.35. ``quantile``: the true
         positive rate; ``bound``: the share of good frames among the accepted;
         ``chance``: the probability of being bad from which on a frame is flagged.
     evidence
@@ -54,6 +54,9 @@ class EvaluationMaker(Criteria, Maker):
         with some labels failed, and scatter the true positive rate by 0.01 to 0.04
         (see the rules); none is drawn where it were over half of the frames or of the
         budget.
+    energy_with_forces
+        Whether the energy's disagreement is joined with that of the forces, in the
+        proportion that follows the errors best: ROC_TEXT
     rules
         Which frames are chosen, and how many.
     name

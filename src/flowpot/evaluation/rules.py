@@ -179,7 +179,7 @@ RULES: dict[str, Rule] = {
     "chance": chance,
 }
 SLOPE_RULES = ("least-squares", "window", "log")
-TARGETS = {"quantile": 0.9, "bound": 0.9, "chance": 0.4}
+TARGETS = {"quantile": 0.9, "bound": 0.9, "chance": 0.35}
 """What the rules that have a target aim at, unless told otherwise."""
 
 

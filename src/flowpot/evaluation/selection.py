@@ -136,7 +136,8 @@ def select(
     trusted = {name: fit for name, fit in calibration.items() if fit.trusted}
     wrecked = np.zeros_like(finite)
     for name, fit in trusted.items():
-        wrecked |= finite & (disagreement[name] > fit.upper_bound(rules.upper_factor))
+        bound = fit.upper_bound(rules.upper_factor)
+        wrecked |= finite & (fit.measure(disagreement, name) > bound)
     free = np.ones_like(finite) if candidates is None else np.asarray(candidates, bool)
     pool = np.flatnonzero(finite & over & ~wrecked & free)
     accepted = np.flatnonzero(finite & ~over & free)
@@ -172,7 +173,7 @@ def excess(
     largest = np.zeros(len(disagreement["energy"]))
     for name, fit in calibration.items():
         with np.errstate(divide="ignore", invalid="ignore"):  # a threshold may be 0
-            ratio = disagreement[name] / fit.threshold
+            ratio = fit.measure(disagreement, name) / fit.threshold
         np.fmax(largest, ratio, out=largest)  # a NaN is no excess
     return largest
 

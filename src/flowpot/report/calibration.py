@@ -1,6 +1,7 @@
 """Figures of a calibration: whether a committee knows how wrong it is."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -48,7 +49,7 @@ def plot_calibration(
         unit, factor = UNITS[name]
         axis.set(xlabel=f"error {name} ({unit})", ylabel=f"disagreement ({unit})")
         if fit := calibration.get(name):
-            d, e, _ = _pairs(evidence, name)
+            d, e, _ = _pairs(evidence, fit, name)
             _draw_calls(axis, factor * d, factor * e, fit, factor)
             _draw_fit(axis, fit, factor * np.array([e.min(), e.max()]))
             axis.set_title(_summary(fit), fontsize=9)
@@ -84,7 +85,7 @@ def plot_rates(evidence: Arrays, calibration: Mapping[str, Calibration]) -> Figu
             axis.set(xlabel=f"tolerance {name} ({unit})", ylabel=f"threshold ({unit})")
             axis.set_title(rate, fontsize=9)
             if name in calibration:
-                pairs = _pairs(evidence, name)
+                pairs = _pairs(evidence, calibration[name], name)
                 mesh = _draw_rate(axis, rate, pairs, calibration[name], UNITS[name][1])
     if mesh is not None:
         figure.colorbar(mesh, ax=axes, label="TPR, PPV", shrink=0.6)
@@ -122,7 +123,8 @@ def plot_coverage(evidence: Arrays, calibration: Mapping[str, Calibration]) -> F
         axis.axline((0, 0), slope=1, c="k", lw=0.6)
         axis.set(xlabel=f"nominal coverage, {name}", ylabel="observed", aspect="equal")
         if fit := calibration.get(name):
-            _draw_coverage(axis, nominal, _pairs(evidence, name), fit, name)
+            pairs = _pairs(evidence, fit, name)
+            _draw_coverage(axis, nominal, pairs, fit, name)
         axis.set(xlim=(0, 1), ylim=(0, 1))
     return figure
 
@@ -155,24 +157,40 @@ def plot_disagreement(
     groups = {kind: kinds == kind for kind in sorted(set(kinds))}
     for (above, below), name in zip(axes.T, PROPERTIES, strict=True):
         unit, factor = UNITS[name]
-        spread = factor * np.asarray(frames.info[f"disagreement_{name}"], dtype=float)
+        fit = (calibration or {}).get(name)
+        spread = factor * _measure(frames.info, fit, name)
         _draw_origins(above, spread, groups)
         _draw_sizes(below, spread, frames.n_atoms, groups)
         for axis in (above, below):
             axis.set(ylabel=f"disagreement {name} ({unit})")
             _logarithmic(axis, "y")
-            if calibration and name in calibration:
-                threshold = factor * calibration[name].threshold
-                axis.axhline(threshold, c="0.3", lw=0.8, ls="--")
+            if fit:
+                axis.axhline(factor * fit.threshold, c="0.3", lw=0.8, ls="--")
     return figure
 
 
-def _pairs(evidence: Arrays, name: str) -> tuple[NDArray[np.float64], ...]:
+def _pairs(
+    evidence: Arrays, fit: Calibration, name: str
+) -> tuple[NDArray[np.float64], ...]:
     """Give disagreement, error and weight of the frames that have all three."""
-    d, e = evidence[f"disagreement_{name}"], evidence[f"error_{name}"]
+    d, e = _measure(evidence, fit, name), evidence[f"error_{name}"]
     w = evidence.get("weights", np.ones(len(e)))
     usable = (d > 0) & (e > 0) & (w > 0)  # a NaN is none of these
     return d[usable], e[usable], w[usable]
+
+
+def _measure(
+    columns: Mapping[str, Any], fit: Calibration | None, name: str
+) -> NDArray[np.float64]:
+    """Give the disagreement that a calibration's threshold is on."""
+    prefix = "disagreement_"
+    found = {
+        key.removeprefix(prefix): np.asarray(values, dtype=float)
+        for key, values in columns.items()
+        if key.startswith(prefix)
+    }
+    spread: NDArray[np.float64] = fit.measure(found, name) if fit else found[name]
+    return spread
 
 
 def _draw_calls(

@@ -85,7 +85,9 @@ class CommitteeWatch:
         """Name the property that disagrees over the upper bound, if one does."""
         for name in PROPERTIES:
             fit = self.calibration.get(name)
-            bound = fit.upper_bound(self.upper_factor) if fit else np.inf
-            if reading.disagreement[name] > bound:
+            if fit is None:
+                continue
+            found = fit.measure(reading.disagreement, name)
+            if found > fit.upper_bound(self.upper_factor):
                 return f"disagreement in {name}"
         return None
