@@ -39,7 +39,7 @@ def submitted(runner, tmp_path):
 
 def test_a_file_is_submitted_with_workers_by_kind(submitted, tmp_path):
     runner, said = submitted
-    assert "Submitted" in said
+    assert "jf flowpot status 'submitted'" in " ".join(said.split())
     assert not (tmp_path / "campaign").exists()
 
     controller = runner.controller
@@ -61,11 +61,12 @@ def test_it_runs_to_the_end_and_is_read_back(submitted, tmp_path):
     assert {info.worker for info in runner.jobs("qe static")} == {"dft"}
     assert {info.worker for info in runner.jobs("collect labels")} == {"main"}
 
-    said = CliRunner().invoke(app, ["status", "submitted"])
+    where = ["submitted", "--project", "flowpot"]
+    said = CliRunner().invoke(app, ["status", *where])
     assert said.exit_code == 0, said.output
     assert "finished" in said.output
     out = tmp_path / "out.xyz"
-    said = CliRunner().invoke(app, ["export", "submitted", "--dataset", str(out)])
+    said = CliRunner().invoke(app, ["export", *where, "--dataset", str(out)])
     assert said.exit_code == 0, said.output
     expected = bulk("Cu")
     expected.calc = EMT()

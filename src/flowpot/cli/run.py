@@ -68,9 +68,10 @@ def run(
             console.print(plan_table(found.maker.dry_run(**found.inputs, store=known)))
         elif submit:
             ids = _submit(found, worker or [], project)
+            jf = "jf" if project is None else f"jf -p {project}"
             console.print(
                 f"Submitted {len(ids)} jobs: {', '.join(ids)}\nSee how it goes with "
-                f"`jf job list` and `flowpot status {found.maker.name!r}`",
+                f"`{jf} job list` and `{jf} flowpot status {found.maker.name!r}`",
                 highlight=False,
             )
         else:

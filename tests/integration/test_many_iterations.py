@@ -11,7 +11,7 @@ from jobflow import Flow, Maker
 from monty.json import MontyEncoder
 
 from flowpot import ActiveLearningMaker, Artifact, Campaign, Dataset
-from flowpot.campaign import ResumableRun
+from flowpot.campaign import ResumableRun, ensure_indexes
 from flowpot.evaluation import Audit, Calibration
 from flowpot.evaluation.document import EvaluationDoc
 from flowpot.exploration import ExplorationDoc
@@ -137,7 +137,17 @@ class Meter:
         return median(self.began[i + 1] - self.began[i] for i in turns)
 
 
+@pytest.fixture
+def jobstore(open_mongo_store):
+    """A JobStore in MongoDB, with the indexes that jobflow-remote gives it."""
+    store = open_mongo_store()
+    ensure_indexes(store)
+    store.additional_stores["data"].ensure_index("blob_uuid")
+    return store
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_they_are_all_alike(jobstore, clean_dir):
     """
     A turn costs the loop what the first cost, and its documents keep their sizes.
