@@ -102,7 +102,7 @@ def test_chance_does_not_extrapolate_far(scattered):
 
 
 def test_the_error_model_gives_the_rates_that_are_counted(scattered):
-    model = ErrorModel.fit(scattered.disagreement, scattered.error)
+    model = ErrorModel.fit(scattered.disagreement, scattered.error, TOLERANCE)
     assert model.scatter == pytest.approx(0.3, rel=0.03)
     limit = 0.03
     tpr, ppv = model.rates(scattered.disagreement, limit, TOLERANCE)
@@ -111,9 +111,18 @@ def test_the_error_model_gives_the_rates_that_are_counted(scattered):
     assert ppv == pytest.approx(bad[over].mean(), abs=0.01)
 
 
+def test_the_error_model_holds_where_the_tolerance_lies():
+    """Errors that level off far over tolerance do not matter to it."""
+    d = np.geomspace(1e-3, 1, 400)
+    e = np.minimum(d, 0.05) * 2
+    model = ErrorModel.fit(d, e, 0.01)
+    assert model.exponent == pytest.approx(1, abs=0.03)
+    assert model.threshold(0.01, 0.5) == pytest.approx(0.005, rel=0.02)
+
+
 def test_the_error_model_refuses_a_committee_that_ranks_nothing():
     e = np.linspace(0.1, 0.2, 20)
-    assert ErrorModel.fit(e[::-1], e) is None
+    assert ErrorModel.fit(e[::-1], e, 0.15) is None
     assert np.isnan(threshold("chance", pairs(e[::-1], e)))
 
 

@@ -247,7 +247,7 @@ def counted(
     tpr, tpr_interval = weighted_share(over, bad, pairs.weights)
     ppv, ppv_interval = weighted_share(bad, over, pairs.weights)
     expected: tuple[float | None, float | None] = (None, None)
-    model = ErrorModel.fit(pairs.disagreement, pairs.error)
+    model = ErrorModel.fit(pairs.disagreement, pairs.error, fit.tolerance)
     if judged is not None and model is not None:
         finite = judged[np.isfinite(judged)]
         expected = model.rates(finite, fit.threshold, fit.tolerance)

@@ -163,7 +163,7 @@ def chance(pairs: Pairs, tolerance: float, target: float) -> float:
     It extrapolates to a third of the least and three times the largest disagreement:
     of what lies beyond, the frames say nothing.
     """
-    model = ErrorModel.fit(pairs.disagreement, pairs.error)
+    model = ErrorModel.fit(pairs.disagreement, pairs.error, tolerance)
     if model is None:
         return np.nan
     low, high = pairs.disagreement.min() / _REACH, pairs.disagreement.max() * _REACH
