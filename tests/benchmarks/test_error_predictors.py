@@ -105,7 +105,10 @@ def areas(given: dict, true: np.ndarray, name: str) -> dict[str, float]:
     """Areas of all predictors of one error, on the frames that were not drawn."""
     bad = true > np.quantile(true, GOOD)
     rng, found = np.random.default_rng(0), []
-    combined = COMBINED | {"own and distance": (name, "distance")}
+    combined = COMBINED | {
+        "own and distance": (name, "distance"),
+        "own and forces": (name, "forces"),  # what `energy_with_forces` does
+    }
     for _ in range(DRAWS):
         rows = rng.permutation(len(true))
         drawn, others = rows[:LABELS], rows[LABELS:]
@@ -142,11 +145,21 @@ def found(study_folder):
     return areas_found
 
 
-def test_nothing_predicts_the_forces_much_better(generations):
-    forces = generations[1]["forces"]
-    assert max(forces.values()) < forces["forces"] + 0.03
+def mean(found, error: str, predictor: str) -> float:
+    """Average an area over all generations."""
+    return float(np.mean([each[error][predictor] for each in found.values()]))
 
 
-def test_the_energy_follows_the_other_disagreements(generations):
-    for found in generations:
-        assert found["energy"]["three combined"] > found["energy"]["energy"]
+def test_nothing_predicts_the_forces_much_better(found):
+    predictors = next(iter(found.values()))["forces"]
+    best = max(mean(found, "forces", name) for name in predictors)
+    assert best < mean(found, "forces", "forces") + 0.03
+
+
+def test_the_energy_follows_the_forces_disagreement_too(found):
+    """On average, not always: so it is an option, and not the default."""
+    for error in OWN:
+        row = {name: mean(found, error, name) for name in found[0, 0][error]}
+        print(f"{error}: " + ", ".join(f"{k} {v:.3f}" for k, v in row.items()))
+    alone = mean(found, "energy", "energy")
+    assert mean(found, "energy", "own and forces") > alone + 0.03

@@ -157,7 +157,7 @@ class MetatomicPotential(Potential):
             raise NotImplementedError(
                 f"the model has no output {' or '.join(map(repr, _FEATURES))} (it has "
                 f"{', '.join(sorted(self._outputs))}): describe frames with a MACE "
-                "potential, or with SOAP"
+                "potential, or with PET"
             )
         positions = self._tensor(graph.geometry.positions)
         identity = torch.eye(3, dtype=self.dtype, device=self.device)
