@@ -1,4 +1,4 @@
-"""The energy's disagreement joined with that of the forces."""
+"""A disagreement joined with that of the forces."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_what_explains_nothing_has_no_weight(rng):
 def test_it_ranks_better_and_decides(sample, rng):
     spread, error = sample
     alone = calibrate(spread, error, TOLERANCE)
-    joined = calibrate(spread, error, TOLERANCE, energy_with_forces=True)
+    joined = calibrate(spread, error, TOLERANCE, with_forces=["energy"])
     assert joined["forces"] == alone["forces"]
     energy = joined["energy"]
     assert energy.rank_correlation > 0.95 > alone["energy"].rank_correlation + 0.1
@@ -59,7 +59,7 @@ def test_it_ranks_better_and_decides(sample, rng):
 
 
 def test_the_calculator_measures_alike(sample, random_mace):
-    fits = calibrate(*sample, TOLERANCE, energy_with_forces=True)
+    fits = calibrate(*sample, TOLERANCE, with_forces=["energy"])
     members = [MACEPotential(random_mace(seed, dtype="float64")) for seed in (1, 2)]
     atoms = bulk("Si", cubic=True)
     atoms.rattle(0.1)
@@ -71,3 +71,8 @@ def test_the_calculator_measures_alike(sample, random_mace):
     assert calculator.results["energy_error"] == pytest.approx(expected[0])
     own = spread["energy"] / fits["energy"].slope
     assert expected[0] != pytest.approx(own[0], rel=0.01)
+
+
+def test_forces_are_not_joined_with_themselves(sample):
+    with pytest.raises(ValueError, match="but forces cannot be joined"):
+        calibrate(*sample, TOLERANCE, with_forces=["forces"])

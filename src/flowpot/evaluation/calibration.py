@@ -7,7 +7,7 @@ therefore fitted anew each iteration, on frames that represent those to be judge
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ from flowpot.evaluation.rules import (
 
 _N_BOOTSTRAP = 500
 _INTERVAL = (2.5, 97.5)
+_JOINED = ("energy", "stress")
 _SEED = 0  # of the bootstrap: the same frames have the same interval
 
 
@@ -146,7 +147,7 @@ def calibrate(
     weights: np.ndarray | None = None,
     judged: Mapping[str, np.ndarray] | None = None,
     trust: Trust | None = None,
-    energy_with_forces: bool = False,
+    with_forces: Collection[str] = (),
 ) -> dict[str, Calibration]:
     """
     Fit disagreement against error for each property that has labels.
@@ -172,9 +173,9 @@ def calibrate(
         rates are given.
     trust
         What makes a fit trusted.
-    energy_with_forces
-        Whether the energy's disagreement is joined with that of the forces, see
-        :class:`flowpot.evaluation.mixture.Mixture`.
+    with_forces
+        Properties, ``energy`` or ``stress``, whose disagreement is joined with that of
+        the forces: see :class:`flowpot.evaluation.mixture.Mixture`.
 
     Returns
     -------
@@ -190,6 +191,7 @@ def calibrate(
     (0.5, 0.05, 1.0, True)
     """
     check_rule(rule, target)
+    check_with_forces(with_forces)
     goal = TARGETS.get(rule, 0.5) if target is None else target
     fits = {}
     for name in PROPERTIES:
@@ -197,10 +199,10 @@ def calibrate(
             continue
         d, e = np.asarray(disagreement[name]), np.asarray(error[name])
         mixture = None
-        if energy_with_forces and name == "energy":
-            mixture = Mixture.fit(d, np.asarray(disagreement["forces"]), e)
-        if mixture is not None:
-            d = mixture.join(d, np.asarray(disagreement["forces"]))
+        if name in with_forces:
+            forces = np.asarray(disagreement["forces"])
+            mixture = Mixture.fit(d, forces, e)
+            d = d if mixture is None else mixture.join(d, forces)
         w = np.ones(len(e)) if weights is None else np.asarray(weights, float)
         usable = np.isfinite(d) & np.isfinite(e)
         if usable.sum() < 2:  # noqa: PLR2004 - one point has no spread
@@ -226,6 +228,22 @@ def check_rule(rule: str, target: float | None) -> None:
         raise ValueError(f"rule is {rule!r}: use one of {', '.join(RULES)}")
     if target is not None and not 0 < target < 1:
         raise ValueError(f"target is {target}: use a share between 0 and 1")
+
+
+def check_with_forces(names: Collection[str]) -> None:
+    """
+    Refuse to join what cannot be joined with the forces' disagreement.
+
+    Raises
+    ------
+    ValueError
+        Naming what can.
+    """
+    if unknown := set(names).difference(_JOINED):
+        raise ValueError(
+            f"with_forces is {list(names)}, but {', '.join(sorted(unknown))} cannot be "
+            f"joined with the forces: use some of {', '.join(_JOINED)}"
+        )
 
 
 def counted(

@@ -4,7 +4,11 @@ from dataclasses import dataclass, field
 
 from monty.json import MSONable
 
-from flowpot.evaluation.calibration import Trust, check_rule
+from flowpot.evaluation.calibration import (
+    Trust,
+    check_rule,
+    check_with_forces,
+)
 from flowpot.evaluation.evidence import KINDS, REPRESENTATIVE
 from flowpot.evaluation.selection import SelectionRules
 from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
@@ -26,13 +30,14 @@ class Criteria(MSONable):
     min_rank_correlation: float = 0.3
     decide_by: list[str] | None = None
     pilot_labels: int = 40
-    energy_with_forces: bool = False
+    with_forces: list[str] = field(default_factory=list)
     rules: SelectionRules = field(default_factory=SelectionRules)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, before anything runs."""
         check_tolerance(self.tolerance)
         check_rule(self.rule, self.target)
+        check_with_forces(self.with_forces)
         if self.evidence not in KINDS:
             raise ValueError(
                 f"evidence is {self.evidence!r}: use one of {', '.join(KINDS)}"

@@ -76,7 +76,7 @@ def _fit(
         weights=evidence.weights,
         judged=judged,
         trust=criteria.trust,
-        energy_with_forces=criteria.energy_with_forces,
+        with_forces=criteria.with_forces,
     )
     origin = {"origin": evidence.origin}
     return {name: fit.model_copy(update=origin) for name, fit in fits.items()}

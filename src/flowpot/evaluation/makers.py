@@ -54,9 +54,11 @@ class EvaluationMaker(Criteria, Maker):
         with some labels failed, and scatter the true positive rate by 0.01 to 0.04
         (see the rules); none is drawn where it were over half of the frames or of the
         budget.
-    energy_with_forces
-        Whether the energy's disagreement is joined with that of the forces, in the
-        proportion that follows the errors best: ROC_TEXT
+    with_forces
+        Properties, ``energy`` or ``stress``, whose disagreement is joined with that of
+        the forces, in the proportion that follows their errors best. Areas under the
+        ROC curve, mean of twelve committees for silicon: energy 0.65, joined 0.73;
+        stress 0.79, joined 0.83; in some it loses up to 0.03.
     rules
         Which frames are chosen, and how many.
     name

@@ -1,4 +1,4 @@
-"""The energy's disagreement, joined with that of the forces."""
+"""A disagreement joined with that of the forces."""
 
 from typing import Self
 
