@@ -25,6 +25,14 @@ def test_a_turn_adds_to_lists_and_replaces_the_rest():
     assert not after.trained
 
 
+def test_predictions_are_forgotten_after_a_while():
+    state = CampaignState("c")
+    for turn in range(12):
+        state = state.with_(predictions=Pointer(str(turn)), shards=Pointer(str(turn)))
+    assert [each.uuid for each in state.predictions] == [str(t) for t in range(2, 12)]
+    assert len(state.shards) == 12
+
+
 def test_what_failed_and_what_came_after_it_changes_nothing():
     state = CampaignState("c", pending=Pointer("first"))
     assert state.after(CHANGES, "labelling") == state

@@ -9,13 +9,14 @@ import os
 import time
 
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from jobflow_remote import submit_flow
 from jobflow_remote.jobs.state import JobState
 from logged_emt import LoggedEMTMaker, label_intervals
 from remote_runner import RemoteRunner
 
-from flowpot import Dataset
+from flowpot import Campaign, Dataset
 from flowpot.campaign import ResumableRun, embedded_store
 
 pytestmark = [
@@ -31,12 +32,15 @@ ENGINES = ("mace train", "lammps md", "evaluate committee")
 @pytest.fixture
 def flow(copper_campaign, tmp_path):
     """One iteration, with frames to label."""
-    frames = [bulk("Cu", cubic=True) for _ in range(N_LABELS)]
+    frames = [bulk("Cu", cubic=True) for _ in range(N_LABELS - 1)]
     for seed, atoms in enumerate(frames):
         atoms.rattle(0.05, seed=seed)
+    kinds = ["distorted"] * len(frames) + ["isolated_atom"]
+    frames.append(Atoms("Cu", cell=[15.0] * 3))
+    dataset = Dataset.from_atoms(frames).with_info(config_type=kinds)
     labeller = LoggedEMTMaker(log=str(tmp_path / "labels.log"), seconds=1.0)
     campaign = copper_campaign(labeller, augmentation=None, max_iterations=1)
-    return campaign.make(dataset=Dataset.from_atoms(frames))
+    return campaign.make(dataset=dataset)
 
 
 def covered(intervals: list[tuple[float, float]]) -> float:
@@ -70,8 +74,10 @@ def test_overhead_local(flow, tmp_path, monkeypatch):
             intervals.append((started[job.uuid, job.index], time.time()))
 
     begin = time.time()
-    ResumableRun(tmp_path / "run", embedded_store(tmp_path / "db"), watch).run(flow)
+    store = embedded_store(tmp_path / "db")
+    ResumableRun(tmp_path / "run", store, watch).run(flow)
     wall = time.time() - begin
+    assert Campaign.from_store(store, "copper").doc.stop_kind == "max_iterations"
     labels = label_intervals(tmp_path / "labels.log")
     assert len(labels) == N_LABELS
     report("one process", wall, covered([*intervals, *labels]), len(n_jobs))
@@ -93,6 +99,8 @@ def test_overhead_remote(flow, kind, new_project, mongo_uri, local_worker, tmp_p
     runner.start()
     states = runner.finish(7000)
     assert set(states) == {JobState.COMPLETED}
+    campaign = Campaign.from_store(runner.project.get_jobstore(), "copper")
+    assert campaign.doc.stop_kind == "max_iterations"
     infos = runner.controller.get_jobs_info()
     wall = max(info.end_time.timestamp() for info in infos) - begin
     labels = label_intervals(tmp_path / "labels.log")

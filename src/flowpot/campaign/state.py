@@ -12,6 +12,9 @@ Changes = Mapping[str, Mapping[str, Any]]
 """What each stage of a turn changes in the state, in the order of the stages."""
 
 _LISTS = frozenset({"shards", "predictions", "evidence", "records"})
+_ALL = 0  # as the start of a slice
+_RECENT = {"predictions": 10}
+"""How many of a list are kept: what was predicted long ago says little of today."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class CampaignState(MSONable):
     shards
         Pointers to the labelled frames.
     predictions, evidence
-        Pointers to these fields of earlier evaluations.
+        Pointers to these fields of earlier evaluations; of the predictions, to the last
+        ten.
     committee
         Pointer to the last CommitteeDoc, or to the one given by the user.
     calibration
@@ -80,7 +84,7 @@ class CampaignState(MSONable):
     def with_(self, **changes: Any) -> "CampaignState":
         """Give a copy with some fields changed; what is given for a list is added."""
         lists = {
-            name: [*getattr(self, name), changes[name]]
+            name: [*getattr(self, name), changes[name]][-_RECENT.get(name, _ALL) :]
             for name in _LISTS.intersection(changes)
         }
         return replace(self, **{**changes, **lists})
