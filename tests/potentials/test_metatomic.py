@@ -84,5 +84,5 @@ def test_descriptors_are_those_of_the_model(path, frames, tolerance):
 def test_a_model_without_features(path, frames):
     potential = load_potential(path, "cpu")
     potential._outputs = {"energy"}
-    with pytest.raises(NotImplementedError, match=r"no output 'feature'.*SOAP"):
+    with pytest.raises(NotImplementedError, match=r"no output 'feature'.*or with PET"):
         potential.descriptors(frames)
