@@ -12,9 +12,7 @@ Changes = Mapping[str, Mapping[str, Any]]
 """What each stage of a turn changes in the state, in the order of the stages."""
 
 _LISTS = frozenset({"shards", "predictions", "evidence", "records"})
-_ALL = 0  # as the start of a slice
-_RECENT = {"predictions": 10}
-"""How many of a list are kept: what was predicted long ago says little of today."""
+_REMEMBERED = 10  # evaluations: what was predicted long ago says little of today
 
 
 @dataclass(frozen=True)
@@ -84,9 +82,11 @@ class CampaignState(MSONable):
     def with_(self, **changes: Any) -> "CampaignState":
         """Give a copy with some fields changed; what is given for a list is added."""
         lists = {
-            name: [*getattr(self, name), changes[name]][-_RECENT.get(name, _ALL) :]
+            name: [*getattr(self, name), changes[name]]
             for name in _LISTS.intersection(changes)
         }
+        if "predictions" in lists:
+            lists["predictions"] = lists["predictions"][-_REMEMBERED:]
         return replace(self, **{**changes, **lists})
 
     def after(self, changes: Changes, failed: str | None = None) -> "CampaignState":

@@ -30,9 +30,7 @@ target were chosen on this study. On the frames that the campaigns themselves ha
 labelled it found 0.88 of the bad frames (0.80 to 0.93) and 0.80 of what it flagged was
 bad (0.74 to 0.84); both were reported within 0.1 every time. The reference, a line
 through all labelled frames, flagged nearly everything that was bad (0.95 to 1.00) and
-as much that was not: PPV 0.40 to 0.65, reported as 0.69 to 0.85. Where only 15 % are
-bad ``chance`` finds three quarters of them, and ``quantile`` has frames enough in a
-tenth of the draws.
+as much that was not: PPV 0.40 to 0.65, reported as 0.69 to 0.85.
 """
 
 from collections.abc import Callable
