@@ -21,6 +21,8 @@ from maggma.stores import MemoryStore
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+sys.path.append(str(Path(__file__).parent))  # for the modules that lie here
+
 _START_SECONDS = 60
 
 
@@ -143,7 +145,6 @@ def random_pet() -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def synthetic_campaign(random_mace) -> Callable[..., None]:
     """Write the documents of a campaign, of any size, to a store."""
-    sys.path.append(str(Path(__file__).parent))
     module = import_module("synthetic_campaign")
     members = [module.member(random_mace, seed) for seed in (1, 2)]
 

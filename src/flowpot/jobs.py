@@ -187,6 +187,18 @@ class _OpenFlow(Flow):
         read = {reference.uuid for reference in find_and_get_references(self.jobs)}
         return (*inside, *sorted(read.difference(inside)))
 
+    def add_hosts_uuids(self, hosts_uuids: Any = None, prepend: bool = False) -> None:
+        """
+        Lie beside the Flow that the running job came with, not inside it.
+
+        Else what a job brings that is replaced again and again, as a campaign's loop
+        is, would name all the Flows before as its hosts.
+        """
+        running = CURRENT_JOB.job
+        if hosts_uuids is running.hosts and running.index > 1:
+            hosts_uuids = hosts_uuids[1:]
+        super().add_hosts_uuids(hosts_uuids, prepend)
+
     def as_dict(self) -> dict[str, Any]:
         return super().as_dict() | {"@module": Flow.__module__, "@class": "Flow"}
 

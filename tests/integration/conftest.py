@@ -75,7 +75,7 @@ def local_worker(tmp_path) -> dict:
         "scheduler_type": "shell",
         "work_dir": str(tmp_path / "work"),
         "pre_run": f"export PATH={bin_folder}:$PATH OMP_NUM_THREADS=1\n"
-        f"export PYTHONPATH={HERE}:$PYTHONPATH",
+        f"export PYTHONPATH={HERE}:{Path(HERE).parent}:$PYTHONPATH",
         "timeout_execute": 60,
         "max_jobs": 2,
     }

@@ -52,6 +52,9 @@ class IterationDoc(BaseModel):
     seconds: dict[str, float] = Field(
         default_factory=dict, description="wall time per stage (s)"
     )
+    evaluation_job: str | None = Field(
+        None, description="uuid of the job that judged the explored frames"
+    )
     failed_stage: str | None = Field(None, description="the first that gave no result")
     failure: str | None = Field(None, description="its error, if it left one")
 
@@ -71,7 +74,8 @@ class CampaignDoc(StageDoc):
     stop_reason: str = Field(description="why the campaign ended, in a sentence")
     iterations: list[IterationDoc] = Field(default_factory=list)
     dataset: list[Artifact] = Field(
-        default_factory=list, description="the labelled frames, a shard an iteration"
+        default_factory=list,
+        description="the labelled frames, in the order of the iterations",
     )
     committee: Any = Field(None, description="CommitteeDoc of the last training")
     unlabelled: Artifact | None = Field(

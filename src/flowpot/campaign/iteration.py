@@ -110,7 +110,7 @@ class Iteration:
         self._add("training", flow, committee=Pointer.to(flow.output))
 
     def _explore(self, exploration: ExplorationMaker) -> Any:
-        starts = self.state.shards[:1] or self.state.pending
+        starts = self.state.starts or self.state.pending
         flow = exploration.make(
             resolve(self.state.committee),
             resolve(starts),
@@ -145,7 +145,6 @@ class Iteration:
             pending=Pointer.to(output.dataset),
             calibration=Pointer.to(output.calibration),
             predictions=Pointer.to(output.predictions),
-            evidence=Pointer.to(output.evidence),
             explored=again,
         )
 
@@ -155,7 +154,7 @@ class Iteration:
         self.jobs.append(flow)
         reported = REPORTED[stage] | {"failure": "failure"}
         output = _bare(flow.output)
-        self.results[stage] = {
+        self.results[stage] = {"job": output.uuid} | {
             name: getattr(output, attribute) for name, attribute in reported.items()
         }
         self.changes[stage] = changes

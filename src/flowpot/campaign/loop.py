@@ -1,10 +1,12 @@
 """The loop over the turns: decide after each whether and how to go on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from jobflow import CURRENT_JOB, Job, Maker, Response
+from jobflow import CURRENT_JOB, Job, Maker, OutputReference, Response
 
+from flowpot.campaign.compaction import Joined, adopt, compact
 from flowpot.campaign.document import CampaignDoc, IterationDoc
 from flowpot.campaign.iteration import Iteration
 from flowpot.campaign.record import Results, joined, summarise
@@ -58,6 +60,7 @@ class LoopMaker(Maker):
         changes: Changes | None = None,
         last: IterationDoc | None = None,
         begun: Results | None = None,
+        joined: Joined | None = None,
     ) -> Response:
         """
         Take in the results of the last turn and decide.
@@ -72,7 +75,10 @@ class LoopMaker(Maker):
             The turn in numbers; None if its record failed.
         begun
             Numbers of the jobs before the first turn.
+        joined
+            What was joined beside the last turn: see :func:`compact`.
         """
+        state = adopt(state, joined or {})
         if changes is None:
             stop = stage_failure(begun or {}) or exhausted(
                 state.iteration, state.n_sent, self.campaign.limits
@@ -122,12 +128,14 @@ class LoopMaker(Maker):
             state.iteration, state.n_dataset, state.n_sent, turn.results, half
         )
         record.name = "record iteration"
-        record.update_metadata(turn.tags, dynamic=False)
-        earlier = state.records[:-1] if begun else state.records
-        before = replace(state, records=[*earlier, Pointer.to(record.output)])
-        following: Job = self.make(before, turn.changes, record.output)
-        following.update_metadata(turn.tags, dynamic=False)
-        return continue_with([*turn.jobs, record], following, CampaignDoc)
+        if begun:
+            state = replace(state, records=state.records.without_last())
+        joining, joined = compact(state)
+        before = state.with_(records=Pointer.to(record.output))
+        following: Job = self.make(before, turn.changes, record.output, joined=joined)
+        for job in (*joining, record, following):
+            job.update_metadata(turn.tags, dynamic=False)
+        return continue_with([*joining, *turn.jobs, record], following, CampaignDoc)
 
     def _stop(self, state: CampaignState, stop: Stop) -> Response:
         """Leave the last document to a job that reads the turns' records."""
@@ -139,10 +147,10 @@ class LoopMaker(Maker):
 
     @deciding_job
     def conclude(
-        self, state: CampaignState, stop: Stop, iterations: list[IterationDoc | None]
+        self, state: CampaignState, stop: Stop, records: list[Any]
     ) -> dict[str, Any]:
-        """Write the campaign's document."""
-        turns = [turn for turn in iterations if turn is not None]
+        """Write the campaign's document; the records are in lists of lists."""
+        turns = list(_flat(records))
         document = CampaignDoc(
             name=self.campaign.name,
             uuid=state.uuid,
@@ -158,7 +166,11 @@ class LoopMaker(Maker):
             dataset=resolve(state.shards),
             committee=resolve(state.committee),
             unlabelled=resolve(state.pending),
-            evidence=resolve(state.evidence),
+            evidence=[
+                OutputReference(turn.evaluation_job).evidence
+                for turn in turns
+                if turn.evaluation_job is not None
+            ],
             state=state,
         )
 
@@ -174,6 +186,15 @@ def record_iteration(
     """Keep the numbers of a turn: see :func:`summarise`; `begun` is its first half."""
     turn = summarise(iteration, n_dataset, n_sent, results)
     return turn if begun is None else joined(IterationDoc(**begun), turn)
+
+
+def _flat(records: Any) -> Iterator[IterationDoc]:
+    """Read records one by one, without those that are missing."""
+    if isinstance(records, list):
+        for each in records:
+            yield from _flat(each)
+    elif records is not None:
+        yield IterationDoc.model_validate(records)
 
 
 def _advanced(

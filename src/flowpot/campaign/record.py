@@ -40,6 +40,8 @@ def summarise(
     for stage, names in _TAKEN.items():
         found = results.get(stage, {})
         fields |= {name: found[name] for name in names if name in found}
+    if results.get("evaluation", {}).get("seconds") is not None:
+        fields["evaluation_job"] = results["evaluation"]["job"]
     failed_stage, failure = first_failure(results)
     return IterationDoc(
         iteration=iteration,

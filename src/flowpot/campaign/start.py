@@ -107,11 +107,12 @@ class Start:
         self.state = replace(
             self.state,
             pending=point_to.get("pending"),
-            shards=[point_to[name] for name in ("dataset",) if name in point_to],
             committee=point_to.get("committee"),
             explored=point_to.get("explored"),
             trained="committee" in point_to,
         )
+        if "dataset" in point_to:
+            self.state = self.state.with_(shards=point_to["dataset"])
 
     @property
     def results(self) -> dict[str, dict[str, Any]]:

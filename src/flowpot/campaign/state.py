@@ -6,12 +6,13 @@ from typing import Any
 
 from monty.json import MSONable
 
+from flowpot.campaign.ledger import Ledger
 from flowpot.jobs import Pointer
 
 Changes = Mapping[str, Mapping[str, Any]]
 """What each stage of a turn changes in the state, in the order of the stages."""
 
-_LISTS = frozenset({"shards", "predictions", "evidence", "records"})
+_LEDGERS = frozenset({"shards", "records"})
 _REMEMBERED = 10  # evaluations: what was predicted long ago says little of today
 
 
@@ -31,9 +32,10 @@ class CampaignState(MSONable):
         there are none.
     shards
         Pointers to the labelled frames.
-    predictions, evidence
-        Pointers to these fields of earlier evaluations; of the predictions, to the last
-        ten.
+    starts
+        Pointer to the first of them: what the campaign explores from.
+    predictions
+        Pointers to those of the last ten evaluations.
     committee
         Pointer to the last CommitteeDoc, or to the one given by the user.
     calibration
@@ -53,41 +55,27 @@ class CampaignState(MSONable):
     uuid: str
     iteration: int = 0
     pending: Any = None
-    shards: list[Any] = field(default_factory=list)
-    predictions: list[Any] = field(default_factory=list)
-    evidence: list[Any] = field(default_factory=list)
+    shards: Ledger = field(default_factory=Ledger)
+    starts: Any = None
+    predictions: list[Pointer] = field(default_factory=list)
     committee: Any = None
     calibration: Any = None
     explored: Any = None
-    records: list[Any] = field(default_factory=list)
+    records: Ledger = field(default_factory=Ledger)
     trained: bool = False
     n_dataset: int = 0
     n_sent: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
-        """Write pointers in lists as short text: there is one more each turn."""
-        lists = {
-            name: [_packed(each) for each in getattr(self, name)] for name in _LISTS
-        }
-        return super().as_dict() | lists
-
-    @classmethod
-    def from_dict(cls, d: dict[str, Any]) -> "CampaignState":
-        """Read what :meth:`as_dict` wrote."""
-        read: Any = super().from_dict(d)
-        lists = {n: [_unpacked(each) for each in getattr(read, n)] for n in _LISTS}
-        found: CampaignState = replace(read, **lists)
-        return found
-
     def with_(self, **changes: Any) -> "CampaignState":
-        """Give a copy with some fields changed; what is given for a list is added."""
-        lists = {
-            name: [*getattr(self, name), changes[name]]
-            for name in _LISTS.intersection(changes)
-        }
-        if "predictions" in lists:
-            lists["predictions"] = lists["predictions"][-_REMEMBERED:]
-        return replace(self, **{**changes, **lists})
+        """Give a copy with some fields changed: what is given for a list is added."""
+        for name in _LEDGERS.intersection(changes):
+            changes[name] = getattr(self, name).added(changes[name])
+        if "predictions" in changes:
+            predictions = [*self.predictions, changes["predictions"]]
+            changes["predictions"] = predictions[-_REMEMBERED:]
+        if self.starts is None and "shards" in changes:
+            changes["starts"] = next(iter(changes["shards"]))
+        return replace(self, **changes)
 
     def after(self, changes: Changes, failed: str | None = None) -> "CampaignState":
         """
@@ -119,28 +107,14 @@ class CampaignState(MSONable):
         return replace(
             self.after(changes),
             predictions=self.predictions,
-            evidence=self.evidence,
             calibration=self.calibration,
             explored=explored,
             trained=True,
         )
 
 
-def _packed(item: Any) -> Any:
-    """Write a Pointer to a field of an output as "uuid.field"."""
-    fields = isinstance(item, Pointer) and all(s[0] == "a" for s in item.attributes)
-    return ".".join([item.uuid, *(s[1] for s in item.attributes)]) if fields else item
-
-
-def _unpacked(item: Any) -> Any:
-    if not isinstance(item, str):
-        return item
-    uuid, *names = item.split(".")
-    return Pointer(uuid, tuple(("a", name) for name in names))
-
-
 def resolve(item: Any) -> Any:
     """Turn Pointers, also in lists, into the references that jobs read."""
-    if isinstance(item, list):
+    if isinstance(item, list | Ledger):
         return [resolve(entry) for entry in item]
     return item.reference if isinstance(item, Pointer) else item

@@ -42,6 +42,7 @@ def _begin(stages: Iterable[Mapping[str, Any]], before: IterationDoc) -> Iterati
         stage, output = COLLECTORS[document["name"]], document["output"]
         reported = REPORTED.get(stage, {})
         if output.get(reported.get("seconds")) is not None:
-            results[stage] = {name: output.get(key) for name, key in reported.items()}
+            said = {name: output.get(key) for name, key in reported.items()}
+            results[stage] = {"job": document["uuid"], **said}
     number = before.iteration + 1
     return summarise(number, before.n_dataset, before.n_sent_total, results)

@@ -1,0 +1,80 @@
+"""Old shards and records are joined, and nobody notices."""
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from jobflow import run_locally
+
+from flowpot import Campaign, Dataset
+from flowpot.campaign import compaction, ledger
+from flowpot.campaign.ledger import WIDTH, Ledger
+from flowpot.jobs import Pointer
+from trivial_campaign import trivial_campaign
+
+
+@pytest.mark.parametrize("n", [1, WIDTH, 3 * WIDTH + 1, 500])
+def test_few_entries_stand_for_all(n):
+    book, behind = Ledger(), {}
+    for turn in range(n):
+        level = book.full
+        old = book.oldest(level) if level is not None else []
+        book = book.added(Pointer(str(turn)))  # while the old ones are being joined
+        if old:
+            behind[f"to {turn}"] = old
+            book = book.joined(level, Pointer(f"to {turn}"))
+    assert names(book, behind) == [str(turn) for turn in range(n)]
+    levels = 1 + np.log(n) / np.log(WIDTH)
+    assert len(book) == len(list(book)) <= (WIDTH - 1) * levels + 2
+
+
+def names(entries, behind):
+    """What the entries point to, in the end."""
+    found = []
+    for each in entries:
+        old = behind.get(each.uuid)
+        found += names(old, behind) if old else [each.uuid]
+    return found
+
+
+def test_a_record_may_be_replaced_by_that_of_the_whole_turn():
+    book = Ledger().added(Pointer("a")).added(Pointer("half")).without_last()
+    assert list(book.added(Pointer("whole"))) == [Pointer("a"), Pointer("whole")]
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Join every two entries, so that ten turns reach the third level."""
+    monkeypatch.setattr(ledger, "WIDTH", 2)
+
+
+def run(jobstore, n_iterations=10, **start):
+    flow = trivial_campaign(n_iterations).make(**start)
+    run_locally(flow, store=jobstore, log=False)
+    return Campaign.from_store(jobstore, flow.output.uuid)
+
+
+def sizes(campaign):
+    """Volumes (A^3), which tell the turns' frames apart."""
+    return [atoms.get_volume() for atoms in Dataset.load(campaign.doc.dataset)]
+
+
+def test_a_campaign_has_all_its_frames_and_turns(narrow, jobstore, clean_dir):
+    campaign = run(jobstore, structures=[bulk("Cu")])
+    assert len(campaign.doc.dataset) < 6
+    expected = [bulk("Cu", a=3.6 + 0.001 * turn).get_volume() for turn in range(10)]
+    assert sizes(campaign) == pytest.approx(expected)
+    assert list(campaign.iterations.index) == list(range(1, 11))
+    assert len(campaign.doc.evidence) == 10
+    assert (
+        campaign.doc.state.starts.uuid != campaign.doc.state.shards.levels[-1][0].uuid
+    )
+    again = run(jobstore, n_iterations=13, campaign=campaign)
+    assert sizes(again)[:10] == pytest.approx(expected)
+    assert len(sizes(again)) == len(again.turns) == 13
+
+
+def test_joining_that_fails_changes_nothing(narrow, jobstore, clean_dir, monkeypatch):
+    monkeypatch.delattr(compaction, "Dataset")
+    campaign = run(jobstore, n_iterations=5, structures=[bulk("Cu")])
+    assert campaign.doc.stop_kind == "max_iterations"
+    assert len(campaign.doc.dataset) == len(sizes(campaign)) == 5
