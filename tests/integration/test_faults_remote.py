@@ -106,6 +106,24 @@ def test_killed_workers(runner, submit, undisturbed, assert_same, log):
     assert {info.worker for info in labels} == {"dft"}  # the second tries too
 
 
+def test_killed_evaluation(runner, submit, log):
+    """The next iteration evaluates the frames: nothing is trained or explored again."""
+    submit()
+    runner.start()
+    killed = in_progress(runner, "evaluate committee", "execution")
+    runner.kill_worker(killed)
+    states = runner.finish()
+    assert states == {JobState.FAILED: 1, JobState.COMPLETED: sum(states.values()) - 1}
+    store = runner.project.get_jobstore()
+    campaign = Campaign.from_store(store, "copper")
+    first, second = campaign.turns
+    assert (first.failed_stage, first.failure) == ("evaluation", None)
+    assert (second.failed_stage, second.n_labelled, second.metrics) == (None,) * 3
+    assert second.n_explored
+    assert campaign.doc.stop_kind == "max_iterations"
+    assert n_recomputed(log) == 0
+
+
 def test_killed_runner(runner, submit, labelled, assert_same, log):
     """Killed twice, with jobs at work: the user unlocks and starts it again."""
     submit(**LABELS_ONLY)

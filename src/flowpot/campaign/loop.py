@@ -13,9 +13,9 @@ from flowpot.campaign.record import Results, joined, summarise
 from flowpot.campaign.state import CampaignState, Changes, resolve
 from flowpot.campaign.stopping import (
     Stop,
+    after_failure,
     decide,
     exhausted,
-    failure_of,
     stage_failure,
 )
 from flowpot.documents import package_versions
@@ -89,8 +89,9 @@ class LoopMaker(Maker):
             middle = _counted(state.awaiting_pilot(changes), last)
             return self._append(middle, begun=last)
         else:
-            stop = self._end(last)
-            state = _advanced(state, changes, last)
+            stop = self._end(state, last)
+            repeats = stop is None and last.failed_stage is not None
+            state = replace(_advanced(state, changes, last), repeats=repeats)
         if stop is not None:
             return self._stop(state, stop)
         return self._append(replace(state, iteration=state.iteration + 1))
@@ -100,9 +101,9 @@ class LoopMaker(Maker):
         can_label = self.campaign.labelling is not None
         return can_label and last.failed_stage is None and bool(last.n_pilot)
 
-    def _end(self, last: IterationDoc) -> Stop | None:
+    def _end(self, state: CampaignState, last: IterationDoc) -> Stop | None:
         if last.failed_stage is not None:
-            return failure_of(last.failed_stage, last.failure)
+            return after_failure(last, self.campaign.limits, repeats=state.repeats)
         if last.calibration is None:
             return Stop(
                 "completed", "completed: the campaign has no further stage to run"

@@ -46,6 +46,8 @@ class CampaignState(MSONable):
         Pointers to the IterationDocs of the finished turns.
     trained
         Whether the next turn goes on with the committee as it is.
+    repeats
+        Whether the next turn takes up a stage that failed in the last one.
     n_dataset
         Labelled frames.
     n_sent
@@ -63,6 +65,7 @@ class CampaignState(MSONable):
     explored: Any = None
     records: Ledger = field(default_factory=Ledger)
     trained: bool = False
+    repeats: bool = False
     n_dataset: int = 0
     n_sent: int = 0
 

@@ -123,6 +123,27 @@ def stage_failure(results: Results) -> Stop | None:
     return None if stage is None else failure_of(stage, failure)
 
 
+def after_failure(last: IterationDoc, limits: Limits, *, repeats: bool) -> Stop | None:
+    """
+    Decide after a turn of which a stage failed; None: the next one takes it up there.
+
+    Parameters
+    ----------
+    last
+        The turn. A stage that left no error was killed, or its disk was full, which
+        says nothing about what it was to do.
+    limits
+        The next turn needs to be within them.
+    repeats
+        Whether this turn was such a second try: there is no third.
+    """
+    was_lost = last.failure is None
+    within = exhausted(last.iteration, last.n_sent_total, limits) is None
+    if was_lost and within and not repeats:
+        return None
+    return failure_of(str(last.failed_stage), last.failure)
+
+
 def failure_of(stage: str, failure: str | None) -> Stop:
     """Say that a stage failed, with its error in one line."""
     why = " ".join(failure.split()) if failure else _NO_WORDS

@@ -1,0 +1,93 @@
+"""A stage that leaves nothing, not even an error, was killed: it gets a second try."""
+
+from collections import Counter
+
+import pytest
+from ase.build import bulk
+from jobflow import run_locally
+
+import trivial_campaign
+from flowpot import Campaign
+
+STAGES = {
+    "labelling": "LabellingDoc",
+    "training": "CommitteeDoc",
+    "exploration": "ExplorationDoc",
+    "evaluation": "EvaluationDoc",
+}
+
+
+@pytest.fixture
+def lose(monkeypatch):
+    """Let a stage fail when it is at work for the nth time; count how often each is."""
+    calls = Counter()
+
+    def set_up(stage, *fatal):
+        for name, document in STAGES.items():
+            monkeypatch.setattr(
+                trivial_campaign, document, watched(name, document, stage, fatal)
+            )
+        return calls
+
+    def watched(name, document, stage, fatal):
+        original = getattr(trivial_campaign, document)
+
+        def make(**fields):
+            calls[name] += 1
+            if name == stage and calls[name] in fatal:
+                raise OSError("what is killed says less")
+            return original(**fields)
+
+        return make
+
+    return set_up
+
+
+@pytest.fixture
+def run(jobstore, clean_dir):
+    """Run a trivial campaign, new or to be continued."""
+
+    def start(n_iterations=4, **given):
+        given = given or {"structures": [bulk("Cu")]}
+        flow = trivial_campaign.trivial_campaign(n_iterations).make(**given)
+        run_locally(flow, store=jobstore, log=False)
+        return Campaign.from_store(jobstore, flow.output.uuid)
+
+    return start
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_next_turn_takes_it_up(stage, lose, run):
+    calls = lose(stage, 2)
+    campaign = run()
+    assert campaign.doc.stop_kind == "max_iterations"
+    assert [turn.failed_stage for turn in campaign.turns] == [None, stage, None, None]
+    assert calls == {name: 4 if name == stage else 3 for name in STAGES}
+    assert campaign.turns[-1].n_dataset == len(campaign.dataset()) == 3
+
+
+def test_there_is_no_third_try(lose, run):
+    lose("training", 2, 3)
+    campaign = run()
+    assert campaign.stop_reason.startswith("failed: the training stage ended without")
+    assert [turn.failed_stage for turn in campaign.turns] == [None, *["training"] * 2]
+
+
+def test_each_loss_has_a_second_try(lose, run):
+    lose("exploration", 1, 3, 5)
+    campaign = run(n_iterations=6)
+    failed = [turn.failed_stage is not None for turn in campaign.turns]
+    assert failed == [True, False] * 3
+
+
+def test_nor_one_beyond_the_limits_but_in_a_continued_campaign(lose, run):
+    calls = lose("evaluation", 2, 3)
+    campaign = run(n_iterations=2)
+    assert campaign.doc.stop_kind == "failed"
+    again = run(n_iterations=5, campaign=campaign)
+    assert [turn.failed_stage for turn in again.turns][1:] == [
+        *["evaluation"] * 2,
+        None,
+        None,
+    ]
+    assert calls["training"] == 3
