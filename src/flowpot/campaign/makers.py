@@ -39,9 +39,9 @@ class ActiveLearningMaker(Maker):
         Acceptable error of ``energy`` (eV/atom), ``forces`` (eV/A) and ``stress``
         (eV/A^3). None leaves the evaluation Maker's own.
     max_iterations
-        Turns of the loop. One in which a stage was lost (killed, or without disk) counts,
-        and the next goes on from there; a stage that fails twice in a row, or with an
-        error, ends the campaign.
+        Turns of the loop. One in which a stage was lost (killed, or its disk was full)
+        is one of them: the next goes on from there. A stage that is lost twice in a
+        row, or gives an error, ends the campaign.
     max_labels
         Budget: frames that the labelling engine is sent in the whole campaign, those
         that fail included; labelled frames that the user gives are free. What does not
