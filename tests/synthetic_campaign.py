@@ -50,7 +50,8 @@ class SyntheticCampaign:
     def write(self, *, finished=True) -> None:
         """Write all iterations; without an end, the last has only its labels."""
         for number in range(1, self.n_iterations + 1):
-            self._loop({"planned": {"labelling": 1, "training": 3, "exploration": 1}})
+            planned = {"labelling": 1, "training": 3, "exploration": 1}
+            self._loop({"planned": planned, "max_iterations": 10})
             self._label(number)
             if number == self.n_iterations and not finished:
                 return

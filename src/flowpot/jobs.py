@@ -75,7 +75,7 @@ def deciding_job(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def continue_with(
-    jobs: Sequence[Flow | Job], last: Job, document: type[BaseModel]
+    jobs: Sequence[Flow | Job], last: Job, document: type[BaseModel], **known: Any
 ) -> Response:
     """
     Replace the running job by others, of which the last gives its output.
@@ -91,6 +91,8 @@ def continue_with(
         What the last one returns. Until then, and if it fails, its fields are None
         for those that tolerate missing inputs: jobflow cannot take an attribute of
         an output that never came.
+    **known
+        Fields of it that can be told by now.
     """
     running = CURRENT_JOB.job
     last.set_uuid(running.uuid)
@@ -99,7 +101,8 @@ def continue_with(
     new = [each for flow in jobs for each in jobs_of(flow)]
     planned = Counter(each.metadata.get("stage", own) for each in new)
     planned.pop(None, None)
-    pending = {**dict.fromkeys(document.model_fields), PLANNED: dict(planned)}
+    unknown = dict.fromkeys(document.model_fields)
+    pending = {**unknown, **known, PLANNED: dict(planned)}
     return Response(output=pending, replace=_OpenFlow([*jobs, last]))
 
 

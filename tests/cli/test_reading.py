@@ -25,6 +25,7 @@ def test_status_of_a_running_campaign(stores):
     assert "running" in said
     assert "iteration 3, 60 labelled frames" in said
     assert "left in this iteration" in said
+    assert "if all 10 run" in said
     assert "0 of 3 jobs waiting" in said
 
 

@@ -70,6 +70,9 @@ class CampaignDoc(StageDoc):
     name: str
     uuid: str
     seed: int
+    max_iterations: int | None = Field(
+        None, description="iterations that were allowed; known from the first on"
+    )
     stop_kind: StopKind
     stop_reason: str = Field(description="why the campaign ended, in a sentence")
     iterations: list[IterationDoc] = Field(default_factory=list)

@@ -136,7 +136,9 @@ class LoopMaker(Maker):
         following: Job = self.make(before, turn.changes, record.output, joined=joined)
         for job in (*joining, record, following):
             job.update_metadata(turn.tags, dynamic=False)
-        return continue_with([*joining, *turn.jobs, record], following, CampaignDoc)
+        jobs = [*joining, *turn.jobs, record]
+        allowed = self.campaign.max_iterations
+        return continue_with(jobs, following, CampaignDoc, max_iterations=allowed)
 
     def _stop(self, state: CampaignState, stop: Stop) -> Response:
         """Leave the last document to a job that reads the turns' records."""
@@ -156,6 +158,7 @@ class LoopMaker(Maker):
             name=self.campaign.name,
             uuid=state.uuid,
             seed=self.campaign.seed,
+            max_iterations=self.campaign.max_iterations,
             stop_kind=stop.kind,
             stop_reason=stop.reason,
             iterations=turns,

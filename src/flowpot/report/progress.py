@@ -75,7 +75,7 @@ class ProgressLog:
         at = self.done[key] + (state != "done")
         left = self.remaining(iteration)
         if left >= _WORTH_SAYING and state == "done":
-            state += f", about {duration(left)} left"
+            state += f", about {duration(left)} left in this iteration"
         self.console.print(
             f"[dim]{minutes:3d}:{seconds:02d}[/]  {turn:12} {name:20} "
             f"{at} of {self.total[key]}  {state}",

@@ -75,6 +75,9 @@ def _summary(status: CampaignStatus) -> Text:
         parts.append(f"last job at {status.updated:%Y-%m-%d %H:%M:%S}")
     if status.remaining:
         parts.append(f"about {duration(status.remaining)} left in this iteration")
+    if status.at_most:
+        most = f"{duration(status.at_most)} if all {status.max_iterations} run"
+        parts.append(most)
     return Text(", ".join(parts))
 
 

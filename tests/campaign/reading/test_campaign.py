@@ -99,6 +99,9 @@ def test_the_rest_is_estimated_by_the_pace():
     earlier = status.StageStatus(1, "training", finished=True, seconds=100.0)
     now = status.CampaignStatus("a", "u", None, 0, [earlier, stage])
     assert now.remaining == 180.0 + 100.0
+    assert now.at_most is None
+    now.max_iterations = 5
+    assert now.at_most == 180.0 + 100.0 + 3 * 100.0
     assert status.time_left(done=0, total=40, seconds=0.0) is None
 
 

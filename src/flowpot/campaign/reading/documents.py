@@ -109,6 +109,12 @@ class CampaignDocuments:
         return max(loops, key=lambda document: document["completed_at"], default=None)
 
     @property
+    def allowed(self) -> int | None:
+        """Iterations that the campaign may have; None before the first."""
+        said = (self.loop or {}).get("output") or {}
+        return said.get("max_iterations")
+
+    @property
     def end(self) -> dict[str, Any] | None:
         """The CampaignDoc as it is stored; None while the campaign runs."""
         ended = self.loop is not None and (self.loop["output"] or {}).get("stop_reason")

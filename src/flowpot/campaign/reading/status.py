@@ -69,6 +69,8 @@ class CampaignStatus:
         Labelled frames of the finished labelling stages.
     stages
         In order.
+    max_iterations
+        Iterations that are allowed; None: not known.
     """
 
     name: str
@@ -76,6 +78,7 @@ class CampaignStatus:
     stop_reason: str | None
     n_dataset: int
     stages: list[StageStatus] = field(default_factory=list)
+    max_iterations: int | None = None
 
     @property
     def iteration(self) -> int:
@@ -112,6 +115,19 @@ class CampaignStatus:
                 times.append(left if left is not None else before.get(name))
         known = [time for time in times if time is not None]
         return sum(known) if known else None
+
+    @property
+    def at_most(self) -> float | None:
+        """
+        Estimate what the campaign still takes if all its iterations run (s).
+
+        Each as long as the last finished one; None where there is none.
+        """
+        before = self.iteration - 1
+        length = sum(s.seconds for s in self.stages if s.iteration == before)
+        if self.remaining is None or not length or self.max_iterations is None:
+            return None
+        return self.remaining + length * max(self.max_iterations - self.iteration, 0)
 
 
 def time_left(done: int, total: int, seconds: float) -> float | None:
@@ -152,6 +168,7 @@ def status_of(documents: CampaignDocuments) -> CampaignStatus:
         stop_reason=documents.stop_reason,
         n_dataset=turns[-1].n_dataset if turns else 0,
         stages=stages,
+        max_iterations=documents.allowed,
     )
 
 
