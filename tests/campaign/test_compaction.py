@@ -23,8 +23,8 @@ def test_few_entries_stand_for_all(n):
             behind[f"to {turn}"] = old
             book = book.joined(level, Pointer(f"to {turn}"))
     assert names(book, behind) == [str(turn) for turn in range(n)]
-    levels = 1 + np.log(n) / np.log(WIDTH)
-    assert len(book) == len(list(book)) <= (WIDTH - 1) * levels + 2
+    most = (WIDTH - 1) * np.log(n) / np.log(WIDTH) + WIDTH
+    assert len(book) == len(list(book)) <= most
 
 
 def names(entries, behind):

@@ -17,8 +17,11 @@ from flowpot.dataset import Artifact, Dataset
 from flowpot.documents import StageDoc
 from flowpot.jobs import Pointer, stage_job
 
-Joined = Mapping[str, Mapping[str, Any]]
-"""By ledger: the joined level, a pointer to the result, and its seconds: None: none."""
+Joins = Mapping[str, Mapping[str, Any]]
+"""
+By ledger: the joined ``level``, ``at`` (pointer to what stands for its oldest entries),
+and ``seconds``, which are None where the job gave no result.
+"""
 
 
 class ShardDoc(StageDoc):
@@ -39,7 +42,7 @@ def join_records(records: list[Pointer]) -> dict[str, Any]:
     return {"records": resolve(records), "seconds": 0.0}
 
 
-def compact(state: CampaignState) -> tuple[list[Job], Joined]:
+def compact(state: CampaignState) -> tuple[list[Job], Joins]:
     """
     Make the jobs that join the old entries of full ledgers, beside those of a turn.
 
@@ -50,31 +53,31 @@ def compact(state: CampaignState) -> tuple[list[Job], Joined]:
     -------
     list of Job
         None, one or two.
-    Joined
+    Joins
         For :func:`adopt`, with references to what the jobs are going to say.
     """
     jobs: list[Job] = []
-    joined: dict[str, dict[str, Any]] = {}
+    joins: dict[str, dict[str, Any]] = {}
     if (level := state.shards.full) is not None:
         jobs.append(job := join_shards(resolve(state.shards.oldest(level))))
-        joined["shards"] = _joined(level, job.output.dataset, job)
+        joins["shards"] = _join(level, job.output.dataset, job)
     if (level := state.records.full) is not None:
         jobs.append(job := join_records(state.records.oldest(level)))
-        joined["records"] = _joined(level, job.output.records, job)
+        joins["records"] = _join(level, job.output.records, job)
     for job in jobs:
         job.name = job.name.replace("_", " ")
-    return jobs, joined
+    return jobs, joins
 
 
-def _joined(level: int, place: OutputReference, job: Job) -> dict[str, Any]:
+def _join(level: int, place: OutputReference, job: Job) -> dict[str, Any]:
     return {"level": level, "at": Pointer.to(place), "seconds": job.output.seconds}
 
 
-def adopt(state: CampaignState, joined: Joined) -> CampaignState:
+def adopt(state: CampaignState, joins: Joins) -> CampaignState:
     """Let a state point to what :func:`compact` has joined, where that succeeded."""
     ledgers = {
         name: getattr(state, name).joined(found["level"], found["at"])
-        for name, found in joined.items()
+        for name, found in joins.items()
         if found["seconds"] is not None
     }
     return replace(state, **ledgers)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobflow import CURRENT_JOB, Job, Maker, OutputReference, Response
 
-from flowpot.campaign.compaction import Joined, adopt, compact
+from flowpot.campaign.compaction import Joins, adopt, compact
 from flowpot.campaign.document import CampaignDoc, IterationDoc
 from flowpot.campaign.iteration import Iteration
 from flowpot.campaign.record import Results, joined, summarise
@@ -60,7 +60,7 @@ class LoopMaker(Maker):
         changes: Changes | None = None,
         last: IterationDoc | None = None,
         begun: Results | None = None,
-        joined: Joined | None = None,
+        joins: Joins | None = None,
     ) -> Response:
         """
         Take in the results of the last turn and decide.
@@ -75,10 +75,10 @@ class LoopMaker(Maker):
             The turn in numbers; None if its record failed.
         begun
             Numbers of the jobs before the first turn.
-        joined
+        joins
             What was joined beside the last turn: see :func:`compact`.
         """
-        state = adopt(state, joined or {})
+        state = adopt(state, joins or {})
         if changes is None:
             stop = stage_failure(begun or {}) or exhausted(
                 state.iteration, state.n_sent, self.campaign.limits
@@ -131,9 +131,9 @@ class LoopMaker(Maker):
         record.name = "record iteration"
         if begun:
             state = replace(state, records=state.records.without_last())
-        joining, joined = compact(state)
+        joining, joins = compact(state)
         before = state.with_(records=Pointer.to(record.output))
-        following: Job = self.make(before, turn.changes, record.output, joined=joined)
+        following: Job = self.make(before, turn.changes, record.output, joins=joins)
         for job in (*joining, record, following):
             job.update_metadata(turn.tags, dynamic=False)
         jobs = [*joining, *turn.jobs, record]
