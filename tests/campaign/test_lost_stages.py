@@ -8,6 +8,7 @@ from jobflow import run_locally
 
 import trivial_campaign
 from flowpot import Campaign
+from flowpot.campaign import loop
 
 STAGES = {
     "labelling": "LabellingDoc",
@@ -64,6 +65,22 @@ def test_the_next_turn_takes_it_up(stage, lose, run):
     assert [turn.failed_stage for turn in campaign.turns] == [None, stage, None, None]
     assert calls == {name: 4 if name == stage else 3 for name in STAGES}
     assert campaign.turns[-1].n_dataset == len(campaign.dataset()) == 3
+
+
+def test_the_numbers_of_a_turn_are_gathered_again(run, monkeypatch):
+    whole, n_calls = loop.summarise, Counter()
+
+    def summarise(iteration, *others):
+        n_calls[iteration] += 1
+        if (iteration, n_calls[iteration]) in {(2, 1), (4, 1), (4, 2)}:
+            raise OSError("what is killed says less")
+        return whole(iteration, *others)
+
+    monkeypatch.setattr(loop, "summarise", summarise)
+    campaign = run(n_iterations=5)
+    assert n_calls == {1: 1, 2: 2, 3: 1, 4: 2}
+    assert [turn.iteration for turn in campaign.turns] == [1, 2, 3]
+    assert campaign.stop_reason == "failed: the record of the iteration is missing"
 
 
 def test_there_is_no_third_try(lose, run):

@@ -21,6 +21,7 @@ from flowpot.campaign.stopping import (
 from flowpot.documents import package_versions
 from flowpot.jobs import (
     Pointer,
+    Spare,
     continue_with,
     deciding_job,
     stage_job,
@@ -61,6 +62,7 @@ class LoopMaker(Maker):
         last: IterationDoc | None = None,
         begun: Results | None = None,
         joins: Joins | None = None,
+        spare: Spare | None = None,
     ) -> Response:
         """
         Take in the results of the last turn and decide.
@@ -77,12 +79,16 @@ class LoopMaker(Maker):
             Numbers of the jobs before the first turn.
         joins
             What was joined beside the last turn: see :func:`compact`.
+        spare
+            The job that writes `last`, should that have been lost.
         """
         state = adopt(state, joins or {})
         if changes is None:
             stop = stage_failure(begun or {}) or exhausted(
                 state.iteration, state.n_sent, self.campaign.limits
             )
+        elif last is None and spare is not None:
+            return spare.send([0], CampaignDoc)
         elif last is None:
             stop = Stop("failed", "failed: the record of the iteration is missing")
         elif self._has_pilot(last):
@@ -136,6 +142,7 @@ class LoopMaker(Maker):
         following: Job = self.make(before, turn.changes, record.output, joins=joins)
         for job in (*joining, record, following):
             job.update_metadata(turn.tags, dynamic=False)
+        Spare.give([record], following)
         jobs = [*joining, *turn.jobs, record]
         allowed = self.campaign.max_iterations
         return continue_with(jobs, following, CampaignDoc, max_iterations=allowed)
