@@ -84,3 +84,12 @@ def test_skipped_jobs_leave_no_empty_folders(tmp_path, toy):
     for _ in range(2):
         ResumableRun(tmp_path / "run", store).run(flow)
     assert list((tmp_path / "run" / "jobs").glob("job_*")) == []
+
+
+def test_the_folder_may_be_relative(clean_dir, toy, jobstore):
+    """Jobs run in folders of their own, and what they leave lies beside these."""
+    flow, log, go_on = toy
+    go_on.touch()
+    ResumableRun(Path("run"), jobstore).run(flow)
+    assert log.read_text().split("\n")[-2] == "end"
+    assert len(list((clean_dir / "run" / "responses").iterdir())) == 5

@@ -46,7 +46,7 @@ class ResumableRun:
     def __init__(
         self, folder: Path, store: JobStore, watch: Watcher | None = None
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()  # jobs run in folders of their own
         self.store = store
         self.watch = watch or (lambda *_: None)
 
