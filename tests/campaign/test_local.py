@@ -92,4 +92,4 @@ def test_the_folder_may_be_relative(clean_dir, toy, jobstore):
     go_on.touch()
     ResumableRun(Path("run"), jobstore).run(flow)
     assert log.read_text().split("\n")[-2] == "end"
-    assert len(list((clean_dir / "run" / "responses").iterdir())) == 5
+    assert len(list((clean_dir / "run" / "responses").iterdir())) == 6
