@@ -2,12 +2,13 @@
 
 from flowpot.evaluation.audit import Audit, audit
 from flowpot.evaluation.calculator import CommitteeCalculator
-from flowpot.evaluation.calibration import Calibration, Trust, calibrate
+from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.disagreement import disagreement, error, label_error
 from flowpot.evaluation.diversity import Descriptors, describe, farthest_points
 from flowpot.evaluation.document import EvaluationDoc
 from flowpot.evaluation.evidence import Evidence, Witnesses, gather
+from flowpot.evaluation.fitting import Trust, calibrate
 from flowpot.evaluation.judgement import Judgement, judge
 from flowpot.evaluation.makers import EvaluationMaker
 from flowpot.evaluation.prediction import (

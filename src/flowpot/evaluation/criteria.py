@@ -4,12 +4,8 @@ from dataclasses import dataclass, field
 
 from monty.json import MSONable
 
-from flowpot.evaluation.calibration import (
-    Trust,
-    check_rule,
-    check_with_forces,
-)
 from flowpot.evaluation.evidence import KINDS, REPRESENTATIVE
+from flowpot.evaluation.fitting import Trust, check_rule, check_with_forces
 from flowpot.evaluation.selection import SelectionRules
 from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from flowpot.evaluation.calibration import Calibration, calibrate, counted
+from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.evidence import Evidence
+from flowpot.evaluation.fitting import calibrate, counted
 from flowpot.evaluation.rules import Pairs
 
 Fits = Mapping[str, Calibration]
