@@ -52,6 +52,12 @@ def test_each_reason(fields, kind, words):
     assert words in stop.reason
 
 
+def test_frames_that_are_not_worth_a_label_are_counted():
+    last = turn(n_selected=0, n_audit=0, n_wrecked=12, n_insane=3)
+    said = decide(last, LIMITS).reason
+    assert "(of 200, 12 too uncertain to be worth one and 3 with atoms too" in said
+
+
 def test_the_papers_criterion_is_an_option():
     last = turn(n_over=0, n_selected=0, n_audit=50)
     stop = decide(last, replace(LIMITS, stop_at_none_over=True))

@@ -112,9 +112,20 @@ def decide(last: IterationDoc, limits: Limits) -> Stop | None:
         return Stop(
             "nothing_left",
             "nothing_left: no explored frame is left to label, neither over threshold "
-            "nor for an audit; explore more widely, or raise max_labels",
+            f"nor for an audit{_left_out(last)}; explore more widely, or raise "
+            "max_labels",
         )
     return None
+
+
+def _left_out(last: IterationDoc) -> str:
+    """Count the frames that no labels are asked for, whatever is over threshold."""
+    causes = (
+        (last.n_wrecked, "too uncertain to be worth one"),
+        (last.n_insane, "with atoms too close or no finite prediction"),
+    )
+    said = [f"{n} {why}" for n, why in causes if n]
+    return f" (of {last.n_explored}, {' and '.join(said)})" if said else ""
 
 
 def stage_failure(results: Results) -> Stop | None:
