@@ -55,7 +55,7 @@ def test_each_reason(fields, kind, words):
 def test_frames_that_are_not_worth_a_label_are_counted():
     last = turn(n_selected=0, n_audit=0, n_wrecked=12, n_insane=3)
     said = decide(last, LIMITS).reason
-    assert "(of 200, 12 too uncertain to be worth one and 3 with atoms too" in said
+    assert "of 200 there are 12 of runs that broke (upper_factor) and 3 with" in said
 
 
 def test_the_papers_criterion_is_an_option():

@@ -112,20 +112,24 @@ def decide(last: IterationDoc, limits: Limits) -> Stop | None:
         return Stop(
             "nothing_left",
             "nothing_left: no explored frame is left to label, neither over threshold "
-            f"nor for an audit{_left_out(last)}; explore more widely, or raise "
-            "max_labels",
+            f"nor for an audit{_left_out(last)}",
         )
     return None
 
 
 def _left_out(last: IterationDoc) -> str:
-    """Count the frames that no labels are asked for, whatever is over threshold."""
+    """Count the frames that are never labelled, and name the remedy."""
     causes = (
-        (last.n_wrecked, "too uncertain to be worth one"),
+        (last.n_wrecked, "of runs that broke (upper_factor)"),
         (last.n_insane, "with atoms too close or no finite prediction"),
     )
     said = [f"{n} {why}" for n, why in causes if n]
-    return f" (of {last.n_explored}, {' and '.join(said)})" if said else ""
+    if not said:
+        return "; explore more widely, or raise max_labels"
+    return (
+        f": of {last.n_explored} there are {' and '.join(said)}; explore at lower "
+        "temperatures, halt runs earlier, or train for longer"
+    )
 
 
 def stage_failure(results: Results) -> Stop | None:
