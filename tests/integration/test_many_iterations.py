@@ -72,11 +72,12 @@ def test_they_are_all_alike(jobstore, clean_dir):
     assert len(campaign.doc.iterations) == N, campaign.doc.stop_reason
 
     outputs = sizes_of_outputs(jobstore)
-    for what, sizes in (("jobs", meter.sizes), ("outputs", outputs)):
+    # A job has a line for each joined shard that it reads; outputs have none.
+    for what, sizes, most in (("jobs", meter.sizes, 1.25), ("outputs", outputs, 1.02)):
         early, late = largest(sizes, EARLY), largest(sizes, LATE)
         print(f"bytes of {what}: {early} at first, {late} at last")  # noqa: T201
         for name in early:
-            assert late[name] <= 1.5 * early[name], name
+            assert late[name] <= most * early[name], name
     first, last = meter.seconds(EARLY), meter.seconds(LATE)
     print(f"seconds per turn: {first:.3f} at first, {last:.3f} at last")  # noqa: T201
     assert last < 2 * first
