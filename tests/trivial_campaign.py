@@ -4,9 +4,9 @@
 from dataclasses import dataclass
 
 from ase.build import bulk
-from jobflow import Flow, Maker
+from jobflow import Flow, Maker, run_locally
 
-from flowpot import ActiveLearningMaker, Artifact, Dataset
+from flowpot import ActiveLearningMaker, Artifact, Campaign, Dataset
 from flowpot.evaluation import Audit, Calibration
 from flowpot.evaluation.document import EvaluationDoc
 from flowpot.exploration import ExplorationDoc
@@ -125,3 +125,11 @@ def trivial_campaign(n_iterations):
         tolerance=None,
         max_iterations=n_iterations,
     )
+
+
+def run_trivial_campaign(jobstore, n_iterations, **given):
+    """Run the campaign from what is given, or from copper, in this process."""
+    given = given or {"structures": [bulk("Cu")]}
+    flow = trivial_campaign(n_iterations).make(**given)
+    run_locally(flow, store=jobstore, log=False)
+    return Campaign.from_store(jobstore, flow.output.uuid)

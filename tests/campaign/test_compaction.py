@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 from ase.build import bulk
-from jobflow import run_locally
 
-from flowpot import Campaign, Dataset
+from flowpot import Dataset
 from flowpot.campaign import compaction, ledger
 from flowpot.campaign.ledger import WIDTH, Ledger
 from flowpot.jobs import Pointer
-from trivial_campaign import trivial_campaign
+from trivial_campaign import run_trivial_campaign
 
 
 @pytest.mark.parametrize("n", [1, WIDTH, 3 * WIDTH + 1, 500])
@@ -47,19 +46,13 @@ def narrow(monkeypatch):
     monkeypatch.setattr(ledger, "WIDTH", 2)
 
 
-def run(jobstore, n_iterations=10, **start):
-    flow = trivial_campaign(n_iterations).make(**start)
-    run_locally(flow, store=jobstore, log=False)
-    return Campaign.from_store(jobstore, flow.output.uuid)
-
-
 def sizes(campaign):
     """Volumes (A^3), which tell the turns' frames apart."""
     return [atoms.get_volume() for atoms in Dataset.load(campaign.doc.dataset)]
 
 
 def test_a_campaign_has_all_its_frames_and_turns(narrow, jobstore, clean_dir):
-    campaign = run(jobstore, structures=[bulk("Cu")])
+    campaign = run_trivial_campaign(jobstore, 10)
     assert len(campaign.doc.dataset) < 6
     expected = [bulk("Cu", a=3.6 + 0.001 * turn).get_volume() for turn in range(10)]
     assert sizes(campaign) == pytest.approx(expected)
@@ -68,13 +61,13 @@ def test_a_campaign_has_all_its_frames_and_turns(narrow, jobstore, clean_dir):
     assert (
         campaign.doc.state.starts.uuid != campaign.doc.state.shards.levels[-1][0].uuid
     )
-    again = run(jobstore, n_iterations=13, campaign=campaign)
+    again = run_trivial_campaign(jobstore, 13, campaign=campaign)
     assert sizes(again)[:10] == pytest.approx(expected)
     assert len(sizes(again)) == len(again.turns) == 13
 
 
 def test_joining_that_fails_changes_nothing(narrow, jobstore, clean_dir, monkeypatch):
     monkeypatch.delattr(compaction, "Dataset")
-    campaign = run(jobstore, n_iterations=5, structures=[bulk("Cu")])
+    campaign = run_trivial_campaign(jobstore, 5)
     assert campaign.doc.stop_kind == "max_iterations"
     assert len(campaign.doc.dataset) == len(sizes(campaign)) == 5

@@ -3,11 +3,8 @@
 from collections import Counter
 
 import pytest
-from ase.build import bulk
-from jobflow import run_locally
 
 import trivial_campaign
-from flowpot import Campaign
 from flowpot.campaign import loop
 
 STAGES = {
@@ -49,10 +46,7 @@ def run(jobstore, clean_dir):
     """Run a trivial campaign, new or to be continued."""
 
     def start(n_iterations=4, **given):
-        given = given or {"structures": [bulk("Cu")]}
-        flow = trivial_campaign.trivial_campaign(n_iterations).make(**given)
-        run_locally(flow, store=jobstore, log=False)
-        return Campaign.from_store(jobstore, flow.output.uuid)
+        return trivial_campaign.run_trivial_campaign(jobstore, n_iterations, **given)
 
     return start
 
