@@ -17,15 +17,15 @@ class Ledger(MSONable):
     Pointers in the order in which they came, the old ones to several at once.
 
     As in a log-structured merge tree (O'Neil et al., Acta Inf. 33, 351 (1996)), `WIDTH`
-    entries of a level are joined into one of the next: n turns leave at most
-    ``(WIDTH - 1) * log(n) / log(WIDTH) + WIDTH`` entries, and each of their frames is
-    written ``log(n) / log(WIDTH)`` times more.
+    entries of a level are joined into one of the next: of n that were added there are
+    at most ``(WIDTH - 1) * log(n) / log(WIDTH) + WIDTH`` left, and what they point to
+    is written ``log(n) / log(WIDTH)`` times more.
 
     Attributes
     ----------
     levels
-        ``levels[k]`` points to what `WIDTH` ** k turns have added, the oldest first;
-        higher levels are older.
+        The entries of ``levels[k]`` stand for `WIDTH` ** k that were added, the oldest
+        first; higher levels are older.
 
     Examples
     --------
