@@ -65,6 +65,16 @@ class BatchDoc(StageDoc):
     n_failed: int = Field(description="frames without")
 
 
+class LabelPartDoc(StageDoc):
+    """A part of many label jobs, collected: what the stage's shard is made of."""
+
+    dataset: Artifact = Field(
+        description="the part's frames, labelled where there is a label"
+    )
+    failed_frames: Artifact = Field(description="its LabelFailures, as JSON")
+    n_corrected: int = Field(default=0, description="frames that needed a remedy")
+
+
 class LabellingDoc(StageDoc):
     """
     One labelled shard: what a labelling stage adds to a campaign's data.
@@ -82,7 +92,13 @@ class LabellingDoc(StageDoc):
     n_refused: dict[str, int] = Field(
         default_factory=dict, description="frames not sent, by what was wrong with them"
     )
-    failures: list[LabelFailure] = Field(description="each frame without a label")
+    failures: list[LabelFailure] = Field(
+        description="each frame without a label; where they are many, the first ones"
+    )
+    failed_frames: Artifact | None = Field(
+        default=None,
+        description="all of the failures, as JSON, where `failures` has not all",
+    )
     n_corrected: int = Field(default=0, description="frames that needed a remedy")
     splits: dict[str, int] = Field(
         default_factory=dict, description="frames per set: train, val, test"

@@ -24,17 +24,31 @@ from flowpot.jobs import (
 from flowpot.labelling.batch import LabelsInFolder, label_batch
 from flowpot.labelling.collection import (
     check_success,
-    collect_outputs,
     labelled_shard,
     was_lost,
 )
-from flowpot.labelling.document import BatchDoc, LabelFailure, LabellingDoc
+from flowpot.labelling.document import (
+    BatchDoc,
+    LabelFailure,
+    LabellingDoc,
+    LabelPartDoc,
+)
 from flowpot.labelling.espresso.makers import EspressoStaticMaker
 from flowpot.labelling.frames import GeometryProblem, geometry_problem, to_structure
+from flowpot.labelling.parts import (
+    gather,
+    part_document,
+    parts_of,
+    parts_of_parts,
+    shown_failures,
+)
 from flowpot.labelling.planning import plan_labels
 from flowpot.labelling.records import frame_records
 from flowpot.labelling.shards import assign_shard_splits, split_counts
 from flowpot.randomness import derive_seed
+
+COLLECT_LABELS = "collect labels"
+COLLECT_PART = f"{COLLECT_LABELS}, part"
 
 
 @dataclass
@@ -169,28 +183,52 @@ class LabellingMaker(Maker):
         jobs, outputs = self._label_jobs(
             plan.frames, self._batches(plan.to_label.tolist())
         )
+        parts = parts_of(plan, outputs)
+        while len(parts) > 1:  # no job refers to all of them
+            collectors = [self.collect_part(**part) for part in parts]
+            for collector in collectors:
+                collector.name = COLLECT_PART
+            jobs += collectors
+            parts = parts_of_parts([_output_of_part(each) for each in collectors])
         collect = self.collect(
-            frames=plan.frames.to_artifact("frames.h5"),
-            outputs=outputs,
+            **parts[0],
             existing=existing,
-            failures=plan.failures,
             counts={
                 "n_duplicates": plan.n_duplicates,
                 "n_postponed": plan.n_postponed,
             },
             seed=seed,
         )
-        collect.name = "collect labels"
+        collect.name = COLLECT_LABELS
         return continue_with(jobs, collect, LabellingDoc)
+
+    @deciding_job
+    @recorded(LabelPartDoc)
+    def collect_part(
+        self,
+        frames: Artifact | None,
+        outputs: list[dict[str, Any]],
+        failures: list[LabelFailure],
+        try_lost: bool = True,
+    ) -> LabelPartDoc | Response:
+        """Gather a part of the labels, or of such parts: see `collect`."""
+        if frames is not None and try_lost and any(map(was_lost, outputs)):
+            jobs, outputs = self._label_lost(Dataset.load(frames), outputs)
+            again = self.collect_part(frames, outputs, failures, try_lost=False)
+            again.name = COLLECT_PART
+            return try_again(jobs, again, LabelPartDoc)
+        everything, collected, refused = gather(frames, outputs)
+        known = [*map(LabelFailure.model_validate, failures), *refused]
+        return part_document(everything, collected, known)
 
     @deciding_job
     @recorded(LabellingDoc)
     def collect(
         self,
-        frames: Artifact,
+        frames: Artifact | None,
         outputs: list[dict[str, Any]],
-        existing: list[Any],
         failures: list[LabelFailure],
+        existing: list[Any],
         counts: dict[str, int],
         seed: int,
         try_lost: bool = True,
@@ -203,20 +241,23 @@ class LabellingMaker(Maker):
         """
         if any(shard is None for shard in existing):
             raise ValueError("an earlier shard is missing: rerun the job that made it")
-        everything = Dataset.load(frames)
-        if try_lost and any(was_lost(output) for output in outputs):
-            jobs, outputs = self._label_lost(everything, outputs)
+        if frames is not None and try_lost and any(map(was_lost, outputs)):
+            jobs, outputs = self._label_lost(Dataset.load(frames), outputs)
             collect = self.collect(
-                frames, outputs, existing, failures, counts, seed, try_lost=False
+                frames, outputs, failures, existing, counts, seed, try_lost=False
             )
-            collect.name = "collect labels"
+            collect.name = COLLECT_LABELS
             return try_again(jobs, collect, LabellingDoc)
-        collected = collect_outputs(everything, outputs)
+        everything, collected, refused = gather(frames, outputs)
         n_sent = len(collected.labels) + len(collected.failures)
         check_success(n_sent, collected.failures, self.min_success_fraction)
         shard = labelled_shard(everything, collected, self.max_force)
         shard = self._split(shard, Dataset.load(existing), seed)
-        failures = [*map(LabelFailure.model_validate, failures), *collected.failures]
+        failures = [
+            *map(LabelFailure.model_validate, failures),
+            *refused,
+            *collected.failures,
+        ]
         return LabellingDoc(
             dataset=shard.to_artifact("labels.h5"),
             n_labelled=len(shard),
@@ -224,7 +265,7 @@ class LabellingMaker(Maker):
             n_sent=n_sent,
             n_failed=len(failures),
             n_refused=Counter(each.criterion for each in failures if each.criterion),
-            failures=failures,
+            **shown_failures(failures),
             n_corrected=collected.n_corrected,
             splits=split_counts(shard),
             seconds=collected.seconds,
@@ -332,6 +373,13 @@ def _frame_job(maker: Any, atoms: Atoms) -> Job | Flow:
     """
     foreign = not isinstance(maker, LabelsInFolder)
     return maker.make(to_structure(atoms, periodic=foreign))
+
+
+def _output_of_part(collector: Job) -> dict[str, Any]:
+    """Refer to what is read of a part's document."""
+    document = collector.output
+    fields = {name: getattr(document, name) for name in LabelPartDoc.model_fields}
+    return {"job": collector.uuid, **fields}
 
 
 def _portable(dataset: Any) -> Any:

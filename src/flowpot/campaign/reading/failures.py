@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flowpot.campaign.reading.documents import CampaignDocuments, iteration_of
+from flowpot.labelling.parts import failures_from_artifact
 
 COLUMNS = ("iteration", "stage", "what", "reason", "folder", "job")
 
@@ -28,7 +29,11 @@ def failures_in(documents: CampaignDocuments) -> list[dict[str, Any]]:
 
 def _labels(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
     for document in documents.of_stage("labelling"):
-        for failure in document["output"].get("failures") or []:
+        failures = document["output"].get("failures") or []
+        if document["output"].get("failed_frames"):  # more than the document shows
+            artifact = documents.read(document, "failed_frames")
+            failures = [each.model_dump() for each in failures_from_artifact(artifact)]
+        for failure in failures:
             yield _failure(
                 document, failure["fingerprint"], failure["reason"], failure["folder"]
             )
