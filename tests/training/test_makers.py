@@ -178,7 +178,7 @@ def test_a_committee_with_a_member_that_fails(silicon_set, jobstore, clean_dir):
     assert found.ranks == [0]
     assert len(found.members) == 1
     (failure,) = found.failures
-    assert re.search(r"(?s)^member 1: .*ended with status 1.*Error", failure)
+    assert re.search(r"(?s)^member 1: .*exit status 1.*Error", failure)
     lost = PotentialDoc.model_validate(flow.jobs[1].output.resolve(jobstore))
     assert lost.model is None
     assert len(lost.attempts) == 2

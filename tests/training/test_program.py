@@ -37,14 +37,17 @@ def test_programs_run_side_by_side_and_log(tmp_path):
     code = "import os, sys, time; time.sleep(1); print(os.environ['X']); sys.exit(3)"
     begun = time.perf_counter()
     programs = [python(code, folder, X=folder.name) for folder in folders]
-    assert run_programs(programs) == [3, 3]
+    ends = run_programs(programs)
+    assert [end.returncode for end in ends] == [3, 3]
     assert time.perf_counter() - begun < 1.9
-    assert [program.log_tail for program in programs] == ["a", "b"]
+    assert [end.last_lines for end in ends] == ["a", "b"]
 
 
 def test_a_signal_is_a_negative_status(tmp_path):
     code = "import os; os.kill(os.getpid(), 9)"
-    assert run_programs([python(code, tmp_path)]) == [-9]
+    [end] = run_programs([python(code, tmp_path)])
+    assert end.returncode == -9
+    assert end.was_killed
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])

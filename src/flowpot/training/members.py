@@ -11,6 +11,7 @@ import numpy as np
 from flowpot.dataset import Artifact, Dataset
 from flowpot.documents import package_versions
 from flowpot.potentials import Potential, load_potential
+from flowpot.processes import Ended
 from flowpot.randomness import derive_seed
 from flowpot.training import metrics
 from flowpot.training.backend import (
@@ -136,12 +137,13 @@ def train_members(
             cache = stack.enter_context(TrainingCache(place.cache))
         while waiting := [member for member in members if not member.ended]:
             programs = [_prepare(training, each, cache) for each in waiting]
-            statuses = _run(programs, deadline)
-            if deadline is not None and time.monotonic() > deadline and any(statuses):
+            ends = _run(programs, deadline)
+            late = deadline is not None and time.monotonic() > deadline
+            if late and any(end is not None and end.returncode for end in ends):
                 _check_progress(training, waiting, place)
                 raise OutOfTimeError(f"the walltime of {place.walltime} s is up")
-            for each, program, status in zip(waiting, programs, statuses, strict=True):
-                _judge(training, sets, each, program, status)
+            for each, end in zip(waiting, ends, strict=True):
+                _judge(training, sets, each, end)
         if cache:
             _release(cache, members)
     share = (time.perf_counter() - begun) / len(members)
@@ -161,20 +163,18 @@ def _prepare(
     return program
 
 
-def _run(programs: Sequence[Program], deadline: float | None) -> list[int]:
-    """Run those that have not ended in an earlier job, and mark those that end now."""
-    marks = [program.folder / _ENDED for program in programs]
-    left = [
-        program
-        for program, mark in zip(programs, marks, strict=True)
-        if not mark.exists()
-    ]
-    found = dict(zip(map(id, left), run_programs(left, deadline), strict=True))
-    statuses = [found.get(id(program), 0) for program in programs]
-    for mark, status in zip(marks, statuses, strict=True):
-        if status == 0:
-            mark.touch()
-    return statuses
+def _run(programs: Sequence[Program], deadline: float | None) -> list[Ended | None]:
+    """
+    Run programs, and mark those that end well.
+
+    None for those that have done so in an earlier job.
+    """
+    left = [each for each in programs if not (each.folder / _ENDED).exists()]
+    ends = dict(zip(map(id, left), run_programs(left, deadline), strict=True))
+    for program in left:
+        if ends[id(program)].returncode == 0:
+            (program.folder / _ENDED).touch()
+    return [ends.get(id(program)) for program in programs]
 
 
 def _check_progress(
@@ -201,14 +201,13 @@ def _judge(
     training: Training,
     sets: TrainingSets,
     member: _Member,
-    program: Program,
-    status: int,
+    end: Ended | None,
 ) -> None:
     """Take the model that a run left, or decide on the next run."""
     run, failure = member.run, None
     member.ended, member.killed = True, False
     try:
-        member.document = _document(training, sets, run, program, status)
+        member.document = _document(training, sets, run, end)
     except TrainingError as error:
         failure = str(error)
         member.killed = isinstance(error, KilledError)
@@ -240,15 +239,12 @@ def _retries(error: TrainingError) -> int:
 
 
 def _document(
-    training: Training, sets: TrainingSets, run: Run, program: Program, status: int
+    training: Training, sets: TrainingSets, run: Run, end: Ended | None
 ) -> PotentialDoc:
     """Judge what a run left."""
-    if status != 0:
-        kind = KilledError if status < 0 else TrainingError
-        raise kind(
-            f"{training.backend}'s training ended with status {status} in "
-            f"{run.folder}; its log ends:\n{program.log_tail}"
-        )
+    if end is not None and end.returncode != 0:
+        kind = TrainingError if end.signal is None else KilledError
+        raise kind(f"{training.backend}'s training failed: {end}")
     trained = training.read(run)
     model = Artifact.from_file(trained.model)
     potential = load_potential(model, training.device)

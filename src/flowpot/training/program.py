@@ -1,22 +1,16 @@
-"""Running training programs, and never leaving one behind."""
+"""Running training programs."""
 
-import ctypes
 import os
 import shlex
 import shutil
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flowpot.processes import Command, Ended, run_together
+
 _LOG = "train.log"
-_TAIL = 20
-_GRACE = 5.0
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -48,13 +42,6 @@ class Program:
             return self.command
         line = f"{shlex.join(self.before)} && exec {shlex.join(self.command)}"
         return ["sh", "-c", line]
-
-    @property
-    def log_tail(self) -> str:
-        """The last lines that it printed."""
-        log = self.folder / _LOG
-        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        return "\n".join(lines[-_TAIL:])
 
 
 def find_program(name: str, package: str) -> str:
@@ -91,13 +78,11 @@ def available_cores() -> int:
 
 def run_programs(
     programs: Sequence[Program], deadline: float | None = None
-) -> list[int]:
+) -> list[Ended]:
     """
     Run programs side by side until all have ended, or until a deadline.
 
-    Each has its own session, so that Ctrl-C reaches this process alone, which then
-    ends them with all that they started; on Linux they also end when this process is
-    killed. Where several run and ``OMP_NUM_THREADS`` is not set, they share the cores.
+    Where several run and ``OMP_NUM_THREADS`` is not set, they share the cores.
 
     Parameters
     ----------
@@ -108,59 +93,19 @@ def run_programs(
 
     Returns
     -------
-    list of int
-        Their exit statuses; negative: the signal that killed it.
+    list of Ended
+        How each ended: see :func:`flowpot.processes.run_together`.
     """
-    environment = dict(os.environ)
-    if len(programs) > 1:
-        share = max(1, available_cores() // len(programs))
-        environment.setdefault("OMP_NUM_THREADS", str(share))
-    running: list[subprocess.Popen[bytes]] = []
-    try:
-        running.extend(_start(program, environment) for program in programs)
-        for process in running:
-            _wait(process, deadline)
-    finally:
-        for process in running:
-            _stop(process)
-    return [process.wait() for process in running]
-
-
-def _start(program: Program, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    with (program.folder / _LOG).open("ab") as log:
-        return subprocess.Popen(
+    share = {}
+    if len(programs) > 1 and "OMP_NUM_THREADS" not in os.environ:
+        share["OMP_NUM_THREADS"] = str(max(1, available_cores() // len(programs)))
+    commands = [
+        Command(
             program.arguments,
-            cwd=program.folder,
-            env={**environment, **program.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509, one system call, no locks
+            program.folder,
+            output=program.folder / _LOG,
+            environment={**share, **program.environment},
         )
-
-
-def _wait(process: subprocess.Popen[bytes], deadline: float | None) -> None:
-    left = None if deadline is None else max(0.0, deadline - time.monotonic())
-    with suppress(subprocess.TimeoutExpired):  # it is ended then
-        process.wait(left)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a program that still runs, and its children."""
-    if process.poll() is not None:
-        return
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(_GRACE)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """Give what asks Linux to kill the child when its parent dies."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl  # looked up before the fork
-    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        for program in programs
+    ]
+    return run_together(commands, deadline)

@@ -1,7 +1,6 @@
 """Trajectories in a LAMMPS program that has the model built in."""
 
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -20,8 +19,14 @@ from flowpot.exploration.lammps.script import (
     species_of,
 )
 from flowpot.exploration.lammps.trajectory import read_thermo
+from flowpot.processes import Command, Ended, run
 
 INPUT_FILE = "in.lammps"
+OUTPUT_FILE = "lammps.out"
+
+
+class ConversionError(RuntimeError):
+    """A model could not be converted to what a pair style reads."""
 
 
 def run_binary(
@@ -41,20 +46,21 @@ def run_binary(
     timeout
         Wall time (s) after which it is ended; the frames so far are kept.
     """
-    run, start = read_run(folder)
+    plan, start = read_run(folder)
     species = species_of(start.numbers)
-    model = run.members[run.driving].get(MODEL)
+    model = plan.members[plan.driving].get(MODEL)
     if model is None:
         return Outcome(error="a LAMMPS program needs a model file, not a calculator")
     started = time.monotonic()
     try:
         convert(pair_style, model, species)
-        write_input(folder, pair_style.commands(model, species, run.dispersion))
+        write_input(folder, pair_style.commands(model, species, plan.dispersion))
         argv = [*shlex.split(command), *pair_style.options, "-in", INPUT_FILE]
-        process = _call([*argv, "-log", "none"], folder, timeout)
-    except (OSError, subprocess.CalledProcessError) as error:
+        lammps = Command([*argv, "-log", "none"], folder, folder / OUTPUT_FILE)
+        ended = run(lammps, timeout=timeout)
+    except (OSError, ConversionError) as error:
         return Outcome(error=f"{error}: see {folder}")
-    return _outcome(folder, process, time.monotonic() - started)
+    return _outcome(folder, ended, time.monotonic() - started)
 
 
 def convert(pair_style: PairStyle, model: str, species: Sequence[int]) -> None:
@@ -69,6 +75,11 @@ def convert(pair_style: PairStyle, model: str, species: Sequence[int]) -> None:
         The model's file; what is written goes beside it.
     species
         Atomic numbers in the order of the atom types.
+
+    Raises
+    ------
+    ConversionError
+        If it fails, with the end of its output.
     """
     argv = pair_style.conversion(model, species)
     if not argv or Path(pair_style.converted(model, species)).exists():
@@ -76,56 +87,38 @@ def convert(pair_style: PairStyle, model: str, species: Sequence[int]) -> None:
     if argv[0] == "python":
         argv[0] = sys.executable
     # MACE's converter asks for the head of a fine-tuned model: Enter is the last one.
-    subprocess.run(argv, check=True, cwd=Path(model).parent, input=b"\n")
+    folder = Path(model).parent
+    ended = run(Command(argv, folder, folder / "conversion.out", given=b"\n"))
+    if ended.returncode != 0:
+        raise ConversionError(f"the model could not be converted: {ended}")
 
 
 def write_input(folder: Path, potential: Sequence[str]) -> None:
     """Write the data file and the input script of a run for any LAMMPS program."""
-    run, start = read_run(folder)
+    plan, start = read_run(folder)
     (folder / DATA_FILE).write_text(data_file(start, LammpsCell.of(start)))
     commands = script(
-        run.conditions,
-        run.output,
+        plan.conditions,
+        plan.output,
         list(potential),
         start.pbc,
-        extra=run.extra,
+        extra=plan.extra,
         restart=newest_restart(folder),
     )
     lines = [f"log {LOG_FILE} append", "newton on", *commands, ""]
     (folder / INPUT_FILE).write_text("\n".join(lines))
 
 
-def _call(
-    argv: Sequence[str], folder: Path, timeout: float | None
-) -> subprocess.CompletedProcess | None:
-    """Run LAMMPS; None when it was ended for lack of time."""
-    with (folder / "lammps.out").open("ab") as out:
-        try:
-            return subprocess.run(
-                argv,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return None
-
-
-def _outcome(
-    folder: Path, process: subprocess.CompletedProcess | None, seconds: float
-) -> Outcome:
+def _outcome(folder: Path, ended: Ended, seconds: float) -> Outcome:
     steps = read_thermo(folder / LOG_FILE)["step"]
     n_steps = int(steps[-1]) if len(steps) else 0
-    if process is None:
+    if ended.timed_out:
         return Outcome(n_steps=n_steps, out_of_time=True, seconds=seconds)
-    if process.returncode == 0:
+    if ended.returncode == 0:
         return Outcome(n_steps=n_steps, seconds=seconds)
-    words = (folder / "lammps.out").read_text(errors="replace").splitlines()
+    words = (folder / OUTPUT_FILE).read_text(errors="replace").splitlines()
     detail = next((line for line in words if "ERROR" in line), None)
-    detail = detail or f"LAMMPS returned {process.returncode}"
+    detail = detail or f"LAMMPS died without a message ({ended.status})"
     if n_steps == 0:
         return Outcome(error=f"{detail}: see {folder}", seconds=seconds)
     return Outcome(n_steps, "LAMMPS error", detail=detail, seconds=seconds)

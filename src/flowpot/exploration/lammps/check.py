@@ -1,10 +1,10 @@
 """Whether LAMMPS gives a frame the forces that the model gives it in Python."""
 
 import shlex
-import subprocess
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,11 @@ from flowpot.exploration.lammps.potential import PAIR_STYLES
 from flowpot.exploration.lammps.run import Run, write_run
 from flowpot.exploration.lammps.script import LOG_FILE, Output
 from flowpot.exploration.lammps.trajectory import read_thermo
+from flowpot.processes import Command, run
 
 FORCES_FILE = "forces.dump"
 
+_HELP_TIMEOUT = 60.0  # s
 _VACUUM = 15.0  # A
 _DUMP_HEADER = 9  # lines
 _TOLERANCES = {"energy": 1e-4, "forces": 1e-3, "stress": 1e-4}
@@ -87,12 +89,16 @@ def engines_here(command: str = "lmp") -> list[str]:
         How a LAMMPS program is started, launcher included.
     """
     here = ["python"] if find_spec("lammps") else []
-    try:
-        listing = subprocess.run(
-            [*shlex.split(command), "-h"], capture_output=True, text=True, check=True
-        ).stdout.split()
-    except (OSError, subprocess.CalledProcessError):
-        return here
+    with TemporaryDirectory() as folder:
+        output = Path(folder) / "help"
+        asked = Command([*shlex.split(command), "-h"], Path(folder), output)
+        try:
+            ended = run(asked, timeout=_HELP_TIMEOUT)
+        except OSError:
+            return here
+        if ended.returncode != 0:
+            return here
+        listing = output.read_text(errors="replace").split()
     return here + [
         name
         for name, style in PAIR_STYLES.items()

@@ -1,18 +1,14 @@
 """Start driver processes, and leave none behind."""
 
-import os
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from flowpot.exploration.lammps.run import Outcome, read_outcome, write_outcome
+from flowpot.processes import Command, Ended, run_together
 
 LAUNCH_LOG = "driver.log"
-_GRACE = 5.0  # s that a process is given to end by itself
 _DRIVER = "flowpot.exploration.lammps.driver"
 
 
@@ -47,66 +43,37 @@ def run_drivers(
         One for each folder, in order; a run that never ended has an ``error``.
     """
     deadline = time.monotonic() + timeout if timeout else None
+    ended: dict[Path, Ended] = {}
     for _ in range(attempts):
         left = [f for f in folders if read_outcome(f) is None]
         late = deadline is not None and time.monotonic() > deadline
         if not left or late:
             break
-        _run_lanes([left[i::processes] for i in range(processes)], threads, deadline)
-    return [_outcome(folder) for folder in folders]
+        lanes = [lane for i in range(processes) if (lane := left[i::processes])]
+        drivers = [_driver(lane, threads) for lane in lanes]
+        for lane, end in zip(lanes, run_together(drivers, deadline), strict=True):
+            ended |= dict.fromkeys(lane, end)
+    return [_outcome(folder, ended.get(folder)) for folder in folders]
 
 
-def _run_lanes(
-    lanes: Sequence[Sequence[Path]], threads: int, deadline: float | None
-) -> None:
-    with ExitStack() as stack:
-        running = [
-            stack.enter_context(_driver(lane, threads)) for lane in lanes if lane
-        ]
-        for process in running:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            try:
-                process.wait(left)
-            except subprocess.TimeoutExpired:
-                break
+def _driver(folders: Sequence[Path], threads: int) -> Command:
+    """Make the command of a driver that runs some folders, one after the other."""
+    return Command(
+        [sys.executable, "-m", _DRIVER, *map(str, folders)],
+        folders[0],
+        output=folders[0] / LAUNCH_LOG,
+        environment={"OMP_NUM_THREADS": str(threads)},
+    )
 
 
-@contextmanager
-def _driver(folders: Sequence[Path], threads: int) -> Iterator[subprocess.Popen]:
-    """
-    Start a driver in a session of its own, gone when the block is left.
-
-    Ctrl-C in a terminal reaches this process only, which then ends the driver: by
-    name, with whatever it started.
-    """
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    with (folders[0] / LAUNCH_LOG).open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", _DRIVER, *map(str, folders)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-def _outcome(folder: Path) -> Outcome:
+def _outcome(folder: Path, ended: Ended | None) -> Outcome:
     outcome = read_outcome(folder)
     if outcome is None:
+        why = "out of time" if ended is None else ended.status
         outcome = Outcome(
-            error="the driver was ended before the run was done: out of time, out of "
-            f"memory, or killed (see {LAUNCH_LOG} and log.lammps in {folder})"
+            error=f"the driver was ended before the run was done: {why} (see "
+            f"{LAUNCH_LOG} and log.lammps in {folder})"
+            + (f"; its output ends:\n{ended.last_lines}" if ended else "")
         )
         write_outcome(folder, outcome)
     return outcome

@@ -1,6 +1,5 @@
 """From the files of a run to its document."""
 
-import signal
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,16 +129,8 @@ def _failures(outcome: Outcome) -> list[str]:
             f"SCF not converged in {report.n_scf_steps} steps (accuracy {reached})"
         )
     elif not reasons and process is not None:
-        reasons.append(f"pw.x died without a message ({_status(process.returncode)})")
+        reasons.append(f"pw.x died without a message ({process.status})")
     return reasons + ([outcome.unresolved] if outcome.unresolved else [])
-
-
-def _status(code: int) -> str:
-    """Put an exit status in words."""
-    if code >= 0:
-        return f"exit status {code}"
-    name = signal.Signals(-code).name
-    return f"{name}, often: out of memory" if name == "SIGKILL" else name
 
 
 def _calculation(

@@ -20,7 +20,8 @@ from flowpot.labelling.espresso.command import PwCommand
 from flowpot.labelling.espresso.document import Correction
 from flowpot.labelling.espresso.outputs import read_report
 from flowpot.labelling.espresso.preflight import PreflightError
-from flowpot.labelling.espresso.run import OUTPUT_FILE, PwProcess, run_pw
+from flowpot.labelling.espresso.run import OUTPUT_FILE, run_pw
+from flowpot.processes import Ended
 
 _MAX_CORRECTIONS = 10  # of all handlers together
 
@@ -53,7 +54,7 @@ class PwJob(CustodianJob):
         self.line = command
         self.warning: str | None = None  # of how it was to start
         self.stop: Event | None = None
-        self.process: PwProcess | None = None
+        self.process: Ended | None = None
         self.n_starts = 0
         self.seconds = 0.0
 
