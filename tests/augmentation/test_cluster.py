@@ -18,7 +18,9 @@ from flowpot.augmentation import (
 @pytest.mark.parametrize("n_atoms", [2, 3, 10, 30])
 def test_neighbours_are_within_the_shell(n_atoms):
     for seed in range(5):
-        atoms = cluster(["C"], np.random.default_rng(seed), n_atoms=n_atoms)
+        atoms = cluster(
+            ["C"], np.random.default_rng(seed), n_atoms=n_atoms, distance=1.5
+        )
         nearest = nearest_distances(atoms)
         assert len(atoms) == n_atoms
         assert nearest.min() >= 1.5
@@ -28,7 +30,7 @@ def test_neighbours_are_within_the_shell(n_atoms):
 
 
 def test_each_pair_can_have_its_own_distance():
-    atoms = cluster(["H", "Mo"], np.random.default_rng(4), n_atoms=20, distance=None)
+    atoms = cluster(["H", "Mo"], np.random.default_rng(4), n_atoms=20)
     radii = covalent_radii[atoms.numbers]
     scaled = atoms.get_all_distances() / (radii[:, None] + radii)
     np.fill_diagonal(scaled, np.inf)
@@ -38,8 +40,8 @@ def test_each_pair_can_have_its_own_distance():
 
 def test_atoms_too_large_for_the_distance_are_kept_apart():
     atoms = cluster(["Mo"], np.random.default_rng(0), n_atoms=8, distance=1.5)
-    assert nearest_distances(atoms).min() >= 0.5 * 2 * covalent_radii[42] > 1.5
-    with pytest.raises(ValueError, match=r"give distance=1\.41 or more, or None"):
+    assert nearest_distances(atoms).min() >= 0.66 * 2 * covalent_radii[42] > 1.5
+    with pytest.raises(ValueError, match=r"give distance=1\.86 or more, or None"):
         cluster(["Cs"], np.random.default_rng(0), n_atoms=3, distance=1.2)
 
 
@@ -53,7 +55,7 @@ def test_sizes_and_species_are_uniform(silicon):
     assert chisquare(sizes[2:]).pvalue > 0.01
     species = np.unique(clusters.numbers, return_counts=True)[1]
     assert chisquare(species).pvalue > 0.01
-    assert (clusters.info["cluster_distance"] == 1.5).all()
+    assert np.isnan(clusters.info["cluster_distance"]).all()  # each pair its own
 
 
 def test_dimers_run_from_repulsion_to_dissociation():

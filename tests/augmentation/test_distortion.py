@@ -16,10 +16,12 @@ from flowpot.augmentation import (
     Supercells,
     Vacancies,
     augment,
+    closest_contact,
     draw,
     nearest_distances,
     supercell,
 )
+from flowpot.dataset.closeness import MIN_DISTANCE_MADE
 
 
 def made_by(atoms, generator, seed=0, **options):
@@ -163,3 +165,23 @@ def test_one_image_of_an_atom_too_close_to_another_is_seen():
 def test_every_parameter_is_checked(field, value):
     with pytest.raises(ValueError, match=field.removesuffix("s")):
         replace(Distortions(), **{field: value})
+
+
+CRYSTALS = {
+    "C": bulk("C", "diamond", a=3.567),
+    "Si": bulk("Si", "diamond", a=5.43),
+    "Fe": bulk("Fe", "bcc", a=2.87),
+    "Cu": bulk("Cu", "fcc", a=3.61),
+    "Mg": bulk("Mg", "hcp", a=3.21, c=5.21),
+    "NaCl": bulk("NaCl", "rocksalt", a=5.64),
+}
+
+
+@pytest.mark.parametrize("name", CRYSTALS)
+def test_the_default_distance_costs_no_frame(name):
+    """Displacements are turned; none of the frames asked for is lost for it."""
+    made = made_by(
+        CRYSTALS[name], Distortions(n_frames=15), supercell=Supercells()
+    ).frames
+    assert len(made) == 15
+    assert min(closest_contact(atoms) for atoms in made) >= MIN_DISTANCE_MADE

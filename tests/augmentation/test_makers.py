@@ -98,7 +98,7 @@ def test_the_papers_presets():
     assert wide.supercell.min_length == 24
     assert wide.distortion.fraction == 0.4
     assert wide.distortion.strain == (-0.2, 0.2)
-    assert wide.clusters == Clusters(80, 30)
+    assert wide.clusters == Clusters(80, 30, distance=1.5)
     assert len(wide.slabs.miller_indices) == 7
     exact = AugmentationMaker.preset("accuracy", vacuum=12.0)
     assert exact.distortion.strain == (-0.3, 0.6)
@@ -118,7 +118,7 @@ def test_the_papers_defaults():
     plan = maker.distortion
     assert (plan.n_frames, plan.fraction, plan.strain) == (50, 0.3, (-0.2, 0.6))
     assert (plan.vacancy_fraction, plan.n_vacancies) == (0.3, 2)
-    assert (maker.clusters.n_frames, maker.clusters.distance) == (20, 1.5)
+    assert (maker.clusters.n_frames, maker.clusters.distance) == (20, None)
     assert maker.slabs.miller_indices == ((1, 1, 1), (1, 1, 0), (1, 0, 0))
     assert (maker.slabs.min_thickness, maker.slabs.max_atoms) == (10, 450)
     swaps = maker.substitution

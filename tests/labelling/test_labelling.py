@@ -225,3 +225,35 @@ def test_nested_makers_can_be_updated(frames, cheap):
     flow = LabellingMaker(static_maker=cheap).make(frames)
     flow.update_maker_kwargs({"kspacing": 0.7}, name_filter="qe static")
     assert flow.jobs[0].maker.static_maker.kspacing == 0.7
+
+
+@pytest.mark.qe
+@pytest.mark.parametrize(
+    ("stage", "engine", "batch"), [(0.3, 0.5, 1), (0.3, 0.5, 2), (None, 0.6, 1)]
+)
+def test_a_frame_too_close_is_the_failure_of_that_frame(
+    cheap, jobstore, clean_dir, stage, engine, batch
+):
+    """Whichever of stage and engine is stricter, no frame ends the others' labels."""
+    close = bulk("Si", "diamond", a=5.43)
+    close.positions[1] = close.positions[0] + [0.45 * 2.22, 0, 0]
+    frames = Dataset.from_atoms([bulk("Si", "diamond", a=5.43), close])
+    maker = LabellingMaker(
+        static_maker=replace(cheap, min_distance_fraction=engine),
+        min_distance_fraction=stage,
+        batch_size=batch,
+    )
+    document = label(maker, frames, jobstore)
+    assert document.n_labelled == document.n_sent == 1
+    assert document.n_refused == {"distance": 1}
+    assert f"(limit {engine:g})" in document.failures[0].reason
+
+
+def test_the_engine_inherits_the_stages_limit(cheap):
+    """One knob suffices: what the stage lets pass its engine does not refuse."""
+    assert cheap.min_distance_fraction is None
+    for limit in (None, 0.3):
+        maker = LabellingMaker(static_maker=cheap, min_distance_fraction=limit)
+        jobs, _ = maker._label_jobs(Dataset.from_atoms([bulk("Si")]), [[0]])
+        engine = jobs[0].function.__self__
+        assert engine.min_distance_fraction == maker.min_distance == (limit or 0.5)

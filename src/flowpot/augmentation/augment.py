@@ -22,6 +22,7 @@ from flowpot.augmentation.supercell import Supercells
 from flowpot.augmentation.vacuum import add_vacuum, empty_directions, open_cells
 from flowpot.augmentation.validation import at_least, one_of, positive
 from flowpot.dataset import Dataset
+from flowpot.dataset.closeness import made_distance
 from flowpot.dataset.contacts import closest_contact
 
 
@@ -71,7 +72,7 @@ def augment(
     substitution: Substitution | None = None,
     without: Collection[str] = (),
     vacuum: float = 15.0,
-    min_distance: float = 0.5,
+    min_distance: float | None = None,
 ) -> Augmented:
     """
     Make many frames of a few structures.
@@ -97,7 +98,7 @@ def augment(
         Least vacuum along every open direction, in A.
     min_distance
         Shortest distance between two atoms, as a fraction of the sum of their covalent
-        radii.
+        radii; None is :data:`flowpot.dataset.closeness.MIN_DISTANCE_MADE`.
 
     Returns
     -------
@@ -138,7 +139,7 @@ def prepare_inputs(
     seed: int = 0,
     supercell: Supercells | None = None,
     vacuum: float = 15.0,
-    min_distance: float = 0.5,
+    min_distance: float | None = None,
 ) -> Inputs:
     """
     Give inputs their vacuum and supercells, and refuse those that make no sense.
@@ -175,11 +176,16 @@ def prepare_inputs(
         )
     species = [chemical_symbols[z] for z in np.unique(dataset.numbers)]
     return Inputs(
-        tuple(parents), tuple(species), seed, vacuum, min_distance, tuple(notes)
+        tuple(parents),
+        tuple(species),
+        seed,
+        vacuum,
+        made_distance(min_distance),
+        tuple(notes),
     )
 
 
-def checked_structures(structures: Any, min_distance: float) -> Dataset:
+def checked_structures(structures: Any, min_distance: float | None) -> Dataset:
     """
     Load structures, drop repeated ones, and refuse those with atoms too close.
 
@@ -188,17 +194,18 @@ def checked_structures(structures: Any, min_distance: float) -> Dataset:
     structures
         As for `augment`.
     min_distance
-        In sums of covalent radii.
+        In sums of covalent radii, as for `augment`.
     """
+    shortest = made_distance(min_distance)
     dataset = Dataset.load(structures).deduplicate()
     if not len(dataset):
         raise ValueError("no structures to augment: give at least one")
     for number, atoms in enumerate(dataset):
-        contact = closest_contact(atoms, within=min_distance) if min_distance else 1
-        if contact < min_distance:
+        contact = closest_contact(atoms, within=shortest) if shortest else 1
+        if contact < shortest:
             raise ValueError(
                 f"{_label(number, atoms)}: two atoms are {contact:.2g} of the sum of "
-                f"their covalent radii apart, and min_distance is {min_distance}: mend "
+                f"their covalent radii apart, and min_distance is {shortest}: mend "
                 "the structure, or lower min_distance"
             )
     return dataset

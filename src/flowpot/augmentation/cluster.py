@@ -13,6 +13,7 @@ from flowpot.augmentation.displacement import random_directions
 from flowpot.augmentation.generator import Batch, Generator, Inputs, dataset_of
 from flowpot.augmentation.vacuum import add_vacuum
 from flowpot.augmentation.validation import at_least, elements, positive
+from flowpot.dataset.closeness import made_distance
 
 _SPREAD = 3**0.5
 """Neighbours are between 1 and sqrt(3) of the distance away, as in AiiDA-TrainsPot."""
@@ -26,8 +27,8 @@ def cluster(
     rng: np.random.Generator,
     *,
     n_atoms: int,
-    distance: float | None = 1.5,
-    min_distance: float = 0.5,
+    distance: float | None = None,
+    min_distance: float | None = None,
     vacuum: float = 15.0,
 ) -> Atoms:
     """
@@ -43,10 +44,11 @@ def cluster(
         Number of atoms.
     distance
         Each atom's nearest neighbour is between this, in A, and sqrt(3) times this
-        away. None takes for each pair the sum of its covalent radii.
+        away; 1.5 A is the AiiDA-TrainsPot paper's, for carbon. None takes for each
+        pair the sum of its covalent radii.
     min_distance
         Shortest distance allowed, as a fraction of the sum of covalent radii: raises
-        the lower limit for atoms too large for `distance`.
+        the lower limit for atoms too large for `distance`. None is the common limit.
     vacuum
         Vacuum around the cluster, in A.
 
@@ -58,11 +60,12 @@ def cluster(
     elements(species=species)
     at_least(1, n_atoms=n_atoms)
     positive(distance=distance)
+    shortest = made_distance(min_distance)
     numbers = np.array([atomic_numbers[symbol] for symbol in species])
     numbers = rng.choice(numbers, size=n_atoms)
     positions = np.zeros((n_atoms, 3))
     for atom in range(1, n_atoms):
-        inner, outer = _shell(numbers, atom, distance, min_distance)
+        inner, outer = _shell(numbers, atom, distance, shortest)
         positions[atom] = _place(positions[:atom], inner, outer, rng)
     return add_vacuum(Atoms(numbers, positions), vacuum)
 
@@ -119,13 +122,14 @@ class Clusters(Generator):
         Sizes are uniform between these, both included.
     distance
         Each atom's nearest neighbour is between this, in A, and sqrt(3) times this
-        away. None takes for each pair the sum of its covalent radii.
+        away; 1.5 A is the AiiDA-TrainsPot paper's, for carbon. None takes for each
+        pair the sum of its covalent radii.
     """
 
     n_frames: int = 20
     max_atoms: int = 10
     min_atoms: int = 2
-    distance: float | None = 1.5
+    distance: float | None = None
 
     kind: ClassVar[str] = "cluster"
 

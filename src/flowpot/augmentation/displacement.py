@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from flowpot.augmentation.neighbours import nearest_distances
 from flowpot.augmentation.validation import at_least
 from flowpot.augmentation.validation import fraction as check_fraction
+from flowpot.dataset.closeness import made_distance
 from flowpot.dataset.contacts import find_pairs
 
 _TURNS = 200
@@ -19,7 +20,7 @@ def distort(
     rng: np.random.Generator,
     *,
     fraction: float = 0.3,
-    min_distance: float = 0.5,
+    min_distance: float | None = None,
 ) -> Atoms:
     """
     Displace every atom at random.
@@ -36,7 +37,7 @@ def distort(
     min_distance
         Shortest distance allowed between two atoms, as a fraction of the sum of their
         covalent radii. The displacements of atoms that come closer are turned in
-        another direction; 0 allows everything.
+        another direction; 0 allows everything, None is the common limit.
 
     Returns
     -------
@@ -51,10 +52,11 @@ def distort(
     """
     check_fraction(fraction=fraction)
     at_least(0, min_distance=min_distance)
+    shortest = made_distance(min_distance)
     reach = fraction * movable(atoms, nearest_distances(atoms))
     radii = covalent_radii[atoms.numbers]
-    pairs = find_pairs(atoms, min_distance * 2 * radii.max() + 2 * reach.max()).half()
-    floors = min_distance * (radii[pairs.first] + radii[pairs.second])
+    pairs = find_pairs(atoms, shortest * 2 * radii.max() + 2 * reach.max()).half()
+    floors = shortest * (radii[pairs.first] + radii[pairs.second])
     moves, apart, _ = keep_apart(
         random_displacements(reach[None], rng),
         pairs.vectors[None],
@@ -65,7 +67,7 @@ def distort(
     if not apart.all():
         raise ValueError(
             f"displacing {atoms.get_chemical_formula()} by fraction={fraction} brings "
-            f"atoms closer than min_distance={min_distance} of the sum of their "
+            f"atoms closer than min_distance={shortest} of the sum of their "
             "covalent radii, whichever way they are turned: lower one of the two"
         )
     displaced = atoms.copy()

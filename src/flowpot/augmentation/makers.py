@@ -64,7 +64,8 @@ class AugmentationMaker(Maker):
         Least vacuum along directions that are not periodic, in A.
     min_distance
         Shortest distance between two atoms, as a fraction of the sum of their covalent
-        radii: what would come closer is drawn again, or rejected and counted.
+        radii: what would come closer is drawn again, or rejected and counted. None is
+        the common limit, 0.66 (:mod:`flowpot.dataset.closeness`).
 
     Examples
     --------
@@ -89,7 +90,7 @@ class AugmentationMaker(Maker):
     inputs: bool = True
     isolated_atoms: bool = True
     vacuum: float = 15.0
-    min_distance: float = 0.5
+    min_distance: float | None = None
 
     @classmethod
     def preset(cls, preset: str, /, *options: Any, **changes: Any) -> Self:

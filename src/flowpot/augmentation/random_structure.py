@@ -12,6 +12,7 @@ from pymatgen.core import Composition
 from flowpot.augmentation.generator import Batch, Generator, Inputs, dataset_of
 from flowpot.augmentation.vacuum import add_vacuum
 from flowpot.augmentation.validation import at_least, elements, one_of, positive
+from flowpot.dataset.closeness import made_distance
 from flowpot.dataset.contacts import closest_contact
 
 _GROUPS = {3: 230, 2: 80, 1: 75, 0: 32}
@@ -31,7 +32,7 @@ def random_structure(
     *,
     dimension: int = 3,
     volume_factor: float = 1.0,
-    min_distance: float = 0.5,
+    min_distance: float | None = None,
     vacuum: float = 15.0,
 ) -> Atoms:
     """
@@ -49,7 +50,7 @@ def random_structure(
         Volume, relative to PyXtal's estimate from atomic volumes.
     min_distance
         Shortest distance allowed, as a fraction of the sum of covalent radii; PyXtal
-        itself is stricter.
+        itself is stricter. None is the common limit.
     vacuum
         Vacuum along open directions, in A.
 
@@ -69,12 +70,13 @@ def random_structure(
     at_least(1, composition=min(composition.values()))
     one_of(tuple(_GROUPS), dimension=dimension)
     positive(volume_factor=volume_factor)
+    shortest = made_distance(min_distance)
     for _ in range(_ATTEMPTS):
         group = int(rng.integers(1, _GROUPS[dimension] + 1))
         atoms = _draw(composition, dimension, group, volume_factor, rng)
         if atoms is None:
             continue
-        if closest_contact(atoms, within=max(min_distance, 0.1)) >= min_distance:
+        if closest_contact(atoms, within=max(shortest, 0.1)) >= shortest:
             return add_vacuum(atoms, vacuum)
     raise ValueError(
         f"no random structure of {dict(composition)} found in {_ATTEMPTS} attempts: "

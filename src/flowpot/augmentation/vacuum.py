@@ -5,13 +5,12 @@ from ase import Atoms
 from ase.geometry import complete_cell
 from numpy.typing import NDArray
 
+from flowpot.dataset.closeness import MIN_DISTANCE_MADE
 from flowpot.dataset.contacts import closest_contact
 
 _CONTACT = 4.0
 """Layers and molecules touch within this distance (A): van der Waals gaps are smaller,
 vacuum is larger."""
-_OVERLAP = 0.6
-"""Atoms closer than this share of the sum of their covalent radii are no neighbours."""
 _FLAT = 1e-6
 _MARGIN = 1e-9
 """Cells grow by this much more (A), so that rounding never leaves too little."""
@@ -54,7 +53,7 @@ def add_vacuum(atoms: Atoms, vacuum: float = 15.0) -> Atoms:
         return made
     joined = _joined_across_boundary(made)
     # A wrapped slab is whole again; what then overlaps was never wrapped.
-    if closest_contact(joined, _OVERLAP) >= _OVERLAP:
+    if closest_contact(joined, MIN_DISTANCE_MADE) >= MIN_DISTANCE_MADE:
         made = joined
     cell, positions = open_cells(
         np.array(made.cell)[None],

@@ -11,6 +11,7 @@ from jobflow import Flow, JobStore, Maker
 
 from flowpot.augmentation import AugmentationMaker
 from flowpot.campaign import presets
+from flowpot.campaign.closeness import check_stage_distances
 from flowpot.campaign.loop import LoopMaker
 from flowpot.campaign.plan import DryRun, dry_run
 from flowpot.campaign.start import Start, state_of
@@ -83,6 +84,7 @@ class ActiveLearningMaker(Maker):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_stage_distances(self)
         if self.tolerance is not None:
             check_tolerance(self.tolerance)
         if self.max_iterations < 1:

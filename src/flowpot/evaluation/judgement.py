@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.closeness import accepted_distance
 from flowpot.evaluation.audit import Audit, audit_earlier
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.choice import Judged, chosen_frames, draw_pilot, pilot_frames
@@ -109,7 +110,7 @@ def judge(
     deciding = {name: fit for name, fit in fits.items() if fit.decides}
     accepted = ~over_threshold(spread, deciding)
     judged = Judged(explored, members, spread, accepted)
-    sane = far_apart(explored, criteria.rules.min_distance)
+    sane = far_apart(explored, accepted_distance(criteria.rules.min_distance))
     known = np.isin(explored.fingerprints, labelled.fingerprints)
     free, left = sane & ~known & _first_of_copies(explored), None
     if max_labels is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from monty.json import MSONable
 
+from flowpot.dataset.closeness import check_distance
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.diversity import Descriptors, farthest_points
 
@@ -39,7 +40,7 @@ class SelectionRules(MSONable):
         marks the wreck of a broken MD run, which is counted and not labelled.
     min_distance
         Frames with a pair of atoms closer than this fraction of the sum of their
-        covalent radii are insane.
+        covalent radii are insane. None is the limit common to all stages, 0.5.
     """
 
     max_selected: int = 1000
@@ -48,9 +49,10 @@ class SelectionRules(MSONable):
     audit_min: int = 5
     audit_max: int = 50
     upper_factor: float = 20.0
-    min_distance: float = 0.5
+    min_distance: float | None = None
 
     def __post_init__(self) -> None:
+        check_distance(min_distance=self.min_distance)
         if self.method not in METHODS:
             raise ValueError(
                 f"method is {self.method!r}: use one of {', '.join(METHODS)}"

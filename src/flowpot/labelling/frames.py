@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Molecule, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from flowpot.dataset.closeness import accepted_distance
 from flowpot.dataset.contacts import closest_pair
 
 _MOLECULE_VACUUM = 7.5  # A on each side: 15 A to the next image, the default vacuum
@@ -86,7 +87,7 @@ class GeometryProblem:
 def geometry_problem(
     atoms: Atoms,
     *,
-    min_distance_fraction: float = 0.5,
+    min_distance_fraction: float | None = None,
     volume_per_atom: tuple[float, float] | None = None,
     vacuum: tuple[float, float] | None = None,
 ) -> GeometryProblem | None:
@@ -100,7 +101,8 @@ def geometry_problem(
     min_distance_fraction
         Shortest allowed distance of two atoms over the sum of their covalent radii
         (Cordero et al. 2008, in ASE). Electronic structure codes stop on coincident
-        atoms and waste hours on nearly coincident ones.
+        atoms and waste hours on nearly coincident ones. None is the common limit,
+        :data:`flowpot.dataset.closeness.MIN_DISTANCE`.
     volume_per_atom
         Smallest and largest allowed volume per atom (A^3) of fully periodic frames.
     vacuum
@@ -124,7 +126,7 @@ def geometry_problem(
     problems = {
         "volume": _outside(_volume_per_atom(atoms), volume_per_atom, "A^3/atom"),
         "vacuum": _outside(open_gaps(atoms), vacuum, "A"),
-        "distance": _too_close(atoms, min_distance_fraction),
+        "distance": _too_close(atoms, accepted_distance(min_distance_fraction)),
     }
     return next((GeometryProblem(k, v) for k, v in problems.items() if v), None)
 
@@ -146,7 +148,9 @@ def open_gaps(atoms: Atoms) -> NDArray[np.float64]:
 
 
 def check_geometry(
-    structure: Structure | Molecule | Atoms, *, min_distance_fraction: float = 0.5
+    structure: Structure | Molecule | Atoms,
+    *,
+    min_distance_fraction: float | None = None,
 ) -> None:
     """
     Refuse a frame that no engine should start on.

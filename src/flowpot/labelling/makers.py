@@ -11,6 +11,7 @@ from ase import Atoms
 from jobflow import Flow, Job, Maker, OutputReference, Response
 
 from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset.closeness import accepted_distance, check_distance
 from flowpot.documents import package_versions
 from flowpot.failures import recorded
 from flowpot.jobs import (
@@ -78,7 +79,8 @@ class LabellingMaker(Maker):
         Most frames to send to the engine. None: no limit.
     min_distance_fraction
         Frames with atoms closer than this fraction of their covalent radii's sum are
-        not sent.
+        not sent: each is a recorded failure. None is the limit common to all stages,
+        0.5. Where the static Maker has a stricter one of its own, that holds.
     volume_per_atom
         Smallest and largest volume per atom (A^3) of the fully periodic frames that are
         sent. None: any.
@@ -105,13 +107,14 @@ class LabellingMaker(Maker):
     min_success_fraction: float = 0.8
     max_force: float | None = 100.0
     max_labels: int | None = None
-    min_distance_fraction: float = 0.5
+    min_distance_fraction: float | None = None
     volume_per_atom: tuple[float, float] | None = None
     vacuum: tuple[float, float] | None = (5.0, 60.0)
     split_fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     split_by: str | None = None
 
     def __post_init__(self) -> None:
+        check_distance(min_distance_fraction=self.min_distance_fraction)
         for name in ("batch_size", "parallel"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: use 1 or more")
@@ -273,6 +276,12 @@ class LabellingMaker(Maker):
             **counts,
         )
 
+    @property
+    def min_distance(self) -> float:
+        """Shortest distance that is labelled, in sums of covalent radii."""
+        engines = getattr(self.static_maker, "min_distance_fraction", None)
+        return max(accepted_distance(self.min_distance_fraction), engines or 0.0)
+
     def _batches(self, indices: Sequence[int]) -> list[list[int]]:
         """Part frames into those of each job."""
         size = self.batch_size
@@ -288,6 +297,8 @@ class LabellingMaker(Maker):
         maker: Any = self.static_maker
         if hasattr(maker, "fail_softly"):
             maker = replace(maker, fail_softly=True)
+        if hasattr(maker, "min_distance_fraction"):  # else it refuses what is sent
+            maker = replace(maker, min_distance_fraction=self.min_distance)
         jobs: list[Job | Flow] = []
         for indices in batches:
             if self.batch_size == 1:
@@ -337,7 +348,7 @@ class LabellingMaker(Maker):
         """Say why a frame must not be sent, or None."""
         return geometry_problem(
             atoms,
-            min_distance_fraction=self.min_distance_fraction,
+            min_distance_fraction=self.min_distance,
             volume_per_atom=self.volume_per_atom,
             vacuum=self.vacuum,
         )

@@ -7,6 +7,7 @@ import numpy as np
 from ase import Atoms, units
 from monty.json import MSONable
 
+from flowpot.dataset.closeness import accepted_distance, check_distance
 from flowpot.dataset.contacts import clearance
 
 NOT_A_NUMBER = "not a number"
@@ -24,13 +25,14 @@ class SanityLimits(MSONable):
     ----------
     contact
         Smallest distance of a pair, as a fraction of the sum of its covalent radii.
+        None is the limit common to all stages, 0.5.
     volume
         Smallest and largest volume, as fractions of the start's.
     temperature
         Highest instantaneous temperature (K).
     """
 
-    contact: float = 0.5
+    contact: float | None = None
     volume: tuple[float, float] = (0.2, 5.0)
     temperature: float = 20_000.0
 
@@ -38,10 +40,10 @@ class SanityLimits(MSONable):
         """Check the limits."""
         object.__setattr__(self, "volume", tuple(self.volume))
         low, high = self.volume
-        if not 0 <= self.contact < 1 or not 0 <= low < 1 < high:
+        check_distance(contact=self.contact)
+        if not 0 <= low < 1 < high:
             raise ValueError(
-                f"contact is {self.contact} and volume {self.volume}: use a fraction "
-                "of the covalent distance, and fractions of the volume around 1"
+                f"volume is {self.volume}: use fractions of the start's around 1"
             )
 
 
@@ -61,7 +63,7 @@ class SanityCheck:
         self.limits = limits
         self._volume = abs(np.linalg.det(start.cell.array))
         self._masses = start.get_masses()
-        self._contacts = ContactCheck(start, limits.contact)
+        self._contacts = ContactCheck(start, accepted_distance(limits.contact))
 
     def __call__(
         self, atoms: Atoms, forces: np.ndarray, velocities: np.ndarray

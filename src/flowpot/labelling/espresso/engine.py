@@ -47,7 +47,8 @@ class EspressoEngine:
         Seconds that one run of pw.x gets. It is told to stop cleanly at 95 % of them,
         and ended when they are over. None: no limit.
     min_distance_fraction
-        Atoms closer than this fraction of their covalent radii's sum are refused.
+        Atoms closer than this fraction of their covalent radii's sum are refused;
+        None is the common limit.
     keep_scratch
         Whether densities and wavefunctions are kept.
     gzip_files
@@ -59,7 +60,7 @@ class EspressoEngine:
 
     generator: EspressoInputGenerator = field(default_factory=EspressoInputGenerator)
     walltime: float | None = None
-    min_distance_fraction: float = 0.5
+    min_distance_fraction: float | None = None
     keep_scratch: bool = False
     gzip_files: bool = True
     cache: str | None = None

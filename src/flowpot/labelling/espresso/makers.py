@@ -9,6 +9,7 @@ from ase import Atoms
 from jobflow import CURRENT_JOB, Job, Maker, OutputReference
 from pymatgen.core import Molecule, Structure
 
+from flowpot.dataset.closeness import check_distance
 from flowpot.failures import recorded
 from flowpot.jobs import stage_job
 from flowpot.labelling.espresso.document import EspressoOutput, EspressoTaskDoc
@@ -60,6 +61,7 @@ class EspressoStaticMaker(Maker):
         Seconds that one run of pw.x gets; None for no limit.
     min_distance_fraction
         Atoms closer than this fraction of their covalent radii's sum are refused.
+        None is the labelling stage's limit, or else the one common to all stages, 0.5.
     keep_scratch
         Whether densities and wavefunctions are kept in the job's folder, for another
         calculation's `prev_dir`.
@@ -91,13 +93,14 @@ class EspressoStaticMaker(Maker):
     correct_dipole: bool = False
     hubbard: dict[str, float] = field(default_factory=dict)
     walltime: float | None = None
-    min_distance_fraction: float = 0.5
+    min_distance_fraction: float | None = None
     keep_scratch: bool = False
     gzip_files: bool = True
     cache: str | None = None
     fail_softly: bool = False
 
     def __post_init__(self) -> None:
+        check_distance(min_distance_fraction=self.min_distance_fraction)
         self.generator()  # which checks every field that pw.x is going to read
 
     def make(

@@ -1,0 +1,57 @@
+"""Whether the stages of a campaign agree on when two atoms are too close."""
+
+from typing import TYPE_CHECKING, Any
+
+from flowpot.dataset.closeness import (
+    accepted_distance,
+    check_handed_on,
+    made_distance,
+)
+
+if TYPE_CHECKING:
+    from flowpot.campaign.makers import ActiveLearningMaker
+
+
+def check_stage_distances(maker: "ActiveLearningMaker") -> None:
+    """
+    Refuse stages that would make frames which the next stage does not accept.
+
+    Parameters
+    ----------
+    maker
+        The campaign; stages that it does without are left out.
+
+    Raises
+    ------
+    ValueError
+        With both fields, their values and the remedy.
+    """
+    limits = _limits(maker)
+    for maker_field, taker_field in (
+        ("augmentation", "labelling"),
+        ("exploration", "evaluation"),
+        ("evaluation", "labelling"),
+    ):
+        if maker_field in limits and taker_field in limits:
+            check_handed_on(limits[maker_field], limits[taker_field])
+
+
+def _limits(maker: "ActiveLearningMaker") -> dict[str, tuple[str, float]]:
+    """Return the field and the limit of each stage that has one."""
+    limits: dict[str, tuple[str, float]] = {}
+    if maker.augmentation is not None:
+        made = made_distance(maker.augmentation.min_distance)
+        limits["augmentation"] = "augmentation.min_distance", made
+    if maker.labelling is not None:
+        own: Any = getattr(maker.labelling.static_maker, "min_distance_fraction", None)
+        limit = maker.labelling.min_distance
+        engine = "static_maker." if own == limit else ""
+        limits["labelling"] = f"labelling.{engine}min_distance_fraction", limit
+    sanity = getattr(getattr(maker.exploration, "md_maker", None), "limits", None)
+    if sanity is not None and hasattr(sanity, "contact"):
+        contact = accepted_distance(sanity.contact)
+        limits["exploration"] = "exploration.md_maker.limits.contact", contact
+    if maker.evaluation is not None:
+        judged = accepted_distance(maker.evaluation.rules.min_distance)
+        limits["evaluation"] = "evaluation.rules.min_distance", judged
+    return limits

@@ -1,0 +1,78 @@
+"""Stages that disagree on when two atoms are too close make no campaign."""
+
+import pytest
+
+from flowpot import (
+    ActiveLearningMaker,
+    AugmentationMaker,
+    EvaluationMaker,
+    ExplorationMaker,
+    LabellingMaker,
+    LammpsMDMaker,
+)
+from flowpot.evaluation import SelectionRules
+from flowpot.exploration.lammps import SanityLimits
+from flowpot.labelling import EspressoStaticMaker
+
+
+def exploring(contact: float) -> ExplorationMaker:
+    limits = SanityLimits(contact=contact)
+    return ExplorationMaker(md_maker=LammpsMDMaker(limits=limits))
+
+
+def evaluating(limit: float) -> EvaluationMaker:
+    return EvaluationMaker(rules=SelectionRules(min_distance=limit))
+
+
+def labelling(limit: float) -> LabellingMaker:
+    return LabellingMaker(min_distance_fraction=limit)
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        (
+            {"augmentation": AugmentationMaker(min_distance=0.4)},
+            r"augmentation\.min_distance is 0\.4 and labelling\.min.*Raise augm.*lower",
+        ),
+        (
+            {"labelling": labelling(0.7)},
+            r"augmentation\.min_distance is 0\.66 and labelling\.min_distance_fraction",
+        ),
+        (
+            {
+                "labelling": LabellingMaker(
+                    static_maker=EspressoStaticMaker(min_distance_fraction=0.6)
+                )
+            },
+            r"rules\.min_distance is 0\.5 and labelling\.static_maker\.min.* is 0\.6",
+        ),
+        (
+            {"exploration": exploring(0.3)},
+            r"exploration\.md_maker\.limits\.contact is 0\.3 and evaluation\.rules",
+        ),
+        (
+            {"evaluation": evaluating(0.4), "exploration": exploring(0.4)},
+            r"evaluation\.rules\.min_distance is 0\.4 and labelling\.min_distance",
+        ),
+    ],
+)
+def test_frames_that_the_next_stage_refuses_are_not_made(stages, message):
+    with pytest.raises(ValueError, match=message):
+        ActiveLearningMaker(**stages)
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        {"labelling": labelling(0.3)},
+        {"labelling": labelling(0.3), "evaluation": evaluating(0.3)},
+        {"augmentation": AugmentationMaker(min_distance=0.5)},
+        {"exploration": exploring(0.6)},
+        {"exploration": exploring(0.3), "evaluation": None},
+        {"augmentation": None, "labelling": labelling(0.5)},
+        {"labelling": None, "augmentation": AugmentationMaker(min_distance=0.2)},
+    ],
+)
+def test_stages_may_be_stricter_than_those_that_follow(stages):
+    ActiveLearningMaker(**stages)
