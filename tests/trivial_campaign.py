@@ -45,6 +45,19 @@ class ConstantLabelling(Maker):
         )
 
 
+def committee():
+    """Two models of a kilobyte."""
+    model = Artifact.from_bytes("a.model", bytes(1000))
+    member = PotentialDoc(model=model, backend="mace")
+    metrics = {
+        name: {"energy": 0.1, "forces": 0.2, "stress": 0.3}
+        for name in ("train", "val", "test")
+    }
+    return CommitteeDoc(
+        members=[member, member], metrics=metrics, member_metrics=[metrics] * 2
+    )
+
+
 @dataclass
 class ConstantTraining(Maker):
     """Gives two models of a kilobyte."""
@@ -53,15 +66,7 @@ class ConstantTraining(Maker):
 
     @stage_job(CommitteeDoc)
     def make(self, dataset, previous=None, seed=0):
-        model = Artifact.from_bytes("a.model", bytes(1000))
-        member = PotentialDoc(model=model, backend="mace")
-        metrics = {
-            name: {"energy": 0.1, "forces": 0.2, "stress": 0.3}
-            for name in ("train", "val", "test")
-        }
-        return CommitteeDoc(
-            members=[member, member], metrics=metrics, member_metrics=[metrics] * 2
-        )
+        return committee()
 
 
 @dataclass

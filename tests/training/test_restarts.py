@@ -216,3 +216,8 @@ def test_a_diverging_training_is_tried_again_and_recorded(silicon_set, tmp_path)
         [1, 0.3, 0.09]
     )
     assert len({attempt.seed for attempt in found.attempts}) == 3
+
+
+def test_what_the_next_job_is_given_may_lie_in_a_folder_with_a_space(tmp_path):
+    kept = TrainingCache(tmp_path / "of the group").keep("start.model", b"weights")
+    assert kept.read_bytes() == b"weights"

@@ -81,7 +81,7 @@ def _potential_document(member: Any) -> PotentialDoc:
         return member
     if isinstance(member, str | Path):
         member = Artifact.from_file(member)
-    model = Artifact.model_validate(member)
+    model = Artifact.from_document(member)
     potential = load_potential(model)
     return PotentialDoc(
         model=model,

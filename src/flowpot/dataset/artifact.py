@@ -1,17 +1,37 @@
 """Files by content, that travel from job to job."""
 
 import base64
+import binascii
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import fsspec
-from fsspec.implementations.local import LocalFileSystem
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from flowpot.dataset import artifact_root
 from flowpot.dataset.storage import replacing
 from flowpot.settings import get_settings
+
+
+class ArtifactError(ValueError):
+    """
+    The content of an artifact cannot be had: it is damaged, gone, or out of reach.
+
+    That says nothing about the work of the job that needs it: the artifact is to be
+    restored, or made again.
+    """
+
+
+class MissingArtifactError(ArtifactError, FileNotFoundError):
+    """An artifact is not where its document says."""
 
 
 class Artifact(BaseModel):
@@ -39,7 +59,7 @@ class Artifact(BaseModel):
     @field_validator("name")
     @classmethod
     def _is_a_file_name(cls, name: str) -> str:
-        if not name or Path(name).name != name:
+        if not name or Path(name).name != name or not name.isprintable():
             raise ValueError(f"name is {name!r}: give a file name, without folders")
         return name
 
@@ -75,9 +95,9 @@ class Artifact(BaseModel):
         digest = hashlib.sha256(content).hexdigest()
         root = get_settings().ARTIFACT_ROOT
         held: dict[str, Any] = {"name": name, "sha256": digest, "size": len(content)}
-        if root is None:
+        if not root:
             return cls(**held, blob=base64.b64encode(content).decode())
-        return cls(**held, uri=_store(root, digest, name, content))
+        return cls(**held, uri=artifact_root.store(root, name, content))
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
@@ -85,36 +105,83 @@ class Artifact(BaseModel):
         path = Path(path)
         return cls.from_bytes(path.name, path.read_bytes())
 
-    def read_bytes(self) -> bytes:
+    @classmethod
+    def from_document(cls, document: Any) -> Self:
         """
-        Give the content.
+        Take an artifact from what a job's output or a file holds of it.
+
+        Parameters
+        ----------
+        document
+            An Artifact, its dictionary, or its JSON as text.
 
         Raises
         ------
-        ValueError
-            Where the content is not what the hash says.
+        ArtifactError
+            Where the document is damaged.
+        """
+        if isinstance(document, cls):
+            return document
+        try:
+            if isinstance(document, str | bytes):
+                document = json.loads(document)
+            return cls.model_validate(document)
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}"
+                for each in error.errors(include_url=False, include_input=False)
+            )
+        except (ValueError, RecursionError) as error:
+            wrong = f"it is no JSON ({error})"
+        raise ArtifactError(
+            f"the document of an artifact is damaged: {wrong}. Restore it, or run the "
+            "job that made it again"
+        )
+
+    def read_bytes(self) -> bytes:
+        """
+        Return the content.
+
+        Raises
+        ------
+        ArtifactError
+            Where the content is not what the hash says, or cannot be read.
         """
         content = self._content()
         found = hashlib.sha256(content).hexdigest()
-        if found != self.sha256:
-            raise ValueError(
-                f"artifact {self.name!r} ({self.uri or 'inline'}): its content has "
-                f"SHA-256 {found}, not {self.sha256}: it was changed or truncated; "
-                "restore it, or run the job that made it again"
+        if found != self.sha256 or len(content) != self.size:
+            raise ArtifactError(
+                f"{self._label}: its content has SHA-256 {found} and {len(content)} "
+                f"bytes, not {self.sha256} and {self.size}: it was changed or "
+                "truncated; restore it, or run the job that made it again"
             )
         return content
 
+    @property
+    def _label(self) -> str:
+        return f"artifact {self.name!r} ({self.uri or 'inline'})"
+
     def _content(self) -> bytes:
         if self.uri is None:
-            return base64.b64decode(self.blob or "")
+            try:
+                return base64.b64decode(self.blob or "", validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise ArtifactError(
+                    f"{self._label}: its blob is damaged ({error}): restore it, or run "
+                    "the job that made it again"
+                ) from error
         try:
-            with fsspec.open(self.uri, "rb") as file:
-                return file.read()
+            return artifact_root.read(self.uri)
         except FileNotFoundError as error:
-            raise FileNotFoundError(
+            raise MissingArtifactError(
                 f"artifact {self.name!r} is not at {self.uri}: FLOWPOT_ARTIFACT_ROOT "
                 "must be a place that every worker sees; restore it there, or run the "
                 "job that made it again"
+            ) from error
+        except Exception as error:  # of any of fsspec's file systems
+            raise ArtifactError(
+                f"{self._label} cannot be read "
+                f"({artifact_root.describe(error)}): see that this machine reaches it"
             ) from error
 
     def to_file(self, path: str | Path) -> Path:
@@ -131,18 +198,3 @@ class Artifact(BaseModel):
         with replacing(target) as temporary:
             temporary.write_bytes(self.read_bytes())
         return target
-
-
-def _store(root: str, digest: str, name: str, content: bytes) -> str:
-    """Write content under a root, once, whole or not at all; give its URL."""
-    fs, folder = fsspec.core.url_to_fs(root)
-    path = f"{folder.rstrip('/')}/{digest[:2]}/{digest}{Path(name).suffix}"
-    if not (fs.exists(path) and fs.size(path) == len(content)):
-        fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        if isinstance(fs, LocalFileSystem):
-            with replacing(Path(path)) as temporary:
-                temporary.write_bytes(content)
-        else:
-            # Object stores show an object when its upload has ended.
-            fs.pipe_file(path, content)
-    return str(fs.unstrip_protocol(path))

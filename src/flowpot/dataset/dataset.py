@@ -343,4 +343,4 @@ class Dataset(MSONable):
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> Self:
         """Undo `as_dict`."""
-        return cls.load(artifact.Artifact.model_validate(d["artifact"]))
+        return cls.load(artifact.Artifact.from_document(d["artifact"]))

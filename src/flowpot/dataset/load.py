@@ -62,7 +62,7 @@ def _from_mapping(source: Mapping[str, Any]) -> Any:
         if name in source:
             return source[name]
     if "sha256" in source:
-        return Artifact.model_validate(source)
+        return Artifact.from_document(source)
     raise TypeError(
         f"a dict with keys {sorted(source)} holds no frames: give a stage's document, "
         "which has `dataset`, or an Artifact"

@@ -10,6 +10,7 @@ import numpy as np
 from jobflow import Flow, Job, Maker, OutputReference, Response
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.artifact import ArtifactError
 from flowpot.documents import package_versions
 from flowpot.exploration.collection import (
     batched,
@@ -271,9 +272,11 @@ class ExplorationMaker(Maker):
             The trajectories' jobs: those that failed are sent once more.
         """
         started = time.perf_counter()
-        failed = [i for i, batch in enumerate(batches) if batch is None]
+        failed = [i for i, batch in enumerate(batches) if not batch or batch.failure]
         if failed and spare is not None:
             return spare.send(failed, ExplorationDoc)
+        if failures := [each.failure for each in batches if each and each.failure]:
+            raise ArtifactError(failures[0])
         runs = [run for batch in batches if batch is not None for run in batch.runs]
         lost = [n for batch, n in zip(batches, planned, strict=True) if batch is None]
         full = [run for run in runs if run.dataset is not None]

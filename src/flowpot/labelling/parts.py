@@ -231,7 +231,7 @@ def failures_to_artifact(failures: Sequence[LabelFailure]) -> Artifact:
 
 def failures_from_artifact(artifact: Any) -> list[LabelFailure]:
     """Read failures back; an Artifact's dictionary will do."""
-    content = json.loads(Artifact.model_validate(artifact).read_bytes())
+    content = json.loads(Artifact.from_document(artifact).read_bytes())
     return [LabelFailure.model_validate(each) for each in content]
 
 

@@ -82,7 +82,7 @@ def model_file(source: Any) -> tuple[str, bytes]:
         source = source.get("model") or source
     model = getattr(source, "model", source)
     if isinstance(model, Mapping):
-        model = Artifact.model_validate(model)
+        model = Artifact.from_document(model)
     if not isinstance(model, Artifact):
         raise TypeError(
             f"no model in a {type(source).__name__}: give a PotentialDoc, an Artifact "

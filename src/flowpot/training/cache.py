@@ -100,7 +100,7 @@ class TrainingCache:
         if not path.exists():
             with replacing(path) as temporary:
                 temporary.write_bytes(content)
-        size, uri = len(content), path.as_uri()
+        size, uri = len(content), f"file://{path}"  # fsspec takes %20 as it is
         return Artifact(name=name, sha256=digest, size=size, blob=None, uri=uri)
 
     def _kept(self, run: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import Any, Self
 from jobflow import CURRENT_JOB, Job, Maker, Response
 
 from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset.artifact import ArtifactError
 from flowpot.jobs import stage_job
 from flowpot.settings import get_settings
 from flowpot.training.backend import OutOfTimeError, Training, TrainingError
@@ -143,11 +144,19 @@ class TrainingMaker(Maker, ABC):
     def _train(
         self, dataset: Any, previous: Any, seeds: Sequence[int], ranks: Sequence[int]
     ) -> list[PotentialDoc]:
+        try:
+            sets = TrainingSets.load(dataset)
+            starts = self._starts(previous, ranks)
+        except ArtifactError as error:
+            if self.raise_on_failure:
+                raise
+            backend = self.training().backend
+            return [PotentialDoc(backend=backend, failure=str(error)) for _ in seeds]
         found = train_members(
             self.training(),
-            TrainingSets.load(dataset),
+            sets,
             seeds,
-            self._starts(previous, ranks),
+            starts,
             Place(Path.cwd(), self._cache(), self.walltime),
             bagging=self.bagging,
         )

@@ -36,7 +36,7 @@ def start_of(document: Any, training: Training) -> Artifact | None:
     if _field(document, "backend") != training.backend:
         return None
     found = _field(document, training.starts_from)
-    return Artifact.model_validate(found) if isinstance(found, dict) else found
+    return Artifact.from_document(found) if isinstance(found, dict) else found
 
 
 def _field(document: Any, name: str) -> Any:

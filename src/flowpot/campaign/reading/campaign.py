@@ -270,7 +270,7 @@ class Campaign:
         """Read one of the files that each evaluation leaves."""
         documents = self._documents.of_stage("evaluation")
         found = [self._documents.read(document, field) for document in documents]
-        return [Artifact.model_validate(each) for each in found]
+        return [Artifact.from_document(each) for each in found]
 
     def export(self, folder: Path) -> dict[str, Path]:
         """

@@ -9,6 +9,7 @@ from typing import Any
 from jobflow import Job, Maker, OutputReference
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.artifact import ArtifactError
 from flowpot.documents import package_versions
 from flowpot.exploration.document import MDBatchDoc, MDDoc
 from flowpot.exploration.lammps.binary import run_binary
@@ -270,9 +271,12 @@ class LammpsMDMaker(Maker):
     ) -> MDBatchDoc:
         """Run several trajectories, in the job's folder."""
         started = time.perf_counter()
-        planned = self._trajectories(
-            Dataset.load(structures), conditions, committee, member, calibration
-        )
+        try:
+            planned = self._trajectories(
+                Dataset.load(structures), conditions, committee, member, calibration
+            )
+        except ArtifactError as error:
+            return MDBatchDoc(runs=[], failure=str(error))
         # The document does not grow with the number of trajectories it describes.
         rows = max(_FEWEST_ROWS, _BATCH_ROWS // max(len(planned), 1))
         runs = [run.thinned(rows) for run in self._simulate(planned, member)]
@@ -342,8 +346,9 @@ class LammpsMDMaker(Maker):
 
 
 def portable(frames: Any) -> Any:
-    """Give frames a form that a job can carry: a Dataset, unless not there yet."""
+    """Give frames a form that a job can carry: an Artifact, unless not there yet."""
     parts = frames if isinstance(frames, list | tuple) else [frames]
     if any(isinstance(part, OutputReference) for part in parts):
         return frames
-    return Dataset.load(frames)
+    # A Dataset would be read before the job begins, which could not say what is wrong.
+    return Dataset.load(frames).to_artifact("starts.h5")

@@ -73,7 +73,7 @@ def _artifact(member: Any) -> Artifact:
         member = member.get(MODEL) or member
     artifact = getattr(member, MODEL, member)
     if isinstance(artifact, Mapping):
-        artifact = Artifact.model_validate(artifact)
+        artifact = Artifact.from_document(artifact)
     if not isinstance(artifact, Artifact):
         raise TypeError(
             f"committee member is a {type(member).__name__}: use a PotentialDoc, its "
