@@ -39,19 +39,23 @@ def check_stage_distances(maker: "ActiveLearningMaker") -> None:
 def _limits(maker: "ActiveLearningMaker") -> dict[str, tuple[str, float]]:
     """Return the field and the limit of each stage that has one."""
     limits: dict[str, tuple[str, float]] = {}
-    if maker.augmentation is not None:
-        made = made_distance(maker.augmentation.min_distance)
+    # Another package's stages may have no such fields.
+    augmentation: Any = maker.augmentation
+    labelling: Any = maker.labelling
+    evaluation: Any = maker.evaluation
+    if hasattr(augmentation, "min_distance"):
+        made = made_distance(augmentation.min_distance)
         limits["augmentation"] = "augmentation.min_distance", made
-    if maker.labelling is not None:
-        own: Any = getattr(maker.labelling.static_maker, "min_distance_fraction", None)
-        limit = maker.labelling.min_distance
+    if hasattr(labelling, "min_distance"):
+        own = getattr(labelling.static_maker, "min_distance_fraction", None)
+        limit = labelling.min_distance
         engine = "static_maker." if own == limit else ""
         limits["labelling"] = f"labelling.{engine}min_distance_fraction", limit
     sanity = getattr(getattr(maker.exploration, "md_maker", None), "limits", None)
     if sanity is not None and hasattr(sanity, "contact"):
         contact = accepted_distance(sanity.contact)
         limits["exploration"] = "exploration.md_maker.limits.contact", contact
-    if maker.evaluation is not None:
-        judged = accepted_distance(maker.evaluation.rules.min_distance)
+    if hasattr(evaluation, "rules"):
+        judged = accepted_distance(evaluation.rules.min_distance)
         limits["evaluation"] = "evaluation.rules.min_distance", judged
     return limits
