@@ -41,8 +41,8 @@ def fingerprints(dataset: "Dataset") -> NDArray[np.str_]:
         n strings of 32 hexadecimal digits: BLAKE2b of 128 bits.
     """
     numbers = _raw(dataset.numbers.astype(np.uint8))
-    positions = _raw(_steps(dataset.positions))
-    cells = _raw(_steps(dataset.cell))
+    positions = _raw(steps(dataset.positions))
+    cells = _raw(steps(dataset.cell))
     pbc = _raw(dataset.pbc)
     bounds = dataset.offsets.tolist()
     made = []
@@ -60,7 +60,7 @@ def fingerprints(dataset: "Dataset") -> NDArray[np.str_]:
     return prints
 
 
-def _steps(lengths: NDArray[np.float64]) -> NDArray[np.int64]:
+def steps(lengths: NDArray[np.float64]) -> NDArray[np.int64]:
     """Count lengths (A) in whole tolerances; -0.0 and 0.0 give the same."""
     scaled = lengths * (1 / TOLERANCE)
     scaled += _SHIFT

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from flowpot.dataset.relatives import relatives
 from flowpot.randomness import derive_rng
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def assign_splits(
     Give every frame a set, in the metadata column ``split``.
 
     Frames that have a set keep it. Exact duplicates of a frame that has one, here or
-    in `existing`, take it. Input structures and isolated atoms train. The others are
+    in `existing`, take it. Input structures and isolated atoms train. Frames that
+    share their positions share a set: those that differ by species only, and those cut
+    from another (:mod:`flowpot.dataset.relatives`). The others are
     drawn at random so that each kind of frame (config_type) and, within it, each
     parent's children come as close to `fractions` as whole frames allow; what one
     small group cannot give is carried over to the next, so that many groups of two or
@@ -148,7 +151,12 @@ def _units(
 
     They are the connected components of the graph of frames and what they share.
     """
-    links = [("print", prints, np.ones(len(dataset), bool))]
+    every = np.ones(len(dataset), bool)
+    families = relatives(dataset, _column(dataset, "parent"))
+    links: list[tuple[str, NDArray[Any], NDArray[np.bool_]]] = [
+        ("print", prints, every),
+        ("family", families, every),
+    ]
     if group_by is not None:
         values = _column(dataset, group_by)
         links.append(("group", values, ~always & (values != "")))
@@ -156,7 +164,7 @@ def _units(
             links.append(("group", prints, ~always))
     names = [(k, v) for k, values, use in links for v in values[use]]
     frames = np.concatenate([np.flatnonzero(use) for _, _, use in links])
-    number: dict[tuple[str, str], int] = {}
+    number: dict[tuple[str, Any], int] = {}
     nodes = np.array([number.setdefault(name, len(number)) for name in names], int)
     n = len(dataset)
     size = n + len(number)
@@ -254,7 +262,9 @@ def _fill_empty(
         raise ValueError(
             f"too few frames to fill the sets {[SPLITS[s] for s in empty]}: at least "
             f"{lacking} more that are free to go anywhere are needed (input structures "
-            "and isolated atoms always train); add frames, or set fractions to 0"
+            "and isolated atoms always train, and frames that share their positions "
+            "share a set); add frames, set fractions to 0, or give the sets yourself, "
+            "in the column 'split'"
         )
     for s, unit in zip(empty, rng.permutation(movable), strict=False):
         split[units == unit] = s
