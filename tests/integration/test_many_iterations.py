@@ -1,19 +1,21 @@
 """A hundred turns of a campaign whose stages do nothing: what the loop itself costs."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
 import numpy as np
 import pytest
 from ase.build import bulk
+from atomate2.forcefields.jobs import ForceFieldStaticMaker
 from jobflow_remote import submit_flow
 from jobflow_remote.jobs.state import JobState
 from monty.json import MontyEncoder
 from remote_runner import RemoteRunner
 
-from flowpot import Campaign
-from flowpot.campaign import ResumableRun, ensure_indexes
+from flowpot import Campaign, Dataset, LabellingMaker
+from flowpot.campaign import ResumableRun, embedded_store, ensure_indexes
 from trivial_campaign import trivial_campaign
 
 N = 100
@@ -26,13 +28,14 @@ N_REMOTE = 11
 class Meter:
     """Notes the size of each job as it is stored, and when each turn began."""
 
+    clock: Callable[[], float] = time.perf_counter
     sizes: dict = field(default_factory=dict)
     began: dict = field(default_factory=dict)
 
     def watch(self, event, job, _):
         turn = job.metadata.get("iteration")
         if event == "started" and turn is not None:
-            self.began.setdefault(turn, time.perf_counter())
+            self.began.setdefault(turn, self.clock())
             size = len(MontyEncoder().encode(job))
             self.sizes.setdefault(job.name, {})[turn] = size
 
@@ -81,6 +84,44 @@ def test_they_are_all_alike(jobstore, clean_dir):
     first, last = meter.seconds(EARLY), meter.seconds(LATE)
     print(f"seconds per turn: {first:.3f} at first, {last:.3f} at last")  # noqa: T201
     assert last < 2 * first
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_so_they_are_without_a_server(clean_dir):
+    """CPU of an iteration in the store that `flowpot run` uses, within 25 %."""
+    meter = Meter(clock=time.process_time)
+    store = embedded_store(clean_dir / "db")
+    run = ResumableRun(clean_dir / "run", store, meter.watch)
+    run.run(trivial_campaign(N).make([bulk("Cu")]))
+    first, last = meter.seconds(EARLY), meter.seconds(LATE)
+    print(f"CPU seconds per turn: {first:.3f} at first, {last:.3f} at last")  # noqa: T201
+    assert last < 1.25 * first
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_so_are_two_thousand_labels(clean_dir):
+    """CPU of a label in the same store, within 25 %."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for _ in range(2000):
+        frames.append(bulk("Cu", cubic=True))
+        frames[-1].positions += rng.normal(0, 0.05, (4, 3))
+    name = {"@module": "ase.calculators.emt", "@callable": "EMT"}
+    maker = ForceFieldStaticMaker(force_field_name=name)
+    ended = []
+
+    def watch(event, job, _):
+        if event == "finished" and job.name == maker.name:
+            ended.append(time.process_time())
+
+    run = ResumableRun(clean_dir / "run", embedded_store(clean_dir / "db"), watch)
+    run.run(LabellingMaker(static_maker=maker).make(Dataset.from_atoms(frames)))
+    seconds = np.diff(ended)
+    first, last = median(seconds[50:250]), median(seconds[-200:])
+    print(f"CPU seconds per label: {first:.4f} at first, {last:.4f} at last")  # noqa: T201
+    assert last < 1.25 * first
 
 
 @pytest.mark.integration

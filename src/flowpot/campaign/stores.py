@@ -3,14 +3,19 @@
 from pathlib import Path
 
 from jobflow import JobStore
-from maggma.stores.mongolike import MontyStore
 
 
 def embedded_store(folder: Path) -> JobStore:
     """
-    Give a persistent JobStore that lives in a folder (MontyDB on SQLite).
+    Return a persistent JobStore that lives in a folder (MontyDB on SQLite).
 
     For one process at a time: a cluster, or jobflow-remote, needs a MongoStore.
+
+    Parameters
+    ----------
+    folder
+        A relative one is meant from where the process is now: jobs run in folders of
+        their own.
 
     Raises
     ------
@@ -18,16 +23,18 @@ def embedded_store(folder: Path) -> JobStore:
         Without the extra ``flowpot[localdb]``.
     """
     try:
-        import montydb  # noqa: F401, PLC0415 - an extra
+        from flowpot.campaign.indexed_store import (  # noqa: PLC0415 - an extra
+            IndexedMontyStore,
+        )
     except ImportError as error:
         raise ImportError(
             "the embedded store needs montydb: pip install 'flowpot[localdb]'"
         ) from error
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
 
-    def collection(name: str) -> MontyStore:
-        return MontyStore(
+    def collection(name: str) -> IndexedMontyStore:
+        return IndexedMontyStore(
             collection_name=name,
             database_path=str(folder),
             database_name="flowpot",
