@@ -119,7 +119,9 @@ def test_the_papers_defaults():
     assert (plan.n_frames, plan.fraction, plan.strain) == (50, 0.3, (-0.2, 0.6))
     assert (plan.vacancy_fraction, plan.n_vacancies) == (0.3, 2)
     assert (maker.clusters.n_frames, maker.clusters.distance) == (20, None)
-    assert maker.slabs.miller_indices == ((1, 1, 1), (1, 1, 0), (1, 0, 0))
+    assert maker.slabs.miller_indices == (
+        *((1, 1, 1), (1, 1, 0), (1, 0, 0), (0, 0, 1)),
+    )
     assert (maker.slabs.min_thickness, maker.slabs.max_atoms) == (10, 450)
     swaps = maker.substitution
     assert (swaps.structures_fraction, swaps.switches_fraction) == (0.2, 0.2)

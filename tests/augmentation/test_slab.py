@@ -1,12 +1,27 @@
 """Slabs."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from ase.build import bulk, graphene
+from ase.spacegroup import crystal
 from pymatgen.core import Lattice, Structure
-from pymatgen.core.surface import SlabGenerator
+from pymatgen.core.surface import (
+    SlabGenerator,
+    get_symmetrically_equivalent_miller_indices,
+)
+from pymatgen.io.ase import AseAtomsAdaptor
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from flowpot.augmentation import Slabs, Supercells, augment, nearest_distances, slabs
+from flowpot.augmentation import (
+    AugmentationMaker,
+    Slabs,
+    Supercells,
+    augment,
+    nearest_distances,
+    slabs,
+)
 from flowpot.augmentation.crystal import Crystal, surface_basis
 from flowpot.augmentation.slab import is_bulk
 
@@ -117,3 +132,71 @@ def test_layers_are_right_handed():
 def test_indices_are_checked(index):
     with pytest.raises(ValueError, match="miller index"):
         Slabs(miller_indices=(index,))
+
+
+CRYSTALS = {
+    "C": DIAMOND,
+    "Fe": bulk("Fe", "bcc", a=2.87),
+    "Mg": bulk("Mg", "hcp", a=3.21, c=5.21),
+    "NaCl": bulk("NaCl", "rocksalt", a=5.64),
+    "ZnS": bulk("ZnS", "zincblende", a=5.41),
+    "rutile": crystal(
+        ["Ti", "O"],
+        [(0, 0, 0), (0.3, 0.3, 0)],
+        spacegroup=136,
+        cellpar=[4.6, 4.6, 2.95, 90, 90, 90],
+    ),
+    "perovskite": crystal(
+        ["Sr", "Ti", "O"],
+        [(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0)],
+        spacegroup=221,
+        cellpar=[3.905] * 3 + [90] * 3,
+    ),
+    "monoclinic": crystal(
+        ["Zr", "O", "O"],
+        [(0.275, 0.04, 0.208), (0.07, 0.33, 0.345), (0.45, 0.757, 0.479)],
+        spacegroup=14,
+        cellpar=[5.15, 5.21, 5.32, 90, 99.2, 90],
+    ),
+}
+ALL_TO_TWO = [h for h in product(range(-2, 3), repeat=3) if np.gcd.reduce(h) == 1]
+
+
+@pytest.mark.parametrize("name", CRYSTALS)
+def test_distinct_planes_are_those_of_pymatgen(name):
+    """Every plane up to index 2, and both its sides, are of one kind each."""
+    kinds = Crystal.of(CRYSTALS[name]).distinct(ALL_TO_TWO)
+    structure = SpacegroupAnalyzer(
+        AseAtomsAdaptor.get_structure(CRYSTALS[name])
+    ).get_conventional_standard_structure()
+    named = [index for first, same in kinds.items() for index in (first, *same)]
+    assert sorted(named) == sorted(ALL_TO_TWO)
+    for first, same in kinds.items():
+        images = set(
+            get_symmetrically_equivalent_miller_indices(
+                structure, first, return_hkil=False
+            )
+        )
+        images |= {tuple(-i for i in image) for image in images}
+        assert {first, *same} == images & set(ALL_TO_TWO)
+
+
+@pytest.mark.parametrize(
+    ("name", "planes"), [("C", 3), ("Fe", 3), ("Mg", 4), ("NaCl", 3), ("rutile", 4)]
+)
+def test_each_distinct_plane_is_cut_once(name, planes):
+    """The basal plane of hexagonal crystals is among the defaults."""
+    made = augment(CRYSTALS[name], [Slabs(max_atoms=60)])
+    frames = made.frames[made.frames.info["config_type"] == "slab"]
+    cut = set(frames.info["miller"])
+    assert len(cut) == planes
+    assert ("0 0 1" in cut) == (planes == 4)
+    said = [note for note in made.notes if "(0 0 1), the same as (1 0 0)" in note]
+    assert len(said) == (planes == 3)
+
+
+def test_seven_cubic_planes_are_three():
+    made = augment(DIAMOND, [AugmentationMaker.preset("accuracy").slabs])
+    frames = made.frames[made.frames.info["config_type"] == "slab"]
+    assert set(frames.info["miller"]) == {"1 0 0", "1 1 0", "1 1 1"}
+    assert len(made.notes) == 2

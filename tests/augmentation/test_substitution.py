@@ -5,6 +5,7 @@ import pytest
 from ase.build import bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import kstest
 
 from flowpot.augmentation import Distortions, Substitution, augment, substitute
 from flowpot.augmentation.substitution import swapped
@@ -68,8 +69,28 @@ def test_swaps_that_bring_large_atoms_together_are_rejected():
     atoms.symbols[:1] = "Cs"
     made = augment(atoms, [], substitution=Substitution(1.0, 0.1), min_distance=0.45)
     assert made.counts["substituted"] == 1
+    assert not made.notes
     none = augment(atoms, [], substitution=Substitution(1.0, 0.1), min_distance=0.57)
     assert none.counts.get("substituted", 0) <= 1
+    dense = bulk("MgO", "rocksalt", a=3.4) * 2
+    tight = augment(dense, [], substitution=Substitution(1.0, 0.1))
+    assert tight.rejected["substituted"] == 20
+    assert "1 frames (input of input " in tight.notes[0]
+
+
+def test_shares_spread_up_to_the_fraction():
+    """Lightly disordered frames too, not all of them as far as they go."""
+    salt = bulk("NaCl", "rocksalt", a=5.64) * 4
+    plan = Distortions(n_frames=300, strain=(0.0, 0.1), vacancy_fraction=0.0)
+    made = augment(salt, [plan], substitution=Substitution(1.0, 0.3)).frames
+    frames = made[made.info["config_type"] == "substituted"]
+    shares = frames.info["substituted_fraction"]
+    assert kstest(shares, "uniform", args=(0.0, 0.3)).statistic < 0.12
+    assert shares.min() == 2 / 128
+    originals = {tuple(a.positions[0]): a.numbers for a in made[: len(made) // 2]}
+    for atoms, share in zip(frames, shares, strict=True):
+        numbers = originals.get(tuple(atoms.positions[0]), salt.numbers)
+        assert np.mean(atoms.numbers != numbers) == share
 
 
 def test_fractions_are_checked():

@@ -1,5 +1,6 @@
 """Crystals as surfaces see them: layers of the smallest surface cell."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,17 +28,52 @@ class Crystal:
         surface cells.
     conventional
         The lattice by which planes are indexed.
+    rotations
+        Point group of the crystal, in fractional coordinates of that lattice, shape
+        (m, 3, 3).
     """
 
     primitive: Structure
     conventional: Lattice
+    rotations: NDArray[np.int64]
 
     @classmethod
     def of(cls, atoms: Atoms) -> "Crystal":
         """Find both cells, as spglib has them."""
         given = AseAtomsAdaptor.get_structure(atoms)
         conventional = SpacegroupAnalyzer(given).get_conventional_standard_structure()
-        return cls(conventional.get_primitive_structure(), conventional.lattice)
+        symmetry = SpacegroupAnalyzer(conventional).get_symmetry_dataset()
+        return cls(
+            conventional.get_primitive_structure(),
+            conventional.lattice,
+            np.unique(np.asarray(symmetry.rotations, np.int64), axis=0),
+        )
+
+    def distinct(
+        self, indices: Sequence[tuple[int, ...]]
+    ) -> dict[tuple[int, ...], list[tuple[int, ...]]]:
+        """
+        Sort planes by what symmetry makes the same.
+
+        A rotation W of the crystal takes the plane h to h W^-1 (International Tables
+        for Crystallography A, 5.1). Both sides of a plane bound the same slab, so that
+        h and -h are the same, too, and so are multiples of h.
+
+        Returns
+        -------
+        dict
+            The first of each kind of planes, and the further ones of its kind.
+        """
+        kinds: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+        first: dict[tuple[int, ...], tuple[int, ...]] = {}
+        for index in indices:
+            images = np.array(index) // np.gcd.reduce(index) @ self.rotations
+            name = max(map(tuple, np.concatenate([images, -images]).tolist()))
+            if first.setdefault(name, index) == index:
+                kinds.setdefault(index, [])
+            else:
+                kinds[first[name]].append(index)
+        return kinds
 
     def layer(self, index: tuple[int, ...]) -> Structure:
         """

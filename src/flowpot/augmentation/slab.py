@@ -34,7 +34,8 @@ class Slabs(ParentGenerator):
     Parameters
     ----------
     miller_indices
-        Surfaces, in indices of the conventional cell.
+        Surfaces, in three indices of the conventional cell, for hexagonal crystals
+        too. Of those that a crystal's symmetry makes the same only the first is cut.
     min_thickness
         Least distance between the outermost atoms, in A.
     max_atoms
@@ -45,7 +46,12 @@ class Slabs(ParentGenerator):
         allow.
     """
 
-    miller_indices: tuple[tuple[int, int, int], ...] = ((1, 1, 1), (1, 1, 0), (1, 0, 0))
+    miller_indices: tuple[tuple[int, int, int], ...] = (
+        (1, 1, 1),
+        (1, 1, 0),
+        (1, 0, 0),
+        (0, 0, 1),
+    )
     min_thickness: float = 10.0
     max_atoms: int = 450
     min_length: float = 18.0
@@ -71,12 +77,17 @@ class Slabs(ParentGenerator):
             return Batch(empty, notes=(f"{parent.label}: no slabs, it is no bulk",))
         crystal = Crystal.of(parent.cell)
         made, notes = [empty], []
-        for index in self.miller_indices:
+        for index, same in crystal.distinct(self.miller_indices).items():
+            if same:
+                notes.append(
+                    f"{parent.label}: no slabs of {', '.join(map(_plane, same))}, the "
+                    f"same as {_plane(index)} by symmetry"
+                )
             found = _cut(crystal, index, self.min_thickness, self.max_atoms)
             if not found:
                 notes.append(
-                    f"{parent.label}: no ({' '.join(map(str, index))}) slab, the "
-                    f"thinnest has more than max_atoms={self.max_atoms}"
+                    f"{parent.label}: no {_plane(index)} slab, the thinnest has more "
+                    f"than max_atoms={self.max_atoms}"
                 )
             made += [self._frame(slab, index, inputs.vacuum) for slab in found]
         return Batch(Dataset.concatenate(made), notes=tuple(notes))
@@ -188,6 +199,11 @@ def _widest_layer_gap(crystal: Crystal, index: tuple[int, ...]) -> float:
     inside, _, across = widest_gap(layer.frac_coords[:, 2] % 1.0)
     a, b, _ = layer.lattice.matrix
     return float(max(inside, across) * layer.volume / np.linalg.norm(np.cross(a, b)))
+
+
+def _plane(index: tuple[int, ...]) -> str:
+    """Return a plane as it is written, such as (1 0 0)."""
+    return f"({' '.join(map(str, index))})"
 
 
 def _check_index(index: tuple[int, ...]) -> None:

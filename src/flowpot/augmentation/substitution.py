@@ -95,7 +95,8 @@ class Substitution(MSONable):
     structures_fraction
         Probability with which a frame is taken. The frame itself stays.
     switches_fraction
-        Share of its atoms that then change their element.
+        Largest share of its atoms that then change their element; shares are uniform
+        from one swap up to this.
     """
 
     structures_fraction: float = 0.2
@@ -128,24 +129,40 @@ class Substitution(MSONable):
         min_distance: float,
         rng: np.random.Generator,
     ) -> Batch:
-        made, rejected, kept = [], 0, []
+        made, rejected, kept, changed, lost = [], 0, [], [], 0
         for number, atoms in enumerate(frames):
             if len(set(atoms.numbers)) < 2:  # noqa: PLR2004
                 continue
+            fraction = self.switches_fraction * rng.random()
             for _ in range(_ATTEMPTS):
-                new = substitute(atoms, rng, fraction=self.switches_fraction)
+                new = substitute(atoms, rng, fraction=fraction)
                 if closest_contact(new, within=max(min_distance, 0.1)) >= min_distance:
                     made.append(new.numbers)
                     kept.append(number)
+                    changed.append(float(np.mean(new.numbers != atoms.numbers)))
                     break
                 rejected += 1
+            else:
+                lost += 1
+        notes = _notes(lost, source)
         chosen = frames[np.array(kept, dtype=np.int64)]
         if not made:
-            return Batch(chosen, source, rejected)
+            return Batch(chosen, source, rejected, notes=notes)
         fields = {**chosen.fields, "numbers": np.concatenate(made)}
         new_frames = Dataset(**fields).with_info(
             config_type=self.kind,
             substituted_from=chosen.info["config_type"],
-            substituted_fraction=self.switches_fraction,
+            substituted_fraction=changed,
         )
-        return Batch(new_frames, source, rejected)
+        return Batch(new_frames, source, rejected, notes=notes)
+
+
+def _notes(lost: int, source: tuple[str, ...]) -> tuple[str, ...]:
+    """Say how many frames no swap was found for."""
+    if not lost:
+        return ()
+    made_by = " of input ".join(source[1:])
+    note = (
+        f"{lost} frames ({made_by}) were not substituted: swaps bring atoms too close"
+    )
+    return (note,)
