@@ -115,8 +115,11 @@ def test_a_file_that_is_not_there_or_not_known(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none.xyz: there is no such file"):
         Dataset.read(tmp_path / "none.xyz")
     (tmp_path / "a.cif").touch()
-    with pytest.raises(ValueError, match=r"a.cif: the suffix '.cif' is not known"):
+    with pytest.raises(ValueError, match=r"a.cif: neither flowpot nor ASE nor"):
         Dataset.read(tmp_path / "a.cif")
+    (tmp_path / "b.cif").write_text("data_b\n_cell_length_a 4\n")
+    with pytest.raises(ValueError, match=r"b.cif: "):
+        Dataset.read(tmp_path / "b.cif")
     with pytest.raises(ValueError, match="suffix"):
         Dataset.from_atoms([]).write(tmp_path / "a.json")
 

@@ -19,11 +19,12 @@ from flowpot.augmentation.generator import (
 from flowpot.augmentation.isolated import isolated_atoms
 from flowpot.augmentation.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
-from flowpot.augmentation.vacuum import add_vacuum, empty_directions, open_cells
+from flowpot.augmentation.vacuum import add_vacuum, open_cells
 from flowpot.augmentation.validation import at_least, one_of, positive
 from flowpot.dataset import Dataset
 from flowpot.dataset.closeness import made_distance
 from flowpot.dataset.contacts import closest_contact
+from flowpot.dataset.vacuum import empty_directions
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from flowpot.dataset.closeness import MIN_DISTANCE_MADE
 from flowpot.dataset.contacts import closest_contact
+from flowpot.dataset.vacuum import widest_gap
 
 _CONTACT = 4.0
 """Layers and molecules touch within this distance (A): van der Waals gaps are smaller,
@@ -133,57 +134,6 @@ def completed(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[np.f
     for frame in np.flatnonzero(flat):
         cell[frame] = complete_cell(np.where(pbc[frame][:, None], cell[frame], 0.0))
     return cell
-
-
-def widest_gap(fractions: NDArray[np.float64]) -> tuple[float, float, float]:
-    """
-    Find the widest gap between atoms along one cell vector.
-
-    Parameters
-    ----------
-    fractions
-        Fractional coordinates along the vector, in [0, 1].
-
-    Returns
-    -------
-    tuple
-        The widest gap inside the cell, the fraction at which it ends, and the gap
-        across the cell's boundary.
-    """
-    ordered = np.sort(fractions)
-    across = 1 - ordered[-1] + ordered[0]
-    if len(ordered) == 1:
-        return 0.0, float(ordered[0]), float(across)
-    gaps = np.diff(ordered)
-    widest = int(gaps.argmax())
-    return float(gaps[widest]), float(ordered[widest + 1]), float(across)
-
-
-def empty_directions(atoms: Atoms, wider: float = 5.0) -> list[int]:
-    """
-    Find periodic directions that hold vacuum all the same.
-
-    Parameters
-    ----------
-    atoms
-        A cell with a volume.
-    wider
-        Empty layers wider than this (A) are vacuum.
-
-    Returns
-    -------
-    list of int
-        Which cell vectors; none for a single atom, whose images are its neighbours.
-    """
-    if len(atoms) == 1:
-        return []
-    heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell), axis=0)
-    fractions = atoms.get_scaled_positions(wrap=True)
-    return [
-        int(axis)
-        for axis in np.flatnonzero(atoms.pbc)
-        if max(widest_gap(fractions[:, axis])[::2]) * heights[axis] > wider
-    ]
 
 
 def _joined_across_boundary(atoms: Atoms) -> Atoms:

@@ -258,10 +258,14 @@ class Dataset(MSONable):
         path: str | Path | Iterable[str | Path],
         *,
         keys: LabelKeys | None = None,
+        labels: bool = True,
+        pbc: files.Periodicity | None = None,
         progress: bool | None = None,
     ) -> Self:
         """Read one file or several, joined in the order given: see `stream`."""
-        return cls.concatenate(cls.stream(path, keys=keys, progress=progress))
+        return cls.concatenate(
+            cls.stream(path, keys=keys, labels=labels, pbc=pbc, progress=progress)
+        )
 
     @classmethod
     def stream(
@@ -270,6 +274,8 @@ class Dataset(MSONable):
         *,
         frames: int | None = None,
         keys: LabelKeys | None = None,
+        labels: bool = True,
+        pbc: files.Periodicity | None = None,
         progress: bool | None = None,
     ) -> Iterator[Self]:
         """
@@ -278,16 +284,25 @@ class Dataset(MSONable):
         Parameters
         ----------
         path
-            The file or files: extxyz (`.xyz`, `.extxyz`) or HDF5 (`.h5`, `.hdf5`).
+            The file or files: extxyz (`.xyz`, `.extxyz`), HDF5 (`.h5`, `.hdf5`), a
+            folder of DeePMD systems, or CIF, POSCAR and whatever else ASE or pymatgen
+            reads.
         frames
             Frames per piece, at most. None: each piece is as large as reads fastest.
         keys
             The names of the labels in extxyz files. None: MACE's `REF_*`, then ASE's
             `energy`, `forces` and `stress`.
+        labels
+            Whether to take labels; False takes structures only.
+        pbc
+            Which axes are periodic, if not those that the file says: True, False, or
+            three of T and F, such as ``"TTF"`` for a slab.
         progress
             Whether to show a progress bar; None: on a terminal, for large files.
         """
-        pieces = files.stream(path, frames=frames, keys=keys, progress=progress)
+        pieces = files.stream(
+            path, frames=frames, keys=keys, labels=labels, pbc=pbc, progress=progress
+        )
         return map(cls._of, pieces)
 
     def write(
@@ -299,7 +314,8 @@ class Dataset(MSONable):
         Parameters
         ----------
         path
-            The file; an existing one is replaced.
+            The file; an existing one is replaced. With the suffix ``.deepmd``, a new
+            folder of DeePMD systems: see `flowpot.dataset.deepmd`.
         keys
             The names of the labels in an extxyz file.
         fill

@@ -1,23 +1,38 @@
 """Datasets from and to files, by suffix."""
 
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-from flowpot.dataset import extxyz_read, extxyz_write, hdf5, selection
-from flowpot.dataset.labels import LabelKeys
-from flowpot.dataset.storage import replacing
+from flowpot.dataset import (
+    checks,
+    deepmd,
+    extxyz_read,
+    extxyz_write,
+    hdf5,
+    selection,
+    structure_files,
+)
+from flowpot.dataset.labels import PROPERTIES, LabelKeys
+from flowpot.dataset.storage import replacing, umask
+from flowpot.dataset.where import Where
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 EXTXYZ_SUFFIXES = (".xyz", ".extxyz")
 _LONG = 100_000_000
 """Reading this many bytes takes long enough to show progress."""
 Paths = str | Path | Iterable[str | Path]
+Periodicity = bool | str | Sequence[bool]
+"""Which axes are periodic: all or none, three of T and F, or three truth values."""
+_AXES = 3
 
 
 def stream(
@@ -25,27 +40,78 @@ def stream(
     *,
     frames: int | None = None,
     keys: LabelKeys | None = None,
+    labels: bool = True,
+    pbc: Periodicity | None = None,
     progress: bool | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Read files piece by piece: see `Dataset.stream`."""
     given = [path] if isinstance(path, str | Path) else path
     paths = [Path(each).expanduser() for each in given]
+    axes = None if pbc is None else periodic_axes(pbc)
     sizes = {each: _size(each) for each in paths}
     if frames is not None and frames < 1:
         raise ValueError(f"frames is {frames}: give the frames per piece, at least 1")
     with _progress_bar(sum(sizes.values()), progress) as advance:
         for file in paths:
-            if _is_hdf5(file):
-                yield from hdf5.stream(file, frames)
-                advance(sizes[file])
-            else:
-                for piece in extxyz_read.stream(file, keys=keys, advance=advance):
-                    yield from _cut(piece, frames)
+            for fields in _pieces(file, frames, keys, axes, advance, labels=labels):
+                piece = fields if labels else fields | dict.fromkeys(PROPERTIES)
+                if axes is not None:
+                    piece = piece | {"pbc": np.tile(axes, (len(fields["cell"]), 1))}
+                if piece is not fields:
+                    piece = checks.checked(piece, Where(str(file)))
+                yield from _cut(piece, frames)
+
+
+def _pieces(
+    path: Path,
+    frames: int | None,
+    keys: LabelKeys | None,
+    axes: tuple[bool, bool, bool] | None,
+    advance: Callable[[int], None],
+    *,
+    labels: bool,
+) -> Iterator[dict[str, Any]]:
+    """Read one file in pieces that its format makes."""
+    if path.is_dir():
+        yield from deepmd.stream(path)
+    elif path.suffix in EXTXYZ_SUFFIXES:
+        yield from extxyz_read.stream(path, keys=keys, advance=advance)
+        return
+    elif path.suffix in HDF5_SUFFIXES:
+        yield from hdf5.stream(path, frames)
+    else:
+        yield structure_files.read(path, labels=labels, keys=keys, pbc=axes)
+    advance(_size(path))
+
+
+def periodic_axes(pbc: Periodicity) -> tuple[bool, bool, bool]:
+    """
+    Read which axes are periodic.
+
+    Examples
+    --------
+    >>> periodic_axes("TTF"), periodic_axes(False)
+    ((True, True, False), (False, False, False))
+    """
+    if isinstance(pbc, bool):
+        return (pbc, pbc, pbc)
+    letters: dict[Any, bool] = {"T": True, "F": False}
+    given = pbc if isinstance(pbc, Iterable) else ()
+    axes = [letters.get(each, each) for each in given]
+    if len(axes) != _AXES or not all(
+        isinstance(each, bool | np.bool_) for each in axes
+    ):
+        raise ValueError(
+            f"pbc is {pbc!r}: give True, False, three of T and F such as 'TTF', or "
+            "three truth values"
+        )
+    return bool(axes[0]), bool(axes[1]), bool(axes[2])
 
 
 def _size(path: Path) -> int:
-    """Give the size of a file that can be read, before anything is read."""
-    _is_hdf5(path)
+    """Return the size of a file or folder that is there, before anything is read."""
+    if path.is_dir():
+        return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     return path.stat().st_size
@@ -79,21 +145,35 @@ def write(
 ) -> Path:
     """Write a file, whole or not at all: see `Dataset.write`."""
     path = path.expanduser()
-    as_hdf5 = _is_hdf5(path)
-    with replacing(path) as temporary:
-        if as_hdf5:
+    if path.suffix == deepmd.SUFFIX:
+        with _new_folder(path) as temporary:
+            deepmd.write(temporary, fields)
+    elif path.suffix in HDF5_SUFFIXES:
+        with replacing(path) as temporary:
             hdf5.write(temporary, fields)
-        else:
+    elif path.suffix in EXTXYZ_SUFFIXES:
+        with replacing(path) as temporary:
             extxyz_write.write(temporary, fields, keys, fill=fill)
+    else:
+        raise ValueError(
+            f"{path}: the suffix {path.suffix!r} is not known, use one of "
+            f"{', '.join((*EXTXYZ_SUFFIXES, *HDF5_SUFFIXES, deepmd.SUFFIX))}"
+        )
     return path
 
 
-def _is_hdf5(path: Path) -> bool:
-    if path.suffix in HDF5_SUFFIXES:
-        return True
-    if path.suffix in EXTXYZ_SUFFIXES:
-        return False
-    raise ValueError(
-        f"{path}: the suffix {path.suffix!r} is not known, use one of "
-        f"{', '.join((*EXTXYZ_SUFFIXES, *HDF5_SUFFIXES))}"
-    )
+@contextmanager
+def _new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `path` at the end."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(
+            f"{path}: it is there and not empty: remove it, or give another name"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~umask())
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -20,9 +20,14 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield Path(name)
         # mkstemp gives 0600, which collaborators could not read.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
+        Path(name).chmod(0o666 & ~umask())
         Path(name).replace(path)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def umask() -> int:
+    """Return the permissions that new files of this process lack."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -18,12 +18,7 @@ KBAR = 0.1 * GPa
 
 def from_structures(structures: Sequence[IStructure | IMolecule]) -> dict[str, Any]:
     """Turn pymatgen objects into the arrays of a Dataset."""
-    for frame, each in enumerate(structures):
-        if not each.is_ordered:
-            raise ValueError(
-                f"frame {frame}: {each.formula} has partly occupied sites: order it "
-                "first (pymatgen.transformations.standard_transformations)"
-            )
+    check_ordered(structures)
     lattices = [getattr(each, "lattice", None) for each in structures]
     return {
         **geometry(
@@ -34,6 +29,16 @@ def from_structures(structures: Sequence[IStructure | IMolecule]) -> dict[str, A
         ),
         "info": info.columns_of([each.properties or {} for each in structures]),
     }
+
+
+def check_ordered(structures: Sequence[IStructure | IMolecule]) -> None:
+    """Refuse sites that are occupied in part."""
+    for frame, each in enumerate(structures):
+        if not each.is_ordered:
+            raise ValueError(
+                f"frame {frame}: {each.formula} has partly occupied sites: order it "
+                "first (pymatgen.transformations.standard_transformations)"
+            )
 
 
 def to_structures(fields: Mapping[str, Any]) -> list[Structure | Molecule]:

@@ -1,0 +1,103 @@
+"""Frames from the files of other programs: CIF, POSCAR, and all that ASE reads."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import ase.io
+from ase import Atoms
+from ase.io.formats import UnknownFileTypeError
+from pymatgen.core import Structure
+
+from flowpot.dataset import checks, conversion, structures
+from flowpot.dataset.labels import MACE_KEYS, LabelKeys
+from flowpot.dataset.vacuum import vacuum_note
+from flowpot.dataset.where import Where
+
+_FULL = 0.99
+"""A site is occupied in part under this occupancy; diffraction refines 0.999..."""
+_CRYSTALLOGRAPHY = ("spacegroup", "unit_cell", "occupancy")
+"""What ASE notes of a CIF, and frames do not keep."""
+
+
+def read(
+    path: Path,
+    *,
+    labels: bool = True,
+    keys: LabelKeys | None = None,
+    pbc: tuple[bool, bool, bool] | None = None,
+) -> dict[str, Any]:
+    """
+    Read a file of structures, with the labels that it has of them.
+
+    Files that ASE does not know go to pymatgen. Vacuum along periodic axes, which most
+    of these formats cannot tell from a crystal, is pointed out unless `pbc` says which
+    axes are periodic.
+
+    Returns
+    -------
+    dict
+        The arrays of a Dataset.
+
+    Raises
+    ------
+    ValueError
+        Where no one can read the file, or a site is occupied in part.
+    """
+    where = Where(str(path))
+    frames = _frames(path)
+    if not frames:
+        raise where.error("it has no frames: write it again")
+    for atoms in frames if pbc is not None else ():
+        atoms.pbc = pbc
+    made = conversion.from_atoms(frames, labels=labels, keys=keys or MACE_KEYS)
+    if note := vacuum_note(frames):
+        warnings.warn(f"{path}: {note}", stacklevel=2)
+    return checks.checked(made, where)
+
+
+def _frames(path: Path) -> list[Atoms]:
+    """Read a file by ASE, or else by pymatgen."""
+    try:
+        with warnings.catch_warnings():
+            # Of a disordered CIF, which is refused below, and of a missing symmetry.
+            warnings.simplefilter("ignore")
+            frames: list[Atoms] = list(ase.io.read(path, index=":"))
+    except UnknownFileTypeError:
+        return [_by_pymatgen(path).to_ase_atoms()]
+    except Exception as error:  # of any of ASE's hundred formats
+        raise ValueError(
+            f"{path}: ASE cannot read it ({type(error).__name__}: {error}): see that "
+            "its name and its content are of one format, and that it is whole"
+        ) from error
+    for frame, atoms in enumerate(frames):
+        _check_occupancy(atoms, Where(str(path)), frame)
+        for name in _CRYSTALLOGRAPHY:
+            atoms.info.pop(name, None)
+    return frames
+
+
+def _by_pymatgen(path: Path) -> Structure:
+    try:
+        structure = Structure.from_file(path)
+    except Exception as error:  # of any of pymatgen's formats
+        raise ValueError(
+            f"{path}: neither flowpot nor ASE nor pymatgen knows what it is "
+            f"({error}): give extxyz, HDF5, a DeePMD folder, CIF, POSCAR or another "
+            "file of structures that ASE reads"
+        ) from error
+    structures.check_ordered([structure])
+    return structure
+
+
+def _check_occupancy(atoms: Atoms, where: Where, frame: int) -> None:
+    """Refuse what ASE reads as fully occupied by the first of the elements."""
+    for site, held in atoms.info.get("occupancy", {}).items():
+        if len(held) > 1 or sum(held.values()) < _FULL:
+            shares = ", ".join(f"{share:g} {name}" for name, share in held.items())
+            raise where.frame(
+                frame,
+                f"site {site} is occupied in part ({shares}): order it first, for "
+                "example by pymatgen's OrderDisorderedStructureTransformation, or "
+                "make an ordered cell and let augmentation substitute atoms",
+            )
