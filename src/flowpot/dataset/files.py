@@ -120,7 +120,7 @@ def _size(path: Path) -> int:
 def _cut(fields: Mapping[str, Any], frames: int | None) -> Iterator[dict[str, Any]]:
     """Cut a piece into pieces of some frames."""
     n = len(fields["offsets"]) - 1
-    step = frames or n
+    step = frames or max(n, 1)
     for start in range(0, n, step):
         yield selection.select(fields, slice(start, start + step))
 
