@@ -5,6 +5,7 @@ from threading import Thread
 import ase.io
 import numpy as np
 import pytest
+import torch
 import yaml
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
@@ -109,7 +110,7 @@ def test_a_missing_foundation_model(silicon_set, tmp_path):
 
 def test_a_foundation_model_by_its_address(silicon_set, tmp_path):
     """Metatrain itself reads files alone."""
-    (tmp_path / "model.ckpt").write_bytes(b"weights")
+    torch.save({"model_state_dict": {}}, tmp_path / "model.ckpt")
     handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
     with ThreadingHTTPServer(("localhost", 0), handler) as server:
         Thread(target=server.serve_forever).start()
@@ -117,16 +118,19 @@ def test_a_foundation_model_by_its_address(silicon_set, tmp_path):
         training = MetatrainTraining(foundation_model=address, device="cpu")
         folder = tmp_path / "run"
         folder.mkdir()
-        options = prepare(training, silicon_set, folder)
-        server.shutdown()
+        try:
+            options = prepare(training, silicon_set, folder)
+        finally:
+            server.shutdown()
     finetune = options["architecture"]["training"]["finetune"]
     assert finetune["read_from"] == "start.ckpt"
     assert finetune["method"] == "full"
-    assert (folder / "start.ckpt").read_bytes() == b"weights"
+    weights = (tmp_path / "model.ckpt").read_bytes()
+    assert (folder / "start.ckpt").read_bytes() == weights
 
 
 def test_lora_and_heads_are_asked_for(silicon_set, tmp_path):
-    (tmp_path / "old.ckpt").write_bytes(b"weights")
+    torch.save({"model_state_dict": {}}, tmp_path / "old.ckpt")
     for method, key in (("lora", "rank"), ("heads", "head_modules")):
         training = MetatrainTraining(
             foundation_model=str(tmp_path / "old.ckpt"),

@@ -17,6 +17,16 @@ from flowpot.training.mace_options import (
     check_options,
     default_hyperparameters,
 )
+from flowpot.training.mace_start import (
+    FROM_START,
+    START_FILE,
+    check_elements,
+    check_energies,
+    check_started,
+    parse_energies,
+    wanted_energies,
+    write_start,
+)
 from flowpot.training.periodic import periodic_dataset
 from flowpot.training.program import Program, find_program, visible_gpu
 from flowpot.training.sets import TrainingSets
@@ -42,6 +52,11 @@ class MACETraining(Training):
     Frames that are not fully periodic are given to MACE in periodic cells with vacuum
     (see `periodic_cell`), with the stress of those cells; frames without a periodic
     axis have none.
+
+    Fine-tuning starts from the foundation's weights with the reference energies of the
+    new data: the hyperparameter ``E0s``, or by default the isolated atoms in the
+    dataset. ``estimated`` fits them to what the foundation predicts for the data,
+    ``foundation`` keeps its own. A training that did not start from them is refused.
 
     Parameters
     ----------
@@ -81,6 +96,7 @@ class MACETraining(Training):
         check_options(self.hyperparameters)
         if isinstance(self.foundation_model, str):
             check_foundation(self.foundation_model)
+        self._check_energies()
         if bool(self.launcher) != bool(self.hyperparameters.get("distributed")):
             raise ValueError(
                 f"launcher is {self.launcher!r} and hyperparameters has 'distributed': "
@@ -94,10 +110,33 @@ class MACETraining(Training):
                 "installed: `pip install cuequivariance-torch`, or leave it out"
             )
 
+    def _check_energies(self) -> None:
+        """Refuse reference energies that do not go with what is trained."""
+        if (given := self.hyperparameters.get("E0s")) is None:
+            return
+        energies = parse_energies(given)
+        if self.foundation_model is None and energies in FROM_START:
+            raise ValueError(
+                f"hyperparameters has 'E0s': {given!r}, and there is no "
+                "foundation_model to take them from: give energies, or 'average'"
+            )
+        if self.foundation_model is not None and energies == "average":
+            raise ValueError(
+                "hyperparameters has 'E0s': 'average', which holds the binding energy "
+                "that the foundation_model adds once more: give the energies of "
+                "isolated atoms, or 'estimated', which is fitted to the model"
+            )
+
     def prepare(self, sets: TrainingSets, run: Run) -> Program:
         """Write the frames and the options."""
         options, device = self.options, _resolve(self.device)
-        start = self._start(run)
+        start, energies = self._start(run), _atomic_energies(options.get("E0s"), sets)
+        replays = self.fine_tuning == "replay" and run.start is None
+        if start and replays:
+            _check_replay(run.folder / start, options)
+        elif start:
+            energies = _with_energies(run, start, energies, sets)
+            start = START_FILE if (run.folder / START_FILE).exists() else start
         cutoff = _cutoff_of(run.folder / start) if start else float(options["r_max"])
         for name, frames in (("train", sets.train), ("val", sets.val)):
             periodic_dataset(frames, cutoff).write(run.folder / f"{name}.xyz")
@@ -109,17 +148,14 @@ class MACETraining(Training):
             "device": device.split(":")[0],
             "train_file": "train.xyz",
             "valid_file": "val.xyz",
-            "E0s": _atomic_energies(options.get("E0s"), sets),
+            "E0s": energies if isinstance(energies, str) else repr(energies),
         }
         if run.resume:
             options["restart_latest"] = True
         if run.learning_rate_scale != 1:
             options["lr"] = options.get("lr", 0.01) * run.learning_rate_scale
         if start:
-            replay = self.fine_tuning == "replay" and run.start is None
-            if replay:
-                _check_replay(run.folder / start, options)
-            options |= {"foundation_model": start, "multiheads_finetuning": replay}
+            options |= {"foundation_model": start, "multiheads_finetuning": replays}
         before: list[str] = []
         if self._preprocesses(sets):
             before = preprocessing(options, cutoff, sets)
@@ -137,11 +173,15 @@ class MACETraining(Training):
         if model is None:
             raise TrainingError("mace_run_train left no model")
         checkpoints = self.checkpoints(run)
+        options = yaml.safe_load((run.folder / _OPTIONS_FILE).read_text())
+        naive = not options.get("multiheads_finetuning") and not options.get("heads")
+        if options.get("foundation_model") == START_FILE and naive:
+            check_started(run.folder, model, options)
         return Trained(
             model=model,
             checkpoint=checkpoints[-1] if checkpoints else None,
             loss_curve=read_loss_curve(run.folder / "results"),
-            hyperparameters=yaml.safe_load((run.folder / _OPTIONS_FILE).read_text()),
+            hyperparameters=options,
         )
 
     def _preprocesses(self, sets: TrainingSets) -> bool:
@@ -153,21 +193,34 @@ class MACETraining(Training):
         """Give the model to start from: a name, a path, or a file in the folder."""
         source = run.start or self.foundation_model
         if isinstance(source, Artifact):
-            return source.to_file(run.folder / "start.model").name
+            return source.to_file(run.folder / START_FILE).name
         if source and Path(source).exists():
             return str(Path(source).resolve())
         return source
 
 
-def _atomic_energies(given: Any, sets: TrainingSets) -> str:
-    """Give E0s as mace_run_train reads them: explicit where the user gives none."""
+def _atomic_energies(given: Any, sets: TrainingSets) -> dict[int, float] | str:
+    """Return the reference energies: the isolated atoms' where the user gives none."""
     if given is None:
-        given = sets.reference_energies()
-    return (
-        given
-        if isinstance(given, str)
-        else repr({int(z): float(e) for z, e in given.items()})
-    )
+        return {int(z): float(e) for z, e in sets.reference_energies().items()}
+    energies = parse_energies(given)
+    if not isinstance(energies, str):
+        check_energies(energies, sets.species)
+    return energies
+
+
+def _with_energies(
+    run: Run, start: str, given: dict[int, float] | str, sets: TrainingSets
+) -> dict[int, float] | str:
+    """Write the start with the energies wanted; a model that MACE downloads stays."""
+    found = _potential(run.folder / start)
+    if not found:
+        return given
+    check_elements(found, sets.species)
+    is_predecessor = run.start is not None
+    energies = wanted_energies(given, found, sets, is_predecessor=is_predecessor)
+    write_start(run.folder / start, run.folder / START_FILE, energies)
+    return energies
 
 
 def _batches(options: dict[str, Any], sets: TrainingSets) -> dict[str, int]:

@@ -13,6 +13,7 @@ import yaml
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.training.backend import Run, Trained, Training, TrainingError
+from flowpot.training.metatrain_start import check_baseline, write_baseline
 from flowpot.training.periodic import periodic_dataset
 from flowpot.training.program import Program, find_program, visible_gpu
 from flowpot.training.sets import TrainingSets
@@ -20,6 +21,7 @@ from flowpot.training.sets import TrainingSets
 FINE_TUNING = ("full", "heads", "lora")
 _ADDRESSES = ("https://", "http://localhost")
 _OPTIONS_FILE = "options.yaml"
+_START_FILE = "start.ckpt"
 _HEADS = {
     "head_modules": ["node_heads", "edge_heads"],
     "last_layer_modules": ["node_last_layers", "edge_last_layers"],
@@ -36,7 +38,9 @@ class MetatrainTraining(Training):
     How metatrain trains an architecture.
 
     Forces are trained on, and stress where any frame has one: metatrain by itself
-    trains on energies alone where a key is missing, and only warns.
+    trains on energies alone where a key is missing, and only warns. Fine-tuning starts
+    with the reference energies of the new data, as training from scratch does;
+    ``atomic_baseline: {}`` keeps the foundation model's.
 
     Parameters
     ----------
@@ -111,11 +115,15 @@ class MetatrainTraining(Training):
         if not model.exists():
             raise TrainingError("mtt train left no model")
         checkpoint = run.folder / "model.ckpt"
+        options = yaml.safe_load((run.folder / _OPTIONS_FILE).read_text())
+        if checkpoint.exists():
+            baseline = options["architecture"]["training"].get("atomic_baseline")
+            check_baseline(checkpoint, _energies(baseline))
         return Trained(
             model=model,
             checkpoint=checkpoint if checkpoint.exists() else None,
             loss_curve=read_loss_curve(run.folder / "outputs"),
-            hyperparameters=yaml.safe_load((run.folder / _OPTIONS_FILE).read_text()),
+            hyperparameters=options,
         )
 
     def _training(self, sets: TrainingSets, run: Run) -> dict[str, Any]:
@@ -132,6 +140,10 @@ class MetatrainTraining(Training):
             options["learning_rate"] = rate * run.learning_rate_scale
         if start := self._start(run):
             self._check_fine_tuning()
+            energies = _energies(options["atomic_baseline"])
+            changed = run.folder / _START_FILE
+            if energies and write_baseline(run.folder / start, changed, energies):
+                start = _START_FILE
             method = "full" if run.start else self.fine_tuning
             config = {"heads": _HEADS, "lora": _LORA}.get(method, {})
             options["finetune"] = {
@@ -153,10 +165,10 @@ class MetatrainTraining(Training):
         """Give the checkpoint to start from."""
         source = run.start or self.foundation_model
         if isinstance(source, Artifact):
-            return source.to_file(run.folder / "start.ckpt").name
+            return source.to_file(run.folder / _START_FILE).name
         if source and source.startswith(_ADDRESSES):
-            urlretrieve(source, run.folder / "start.ckpt")  # noqa: S310, it is https
-            return "start.ckpt"
+            urlretrieve(source, run.folder / _START_FILE)  # noqa: S310, it is https
+            return _START_FILE
         if source and not Path(source).is_file():
             raise FileNotFoundError(
                 f"foundation_model is {source!r}, and there is no such file: give a "
@@ -188,6 +200,14 @@ def read_loss_curve(folder: Path) -> dict[str, list[float]]:
         "train": [rows[epoch][0] for epoch in epochs],
         "val": [rows[epoch][1] for epoch in epochs],
     }
+
+
+def _energies(baseline: Any) -> dict[int, float]:
+    """Return the energies by atomic number that ``atomic_baseline`` gives, if any."""
+    given = baseline.get("energy") if isinstance(baseline, Mapping) else None
+    if not isinstance(given, Mapping):
+        return {}
+    return {int(z): float(energy) for z, energy in given.items()}
 
 
 def _intervals(training: Mapping[str, Any]) -> dict[str, int]:

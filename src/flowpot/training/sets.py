@@ -106,7 +106,8 @@ class TrainingSets:
                 "the dataset has no labelled isolated atom (config_type "
                 f"'isolated_atom') of {', '.join(chemical_symbols[z] for z in missing)}"
                 ": label one, or choose the reference energies by the training's "
-                "hyperparameters, as in {'E0s': 'average'} or {'E0s': {14: -150.3}}"
+                "hyperparameters, as in {'E0s': {14: -150.3}}, {'E0s': 'average'} or, "
+                "with a foundation model, {'E0s': 'estimated'}"
             )
         return {z: self.atomic_energies[z] for z in self.species}
 

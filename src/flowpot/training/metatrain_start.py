@@ -1,0 +1,103 @@
+"""The reference energies of the metatrain checkpoint that a training starts from."""
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ase.data import chemical_symbols
+
+from flowpot.training.backend import TrainingError
+
+_BUFFER = "additive_models.0.energy_composition_buffer"
+"""Where a checkpoint keeps the composition model of the target ``energy``."""
+_STATES = ("model_state_dict", "best_model_state_dict")
+
+
+def write_baseline(
+    checkpoint: Path, target: Path, energies: Mapping[int, float]
+) -> bool:
+    """
+    Write a checkpoint with other reference energies; all else stays.
+
+    metatrain (2026.4) fits its composition model, or fixes it by ``atomic_baseline``,
+    for new targets only: a checkpoint that has ``energy`` keeps its own, silently.
+
+    Parameters
+    ----------
+    checkpoint
+        The checkpoint to start from.
+    target
+        File to write.
+    energies
+        Energies (eV) by atomic number; those of other elements stay.
+
+    Returns
+    -------
+    bool
+        Whether the checkpoint has such energies: if not, nothing is written, and
+        metatrain takes ``atomic_baseline``.
+    """
+    import torch  # noqa: PLC0415, optional
+
+    content = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    states = [content[name] for name in _STATES if _BUFFER in (content.get(name) or {})]
+    for state in states:
+        state[_BUFFER] = _changed(state[_BUFFER], energies)
+    if states:
+        written = io.BytesIO()
+        torch.save(content, written)
+        target.write_bytes(written.getvalue())
+    return bool(states)
+
+
+def read_baseline(checkpoint: Path) -> dict[int, float]:
+    """Return the reference energies (eV) of a checkpoint, by atomic number."""
+    import torch  # noqa: PLC0415, optional
+
+    content = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    state = content["best_model_state_dict"] or content["model_state_dict"]
+    found: dict[int, float] = {}
+    if _BUFFER in state:
+        _each(state[_BUFFER], lambda z, value: found.setdefault(z, float(value)))
+    return found
+
+
+def check_baseline(checkpoint: Path, wanted: Mapping[int, float]) -> None:
+    """
+    Check that a trained model has the reference energies that were asked for.
+
+    Raises
+    ------
+    TrainingError
+        Where it has others.
+    """
+    found = read_baseline(checkpoint)
+    for z, energy in wanted.items():
+        if abs(found.get(z, energy) - energy) > 1e-6 * max(1.0, abs(energy)):
+            raise TrainingError(
+                f"the model's reference energy of {chemical_symbols[z]} is {found[z]} "
+                f"eV, and {energy} eV was asked for: mtt train kept another"
+            )
+
+
+def _changed(buffer: Any, energies: Mapping[int, float]) -> Any:
+    """Return the saved composition model with other energies."""
+
+    def change(z: int, value: Any) -> None:
+        if z in energies:
+            value.fill_(energies[z])
+
+    return _each(buffer, change)
+
+
+def _each(buffer: Any, visit: Callable[[int, Any], Any]) -> Any:
+    """Visit the energy of each element in a saved TensorMap; return it saved anew."""
+    import metatensor.torch as mts  # noqa: PLC0415, optional
+
+    weights = mts.load_buffer(buffer)
+    for block in weights.blocks():
+        column = block.samples.names.index("center_type")
+        for row, z in enumerate(block.samples.values[:, column].tolist()):
+            visit(int(z), block.values[row])
+    return mts.save_buffer(mts.make_contiguous(weights))
