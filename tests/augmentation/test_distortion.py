@@ -62,22 +62,26 @@ def test_no_pair_of_any_frame_is_too_close(zoo, name):
     for atoms in made.frames:
         i, j, d = neighbor_list("ijd", atoms, 4.0)
         radii = covalent_radii[atoms.numbers]
-        assert (d / (radii[i] + radii[j])).min() >= 0.5
+        assert (d / (radii[i] + radii[j])).min() >= MIN_DISTANCE_MADE
 
 
 def test_compressed_crystals_need_the_rule():
-    """Without the rule diamond's frames do have pairs closer than half its radii."""
+    """Without the rule diamond's frames do have pairs that are closer."""
     crystal = supercell(bulk("C", "diamond", a=3.567))
     made = made_by(crystal, Distortions(n_frames=30), min_distance=0.0)
-    close = [neighbor_list("d", atoms, 0.76).size > 0 for atoms in made.frames]
+    close = [
+        neighbor_list("d", atoms, MIN_DISTANCE_MADE * 1.52).size > 0
+        for atoms in made.frames
+    ]
     assert any(close)
 
 
 def test_vacancies_are_in_the_share_of_frames_asked_for(silicon):
-    plan = Distortions(n_frames=50, vacancy_fraction=0.3, n_vacancies=2)
+    plan = Distortions(n_frames=50, vacancy_fraction=0.3)
     frames = made_by(silicon, plan).frames
-    assert (frames.n_atoms == 6).sum() == 15
-    assert ((frames.n_atoms == 6) == (frames.info["config_type"] == "vacancy")).all()
+    assert (frames.n_atoms < 8).sum() == 15
+    assert set(frames.n_atoms) == {6, 7, 8}  # single ones and pairs
+    assert ((frames.n_atoms < 8) == (frames.info["config_type"] == "vacancy")).all()
     assert (frames.info["n_vacancies"] == 8 - frames.n_atoms).all()
     assert (frames.info["displacement_fraction"] == 0.3).all()
 
@@ -88,7 +92,7 @@ def test_a_single_atom_cell_is_strained_and_nothing_else():
     assert len(made.frames) == 20
     assert np.isfinite(made.frames.positions).all()
     assert (made.frames.n_atoms == 1).all()
-    assert "1 atoms cannot lose 2" in made.notes[0]
+    assert "6 frames have no vacancies, since 1 atoms cannot lose 1" in made.notes[0]
 
 
 def test_a_single_atom_has_nothing_to_distort():

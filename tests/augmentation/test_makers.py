@@ -117,7 +117,7 @@ def test_the_papers_defaults():
     assert (maker.supercell.min_length, maker.supercell.max_atoms) == (18, 450)
     plan = maker.distortion
     assert (plan.n_frames, plan.fraction, plan.strain) == (50, 0.3, (-0.2, 0.6))
-    assert (plan.vacancy_fraction, plan.n_vacancies) == (0.3, 2)
+    assert (plan.vacancy_fraction, plan.n_vacancies) == (0.3, (1, 2))
     assert (maker.clusters.n_frames, maker.clusters.distance) == (20, None)
     assert maker.slabs.miller_indices == (
         *((1, 1, 1), (1, 1, 0), (1, 0, 0), (0, 0, 1)),

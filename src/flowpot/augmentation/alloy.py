@@ -9,7 +9,12 @@ from ase import Atoms
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
-from flowpot.augmentation.distortion import Distortions, distorted
+from flowpot.augmentation.distortion import (
+    Distortions,
+    distorted,
+    with_vacancies,
+)
+from flowpot.augmentation.draw import Sites
 from flowpot.augmentation.generator import Batch, Generator, Inputs, Parent, dataset_of
 from flowpot.augmentation.quasirandom import quasirandom_numbers
 from flowpot.augmentation.validation import at_least, elements
@@ -157,14 +162,16 @@ class Alloys(Generator):
         plan = self.distortion or Distortions(
             fraction=0.0, strain=None, vacancy_fraction=0.0
         )
+        plan = replace(plan, n_frames=count)
+        atoms = parent.supercell
+        places = replace(Sites.of(atoms, count), numbers=numbers)
+        places, notes = with_vacancies(places, plan, atoms, rng)
         batch = distorted(
-            parent,
-            replace(plan, n_frames=count),
-            inputs.min_distance,
-            rng,
-            numbers,
+            *(parent, plan, inputs.min_distance, rng, places),
             {"composition": compositions},
         )
+        notes = [f"{parent.label}: {note}" for note in notes]
+        batch = replace(batch, notes=(*notes, *batch.notes))
         if not len(batch.frames):
             return replace(batch, frames=dataset_of([], self.kind))
         frames = batch.frames.with_info(

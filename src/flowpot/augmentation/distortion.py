@@ -1,19 +1,27 @@
 """Frames that are strained, displaced and defective at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from ase import Atoms
 
 from flowpot.augmentation.deformation import (
     STRAIN_MODES,
     StrainMode,
     check_strain_limits,
 )
-from flowpot.augmentation.draw import draw_frames
+from flowpot.augmentation.draw import Sites, draw_frames
 from flowpot.augmentation.generator import Batch, Inputs, Parent, ParentGenerator
+from flowpot.augmentation.vacancy import (
+    cannot_lose,
+    check_species,
+    draw_counts,
+    present_atoms,
+    removable,
+    vacancy_counts,
+)
 from flowpot.augmentation.validation import at_least, fraction, one_of
 
 
@@ -37,7 +45,10 @@ class Distortions(ParentGenerator):
     vacancy_fraction
         Share of the frames that have vacancies.
     n_vacancies
-        Atoms that each of these lacks.
+        Atoms that each of these lacks: a number, or several, of which one is drawn for
+        each frame. Molecules, which no direction repeats, lose none.
+    vacancy_species
+        Elements of the atoms that they lack; None: any.
     """
 
     n_frames: int = 50
@@ -45,13 +56,19 @@ class Distortions(ParentGenerator):
     strain: tuple[float, float] | None = (-0.2, 0.6)
     strain_modes: tuple[StrainMode, ...] = ("isotropic",)
     vacancy_fraction: float = 0.3
-    n_vacancies: int = 2
+    n_vacancies: int | tuple[int, ...] = (1, 2)
+    vacancy_species: tuple[str, ...] | None = None
 
     kind: ClassVar[str] = "distorted"
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        at_least(1, n_frames=self.n_frames, n_vacancies=self.n_vacancies)
+        at_least(1, n_frames=self.n_frames)
+        vacancy_counts(self.n_vacancies)
+        check_species(self.vacancy_species)
+        for name in ("n_vacancies", "vacancy_species"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         fraction(fraction=self.fraction, vacancy_fraction=self.vacancy_fraction)
         object.__setattr__(self, "strain_modes", tuple(self.strain_modes))
         if self.strain is not None:
@@ -77,7 +94,7 @@ def distorted(
     plan: Distortions,
     min_distance: float,
     rng: np.random.Generator,
-    numbers: NDArray[np.int64] | None = None,
+    sites: Sites | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> Batch:
     """
@@ -93,8 +110,9 @@ def distorted(
         Shortest distance between two atoms, in sums of covalent radii.
     rng
         Where the randomness comes from.
-    numbers
-        Atomic numbers of each frame, shape (n_frames, N); the parent's where None.
+    sites
+        Who sits on the sites of each frame. None: the parent's atoms, of which some
+        are missing where the plan says so.
     info
         Further metadata columns, of length n_frames.
 
@@ -104,18 +122,15 @@ def distorted(
         Where no frame at all keeps its atoms apart.
     """
     atoms = parent.supercell
-    changes = plan.changes(len(atoms), periodic=bool(atoms.pbc.any()))
-    defective, notes = _defective(plan, len(atoms), rng)
+    notes: list[str] = []
     slots = np.arange(plan.n_frames)
-    if numbers is None:
-        numbers = np.tile(atoms.numbers, (plan.n_frames, 1))
-        if not changes and not defective.all():
-            if plan.vacancy_fraction < 1:
+    if sites is None:
+        sites, notes = with_vacancies(Sites.of(atoms, plan.n_frames), plan, atoms, rng)
+        if not plan.changes(len(atoms), periodic=bool(atoms.pbc.any())):
+            slots = np.flatnonzero(sites.lost > 0)
+            if len(slots) < plan.n_frames:
                 notes.append("neither strain nor displacements change it")
-            slots = np.flatnonzero(defective)
-    drawn = draw_frames(
-        atoms, plan, numbers[slots], defective[slots], min_distance, rng
-    )
+    drawn = draw_frames(atoms, plan, sites[slots], min_distance, rng)
     lost = len(slots) - len(drawn.slots)
     if lost and lost == len(slots):
         raise ValueError(
@@ -135,14 +150,28 @@ def distorted(
     return Batch(frames, rejected=drawn.rejected, turned=drawn.turned, notes=labelled)
 
 
-def _defective(
-    plan: Distortions, n_atoms: int, rng: np.random.Generator
-) -> tuple[NDArray[np.bool_], list[str]]:
-    """Choose the frames that have vacancies."""
-    defective = np.zeros(plan.n_frames, dtype=bool)
+def with_vacancies(
+    sites: Sites, plan: Distortions, atoms: Atoms, rng: np.random.Generator
+) -> tuple[Sites, list[str]]:
+    """
+    Remove atoms from the share of the frames that a plan says.
+
+    Returns
+    -------
+    tuple
+        Who is left on the sites, and what could not be done.
+    """
     wanted = round(plan.n_frames * plan.vacancy_fraction)
-    if wanted and n_atoms <= plan.n_vacancies:
-        lose = plan.n_vacancies
-        return defective, [f"no vacancies, since {n_atoms} atoms cannot lose {lose}"]
-    defective[rng.permutation(plan.n_frames)[:wanted]] = True
-    return defective, []
+    if not wanted:
+        return sites, []
+    if not atoms.pbc.any():
+        return sites, ["no vacancies, since it is a molecule"]
+    counts = vacancy_counts(plan.n_vacancies)
+    eligible = removable(sites.numbers, plan.vacancy_species)
+    lost = draw_counts(eligible, counts, wanted, rng)
+    notes = []
+    if (lost > 0).sum() < wanted:
+        reason = cannot_lose(len(atoms), counts, plan.vacancy_species)
+        missing = wanted - int((lost > 0).sum())
+        notes.append(f"{missing} frames have no vacancies, since {reason}")
+    return replace(sites, present=present_atoms(eligible, lost, rng)), notes

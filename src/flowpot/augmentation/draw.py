@@ -16,7 +16,6 @@ from flowpot.augmentation.displacement import (
 )
 from flowpot.augmentation.generator import Frames
 from flowpot.augmentation.neighbours import nearest_distances
-from flowpot.augmentation.vacancy import present_atoms
 from flowpot.dataset import Dataset
 from flowpot.dataset.contacts import Pairs, find_pairs
 
@@ -27,6 +26,45 @@ _ROUNDS = 20
 """How often frames that were rejected are drawn anew."""
 _CHUNK = 100_000
 """Atoms handled at once: bounds memory."""
+
+
+@dataclass(frozen=True)
+class Sites:
+    """
+    Who sits on the N sites of a structure, in each of n frames.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (n, N).
+    present
+        Which sites have their atom, shape (n, N).
+    scale
+        Factor by which the frame is longer than the structure before it is strained,
+        shape (n,).
+    """
+
+    numbers: NDArray[np.int64]
+    present: NDArray[np.bool_]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, atoms: Atoms, n: int) -> "Sites":
+        """Return n times the atoms of a structure."""
+        return cls(
+            np.tile(atoms.numbers, (n, 1)),
+            np.ones((n, len(atoms)), bool),
+            np.ones(n),
+        )
+
+    @property
+    def lost(self) -> NDArray[np.int64]:
+        """Number of vacancies of each frame, shape (n,)."""
+        return (~self.present).sum(axis=1)
+
+    def __getitem__(self, frames: NDArray[np.int64]) -> "Sites":
+        """Return those of some of the frames."""
+        return Sites(self.numbers[frames], self.present[frames], self.scale[frames])
 
 
 @dataclass(frozen=True)
@@ -55,8 +93,7 @@ class Drawn:
 def draw_frames(
     atoms: Atoms,
     plan: "Distortions",
-    numbers: NDArray[np.int64],
-    defective: NDArray[np.bool_],
+    sites: Sites,
     min_distance: float,
     rng: np.random.Generator,
 ) -> Drawn:
@@ -69,10 +106,8 @@ def draw_frames(
         The structure.
     plan
         How it is distorted.
-    numbers
-        Atomic numbers of each frame, shape (n, N).
-    defective
-        Which frames have vacancies, shape (n,).
+    sites
+        Who sits on its sites in each frame.
     min_distance
         Shortest distance between two atoms, in sums of covalent radii.
     rng
@@ -83,12 +118,13 @@ def draw_frames(
     made: list[Dataset] = []
     slots: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
     rejected = turned = 0
-    for start in range(0, len(defective), size):
-        waiting = np.arange(start, min(start + size, len(defective)))
+    n = len(sites.numbers)
+    for start in range(0, n, size):
+        waiting = np.arange(start, min(start + size, n))
         for _ in range(_ROUNDS):
             if not len(waiting):
                 break
-            frames, apart, turns = draw.frames(numbers[waiting], defective[waiting])
+            frames, apart, turns = draw.frames(sites[waiting])
             dataset = frames.dataset()
             made.append(dataset if apart.all() else dataset[apart])
             slots.append(waiting[apart])
@@ -112,31 +148,28 @@ class _Draw:
     min_distance: float
     rng: np.random.Generator
 
-    def frames(
-        self, numbers: NDArray[np.int64], defective: NDArray[np.bool_]
-    ) -> tuple[Frames, NDArray[np.bool_], int]:
+    def frames(self, sites: Sites) -> tuple[Frames, NDArray[np.bool_], int]:
         """Draw a frame for each slot, say which are sane, count what was turned."""
-        atoms, plan = self.atoms, self.plan
-        n = len(defective)
+        atoms, plan, lost = self.atoms, self.plan, sites.lost
+        n = len(lost)
         amounts, modes, gradients = self._strains(n)
-        present = np.ones((n, len(atoms)), dtype=bool)
-        present[defective] = present_atoms(
-            int(defective.sum()), len(atoms), plan.n_vacancies, self.rng
-        )
-        moves, apart, turned = self._moves(gradients, numbers, present)
+        gradients = sites.scale[:, None, None] * gradients
+        moves, apart, turned = self._moves(gradients, sites.numbers, sites.present)
         types = np.where(
-            defective, "vacancy", "distorted" if plan.fraction else "strained"
+            lost > 0, "vacancy", "distorted" if plan.fraction else "strained"
         )
         info: dict[str, Any] = {
             "config_type": types.tolist(),
             "displacement_fraction": np.full(n, plan.fraction),
-            "n_vacancies": np.where(defective, plan.n_vacancies, 0),
+            "n_vacancies": lost,
         }
         if plan.strain is not None and atoms.pbc.any():
             info |= {"strain": amounts, "strain_mode": modes}
         strained = atoms.positions @ gradients.transpose(0, 2, 1)
         cell = np.array(atoms.cell) @ gradients.transpose(0, 2, 1)
-        frames = Frames(numbers, strained + moves, cell, atoms.pbc, info, present)
+        frames = Frames(
+            sites.numbers, strained + moves, cell, atoms.pbc, info, sites.present
+        )
         return frames, apart, turned
 
     def _strains(
