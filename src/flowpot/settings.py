@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -50,6 +50,12 @@ class FlowpotSettings(BaseSettings):
         None,
         description="fsspec URL under which artifacts (datasets, models) are kept. "
         "None keeps them inline, in the JobStore's `data` store.",
+    )
+    SIGNING_KEY: SecretStr | None = Field(
+        None,
+        description="Secret with which datasets and models are signed as they are "
+        "made. Where it is set, nothing is read from a store without a signature by "
+        "it: model files can run code. Set the same on all workers.",
     )
     DEVICE: str = Field(
         "auto", description="torch device of models: auto, cpu, cuda, cuda:1 ..."

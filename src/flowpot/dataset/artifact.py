@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from flowpot.dataset import artifact_root
+from flowpot.dataset.signing import is_signed, signature
 from flowpot.dataset.storage import replacing
 from flowpot.settings import get_settings
 
@@ -55,6 +56,9 @@ class Artifact(BaseModel):
         None, description="content in base64, kept in the JobStore's `data` store"
     )
     uri: str | None = Field(None, description="fsspec URL of the content")
+    signature: str | None = Field(
+        None, description="of the content, by the setting SIGNING_KEY of who made it"
+    )
 
     @field_validator("name")
     @classmethod
@@ -95,6 +99,7 @@ class Artifact(BaseModel):
         digest = hashlib.sha256(content).hexdigest()
         root = get_settings().ARTIFACT_ROOT
         held: dict[str, Any] = {"name": name, "sha256": digest, "size": len(content)}
+        held["signature"] = signature(digest)
         if not root:
             return cls(**held, blob=base64.b64encode(content).decode())
         return cls(**held, uri=artifact_root.store(root, name, content))
@@ -155,7 +160,21 @@ class Artifact(BaseModel):
                 f"bytes, not {self.sha256} and {self.size}: it was changed or "
                 "truncated; restore it, or run the job that made it again"
             )
+        if not is_signed(self.sha256, self.signature):
+            raise ArtifactError(
+                f"{self._label}: it has no signature by FLOWPOT_SIGNING_KEY, so it is "
+                "not read: set the key of those who made it, or, if you trust it, "
+                "read it without a key and sign it by `Artifact.signed`"
+            )
         return content
+
+    def signed(self) -> Self:
+        """
+        Return the same artifact, signed by the present ``FLOWPOT_SIGNING_KEY``.
+
+        Only for what you trust: a model file can run code as it is loaded.
+        """
+        return self.model_copy(update={"signature": signature(self.sha256)})
 
     @property
     def _label(self) -> str:
