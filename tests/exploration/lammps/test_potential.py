@@ -21,7 +21,9 @@ from flowpot.exploration.lammps.potential import (
     PairStyle,
     Symmetrix,
 )
+from flowpot.exploration.lammps.result import md_frames
 from flowpot.exploration.lammps.run import Run, write_run
+from flowpot.exploration.lammps.sanity import SanityLimits
 from flowpot.exploration.lammps.script import LOG_FILE, Output
 from flowpot.exploration.lammps.trajectory import read_frames, read_thermo
 from flowpot.potentials.geometry import Geometry
@@ -124,7 +126,7 @@ def test_conversion_to_torchscript(random_mace, tmp_path):
     model = tmp_path / "member.model"
     torch.save(plain, model)
     engine = LibTorchMACE("cpu")
-    convert(engine, str(model), [14, 32])
+    convert(engine, str(model), [14, 32], tmp_path / "conversion.out")
     converted = torch.jit.load(engine.converted(str(model), [14, 32]))
     atoms = bulk("SiGe", "zincblende", a=5.5, cubic=True)
     atoms.rattle(0.1, seed=1)
@@ -245,3 +247,51 @@ def test_a_program_without_the_pair_style_is_recorded(argon, tmp_path):
     outcome = run_binary(tmp_path, Metatomic("cpu"), LMP)
     assert "ERROR" in outcome.error
     assert "metatomic" in outcome.error
+
+
+def test_a_program_is_held_to_the_limits_by_what_it_wrote(argon, tmp_path):
+    """It knows of none itself; the frames before the breach are candidates."""
+    plan = Run(
+        Conditions("langevin", (20, 2000), n_steps=400),
+        Output(20),
+        [{"model": "argon"}],
+        limits=SanityLimits(temperature=600),
+    )
+    write_run(tmp_path, plan, argon)
+    outcome = run_binary(tmp_path, LennardJones("cpu"), LMP)
+    thermo = read_thermo(tmp_path / LOG_FILE)
+    hot = thermo["step"][thermo["temperature (K)"] >= 600]
+    assert (outcome.halted, outcome.n_steps) == ("temperature", hot[0])
+    frames = md_frames(tmp_path, plan, argon, outcome, "parent")
+    assert max(frames.info["md_step"]) < hot[0]
+    assert frames.info["candidate"][-3:].all()
+
+
+def test_a_program_out_of_time_goes_on(argon, tmp_path):
+    """As far as its time allows, and then from there to the end."""
+    plan = Run(Conditions("npt", 60, n_steps=200_000), Output(50_000), [{"model": "m"}])
+    write_run(tmp_path, plan, argon)
+    outcome = run_binary(tmp_path, LennardJones("cpu"), LMP, timeout=1.0)
+    assert outcome.out_of_time
+    assert 0 < outcome.n_steps < 200_000
+    outcome = run_binary(tmp_path, LennardJones("cpu"), LMP)
+    assert (outcome.n_steps, outcome.out_of_time) == (200_000, False)
+    found = read_frames([tmp_path / "frames.dump"], argon, LammpsCell.of(argon))
+    assert {50_000, 100_000, 150_000, 200_000} <= set(found)
+
+
+def test_a_conversion_that_failed_has_its_output_where_the_error_says(argon, tmp_path):
+    class Refusing(LennardJones):
+        def conversion(self, model, species):
+            return [sys.executable, "-c", "import sys; sys.exit('not this model')"]
+
+        def converted(self, model, species):
+            return f"{model}-converted"
+
+    folder, models = tmp_path / "run", tmp_path / "models"
+    models.mkdir()
+    plan = Run(Conditions(n_steps=10), Output(5), [{"model": str(models / "argon")}])
+    write_run(folder, plan, argon)
+    outcome = run_binary(folder, Refusing("cpu"), LMP)
+    assert str(folder) in outcome.error
+    assert "not this model" in (folder / "conversion.out").read_text()

@@ -86,3 +86,13 @@ def test_an_interrupted_run_goes_on_in_another_folder(trajectory, tmp_path):
     assert "read_restart" in (later.folder / "in.lammps").read_text()
     with pytest.raises(FileNotFoundError, match="not a folder here"):
         take_up(tmp_path / "nowhere", tmp_path / "there")
+
+
+def test_lost_atoms_are_a_breakdown_like_any_other(trajectory):
+    """At 400 fs copper is gone in a step; with half of that it is tried again."""
+    conditions = replace(trajectory.run.conditions, timestep=400.0, n_steps=60)
+    limits = SanityLimits(contact=0.0, temperature=1e12)
+    run = replace(trajectory.run, conditions=conditions, limits=limits)
+    [document] = simulate([replace(trajectory, run=run)], in_this_process)
+    assert (document.state, document.reason) == ("halted", "atoms lost")
+    assert document.attempts == 3

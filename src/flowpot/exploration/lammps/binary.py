@@ -4,25 +4,34 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil
 from pathlib import Path
+
+from ase import Atoms
 
 from flowpot.exploration.lammps.cell import LammpsCell
 from flowpot.exploration.lammps.members import MODEL
 from flowpot.exploration.lammps.potential import PairStyle
-from flowpot.exploration.lammps.run import Outcome, read_run
+from flowpot.exploration.lammps.run import Outcome, Run, read_run
+from flowpot.exploration.lammps.sanity import SanityCheck
 from flowpot.exploration.lammps.script import (
     DATA_FILE,
+    FRAMES_FILE,
     LOG_FILE,
     data_file,
     newest_restart,
     script,
     species_of,
 )
-from flowpot.exploration.lammps.trajectory import read_thermo
+from flowpot.exploration.lammps.trajectory import read_frames, read_thermo
 from flowpot.processes import Command, Ended, run
 
 INPUT_FILE = "in.lammps"
 OUTPUT_FILE = "lammps.out"
+CONVERSION_FILE = "conversion.out"
+
+_GRACE = 60.0  # s beyond its walltime until LAMMPS is ended from outside
 
 
 class ConversionError(RuntimeError):
@@ -44,7 +53,12 @@ def run_binary(
     command
         How LAMMPS is started, launcher included.
     timeout
-        Wall time (s) after which it is ended; the frames so far are kept.
+        Wall time (s) after which LAMMPS ends the run, to go on later.
+
+    Notes
+    -----
+    Such a program knows nothing of the run's sanity limits: what it has written, the
+    sampled frames and the log, is held against them afterwards.
     """
     plan, start = read_run(folder)
     species = species_of(start.numbers)
@@ -53,17 +67,26 @@ def run_binary(
         return Outcome(error="a LAMMPS program needs a model file, not a calculator")
     started = time.monotonic()
     try:
-        convert(pair_style, model, species)
-        write_input(folder, pair_style.commands(model, species, plan.dispersion))
+        convert(pair_style, model, species, folder / CONVERSION_FILE)
+        commands = pair_style.commands(model, species, plan.dispersion)
+        write_input(folder, commands, timeout)
         argv = [*shlex.split(command), *pair_style.options, "-in", INPUT_FILE]
         lammps = Command([*argv, "-log", "none"], folder, folder / OUTPUT_FILE)
-        ended = run(lammps, timeout=timeout)
+        ended = run(lammps, timeout=None if timeout is None else timeout + _GRACE)
     except (OSError, ConversionError) as error:
         return Outcome(error=f"{error}: see {folder}")
-    return _outcome(folder, ended, time.monotonic() - started)
+    outcome = _outcome(folder, ended, plan.conditions.n_steps)
+    outcome = replace(outcome, seconds=time.monotonic() - started)
+    breach = first_breach(folder, plan, start)
+    if breach is None or outcome.error is not None:
+        return outcome
+    step, reason = breach
+    return replace(outcome, n_steps=step, halted=reason, out_of_time=False)
 
 
-def convert(pair_style: PairStyle, model: str, species: Sequence[int]) -> None:
+def convert(
+    pair_style: PairStyle, model: str, species: Sequence[int], output: Path
+) -> None:
     """
     Convert a model once; runs that share it find what the first one wrote.
 
@@ -75,6 +98,8 @@ def convert(pair_style: PairStyle, model: str, species: Sequence[int]) -> None:
         The model's file; what is written goes beside it.
     species
         Atomic numbers in the order of the atom types.
+    output
+        File that its output goes to.
 
     Raises
     ------
@@ -87,14 +112,26 @@ def convert(pair_style: PairStyle, model: str, species: Sequence[int]) -> None:
     if argv[0] == "python":
         argv[0] = sys.executable
     # MACE's converter asks for the head of a fine-tuned model: Enter is the last one.
-    folder = Path(model).parent
-    ended = run(Command(argv, folder, folder / "conversion.out", given=b"\n"))
+    ended = run(Command(argv, Path(model).parent, output, given=b"\n"))
     if ended.returncode != 0:
-        raise ConversionError(f"the model could not be converted: {ended}")
+        raise ConversionError(f"the model could not be converted ({output}): {ended}")
 
 
-def write_input(folder: Path, potential: Sequence[str]) -> None:
-    """Write the data file and the input script of a run for any LAMMPS program."""
+def write_input(
+    folder: Path, potential: Sequence[str], timeout: float | None = None
+) -> None:
+    """
+    Write the data file and the input script of a run for any LAMMPS program.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    potential
+        The pair style's commands.
+    timeout
+        Wall time (s) after which the run ends as if it were done, restart file and all.
+    """
     plan, start = read_run(folder)
     (folder / DATA_FILE).write_text(data_file(start, LammpsCell.of(start)))
     commands = script(
@@ -105,20 +142,54 @@ def write_input(folder: Path, potential: Sequence[str]) -> None:
         extra=plan.extra,
         restart=newest_restart(folder),
     )
-    lines = [f"log {LOG_FILE} append", "newton on", *commands, ""]
+    timer = [] if timeout is None else [f"timer timeout {ceil(timeout)} every 1"]
+    lines = [f"log {LOG_FILE} append", "newton on", *timer, *commands, ""]
     (folder / INPUT_FILE).write_text("\n".join(lines))
 
 
-def _outcome(folder: Path, ended: Ended, seconds: float) -> Outcome:
+def first_breach(folder: Path, plan: Run, start: Atoms) -> tuple[int, str] | None:
+    """
+    Find where a run left its sanity limits, as far as its files tell.
+
+    Parameters
+    ----------
+    folder, plan, start
+        Of the run.
+
+    Returns
+    -------
+    tuple[int, str] | None
+        The step and the limit. Temperatures are known at every step of the log, the
+        rest at every sampled frame.
+    """
+    check = SanityCheck(plan.limits, start)
+    thermo = read_thermo(folder / LOG_FILE)
+    kelvin = dict(
+        zip(thermo["step"].astype(int), thermo["temperature (K)"], strict=True)
+    )
+    hot = [
+        (int(step), "temperature")
+        for step, value in kelvin.items()
+        if not value < plan.limits.temperature
+    ]
+    frames = read_frames([folder / FRAMES_FILE], start, LammpsCell.of(start))
+    for step, atoms in frames.items():
+        reason = check.judge(atoms, 0.0)
+        if reason is not None:
+            return min([*hot, (step, reason)])
+    return min(hot, default=None)
+
+
+def _outcome(folder: Path, ended: Ended, planned: int) -> Outcome:
     steps = read_thermo(folder / LOG_FILE)["step"]
     n_steps = int(steps[-1]) if len(steps) else 0
-    if ended.timed_out:
-        return Outcome(n_steps=n_steps, out_of_time=True, seconds=seconds)
+    if ended.timed_out or (ended.returncode == 0 and n_steps < planned):
+        return Outcome(n_steps=n_steps, out_of_time=True)
     if ended.returncode == 0:
-        return Outcome(n_steps=n_steps, seconds=seconds)
+        return Outcome(n_steps=n_steps)
     words = (folder / OUTPUT_FILE).read_text(errors="replace").splitlines()
     detail = next((line for line in words if "ERROR" in line), None)
     detail = detail or f"LAMMPS died without a message ({ended.status})"
     if n_steps == 0:
-        return Outcome(error=f"{detail}: see {folder}", seconds=seconds)
-    return Outcome(n_steps, "LAMMPS error", detail=detail, seconds=seconds)
+        return Outcome(error=f"{detail}: see {folder}")
+    return Outcome(n_steps, "LAMMPS error", detail=detail)

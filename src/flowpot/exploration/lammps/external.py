@@ -12,7 +12,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from flowpot.exploration.lammps.cell import LammpsCell, lower_triangle
 from flowpot.exploration.lammps.members import properties_of, stress_matrix
-from flowpot.exploration.lammps.sanity import NOT_A_NUMBER, SanityCheck
+from flowpot.exploration.lammps.sanity import ATOMS_LOST, NOT_A_NUMBER, SanityCheck
 from flowpot.exploration.lammps.script import FIX
 
 _VOIGT = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))  # LAMMPS's order
@@ -102,6 +102,10 @@ class ExternalForces:
 
     def _forces(self, step: int, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Evaluate, judge and publish one frame; forces in LAMMPS's order and axes."""
+        if len(rows) < len(self.atoms):
+            # They moved by more than LAMMPS could follow in one step.
+            self.halted = ATOMS_LOST
+            return np.zeros_like(positions)
         self._move(rows, positions)
         if not np.isfinite(positions).all():
             # A search for neighbours may not survive this.

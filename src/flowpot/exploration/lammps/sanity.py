@@ -11,6 +11,7 @@ from flowpot.dataset.closeness import accepted_distance, check_distance
 from flowpot.dataset.contacts import clearance
 
 NOT_A_NUMBER = "not a number"
+ATOMS_LOST = "atoms lost"
 
 _HORIZON = 1.5
 """How far beyond contact pairs are looked for (A): bonds are about that long."""
@@ -85,14 +86,26 @@ class SanityCheck:
         str | None
             The first limit that is passed, in a word or two; None for a sane frame.
         """
-        # A sum is finite only if each of its terms is.
-        if not math.isfinite(forces.sum() + atoms.positions.sum()):
+        if not math.isfinite(forces.sum()):  # only if each of its terms is
+            return NOT_A_NUMBER
+        return self.judge(atoms, self.temperature(velocities))
+
+    def judge(self, atoms: Atoms, temperature: float) -> str | None:
+        """
+        Say what is wrong with a frame whose temperature (K) is known.
+
+        Returns
+        -------
+        str | None
+            As above, for finite forces.
+        """
+        if not math.isfinite(atoms.positions.sum()):
             return NOT_A_NUMBER
         low, high = self.limits.volume
         volume = abs(np.linalg.det(atoms.cell.array))
         if not low < volume / self._volume < high:
             return "volume"
-        if not self.temperature(velocities) < self.limits.temperature:
+        if not temperature < self.limits.temperature:
             return "temperature"
         if self._contacts(atoms):
             return "atoms too close"

@@ -56,12 +56,15 @@ def read_frames(files: list[Path], start: Atoms, cell: LammpsCell) -> dict[int, 
     -------
     dict[int, ase.Atoms]
         Frames by step, in the order of the steps. Of a step that was written twice
-        (around a restart) the later copy counts; a frame cut off by a kill does not.
+        (around a restart) the later copy counts; a frame cut off by a kill does not,
+        nor does one that has lost atoms.
     """
     found = {}
     for file in files:
         if file.exists():
             found.update({shot.step: shot for shot in _snapshots(file)})
+    n = len(start)
+    found = {step: shot for step, shot in found.items() if len(shot.positions) == n}
     return {step: _frame(found[step], start, cell) for step in sorted(found)}
 
 
