@@ -76,7 +76,7 @@ def test_alloys_are_distorted_and_kept_apart(zoo):
     frames = made.frames[made.frames.info["config_type"] == "alloy"]
     assert len(frames) == 20
     assert np.ptp(frames.info["strain"]) > 0.3
-    plain = augment(H_PHASE, [replace(FLAT, n_frames=2)])
+    plain = augment(H_PHASE, [replace(FLAT, n_frames=2, lattice="input")])
     kept = plain.frames[plain.frames.info["config_type"] == "alloy"]
     np.testing.assert_allclose(
         kept.positions.reshape(-1, 3, 3)[0], plain.frames[3].positions, atol=1e-9
@@ -103,6 +103,7 @@ def test_quasirandom_structures_are_less_correlated_than_random_ones():
                     species=["Cu", "Au"],
                     composition=half,
                     quasirandom=chosen,
+                    lattice="input",
                 )
             )
             for seed in range(6)
@@ -133,6 +134,13 @@ def test_quasirandom_frames_are_reproducible():
         ({"compositions": ({"Mo": 0.5, "Te": 0.5},)}, "fractions of alloy_species"),
         ({"compositions": ()}, "compositions is empty"),
         ({"n_frames": 0}, "n_frames is 0"),
+        ({"lattice": "vegards"}, "lattice is 'vegards'"),
+        ({"end_members": {"Mo": 10.0}}, "volume per atom .* each of alloy_species"),
+        ({"end_members": {"Mo": 10.0, "W": 0}}, "volume per atom"),
+        (
+            {"end_members": {"Mo": 10.0, "W": 9.0}, "lattice": "input"},
+            "leave one of the two out",
+        ),
     ],
 )
 def test_parameters_are_checked(changes, message):

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
+from flowpot.augmentation.deformation import deform
 from flowpot.augmentation.distortion import (
     Distortions,
     distorted,
@@ -16,12 +17,15 @@ from flowpot.augmentation.distortion import (
 )
 from flowpot.augmentation.draw import Sites
 from flowpot.augmentation.generator import Batch, Generator, Inputs, Parent, dataset_of
+from flowpot.augmentation.lattice import vegard_scale
 from flowpot.augmentation.quasirandom import quasirandom_numbers
-from flowpot.augmentation.validation import at_least, elements
+from flowpot.augmentation.validation import at_least, elements, one_of
 
 _UNITY = 1e-6
 
 Composition = Mapping[str, float]
+Lattice = Literal["vegard", "input"]
+LATTICES: tuple[Lattice, ...] = ("vegard", "input")
 
 
 def alloy(
@@ -32,6 +36,8 @@ def alloy(
     fixed_species: Sequence[str] = (),
     composition: Composition | None = None,
     quasirandom: bool = False,
+    lattice: Lattice = "vegard",
+    end_members: Mapping[str, float] | None = None,
 ) -> Atoms:
     """
     Mix elements at random on the sites of a structure.
@@ -52,6 +58,8 @@ def alloy(
         likely (Dirichlet distribution of concentration 1).
     quasirandom
         Whether to arrange them as a special quasirandom structure; needs sqsgenerator.
+    lattice, end_members
+        As in `Alloys`.
 
     Raises
     ------
@@ -59,6 +67,7 @@ def alloy(
         Where no sites are left to mix.
     """
     check_alloy(species, fixed_species, [composition] if composition else None)
+    check_lattice(lattice, end_members, species)
     sites = mixed_sites(atoms.numbers, fixed_species)
     if not len(sites):
         raise ValueError(
@@ -71,7 +80,11 @@ def alloy(
     made.numbers[sites] = mixture(species, fractions, len(sites), rng)
     if quasirandom:
         made.numbers = quasirandom_numbers(made, sites, rng)
-    return made
+    if lattice == "input":
+        return made
+    shares = _shares(species, made.numbers[sites])
+    scale = vegard_scale(atoms, sites, species, shares[None], end_members)[0]
+    return deform(made, scale * np.eye(3))
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,15 @@ class Alloys(Generator):
         to those of a random alloy as can be found; needs the package sqsgenerator.
     iterations
         Arrangements tried for each of these.
+    lattice
+        ``"vegard"``: each alloy's lattice has the length of its composition, by
+        Vegard's law (:mod:`flowpot.augmentation.lattice`); distortions come on top.
+        ``"input"``: all have that of the input.
+    end_members
+        Volume per atom (A^3) of the input with only one of the `alloy_species` on the
+        mixed sites, for each of these, such as ``{"Cu": 11.8, "Au": 17.0}``: what
+        Vegard's law interpolates. For layers areas (A^2), for wires lengths (A) per
+        atom. None estimates them from radii.
     """
 
     alloy_species: tuple[str, ...]
@@ -108,6 +130,8 @@ class Alloys(Generator):
     distortion: Distortions | None = field(default_factory=Distortions)
     quasirandom: bool = False
     iterations: int = 10_000
+    lattice: Lattice = "vegard"
+    end_members: Mapping[str, float] | None = None
 
     kind: ClassVar[str] = "alloy"
 
@@ -115,6 +139,7 @@ class Alloys(Generator):
         """Check the parameters."""
         at_least(1, n_frames=self.n_frames, iterations=self.iterations)
         check_alloy(self.alloy_species, self.fixed_species, self.compositions)
+        check_lattice(self.lattice, self.end_members, self.alloy_species)
         object.__setattr__(self, "alloy_species", tuple(self.alloy_species))
         object.__setattr__(self, "fixed_species", tuple(self.fixed_species))
         if self.compositions is not None:
@@ -144,7 +169,7 @@ class Alloys(Generator):
         """Make some alloys of one input."""
         sites = self._sites(parent)
         numbers = np.tile(parent.supercell.numbers, (count, 1))
-        compositions: list[Any] = []
+        shares = np.empty((count, len(self.alloy_species)))
         for frame in range(count):
             wanted = None
             if self.compositions is not None:
@@ -158,17 +183,28 @@ class Alloys(Generator):
                 numbers[frame] = quasirandom_numbers(
                     template, sites, rng, iterations=self.iterations
                 )
-            compositions.append(_composition(self.alloy_species, mixed))
+            shares[frame] = _shares(self.alloy_species, mixed)
         plan = self.distortion or Distortions(
             fraction=0.0, strain=None, vacancy_fraction=0.0
         )
         plan = replace(plan, n_frames=count)
         atoms = parent.supercell
-        places = replace(Sites.of(atoms, count), numbers=numbers)
+        scale = np.ones(count)
+        if self.lattice == "vegard":
+            scale = vegard_scale(
+                atoms, sites, self.alloy_species, shares, self.end_members
+            )
+        places = replace(Sites.of(atoms, count), numbers=numbers, scale=scale)
         places, notes = with_vacancies(places, plan, atoms, rng)
         batch = distorted(
             *(parent, plan, inputs.min_distance, rng, places),
-            {"composition": compositions},
+            {
+                "composition": [
+                    dict(zip(self.alloy_species, row, strict=True))
+                    for row in shares.tolist()
+                ],
+                "lattice_scale": scale,
+            },
         )
         notes = [f"{parent.label}: {note}" for note in notes]
         batch = replace(batch, notes=(*notes, *batch.notes))
@@ -244,10 +280,25 @@ def check_alloy(
             )
 
 
-def _composition(
-    species: Sequence[str], numbers: NDArray[np.int64]
-) -> dict[str, float]:
-    """Give the fraction of each element on the mixed sites, as it came out."""
-    return {
-        symbol: float(np.mean(numbers == atomic_numbers[symbol])) for symbol in species
-    }
+def check_lattice(
+    lattice: str, end_members: Mapping[str, float] | None, species: Sequence[str]
+) -> None:
+    """Refuse end members that are not those of the alloy, or that nothing uses."""
+    one_of(LATTICES, lattice=lattice)
+    if end_members is None:
+        return
+    if lattice == "input":
+        raise ValueError(
+            f"end_members is {dict(end_members)} and lattice is 'input', which does "
+            "not use them: leave one of the two out"
+        )
+    if set(end_members) != set(species) or min(end_members.values()) <= 0:
+        raise ValueError(
+            f"end_members is {dict(end_members)}: give the volume per atom (A^3) of "
+            f"each of alloy_species {list(species)}, and of no other"
+        )
+
+
+def _shares(species: Sequence[str], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the share of each element on the mixed sites, as it came out."""
+    return np.array([np.mean(numbers == atomic_numbers[symbol]) for symbol in species])

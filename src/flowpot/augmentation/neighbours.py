@@ -5,12 +5,14 @@ from ase import Atoms
 from ase.data import covalent_radii
 from numpy.typing import NDArray
 
-from flowpot.dataset.contacts import find_pairs
+from flowpot.dataset.contacts import Pairs, find_pairs
 
 _FIRST_CUTOFF = 1.3
 """Where the search for nearest neighbours starts, in sums of covalent radii: bonds
 are shorter."""
 _GROWTH = 1.5
+_BONDED = 1.25
+"""Neighbours up to this many nearest-neighbour distances away are bonded."""
 
 
 def nearest_distances(atoms: Atoms) -> NDArray[np.float64]:
@@ -31,6 +33,24 @@ def nearest_distances(atoms: Atoms) -> NDArray[np.float64]:
         if np.isfinite(nearest).all() or cutoff > farthest:
             return nearest
         cutoff *= _GROWTH
+
+
+def bonded_pairs(atoms: Atoms) -> Pairs:
+    """
+    Find the pairs of neighbours, an atom and its own images included.
+
+    Returns
+    -------
+    Pairs
+        Those not much farther apart than either atom's nearest neighbour, each from
+        both its ends; none where no atom has a neighbour.
+    """
+    nearest = nearest_distances(atoms)
+    finite = nearest[np.isfinite(nearest)]
+    pairs = find_pairs(atoms, _BONDED * finite.max(initial=0.0))
+    limit = _BONDED * np.maximum(nearest[pairs.first], nearest[pairs.second])
+    keep = pairs.lengths <= limit
+    return Pairs(pairs.first[keep], pairs.second[keep], pairs.vectors[keep], len(atoms))
 
 
 def _farthest(atoms: Atoms) -> float:

@@ -16,12 +16,10 @@ from flowpot.augmentation.generator import (
     ParentGenerator,
     dataset_of,
 )
-from flowpot.augmentation.neighbours import nearest_distances
+from flowpot.augmentation.neighbours import bonded_pairs
 from flowpot.augmentation.validation import at_least, positive
-from flowpot.dataset.contacts import closest_contact, find_pairs
+from flowpot.dataset.contacts import closest_contact
 
-_BONDED = 1.25
-"""Neighbours up to this many nearest-neighbour distances away are tied by springs."""
 _TRANSVERSE = 0.2
 """Stiffness of a spring across its axis, relative to that along it."""
 _STILL = 1e-3
@@ -199,20 +197,15 @@ def force_constants(atoms: Atoms) -> NDArray[np.float64]:
         Shape (3 N, 3 N), in units of a spring's stiffness along its axis; they obey
         the acoustic sum rule.
     """
-    nearest = nearest_distances(atoms)
-    finite = nearest[np.isfinite(nearest)]
     constants = np.zeros((len(atoms), len(atoms), 3, 3))
-    if len(finite):
-        pairs = find_pairs(atoms, _BONDED * finite.max())
-        lengths = pairs.lengths
-        limit = _BONDED * np.maximum(nearest[pairs.first], nearest[pairs.second])
-        bonded = (lengths <= limit) & (pairs.first != pairs.second)
-        first, second = pairs.first[bonded], pairs.second[bonded]
-        axes = pairs.vectors[bonded] / lengths[bonded][:, None]
-        along = axes[:, :, None] * axes[:, None, :]
-        blocks = along + _TRANSVERSE * (np.eye(3) - along)
-        np.add.at(constants, (first, second), -blocks)
-        np.add.at(constants, (first, first), blocks)
+    pairs = bonded_pairs(atoms)
+    tied = pairs.first != pairs.second
+    first, second = pairs.first[tied], pairs.second[tied]
+    axes = pairs.vectors[tied] / pairs.lengths[tied][:, None]
+    along = axes[:, :, None] * axes[:, None, :]
+    blocks = along + _TRANSVERSE * (np.eye(3) - along)
+    np.add.at(constants, (first, second), -blocks)
+    np.add.at(constants, (first, first), blocks)
     return constants.transpose(0, 2, 1, 3).reshape(3 * len(atoms), 3 * len(atoms))
 
 
