@@ -75,7 +75,7 @@ def test_labels_of_other_names(copper):
 
 
 def test_one_name_for_two_labels_is_refused():
-    with pytest.raises(ValueError, match="three names"):
+    with pytest.raises(ValueError, match="names two labels alike"):
         LabelKeys(energy="x", stress="x")
 
 

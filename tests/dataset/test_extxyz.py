@@ -233,22 +233,6 @@ def test_a_frame_with_a_cell_is_periodic_unless_it_says(tmp_path):
     assert dataset.cell[0].tolist() == [[3, 0, 0], [1, 3, 0], [0, 0, 4]]
 
 
-def test_forces_under_another_name_are_pointed_out(random_dataset, tmp_path):
-    keys = LabelKeys("dft_energy", "dft_forces", "dft_stress")
-    path = random_dataset(2).write(tmp_path / "a.xyz", keys=keys)
-    with pytest.warns(UserWarning, match=r"'dft_forces' is not read.*LabelKeys"):
-        Dataset.read(path)
-
-
-def test_a_virial_is_pointed_out(tmp_path):
-    path = tmp_path / "a.xyz"
-    path.write_text(
-        '1\nLattice="3 0 0 0 3 0 0 0 3" virial="1 0 0 0 1 0 0 0 1"\nH 0 0 0\n'
-    )
-    with pytest.warns(UserWarning, match=r"a.xyz: `virial` is not read; stress is"):
-        assert Dataset.read(path).info == {}
-
-
 def test_metadata_and_labels_of_one_name(random_dataset, tmp_path):
     dataset = random_dataset(2).with_info(dft_energy=[1.0, 2.0])
     with pytest.raises(ValueError, match="both named 'dft_energy': remove the column"):

@@ -9,11 +9,17 @@ from hypothesis import strategies as st
 from monty.json import MontyDecoder, jsanitize
 
 from flowpot.dataset import Dataset, LabelKeys
+from flowpot.dataset.labels import PROPERTIES
+from flowpot.dataset.overlooked import _is_like
 
 LENGTHS = st.floats(-1e4, 1e4, allow_subnormal=False)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,9}", fullmatch=True).filter(
-    lambda name: name.lower() not in {"lattice", "virial", "stress", "uid", "pbc"}
+    lambda name: (
+        name.lower() not in {"lattice", "uid", "pbc"}
+        # Metadata that look like labels are refused where there is no such label.
+        and not any(_is_like(name, label) for label in PROPERTIES)
+    )
 )
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 COLUMNS = st.sampled_from(["text", "float", "int", "bool"])

@@ -1,7 +1,7 @@
 """Frames from and to ASE Atoms: labels, metadata, geometry."""
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import isnan
 from typing import Any
 
@@ -12,10 +12,22 @@ from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
 from flowpot.dataset import info
-from flowpot.dataset.labels import MACE_KEYS, PROPERTIES, LabelKeys
+from flowpot.dataset.labels import (
+    MACE_KEYS,
+    NO_LABEL,
+    PROPERTIES,
+    VIRIALS,
+    LabelKeys,
+)
+from flowpot.dataset.overlooked import check_overlooked
 from flowpot.dataset.selection import EMPTY
+from flowpot.dataset.virials import stress_of
 from flowpot.dataset.where import Where
 
+_AGREEMENT = 0.05
+"""A stress and a virial may differ by this share of the larger..."""
+_LEAST_STRESS = 1e-4
+"""...and this much (eV/A^3): programs print few digits."""
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
 
@@ -23,20 +35,53 @@ def from_atoms(
     frames: Sequence[Atoms], *, labels: bool = True, keys: LabelKeys = MACE_KEYS
 ) -> dict[str, Any]:
     """Turn ASE frames into the arrays of a Dataset: see `Dataset.from_atoms`."""
-    taken = {getattr(keys, name) for name in PROPERTIES}
+    taken = {getattr(keys, name) for name in PROPERTIES} | set(_virial_names(keys))
     records = [{k: v for k, v in a.info.items() if k not in taken} for a in frames]
     found = [_labels(a, keys) if labels else {} for a in frames]
+    if labels:
+        _check_overlooked(frames, found, taken, keys)
+    made = geometry(
+        [atoms.numbers for atoms in frames],
+        [atoms.positions for atoms in frames],
+        [atoms.cell.array for atoms in frames],
+        [atoms.pbc for atoms in frames],
+    )
     sizes = [len(atoms) for atoms in frames]
     return {
-        **geometry(
-            [atoms.numbers for atoms in frames],
-            [atoms.positions for atoms in frames],
-            [atoms.cell.array for atoms in frames],
-            [atoms.pbc for atoms in frames],
-        ),
-        **label_arrays(found, sizes),
+        **made,
+        **label_arrays(found, sizes, made["cell"]),
         "info": info.columns_of(records),
     }
+
+
+def _virial_names(keys: LabelKeys) -> tuple[str, ...]:
+    """Return the names that a virial may have: all that are known, or the one given."""
+    return VIRIALS if keys.virial == MACE_KEYS.virial else (keys.virial,)
+
+
+def _check_overlooked(
+    frames: Sequence[Atoms],
+    found: Sequence[Mapping[str, Any]],
+    taken: Collection[str],
+    keys: LabelKeys,
+) -> None:
+    """Refuse frames whose labels have names that no one asked for."""
+    seen = set()
+    for frame, (atoms, labels) in enumerate(zip(frames, found, strict=True)):
+        held = {"stress" if name == "virial" else name for name in labels}
+        columns = tuple(
+            name
+            for name, value in atoms.info.items()
+            if name not in taken and np.asarray(value).dtype.kind in "iuf"
+        )
+        vectors = tuple(
+            name
+            for name, value in atoms.arrays.items()
+            if name != keys.forces and value.shape[1:] == (3,)
+        )
+        if (kind := (columns, vectors, frozenset(held))) not in seen:
+            seen.add(kind)
+            check_overlooked(columns, vectors, held, keys, Where(), frame)
 
 
 def geometry(
@@ -59,6 +104,7 @@ def geometry(
 def label_arrays(
     found: Sequence[Mapping[str, Any]],
     sizes: Sequence[int] | NDArray[np.int64],
+    cells: NDArray[np.float64] | None = None,
     where: Where | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """
@@ -68,9 +114,12 @@ def label_arrays(
     ----------
     found
         For each frame its labels by name: energy (eV), forces (eV/A), stress (eV/A^3;
-        3x3, nine components in rows, or six in Voigt's order).
+        3x3, nine components in rows, or six in Voigt's order); instead of the stress,
+        or beside it, the virial (eV).
     sizes
         Number of atoms of each frame.
+    cells
+        Cell vectors of each frame, shape (n, 3, 3), in A; needed for virials.
     where
         The file they come from, for messages.
     """
@@ -92,7 +141,11 @@ def label_arrays(
                 )
             forces[start : start + size] = given
         if "stress" in labels:
-            stress[frame] = _tensor(labels["stress"], frame, where)
+            stress[frame] = _tensor("stress", labels["stress"], frame, where)
+        if "virial" in labels and cells is not None:
+            virial = _tensor("virial", labels["virial"], frame, where)
+            other = stress_of(virial, cells[frame])
+            stress[frame] = _one_stress(stress[frame], other, frame, where)
         start += size
     return {"energy": energy, "forces": forces, "stress": stress}
 
@@ -104,15 +157,38 @@ def _number(value: Any, frame: int, where: Where) -> float:
     return float(array.reshape(()))
 
 
-def _tensor(value: Any, frame: int, where: Where) -> NDArray[np.float64]:
+def _one_stress(
+    stress: NDArray[np.float64],
+    from_virial: NDArray[np.float64],
+    frame: int,
+    where: Where,
+) -> NDArray[np.float64]:
+    """Choose between a stress, if there is one, and what the virial says."""
+    if not np.isfinite(from_virial).all():  # no volume, or no virial
+        return stress
+    if np.isnan(stress).all():
+        return from_virial
+    scale = max(np.abs(stress).max(), np.abs(from_virial).max())
+    if np.abs(stress - from_virial).max() > _AGREEMENT * scale + _LEAST_STRESS:
+        raise where.frame(
+            frame,
+            "its stress is not -virial / volume: one of them has another unit or sign; "
+            "name only the right one, by keys=LabelKeys(stress=..., virial=...), and "
+            f"the other {NO_LABEL!r}",
+        )
+    return stress
+
+
+def _tensor(name: str, value: Any, frame: int, where: Where) -> NDArray[np.float64]:
     array = np.asarray(value)
     if array.dtype.kind not in "iuf":
-        raise where.frame(frame, f"stress is {value!r}: give numbers in eV/A^3")
+        unit = "eV/A^3" if name == "stress" else "eV"
+        raise where.frame(frame, f"{name} is {value!r}: give numbers in {unit}")
     if array.shape == (6,):
         return voigt_6_to_full_3x3_stress(array)
     if array.size != 9:  # noqa: PLR2004
         raise where.frame(
-            frame, f"stress has shape {array.shape}: give (3, 3), (9,) or (6,)"
+            frame, f"{name} has shape {array.shape}: give (3, 3), (9,) or (6,)"
         )
     return array.reshape(3, 3)
 
@@ -125,20 +201,29 @@ def _labels(atoms: Atoms, keys: LabelKeys) -> dict[str, Any]:
         value = held.get(getattr(keys, name))
         if value is not None:
             found[name] = value
+    for name in _virial_names(keys):
+        if held.get(name) is not None:
+            found["virial"] = held[name]
+            break
     return found
 
 
 def _calculated(atoms: Atoms) -> Iterator[tuple[str, Any]]:
-    """Results that a calculator holds for the frame as it is now."""
+    """
+    Results that a calculator holds for the frame as it is now.
+
+    Its `free_energy` is the energy whose gradient the forces are; under smearing its
+    `energy` may be extrapolated to none, as VASP's is.
+    """
     calculator = atoms.calc
     results = getattr(calculator, "results", None)
     if not results:
         return
     if calculator.atoms is not None and calculator.check_state(atoms):
         return
-    for name in PROPERTIES:
+    for name in ("energy", "free_energy", "forces", "stress"):
         if results.get(name) is not None:
-            yield name, results[name]
+            yield name.removeprefix("free_"), results[name]
 
 
 class FrameLabels(SinglePointCalculator):

@@ -225,7 +225,8 @@ class Dataset(MSONable):
         labels
             Whether to take labels: those in ``atoms.info`` and ``atoms.arrays``, else
             the calculator's results, if they are of the frame as it is now. Nothing
-            is ever calculated.
+            is ever calculated. Of a calculator's energies the ``free_energy`` counts,
+            whose gradient the forces are; virials become stress.
         keys
             The names of labels in ``atoms.info`` and ``atoms.arrays``.
         """

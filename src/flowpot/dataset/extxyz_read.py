@@ -1,7 +1,6 @@
 """Read extxyz, many frames at a time."""
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,18 @@ from flowpot.dataset import checks, extxyz_frames, info
 from flowpot.dataset.conversion import label_arrays
 from flowpot.dataset.extxyz_frames import Frame
 from flowpot.dataset.extxyz_table import Layout, parse_layout, read_table
-from flowpot.dataset.labels import ASE_KEYS, MACE_KEYS, PROPERTIES, LabelKeys
+from flowpot.dataset.labels import (
+    ASE_KEYS,
+    MACE_KEYS,
+    PROPERTIES,
+    VIRIALS,
+    LabelKeys,
+)
+from flowpot.dataset.overlooked import check_overlooked
 from flowpot.dataset.where import Where
 
 _DEFAULT_PROPERTIES = "species:S:1:pos:R:3"
+_FREE_ENERGY = "free_energy"
 _NOT_INFO = frozenset(("Lattice", "Properties", "pbc"))
 
 
@@ -29,21 +36,47 @@ class _Naming:
     ----------
     path
         The file.
-    candidates
-        The names to look for, the first before the second.
+    keys
+        The names that were given, if any were.
+    wanted
+        Whether labels are to be read at all.
     used
         For each label found so far its name, and the first frame that has it.
     present
         All the names that the file has for anything.
     layouts
         The layouts of atoms' lines, by the text that describes them.
+    checked
+        Which names frames have beside those of labels: these were looked at.
     """
 
     path: Path
-    candidates: tuple[LabelKeys, ...]
+    keys: LabelKeys | None
+    wanted: bool = True
     used: dict[str, tuple[str, int]] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
     layouts: dict[str, Layout] = field(default_factory=dict)
+    checked: set[Any] = field(default_factory=set)
+
+    @property
+    def candidates(self) -> tuple[LabelKeys, ...]:
+        """The names to look for, the first before the second."""
+        if not self.wanted:
+            return ()
+        return (MACE_KEYS, ASE_KEYS) if self.keys is None else (self.keys,)
+
+    @property
+    def virials(self) -> tuple[str, ...]:
+        """The names of virials to look for."""
+        if not self.wanted:
+            return ()
+        return VIRIALS if self.keys is None else (self.keys.virial,)
+
+    @property
+    def taken(self) -> set[str]:
+        """Names that are no metadata."""
+        labels = {getattr(k, name) for k in self.candidates for name in PROPERTIES}
+        return labels | set(self.virials) | _NOT_INFO
 
     def find(self, label: str, held: Any, frame: int) -> str | None:
         """Give the name of a label among those held; refuse two names in one file."""
@@ -67,6 +100,7 @@ def stream(
     path: Path,
     *,
     keys: LabelKeys | None = None,
+    labels: bool = True,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Iterator[dict[str, Any]]:
     """
@@ -77,7 +111,10 @@ def stream(
     path
         The file.
     keys
-        The names of its labels. None: MACE's, then ASE's.
+        The names of its labels. None: MACE's, then ASE's; of ASE's energies the free
+        one, if a frame has both.
+    labels
+        Whether to read labels.
     advance
         Called with the number of bytes of each piece, once it is read.
 
@@ -90,19 +127,15 @@ def stream(
     ------
     ValueError
         Where the file is empty, truncated or malformed, a label is named in two ways,
-        or none has the names given.
+        none has the names given, or a column may be a label that no key names.
     """
-    naming = _Naming(path, (MACE_KEYS, ASE_KEYS) if keys is None else (keys,))
+    naming = _Naming(path, keys, labels)
     for frames in extxyz_frames.batches(path, advance):
         yield _fields(frames, naming)
-    if keys is not None and not naming.used:
+    if keys is not None and labels and not naming.used:
         raise ValueError(
             f"{path}: no frame has labels named as in {keys}; its frames have "
             f"{sorted(naming.present)}: name these"
-        )
-    if "virial" in naming.present and "stress" not in naming.used:
-        warnings.warn(
-            f"{path}: `virial` is not read; stress is -virial / volume", stacklevel=2
         )
 
 
@@ -112,12 +145,14 @@ def _fields(frames: Sequence[Frame], naming: _Naming) -> dict[str, Any]:
     naming.present.update(*(frame.values for frame in frames))
     sizes = np.array([frame.body.n_atoms for frame in frames])
     cell, pbc = _cells(frames, where)
-    labels = label_arrays([_labels(frame, naming) for frame in frames], sizes, where)
+    found = [_labels(frame, naming) for frame in frames]
+    labels = label_arrays(found, sizes, cell, where)
     numbers, positions, labels["forces"] = _atoms(frames, sizes, naming)
-    taken = {getattr(k, label) for k in naming.candidates for label in PROPERTIES}
-    taken |= _NOT_INFO
+    for frame, held in zip(frames, found, strict=True):
+        _check_overlooked(frame, held, naming)
     records = [
-        {k: v for k, v in frame.values.items() if k not in taken} for frame in frames
+        {k: v for k, v in frame.values.items() if k not in naming.taken}
+        for frame in frames
     ]
     fields = {
         "numbers": numbers,
@@ -153,12 +188,51 @@ def _cells(
 
 
 def _labels(frame: Frame, naming: _Naming) -> dict[str, Any]:
-    """Give a frame's energy and stress."""
+    """Return a frame's energy, stress and virial."""
+    number, values = frame.body.frame, frame.values
     names = {
-        label: naming.find(label, frame.values, frame.body.frame)
-        for label in ("energy", "stress")
+        label: naming.find(label, values, number) for label in ("energy", "stress")
     }
-    return {label: frame.values[name] for label, name in names.items() if name}
+    known = naming.used.get("energy", (ASE_KEYS.energy, number))[0]
+    by_ase = naming.wanted and naming.keys is None and known == ASE_KEYS.energy
+    if by_ase and _FREE_ENERGY in values:
+        # The forces are its gradient; ASE's other one may be extrapolated.
+        naming.used["energy"] = (ASE_KEYS.energy, number)
+        names["energy"] = _FREE_ENERGY
+    virial = next((name for name in naming.virials if name in values), None)
+    if virial is not None:
+        naming.used.setdefault("virial", (virial, number))
+    names["virial"] = virial
+    return {label: values[name] for label, name in names.items() if name}
+
+
+def _check_overlooked(frame: Frame, labels: Mapping[str, Any], naming: _Naming) -> None:
+    """Refuse a frame whose labels have names that no one asked for."""
+    properties = frame.values.get("Properties", _DEFAULT_PROPERTIES)
+    kind = (properties, *frame.values)
+    if not naming.wanted or kind in naming.checked:
+        return
+    naming.checked.add(kind)
+    number = frame.body.frame
+    vectors = naming.layouts[properties].vectors
+    forces = naming.find("forces", vectors, number)
+    found = {"stress" if name == "virial" else name for name in labels}
+    check_overlooked(
+        [
+            name
+            for name, value in frame.values.items()
+            if name not in naming.taken and _is_numeric(value)
+        ],
+        [name for name in vectors if name not in ("pos", forces)],
+        found | ({"forces"} if forces else set()),
+        naming.keys,
+        Where(str(naming.path)),
+        number,
+    )
+
+
+def _is_numeric(value: Any) -> bool:
+    return np.asarray(value).dtype.kind in "iuf"
 
 
 def _atoms(
@@ -186,7 +260,7 @@ def _atoms(
 
 
 def _layout(properties: str, frame: int, naming: _Naming) -> Layout:
-    """Parse a layout once; point out forces that are left out."""
+    """Parse a layout once."""
     if properties in naming.layouts:
         return naming.layouts[properties]
     try:
@@ -195,12 +269,4 @@ def _layout(properties: str, frame: int, naming: _Naming) -> Layout:
         raise Where(str(naming.path)).frame(frame, str(error)) from error
     naming.layouts[properties] = layout
     naming.present.update(layout.vectors)
-    if naming.find("forces", layout.vectors, frame) is None:
-        for name in layout.vectors:
-            if "force" in name.lower():
-                warnings.warn(
-                    f"{naming.path}: the column {name!r} is not read; if these are the "
-                    f"forces, pass keys=LabelKeys(forces={name!r}, ...)",
-                    stacklevel=2,
-                )
     return layout

@@ -75,7 +75,7 @@ def _pieces(
     if path.is_dir():
         yield from deepmd.stream(path)
     elif path.suffix in EXTXYZ_SUFFIXES:
-        yield from extxyz_read.stream(path, keys=keys, advance=advance)
+        yield from extxyz_read.stream(path, keys=keys, labels=labels, advance=advance)
         return
     elif path.suffix in HDF5_SUFFIXES:
         yield from hdf5.stream(path, frames)

@@ -290,8 +290,11 @@ class ExplorationMaker(Maker):
         frames = collect_frames(sampled, self.equilibration, strides)
         if len(frames) and (self.detect_vacuum or not frames.pbc.all()):
             frames = Dataset.from_atoms(
-                restore_vacuum(atoms, self.vacuum, detect=self.detect_vacuum)
-                for atoms in frames
+                (
+                    restore_vacuum(atoms, self.vacuum, detect=self.detect_vacuum)
+                    for atoms in frames
+                ),
+                labels=False,
             )
         return ExplorationDoc(
             dataset=frames.with_info(iteration=iteration).to_artifact("explored.h5"),
