@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import ase.io
 import yaml
 from pydantic import ValidationError
 
@@ -24,13 +23,16 @@ from flowpot.campaign.fields import (
     nearest,
 )
 from flowpot.campaign.makers import ActiveLearningMaker
-from flowpot.dataset import Dataset
+from flowpot.campaign.starting_files import KEYS, PBC, Reading
 
 PRESET = "preset"
 """The key by which a file starts from a preset of a Maker that has some."""
 
 STARTS = ("structures", "dataset", "committee", "explored")
 """What :meth:`ActiveLearningMaker.make` takes: files, relative to the YAML's."""
+
+
+_OF_FILES = (KEYS, PBC)
 
 
 class ConfigurationError(ValueError):
@@ -51,10 +53,13 @@ class Configuration:
         The campaign.
     inputs
         What it starts from: arguments of its ``make``.
+    notes
+        What the user may not know of the files.
     """
 
     maker: ActiveLearningMaker
     inputs: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -64,7 +69,9 @@ def read_configuration(path: Path) -> Configuration:
     Keys are the fields of `ActiveLearningMaker`; a stage's value holds the fields of
     its Maker, and so on. What is not named keeps its default, or what ``preset`` says.
     ``maker`` chooses another class, for example for ``labelling.static_maker``.
-    ``structures``, ``dataset``, ``committee`` and ``explored`` are (lists of) files.
+    ``structures``, ``dataset``, ``committee`` and ``explored`` are (lists of) files;
+    ``keys`` says what their labels are called (`LabelKeys`), and ``pbc`` which axes
+    are periodic, if not those that the files say.
 
     Raises
     ------
@@ -84,15 +91,33 @@ def read_configuration(path: Path) -> Configuration:
             str(path), "give keys and values, as in `name: silicon`"
         )
     starts = {key: found[key] for key in STARTS if found.get(key) is not None}
-    fields = {key: value for key, value in found.items() if key not in STARTS}
+    fields = {k: v for k, v in found.items() if k not in (*STARTS, *_OF_FILES)}
     maker = _build(ActiveLearningMaker, fields, "", None)
     check_hyperparameters(maker)
     if not starts.keys() & {"structures", "dataset"}:
         raise ConfigurationError("structures, dataset", "give at least one of them")
-    return Configuration(
-        maker,
-        {key: _read_files(key, value, path.parent) for key, value in starts.items()},
-    )
+    configuration = Configuration(maker)
+    reading = _reading(found, path.parent, maker)
+    for key, value in starts.items():
+        try:
+            inputs = reading.read(key, value)
+        except ValueError as error:
+            raise ConfigurationError(key, str(error)) from error
+        configuration.inputs[key] = inputs
+        if note := reading.note(key, inputs):
+            configuration.notes.append(note)
+    return configuration
+
+
+def _reading(
+    found: Mapping[str, Any], folder: Path, maker: ActiveLearningMaker
+) -> Reading:
+    """Say how the files to start from are to be read."""
+    as_they_are = maker.augmentation is None
+    try:
+        return Reading.of(folder, found.get(KEYS), found.get(PBC), labelled=as_they_are)
+    except ValueError as error:
+        raise ConfigurationError("", str(error)) from error
 
 
 def check_hyperparameters(maker: ActiveLearningMaker) -> None:
@@ -128,7 +153,10 @@ def _build(kind: type, given: Mapping[str, Any], place: str, base: Any) -> Any:
     if (preset := given.pop(PRESET, None)) is not None:
         base = _preset(kind, preset, _join(place, PRESET))
     hints = annotations_of(kind)
-    names = [*hints, *((*STARTS, PRESET) if kind is ActiveLearningMaker else ())]
+    names = [
+        *hints,
+        *((*STARTS, *_OF_FILES, PRESET) if kind is ActiveLearningMaker else ()),
+    ]
     fields = {}
     for name, value in given.items():
         if name not in hints:
@@ -205,24 +233,6 @@ def _default(kind: type, name: str) -> Any:
     if declared.default_factory is not dataclasses.MISSING:
         return declared.default_factory()
     return None if declared.default is dataclasses.MISSING else declared.default
-
-
-def _read_files(key: str, given: Any, folder: Path) -> Any:
-    """Read what a campaign starts from; models stay files."""
-    names = given if isinstance(given, list) else [given]
-    paths: list[Path] = []
-    for name in names:
-        if not isinstance(name, str):
-            raise ConfigurationError(key, f"{name!r} is not the name of a file")
-        matching = sorted(folder.glob(name)) if not Path(name).is_absolute() else []
-        paths += matching or [folder / name]
-    if missing := [str(path) for path in paths if not path.exists()]:
-        raise FileNotFoundError(f"{key}: there is no file {', '.join(missing)}")
-    if key == "committee":
-        return paths
-    if key == "structures":
-        return [atoms for path in paths for atoms in ase.io.read(path, index=":")]
-    return Dataset.read(paths)
 
 
 def _join(place: str, name: Any) -> str:

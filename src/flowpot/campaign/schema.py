@@ -20,10 +20,29 @@ from flowpot.campaign.fields import (
 )
 from flowpot.campaign.makers import ActiveLearningMaker
 from flowpot.campaign.presets import PRESETS
+from flowpot.campaign.starting_files import KEYS, PBC
+from flowpot.dataset import LabelKeys
 
 Schema = dict[str, Any]
 
 _FILES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+_KEYS = {
+    "type": "object",
+    "description": "What the labels of the files are called.",
+    "properties": {
+        name: {"type": "string", "description": text}
+        for name, text in descriptions(LabelKeys).items()
+    },
+    "additionalProperties": False,
+}
+_PBC = {
+    "description": "Which axes of the files' frames are periodic; else as they say.",
+    "anyOf": [
+        {"type": "boolean"},
+        {"type": "string", "pattern": "^[TF]{3}$"},
+        {"type": "array", "items": {"type": "boolean"}, "minItems": 3, "maxItems": 3},
+    ],
+}
 _OTHER_MAKER = {  # any other package's, which only it can check
     "type": "object",
     "properties": {MAKER: {"type": "string", "pattern": r"\."}},
@@ -43,6 +62,7 @@ def campaign_schema() -> Schema:
     definitions: dict[str, Schema] = {}
     root = _describe(ActiveLearningMaker, definitions)
     root["properties"] |= dict.fromkeys(STARTS, _FILES)
+    root["properties"] |= {KEYS: _KEYS, PBC: _PBC}
     root["properties"][PRESET] = {"enum": list(PRESETS)}
     root["properties"].pop(MAKER)
     root["anyOf"] = [{"required": [key]} for key in ("structures", "dataset")]

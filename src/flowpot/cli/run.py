@@ -61,6 +61,8 @@ def run(
         from flowpot.campaign.configuration import read_configuration  # noqa: PLC0415
 
         found = read_configuration(file)
+        for note in found.notes:
+            console.print(f"Note: {note}", highlight=False, markup=False)
         if dry_run:
             known = None
             if store is not None or project is not None:

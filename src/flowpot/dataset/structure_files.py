@@ -11,7 +11,7 @@ from pymatgen.core import Structure
 
 from flowpot.dataset import checks, conversion, structures
 from flowpot.dataset.labels import MACE_KEYS, LabelKeys
-from flowpot.dataset.vacuum import vacuum_note
+from flowpot.dataset.vacuum import VacuumWarning, vacuum_note
 from flowpot.dataset.where import Where
 
 _FULL = 0.99
@@ -52,7 +52,7 @@ def read(
         atoms.pbc = pbc
     made = conversion.from_atoms(frames, labels=labels, keys=keys or MACE_KEYS)
     if note := vacuum_note(frames):
-        warnings.warn(f"{path}: {note}", stacklevel=2)
+        warnings.warn(f"{path}: {note}", VacuumWarning, stacklevel=2)
     return checks.checked(made, where)
 
 

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 _AXES = "abc"
 
 
+class VacuumWarning(UserWarning):
+    """Frames of a file hold vacuum along axes that it cannot but call periodic."""
+
+
 def widest_gap(fractions: NDArray[np.float64]) -> tuple[float, float, float]:
     """
     Find the widest gap between atoms along one cell vector.
