@@ -134,12 +134,19 @@ def _rename(fs: AbstractFileSystem, part: str, path: str, content: bytes) -> Non
 
 
 def _make_folder(fs: AbstractFileSystem, folder: str) -> None:
-    try:
-        fs.makedirs(folder, exist_ok=True)
-    except Exception:  # another worker may have made it in the meantime
-        fs.invalidate_cache()
-        if not fs.isdir(folder):
-            raise
+    """Make a folder and those above it, beside other workers that do the same."""
+    attempts = folder.count("/") + 1
+    for attempt in range(attempts):  # each may find that another made one level
+        try:
+            fs.makedirs(folder, exist_ok=True)
+        except Exception:
+            fs.invalidate_cache()
+            if fs.isdir(folder):
+                return
+            if attempt == attempts - 1:
+                raise
+        else:
+            return
 
 
 def describe(error: Exception) -> str:
