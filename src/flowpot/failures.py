@@ -1,27 +1,45 @@
-"""A stage's error becomes part of a campaign's record."""
+"""Errors become part of the record: of a campaign, and of a job's folder."""
 
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from jobflow import CURRENT_JOB
 from pydantic import BaseModel
 
+from flowpot.redaction import redact
+
+TRACEBACK_FILE = "traceback.txt"
+"""In the folder of a job that has failed."""
+
+_REASONS: ContextVar[dict[str, str] | None] = ContextVar("reasons", default=None)
+"""Why jobs of the run that this process is in have failed, by their uuids."""
+
 
 def recorded(
-    document: type[BaseModel], **nested: type[BaseModel]
+    document: type[BaseModel], *, always: bool = False, **nested: type[BaseModel]
 ) -> Callable[..., Any]:
     """
     Let a stage that raises inside a campaign say why, in its output.
 
     Without, the loop would know only that there is no output. The job counts as
-    completed; outside of a campaign the error is raised. What an error has as ``known``
-    is kept: fields that the stage could tell all the same.
+    completed; outside of a campaign the error is raised, unless the job's Maker is
+    told to `fail_softly`. What an error has as ``known`` is kept: fields that the stage
+    could tell all the same.
 
     Parameters
     ----------
     document
         What the stage returns: the output has its fields, all None but ``failure``.
+    always
+        Whether errors are recorded outside of campaigns, too: by jobs whose collector
+        counts failures. An OSError (a full disk, a file server that is down) then says
+        nothing about the job and is raised: it is sent once more.
     **nested
         Fields that others refer into, and what they hold: a document of Nones, too.
     """
@@ -33,17 +51,74 @@ def recorded(
                 found = function(*args, **kwargs)
             except Exception as error:
                 job = CURRENT_JOB.job
-                if job is None or "campaign" not in job.metadata:
+                softly = always and not isinstance(error, OSError)
+                softly = softly or any(getattr(a, "fail_softly", False) for a in args)
+                if job is None or not (softly or "campaign" in job.metadata):
                     raise
                 job.output_schema = None  # type: ignore[assignment]  # which this output does not fulfil
                 return {
                     **dict.fromkeys(document.model_fields),
                     **{k: dict.fromkeys(v.model_fields) for k, v in nested.items()},
                     **getattr(error, "known", {}),
-                    "failure": f"{type(error).__name__}: {error}",
+                    "failure": reason_for(error),
+                    "traceback": keep_traceback(error),
                 }
             return {"failure": None, **found} if isinstance(found, dict) else found
 
         return run
 
     return decorate
+
+
+def reason_for(error: Exception) -> str:
+    """Return the last line of an error's traceback, without passwords."""
+    return redact(f"{type(error).__name__}: {error}")
+
+
+def keep_traceback(error: Exception) -> str | None:
+    """
+    Write an error's traceback into the current folder, which is the job's.
+
+    Returns
+    -------
+    str or None
+        The file; None where it could not be written.
+    """
+    path = Path.cwd() / TRACEBACK_FILE
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    text = redact("".join(traceback.format_exception(error)))
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{now}\n{text}\n")
+    except OSError:  # a full disk, say; the error itself is told all the same
+        return None
+    return str(path)
+
+
+@contextmanager
+def local_failures() -> Iterator[dict[str, str]]:
+    """
+    Remember, until the block is left, why jobs that run in this process fail.
+
+    Yields
+    ------
+    dict
+        Reasons by the jobs' uuids, to be filled: see :func:`reason_of`.
+    """
+    reasons: dict[str, str] = {}
+    token = _REASONS.set(reasons)
+    try:
+        yield reasons
+    finally:
+        _REASONS.reset(token)
+
+
+def reason_of(job: str | None) -> str | None:
+    """
+    Say why a job failed that left no output.
+
+    None where that is not known: it was killed, or ran in another process, whose queue
+    knows.
+    """
+    reasons = _REASONS.get() or {}
+    return None if job is None else reasons.get(job)

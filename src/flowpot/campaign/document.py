@@ -57,6 +57,7 @@ class IterationDoc(BaseModel):
     )
     failed_stage: str | None = Field(None, description="the first that gave no result")
     failure: str | None = Field(None, description="its error, if it left one")
+    failed_job: str | None = Field(None, description="uuid of its job")
 
     @property
     def n_chosen(self) -> int:

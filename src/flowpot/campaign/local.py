@@ -8,15 +8,20 @@ with a recorded response hands it over instead of running.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from jobflow import Flow, Job, JobStore, Response, run_locally
 from monty.json import MontyDecoder, MontyEncoder
 
+from flowpot.campaign.interruption import stopped_by_signals
+from flowpot.campaign.locking import locked
+from flowpot.campaign.stored import stored_jobs
+from flowpot.dataset.storage import write_whole
+from flowpot.failures import keep_traceback, local_failures, reason_for
 from flowpot.jobs import jobs_of
 
 _KEPT = ("replace", "detour", "addition", "stop_children", "stop_jobflow")
@@ -24,8 +29,14 @@ _KEPT = ("replace", "detour", "addition", "stop_children", "stop_jobflow")
 
 _LEAST_FREE = 1_000_000  # bytes: with less, what failed did so for want of space
 
-Watcher = Callable[[str, Job, Response | None], None]
-"""Called with ``"started"``, ``"finished"`` or ``"reused"``, the job and response."""
+Watcher = Callable[[str, Job, Response | Exception | None], None]
+"""
+Called with an event, the job, and what came of it.
+
+``"started"``: nothing yet. ``"finished"`` and ``"reused"``: its response. ``"failed"``:
+its exception. ``"lost"``: nothing; a finished job whose record or whose output has
+become unreadable, and which runs again.
+"""
 
 
 class ResumableRun:
@@ -49,11 +60,18 @@ class ResumableRun:
         self.folder = Path(folder).absolute()  # jobs run in folders of their own
         self.store = store
         self.watch = watch or (lambda *_: None)
+        self._stored: set[tuple[str, int]] = set()
+        self._reasons: dict[str, str] = {}
+
+    @property
+    def flow(self) -> Flow | None:
+        """The Flow that this folder holds; None without a readable one."""
+        return _read_json(self.folder / "flow.json")
 
     @property
     def started(self) -> bool:
         """Whether there is a run to take up."""
-        return (self.folder / "flow.json").exists()
+        return _read_text(self.folder / "flow.json") is not None
 
     def run(self, flow: Flow | None = None) -> Flow:
         """
@@ -71,27 +89,63 @@ class ResumableRun:
 
         Raises
         ------
+        ValueError
+            If there is no Flow to start, and none to take up.
+        FolderInUseError
+            If another process runs in this folder.
         SystemExit
             If the disk is full: the run can be taken up when there is space again.
+        StoppedBySignal
+            If the process was told to end: the run can be taken up.
         """
-        (self.folder / "responses").mkdir(parents=True, exist_ok=True)
+        jobs = self.folder / "jobs"
+        with ExitStack() as stack:
+            stack.enter_context(locked(self.folder))
+            stack.enter_context(stopped_by_signals())
+            self._reasons = stack.enter_context(local_failures())
+            stack.callback(_remove_empty_folders, jobs)
+            taken_up = self._begin(flow)
+            run_locally(
+                taken_up,
+                store=self.store,
+                root_dir=jobs,
+                create_folders=True,
+                log=False,
+            )
+        return taken_up
+
+    def _begin(self, flow: Flow | None) -> Flow:
+        """Read the Flow from the folder, where it is written first if need be."""
+        (self.folder / "responses").mkdir(exist_ok=True)
         path = self.folder / "flow.json"
         if not self.started:
+            if flow is None:
+                raise ValueError(f"{path} has no run to take up: give a Flow to start")
             _write_json(path, flow)
-        flow = _read_json(path)
-        self._prepare(flow)
-        jobs = self.folder / "jobs"
-        try:
-            run_locally(
-                flow, store=self.store, root_dir=jobs, create_folders=True, log=False
-            )
-        finally:
-            _remove_empty_folders(jobs)
-        return flow
+        self.store.connect()
+        records = (self.folder / "responses").glob("*.json")
+        uuids = [record.stem.rpartition("-")[0] for record in records]
+        self._stored = stored_jobs(self.store, uuids) if uuids else set()
+        taken_up = _read_json(path)
+        self._prepare(taken_up)
+        return taken_up
 
     def _prepare(self, flow: Any) -> None:
         for job in jobs_of(flow):
             job.__dict__["run"] = _Resumed(job, self)
+
+    def _record(self, job: Job) -> Path:
+        return self.folder / "responses" / f"{job.uuid}-{job.index}.json"
+
+    def _recorded(self, job: Job) -> Response | None:
+        """Read what is recorded of a job, if that and its output are still there."""
+        path = self._record(job)
+        found = _read_json(path)
+        if found is not None and (job.uuid, job.index) in self._stored:
+            return Response(**found)
+        if path.exists():
+            self.watch("lost", job, None)
+        return None
 
 
 class _Resumed:
@@ -103,20 +157,31 @@ class _Resumed:
 
     def __call__(self, store: JobStore, job_dir: Any = None) -> Response:
         job, owner = self.job, self.owner
-        path = owner.folder / "responses" / f"{job.uuid}-{job.index}.json"
-        if path.exists():
-            response = Response(**_read_json(path))
+        response = owner._recorded(job)  # noqa: SLF001 - the two halves of one thing
+        if response is not None:
             owner.watch("reused", job, response)
         else:
-            owner.watch("started", job, None)
-            try:
-                response = type(job).run(job, store, job_dir)
-            finally:
-                _check_space(owner.folder)
-            _write_json(path, {name: getattr(response, name) for name in _KEPT})
-            owner.watch("finished", job, response)
+            response = self._run(store, job_dir)
         for appended in (response.replace, response.detour, response.addition):
-            owner._prepare(appended)  # noqa: SLF001 - the two halves of one thing
+            owner._prepare(appended)  # noqa: SLF001
+        return response
+
+    def _run(self, store: JobStore, job_dir: Any) -> Response:
+        job, owner = self.job, self.owner
+        owner.watch("started", job, None)
+        try:
+            response = type(job).run(job, store, job_dir)
+        except Exception as error:
+            _check_space(owner.folder)
+            owner._reasons[job.uuid] = reason_for(error)  # noqa: SLF001
+            keep_traceback(error)
+            owner.watch("failed", job, error)
+            raise
+        finally:
+            _check_space(owner.folder)
+        record = {name: getattr(response, name) for name in _KEPT}
+        _write_json(owner._record(job), record)  # noqa: SLF001
+        owner.watch("finished", job, response)
         return response
 
 
@@ -134,14 +199,27 @@ def _check_space(folder: Path) -> None:
 
 
 def _write_json(path: Path, item: Any) -> None:
-    """Write atomically: a file that is there is whole."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(item, cls=MontyEncoder))
-    os.replace(part, path)  # noqa: PTH105 - Path.replace, said to be atomic on POSIX
+    write_whole(path, json.dumps(item, cls=MontyEncoder))
 
 
 def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(), cls=MontyDecoder)
+    """Read a file of this module; None where it is not there, or damaged."""
+    text = _read_text(path)
+    return None if text is None else json.loads(text, cls=MontyDecoder)
+
+
+def _read_text(path: Path) -> str | None:
+    """
+    Read a JSON file as text; None where it is not there, or damaged.
+
+    An interrupted write can only cut it or leave zeros in it: neither is JSON.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        json.loads(text)
+    except (FileNotFoundError, ValueError):
+        return None
+    return text
 
 
 def _remove_empty_folders(root: Path) -> None:

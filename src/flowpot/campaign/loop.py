@@ -19,6 +19,7 @@ from flowpot.campaign.stopping import (
     stage_failure,
 )
 from flowpot.documents import package_versions
+from flowpot.failures import keep_traceback, reason_for
 from flowpot.jobs import (
     Pointer,
     Spare,
@@ -82,6 +83,23 @@ class LoopMaker(Maker):
         spare
             The job that writes `last`, should that have been lost.
         """
+        try:
+            return self._next(state, changes, last, begun, joins, spare)
+        except Exception as error:  # noqa: BLE001 - which the campaign's document says
+            keep_traceback(error)
+            why = f"failed: the loop's job: {reason_for(error)}"
+            return self._stop(state, Stop("failed", why))
+
+    def _next(
+        self,
+        state: CampaignState,
+        changes: Changes | None,
+        last: IterationDoc | None,
+        begun: Results | None,
+        joins: Joins | None,
+        spare: Spare | None,
+    ) -> Response:
+        """Decide: see :meth:`make`."""
         state = adopt(state, joins or {})
         if changes is None:
             stop = stage_failure(begun or {}) or exhausted(
@@ -160,7 +178,16 @@ class LoopMaker(Maker):
         self, state: CampaignState, stop: Stop, records: list[Any]
     ) -> dict[str, Any]:
         """Write the campaign's document; the records are in lists of lists."""
-        turns = list(_flat(records))
+        try:
+            return self._document(state, stop, list(_flat(records)))
+        except Exception as error:  # noqa: BLE001 - there is a document, always
+            keep_traceback(error)
+            why = f"failed: the last job: {reason_for(error)}; before: {stop.reason}"
+            return self._document(state, Stop("failed", why), [])
+
+    def _document(
+        self, state: CampaignState, stop: Stop, turns: list[IterationDoc]
+    ) -> dict[str, Any]:
         document = CampaignDoc(
             name=self.campaign.name,
             uuid=state.uuid,

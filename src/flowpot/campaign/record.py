@@ -43,6 +43,7 @@ def summarise(
     if results.get("evaluation", {}).get("seconds") is not None:
         fields["evaluation_job"] = results["evaluation"]["job"]
     failed_stage, failure = first_failure(results)
+    failed = results.get(failed_stage or "", {})
     return IterationDoc(
         iteration=iteration,
         n_dataset=n_dataset + _total(results, "n_labelled"),
@@ -50,6 +51,7 @@ def summarise(
         seconds={name: found["seconds"] or 0.0 for name, found in results.items()},
         failed_stage=failed_stage,
         failure=failure,
+        failed_job=failed.get("job"),
         **fields,
     )
 

@@ -119,7 +119,11 @@ class Start:
         """Small numbers of what comes before the loop, by stage."""
         outputs = {stage: job.output for stage, job in self.jobs.items()}
         return {
-            stage: {"seconds": output.seconds, "failure": output.failure}
+            stage: {
+                "seconds": output.seconds,
+                "failure": output.failure,
+                "job": output.uuid,
+            }
             for stage, output in (outputs | self.begun).items()
         }
 

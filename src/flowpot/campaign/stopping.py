@@ -6,6 +6,7 @@ from monty.json import MSONable
 
 from flowpot.campaign.document import IterationDoc, StopKind
 from flowpot.campaign.record import Results, first_failure
+from flowpot.failures import reason_of
 
 _LONGEST_ERROR = 600  # characters of an error that a stop reason repeats
 _NO_WORDS = (
@@ -135,7 +136,9 @@ def _left_out(last: IterationDoc) -> str:
 def stage_failure(results: Results) -> Stop | None:
     """Say which stage ended without a result, if one did."""
     stage, failure = first_failure(results)
-    return None if stage is None else failure_of(stage, failure)
+    if stage is None:
+        return None
+    return failure_of(stage, failure, results[stage].get("job"))
 
 
 def after_failure(last: IterationDoc, limits: Limits, *, repeats: bool) -> Stop | None:
@@ -156,11 +159,23 @@ def after_failure(last: IterationDoc, limits: Limits, *, repeats: bool) -> Stop 
     within = exhausted(last.iteration, last.n_sent_total, limits) is None
     if was_lost and within and not repeats:
         return None
-    return failure_of(str(last.failed_stage), last.failure)
+    return failure_of(str(last.failed_stage), last.failure, last.failed_job)
 
 
-def failure_of(stage: str, failure: str | None) -> Stop:
-    """Say that a stage failed, with its error in one line."""
+def failure_of(stage: str, failure: str | None, job: str | None = None) -> Stop:
+    """
+    Say that a stage failed, with its error in one line.
+
+    Parameters
+    ----------
+    stage
+        Its name.
+    failure
+        The error that its output has; None for none.
+    job
+        Uuid of its job.
+    """
+    failure = failure or reason_of(job)
     why = " ".join(failure.split()) if failure else _NO_WORDS
     if len(why) > _LONGEST_ERROR:
         why = f"{why[:_LONGEST_ERROR]} ..."

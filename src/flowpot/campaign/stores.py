@@ -30,7 +30,7 @@ def embedded_store(folder: Path) -> JobStore:
         raise ImportError(
             "the embedded store needs montydb: pip install 'flowpot[localdb]'"
         ) from error
-    folder = Path(folder).absolute()
+    folder = Path(folder).expanduser().absolute()
     folder.mkdir(parents=True, exist_ok=True)
 
     def collection(name: str) -> IndexedMontyStore:

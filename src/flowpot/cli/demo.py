@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from flowpot.cli.errors import readable_errors
+from flowpot.console import open_console
 
 
 def demo(
@@ -23,12 +23,5 @@ def demo(
     """
     from flowpot.demo import run_demo  # noqa: PLC0415 - `flowpot --help` stays quick
 
-    console = Console()
-    try:
-        with readable_errors("run the demo"):
-            run_demo(folder, seed=seed, console=console)
-    except KeyboardInterrupt:
-        console.print(
-            "\nStopped. Finished jobs are kept: the same command goes on from here."
-        )
-        raise typer.Exit(130) from None
+    with readable_errors("run the demo"):
+        run_demo(folder, seed=seed, console=open_console())

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from flowpot.cli.source import ProjectOption, StoreOption, open_store
+from flowpot.console import open_console, say
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -31,22 +31,16 @@ def doctor(
     """
     from flowpot.cli.checks import check_all  # noqa: PLC0415
 
-    console = Console()
+    console = open_console()
     failed = False
     found = check_all(
         lambda: open_store(context, store, project)[0], model=model, lammps=lammps
     )
     for check in found:
         failed |= check.state == "fail"
-        mark = f"[{_COLOURS[check.state]}]{check.state:4}[/]"
-        console.print(f"{mark}  {check.name:16}  ", end="")
-        console.print(check.detail, markup=False, highlight=False, soft_wrap=True)
+        mark = (f"{check.state:4}", _COLOURS[check.state])
+        say(console, mark, f"  {check.name:16}  {check.detail}")
         if check.remedy:
-            console.print(
-                f"{'':24}-> {check.remedy}",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
+            say(console, f"{'':24}-> {check.remedy}")
     if failed:
         raise typer.Exit(1)

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 from rich.table import Table
 
 from flowpot.cli.errors import readable_errors
+from flowpot.console import open_console
 
 app = typer.Typer(
     no_args_is_help=True, help="Pseudopotential families: list, check, install."
@@ -32,7 +32,7 @@ def list_pseudos() -> None:
             str(status.n_elements - len(status.missing)),
             str(status.folder or "-"),
         )
-    Console().print(table)
+    open_console().print(table)
 
 
 @app.command("check")

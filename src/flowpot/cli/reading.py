@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.live import Live
 
 from flowpot.cli.errors import readable_errors
 from flowpot.cli.source import NameArgument, ProjectOption, StoreOption, open_store
+from flowpot.console import open_console
 
 
 def status(
@@ -23,7 +23,7 @@ def status(
     interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 10.0,
 ) -> None:
     """Show how far a campaign is: jobs done and running, errors, time that is left."""
-    console = Console()
+    console = open_console()
     with readable_errors("show the campaign"):
         opened, queue = open_store(context, store, project)
         view, ended = _look(opened, name, queue)

@@ -1,14 +1,17 @@
 """`flowpot run`: a campaign from a YAML file."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from flowpot.cli.errors import readable_errors
 from flowpot.cli.source import ProjectOption, StoreOption, open_store
+from flowpot.console import open_console, say
 
 
 def run(
@@ -52,9 +55,9 @@ def run(
     if schema:
         from flowpot.campaign.schema import campaign_schema  # noqa: PLC0415
 
-        Console(soft_wrap=True).print_json(data=campaign_schema())
+        typer.echo(json.dumps(campaign_schema(), indent=2))
         return
-    console = Console()
+    console = open_console()
     with readable_errors("run the campaign"):
         if file is None:
             raise ValueError("FILE is missing: give a campaign's YAML file")
@@ -71,10 +74,10 @@ def run(
         elif submit:
             ids = _submit(found, worker or [], project)
             jf = "jf" if project is None else f"jf -p {project}"
-            console.print(
+            say(
+                console,
                 f"Submitted {len(ids)} jobs: {', '.join(ids)}\nSee how it goes with "
                 f"`{jf} job list` and `{jf} flowpot status {found.maker.name!r}`",
-                highlight=False,
             )
         else:
             _run_here(found, folder or file.with_suffix(""), console, go_on=go_on)
@@ -83,15 +86,7 @@ def run(
 def _run_here(found: Any, folder: Path, console: Console, *, go_on: bool) -> None:
     from flowpot.local_run import run_in_folder  # noqa: PLC0415
 
-    try:
-        campaign = run_in_folder(
-            found.maker, found.inputs, folder, console, go_on=go_on
-        )
-    except KeyboardInterrupt:
-        console.print(
-            "\nStopped. Finished jobs are kept: the same command goes on from here."
-        )
-        raise typer.Exit(130) from None
+    campaign = run_in_folder(found.maker, found.inputs, folder, console, go_on=go_on)
     if campaign.doc.stop_kind == "failed":
         raise typer.Exit(1)
 
@@ -113,9 +108,9 @@ def plan_table(plan: Any) -> Table:
     """Show a dry run: a row a stage."""
     table = Table(
         *("stage", "jobs", "frames", "atoms", "k-points", "core-hours", ""),
-        title=f"First iteration of {plan.name!r}",
+        title=Text(f"First iteration of {plan.name!r}"),
         title_justify="left",
-        caption=f"Core-hours: {plan.basis}.",
+        caption=Text(f"Core-hours: {plan.basis}."),
         caption_justify="left",
     )
     for column in table.columns[1:6]:
@@ -126,14 +121,14 @@ def plan_table(plan: Any) -> Table:
             *(str(n) for n in (stage.n_jobs, stage.n_frames, stage.n_atoms)),
             "-" if stage.n_kpoints is None else str(stage.n_kpoints),
             _hours(stage.core_hours),
-            stage.note,
+            Text(stage.note),
         )
     if plan.config_types:
         kinds = ", ".join(f"{n} {kind}" for kind, n in plan.config_types.items())
         table.add_section()
-        table.add_row("to label", "", "", "", "", _hours(plan.core_hours), kinds)
+        table.add_row("to label", "", "", "", "", _hours(plan.core_hours), Text(kinds))
     for reason in plan.refused:
-        table.add_row("refused", "", "", "", "", "", reason)
+        table.add_row("refused", "", "", "", "", "", Text(reason))
     return table
 
 

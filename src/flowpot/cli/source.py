@@ -5,6 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+_PATIENCE_MS = 5000
+"""Milliseconds to wait for a database."""
+
 StoreOption = Annotated[
     Path | None,
     typer.Option(
@@ -52,8 +55,19 @@ def open_store(
         opened, queue = _of_project(project)
     else:
         opened, queue = SETTINGS.JOB_STORE, None
+    _be_quick(opened.docs_store, *opened.additional_stores.values())
     opened.connect()
     return opened, queue
+
+
+def _be_quick(*stores: Any) -> None:
+    """Wait seconds, not half a minute, for a database that is down."""
+    for store in stores:
+        options = getattr(store, "mongoclient_kwargs", None)
+        if options is not None:
+            options.setdefault("serverSelectionTimeoutMS", _PATIENCE_MS)
+        if (index := getattr(store, "index", None)) is not None:  # of an object store
+            _be_quick(index)
 
 
 def _read(path: Path) -> Any:
@@ -80,6 +94,7 @@ def _read(path: Path) -> Any:
 def _of_project(name: str | None) -> tuple[Any, Any]:
     """Open the JobStore and the queue of a project of jobflow-remote."""
     from jobflow_remote.config import ConfigError, ConfigManager  # noqa: PLC0415
+    from jobflow_remote.jobs.jobcontroller import JobController  # noqa: PLC0415
 
     try:
         project = ConfigManager().get_project(name)
@@ -87,4 +102,15 @@ def _of_project(name: str | None) -> tuple[Any, Any]:
         raise ValueError(
             f"--project is {name!r}: {error}; see `jf project list`"
         ) from (error)
-    return project.get_jobstore(), project.get_job_controller()
+    queue_store = project.get_queue_store()
+    jobstore: Any = project.get_jobstore()
+    _be_quick(queue_store, jobstore.docs_store, *jobstore.additional_stores.values())
+    controller = JobController(
+        queue_store=queue_store,
+        jobstore=jobstore,
+        flows_collection=project.queue.flows_collection,
+        auxiliary_collection=project.queue.auxiliary_collection,
+        batches_collection=project.queue.batches_collection,
+        project=project,
+    )
+    return jobstore, controller

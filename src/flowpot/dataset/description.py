@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Composition, Element
 from rich.console import Console, Group
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from flowpot.dataset.dataset import Dataset
@@ -62,7 +63,7 @@ class Description:
     def __str__(self) -> str:
         """Render as text."""
         text = StringIO()
-        Console(file=text, width=_WIDTH).print(self)
+        Console(file=text, width=_WIDTH, markup=False).print(self)
         return text.getvalue()
 
     def _summary(self) -> Table:
@@ -82,10 +83,12 @@ class Description:
 
     def _types(self) -> Table:
         splits = list(self.splits)
-        table = Table("config_type", "frames", *splits)
+        table = Table(
+            "config_type", "frames", *(Column(Text(split)) for split in splits)
+        )
         for kind, count in self.config_types.items():
             cells = [self.table.get((kind, split), 0) for split in splits]
-            table.add_row(kind, str(count), *map(str, cells))
+            table.add_row(Text(kind), str(count), *map(str, cells))
         table.add_section()
         table.add_row("all", str(self.n_frames), *map(str, self.splits.values()))
         return table

@@ -79,8 +79,8 @@ def inefficiency(series: np.ndarray) -> float:
     return float(1 + 2 * ((1 - lag / n) * correlation[1:end]).sum())
 
 
-def failures_of(runs: Sequence[MDDoc], n_lost: int) -> list[MDFailure]:
-    """List the trajectories that did not run, and those whose job failed."""
+def failures_of(runs: Sequence[MDDoc], lost: Sequence[str]) -> list[MDFailure]:
+    """List the trajectories that did not run, and those of jobs that failed: why."""
     failed = [
         MDFailure(
             trajectory=run.trajectory,
@@ -91,8 +91,7 @@ def failures_of(runs: Sequence[MDDoc], n_lost: int) -> list[MDFailure]:
         for run in runs
         if run.state == "failed"
     ]
-    lost = MDFailure(trajectory="", parent="", reason="its job failed")
-    return failed + [lost] * n_lost
+    return failed + [MDFailure(trajectory="", parent="", reason=why) for why in lost]
 
 
 def batched(items: Sequence[T], size: int) -> Iterator[list[T]]:

@@ -32,7 +32,7 @@ from flowpot.exploration.starts import (
     drivers,
 )
 from flowpot.exploration.vacuum import restore_vacuum
-from flowpot.failures import recorded
+from flowpot.failures import reason_of, recorded
 from flowpot.jobs import Pointer, Spare, continue_with, deciding_job, fan_out_job
 from flowpot.randomness import derive_rng, derive_seed
 
@@ -187,7 +187,10 @@ class ExplorationMaker(Maker):
                 jobs.append(self._md_job(frames, group, needed, member, calibration))
                 planned.append(len(group))
         collect = self.collect(
-            [job.output for job in jobs], planned=planned, iteration=iteration
+            [job.output for job in jobs],
+            planned=planned,
+            iteration=iteration,
+            jobs=[job.uuid for job in jobs],
         )
         collect.name = "collect frames"
         Spare.give(jobs, collect)
@@ -255,6 +258,7 @@ class ExplorationMaker(Maker):
         *,
         planned: Sequence[int],
         iteration: int = 0,
+        jobs: Sequence[str] = (),
         spare: Spare | None = None,
     ) -> ExplorationDoc | Response:
         """
@@ -268,6 +272,8 @@ class ExplorationMaker(Maker):
             Trajectories of each job.
         iteration
             Recorded with every frame.
+        jobs
+            Uuids of the jobs.
         spare
             The trajectories' jobs: those that failed are sent once more.
         """
@@ -278,7 +284,14 @@ class ExplorationMaker(Maker):
         if failures := [each.failure for each in batches if each and each.failure]:
             raise ArtifactError(failures[0])
         runs = [run for batch in batches if batch is not None for run in batch.runs]
-        lost = [n for batch, n in zip(batches, planned, strict=True) if batch is None]
+        reasons = [reason_of(job) or "its job failed" for job in jobs]
+        reasons = reasons or ["its job failed"] * len(planned)
+        lost = [
+            why
+            for batch, n, why in zip(batches, planned, reasons, strict=True)
+            if batch is None
+            for _ in range(n)
+        ]
         full = [run for run in runs if run.dataset is not None]
         sampled = [Dataset.load(run.dataset) for run in full]
         strides = [
@@ -301,10 +314,10 @@ class ExplorationMaker(Maker):
             n_frames=len(frames),
             n_sampled=sum(map(len, sampled)),
             n_runs=sum(planned),
-            n_failed=sum(lost) + sum(run.state == "failed" for run in runs),
+            n_failed=len(lost) + sum(run.state == "failed" for run in runs),
             n_steps=sum(run.n_steps for run in runs),
             halted=dict(Counter(run.halted for run in runs if run.halted)),
-            failures=failures_of(runs, sum(lost)),
+            failures=failures_of(runs, lost),
             members=sorted({run.member for run in runs}),
             md_seconds=sum(run.seconds for run in runs),
             seconds=time.perf_counter() - started,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
+from flowpot.failures import reason_of
 from flowpot.labelling.document import LabelFailure
 from flowpot.labelling.labels import FrameLabel, with_frame_labels
 from flowpot.labelling.planning import failure
@@ -189,7 +190,9 @@ def _collect_batch(
 
 def _why_nothing(output: Mapping[str, Any]) -> str:
     """Say why a job gave no label at all: by its own words, if it left any."""
-    return output.get("failure") or f"the job gave no label: see job {output['job']}"
+    job = output["job"]
+    said = output.get("failure") or reason_of(job)
+    return said or f"the job gave no label: see job {job}"
 
 
 def _get(record: Any, name: str) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Artifact, Dataset
+from flowpot.failures import reason_of
 from flowpot.labelling.collection import Collected, collect_outputs
 from flowpot.labelling.document import LabelFailure, LabelPartDoc
 from flowpot.labelling.labels import FrameLabel, with_frame_labels
@@ -192,7 +193,7 @@ def gather(
     start = 0
     for part in outputs:
         if part["dataset"] is None:
-            why = part["failure"] or f"see job {part['job']}"
+            why = part["failure"] or reason_of(part["job"]) or f"see job {part['job']}"
             raise LostPartError(
                 f"the job that collects a part of the labels gave nothing ({why}): "
                 "label the stage again; with FLOWPOT_LABEL_CACHE no label is computed "

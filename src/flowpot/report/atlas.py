@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.report.figures import row_of_axes
+from flowpot.report.figures import plain, row_of_axes
 
 
 def principal_components(
@@ -73,7 +73,7 @@ def plot_map(dataset: Dataset, descriptors: NDArray[np.float64]) -> Figure:
                 *place[chosen].T, ".", ms=7, alpha=0.7, c=colour, mew=0, rasterized=True
             )
         dots = [
-            Line2D([], [], marker="o", ls="", c=colour, label=name)
+            Line2D([], [], marker="o", ls="", c=colour, label=plain(name))
             for name, (chosen, colour) in group.items()
             if chosen.any()
         ]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from flowpot.augmentation import nearest_distances
 from flowpot.dataset import Dataset
+from flowpot.report.figures import plain
 
 _BINS = 40
 _UNNAMED = "-"
@@ -75,7 +76,8 @@ def _draw_counts(
 ) -> None:
     """Draw one bar for each kind, with its number."""
     numbers = [int((kinds == name).sum()) for name in names]
-    bars = axis.barh(names, numbers, color=[colours.get(n, "grey") for n in names])
+    shown = [plain(name) for name in names]
+    bars = axis.barh(shown, numbers, color=[colours.get(n, "grey") for n in names])
     axis.bar_label(bars, padding=3)
     axis.invert_yaxis()
     axis.set(xlabel="frames")

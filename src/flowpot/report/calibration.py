@@ -14,6 +14,7 @@ from scipy.stats import binom, chi2
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation import PROPERTIES, Calibration
+from flowpot.report.figures import plain
 from flowpot.report.table import UNITS
 
 Arrays = Mapping[str, NDArray[np.float64]]
@@ -293,7 +294,8 @@ def _draw_origins(
         axis.plot(across, values, ".", c=_colour(place), alpha=0.6)
         if len(values):
             axis.hlines(np.median(values), place - 0.4, place + 0.4, color="k")
-    axis.set_xticks(range(len(groups)), list(groups), rotation=30, ha="right")
+    names = [plain(name) for name in groups]
+    axis.set_xticks(range(len(groups)), names, rotation=30, ha="right")
 
 
 def _draw_sizes(

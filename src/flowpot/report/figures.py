@@ -7,6 +7,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from flowpot.dataset.storage import replacing
+
 SETS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
 
 _LARGEST_SVG = 400_000  # bytes; beyond, a figure of many points is smaller as PNG
@@ -20,13 +22,23 @@ def row_of_axes(columns: int, height: float = 3.6) -> tuple[Figure, Sequence[Axe
     return figure, figure.subplots(1, columns, squeeze=False)[0]
 
 
+def plain(text: str) -> str:
+    """
+    Keep matplotlib from reading a text as a formula.
+
+    Names are the user's: ``a$b$`` is no mathematics.
+    """
+    return text.replace("$", r"\$")
+
+
 def save_figures(figures: Mapping[str, Figure], folder: Path) -> Sequence[Path]:
     """Write each figure as ``<name>.png``."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, figure in figures.items():
         path = folder / f"{name}.png"
-        figure.savefig(path, dpi=_DPI)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=_DPI, format="png")
         paths.append(path)
     return paths
 

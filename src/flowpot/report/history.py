@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from flowpot.campaign.document import IterationDoc
 from flowpot.dataset import Dataset
 from flowpot.evaluation import PROPERTIES
-from flowpot.report.figures import SETS, row_of_axes
+from flowpot.report.figures import SETS, plain, row_of_axes
 from flowpot.report.table import UNITS
 from flowpot.training.document import Metrics
 
@@ -98,7 +98,9 @@ def plot_growth(dataset: Dataset) -> Figure:
     for place, name in enumerate(names[np.argsort(-counts)]):
         height = np.array([((kinds == name) & (added <= i)).sum() for i in x])
         colour = colormaps["tab20"].colors[place % 20]  # type: ignore[attr-defined]
-        bars = axis.bar(x, height, bottom=below, color=colour, label=name, width=0.7)
+        bars = axis.bar(
+            x, height, bottom=below, color=colour, label=plain(name), width=0.7
+        )
         below += height
     axis.set(ylabel="labelled frames")
     axis.bar_label(bars, labels=[f"{n:.0f}" for n in below], padding=2)
@@ -128,7 +130,9 @@ def plot_halts(turns: Sequence[IterationDoc], n_runs: Mapping[int, int]) -> Figu
     reasons = sorted({reason for each in halted.values() for reason in each})
     for place, reason in enumerate(reasons):
         height = np.array([halted.get(i, {}).get(reason, 0) for i in x], float)
-        axis.bar(x, height, bottom=below, color=f"C{place}", width=0.7, label=reason)
+        axis.bar(
+            x, height, bottom=below, color=f"C{place}", width=0.7, label=plain(reason)
+        )
         below = below + height
     axis.set(ylabel="trajectories")
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))

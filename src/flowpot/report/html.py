@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from flowpot.campaign.reading import Campaign
+from flowpot.dataset.storage import write_whole
 from flowpot.report.figures import encode
 from flowpot.report.sections import headlines, sections_of
 from flowpot.report.status import duration
@@ -36,7 +37,7 @@ def write_report(campaign: Campaign, folder: Path) -> Path:
         image = None
         if section.figure is not None:
             media, data = encode(section.figure)
-            (folder / f"{section.name}.{_SUFFIXES[media]}").write_bytes(data)
+            write_whole(folder / f"{section.name}.{_SUFFIXES[media]}", data)
             image = f"data:{media};base64,{b64encode(data).decode()}"
         parts.append((section, image))
     environment = Environment(
@@ -55,5 +56,5 @@ def write_report(campaign: Campaign, folder: Path) -> Path:
         written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )
     path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
+    write_whole(path, page)
     return path

@@ -6,6 +6,8 @@ from collections import Counter
 from jobflow import Job, Response
 from rich.console import Console
 
+from flowpot.console import say
+from flowpot.failures import reason_of
 from flowpot.jobs import jobs_of
 from flowpot.report.status import duration
 
@@ -31,9 +33,12 @@ class ProgressLog:
         self._started = self.began
         self._seconds: dict[tuple[int, str], list[float]] = {}
 
-    def watch(self, event: str, job: Job, response: Response | None) -> None:
-        """Take in that a job ``started``, ``finished`` or was ``reused``."""
+    def watch(self, event: str, job: Job, result: Response | Exception | None) -> None:
+        """Take in what a job came to: see :data:`flowpot.campaign.local.Watcher`."""
         key = (job.metadata.get("iteration", 0), job.name)
+        if event == "lost":
+            self._say(key, "runs again: what was kept of it is unreadable")
+            return
         if event == "started":
             self._started = time.monotonic()
             self.total[key] = max(self.total[key], self.done[key] + 1)
@@ -41,13 +46,21 @@ class ProgressLog:
             return
         self.done[key] += 1
         self.total[key] = max(self.total[key], self.done[key])
-        self._expect(response)
+        self._expect(result if isinstance(result, Response) else None)
         if event == "reused":
             self.reused += 1
+        elif event == "failed":
+            why = reason_of(job.uuid) or repr(result)
+            self._say(key, f"failed: {why}", style="red")
         else:
             taken = time.monotonic() - self._started
             self._seconds.setdefault(key, []).append(taken)
-            self._say(key, "done")
+            output = getattr(result, "output", None)
+            failure = output.get("failure") if isinstance(output, dict) else None
+            if failure:
+                self._say(key, f"failed: {failure}", style="red")
+            else:
+                self._say(key, "done")
 
     def remaining(self, iteration: int) -> float:
         """Estimate what the known jobs, and those to be expected, still take (s)."""
@@ -68,16 +81,17 @@ class ProgressLog:
         for job in jobs_of(response.replace if response else None):
             self.total[job.metadata.get("iteration", 0), job.name] += 1
 
-    def _say(self, key: tuple[int, str], state: str) -> None:
+    def _say(self, key: tuple[int, str], state: str, style: str = "") -> None:
         iteration, name = key
         minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
         turn = f"iteration {iteration}" if iteration else "start"
-        at = self.done[key] + (state != "done")
+        at = self.done[key] + (state == "...")
         left = self.remaining(iteration)
         if left >= _WORTH_SAYING and state == "done":
             state += f", about {duration(left)} left in this iteration"
-        self.console.print(
-            f"[dim]{minutes:3d}:{seconds:02d}[/]  {turn:12} {name:20} "
-            f"{at} of {self.total[key]}  {state}",
-            highlight=False,
+        say(
+            self.console,
+            (f"{minutes:3d}:{seconds:02d}", "dim"),
+            f"  {turn:12} {name:20} {at} of {self.total[key]}  ",
+            (state, style),
         )

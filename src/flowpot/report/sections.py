@@ -11,6 +11,7 @@ from flowpot.campaign.reading import Campaign
 from flowpot.dataset import Dataset
 from flowpot.evaluation import evaluate_committee
 from flowpot.potentials import load_potential
+from flowpot.redaction import redact
 from flowpot.report.atlas import plot_map
 from flowpot.report.calibration import (
     plot_calibration,
@@ -77,7 +78,7 @@ def sections_of(campaign: Campaign) -> Iterator[Section]:
         "settings",
         "Settings",
         "Of the last training, and of one label and one trajectory.",
-        rows=[[name, str(value)] for name, value in campaign.settings.items()],
+        rows=[[name, redact(str(value))] for name, value in campaign.settings.items()],
         empty="Known once a label or a training is there.",
     )
     yield Section(
@@ -220,7 +221,7 @@ def _halts(campaign: Campaign) -> Section:
 
 
 def _failures(campaign: Campaign) -> Section:
-    found = campaign.failures.fillna("").astype(str).to_numpy().tolist()
+    found = campaign.failures.fillna("").astype(str).map(redact).to_numpy().tolist()
     shown = f"The last {_MAX_ROWS} of {len(found)}." if len(found) > _MAX_ROWS else ""
     return Section(
         "failures",

@@ -11,6 +11,7 @@ from rich.text import Text
 from flowpot.campaign.document import IterationDoc
 from flowpot.campaign.reading.documents import STAGES
 from flowpot.campaign.reading.status import CampaignStatus, StageStatus
+from flowpot.redaction import redact
 
 _BAR = 24  # characters
 _SHOWN_FAILURES = 5
@@ -69,7 +70,7 @@ def _headline(status: CampaignStatus) -> Text:
 
 def _summary(status: CampaignStatus) -> Text:
     if status.stop_reason is not None:
-        return Text(f"Stopped, {status.stop_reason}")
+        return Text(redact(f"Stopped, {status.stop_reason}"))
     parts = [f"iteration {status.iteration}", f"{status.n_dataset} labelled frames"]
     if status.updated is not None:
         parts.append(f"last job at {status.updated:%Y-%m-%d %H:%M:%S}")
@@ -102,15 +103,16 @@ def _stages(status: CampaignStatus) -> Table:
     return table
 
 
-def _counts(stage: StageStatus) -> tuple[str, str]:
+def _counts(stage: StageStatus) -> tuple[Text, str]:
     if stage.finished:
-        return "done", duration(stage.seconds)
-    jobs = [f"{stage.done} of {stage.total} jobs"]
+        return Text("done"), duration(stage.seconds)
+    jobs = [Text(f"{stage.done} of {stage.total} jobs")]
     if stage.running:
-        jobs.append(f"{stage.running} running")
+        jobs.append(Text(f"{stage.running} running"))
     if stage.failed:
-        jobs.append(f"[red]{stage.failed} failed[/]")
-    return ", ".join(jobs), duration(stage.seconds) if stage.done else "waiting"
+        jobs.append(Text(f"{stage.failed} failed", style="red"))
+    taken = duration(stage.seconds) if stage.done else "waiting"
+    return Text(", ").join(jobs), taken
 
 
 def _errors(turns: list[IterationDoc]) -> Table:
@@ -137,6 +139,7 @@ def _failures(failures: list[dict[str, Any]]) -> Iterable[RenderableType]:
     yield Text(f"\n{len(failures)} failed", style="bold red")
     for each in failures[-_SHOWN_FAILURES:]:
         place = f"  iteration {each['iteration']}, {each['stage']}: "
-        yield Text.assemble((place, "dim"), f"{each['what']}: {each['reason']}")
+        reason = redact(f"{each['what']}: {each['reason']}")
+        yield Text.assemble((place, "dim"), reason)
         if each["folder"]:
             yield Text(f"    {each['folder']}", style="dim")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from flowpot.campaign.document import IterationDoc
 from flowpot.evaluation import Calibration
@@ -27,7 +28,7 @@ Cell = Callable[[IterationDoc], str]
 def campaign_table(name: str, turns: Sequence[IterationDoc]) -> Table:
     """Labels, errors, calibration, selection and seconds of every iteration."""
     table = Table(
-        title=f"Campaign {name!r}",
+        title=Text(f"Campaign {name!r}"),
         title_justify="left",
         caption="RMSE of the committee mean, on train / val / test. "
         "Seconds are summed over runs that went side by side.",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from flowpot.failures import reason_of
 from flowpot.potentials import Prediction, evaluate_members, load_potential
 from flowpot.training import metrics
 from flowpot.training.backend import TrainingError
@@ -11,7 +12,10 @@ from flowpot.training.sets import SETS, TrainingSets
 
 
 def committee_document(
-    members: Sequence[PotentialDoc | None], dataset: Any, min_size: int
+    members: Sequence[PotentialDoc | None],
+    dataset: Any,
+    min_size: int,
+    jobs: Sequence[str] = (),
 ) -> tuple[dict[str, Any], list[int]]:
     """
     Judge a committee on the sets that its members were trained on.
@@ -24,6 +28,8 @@ def committee_document(
         As the trainings had it.
     min_size
         How few members will do.
+    jobs
+        Uuids of the jobs that trained them, where they are known.
 
     Returns
     -------
@@ -37,8 +43,9 @@ def committee_document(
         Where fewer than `min_size` have one.
     """
     with_model = {i: each for i, each in enumerate(members) if each and each.model}
+    reasons = dict(enumerate(map(reason_of, jobs)))
     failures = [
-        f"member {i}: {each.failure if each else 'its job failed'}"
+        f"member {i}: {each.failure if each else reasons.get(i) or 'its job failed'}"
         for i, each in enumerate(members)
         if i not in with_model
     ]

@@ -130,7 +130,8 @@ def _collect_committee(
     if lost and spare is not None and all(shard is not None for shard in shards):
         per_job = ceil(len(members) / len(spare.jobs))
         return spare.send(sorted({i // per_job for i in lost}), CommitteeDoc)
-    found, kept = committee_document(members, dataset, min_size)
+    jobs = [each.uuid for each in addresses]
+    found, kept = committee_document(members, dataset, min_size, jobs)
     references = [addresses[i].reference for i in kept]
     return {**found, "members": references, "ranks": kept}
 

@@ -10,6 +10,7 @@ from jobflow import CURRENT_JOB, Job, Maker, Response
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.artifact import ArtifactError
+from flowpot.failures import keep_traceback, reason_for
 from flowpot.jobs import stage_job
 from flowpot.settings import get_settings
 from flowpot.training.backend import OutOfTimeError, Training, TrainingError
@@ -145,21 +146,22 @@ class TrainingMaker(Maker, ABC):
         self, dataset: Any, previous: Any, seeds: Sequence[int], ranks: Sequence[int]
     ) -> list[PotentialDoc]:
         try:
-            sets = TrainingSets.load(dataset)
-            starts = self._starts(previous, ranks)
-        except ArtifactError as error:
-            if self.raise_on_failure:
+            found = train_members(
+                self.training(),
+                TrainingSets.load(dataset),
+                seeds,
+                self._starts(previous, ranks),
+                Place(Path.cwd(), self._cache(), self.walltime),
+                bagging=self.bagging,
+            )
+        except Exception as error:
+            says_nothing = isinstance(error, OutOfTimeError | OSError)
+            says_nothing = says_nothing and not isinstance(error, ArtifactError)
+            if self.raise_on_failure or says_nothing:
                 raise
-            backend = self.training().backend
-            return [PotentialDoc(backend=backend, failure=str(error)) for _ in seeds]
-        found = train_members(
-            self.training(),
-            sets,
-            seeds,
-            starts,
-            Place(Path.cwd(), self._cache(), self.walltime),
-            bagging=self.bagging,
-        )
+            keep_traceback(error)
+            backend, why = self.training().backend, reason_for(error)
+            return [PotentialDoc(backend=backend, seed=s, failure=why) for s in seeds]
         failed = next((each.failure for each in found if each.failure), None)
         if failed and self.raise_on_failure:
             raise TrainingError(failed)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset.storage import sync_files, write_whole
 from flowpot.documents import package_versions
 from flowpot.potentials import Potential, load_potential
 from flowpot.processes import Ended
@@ -173,7 +174,8 @@ def _run(programs: Sequence[Program], deadline: float | None) -> list[Ended | No
     ends = dict(zip(map(id, left), run_programs(left, deadline), strict=True))
     for program in left:
         if ends[id(program)].returncode == 0:
-            (program.folder / _ENDED).touch()
+            sync_files(program.folder)  # before the mark that says they are complete
+            write_whole(program.folder / _ENDED, "")
     return [ends.get(id(program)) for program in programs]
 
 

@@ -246,7 +246,8 @@ class Campaign:
             If none is trained yet.
         """
         for document in reversed(self._documents.of_stage("training")):
-            return CommitteeDoc.model_validate(self._documents.read(document))
+            if document["output"].get("members"):  # not that of a stage that failed
+                return CommitteeDoc.model_validate(self._documents.read(document))
         for document in self._documents.of_stage("inputs"):
             if document["output"]["committee"]:
                 found = self._documents.read(document, "committee")
@@ -270,7 +271,7 @@ class Campaign:
         """Read one of the files that each evaluation leaves."""
         documents = self._documents.of_stage("evaluation")
         found = [self._documents.read(document, field) for document in documents]
-        return [Artifact.from_document(each) for each in found]
+        return [Artifact.from_document(each) for each in found if each is not None]
 
     def export(self, folder: Path) -> dict[str, Path]:
         """

@@ -24,7 +24,8 @@ def settings_in(documents: CampaignDocuments) -> dict[str, Any]:
     for output in _some(documents, "labelling", "output.input"):
         asked = output.get("input") or {}
         found |= {f"labelling.{name}": asked[name] for name in _LABEL if name in asked}
-    for committee in documents.of_stage("training")[-1:]:
+    trained = [d for d in documents.of_stage("training") if d["output"].get("members")]
+    for committee in trained[-1:]:
         member = read_member(
             documents, committee["output"]["members"][0], "backend", "hyperparameters"
         )
@@ -36,7 +37,7 @@ def settings_in(documents: CampaignDocuments) -> dict[str, Any]:
         for run in (output.get("runs") or [])[:1]:
             found |= {f"exploration.{name}": run[name] for name in _RUN}
     for evaluation in documents.of_stage("evaluation")[-1:]:
-        for name, fit in evaluation["output"]["calibration"].items():
+        for name, fit in (evaluation["output"].get("calibration") or {}).items():
             found[f"tolerance.{name}"] = fit["tolerance"]
     return found
 

@@ -29,10 +29,12 @@ from flowpot.exploration.lammps.prepare import (
     plain_calibration,
     starts_of,
 )
+from flowpot.exploration.lammps.result import refused_document
 from flowpot.exploration.lammps.run import Outcome, Run
 from flowpot.exploration.lammps.sanity import SanityLimits
 from flowpot.exploration.lammps.script import Output
 from flowpot.exploration.lammps.simulate import Trajectory, simulate, take_up
+from flowpot.failures import keep_traceback, reason_for
 from flowpot.jobs import stage_job
 
 _BATCH_ROWS = 400
@@ -272,11 +274,24 @@ class LammpsMDMaker(Maker):
         """Run several trajectories, in the job's folder."""
         started = time.perf_counter()
         try:
+            frames = Dataset.load(structures)
             planned = self._trajectories(
-                Dataset.load(structures), conditions, committee, member, calibration
+                frames, conditions, committee, member, calibration
             )
         except ArtifactError as error:
             return MDBatchDoc(runs=[], failure=str(error))
+        except OSError:  # a full disk, say: the job is sent once more
+            raise
+        except Exception as error:  # noqa: BLE001 - recorded with each trajectory
+            keep_traceback(error)
+            return MDBatchDoc(
+                runs=[
+                    refused_document(start, each, parent, reason_for(error))
+                    for start, each, parent in zip(
+                        frames, conditions, frames.fingerprints.tolist(), strict=True
+                    )
+                ]
+            )
         # The document does not grow with the number of trajectories it describes.
         rows = max(_FEWEST_ROWS, _BATCH_ROWS // max(len(planned), 1))
         runs = [run.thinned(rows) for run in self._simulate(planned, member)]

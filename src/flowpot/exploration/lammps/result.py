@@ -101,6 +101,28 @@ def md_document(
     )
 
 
+def refused_document(
+    start: Atoms, conditions: Conditions, parent: str, reason: str
+) -> MDDoc:
+    """Describe a trajectory that could not even be prepared, and say why."""
+    periodic = bool(start.pbc.any())
+    return MDDoc(
+        state="failed",
+        reason=reason,
+        trajectory=trajectory_name(parent, conditions),
+        parent=parent,
+        formula=str(start.symbols),
+        ensemble=("npt" if periodic else "nvt")
+        if conditions.ensemble == "auto"
+        else conditions.ensemble,
+        temperature=conditions.temperature,
+        pressure=conditions.pressure,
+        timestep=conditions.timestep,
+        seed=conditions.seed,
+        folder=str(Path.cwd()),
+    )
+
+
 def read_disagreement(file: Path) -> dict[str, np.ndarray]:
     """Read the committee's log as columns; of a step written twice the later row."""
     lines = file.read_text().splitlines() if file.exists() else []

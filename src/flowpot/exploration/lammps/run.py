@@ -10,6 +10,7 @@ from monty.json import MSONable
 from monty.serialization import dumpfn, loadfn
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.storage import write_whole
 from flowpot.exploration.lammps.conditions import Conditions
 from flowpot.exploration.lammps.dispersion import Dispersion
 from flowpot.exploration.lammps.sanity import SanityLimits
@@ -105,12 +106,12 @@ def read_run(folder: Path) -> tuple[Run, Atoms]:
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
     """Write how a run ended, whole or not at all."""
-    part = folder / f"{RESULT_FILE}.part"
-    part.write_text(json.dumps(asdict(outcome)))
-    part.replace(folder / RESULT_FILE)
+    write_whole(folder / RESULT_FILE, json.dumps(asdict(outcome)))
 
 
 def read_outcome(folder: Path) -> Outcome | None:
-    """Read how a run ended; None if it has not."""
-    file = folder / RESULT_FILE
-    return Outcome(**json.loads(file.read_text())) if file.exists() else None
+    """Read how a run ended; None if it has not, or what it wrote is unreadable."""
+    try:
+        return Outcome(**json.loads((folder / RESULT_FILE).read_bytes()))
+    except (FileNotFoundError, ValueError):
+        return None

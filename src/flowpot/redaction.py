@@ -1,0 +1,44 @@
+"""Texts without the passwords and keys that addresses and settings carry."""
+
+import re
+
+HIDDEN = "***"
+"""What is written in the place of a secret."""
+
+_NAME_OF_ONE = (
+    r"[\w.-]*(?:password|passwd|pwd|secret|token|signature|credential|access_?key"
+    r"|api_?key|account_?key|private_?key)[\w.-]*"
+)
+_USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/'\"<>]+@", re.IGNORECASE)
+"""User and password, or key and secret, before the host of an address."""
+_PARAMETER = re.compile(
+    rf"([?&;](?:{_NAME_OF_ONE}|sig|key)=)[^&;\s'\"<>]+", re.IGNORECASE
+)
+_QUOTED = re.compile(
+    rf"((['\"]?)\b{_NAME_OF_ONE}\2\s*[:=]\s*)(['\"])[^'\"]+\3", re.IGNORECASE
+)
+_ASSIGNED = re.compile(
+    rf"(\b{_NAME_OF_ONE}(?:=|:[ \t]+))(?!['\"{{\[*])[^\s,;&)}}\]]+", re.IGNORECASE
+)
+
+
+def redact(text: str) -> str:
+    """
+    Hide what would let a reader of a text into a database or an object store.
+
+    Parameters
+    ----------
+    text
+        What is about to be printed, logged or written down.
+
+    Examples
+    --------
+    >>> redact("mongodb://ada:lovelace@db.org/flowpot?authSource=admin")
+    'mongodb://***@db.org/flowpot?authSource=admin'
+    >>> redact("{'host': 'db.org', 'password': 'lovelace'}")
+    "{'host': 'db.org', 'password': '***'}"
+    """
+    text = _USER.sub(rf"\1{HIDDEN}@", text)
+    text = _PARAMETER.sub(rf"\1{HIDDEN}", text)
+    text = _QUOTED.sub(rf"\1\3{HIDDEN}\3", text)
+    return _ASSIGNED.sub(rf"\1{HIDDEN}", text)
