@@ -247,9 +247,16 @@ class Dataset(MSONable):
         return structures.to_structures(self.fields)
 
     @classmethod
-    def from_static_documents(cls, documents: Iterable[Any]) -> Self:
-        """Take labelled frames from atomate2 static documents (objects or dicts)."""
-        made = structures.from_static_documents(list(documents))
+    def from_static_documents(
+        cls, documents: Iterable[Any], *, stress_convention: str | None = None
+    ) -> Self:
+        """
+        Take labelled frames from atomate2 static documents (objects or dicts).
+
+        The class of a document says what its stress means; `stress_convention`
+        (``"vasp"``, ``"aims"``, ``"ase"``) says it where that is unknown.
+        """
+        made = structures.from_static_documents(list(documents), stress_convention)
         return cls._of(checks.checked(made))
 
     # -- files and bytes ---------------------------------------------------------

@@ -4,16 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from ase.units import GPa
 from monty.json import MontyDecoder
 from pymatgen.core import IMolecule, IStructure, Lattice, Molecule, Structure
 
 from flowpot.dataset import info
 from flowpot.dataset.conversion import geometry, label_arrays
-from flowpot.dataset.labels import PROPERTIES
-
-KBAR = 0.1 * GPa
-"""One kbar in eV/A^3."""
+from flowpot.dataset.static_labels import LabelError, part_of, read_labels
 
 
 def from_structures(structures: Sequence[IStructure | IMolecule]) -> dict[str, Any]:
@@ -77,23 +73,36 @@ def _structure(
     )
 
 
-def from_static_documents(documents: Sequence[Any]) -> dict[str, Any]:
+def from_static_documents(
+    documents: Sequence[Any], convention: str | None = None
+) -> dict[str, Any]:
     """
     Turn atomate2 static documents into the arrays of a Dataset.
 
-    Their energy is in eV, their forces in eV/A, their stress in kbar with VASP's sign,
-    positive under compression (`atomate2.vasp.schemas`).
+    Their energy is in eV, their forces in eV/A; what their stress means is decided by
+    the class of the document, see `flowpot.dataset.static_labels.stress_convention`.
+
+    Raises
+    ------
+    ValueError
+        Where a label of a document cannot be true.
     """
     documents = [MontyDecoder().process_decoded(each) for each in documents]
     structures = [_geometry(each, frame) for frame, each in enumerate(documents)]
-    results = [_part(each, "output") for each in documents]
-    found = [
-        {name: v for name in PROPERTIES if (v := _part(each, name)) is not None}
-        for each in results
-    ]
-    for labels in found:
-        if "stress" in labels:
-            labels["stress"] = -KBAR * np.asarray(labels["stress"], float)
+    found = []
+    for frame, (document, structure) in enumerate(
+        zip(documents, structures, strict=True)
+    ):
+        output = part_of(document, "output")
+        periodic = any(getattr(structure, "pbc", [False]))
+        try:
+            found.append(
+                read_labels(
+                    output, len(structure), periodic=periodic, convention=convention
+                )
+            )
+        except LabelError as error:
+            raise ValueError(f"document {frame}: {error}") from error
     sizes = [len(each) for each in structures]
     return {**from_structures(structures), **label_arrays(found, sizes)}
 
@@ -101,17 +110,10 @@ def from_static_documents(documents: Sequence[Any]) -> dict[str, Any]:
 def _geometry(document: Any, frame: int) -> IStructure | IMolecule:
     """Give the geometry of a document, whichever name it has."""
     for name in ("structure", "molecule"):
-        found = _part(document, name)
+        found = part_of(document, name)
         if isinstance(found, IStructure | IMolecule):
             return found
     raise ValueError(
         f"document {frame} has neither structure nor molecule: give the output of a "
         "static job"
     )
-
-
-def _part(document: Any, name: str) -> Any:
-    """Give an attribute of a document, or its entry where it was read as a dict."""
-    if isinstance(document, Mapping):
-        return document.get(name)
-    return getattr(document, name, None)

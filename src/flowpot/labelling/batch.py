@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from ase import Atoms
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.static_labels import LabelError
 from flowpot.labelling.document import BatchDoc, FrameRun
 from flowpot.labelling.labels import FrameLabel, with_frame_labels
 from flowpot.labelling.records import frame_records
@@ -51,8 +52,8 @@ def label_batch(
     Returns
     -------
     BatchDoc
-        A frame that fails is recorded in it; one that finds the machine wanting
-        (no pw.x, no pseudopotential) ends the batch.
+        A frame that fails is recorded in it, also one whose elements have no
+        pseudopotential; one that finds the machine wanting (no pw.x) ends the batch.
     """
     start = time.perf_counter()
 
@@ -72,9 +73,15 @@ def label_batch(
     for index, (document, run) in enumerate(zip(documents, runs, strict=True)):
         run.frame = records[index]
         if run.state == "successful":
-            label = FrameLabel.from_output(document.output)
-            if label is not None:
-                labels[index] = label
+            atoms = frames[index]
+            try:
+                labels[index] = label = FrameLabel.from_output(
+                    document.output, len(atoms), periodic=bool(atoms.pbc.any())
+                )
+            except LabelError as error:
+                run.state = "failed"
+                run.errors = [*run.errors, f"the label was refused: {error}"]
+            else:
                 run.energy, run.forces_max = label.energy, label.largest_force
     return BatchDoc(
         dataset=with_frame_labels(frames, labels).to_artifact("batch.h5"),

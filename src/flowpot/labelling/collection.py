@@ -1,16 +1,23 @@
 """From the outputs of many jobs to one labelled shard."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.static_labels import LabelError, part_of
 from flowpot.failures import reason_of
 from flowpot.labelling.document import LabelFailure
-from flowpot.labelling.labels import FrameLabel, with_frame_labels
+from flowpot.labelling.frames import in_order, to_structure
+from flowpot.labelling.labels import (
+    FrameLabel,
+    check_geometry_kept,
+    with_frame_labels,
+)
 from flowpot.labelling.planning import failure
 
 
@@ -57,7 +64,11 @@ class Collected:
     versions: dict[str, str] = field(default_factory=dict)
 
 
-def collect_outputs(frames: Dataset, outputs: Iterable[Mapping[str, Any]]) -> Collected:
+def collect_outputs(
+    frames: Dataset,
+    outputs: Iterable[Mapping[str, Any]],
+    convention: str | None = None,
+) -> Collected:
     """
     Read the outputs of the label jobs.
 
@@ -66,23 +77,26 @@ def collect_outputs(frames: Dataset, outputs: Iterable[Mapping[str, Any]]) -> Co
     frames
         All frames of the stage.
     outputs
-        One per job, with ``frames``, the indices it labelled, and either the fields of
-        one static document or ``dataset`` and ``runs`` of a batch. Whatever a failed
-        job could not give is None.
+        One per job, with ``frames``, the indices it labelled, and either ``output``,
+        that of a static document, and other fields of it, or ``dataset`` and ``runs``
+        of a batch. Whatever a failed job could not give is None. ``order`` says in
+        which order the atoms were sent, where it was another than the frame's.
+    convention
+        What the stress of the documents means, where their class does not say it.
     """
     collected = Collected()
     for output in outputs:
         if "runs" in output:
             _collect_batch(frames, output, collected)
         else:
-            _collect_one(frames, output, collected)
+            _collect_one(frames, output, convention, collected)
         collected.versions.update(output.get("versions") or {})
     return collected
 
 
 def was_lost(output: Mapping[str, Any]) -> bool:
     """Whether a job left nothing: killed, or it could not write its answer."""
-    answers = ("runs", "state", "energy", "failure")
+    answers = ("runs", "state", "output", "energy", "failure")
     return all(output.get(name) is None for name in answers)
 
 
@@ -136,27 +150,51 @@ def check_success(
 
 
 def _collect_one(
-    frames: Dataset, output: Mapping[str, Any], collected: Collected
+    frames: Dataset,
+    output: Mapping[str, Any],
+    convention: str | None,
+    collected: Collected,
 ) -> None:
-    """Read the fields of one static document."""
+    """Read one static document; whatever is wrong with it fails its own frame only."""
     index = int(output["frames"][0])
-    label = FrameLabel.from_output(output)
     collected.seconds += output.get("seconds") or 0.0
-    if output.get("corrections"):
-        collected.n_corrected += 1
-    if label is not None and output.get("state") != "failed":
-        collected.labels[index] = label
-        return
-    errors = output.get("errors") or [_why_nothing(output)]
+    collected.n_corrected += bool(output.get("corrections"))
+    errors = list(output.get("errors") or [])
+    found = output.get("output", output)  # older jobs refer to its parts one by one
+    if found is None or output.get("state") == "failed" or output.get("failure"):
+        errors = errors or [_why_nothing(output)]
+    else:
+        try:
+            collected.labels[index] = _label(frames[index], output, found, convention)
+        except LabelError as error:
+            errors = [*errors, f"the label was refused: {error}"]
+        except Exception as error:  # noqa: BLE001  no document may end the stage
+            errors = [*errors, f"the label could not be read: {error!r}"]
+        else:
+            return
+    folder = output.get("folder")
     collected.failures.append(
-        failure(
-            frames,
-            index,
-            reason="; ".join(errors),
-            stage="engine",
-            folder=output.get("folder"),
-        )
+        failure(frames, index, reason="; ".join(errors), stage="engine", folder=folder)
     )
+
+
+def _label(
+    frame: Atoms, output: Mapping[str, Any], found: Any, convention: str | None
+) -> FrameLabel:
+    """Read the label of a frame, its atoms in the frame's order."""
+    label = FrameLabel.from_output(
+        found, len(frame), periodic=bool(frame.pbc.any()), convention=convention
+    )
+    order = output.get("order")
+    if order is not None:
+        forces = np.empty_like(label.forces)
+        forces[np.asarray(order)] = label.forces
+        label = replace(label, forces=forces)
+    structure = part_of(found, "structure")
+    if structure is not None:
+        sent = to_structure(frame, periodic=True)
+        check_geometry_kept(structure, sent if order is None else in_order(sent, order))
+    return label
 
 
 def _collect_batch(

@@ -1,5 +1,6 @@
 """From the structures users hold to frames engines label, if they are sane."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,25 @@ def to_structure(
     if periodic and not any(atoms.pbc):
         atoms.pbc = True
     return AseAtomsAdaptor.get_structure(atoms)
+
+
+def usual_order(structure: Structure) -> list[int]:
+    """
+    Return the order of atoms to which codes' input sets sort a structure.
+
+    VASP's, for example, sorts by electronegativity and returns the forces so. A
+    structure that is sent in this order keeps it: pymatgen sorts stably.
+    """
+    return sorted(range(len(structure)), key=structure.__getitem__)
+
+
+def in_order(structure: Structure, order: Sequence[int]) -> Structure:
+    """Return the structure with its atoms in another order."""
+    return Structure.from_sites(
+        [structure[index] for index in order],
+        charge=structure._charge,  # noqa: SLF001  as get_sorted_structure hands it on
+        properties=structure.properties,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,17 @@
-"""Labels between atomate2's units and the Dataset's."""
+"""Labels on their way from static documents to the Dataset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from ase.units import GPa
 from numpy.typing import NDArray
+from pymatgen.core import IStructure
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.static_labels import LabelError, read_labels
 
-_ASE_STRESS = -0.1 * GPa  # kbar of VASP's sign to eV/A^3 of ASE's (tension positive)
+_MOVED = 0.01  # A: codes write positions with eight digits, or with five
 
 
 @dataclass(frozen=True)
@@ -33,31 +34,41 @@ class FrameLabel:
     stress: NDArray[np.float64]
 
     @classmethod
-    def from_output(cls, output: Any) -> Self | None:
+    def from_output(
+        cls,
+        output: Any,
+        n_atoms: int,
+        *,
+        periodic: bool = True,
+        convention: str | None = None,
+    ) -> Self:
         """
         Read the output of any of atomate2's static Makers.
 
         Parameters
         ----------
         output
-            Has ``energy`` (eV), ``forces`` (eV/A) and ``stress`` (kbar, VASP's sign),
-            as attributes or as keys.
+            Has ``energy`` (eV), ``forces`` (eV/A) and ``stress``, as attributes or as
+            keys.
+        n_atoms
+            Atoms of the frame.
+        periodic
+            Whether the frame has periodic axes: the stress of a box means nothing.
+        convention
+            What the stress means, where the document's class does not say it: see
+            `flowpot.dataset.static_labels.stress_convention`.
 
-        Returns
-        -------
-        FrameLabel or None
-            None where energy or forces are missing or not finite.
+        Raises
+        ------
+        LabelError
+            Where energy or forces are missing, or a label cannot be true.
         """
-        read = output.get if isinstance(output, Mapping) else _attributes(output)
-        energy, forces, stress = read("energy"), read("forces"), read("stress")
-        if energy is None or forces is None:
-            return None
-        tensor = np.full((3, 3), np.nan)
-        if stress is not None:
-            tensor = _ASE_STRESS * np.asarray(stress, dtype=float)
-        label = cls(float(energy), np.asarray(forces, dtype=float), tensor)
-        finite = np.isfinite(label.energy) and np.isfinite(label.forces).all()
-        return label if finite else None
+        found = read_labels(output, n_atoms, periodic=periodic, convention=convention)
+        missing = [name for name in ("energy", "forces") if name not in found]
+        if missing:
+            raise LabelError(f"its document has no {' and no '.join(missing)}")
+        stress = found.get("stress", np.full((3, 3), np.nan))
+        return cls(found["energy"], found["forces"], stress)
 
     @property
     def largest_force(self) -> float:
@@ -75,6 +86,11 @@ def with_frame_labels(frames: Dataset, labels: Mapping[int, FrameLabel]) -> Data
     stress = frames.stress.copy()
     for index, label in labels.items():
         rows = slice(frames.offsets[index], frames.offsets[index + 1])
+        if label.forces.shape != forces[rows].shape:  # numpy would repeat a single row
+            raise LabelError(
+                f"forces of frame {index} have shape {label.forces.shape}, its atoms "
+                f"need {forces[rows].shape}"
+            )
         energy[index] = label.energy
         forces[rows] = label.forces
         if frames.pbc[index].any():
@@ -82,6 +98,37 @@ def with_frame_labels(frames: Dataset, labels: Mapping[int, FrameLabel]) -> Data
     return frames.with_labels(energy=energy, forces=forces, stress=stress)
 
 
-def _attributes(output: Any) -> Any:
-    """Read attributes as a mapping's ``get`` does."""
-    return lambda name: getattr(output, name, None)
+def check_geometry_kept(structure: Any, sent: IStructure) -> None:
+    """
+    Refuse the label of another geometry: a relaxed one, or atoms in another order.
+
+    Parameters
+    ----------
+    structure
+        The structure that the document says its label is of; what is no structure says
+        nothing.
+    sent
+        The structure that was sent.
+
+    Raises
+    ------
+    LabelError
+        With the first atom that is not where it was.
+    """
+    if not isinstance(structure, IStructure):
+        return
+    if list(structure.atomic_numbers) != list(sent.atomic_numbers):
+        raise LabelError(
+            f"its document is of {structure.formula} in another order of atoms than "
+            "the frame: forces cannot be told apart"
+        )
+    moves = structure.frac_coords - sent.frac_coords
+    moves -= np.round(moves)
+    distances = np.linalg.norm(moves @ sent.lattice.matrix, axis=1)
+    strain = np.abs(structure.lattice.matrix - sent.lattice.matrix).max()
+    if distances.max() > _MOVED or strain > _MOVED:
+        raise LabelError(
+            f"its document is of another geometry: atom {distances.argmax()} lies "
+            f"{distances.max():.3f} A from where it was sent, the cell differs by "
+            f"{strain:.3f} A. Use a Maker of single points"
+        )

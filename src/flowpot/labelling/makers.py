@@ -9,9 +9,16 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from jobflow import Flow, Job, Maker, OutputReference, Response
+from pymatgen.core import Structure
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.closeness import accepted_distance, check_distance
+from flowpot.dataset.static_labels import (
+    UnknownStressError,
+    checked_convention,
+    output_class,
+    stress_convention,
+)
 from flowpot.documents import package_versions
 from flowpot.failures import recorded
 from flowpot.jobs import (
@@ -35,7 +42,13 @@ from flowpot.labelling.document import (
     LabelPartDoc,
 )
 from flowpot.labelling.espresso.makers import EspressoStaticMaker
-from flowpot.labelling.frames import GeometryProblem, geometry_problem, to_structure
+from flowpot.labelling.frames import (
+    GeometryProblem,
+    geometry_problem,
+    in_order,
+    to_structure,
+    usual_order,
+)
 from flowpot.labelling.parts import (
     gather,
     part_document,
@@ -91,6 +104,11 @@ class LabellingMaker(Maker):
         Shares of the frames that train, validate and test.
     split_by
         Metadata column, for example ``"parent"``, whose equals share a set.
+    stress_convention
+        What the stress of the static documents means, where their class does not say
+        it: ``"vasp"`` (kbar, positive under compression), ``"aims"`` (kbar, positive
+        under tension) or ``"ase"`` (eV/A^3, positive under tension). None: by their
+        class, and documents of unknown classes are refused.
 
     Examples
     --------
@@ -112,8 +130,11 @@ class LabellingMaker(Maker):
     vacuum: tuple[float, float] | None = (5.0, 60.0)
     split_fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     split_by: str | None = None
+    stress_convention: str | None = None
 
     def __post_init__(self) -> None:
+        if self.stress_convention is not None:
+            checked_convention(self.stress_convention)
         check_distance(min_distance_fraction=self.min_distance_fraction)
         for name in ("batch_size", "parallel"):
             if getattr(self, name) < 1:
@@ -220,7 +241,7 @@ class LabellingMaker(Maker):
             again = self.collect_part(frames, outputs, failures, try_lost=False)
             again.name = COLLECT_PART
             return try_again(jobs, again, LabelPartDoc)
-        everything, collected, refused = gather(frames, outputs)
+        everything, collected, refused = gather(frames, outputs, self.stress_convention)
         known = [*map(LabelFailure.model_validate, failures), *refused]
         return part_document(everything, collected, known)
 
@@ -251,7 +272,7 @@ class LabellingMaker(Maker):
             )
             collect.name = COLLECT_LABELS
             return try_again(jobs, collect, LabellingDoc)
-        everything, collected, refused = gather(frames, outputs)
+        everything, collected, refused = gather(frames, outputs, self.stress_convention)
         n_sent = len(collected.labels) + len(collected.failures)
         check_success(n_sent, collected.failures, self.min_success_fraction)
         shard = labelled_shard(everything, collected, self.max_force)
@@ -308,10 +329,26 @@ class LabellingMaker(Maker):
                 jobs.append(label_frames(maker, artifact, self.parallel))
                 jobs[-1].name = maker.name
             jobs[-1].update_metadata({"frames": frame_records(frames, indices)})
+        if jobs:
+            self._check_document(jobs[0])
         return jobs, [
-            self._output(indices, job.uuid, Pointer.to(job.output))
+            self._output(frames, indices, job.uuid, Pointer.to(job.output))
             for indices, job in zip(batches, jobs, strict=True)
         ]
+
+    def _check_document(self, job: Job | Flow) -> None:
+        """Refuse documents in which nobody knows what the stress means."""
+        schema = getattr(job, "output_schema", None)
+        if self.batch_size > 1 or schema is None:
+            return
+        kind = output_class(schema)
+        if kind is None:
+            raise UnknownStressError(
+                f"the {schema.__name__} of {type(self.static_maker).__name__} has no "
+                "field `output` with energy, forces and stress: wrap the Maker in one "
+                "whose document has it"
+            )
+        stress_convention(kind, self.stress_convention)
 
     def _label_lost(
         self, frames: Dataset, outputs: Sequence[dict[str, Any]]
@@ -320,25 +357,25 @@ class LabellingMaker(Maker):
         lost = [output["frames"] for output in outputs if was_lost(output)]
         jobs, found = self._label_jobs(frames, lost)
         kept = [
-            self._output(output["frames"], output["job"], output["source"])
+            self._output(frames, output["frames"], output["job"], output["source"])
             for output in outputs
             if not was_lost(output)
         ]
         return jobs, [*kept, *found]
 
-    def _output(self, indices: list[int], job: str, source: Pointer) -> dict[str, Any]:
+    def _output(
+        self, frames: Dataset, indices: list[int], job: str, source: Pointer
+    ) -> dict[str, Any]:
         """Refer to what the collector reads of one job's document."""
         document = source.reference
-        output = {"frames": indices, "job": job, "source": source}
+        output: dict[str, Any] = {"frames": indices, "job": job, "source": source}
         if self.batch_size > 1:
             fields = ("dataset", "runs", "versions", "failure")
             return output | {name: getattr(document, name) for name in fields}
-        output |= {
-            "energy": document.output.energy,
-            "forces": document.output.forces,
-            "stress": document.output.stress,
-            "folder": document.dir_name,
-        }
+        output |= {"output": document.output, "folder": document.dir_name}
+        if _is_foreign(self.static_maker):
+            _, order = _sent(frames[indices[0]])
+            output |= {"order": order} if order else {}
         if hasattr(self.static_maker, "fail_softly"):
             names = ("state", "errors", "corrections", "seconds", "versions", "failure")
             output |= {name: getattr(document, name) for name in names}
@@ -376,14 +413,28 @@ def label_frames(
 
 
 def _frame_job(maker: Any, atoms: Atoms) -> Job | Flow:
-    """
-    Make the job that labels one frame.
+    """Make the job that labels one frame."""
+    return maker.make(_sent(atoms)[0] if _is_foreign(maker) else to_structure(atoms))
 
-    atomate2's own Makers know two kinds of frames, periodic ones and molecules without
-    a cell: they get isolated atoms and clusters as periodic boxes, as VASP needs them.
+
+def _is_foreign(maker: Any) -> bool:
+    """Whether a Maker is another package's."""
+    return not isinstance(maker, LabelsInFolder)
+
+
+def _sent(atoms: Atoms) -> tuple[Structure, list[int] | None]:
     """
-    foreign = not isinstance(maker, LabelsInFolder)
-    return maker.make(to_structure(atoms, periodic=foreign))
+    Return what other packages' Makers get of a frame, and the order of its atoms.
+
+    They know two kinds of frames, periodic ones and molecules without a cell: they get
+    isolated atoms and clusters as periodic boxes, as VASP needs them. No order: the
+    frame's own.
+    """
+    structure = to_structure(atoms, periodic=True)
+    order = usual_order(structure)
+    if order == sorted(order):
+        return structure, None
+    return in_order(structure, order), order
 
 
 def _output_of_part(collector: Job) -> dict[str, Any]:

@@ -163,7 +163,9 @@ def part_document(
 
 
 def gather(
-    frames: Artifact | None, outputs: Sequence[Mapping[str, Any]]
+    frames: Artifact | None,
+    outputs: Sequence[Mapping[str, Any]],
+    convention: str | None = None,
 ) -> tuple[Dataset, Collected, list[LabelFailure]]:
     """
     Read what label jobs, or parts of them, have given.
@@ -174,6 +176,8 @@ def gather(
         Of the label jobs; None where `outputs` are those of parts.
     outputs
         As for `collect_outputs`, or fields of LabelPartDoc.
+    convention
+        As for `collect_outputs`.
 
     Returns
     -------
@@ -187,7 +191,7 @@ def gather(
     """
     if frames is not None:
         everything = Dataset.load(frames)
-        return everything, collect_outputs(everything, outputs), []
+        return everything, collect_outputs(everything, outputs, convention), []
     datasets, collected = [], Collected()
     refused: list[LabelFailure] = []
     start = 0

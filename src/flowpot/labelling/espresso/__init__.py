@@ -11,7 +11,11 @@ from flowpot.labelling.espresso.install import (
 )
 from flowpot.labelling.espresso.kpoints import kpoint_mesh
 from flowpot.labelling.espresso.makers import EspressoStaticMaker, LabelError
-from flowpot.labelling.espresso.preflight import PreflightError, preflight
+from flowpot.labelling.espresso.preflight import (
+    PreflightError,
+    PseudopotentialError,
+    preflight,
+)
 from flowpot.labelling.espresso.protocols import Protocol, get_protocol
 from flowpot.labelling.espresso.pseudos import PseudoFamily, get_family
 
@@ -25,6 +29,7 @@ __all__ = [
     "PreflightError",
     "Protocol",
     "PseudoFamily",
+    "PseudopotentialError",
     "check_family",
     "get_family",
     "get_protocol",

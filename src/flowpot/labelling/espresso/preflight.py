@@ -18,6 +18,14 @@ class PreflightError(RuntimeError):
     """The machine cannot run the calculation: no frame is at fault."""
 
 
+class PseudopotentialError(PreflightError, ValueError):
+    """
+    An element has no pseudopotential on this machine, or the wrong file.
+
+    As a ValueError it fails the frames of that element and no others.
+    """
+
+
 def preflight(
     elements: Iterable[str],
     pseudo_family: str | PseudoFamily = "sssp-1.3-pbe-precision",
@@ -46,14 +54,15 @@ def preflight(
     Raises
     ------
     PreflightError
-        Where something is missing, with what to do about it.
+        Where something is missing, with what to do about it: a `PseudopotentialError`
+        where it is a pseudopotential.
     """
     check_command()
     check_writable(Path(folder))
     try:
         return get_family(pseudo_family).verify(elements)
     except (FileNotFoundError, ValueError) as error:
-        raise PreflightError(str(error)) from error
+        raise PseudopotentialError(str(error)) from error
 
 
 def check_command() -> PwCommand:
