@@ -11,6 +11,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from flowpot.dataset import Artifact, Dataset, LabelKeys
+from flowpot.dataset.checksum import USER_BLOCK
 
 GOOD = '2\nLattice="5 0 0 0 5 0 0 0 5"{extra} pbc="T T T"\nSi 0 0 0\nSi 1 1 1\n'
 FORCED = (
@@ -143,15 +144,22 @@ def test_foreign_hdf5(tmp_path):
         Dataset.read(path)
 
 
+def edited(path):
+    """Open a file of ours to change it, as one who knows what the checksum is for."""
+    with path.open("r+b") as file:
+        file.write(bytes(USER_BLOCK))
+    return h5py.File(path, "r+")
+
+
 def test_hdf5_of_the_future_and_without_a_part(random_dataset, tmp_path):
     path = random_dataset(3).write(tmp_path / "frames.h5")
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         file.attrs["version"] = 99
     with pytest.raises(
         ValueError, match=r"frames.h5: it has format version 99.*upgrade"
     ):
         Dataset.read(path)
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         file.attrs["version"] = 1
         del file["positions"]
     with pytest.raises(ValueError, match="positions"):
@@ -160,7 +168,7 @@ def test_hdf5_of_the_future_and_without_a_part(random_dataset, tmp_path):
 
 def test_hdf5_with_bad_content(random_dataset, tmp_path):
     path = random_dataset(3).write(tmp_path / "frames.h5")
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         file["positions"][-1] = np.nan
     with pytest.raises(ValueError, match=r"frames.h5: frame 2: the position of atom"):
         Dataset.read(path)

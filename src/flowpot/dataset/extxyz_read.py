@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowpot.dataset import checks, extxyz_frames, info
+from flowpot.dataset import checks, checksum, extxyz_frames, info
 from flowpot.dataset.conversion import label_arrays
 from flowpot.dataset.extxyz_frames import Frame
 from flowpot.dataset.extxyz_table import Layout, parse_layout, read_table
@@ -129,6 +129,7 @@ def stream(
         Where the file is empty, truncated or malformed, a label is named in two ways,
         none has the names given, or a column may be a label that no key names.
     """
+    checksum.check_extxyz(path)
     naming = _Naming(path, keys, labels)
     for frames in extxyz_frames.batches(path, advance):
         yield _fields(frames, naming)

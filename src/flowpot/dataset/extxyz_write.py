@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import orjson
@@ -17,7 +17,7 @@ from ase.data import chemical_symbols
 from ase.io.extxyz import key_val_str_to_dict
 from numpy.typing import NDArray
 
-from flowpot.dataset import info, selection
+from flowpot.dataset import checksum, info, selection
 from flowpot.dataset.extxyz_comment import value_of
 from flowpot.dataset.labels import ASE_KEYS, LabelKeys
 
@@ -55,9 +55,19 @@ def write(
         name: fill and not np.isnan(fields[name]).all()
         for name in ("energy", "forces", "stress")
     }
+    last = len(fields["offsets"]) - 2
+    head = tail = 0
     with path.open("wb") as file:
-        for piece in _pieces(fields):
-            _write_piece(file, piece, keys, wanted)
+        for frame, (comment, rows) in enumerate(_frames(fields, keys, wanted)):
+            count = b"%d\n" % len(rows)
+            before = checksum.HEAD if frame == 0 else ""
+            after = checksum.TAIL if frame == last else ""
+            head = head or len(count)
+            file.write(count + f"{before}{comment}{after}".encode())
+            tail = file.tell() - len(after)
+            file.write(b"\n%s\n" % b"\n".join(rows))
+    if head:
+        checksum.seal_extxyz(path, head, tail)
 
 
 def _pieces(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -71,22 +81,18 @@ def _pieces(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         start = end
 
 
-def _write_piece(
-    file: BinaryIO,
-    fields: Mapping[str, Any],
-    keys: LabelKeys,
-    wanted: Mapping[str, bool],
-) -> None:
-    bounds = fields["offsets"].tolist()
-    starts = fields["offsets"][:-1]
-    has_forces = ~np.isnan(fields["forces"][starts, 0]) | wanted["forces"]
-    lines = _atom_lines(fields, has_forces)
-    comments = _comments(fields, has_forces, keys, wanted)
-    for frame, comment in enumerate(comments):
-        rows = lines[bounds[frame] : bounds[frame + 1]]
-        file.write(b"%d\n%s\n" % (len(rows), comment.encode()))
-        file.write(b"\n".join(rows))
-        file.write(b"\n")
+def _frames(
+    fields: Mapping[str, Any], keys: LabelKeys, wanted: Mapping[str, bool]
+) -> Iterator[tuple[str, list[bytes]]]:
+    """Give the comment and the atoms' lines of each frame."""
+    for piece in _pieces(fields):
+        bounds = piece["offsets"].tolist()
+        forces = piece["forces"][bounds[:-1], 0]
+        has_forces = ~np.isnan(forces) | wanted["forces"]
+        lines = _atom_lines(piece, has_forces)
+        comments = _comments(piece, has_forces, keys, wanted)
+        for frame, comment in enumerate(comments):
+            yield comment, lines[bounds[frame] : bounds[frame + 1]]
 
 
 def _atom_lines(

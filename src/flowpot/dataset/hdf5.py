@@ -5,7 +5,8 @@ Layout, version 1: attributes ``format`` and ``version``; ``numbers`` (uint8),
 ``positions``, ``cell``, ``pbc``, ``offsets``, and ``energy``, ``forces``, ``stress``
 where any frame has them; group ``info`` with a dataset per column, or, for a column of
 str, a group of ``codes`` (-1: missing) and ``categories``. Numbers are stored as they
-are: the last digits of floats do not compress, and would cost ten times the time.
+are: the last digits of floats do not compress, and would cost ten times the time. The
+user block holds a checksum: see `flowpot.dataset.checksum`.
 """
 
 import io
@@ -18,7 +19,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from flowpot.dataset import checks
+from flowpot.dataset import checks, checksum
 from flowpot.dataset.labels import PROPERTIES
 from flowpot.dataset.selection import PER_ATOM, PER_FRAME
 from flowpot.dataset.where import Where
@@ -30,15 +31,18 @@ VERSION = 1
 def to_bytes(fields: Mapping[str, Any]) -> bytes:
     """Give the content of the HDF5 file."""
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
+    with h5py.File(buffer, "w", userblock_size=checksum.USER_BLOCK) as file:
         _write(file, fields)
+    checksum.seal_hdf5(buffer)
     return buffer.getvalue()
 
 
 def write(path: Path, fields: Mapping[str, Any]) -> None:
     """Write an HDF5 file."""
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", userblock_size=checksum.USER_BLOCK) as file:
         _write(file, fields)
+    with path.open("r+b") as whole:
+        checksum.seal_hdf5(whole)
 
 
 def _write(file: h5py.File, fields: Mapping[str, Any]) -> None:
@@ -70,7 +74,9 @@ def _write_column(group: h5py.Group, name: str, column: Any) -> None:
 
 def from_bytes(content: bytes) -> dict[str, Any]:
     """Read the content of an HDF5 file."""
-    (fields,) = _stream(io.BytesIO(content), "the HDF5 content", None)
+    name = "the HDF5 content"
+    checksum.check_hdf5(io.BytesIO(content), Where(name))
+    (fields,) = _stream(io.BytesIO(content), name, None)
     return fields
 
 
@@ -88,6 +94,8 @@ def stream(path: Path, frames: int | None = None) -> Iterator[dict[str, Any]]:
     ValueError
         Where the file is truncated, or is no dataset of flowpot.
     """
+    with path.open("rb") as file:
+        checksum.check_hdf5(file, Where(str(path)))
     return _stream(path, str(path), frames)
 
 

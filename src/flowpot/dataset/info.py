@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flowpot.dataset import checksum
 from flowpot.dataset.where import Where
 
 Column = NDArray[Any]
@@ -28,6 +29,7 @@ RESERVED = frozenset(
         *("energy", "forces", "stress", "free_energy", "virial"),
         *("REF_energy", "REF_forces", "REF_stress"),
         *("Lattice", "Properties", "species", "pos"),
+        *(checksum.NAME, checksum.END_NAME),
     )
 )
 _NAME = re.compile(r"""[^\s="'\[\]{},\\]+""")
