@@ -1,10 +1,13 @@
 """How flowpot's jobs are declared: shared by every stage's ``makers.py``."""
 
 import json
+import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from jobflow import (
@@ -21,12 +24,15 @@ from jobflow.core.reference import find_and_get_references
 from monty.json import MontyDecoder, MontyEncoder, MSONable
 from pydantic import BaseModel
 
+from flowpot.settings import fixed_path
+
 BLOB_KEY = "blob"
 """Artifacts keep their inline bytes under this key, in the `data` store."""
 
 PLANNED = "planned"
 """Outputs of jobs that replaced themselves count the new jobs of each stage here."""
 
+_LIKE_A_FILE = re.compile(r"[./]")
 _MAX_SPARE_CHARACTERS = 4_000_000  # a job must fit in a document of MongoDB: 16 MB
 
 
@@ -45,11 +51,36 @@ def stage_job(
         Whether inputs of failed jobs arrive as None instead of stopping this one.
     """
     missing = OnMissing.NONE if tolerant else OnMissing.ERROR
-    return job(
+    declare = job(
         data=BLOB_KEY,
         output_schema=schema,
         config=JobConfig(on_missing_references=missing),
     )
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        make = declare(function)
+
+        @wraps(make)
+        def make_job(*args: Any, **kwargs: Any) -> Job:
+            named = {name: _fixed(value) for name, value in kwargs.items()}
+            return make(*map(_fixed, args), **named)
+
+        return make_job
+
+    return decorate
+
+
+def _fixed(given: Any) -> Any:
+    """Replace files named from here by absolute paths: jobs run in other folders."""
+    if isinstance(given, list | tuple):
+        return (
+            type(given)(map(_fixed, given)) if type(given) in (list, tuple) else given
+        )
+    if isinstance(given, Path):
+        return given.expanduser().absolute()
+    if isinstance(given, str) and _LIKE_A_FILE.search(given) and Path(given).exists():
+        return fixed_path(given)
+    return given
 
 
 def fan_out_job(method: Callable[..., Any]) -> Callable[..., Any]:

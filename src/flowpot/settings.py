@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -61,6 +61,16 @@ class FlowpotSettings(BaseSettings):
         "auto", description="torch device of models: auto, cpu, cuda, cuda:1 ..."
     )
 
+    @field_validator("PSEUDO_DIR", "LABEL_CACHE", "TRAINING_CACHE")
+    @classmethod
+    def _is_the_same_for_all_jobs(cls, path: Path | None) -> Path | None:
+        if path is None or path.expanduser().is_absolute():
+            return path
+        raise ValueError(
+            f"{str(path)!r} is a relative path, and each job runs in a folder of its "
+            f"own: set an absolute one, such as {str(path.absolute())!r}"
+        )
+
     model_config = SettingsConfigDict(env_prefix="FLOWPOT_", extra="ignore")
 
     @classmethod
@@ -89,5 +99,32 @@ def get_settings() -> FlowpotSettings:
 
     There is no module-level settings object: a worker, a test or a notebook that
     changes its environment gets what it asked for.
+
+    Raises
+    ------
+    ValueError
+        Where one of them cannot be, with its name and the remedy.
     """
-    return FlowpotSettings()
+    try:
+        return FlowpotSettings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"FLOWPOT_{first['loc'][0]}: {what}") from error
+
+
+def fixed_path(path: str | None) -> str | None:
+    """
+    Return a path that means the same file in every folder.
+
+    Makers are made in one folder and their jobs run in others. ``~`` stays: it may be
+    another on the machine where the job runs.
+
+    Parameters
+    ----------
+    path
+        Given by a user, relative to the folder where that happens. None stays None.
+    """
+    if not path or path.startswith("~"):
+        return path
+    return str(Path(path).absolute())

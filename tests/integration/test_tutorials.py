@@ -27,9 +27,13 @@ def load(name):
 @pytest.fixture(scope="module")
 def silicon(tmp_path_factory) -> Path:
     """Folder of the first tutorial's campaign: pw.x, MACE, LAMMPS, SQLite."""
-    folder = tmp_path_factory.mktemp("silicon")
-    load("01_silicon").run(folder, quick=True)
-    return folder
+    here = tmp_path_factory.mktemp("silicon")
+    with pytest.MonkeyPatch.context() as patch:  # as its docstring says: from here
+        patch.chdir(here)
+        patch.setattr("sys.argv", ["01_silicon.py", "--quick"])
+        load("01_silicon").main()
+    assert {path.name for path in here.iterdir()} == {"silicon-tutorial"}
+    return here / "silicon-tutorial"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.artifact import ArtifactError
 from flowpot.failures import keep_traceback, reason_for
 from flowpot.jobs import stage_job
-from flowpot.settings import get_settings
+from flowpot.settings import fixed_path, get_settings
 from flowpot.training.backend import OutOfTimeError, Training, TrainingError
 from flowpot.training.cache import TrainingCache
 from flowpot.training.document import MembersDoc, PotentialDoc
@@ -76,6 +76,12 @@ class TrainingMaker(Maker, ABC):
     walltime: float | None = None
     bagging: bool = False
     raise_on_failure: bool = True
+
+    def __post_init__(self) -> None:
+        self.cache = fixed_path(self.cache)
+        start = self.foundation_model
+        if isinstance(start, str) and Path(start).is_file():  # not a model's name
+            self.foundation_model = fixed_path(start)
 
     @abstractmethod
     def training(self) -> Training:

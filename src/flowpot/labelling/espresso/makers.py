@@ -18,6 +18,7 @@ from flowpot.labelling.espresso.inputs import EspressoInputGenerator
 from flowpot.labelling.espresso.preflight import preflight
 from flowpot.labelling.espresso.pseudos import PseudoFamily
 from flowpot.labelling.frames import check_geometry, to_structure
+from flowpot.settings import fixed_path
 
 
 class LabelError(RuntimeError):
@@ -100,6 +101,7 @@ class EspressoStaticMaker(Maker):
     fail_softly: bool = False
 
     def __post_init__(self) -> None:
+        self.cache = fixed_path(self.cache)
         check_distance(min_distance_fraction=self.min_distance_fraction)
         self.generator()  # which checks every field that pw.x is going to read
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from monty.json import MSONable
 
-from flowpot.settings import get_settings
+from flowpot.settings import fixed_path, get_settings
 
 _DEBIAN_FOLDER = Path("/usr/share/espresso/pseudo")
 
@@ -46,6 +46,7 @@ class PseudoFamily(MSONable):
     pseudos: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.folder = fixed_path(self.folder)
         for element, entry in self.pseudos.items():
             missing = {"filename", "ecutwfc", "ecutrho"} - set(entry)
             if missing:
