@@ -3,11 +3,11 @@
 from typing import Any, Literal
 
 from emmet.core.math import Matrix3D, Vector3D
-from emmet.core.structure import StructureMetadata
 from emmet.core.types.pymatgen_types.structure_adapter import StructureType
 from pydantic import BaseModel, Field
 
 from flowpot.documents import StageDoc
+from flowpot.labelling.espresso.metadata import StructureMetadata
 
 
 class EspressoCalculation(BaseModel):
