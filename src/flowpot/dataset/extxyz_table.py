@@ -4,14 +4,16 @@ import csv
 import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from flowpot.dataset.where import Where
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TRIPLE = 3
 _COORDINATES = 3
@@ -117,10 +119,12 @@ def read_table(
 
 def _fast(
     bodies: Sequence[Body], layout: Layout, columns: Sequence[int]
-) -> tuple[pd.Series, NDArray[np.float64]]:
+) -> "tuple[pd.Series, NDArray[np.float64]]":
     text = b"".join(body.text for body in bodies)
     if len(text[: text.index(b"\n")].split()) != layout.width:
         raise ValueError("the first line has another width")
+    import pandas as pd  # noqa: PLC0415, a quarter of a second that few jobs need
+
     table = pd.read_csv(
         io.BytesIO(text),
         sep=r"\s+",
@@ -140,7 +144,7 @@ def _fast(
 
 def _careful(
     bodies: Sequence[Body], layout: Layout, columns: Sequence[int], where: Where
-) -> tuple[pd.Series, NDArray[np.float64]]:
+) -> "tuple[pd.Series, NDArray[np.float64]]":
     species: list[str] = []
     values = []
     for body in bodies:
@@ -161,11 +165,13 @@ def _careful(
                 ) from error
             species.append(tokens[layout.species])
     held = np.array(values, float).reshape(len(species), len(columns))
+    import pandas as pd  # noqa: PLC0415
+
     return pd.Series(species, dtype="category"), held
 
 
 def _numbers(
-    species: pd.Series, bodies: Sequence[Body], where: Where
+    species: "pd.Series", bodies: Sequence[Body], where: Where
 ) -> NDArray[np.int64]:
     """Turn chemical symbols, or numbers as text, into atomic numbers."""
     categories: list[Any] = species.cat.categories.tolist()
