@@ -159,6 +159,8 @@ CRYSTALS = {
         cellpar=[5.15, 5.21, 5.32, 90, 99.2, 90],
     ),
 }
+for each in CRYSTALS.values():
+    each.info.clear()
 ALL_TO_TWO = [h for h in product(range(-2, 3), repeat=3) if np.gcd.reduce(h) == 1]
 
 

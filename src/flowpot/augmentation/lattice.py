@@ -110,9 +110,8 @@ def _structure(number: int) -> str:
 
 def _reference(number: int) -> dict[str, Any]:
     """Return ASE's reference structure of an element, empty where it has none."""
-    return dict(
-        reference_states[number] or {} if number < len(reference_states) else {}
-    )
+    known = number < len(reference_states)
+    return dict(reference_states[number] or {}) if known else {}
 
 
 def _metallic_radius(number: int) -> float:
