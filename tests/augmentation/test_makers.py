@@ -103,6 +103,7 @@ def test_the_papers_presets():
     exact = AugmentationMaker.preset("accuracy", vacuum=12.0)
     assert exact.distortion.strain == (-0.3, 0.6)
     assert exact.distortion.fraction == 0.3
+    assert exact.distortion.n_vacancies == wide.distortion.n_vacancies == 2
     assert exact.vacuum == 12.0
     alloys = AugmentationMaker.preset("alloy_run", ("Mo", "W"), ("Te",), 50)
     assert alloys.alloys.n_frames == 50

@@ -1,11 +1,12 @@
 """Slabs."""
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 from ase.build import bulk, graphene
 from ase.spacegroup import crystal
+from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from pymatgen.core.surface import (
     SlabGenerator,
@@ -202,3 +203,17 @@ def test_seven_cubic_planes_are_three():
     frames = made.frames[made.frames.info["config_type"] == "slab"]
     assert set(frames.info["miller"]) == {"1 0 0", "1 1 0", "1 1 1"}
     assert len(made.notes) == 2
+
+
+@pytest.mark.parametrize("name", ["C", "Mg", "NaCl", "ZnS", "rutile", "perovskite"])
+def test_no_two_slabs_are_the_same_structure(name):
+    """Neither of one plane, nor of two."""
+    found = Crystal.of(CRYSTALS[name])
+    made = [
+        slab
+        for index in found.distinct(Slabs().miller_indices)
+        for slab in found.slabs(index, 6.0)
+    ]
+    exact = {"ltol": 1e-3, "stol": 0.05, "angle_tol": 0.1}
+    match = StructureMatcher(primitive_cell=False, scale=False, **exact)
+    assert not any(match.fit(*pair) for pair in combinations(made, 2))

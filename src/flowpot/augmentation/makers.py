@@ -32,7 +32,10 @@ class AugmentationMaker(Maker):
     Make the first dataset of a campaign from a few structures.
 
     Every field after `name` is one kind of frames, with its parameters; None (or
-    False) switches it off. The defaults are those of the AiiDA-TrainsPot paper.
+    False) switches it off. The defaults are those of the AiiDA-TrainsPot paper, save
+    that atoms keep a larger distance (`min_distance`), clusters have bonds of their
+    elements' lengths, single vacancies are made as well as pairs, swaps spread up to
+    their share, and basal planes are cut, too.
 
     Parameters
     ----------
