@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from flowpot.campaign.reading import Campaign
 from flowpot.dataset import Dataset
 from flowpot.evaluation import evaluate_committee
+from flowpot.failures import reason_for
 from flowpot.potentials import load_potential
 from flowpot.redaction import redact
 from flowpot.report.atlas import plot_map
@@ -26,6 +28,9 @@ from flowpot.report.table import campaign_table
 _MAX_ATOMS = 4000  # that the report's own predictions are made for
 _LARGE = 100  # meV and up: no decimals
 _MAX_ROWS = 200  # of the table of failures
+
+_PARITY, _MAP = "Predictions and labels", "Map of the frames"
+_UNTRAINED = "No committee is trained yet."
 
 Rows = list[list[str]]
 
@@ -60,28 +65,52 @@ class Section:
     empty: str = ""
 
 
+Parts = Section | Iterator[Section]
+
+
 def sections_of(campaign: Campaign) -> Iterator[Section]:
-    """Draw and tabulate what a campaign has come to, one part after the other."""
-    frames = campaign.dataset()
-    sample = sample_frames(frames, _MAX_ATOMS)
-    trained = any(turn.metrics for turn in campaign.turns)
-    yield _iterations(campaign)
-    yield _errors(campaign)
-    yield _parity(campaign, sample, len(frames)) if trained else _untrained("parity")
-    yield from _calibration(campaign)
-    yield _growth(frames)
-    yield _map(campaign, sample, len(frames)) if trained else _untrained("map")
-    yield _halts(campaign)
-    yield _failures(campaign)
-    yield _cost(campaign)
-    yield Section(
+    """
+    Draw and tabulate what a campaign has come to, one part after the other.
+
+    A part that cannot be drawn, of a campaign that has failed for instance, says why.
+    """
+    for name, title, build in _parts(campaign):
+        try:
+            built = build()
+            yield from [built] if isinstance(built, Section) else list(built)
+        except Exception as error:  # noqa: BLE001 - the other parts are shown
+            yield Section(name, title, empty=f"Cannot be shown: {reason_for(error)}.")
+
+
+def _parts(campaign: Campaign) -> Iterator[tuple[str, str, Callable[[], Parts]]]:
+    """List names and titles of the parts, and what makes them."""
+    frames = cache(campaign.dataset)
+    sample = cache(lambda: sample_frames(frames(), _MAX_ATOMS))
+    yield "iterations", "Iterations", lambda: _iterations(campaign)
+    yield "rmse", "Errors", lambda: _errors(campaign)
+    yield "parity", _PARITY, lambda: _parity(campaign, sample(), len(frames()))
+    yield "calibration", "Calibration", lambda: _calibration(campaign)
+    yield "growth", "Dataset", lambda: _growth(frames())
+    yield "map", _MAP, lambda: _map(campaign, sample(), len(frames()))
+    yield "halts", "Molecular dynamics", lambda: _halts(campaign)
+    yield "failures", "Failures", lambda: _failures(campaign)
+    yield "cost", "Cost", lambda: _cost(campaign)
+    yield "settings", "Settings", lambda: _settings(campaign)
+    yield "versions", "Versions", lambda: _versions(campaign)
+
+
+def _settings(campaign: Campaign) -> Section:
+    return Section(
         "settings",
         "Settings",
         "Of the last training, and of one label and one trajectory.",
         rows=[[name, redact(str(value))] for name, value in campaign.settings.items()],
         empty="Known once a label or a training is there.",
     )
-    yield Section(
+
+
+def _versions(campaign: Campaign) -> Section:
+    return Section(
         "versions",
         "Versions",
         rows=[[name, version] for name, version in sorted(campaign.versions.items())],
@@ -120,27 +149,28 @@ def _iterations(campaign: Campaign) -> Section:
 
 
 def _errors(campaign: Campaign) -> Section:
-    trained = any(turn.metrics for turn in campaign.turns)
+    trained = _is_trained(campaign)
     return Section(
         "rmse",
         "Errors",
         "Line: the committee's mean prediction. Band: from its best member to its "
         "worst.",
         figure=plot_rmse(campaign.turns, campaign.member_metrics) if trained else None,
-        empty="No committee is trained yet.",
+        empty=_UNTRAINED,
     )
 
 
-def _untrained(name: str) -> Section:
-    title = {"parity": "Predictions and labels", "map": "Map of the frames"}[name]
-    return Section(name, title, empty="No committee is trained yet.")
+def _is_trained(campaign: Campaign) -> bool:
+    return any(turn.metrics for turn in campaign.turns)
 
 
 def _parity(campaign: Campaign, sample: Dataset, n_frames: int) -> Section:
+    if not _is_trained(campaign):
+        return Section("parity", _PARITY, empty=_UNTRAINED)
     prediction = evaluate_committee(campaign.committee(), sample)
     return Section(
         "parity",
-        "Predictions and labels",
+        _PARITY,
         f"{_of(sample, n_frames)} Below, how the errors are spread.",
         figure=plot_parity(sample, prediction),
     )
@@ -195,7 +225,10 @@ def _growth(frames: Dataset) -> Section:
 
 
 def _map(campaign: Campaign, sample: Dataset, n_frames: int) -> Section:
-    section = Section("map", "Map of the frames")
+    section = Section("map", _MAP)
+    if not _is_trained(campaign):
+        section.empty = _UNTRAINED
+        return section
     try:
         first = next(m for m in campaign.committee().members if m.model is not None)
         section.figure = plot_map(sample, load_potential(first).descriptors(sample))
