@@ -143,36 +143,50 @@ class Spare(MSONable):
     Jobs, and the one that collects them, written down to be sent once more.
 
     An engine that fails answers: its job's output says so. A job without an output was
-    killed, or its disk was full; that says nothing about what it was to compute.
-    As text, so that jobflow does not look for references in it.
+    killed, or its disk was full; that says nothing about what it was to compute. And a
+    job whose time was up left an output that another can go on from. As text, so that
+    jobflow does not look for references in it.
 
     Attributes
     ----------
     jobs, collector
         Their JSON.
+    resends
+        Whether jobs without an output may be sent once more.
+    reached
+        How far the jobs had come when some were last continued, in steps.
     """
 
     jobs: list[str]
     collector: str
+    resends: bool = True
+    reached: int = 0
 
     @classmethod
-    def give(cls, jobs: Sequence[Job], collector: Job) -> None:
+    def give(
+        cls,
+        jobs: Sequence[Job],
+        collector: Job,
+        *,
+        resends: bool = True,
+        reached: int = 0,
+    ) -> None:
         """
         Give them to the collector, as its argument ``spare``.
 
-        The collector that comes with the second try has none: there is no third. Jobs
-        that carry too much to be written down, models for example, have no second.
+        Jobs that carry too much to be written down, models for example, have no second
+        try.
         """
-        spare = cls(
-            [json.dumps(job, cls=MontyEncoder) for job in jobs],
-            json.dumps(collector, cls=MontyEncoder),
-        )
-        if sum(map(len, spare.jobs)) < _MAX_SPARE_CHARACTERS:
+        texts = [json.dumps(job, cls=MontyEncoder) for job in jobs]
+        spare = cls(texts, json.dumps(collector, cls=MontyEncoder), resends, reached)
+        if sum(map(len, texts)) < _MAX_SPARE_CHARACTERS:
             collector.update_kwargs({"spare": spare})
 
     def send(self, lost: Sequence[int], document: type[BaseModel]) -> Response:
         """
         Replace the running collector by the lost jobs and its own second try.
+
+        That one has no spare: there is no third.
 
         Parameters
         ----------
@@ -181,14 +195,54 @@ class Spare(MSONable):
         document
             What the collector returns.
         """
-        collector, jobs = self.collector, []
-        for index in lost:
-            again: Job = json.loads(self.jobs[index], cls=MontyDecoder)
+        jobs, text = self._anew(lost)
+        sent = [jobs[i] for i in lost]
+        return try_again(sent, json.loads(text, cls=MontyDecoder), document)
+
+    def go_on(
+        self,
+        unfinished: Sequence[int],
+        lost: Sequence[int],
+        document: type[BaseModel],
+        reached: int,
+    ) -> Response:
+        """
+        Replace the running collector by jobs that go on, and its own next try.
+
+        Parameters
+        ----------
+        unfinished
+            Which of the jobs have left an output that can be gone on from: they are
+            sent again with a reference to it, their argument ``resume``.
+        lost
+            Which of them have left none, and are sent once more as they were.
+        document
+            What the collector returns. Its argument ``earlier`` is given, for each
+            job, the reference to the output that it went on from.
+        reached
+            How far the jobs have come.
+        """
+        before = {i: json.loads(self.jobs[i], cls=MontyDecoder) for i in unfinished}
+        jobs, text = self._anew([*unfinished, *lost])
+        collector: Job = json.loads(text, cls=MontyDecoder)
+        known = collector.function_kwargs.get("earlier") or [None] * len(jobs)
+        for i, left in before.items():
+            known[i] = left.output
+            jobs[i].update_kwargs({"resume": left.output})
+        collector.update_kwargs({"earlier": known})
+        resends = self.resends and not lost
+        Spare.give(jobs, collector, resends=resends, reached=reached)
+        return try_again([jobs[i] for i in (*unfinished, *lost)], collector, document)
+
+    def _anew(self, indices: Sequence[int]) -> tuple[list[Job], str]:
+        """Give some of the jobs new uuids, also in the collector's text."""
+        jobs: list[Job] = [json.loads(text, cls=MontyDecoder) for text in self.jobs]
+        collector = self.collector
+        for index in indices:
             new = str(uuid.uuid4())
-            collector = collector.replace(again.uuid, new)
-            again.set_uuid(new)
-            jobs.append(again)
-        return try_again(jobs, json.loads(collector, cls=MontyDecoder), document)
+            collector = collector.replace(jobs[index].uuid, new)
+            jobs[index].set_uuid(new)
+        return jobs, collector
 
 
 def try_again(

@@ -46,6 +46,20 @@ class FlowpotSettings(BaseSettings):
         "until they have ended, for Makers without a `cache` of their own. A job that "
         "runs in the place of a killed one then goes on with them.",
     )
+    MD_CACHE: Path | None = Field(
+        None,
+        description="Folder, seen by all workers that run molecular dynamics, where "
+        "trajectories are kept until they have ended, for Makers without a `cache` of "
+        "their own. A job that runs in the place of a killed one then goes on with "
+        "them.",
+    )
+    MD_WORKERS: int | None = Field(
+        None,
+        ge=1,
+        description="How many jobs of molecular dynamics run at the same time here: "
+        "trajectories are shared out among so many. None: a job has as many as make "
+        "its start-up negligible.",
+    )
     ARTIFACT_ROOT: str | None = Field(
         None,
         description="fsspec URL under which artifacts (datasets, models) are kept. "

@@ -1,6 +1,7 @@
 """The Makers, through jobflow, on real LAMMPS."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,13 @@ from jobflow import Flow, run_locally
 from monty.json import MontyDecoder, MontyEncoder
 
 from flowpot.dataset import Dataset
-from flowpot.exploration import ExplorationDoc, ExplorationMaker, LammpsMDMaker, MDDoc
+from flowpot.exploration import (
+    ExplorationChange,
+    ExplorationDoc,
+    ExplorationMaker,
+    LammpsMDMaker,
+    MDDoc,
+)
 from flowpot.jobs import stage_job
 from flowpot.training.document import CommitteeDoc
 
@@ -84,6 +91,53 @@ def test_the_same_seed_explores_the_same(clean_dir, jobstore, emt, start_frames)
     assert set(found[0].fingerprints).isdisjoint(found[2].fingerprints)
 
 
+def test_the_engine_s_own_conditions_and_ramps(clean_dir, jobstore, emt, start_frames):
+    """None is the engine's; a pair is a ramp; a start has several runs."""
+    flow = exploration(
+        md={"temperature": (200, 400), "pressure": 3.0},
+        temperatures=None,
+        pressures=[(1, 2)],
+        runs_per_start=2,
+        n_starts=1,
+    ).make(emt, start_frames[:1])
+    run(flow, jobstore)
+    found = Dataset.load(output(flow, jobstore))
+    assert len(set(found.info["trajectory"])) == 2
+    last = found.info["md_step"] == 30
+    assert set(found.info["temperature"][last]) == {400.0}
+    assert set(found.info["pressure"][last]) == {2.0}
+
+
+def test_schedule():
+    """Changes by iteration, the last for all that follow."""
+    ladder = [
+        ExplorationChange(temperatures=(100,), n_steps=20),
+        ExplorationChange(iterations=2, temperatures=(500, 600), n_starts=7),
+        ExplorationChange(n_steps=40, start_from="labelled", timestep=0.5),
+    ]
+    maker = exploration(schedule=ladder)
+    found = [maker.at(iteration) for iteration in range(6)]
+    steps = [each.md_maker.n_steps for each in found]
+    assert steps == [20, 20, 30, 30, 40, 40]
+    assert [each.n_starts for each in found] == [3, 3, 7, 7, 3, 3]
+    assert found[2].temperatures == (500, 600)
+    assert found[5].temperatures == (100, 600)
+    assert (found[5].start_from, found[5].md_maker.timestep) == ("labelled", 0.5)
+    with pytest.raises(ValueError, match=r"schedule\[1\]: n_starts is 0"):
+        exploration(schedule=[ladder[0], ExplorationChange(n_starts=0)])
+    with pytest.raises(ValueError, match=r"temperatures\[1\] is"):
+        exploration(temperatures=(300, (1, 2, 3)))
+
+
+def test_jobs_have_as_many_trajectories_as_workers_can_share(monkeypatch):
+    maker = exploration(runs_per_job=None)
+    assert maker.n_jobs(20) == 1  # 30 steps take less time than a job's start
+    long = replace(maker, md_maker=replace(maker.md_maker, n_steps=10**6))
+    assert long.n_jobs(20) == 20
+    monkeypatch.setenv("FLOWPOT_MD_WORKERS", "3")
+    assert long.n_jobs(20) == maker.n_jobs(20) == 3
+
+
 def test_engine_failure_is_recorded(clean_dir, jobstore, emt):
     silicon = Dataset.from_atoms([bulk("Si")])
     flow = exploration().make(emt, silicon)
@@ -91,6 +145,15 @@ def test_engine_failure_is_recorded(clean_dir, jobstore, emt):
     document = output(flow, jobstore)
     assert (document.n_runs, document.n_failed, document.n_frames) == (1, 1, 0)
     assert "Si" in document.failures[0].reason
+
+
+def test_a_model_s_path_is_relative_to_the_user_s_folder(clean_dir, start_frames):
+    """Jobs run in folders of their own."""
+    here = str(clean_dir / "si.model")
+    md = exploration().md_maker
+    assert here in md.make(start_frames[0], "si.model").function_args
+    plan = exploration().make(["si.model"], start_frames).jobs[0]
+    assert [here] in plan.function_args
 
 
 def test_makers_survive_serialisation():

@@ -110,7 +110,10 @@ class Iteration:
         self._add("training", flow, committee=Pointer.to(flow.output))
 
     def _explore(self, exploration: ExplorationMaker) -> Any:
+        exploration = exploration.at(self.state.iteration)
         starts = self.state.starts or self.state.pending
+        if exploration.start_from == "labelled" and self.state.shards:
+            starts = self.state.shards
         flow = exploration.make(
             resolve(self.state.committee),
             resolve(starts),

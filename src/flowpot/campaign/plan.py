@@ -190,15 +190,17 @@ def _exploration(
     stage: ExplorationMaker, frames: Dataset, seed: int, n_members: int, costs: Costs
 ) -> PlannedStage:
     """Count trajectories, and the frames that they would give if none is halted."""
+    stage = stage.at(1)
     starts = draw_starts(
         frames,
         stage.n_starts,
         rng=derive_rng(seed, "starts"),
         config_types=stage.config_types,
+        start_from=stage.start_from,
     )
-    n_runs = len(starts)
+    n_runs = len(starts) * stage.runs_per_start
     if stage.sampling == "grid":
-        n_runs *= len(stage.temperatures) * len(stage.pressures)
+        n_runs *= len(stage.temperatures or [None]) * len(stage.pressures or [None])
     if stage.member == "all":
         n_runs *= n_members
     steps = stage.md_maker.n_steps
@@ -207,7 +209,7 @@ def _exploration(
     )
     return PlannedStage(
         stage="exploration",
-        n_jobs=ceil(n_runs / stage.runs_per_job) + 2,
+        n_jobs=stage.n_jobs(n_runs) + 2,
         n_frames=n_frames,
         n_atoms=round(n_frames * float(frames.n_atoms[starts].mean())),
         core_hours=costs.dynamics(n_runs * steps),

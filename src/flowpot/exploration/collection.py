@@ -79,17 +79,32 @@ def inefficiency(series: np.ndarray) -> float:
     return float(1 + 2 * ((1 - lag / n) * correlation[1:end]).sum())
 
 
-def failures_of(runs: Sequence[MDDoc], lost: Sequence[str]) -> list[MDFailure]:
-    """List the trajectories that did not run, and those of jobs that failed: why."""
+def failures_of(
+    runs: Sequence[MDDoc], lost: Sequence[str], n_steps: int
+) -> list[MDFailure]:
+    """
+    List the trajectories that did not run, are short, or whose jobs failed, and why.
+
+    Parameters
+    ----------
+    runs
+        Those that have a document.
+    lost
+        For each that has none, why.
+    n_steps
+        Steps that each was to do.
+    """
     failed = [
         MDFailure(
             trajectory=run.trajectory,
             parent=run.parent,
-            reason=run.reason or "",
+            reason=run.reason
+            or f"out of time after {run.n_steps} of {n_steps} steps: give the "
+            "md_maker a longer walltime",
             folder=run.folder,
         )
         for run in runs
-        if run.state == "failed"
+        if run.state in ("failed", "out of time")
     ]
     return failed + [MDFailure(trajectory="", parent="", reason=why) for why in lost]
 

@@ -51,6 +51,14 @@ class MDDoc(StageDoc):
         "property, and the excess over its threshold",
     )
     folder: str = Field("", description="where it ran")
+    checkpoint: Artifact | None = Field(
+        None, description="what a run that is out of time goes on from"
+    )
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it can go on."""
+        return self.state == "out of time" and self.checkpoint is not None
 
     @property
     def halted(self) -> str | None:
@@ -97,6 +105,10 @@ class ExplorationDoc(StageDoc):
     n_runs: int = Field(description="trajectories started")
     n_failed: int = Field(description="trajectories without a single step")
     n_steps: int = Field(description="steps of all trajectories")
+    n_short: int = Field(
+        0, description="trajectories that ran out of time and could not go on"
+    )
+    n_steps_missing: int = Field(0, description="steps that these have not done")
     halted: dict[str, int] = Field(
         default_factory=dict, description="trajectories stopped, by reason"
     )

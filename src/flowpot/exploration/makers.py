@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any, Literal
 
 import numpy as np
@@ -19,14 +20,18 @@ from flowpot.exploration.collection import (
     failures_of,
 )
 from flowpot.exploration.document import ExplorationDoc, MDBatchDoc
-from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.lammps.conditions import Conditions, pair
 from flowpot.exploration.lammps.makers import LammpsMDMaker, portable
-from flowpot.exploration.lammps.members import members_of
+from flowpot.exploration.lammps.members import anchored, members_of
+from flowpot.exploration.schedule import ExplorationChange, change_at
 from flowpot.exploration.starts import (
     MEMBER_CHOICES,
     SAMPLINGS,
+    STARTS_FROM,
     MemberChoice,
     Sampling,
+    StartFrom,
+    Target,
     draw_conditions,
     draw_starts,
     drivers,
@@ -51,10 +56,18 @@ class ExplorationMaker(Maker):
     n_starts
         Frames drawn from the dataset to start from.
     temperatures, pressures
-        K and kbar; how they are used is ``sampling``'s.
+        K and kbar; how they are used is ``sampling``'s. A pair among them is a ramp
+        from the first to the second. None: those of the `md_maker`.
     sampling
         ``"range"``: uniform between the smallest and the largest. ``"list"``: one of
         the values. ``"grid"``: every start at every temperature and pressure.
+    runs_per_start
+        Trajectories of each start (of each of its points on the grid), with conditions
+        and seeds of their own.
+    start_from
+        ``"initial"``: the frames that the campaign began with. ``"labelled"``: also
+        those labelled since, in a campaign. Starts are drawn evenly over the input
+        structures that frames come from, and over their kinds.
     equilibration
         Steps at the start of a trajectory whose frames are left out.
     stride
@@ -69,17 +82,22 @@ class ExplorationMaker(Maker):
         Which committee member drives: ``"random"``, one for all trajectories of an
         iteration; ``"round robin"``, by turns; ``"all"``, each trajectory by each.
     config_types
-        Kinds of frames to start from; None for all that are not from MD.
+        Kinds of frames to start from; None for all, but those from MD where
+        `start_from` is ``"initial"``.
     runs_per_job
         Trajectories that share a job and its loaded model, ``md_maker.processes``
-        of them at a time.
+        of them at a time. None: shared out among ``FLOWPOT_MD_WORKERS`` jobs or, where
+        that is not set, so many that starting a job takes next to none of its time.
+    schedule
+        What changes from iteration to iteration, the last change for all that follow.
+        Each is told from the fields here, not from the change before.
     """
 
     name: str = "exploration"
     md_maker: LammpsMDMaker = field(default_factory=LammpsMDMaker)
     n_starts: int = 20
-    temperatures: Sequence[float] = (0.0, 1000.0)
-    pressures: Sequence[float] = (-5.0, 5.0)
+    temperatures: Sequence[Target] | None = (0.0, 1000.0)
+    pressures: Sequence[Target] | None = (-5.0, 5.0)
     sampling: Sampling = "range"
     equilibration: int = 0
     stride: int | Literal["auto"] = 1
@@ -87,32 +105,63 @@ class ExplorationMaker(Maker):
     detect_vacuum: float | None = None
     member: MemberChoice = "random"
     config_types: Sequence[str] | None = None
-    runs_per_job: int = 1
+    runs_per_job: int | None = None
+    runs_per_start: int = 1
+    start_from: StartFrom = "initial"
+    schedule: list[ExplorationChange] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Check the fields, before anything starts."""
         for name, value, allowed in (
             ("sampling", self.sampling, SAMPLINGS),
             ("member", self.member, MEMBER_CHOICES),
+            ("start_from", self.start_from, STARTS_FROM),
         ):
             if value not in allowed:
                 raise ValueError(
                     f"{name} is {value!r}: use one of {', '.join(allowed)}"
                 )
-        for name in ("n_starts", "stride", "runs_per_job"):
-            if (value := getattr(self, name)) != "auto" and value < 1:
+        for name in ("n_starts", "stride", "runs_per_job", "runs_per_start"):
+            if (value := getattr(self, name)) not in ("auto", None) and value < 1:
                 raise ValueError(f"{name} is {value}: use 1 or more")
-        if not len(self.temperatures) or not len(self.pressures):
-            raise ValueError("temperatures and pressures: give at least one of each")
-        if min(self.temperatures) < 0:
-            raise ValueError(
-                f"temperatures are {list(self.temperatures)} K: use 0 or more"
-            )
+        self._check_targets()
         if not 0 <= self.equilibration < self.md_maker.n_steps:
             raise ValueError(
                 f"equilibration is {self.equilibration} and the runs have "
                 f"{self.md_maker.n_steps} steps: leave some to sample from"
             )
+        for i, change in enumerate(self.schedule):
+            try:
+                change.applied(self)
+            except ValueError as error:
+                raise ValueError(f"schedule[{i}]: {error}") from error
+
+    def _check_targets(self) -> None:
+        """Refuse temperatures and pressures that are none, before anything starts."""
+        for name in ("temperatures", "pressures"):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            if not len(values):
+                raise ValueError(
+                    f"{name} is empty: give at least one, or None for the md_maker's"
+                )
+            ends = [pair(f"{name}[{i}]", each) for i, each in enumerate(values)]
+            if name == "temperatures" and np.min(ends) < 0:
+                raise ValueError(f"temperatures are {list(values)} K: use 0 or more")
+
+    def at(self, iteration: int) -> "ExplorationMaker":
+        """Return the exploration of an iteration, counted from 1, by the schedule."""
+        if not self.schedule:
+            return self
+        return change_at(self.schedule, iteration).applied(self)
+
+    def n_jobs(self, n_runs: int) -> int:
+        """Count the jobs that run so many trajectories of one member."""
+        return ceil(n_runs / self._shared(n_runs))
+
+    def _shared(self, n_runs: int) -> int:
+        return self.runs_per_job or self.md_maker.runs_to_share(n_runs)
 
     def make(
         self,
@@ -138,13 +187,13 @@ class ExplorationMaker(Maker):
         calibration
             Of the last evaluation, for trajectories that are checked.
         iteration
-            For the record.
+            Counted from 1: for the schedule, and for the record.
         """
         referred = isinstance(committee, OutputReference)
-        plan = self.plan(
+        plan = self.at(iteration).plan(
             # A reference would be resolved here, and its models copied into the
             # trajectories' jobs. A list of small numbers waits for it instead.
-            Pointer.to(committee) if referred else members_of(committee),
+            Pointer.to(committee) if referred else members_of(anchored(committee)),
             committee.member_metrics if referred else members_of(committee),
             portable(dataset),
             seed=seed,
@@ -181,8 +230,9 @@ class ExplorationMaker(Maker):
         frames = Dataset.load(dataset)
         by_member = self._trajectories(frames, len(counted), seed)
         jobs, planned = [], []
+        shared = self._shared(sum(map(len, by_member.values())))
         for member, trajectories in by_member.items():
-            for group in batched(trajectories, self.runs_per_job):
+            for group in batched(trajectories, shared):
                 needed = self._needed(committee, member)
                 jobs.append(self._md_job(frames, group, needed, member, calibration))
                 planned.append(len(group))
@@ -205,6 +255,7 @@ class ExplorationMaker(Maker):
             self.n_starts,
             rng=derive_rng(seed, "starts"),
             config_types=self.config_types,
+            start_from=self.start_from,
         )
         drawn = draw_conditions(
             len(starts),
@@ -212,6 +263,7 @@ class ExplorationMaker(Maker):
             self.pressures,
             self.sampling,
             derive_rng(seed, "conditions"),
+            self.runs_per_start,
         )
         turns = drivers(self.member, len(drawn), n_members, derive_rng(seed, "member"))
         by_member: dict[int, list[tuple[int, Conditions]]] = {}
@@ -259,10 +311,11 @@ class ExplorationMaker(Maker):
         planned: Sequence[int],
         iteration: int = 0,
         jobs: Sequence[str] = (),
+        earlier: Sequence[MDBatchDoc | None] = (),
         spare: Spare | None = None,
     ) -> ExplorationDoc | Response:
         """
-        Join the trajectories' frames.
+        Join the trajectories' frames, once they have done their steps.
 
         Parameters
         ----------
@@ -274,13 +327,18 @@ class ExplorationMaker(Maker):
             Recorded with every frame.
         jobs
             Uuids of the jobs.
+        earlier
+            For each job that went on with the trajectories of another, what that one
+            has left.
         spare
-            The trajectories' jobs: those that failed are sent once more.
+            The trajectories' jobs: those that failed are sent once more, and those
+            that ran out of time go on.
         """
         started = time.perf_counter()
-        failed = [i for i, batch in enumerate(batches) if not batch or batch.failure]
-        if failed and spare is not None:
-            return spare.send(failed, ExplorationDoc)
+        if (again := _next_round(batches, spare)) is not None:
+            return again
+        if earlier:  # a job that was killed has not undone what there was before
+            batches = [b or e for b, e in zip(batches, earlier, strict=True)]
         if failures := [each.failure for each in batches if each and each.failure]:
             raise ArtifactError(failures[0])
         runs = [run for batch in batches if batch is not None for run in batch.runs]
@@ -292,6 +350,7 @@ class ExplorationMaker(Maker):
             if batch is None
             for _ in range(n)
         ]
+        short = [run for run in runs if run.state == "out of time"]
         full = [run for run in runs if run.dataset is not None]
         sampled = [Dataset.load(run.dataset) for run in full]
         strides = [
@@ -316,10 +375,40 @@ class ExplorationMaker(Maker):
             n_runs=sum(planned),
             n_failed=len(lost) + sum(run.state == "failed" for run in runs),
             n_steps=sum(run.n_steps for run in runs),
+            n_short=len(short),
+            n_steps_missing=sum(self.md_maker.n_steps - run.n_steps for run in short),
             halted=dict(Counter(run.halted for run in runs if run.halted)),
-            failures=failures_of(runs, lost),
+            failures=failures_of(runs, lost, self.md_maker.n_steps),
             members=sorted({run.member for run in runs}),
             md_seconds=sum(run.seconds for run in runs),
             seconds=time.perf_counter() - started,
             versions=package_versions("lammps"),
         )
+
+
+def _next_round(
+    batches: Sequence[MDBatchDoc | None], spare: Spare | None
+) -> Response | None:
+    """
+    Send lost jobs once more, and let trajectories that ran out of time go on.
+
+    None where there is nothing more to be done: also where no trajectory came any
+    further since the last time.
+    """
+    if spare is None:
+        return None
+    lost = [
+        i
+        for i, batch in enumerate(batches)
+        if (not batch or batch.failure) and spare.resends
+    ]
+    unfinished = [
+        i
+        for i, batch in enumerate(batches)
+        if batch and any(run.unfinished for run in batch.runs)
+    ]
+    reached = sum(run.n_steps for batch in batches if batch for run in batch.runs)
+    going = unfinished if reached > spare.reached else []
+    if not going and not lost:
+        return None
+    return spare.go_on(going, lost, ExplorationDoc, reached)

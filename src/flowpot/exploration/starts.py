@@ -7,11 +7,16 @@ from typing import Literal
 import numpy as np
 
 from flowpot.dataset import Dataset
+from flowpot.exploration.lammps.conditions import pair
 
+Target = float | tuple[float, float]
+"""A temperature (K) or pressure (kbar), or the two ends of its ramp."""
 Sampling = Literal["range", "list", "grid"]
 MemberChoice = Literal["random", "round robin", "all"]
 SAMPLINGS = ("range", "list", "grid")
 MEMBER_CHOICES = ("random", "round robin", "all")
+StartFrom = Literal["initial", "labelled"]
+STARTS_FROM = ("initial", "labelled")
 
 
 def draw_starts(
@@ -20,9 +25,13 @@ def draw_starts(
     *,
     rng: np.random.Generator,
     config_types: Sequence[str] | None = None,
+    start_from: StartFrom = "initial",
 ) -> np.ndarray:
     """
     Draw frames to start trajectories from, without replacement.
+
+    They are drawn evenly over the input structures that the frames come from and, as
+    far as that leaves a choice, over the kinds of frames.
 
     Parameters
     ----------
@@ -33,8 +42,10 @@ def draw_starts(
     rng
         Of the draw.
     config_types
-        Kinds of frames that may be drawn. None: all but those that come from
-        molecular dynamics, which is the initial augmented dataset.
+        Kinds of frames that may be drawn. None: by `start_from`.
+    start_from
+        ``"initial"``: all but frames that come from molecular dynamics, which is the
+        initial augmented dataset. ``"labelled"``: those, too.
 
     Returns
     -------
@@ -47,61 +58,150 @@ def draw_starts(
         If no frame is left to draw from.
     """
     kinds = dataset.info.get("config_type", np.full(len(dataset), None, dtype=object))
-    if config_types is None:
+    if config_types is not None:
+        allowed = np.isin(kinds.astype(str), list(config_types))
+    elif start_from == "initial":
         allowed = kinds != "md"
     else:
-        allowed = np.isin(kinds.astype(str), list(config_types))
+        allowed = np.full(len(dataset), fill_value=True)
     able = np.flatnonzero((dataset.n_atoms > 1) & allowed)
     if len(able) == 0:
-        asked = "not from MD" if config_types is None else f"of {list(config_types)}"
-        raise ValueError(
-            f"none of the {len(dataset)} frames has two atoms and is {asked}: "
-            "there is nothing to start molecular dynamics from"
-        )
-    return np.sort(rng.choice(able, min(n, len(able)), replace=False))
+        raise ValueError(_nothing_to_start_from(dataset, kinds, config_types))
+    roots = np.unique(input_structures(dataset)[able], return_inverse=True)[1]
+    kinds = np.unique(kinds[able].astype(str), return_inverse=True)[1]
+    return np.sort(able[_draw_evenly(min(n, len(able)), roots, kinds, rng)])
+
+
+def _nothing_to_start_from(
+    dataset: Dataset, kinds: np.ndarray, config_types: Sequence[str] | None
+) -> str:
+    """Say why no frame can be drawn, and what to do."""
+    there = sorted({str(kind) for kind in kinds[dataset.n_atoms > 1]})
+    asked = "not from MD" if config_types is None else f"of {list(config_types)}"
+    if config_types is None and there:
+        remedy = f"set config_types to {there} to start from these all the same"
+    elif there:
+        remedy = f"set config_types to some of {there}"
+    else:
+        remedy = "give frames of two atoms or more"
+    return (
+        f"none of the {len(dataset)} frames has two atoms and is {asked}: there is "
+        f"nothing to start molecular dynamics from; {remedy}"
+    )
+
+
+def input_structures(dataset: Dataset) -> np.ndarray:
+    """
+    Trace each frame back to the structure that its ancestors were made from.
+
+    Returns
+    -------
+    numpy.ndarray
+        A fingerprint for each frame: that of the first ancestor (column ``parent``)
+        which is not itself made from another frame; a frame without is its own.
+    """
+    own = dataset.fingerprints.tolist()
+    nobody = np.full(len(dataset), "", dtype=object)
+    parents = ["" if p is None else str(p) for p in dataset.info.get("parent", nobody)]
+    above = {one: p for one, p in zip(own, parents, strict=True) if p and p != one}
+    roots = []
+    for frame in own:
+        seen = {frame}
+        while (parent := above.get(frame)) is not None and parent not in seen:
+            seen.add(parent)
+            frame = parent  # noqa: PLW2901 - one generation up
+        roots.append(frame)
+    return np.array(roots, dtype=object)
+
+
+def _draw_evenly(
+    n: int, roots: np.ndarray, kinds: np.ndarray, rng: np.random.Generator
+) -> list[int]:
+    """Draw n items, each from the root, then the kind, that was drawn least so far."""
+    chance = rng.permutation(len(roots))
+    of_root, of_kind = np.zeros(roots.max() + 1, int), np.zeros(kinds.max() + 1, int)
+    left = np.arange(len(roots))
+    drawn = []
+    for _ in range(n):
+        order = np.lexsort((chance[left], of_kind[kinds[left]], of_root[roots[left]]))
+        item = int(left[order[0]])
+        of_root[roots[item]] += 1
+        of_kind[kinds[item]] += 1
+        left = left[left != item]
+        drawn.append(item)
+    return drawn
 
 
 def draw_conditions(
     n: int,
-    temperatures: Sequence[float],
-    pressures: Sequence[float],
+    temperatures: Sequence[Target] | None,
+    pressures: Sequence[Target] | None,
     sampling: Sampling,
     rng: np.random.Generator,
-) -> list[tuple[int, float, float]]:
+    runs_per_start: int = 1,
+) -> list[tuple[int, Target | None, Target | None]]:
     """
-    Give each start its temperature and pressure.
+    Give each start its temperatures and pressures.
 
     Parameters
     ----------
     n
         Number of starts.
     temperatures, pressures
-        K and kbar.
+        K and kbar; a pair is a ramp's two ends. None leaves them to the engine.
     sampling
-        ``"range"`` draws uniformly between the smallest and the largest value,
-        ``"list"`` draws one of the values, ``"grid"`` crosses every start with every
-        temperature and every pressure.
+        ``"range"`` draws uniformly between the smallest and the largest value (of
+        ramps: of either end), ``"list"`` draws one of the values, ``"grid"`` crosses
+        every start with every temperature and every pressure.
     rng
         Of the draws.
+    runs_per_start
+        Trajectories of each start, or of each of its points on the grid.
 
     Returns
     -------
-    list[tuple[int, float, float]]
+    list[tuple[int, Target | None, Target | None]]
         Index of the start, temperature and pressure of each trajectory.
     """
     if sampling == "grid":
-        return list(product(range(n), temperatures, pressures))
-    if sampling == "range":
-        kelvin = rng.uniform(min(temperatures), max(temperatures), n)
-        kbar = rng.uniform(min(pressures), max(pressures), n)
-    else:
-        kelvin = rng.choice(np.asarray(temperatures, dtype=float), n)
-        kbar = rng.choice(np.asarray(pressures, dtype=float), n)
+        own: list[Target | None] = [None]
+        points = product(range(n), temperatures or own, pressures or own)
+        return [point for point in points for _ in range(runs_per_start)]
+    n_runs = n * runs_per_start
+    draw = _from_range if sampling == "range" else _from_list
     # Rounded to what a person would have written.
-    return [
-        (i, round(float(t), 1), round(float(p), 3))
-        for i, (t, p) in enumerate(zip(kelvin, kbar, strict=True))
-    ]
+    kelvin = draw(n_runs, temperatures, 1, rng)
+    kbar = draw(n_runs, pressures, 3, rng)
+    starts = [i // runs_per_start for i in range(n_runs)]
+    return list(zip(starts, kelvin, kbar, strict=True))
+
+
+def _from_range(
+    n: int, values: Sequence[Target] | None, digits: int, rng: np.random.Generator
+) -> list[Target | None]:
+    """Draw uniformly between the smallest and the largest value."""
+    if values is None:
+        return [None] * n
+    ends = np.array([pair("value", each) for each in values])
+    low, high = ends.min(axis=0), ends.max(axis=0)
+    drawn = low + (high - low) * rng.random(n)[:, None]
+    return [_target(round(a, digits), round(b, digits)) for a, b in drawn.tolist()]
+
+
+def _from_list(
+    n: int, values: Sequence[Target] | None, digits: int, rng: np.random.Generator
+) -> list[Target | None]:
+    """Draw one of the values for each."""
+    if values is None:
+        return [None] * n
+    ends = [pair("value", each) for each in values]
+    drawn = [ends[i] for i in rng.choice(len(ends), n)]
+    return [_target(round(a, digits), round(b, digits)) for a, b in drawn]
+
+
+def _target(first: float, last: float) -> Target:
+    """Write one number where the two ends of a ramp are the same."""
+    return first if first == last else (first, last)
 
 
 def drivers(

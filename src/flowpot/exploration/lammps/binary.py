@@ -24,7 +24,12 @@ from flowpot.exploration.lammps.script import (
     script,
     species_of,
 )
-from flowpot.exploration.lammps.trajectory import read_frames, read_thermo
+from flowpot.exploration.lammps.trajectory import (
+    last_step,
+    read_frames,
+    read_thermo,
+    resumed,
+)
 from flowpot.processes import Command, Ended, run
 
 INPUT_FILE = "in.lammps"
@@ -133,14 +138,15 @@ def write_input(
         Wall time (s) after which the run ends as if it were done, restart file and all.
     """
     plan, start = read_run(folder)
+    restart = newest_restart(folder)
     (folder / DATA_FILE).write_text(data_file(start, LammpsCell.of(start)))
     commands = script(
-        plan.conditions,
+        resumed(plan.conditions, folder) if restart else plan.conditions,
         plan.output,
         list(potential),
         start.pbc,
         extra=plan.extra,
-        restart=newest_restart(folder),
+        restart=restart,
     )
     timer = [] if timeout is None else [f"timer timeout {ceil(timeout)} every 1"]
     lines = [f"log {LOG_FILE} append", "newton on", *timer, *commands, ""]
@@ -181,8 +187,7 @@ def first_breach(folder: Path, plan: Run, start: Atoms) -> tuple[int, str] | Non
 
 
 def _outcome(folder: Path, ended: Ended, planned: int) -> Outcome:
-    steps = read_thermo(folder / LOG_FILE)["step"]
-    n_steps = int(steps[-1]) if len(steps) else 0
+    n_steps = last_step(folder)
     if ended.timed_out or (ended.returncode == 0 and n_steps < planned):
         return Outcome(n_steps=n_steps, out_of_time=True)
     if ended.returncode == 0:

@@ -43,31 +43,56 @@ from flowpot.exploration.lammps.script import (
     script,
     species_of,
 )
+from flowpot.exploration.lammps.trajectory import last_step, resumed
 
 
 def main(folders: list[Path]) -> None:
     """Run each folder; a run that fails is recorded and does not stop the next."""
     calculators = Calculators()
+    begun: float | None = None  # the first run's first step
     for folder in folders:
         previous = read_outcome(folder)
         if previous is not None and not previous.out_of_time:
             continue
         try:
+            run, start = read_run(folder)
+            deadline = None if begun is None else begun + (run.walltime or np.inf)
             with contextlib.chdir(folder):
-                outcome = _run(calculators)
+                if deadline is not None and time.monotonic() > deadline:
+                    outcome = Outcome(last_step(Path()), out_of_time=True)
+                else:
+                    outcome, at = _run(run, start, calculators, deadline)
+                    begun = begun or at
         except Exception:  # noqa: BLE001 - recorded for the job
             outcome = Outcome(error=traceback.format_exc())
         write_outcome(folder, outcome)
 
 
-def _run(calculators: Calculators) -> Outcome:
-    """Run the current folder."""
-    run, start = read_run(Path())
+def _run(
+    run: Run, start: Atoms, calculators: Calculators, deadline: float | None
+) -> tuple[Outcome, float]:
+    """
+    Run the current folder.
+
+    Parameters
+    ----------
+    run, start
+        What is run.
+    calculators
+        Those that are loaded.
+    deadline
+        By ``time.monotonic``. None: the run's walltime after its first step.
+
+    Returns
+    -------
+    tuple[Outcome, float]
+        How it ended, and when it began.
+    """
     restart = newest_restart(Path())
     cell = LammpsCell.of(start)
     Path(DATA_FILE).write_text(data_file(start, cell))
     commands = script(
-        run.conditions,
+        resumed(run.conditions, Path()) if restart else run.conditions,
         run.output,
         external_forces(species_of(start.numbers), run.dispersion),
         start.pbc,
@@ -86,17 +111,17 @@ def _run(calculators: Calculators) -> Outcome:
             SanityCheck(run.limits, start),
             _judge(run, calculators, library),
         )
-        return _execute(commands, forces, run.walltime)
+        started = time.monotonic()
+        own = started + (run.walltime or np.inf)
+        forces.deadline = own if deadline is None else deadline
+        return _execute(commands, forces), started
     finally:
         library.close()
 
 
-def _execute(
-    commands: list[str], forces: ExternalForces, walltime: float | None
-) -> Outcome:
+def _execute(commands: list[str], forces: ExternalForces) -> Outcome:
     """Give LAMMPS its commands, the callback as soon as its fix is defined."""
     started = time.monotonic()
-    forces.deadline = started + (walltime or np.inf)
     complaint = None
     for command in commands:
         forces.running = command.startswith("run ")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from flowpot.exploration.lammps.conditions import (
 )
 from flowpot.exploration.lammps.dispersion import Dispersion
 from flowpot.exploration.lammps.launch import run_drivers
-from flowpot.exploration.lammps.members import stage_member
+from flowpot.exploration.lammps.members import anchored, stage_member
 from flowpot.exploration.lammps.potential import PAIR_STYLES
 from flowpot.exploration.lammps.prepare import (
     check_engine,
@@ -34,9 +35,13 @@ from flowpot.exploration.lammps.run import Outcome, Run
 from flowpot.exploration.lammps.sanity import SanityLimits
 from flowpot.exploration.lammps.script import Output
 from flowpot.exploration.lammps.simulate import Trajectory, simulate, take_up
+from flowpot.exploration.lammps.trajectory import last_step
 from flowpot.failures import keep_traceback, reason_for
 from flowpot.jobs import stage_job
+from flowpot.settings import get_settings
 
+_STEPS_OF_A_PROCESS = 20_000
+"""Steps beside which its start-up, about ten seconds, is negligible."""
 _BATCH_ROWS = 400
 _FEWEST_ROWS = 5
 """Thermo rows that a job with several trajectories keeps: in all, at least of each."""
@@ -92,7 +97,13 @@ class LammpsMDMaker(Maker):
     processes, threads
         Driver processes of a job with several trajectories, and threads of each.
     walltime
-        Seconds after which a trajectory stops; it can be resumed from its folder.
+        Seconds after which the trajectories of a job stop. Those of a campaign go on
+        in a job that follows, until their steps are done; that of :meth:`make` can be
+        resumed from its folder.
+    cache
+        Folder, seen by all workers that may run the job, where trajectories are kept
+        until they have ended: a job that runs in the place of one that was killed
+        goes on with them. None: ``FLOWPOT_MD_CACHE``, or else nowhere.
     dispersion
         ``"d2"`` adds Grimme's D2 to the potential, for one trained without it.
     extra
@@ -131,6 +142,7 @@ class LammpsMDMaker(Maker):
     walltime: float | None = None
     dispersion: Dispersion | None = None
     extra: Sequence[str] = ()
+    cache: str | None = None
 
     def __post_init__(self) -> None:
         """Check the fields, before anything starts."""
@@ -152,6 +164,8 @@ class LammpsMDMaker(Maker):
         for name in ("processes", "threads", "check_interval"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ValueError(f"{name} is {value}: use 1 or more")
+        if self.walltime is not None and not self.walltime > 0:
+            raise ValueError(f"walltime is {self.walltime} s: use more than 0, or None")
 
     def conditions(
         self,
@@ -172,6 +186,19 @@ class LammpsMDMaker(Maker):
             barostat=self.barostat,
             minimise=self.minimise,
         )
+
+    def runs_to_share(self, n_runs: int) -> int:
+        """
+        Say how many trajectories should share a job, and what it loads.
+
+        Parameters
+        ----------
+        n_runs
+            Trajectories of an iteration.
+        """
+        if (workers := get_settings().MD_WORKERS) is not None:
+            return ceil(n_runs / workers)
+        return self.processes * ceil(_STEPS_OF_A_PROCESS / self.n_steps)
 
     def make(
         self,
@@ -211,7 +238,8 @@ class LammpsMDMaker(Maker):
         """
         conditions = self.conditions(temperature, pressure, seed)
         return self.run_one(
-            portable(structure), conditions, committee, member, calibration, prev_dir
+            *(portable(structure), conditions, anchored(committee)),
+            *(member, calibration, prev_dir),
         )
 
     def make_several(
@@ -241,7 +269,8 @@ class LammpsMDMaker(Maker):
             Its output is an :class:`MDBatchDoc`.
         """
         return self.run_several(
-            portable(structures), list(conditions), committee, member, calibration
+            *(portable(structures), list(conditions), anchored(committee)),
+            *(member, calibration),
         )
 
     @stage_job(MDDoc)
@@ -270,8 +299,14 @@ class LammpsMDMaker(Maker):
         committee: Any,
         member: int,
         calibration: Any,
+        resume: MDBatchDoc | None = None,
     ) -> MDBatchDoc:
-        """Run several trajectories, in the job's folder."""
+        """
+        Run several trajectories, in the job's folder.
+
+        Those that an earlier job has left unfinished go on, and what else it has
+        found stays as it is.
+        """
         started = time.perf_counter()
         try:
             frames = Dataset.load(structures)
@@ -282,7 +317,9 @@ class LammpsMDMaker(Maker):
             return MDBatchDoc(runs=[], failure=str(error))
         except OSError:  # a full disk, say: the job is sent once more
             raise
-        except Exception as error:  # noqa: BLE001 - recorded with each trajectory
+        except Exception as error:
+            if resume is not None:
+                raise  # what there is already stays
             keep_traceback(error)
             return MDBatchDoc(
                 runs=[
@@ -292,9 +329,14 @@ class LammpsMDMaker(Maker):
                     )
                 ]
             )
+        runs = list(resume.runs) if resume else []
+        going = [i for i in range(len(planned)) if not runs or runs[i].unfinished]
+        todo = [replace(planned[i], earlier=runs[i] if runs else None) for i in going]
         # The document does not grow with the number of trajectories it describes.
         rows = max(_FEWEST_ROWS, _BATCH_ROWS // max(len(planned), 1))
-        runs = [run.thinned(rows) for run in self._simulate(planned, member)]
+        found = [run.thinned(rows) for run in self._simulate(todo, member)]
+        by_index = dict(enumerate(runs)) | dict(zip(going, found, strict=True))
+        runs = [by_index[i] for i in range(len(planned))]
         return MDBatchDoc(
             runs=runs,
             seconds=time.perf_counter() - started,
@@ -303,16 +345,26 @@ class LammpsMDMaker(Maker):
 
     def _simulate(self, planned: Sequence[Trajectory], member: int) -> list[MDDoc]:
         told = {"member": member, "engine": self.engine}
-        return [run.model_copy(update=told) for run in simulate(planned, self._run_all)]
+        found = simulate(planned, self._run_all, self._cache())
+        return [run.model_copy(update=told) for run in found]
+
+    def _cache(self) -> str | Path | None:
+        return self.cache or get_settings().MD_CACHE
 
     def _run_all(self, folders: Sequence[Path]) -> list[Outcome]:
         if self.engine == "python":
             return run_drivers(folders, processes=self.processes, threads=self.threads)
         pair_style = PAIR_STYLES[self.engine](self.device)
-        return [
-            run_binary(folder, pair_style, self.lammps_command, self.walltime)
-            for folder in folders
-        ]
+        started, outcomes = time.monotonic(), []
+        for folder in folders:
+            left = self.walltime
+            if left is not None:
+                left -= time.monotonic() - started
+            if left is not None and left <= 0:
+                outcomes.append(Outcome(last_step(folder), out_of_time=True))
+                continue
+            outcomes.append(run_binary(folder, pair_style, self.lammps_command, left))
+        return outcomes
 
     def _trajectories(
         self,
@@ -325,10 +377,12 @@ class LammpsMDMaker(Maker):
         """Check everything, and plan a folder for each trajectory."""
         starts = starts_of(frames, conditions, self.vacuum)
         members, driving = needed_members(committee, member, self.check_interval)
+        # What is kept by its input has its models where every job finds them.
+        models = Path(self._cache() or "").expanduser().absolute() / "models"
         template = Run(
             conditions=self.conditions(),
             output=self._output(),
-            members=[stage_member(m, Path("models").absolute()) for m in members],
+            members=[stage_member(m, models) for m in members],
             driving=driving,
             limits=self.limits,
             check_interval=self.check_interval,

@@ -36,6 +36,15 @@ def members_of(committee: Any) -> list[Any]:
     return list(committee) if isinstance(committee, list | tuple) else [committee]
 
 
+def anchored(committee: Any) -> Any:
+    """Make the paths of models absolute, before a job runs in a folder of its own."""
+    if isinstance(committee, str | Path):
+        return str(Path(committee).expanduser().absolute())
+    if isinstance(committee, list | tuple):
+        return [anchored(member) for member in committee]
+    return committee
+
+
 def stage_member(member: Any, folder: Path) -> dict[str, Any]:
     """
     Write a member's model to a folder and say how the driver gets it.

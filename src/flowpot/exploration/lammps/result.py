@@ -10,6 +10,7 @@ from flowpot.dataset import Dataset
 from flowpot.documents import package_versions
 from flowpot.exploration.document import MDDoc, MDState, thin
 from flowpot.exploration.lammps.cell import LammpsCell
+from flowpot.exploration.lammps.checkpoint import pack
 from flowpot.exploration.lammps.conditions import Conditions
 from flowpot.exploration.lammps.run import WATCH_FILE, Outcome, Run
 from flowpot.exploration.lammps.script import DENSE_FILE, FRAMES_FILE, LOG_FILE
@@ -96,6 +97,7 @@ def md_document(
         thermo=thin(read_thermo(folder / LOG_FILE, outcome.n_steps), _ROWS),
         disagreement=thin(read_disagreement(folder / WATCH_FILE), _ROWS),
         folder=str(folder.absolute()),
+        checkpoint=pack(folder) if outcome.out_of_time else None,
         seconds=outcome.seconds,
         versions=package_versions("lammps", "torch"),
     )

@@ -6,11 +6,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ase import Atoms
+from monty.serialization import loadfn
 
 from flowpot.exploration.document import MDDoc
+from flowpot.exploration.lammps.checkpoint import unpack
 from flowpot.exploration.lammps.result import md_document
-from flowpot.exploration.lammps.run import RESULT_FILE, Outcome, Run, write_run
+from flowpot.exploration.lammps.run import (
+    PLAN_FILE,
+    RESULT_FILE,
+    Outcome,
+    Run,
+    write_run,
+)
 from flowpot.randomness import derive_seed
+from flowpot.run_cache import RunCache
 
 Runner = Callable[[Sequence[Path]], list[Outcome]]
 """Runs what ``run.write_run`` has written to the folders."""
@@ -33,6 +42,8 @@ class Trajectory:
         Where it runs.
     attempt
         How often it was tried before.
+    earlier
+        What a job that ran out of time has left of it; None: it begins here.
     """
 
     run: Run
@@ -40,6 +51,25 @@ class Trajectory:
     parent: str
     folder: Path
     attempt: int = 0
+    earlier: MDDoc | None = None
+
+    def written(self) -> "Trajectory":
+        """
+        Write its folder, with what an earlier job has left of it.
+
+        Returns
+        -------
+        Trajectory
+            What is in the folder: one that was tried again goes on as it was then.
+        """
+        if self.earlier is None or self.earlier.checkpoint is None:
+            write_run(self.folder, self.run, self.start)
+            return self
+        unpack(self.earlier.checkpoint, self.folder)
+        kept = loadfn(self.folder / PLAN_FILE).conditions
+        run = replace(self.run, conditions=kept)
+        write_run(self.folder, run, self.start)
+        return replace(self, run=run, attempt=self.earlier.attempts - 1)
 
     def retried(self) -> "Trajectory":
         """
@@ -59,10 +89,15 @@ class Trajectory:
             run=replace(self.run, conditions=conditions),
             folder=self.folder.with_name(f"{name}-retry-{attempt}"),
             attempt=attempt,
+            earlier=None,
         )
 
 
-def simulate(trajectories: Sequence[Trajectory], runner: Runner) -> list[MDDoc]:
+def simulate(
+    trajectories: Sequence[Trajectory],
+    runner: Runner,
+    cache: Path | str | None = None,
+) -> list[MDDoc]:
     """
     Run trajectories, and describe each, in order.
 
@@ -75,10 +110,23 @@ def simulate(trajectories: Sequence[Trajectory], runner: Runner) -> list[MDDoc]:
         What to run.
     runner
         The engine.
+    cache
+        See :class:`flowpot.run_cache.RunCache`. None: runs that are killed with their
+        job are lost.
     """
-    current = list(trajectories)
-    for each in current:
-        write_run(each.folder, each.run, each.start)
+    if cache is None:
+        return _simulate(trajectories, runner, None)
+    with RunCache(cache) as kept:
+        documents = _simulate(trajectories, runner, kept)
+        for folder in kept.runs:
+            kept.release(folder)
+    return documents
+
+
+def _simulate(
+    trajectories: Sequence[Trajectory], runner: Runner, cache: RunCache | None
+) -> list[MDDoc]:
+    current = [_placed(each, cache) for each in trajectories]
     outcomes = runner([each.folder for each in current])
     for _ in range(RETRIES):
         again = [
@@ -87,17 +135,40 @@ def simulate(trajectories: Sequence[Trajectory], runner: Runner) -> list[MDDoc]:
         if not again:
             break
         for i in again:
-            current[i] = current[i].retried()
-            write_run(current[i].folder, current[i].run, current[i].start)
+            current[i] = _placed(current[i].retried(), cache)
         found = runner([current[i].folder for i in again])
         for i, outcome in zip(again, found, strict=True):
             outcomes[i] = outcome
     return [
-        md_document(each.folder, each.run, each.start, outcome, each.parent).model_copy(
-            update={"attempts": each.attempt + 1}
-        )
+        _document(each, outcome)
         for each, outcome in zip(current, outcomes, strict=True)
     ]
+
+
+def _placed(trajectory: Trajectory, cache: RunCache | None) -> Trajectory:
+    """Write a trajectory's folder, or find what a killed job has left of it."""
+    placed = trajectory.written()
+    if cache is not None:
+        cache.adopt(placed.folder)
+    return placed
+
+
+def _document(trajectory: Trajectory, outcome: Outcome) -> MDDoc:
+    """Describe a trajectory as a whole, whatever part of it ran here."""
+    document = md_document(
+        trajectory.folder,
+        trajectory.run,
+        trajectory.start,
+        outcome,
+        trajectory.parent,
+    )
+    before = trajectory.earlier.seconds if trajectory.earlier else 0.0
+    return document.model_copy(
+        update={
+            "attempts": trajectory.attempt + 1,
+            "seconds": outcome.seconds + before,
+        }
+    )
 
 
 def broke_at_once(trajectory: Trajectory, outcome: Outcome) -> bool:
@@ -107,7 +178,8 @@ def broke_at_once(trajectory: Trajectory, outcome: Outcome) -> bool:
     A halt for disagreement is no breakdown, and one at step 0 is the start's fault.
     """
     return (
-        outcome.halted is not None
+        trajectory.attempt < RETRIES
+        and outcome.halted is not None
         and not outcome.halted.startswith("disagreement")
         and 0 < outcome.n_steps <= trajectory.run.output.sample_interval
     )

@@ -1,13 +1,16 @@
 """Read back what a run wrote: sampled frames and the thermodynamic log."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 
 from flowpot.exploration.lammps.cell import LammpsCell, lower_triangle
+from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.lammps.script import LOG_FILE
+from flowpot.randomness import derive_seed
 
 _COLUMNS = ["id", "type", "x", "y", "z", "ix", "iy", "iz"]
 
@@ -156,3 +159,21 @@ def read_thermo(file: Path, last_step: int | None = None) -> dict[str, np.ndarra
         label: table[:, i] * (_BAR if label.endswith("(kbar)") else 1.0)
         for i, (name, label) in enumerate(THERMO_COLUMNS.items())
     }
+
+
+def last_step(folder: Path) -> int:
+    """Return the last step in a run's log, 0 where there is none."""
+    steps = read_thermo(folder / LOG_FILE)["step"]
+    return int(steps[-1]) if len(steps) else 0
+
+
+def resumed(conditions: Conditions, folder: Path) -> Conditions:
+    """
+    Return the conditions of a run that goes on in its folder.
+
+    LAMMPS's restart files hold everything but the state of the generators of noise:
+    with the same seed the noise of the first steps would come again.
+    """
+    return replace(
+        conditions, seed=derive_seed(conditions.seed, "noise", last_step(folder))
+    )
