@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ase.build import bulk, molecule
 from ase.data import atomic_numbers, covalent_radii
 from scipy.stats import chisquare
 
@@ -36,6 +37,29 @@ def test_each_pair_can_have_its_own_distance():
     np.fill_diagonal(scaled, np.inf)
     assert scaled.min() >= 1
     assert scaled.min(axis=1).max() <= 3**0.5
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        bulk("C"),
+        bulk("Fe"),
+        bulk("Cs"),
+        bulk("NaCl", "rocksalt", a=5.64),
+        molecule("H2O"),
+        bulk("CuAu", "cesiumchloride", a=3.1),
+    ],
+    ids=lambda atoms: str(atoms.symbols),
+)
+def test_clusters_have_bonds_of_their_elements(atoms):
+    """By default, from hydrogen to caesium: none squeezed, none apart."""
+    made = augment(atoms, [Clusters(n_frames=10)]).frames
+    for frame in made[made.info["config_type"] == "cluster"]:
+        radii = covalent_radii[frame.numbers]
+        scaled = frame.get_all_distances() / (radii[:, None] + radii)
+        np.fill_diagonal(scaled, np.inf)
+        assert scaled.min() >= 1
+        assert scaled.min(axis=1).max() <= 3**0.5
 
 
 def test_atoms_too_large_for_the_distance_are_kept_apart():

@@ -10,11 +10,7 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from flowpot.augmentation.deformation import deform
-from flowpot.augmentation.distortion import (
-    Distortions,
-    distorted,
-    with_vacancies,
-)
+from flowpot.augmentation.distortion import Distortions, distorted
 from flowpot.augmentation.draw import Sites
 from flowpot.augmentation.generator import Batch, Generator, Inputs, Parent, dataset_of
 from flowpot.augmentation.lattice import vegard_scale
@@ -167,47 +163,19 @@ class Alloys(Generator):
         self, parent: Parent, inputs: Inputs, count: int, rng: np.random.Generator
     ) -> Batch:
         """Make some alloys of one input."""
-        sites = self._sites(parent)
-        numbers = np.tile(parent.supercell.numbers, (count, 1))
-        shares = np.empty((count, len(self.alloy_species)))
-        for frame in range(count):
-            wanted = None
-            if self.compositions is not None:
-                wanted = self.compositions[frame % len(self.compositions)]
-            fractions = draw_fractions(self.alloy_species, wanted, rng)
-            mixed = mixture(self.alloy_species, fractions, len(sites), rng)
-            numbers[frame, sites] = mixed
-            if self.quasirandom:
-                template = parent.supercell.copy()
-                template.numbers = numbers[frame]
-                numbers[frame] = quasirandom_numbers(
-                    template, sites, rng, iterations=self.iterations
-                )
-            shares[frame] = _shares(self.alloy_species, mixed)
         plan = self.distortion or Distortions(
             fraction=0.0, strain=None, vacancy_fraction=0.0
         )
+        sites, shares = self._mixed(parent.supercell, self._sites(parent), count, rng)
+        info = {
+            "composition": [
+                dict(zip(self.alloy_species, row, strict=True))
+                for row in shares.tolist()
+            ],
+            "lattice_scale": sites.scale,
+        }
         plan = replace(plan, n_frames=count)
-        atoms = parent.supercell
-        scale = np.ones(count)
-        if self.lattice == "vegard":
-            scale = vegard_scale(
-                atoms, sites, self.alloy_species, shares, self.end_members
-            )
-        places = replace(Sites.of(atoms, count), numbers=numbers, scale=scale)
-        places, notes = with_vacancies(places, plan, atoms, rng)
-        batch = distorted(
-            *(parent, plan, inputs.min_distance, rng, places),
-            {
-                "composition": [
-                    dict(zip(self.alloy_species, row, strict=True))
-                    for row in shares.tolist()
-                ],
-                "lattice_scale": scale,
-            },
-        )
-        notes = [f"{parent.label}: {note}" for note in notes]
-        batch = replace(batch, notes=(*notes, *batch.notes))
+        batch = distorted(parent, plan, inputs.min_distance, rng, sites, info)
         if not len(batch.frames):
             return replace(batch, frames=dataset_of([], self.kind))
         frames = batch.frames.with_info(
@@ -215,6 +183,38 @@ class Alloys(Generator):
             parent=parent.fingerprint,
         )
         return replace(batch, frames=frames)
+
+    def _mixed(
+        self,
+        atoms: Atoms,
+        sites: NDArray[np.int64],
+        count: int,
+        rng: np.random.Generator,
+    ) -> tuple[Sites, NDArray[np.float64]]:
+        """Mix elements on some sites; also return their shares, (count, species)."""
+        numbers = np.tile(atoms.numbers, (count, 1))
+        shares = np.empty((count, len(self.alloy_species)))
+        for frame in range(count):
+            wanted = None
+            if self.compositions is not None:
+                wanted = self.compositions[frame % len(self.compositions)]
+            fractions = draw_fractions(self.alloy_species, wanted, rng)
+            numbers[frame, sites] = mixture(
+                self.alloy_species, fractions, len(sites), rng
+            )
+            shares[frame] = _shares(self.alloy_species, numbers[frame, sites])
+            if self.quasirandom:
+                template = atoms.copy()
+                template.numbers = numbers[frame]
+                numbers[frame] = quasirandom_numbers(
+                    template, sites, rng, iterations=self.iterations
+                )
+        scale = np.ones(count)
+        if self.lattice == "vegard":
+            species = self.alloy_species
+            scale = vegard_scale(atoms, sites, species, shares, self.end_members)
+        mixed = replace(Sites.of(atoms, count), numbers=numbers, scale=scale)
+        return mixed, shares
 
 
 def mixed_sites(

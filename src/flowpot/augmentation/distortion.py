@@ -111,8 +111,8 @@ def distorted(
     rng
         Where the randomness comes from.
     sites
-        Who sits on the sites of each frame. None: the parent's atoms, of which some
-        are missing where the plan says so.
+        Who sits on the sites of each frame; None: the parent's atoms. Where all are
+        there, some are removed as the plan says.
     info
         Further metadata columns, of length n_frames.
 
@@ -124,12 +124,14 @@ def distorted(
     atoms = parent.supercell
     notes: list[str] = []
     slots = np.arange(plan.n_frames)
-    if sites is None:
-        sites, notes = with_vacancies(Sites.of(atoms, plan.n_frames), plan, atoms, rng)
-        if not plan.changes(len(atoms), periodic=bool(atoms.pbc.any())):
-            slots = np.flatnonzero(sites.lost > 0)
-            if len(slots) < plan.n_frames:
-                notes.append("neither strain nor displacements change it")
+    as_given = sites is None
+    sites = sites or Sites.of(atoms, plan.n_frames)
+    if sites.present.all():
+        sites, notes = _with_vacancies(sites, plan, atoms, rng)
+    if as_given and not plan.changes(len(atoms), periodic=bool(atoms.pbc.any())):
+        slots = np.flatnonzero(sites.lost > 0)
+        if len(slots) < plan.n_frames:
+            notes.append("neither strain nor displacements change it")
     drawn = draw_frames(atoms, plan, sites[slots], min_distance, rng)
     lost = len(slots) - len(drawn.slots)
     if lost and lost == len(slots):
@@ -150,17 +152,10 @@ def distorted(
     return Batch(frames, rejected=drawn.rejected, turned=drawn.turned, notes=labelled)
 
 
-def with_vacancies(
+def _with_vacancies(
     sites: Sites, plan: Distortions, atoms: Atoms, rng: np.random.Generator
 ) -> tuple[Sites, list[str]]:
-    """
-    Remove atoms from the share of the frames that a plan says.
-
-    Returns
-    -------
-    tuple
-        Who is left on the sites, and what could not be done.
-    """
+    """Remove atoms from the share of the frames that a plan says; note what failed."""
     wanted = round(plan.n_frames * plan.vacancy_fraction)
     if not wanted:
         return sites, []

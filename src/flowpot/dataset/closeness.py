@@ -9,6 +9,10 @@ structure codes give numbers without meaning. Frames drawn at random have no suc
 reason: between the two limits most have forces beyond what labelling keeps (100 eV/A),
 so that their labels are paid for and thrown away.
 
+In terms of these radii the shortest bonds of crystals and molecules are the multiple
+bonds of heavy elements: 0.67 in uranyl, UO2. Such systems need a lower limit where
+frames are made.
+
 Every stage's field for it is None by default, which means the limit given here. Frames
 pass from stage to stage, and none may make what the next does not accept.
 """
