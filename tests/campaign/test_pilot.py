@@ -39,7 +39,10 @@ def test_the_pilot_is_labelled_before_anything_is_selected(
     labels = campaign.dataset()
     pilot = labels[np.asarray(labels.info["selection"]) == "pilot"]
     assert len(pilot) == 8
-    assert set(pilot.info["split"]) == {"val", "test"}
+    assert set(pilot.info["split"]) == {"audit"}
+    fresh = turn.fresh_error["forces"]
+    assert (fresh.n, fresh.n_failed) == (8, 0)
+    assert "median error on fresh frames: " in campaign.stop_reason
     assert len(campaign.doc.evidence) == 1  # of the second evaluation only
 
 

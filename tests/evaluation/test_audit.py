@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from flowpot.evaluation import audit
-from flowpot.evaluation.audit import audit_earlier
 from flowpot.evaluation.binomial import jeffreys
 
 TOLERANCE = {"energy": 0.1, "forces": 0.1}
@@ -22,7 +21,7 @@ def test_accepted_frames_are_counted_and_bounded():
     assert result.accepted_error["forces"] == pytest.approx(0.065)
     assert result.tpr is None  # nothing flagged was looked at
     clean = audit(errors(np.zeros(30)), TOLERANCE)
-    assert clean.upper_limit < 0.07  # Jeffreys, n = 30, k = 0: 0.062
+    assert clean.upper_limit == pytest.approx(1 - 0.05 ** (1 / 30))  # exact
     assert audit(errors([]), TOLERANCE).upper_limit == 1
 
 
@@ -49,26 +48,39 @@ def test_missing_labels_are_no_errors():
     assert found.n_bad == 1
 
 
-def judged(frames, n_accepted, error=0.0):
-    """Predictions of some labelled frames: wrong by so much, the first accepted."""
-    n = len(frames)
-    columns = {f"disagreement_{name}": np.ones(n) for name in (*TOLERANCE, "stress")}
-    return frames.with_labels(forces=frames.forces + error).with_info(
-        **columns,
-        selection=np.full(n, "audit", object),
-        selection_probability=np.full(n, 0.5),
-        accepted=np.arange(n) < n_accepted,
-    )
+def test_a_failed_label_and_an_unknown_prediction_are_bad():
+    error = errors([0.05, np.nan, 0.05, np.inf]) | {"energy": np.full(4, np.nan)}
+    found = audit(error, TOLERANCE, failed=np.array([0, 0, 1, 0], bool))
+    assert (found.n, found.n_bad, found.n_failed) == (4, 3, 1)
 
 
-def test_audits_of_earlier_iterations_join_until_there_are_enough(make_frames, rng):
-    frames = make_frames([2] * 90, rng)
-    shards = [frames[:40], frames[40:60], frames[60:85]]
-    past = [judged(shards[0], 40, error=0.5)]
-    past += [judged(shards[1], 20), judged(shards[2], 20)]
-    recent = audit_earlier(past, frames, TOLERANCE)
-    assert (recent.n, recent.n_bad, recent.n_flagged) == (40, 0, 5)
-    older = audit_earlier(past[:2], frames, TOLERANCE)
-    assert (older.n, older.n_bad) == (60, 40)
-    unlabelled = audit_earlier(past[:1], frames[40:], TOLERANCE)
-    assert unlabelled.n == 0
+@pytest.mark.parametrize("n_accepted", [10, 30])
+@pytest.mark.parametrize(("flagged_bad", "accepted_bad"), [(0.7, 0.03), (0.9, 0.2)])
+def test_the_interval_of_the_true_positive_rate_covers_it(
+    n_accepted, flagged_bad, accepted_bad
+):
+    """Of 300 flagged and 700 accepted frames, 20 and some are labelled."""
+    rng, covered = np.random.default_rng(0), []
+    truth = 300 * flagged_bad / (300 * flagged_bad + 700 * accepted_bad)
+    for _ in range(300):
+        bad = [rng.random(20) < flagged_bad, rng.random(n_accepted) < accepted_bad]
+        found = audit(
+            errors(*np.where(np.concatenate(bad), 0.2, 0.05)[None]),
+            TOLERANCE,
+            accepted=np.repeat([False, True], [20, n_accepted]),
+            weights=np.repeat([300 / 20, 700 / n_accepted], [20, n_accepted]),
+        )
+        if found.tpr_interval is not None:
+            low, high = found.tpr_interval
+            covered.append(low <= truth <= high)
+    assert 0.9 <= np.mean(covered) <= 0.99
+
+
+def test_the_upper_limit_holds_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    for share in (0.02, 0.1, 0.3):
+        limits = [
+            audit(errors(np.where(rng.random(30) < share, 0.2, 0.0)), TOLERANCE)
+            for _ in range(300)
+        ]
+        assert np.mean([found.upper_limit >= share for found in limits]) >= 0.94

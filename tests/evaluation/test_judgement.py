@@ -112,8 +112,8 @@ def test_what_cannot_be_judged_is_refused(committee, augmented, explored):
         judge(committee, augmented, explored[:0], criteria())
     with pytest.raises(ValueError, match="raise the split's fractions"):
         judge(committee, augmented[:40], explored, criteria())
-    with pytest.raises(ValueError, match="at least 2 are needed"):
-        judge(committee[:1], augmented, explored, criteria())
+    with pytest.raises(ValueError, match="committee has no member"):
+        judge([], augmented, explored, criteria())
 
 
 def test_same_seed_same_choice(committee, augmented, explored):

@@ -35,7 +35,11 @@ def test_over_threshold_in_any_property(calibration, rng):
 def test_wrecked_and_insane_frames_are_counted_not_chosen(calibration, rng):
     chosen = select(spread([0.2, 50.0, np.nan, 0.0]), calibration, rng=rng)
     assert chosen.selected.tolist() == [0]
-    assert (chosen.n_wrecked, chosen.n_insane, chosen.n_over) == (1, 1, 2)
+    assert (chosen.n_wrecked, chosen.n_insane, chosen.n_over) == (
+        1,
+        1,
+        3,
+    )  # NaN is over
 
 
 def test_known_frames_are_not_chosen_again(calibration, rng):
@@ -62,6 +66,17 @@ def test_budget_holds_the_audit_too(calibration, rng):
     assert len(chosen.selected) + len(chosen.audit) == 12
     none = select(d, calibration, rng=rng, budget=-3)
     assert len(none.selected) + len(none.audit) == 0
+
+
+@pytest.mark.parametrize("budget", [50, 7, 2])
+def test_the_last_labels_are_shared(calibration, rng, budget):
+    """Four hundred are flagged, five hundred accepted: most labels are to learn."""
+    d = spread([0.2] * 400 + [0.0] * 500)
+    chosen = select(d, calibration, rng=rng, budget=budget)
+    assert len(chosen.audit) == budget // 3
+    assert len(chosen.selected) == budget - budget // 3
+    few = select(spread([0.2] * 3 + [0.0] * 500), calibration, rng=rng, budget=budget)
+    assert len(few.selected) + len(few.audit) == budget
 
 
 def test_finding_nothing_triggers_a_full_audit(calibration, rng):

@@ -118,5 +118,7 @@ def test_frames_that_were_not_drawn_calibrate_nothing(committee, copper):
     n_explored = len(second.evidence) - 35 * ("augmented" in second.evidence.origin)
     assert n_explored == n_drawn
     assert np.isfinite(second.evidence.weights).all()
-    assert second.audit.n_flagged == rules.audit_min
-    assert 0 < second.audit.tpr <= 1
+    assert second.audit.n == 0  # of this committee nothing is labelled yet
+    fresh = second.fresh_error["forces"]
+    assert fresh.n == n_drawn
+    assert fresh.interval[0] <= fresh.value <= fresh.interval[1]

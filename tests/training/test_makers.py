@@ -49,7 +49,7 @@ def test_nested_options_can_be_updated():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"size": 1}, "size is 1 and min_size 2"),
+        ({"size": 2, "min_size": 3}, "size is 2 and min_size 3"),
         ({"members_per_job": 0}, "members_per_job is 0"),
         ({"trainer": [MACETrainingMaker()] * 2, "members_per_job": 2}, "2 trainers"),
     ],

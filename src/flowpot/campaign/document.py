@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from flowpot.dataset import Artifact
 from flowpot.documents import StageDoc
-from flowpot.evaluation import Audit, Calibration
+from flowpot.evaluation import Audit, Calibration, FreshError
 
 StopKind = Literal[
     "converged",
@@ -38,6 +38,13 @@ class IterationDoc(BaseModel):
     )
     calibration: dict[str, Calibration] | None = None
     audit: Audit | None = None
+    fresh_error: dict[str, FreshError] | None = Field(
+        None,
+        description="error on fresh frames, as predicted before they were learned",
+    )
+    warnings: list[str] | None = Field(
+        None, description="of the evaluation: what no selection mends, and its cause"
+    )
     n_explored: int | None = None
     halted: dict[str, int] | None = Field(None, description="MD runs halted, by reason")
     n_over: int | None = None
@@ -47,7 +54,12 @@ class IterationDoc(BaseModel):
     n_audit: int | None = None
     n_pilot: int | None = None
     n_pilot_labelled: int | None = Field(
-        None, description="labels of the pilot that this turn was calibrated on"
+        None,
+        description="labels of the pilot, and of the closing audit, in this iteration",
+    )
+    n_closing: int | None = Field(
+        None,
+        description="of the frames to be labelled first, those that decide the end",
     )
     seconds: dict[str, float] = Field(
         default_factory=dict, description="wall time per stage (s)"

@@ -35,6 +35,9 @@ REPORTED: dict[str, dict[str, str]] = {
             "n_selected",
             "n_audit",
             "n_pilot",
+            "n_closing",
+            "fresh_error",
+            "warnings",
             "seconds",
         )
     },
@@ -54,8 +57,8 @@ class Iteration:
     state
         Where the campaign stands before, and as the stages are added, after them.
     is_pilot
-        Whether these are the second half of a turn: a pilot is labelled, and the same
-        frames are evaluated again.
+        Whether these are a later part of a turn: a pilot or a closing audit is
+        labelled, and the same frames are evaluated again.
     jobs
         In order.
     results
@@ -85,8 +88,8 @@ class Iteration:
             explored = resolve(self.state.explored)
         elif stages.exploration is not None:
             explored = self._explore(stages.exploration)
-        if stages.evaluation is not None and explored is not None:
-            self._evaluate(stages.evaluation, explored)
+        if (judging := stages.judging) is not None and explored is not None:
+            self._evaluate(judging, explored)
 
     def _label(self, labelling: LabellingMaker) -> None:
         if self.maker.max_labels is not None:
@@ -126,10 +129,6 @@ class Iteration:
         return frames
 
     def _evaluate(self, evaluation: EvaluationMaker, explored: Any) -> None:
-        if self.maker.tolerance is not None:
-            evaluation = replace(evaluation, tolerance=self.maker.tolerance)
-        if self.is_pilot or self.maker.labelling is None:
-            evaluation = replace(evaluation, pilot_labels=0)
         job = evaluation.make(
             resolve(self.state.committee),
             resolve(self.state.shards),
@@ -139,6 +138,7 @@ class Iteration:
             max_labels=self.maker.max_labels,
             spent=self.sent,
             seed=self._seed("evaluation"),
+            iteration=self.state.iteration,
         )
         output = _bare(job.output)
         again = None if self.maker.exploration is not None else self.state.explored

@@ -1,7 +1,7 @@
 """The campaign: the stages in a loop that the calibrated committee steers."""
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,8 +37,9 @@ class ActiveLearningMaker(Maker):
     augmentation, labelling, training, exploration, evaluation
         The stages' Makers; None skips a stage for the whole campaign.
     tolerance
-        Acceptable error of ``energy`` (eV/atom), ``forces`` (eV/A) and ``stress``
-        (eV/A^3). None leaves the evaluation Maker's own.
+        Acceptable error of ``energy`` (eV/atom), ``forces`` (eV/A), ``stress`` (eV/A^3)
+        and, if wanted, ``forces_max`` (of the worst atom's force, eV/A). None: the
+        evaluation Maker's own. Where both have one, they have to be the same.
     max_iterations
         Turns of the loop. One in which a stage was lost (killed, or its disk was full)
         is one of them: the next goes on from there. A stage that is lost twice in a
@@ -50,8 +51,8 @@ class ActiveLearningMaker(Maker):
         counted. None for no limit.
     max_bad_share, max_over_share
         Convergence: the 95 % upper limit of the share of bad frames among those
-        that the committee accepts, by audit; and the share of the explored frames
-        over threshold.
+        that the committee accepts, by labels of a sample of them (the closing audit);
+        and the share of the explored frames that are flagged.
     stop_at_none_over
         Whether a turn without a frame over threshold ends the campaign at once, as in
         the AiiDA-TrainsPot paper; otherwise only the audit can tell.
@@ -75,7 +76,7 @@ class ActiveLearningMaker(Maker):
     )
     exploration: ExplorationMaker | None = field(default_factory=ExplorationMaker)
     evaluation: EvaluationMaker | None = field(default_factory=EvaluationMaker)
-    tolerance: dict[str, float] | None = field(default_factory=default_tolerance)
+    tolerance: dict[str, float] | None = None
     max_iterations: int = 10
     max_labels: int | None = None
     max_bad_share: float = 0.1
@@ -85,8 +86,11 @@ class ActiveLearningMaker(Maker):
 
     def __post_init__(self) -> None:
         check_stage_distances(self)
-        if self.tolerance is not None:
-            check_tolerance(self.tolerance)
+        own = getattr(self.evaluation, "tolerance", None)
+        if self.tolerance is None:
+            self.tolerance = dict(own or default_tolerance())
+        check_tolerance(self.tolerance)
+        _ = self.judging  # what it is told has to make sense
         if self.max_iterations < 1:
             raise ValueError(f"max_iterations is {self.max_iterations}: use 1 or more")
         if self.max_labels is not None and self.max_labels < 1:
@@ -200,6 +204,43 @@ class ActiveLearningMaker(Maker):
             In which completed jobs of the same kinds tell what jobs cost.
         """
         return dry_run(self, structures, dataset, committee, explored, store)
+
+    @property
+    def judging(self) -> EvaluationMaker | None:
+        """
+        The evaluation Maker, told what is the campaign's to say.
+
+        Raises
+        ------
+        ValueError
+            Where it has been told otherwise, or decides by what has no tolerance.
+        """
+        given = self.evaluation
+        if not isinstance(given, EvaluationMaker):  # of another kind, or none
+            return given
+        known = {
+            name: getattr(self, name)
+            for name in ("tolerance", "max_bad_share", "max_over_share")
+        }
+        usual = EvaluationMaker()
+        for name, value in known.items():
+            said = getattr(given, name)
+            if said not in (value, getattr(usual, name)):
+                raise ValueError(
+                    f"{name} is {value}, and the evaluation's {name} is {said}: give "
+                    "it once, to the campaign"
+                )
+        if self.labelling is None:
+            known |= {"pilot_labels": 0, "closing_audit": 0}
+        elif (limit := getattr(self.labelling, "max_labels", None)) is not None:
+            known["pilot_labels"] = min(given.pilot_labels, limit)
+            if given.closing_audit > limit:
+                raise ValueError(
+                    f"the labelling's max_labels is {limit}, and the evaluation's "
+                    f"closing_audit {given.closing_audit}: the campaign could never "
+                    "end as converged; raise the former, or set closing_audit to 0"
+                )
+        return replace(given, **known)
 
     @property
     def limits(self) -> Limits:

@@ -14,7 +14,7 @@ _TAKEN = {
     "exploration": ("halted",),
     "evaluation": (
         *("calibration", "audit", "n_explored", "n_over", "n_wrecked", "n_insane"),
-        *("n_selected", "n_audit", "n_pilot"),
+        *("n_selected", "n_audit", "n_pilot", "n_closing", "fresh_error", "warnings"),
     ),
 }
 _COUNTED = ("n_labelled", "n_failed", "n_sent", "n_postponed")
@@ -57,7 +57,7 @@ def summarise(
 
 
 def joined(begun: IterationDoc, rest: IterationDoc) -> IterationDoc:
-    """Join the halves of a turn, before and after the labels of its pilot."""
+    """Join the parts of a turn, before and after the labels of a pilot or audit."""
     old, new = begun.model_dump(), rest.model_dump(exclude_unset=True)
     counts = {name: (old[name] or 0) + (new.get(name) or 0) for name in _COUNTED}
     stages = {**begun.seconds, **rest.seconds}
@@ -65,7 +65,8 @@ def joined(begun: IterationDoc, rest: IterationDoc) -> IterationDoc:
         name: begun.seconds.get(name, 0.0) + rest.seconds.get(name, 0.0)
         for name in stages
     }
-    labelled = {"n_pilot_labelled": rest.n_labelled, "seconds": seconds}
+    n_first = (begun.n_pilot_labelled or 0) + (rest.n_labelled or 0)
+    labelled = {"n_pilot_labelled": n_first, "seconds": seconds}
     return IterationDoc(**old | new | counts | labelled)
 
 

@@ -104,12 +104,12 @@ class CampaignState(MSONable):
         Give the state in the middle of a turn, whose evaluation chose a pilot.
 
         Its frames are pending. Committee and explored frames stay as they are, to be
-        evaluated again, and nothing else is kept of the first evaluation.
+        evaluated again. Of the first evaluation its predictions are kept: those whose
+        label fails count as bad.
         """
         explored = changes.get("exploration", {}).get("explored", self.explored)
         return replace(
             self.after(changes),
-            predictions=self.predictions,
             calibration=self.calibration,
             explored=explored,
             trained=True,

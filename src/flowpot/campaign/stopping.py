@@ -8,6 +8,12 @@ from flowpot.campaign.document import IterationDoc, StopKind
 from flowpot.campaign.record import Results, first_failure
 from flowpot.failures import reason_of
 
+UNITS = {
+    "energy": "eV/atom",
+    "forces": "eV/A",
+    "stress": "eV/A^3",
+    "forces_max": "eV/A",
+}
 _LONGEST_ERROR = 600  # characters of an error that a stop reason repeats
 _NO_WORDS = (
     "its job was killed, or what it needed never came; see the log and the folder of "
@@ -47,9 +53,9 @@ class Limits:
         Converged when the audit's 95 % upper limit of the share of bad frames among
         the accepted ones lies under this,
     max_over_share
-        and no more than this share of the explored frames is over threshold.
+        and no more than this share of the explored frames is flagged.
     stop_at_none_over
-        Whether it is enough that no frame is over threshold, the criterion of the
+        Whether it is enough that no frame is flagged, the criterion of the
         AiiDA-TrainsPot paper.
     """
 
@@ -81,10 +87,37 @@ def decide(last: IterationDoc, limits: Limits) -> Stop | None:
     """
     Decide after an evaluation whether the campaign ends.
 
-    That no frame is over threshold ends nothing by itself: a committee that is blind
-    to its errors flags none either. Only labels of accepted frames can show that
-    what the committee accepts is good.
+    That no frame is flagged ends nothing by itself: a committee that is blind to its
+    errors flags none either. Only labels of frames that this committee accepts can
+    show that what it accepts is good. The reason leads with the error on fresh frames.
     """
+    stop = _decide(last, limits)
+    if stop is None:
+        return None
+    words = stop.reason.removeprefix(f"{stop.kind}: ")
+    parts = [*([said] if (said := fresh_error_in_words(last)) else []), words]
+    parts += [f"note: {warning}" for warning in last.warnings or ()]
+    return replace(stop, reason=f"{stop.kind}: {'; '.join(parts)}")
+
+
+def fresh_error_in_words(turn: IterationDoc) -> str:
+    """Say how wrong the committee was on frames that it had not learned; or nothing."""
+    found = turn.fresh_error or {}
+    said = []
+    for name, fresh in found.items():
+        if fresh.value is None:
+            continue
+        high = "any" if fresh.interval[1] is None else f"{fresh.interval[1]:.3g}"
+        low = f"{fresh.interval[0]:.3g}"
+        share = "" if fresh.over is None else f", {fresh.over:.0%} over tolerance"
+        said.append(f"{name} {fresh.value:.3g} {UNITS[name]} [{low}, {high}]{share}")
+    if not said:
+        return ""
+    of = next(iter(found.values())).of
+    return f"median error on fresh frames: {', '.join(said)} ({of})"
+
+
+def _decide(last: IterationDoc, limits: Limits) -> Stop | None:
     audit, n_over, n_explored = last.audit, last.n_over or 0, last.n_explored or 0
     if (
         audit is not None
@@ -93,26 +126,26 @@ def decide(last: IterationDoc, limits: Limits) -> Stop | None:
     ):
         return Stop(
             "converged",
-            f"converged: of {audit.n} audited frames that the committee had accepted "
+            f"converged: of {audit.n} audited frames that this committee had accepted "
             f"{audit.n_bad} were over tolerance (share at most "
-            f"{audit.upper_limit:.0%}, {limits.max_bad_share:.0%} allowed), and "
-            f"{n_over} of {n_explored} explored frames are over threshold",
+            f"{audit.upper_limit:.1%}, {limits.max_bad_share:.0%} allowed), and "
+            f"{n_over} of {n_explored} explored frames are flagged",
         )
     if limits.stop_at_none_over and n_explored and n_over == 0:
         return Stop(
             "none_over",
-            f"none_over: none of {n_explored} explored frames is over threshold; "
+            f"none_over: none of {n_explored} explored frames is flagged; "
             "whether what the committee accepts is good was not asked",
         )
     if stop := exhausted(last.iteration, last.n_sent_total, limits):
-        left = f"{n_over} of {n_explored} explored frames are still over threshold"
+        left = f"{n_over} of {n_explored} explored frames are still flagged"
         cut = last.n_postponed or 0
         more = f", and {cut} frames were not labelled" if cut else ""
         return replace(stop, reason=f"{stop.reason}; {left}{more}")
     if last.n_chosen == 0:
         return Stop(
             "nothing_left",
-            "nothing_left: no explored frame is left to label, neither over threshold "
+            "nothing_left: no explored frame is left to label, neither flagged "
             f"nor for an audit{_left_out(last)}",
         )
     return None

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from flowpot.dataset.audits import AUDIT, is_audit
 from flowpot.dataset.relatives import relatives
 from flowpot.randomness import derive_rng
 
@@ -31,7 +32,8 @@ def assign_splits(
     """
     Give every frame a set, in the metadata column ``split``.
 
-    Frames that have a set keep it. Exact duplicates of a frame that has one, here or
+    Frames that have a set keep it; those of the set ``audit`` have no part in what
+    follows. Exact duplicates of a frame that has one, here or
     in `existing`, take it. Input structures and isolated atoms train. Frames that
     share their positions share a set: those that differ by species only, and those cut
     from another (:mod:`flowpot.dataset.relatives`). The others are
@@ -68,6 +70,17 @@ def assign_splits(
         given this is no error: a late iteration may bring one frame.
     """
     shares = _checked_fractions(fractions)
+    if (held := is_audit(dataset)).any():
+        split = np.full(len(dataset), AUDIT, object)
+        rest = assign_splits(
+            dataset[~held],
+            fractions=fractions,
+            seed=seed,
+            existing=existing,
+            group_by=group_by,
+        )
+        split[~held] = rest.info["split"]
+        return dataset.with_info(split=split)
     known = _joined_existing(dataset, existing)
     everything = type(dataset).concatenate([known, dataset])
     if group_by is not None and group_by not in everything.info:
@@ -108,6 +121,7 @@ def _joined_existing(dataset: "Dataset", existing: Any) -> "Dataset":
     if existing is None:
         return kind.concatenate([])
     known = kind.load(existing)
+    known = known[~is_audit(known)]
     if len(known) and (_given(known) == _FREE).any():
         raise ValueError(
             "existing frames without a set (column 'split'): assign_splits them first"

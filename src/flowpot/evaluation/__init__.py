@@ -7,8 +7,10 @@ from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.disagreement import disagreement, error, label_error
 from flowpot.evaluation.diversity import Descriptors, describe, farthest_points
 from flowpot.evaluation.document import EvaluationDoc
+from flowpot.evaluation.error_model import ErrorModel
 from flowpot.evaluation.evidence import Evidence, Witnesses, gather
 from flowpot.evaluation.fitting import Trust, calibrate
+from flowpot.evaluation.fresh import FreshError
 from flowpot.evaluation.judgement import Judgement, judge
 from flowpot.evaluation.makers import EvaluationMaker
 from flowpot.evaluation.prediction import (
@@ -24,6 +26,11 @@ from flowpot.evaluation.selection import (
     select,
 )
 from flowpot.evaluation.streaming import Spread, spread_over
+from flowpot.evaluation.uncertainty import (
+    CommitteeSpread,
+    FeatureDistance,
+    Uncertainty,
+)
 
 __all__ = [
     "PROPERTIES",
@@ -31,16 +38,21 @@ __all__ = [
     "Calibration",
     "CommitteeCalculator",
     "CommitteePrediction",
+    "CommitteeSpread",
     "Criteria",
     "Descriptors",
+    "ErrorModel",
     "EvaluationDoc",
     "EvaluationMaker",
     "Evidence",
+    "FeatureDistance",
+    "FreshError",
     "Judgement",
     "Selection",
     "SelectionRules",
     "Spread",
     "Trust",
+    "Uncertainty",
     "Witnesses",
     "audit",
     "calibrate",

@@ -46,11 +46,6 @@ def jeffreys(k: float, n: float, confidence: float = 0.95) -> Interval:
     return low, high
 
 
-def jeffreys_upper(k: float, n: float, confidence: float = 0.95) -> float:
-    """Give the upper limit of a share; 1 where all were counted, or none looked at."""
-    return 1.0 if k == n else float(beta.ppf(confidence, k + 0.5, n - k + 0.5))
-
-
 def clopper_pearson_upper(
     k: np.ndarray, n: np.ndarray, confidence: float = 0.95
 ) -> np.ndarray:
@@ -63,3 +58,45 @@ def clopper_pearson_upper(
     all_counted = rest <= _ROUNDING * np.asarray(n)
     limit = beta.ppf(confidence, k + 1, np.where(all_counted, 1.0, rest))
     return np.where(all_counted, 1.0, limit)
+
+
+def frames_needed(k: int, limit: float, confidence: float = 0.95) -> int:
+    """
+    Count the frames of which k may be bad for the upper limit of the share to hold.
+
+    Examples
+    --------
+    >>> [frames_needed(k, 0.1) for k in (0, 1, 2)]
+    [29, 46, 61]
+    """
+    n = max(k + 1, 1)
+    while clopper_pearson_upper(np.array(k), np.array(n), confidence) > limit:
+        n += 1
+    return n
+
+
+def share_in_strata(
+    hits: np.ndarray, among: np.ndarray, sizes: np.ndarray, confidence: float = 0.95
+) -> Interval:
+    """
+    Return the interval of the share that the first of two strata has of all that hit.
+
+    Of the bad frames, say, the share that was flagged: n_1 p_1 / (n_1 p_1 + n_2 p_2),
+    each p with Jeffreys' posterior. The uncertainty of such a ratio lies in the few
+    hits of the large stratum, which a weighted count does not show.
+
+    Parameters
+    ----------
+    hits, among
+        (2,) counts in the sample.
+    sizes
+        (2,) frames that each stratum has.
+    confidence
+        Of the interval.
+    """
+    rng = np.random.default_rng(0)
+    p = rng.beta(hits + 0.5, among - hits + 0.5, size=(4000, 2))
+    first, second = (sizes * p).T
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(first / (first + second), [tail, 1 - tail])
+    return float(low), float(high)

@@ -2,8 +2,9 @@
 
 import json
 import tempfile
+import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,11 +18,17 @@ from flowpot.dataset.storage import replacing
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.disagreement import disagreement
 from flowpot.evaluation.prediction import (
+    DECIDING,
+    CommitteePrediction,
     evaluate_committee,
     load_committee,
     members_of,
 )
+from flowpot.evaluation.uncertainty import FeatureDistance, Uncertainty
+from flowpot.evaluation.uncertainty.base import PerFrame
+from flowpot.evaluation.uncertainty.family import kept_with
 from flowpot.potentials import Potential, model_file
+from flowpot.potentials.features import FeatureStatistics
 
 _CONTENTS = "committee.json"
 
@@ -38,13 +45,19 @@ class CommitteeCalculator(Calculator):
         Per property, as an EvaluationDoc has it; None leaves the errors out.
     device
         torch device of the members.
+    uncertainties
+        What the calibration reads beside the spread of the members; None: what the
+        CommitteeDoc has kept.
 
     Notes
     -----
-    ``results`` holds, beside ASE's ``energy``, ``forces`` and ``stress``, the errors
-    that the committee's disagreement stands for: ``energy_error`` (eV/atom),
-    ``forces_error`` ((N,) per atom, component RMS, eV/A) and ``stress_error``
-    (component RMS, eV/A^3).
+    ``results`` holds, beside ASE's ``energy``, ``forces`` and ``stress``, error bars by
+    the calibration's error model: ``energy_error`` (eV/atom), ``forces_error`` ((N,)
+    per atom, component RMS, eV/A), ``stress_error`` (component RMS, eV/A^3) and
+    ``forces_max_error`` (of the worst atom's force, eV/A), which true errors stay under
+    with a chance of 68 %; and the same with ``_95`` for 95 %. Where a calibration is
+    not trusted, making the calculator warns of it, and ``untrusted`` of the calculator
+    names the properties.
 
     Examples
     --------
@@ -66,9 +79,8 @@ class CommitteeCalculator(Calculator):
         "free_energy",
         "forces",
         "stress",
-        "energy_error",
-        "forces_error",
-        "stress_error",
+        *(f"{name}_error" for name in DECIDING),
+        *(f"{name}_error_95" for name in DECIDING),
     ]
 
     def __init__(
@@ -76,17 +88,41 @@ class CommitteeCalculator(Calculator):
         committee: Any,
         calibration: Mapping[str, Calibration | Mapping[str, Any]] | None = None,
         device: str = "auto",
+        uncertainties: Sequence[Uncertainty] | None = None,
     ) -> None:
         super().__init__()
         self.members = load_committee(committee, device=device)
+        if uncertainties is None:
+            uncertainties = kept_with(committee)
+        self.uncertainties = list(uncertainties)
         self.calibration = {
             name: Calibration.model_validate(fit)
             for name, fit in (calibration or {}).items()
         }
+        self._check()
         self._files = [
             None if isinstance(source, Potential) else model_file(source)
             for source in members_of(committee)
         ]
+
+    @property
+    def untrusted(self) -> dict[str, str]:
+        """Properties whose error bars are not to be relied on, and why."""
+        return {
+            name: fit.reason or "its calibration is not trusted"
+            for name, fit in self.calibration.items()
+            if not fit.trusted
+        }
+
+    def _check(self) -> None:
+        """Warn of error bars that are not to be relied on."""
+        if self.untrusted:
+            said = "; ".join(f"{name}: {why}" for name, why in self.untrusted.items())
+            warnings.warn(
+                f"error bars of this committee are not to be relied on ({said}): label "
+                "more explored frames, and calibrate again",
+                stacklevel=3,
+            )
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> Self:
@@ -119,7 +155,18 @@ class CommitteeCalculator(Calculator):
         ):
             contents = json.loads(archive.read(_CONTENTS))
             models = [archive.extract(name, folder) for name in contents["members"]]
-            return cls(models, contents["calibration"], device=device)
+            features = contents.get("features", {})
+            return cls(
+                models,
+                contents["calibration"],
+                device=device,
+                uncertainties=[
+                    FeatureDistance(
+                        FeatureStatistics.from_bytes(archive.read(name)), member
+                    )
+                    for name, member in features.items()
+                ],
+            )
 
     def save(self, path: str | Path) -> Path:
         """
@@ -145,8 +192,14 @@ class CommitteeCalculator(Calculator):
         names = [f"{i}/{name}" for i, (name, _) in enumerate(files)]
         fits = {name: fit.model_dump() for name, fit in self.calibration.items()}
         path = Path(path)
+        features = [u for u in self.uncertainties if isinstance(u, FeatureDistance)]
         with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             contents = {"members": names, "calibration": fits}
+            if features:
+                known = {f"features-{i}.npz": u.member for i, u in enumerate(features)}
+                contents["features"] = known
+                for name, each in zip(known, features, strict=True):
+                    archive.writestr(name, each.statistics.to_bytes())
             archive.writestr(_CONTENTS, json.dumps(contents))
             for name, (_, content) in zip(names, files, strict=True):
                 archive.writestr(name, content)
@@ -171,12 +224,29 @@ class CommitteeCalculator(Calculator):
         }
         if np.isfinite(mean["stress"]).all():
             self.results["stress"] = full_3x3_to_voigt_6_stress(mean["stress"][0])
-        spread = disagreement(prediction, frame)
-        per_atom = np.sqrt(prediction.forces.var(axis=0).mean(axis=1))
+        self.results |= self._error_bars(prediction, frame)
+
+    def _error_bars(
+        self, prediction: CommitteePrediction, frame: Dataset
+    ) -> dict[str, Any]:
+        """Return the error bars of one frame, those of its stress if it has one."""
+        seen: PerFrame = {}
+        atoms: PerFrame = {}
+        if len(self.members) > 1:
+            seen = disagreement(prediction, frame)
+            atoms["forces"] = np.sqrt(prediction.forces.var(axis=0).mean(axis=1))
+        for each in self.uncertainties:
+            of_atoms = each.measure_atoms(self.members, frame)
+            atoms |= of_atoms | {f"{k}_rms": v for k, v in of_atoms.items()}
+            seen |= each.measure(self.members, frame)
+        found: dict[str, Any] = {}
         for name, fit in self.calibration.items():
-            seen = per_atom if name == "forces" else fit.measure(spread, name)
-            error = fit.predicted_error(seen)
-            if np.isfinite(error).all():  # without a periodic axis there is no stress
-                self.results[f"{name}_error"] = (
-                    error if name == "forces" else float(error[0])
+            if name == "stress" and "stress" not in self.results:
+                continue
+            for suffix, q in (("", 0.68), ("_95", 0.95)):
+                found[f"{name}_error{suffix}"] = (
+                    fit.atom_bar(atoms, q)
+                    if name == "forces"
+                    else float(fit.error_bar(seen, name, q)[0])
                 )
+        return found

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.audits import AUDIT as AUDIT_SET
+from flowpot.dataset.audits import ROUND
+from flowpot.evaluation.evidence import column_of
 from flowpot.evaluation.prediction import evaluate_committee
-from flowpot.evaluation.selection import Selection
+from flowpot.evaluation.selection import Selection, is_known
 from flowpot.potentials import Potential
 
-SELECTED, AUDIT, PILOT = "selected", "audit", "pilot"
-_HELD_OUT = ("val", "test")
+SELECTED, AUDIT, PILOT, CLOSING = "selected", "audit", "pilot", "closing"
+CHECKS = (AUDIT, PILOT, CLOSING)
+"""Ways of being chosen that put a frame into the audit set."""
 
 
 @dataclass(frozen=True)
@@ -25,147 +29,118 @@ class Judged:
         n frames.
     members
         The committee.
-    disagreement
-        (n,) arrays per property.
+    uncertainty
+        (n,) arrays by name.
     accepted
-        (n,) mask of the frames under all thresholds.
+        (n,) mask of the frames that are not flagged.
+    free
+        (n,) mask of those that may be chosen.
+    round
+        Number of this evaluation's audit frames.
     """
 
     frames: Dataset
     members: Sequence[Potential]
-    disagreement: Mapping[str, np.ndarray]
+    uncertainty: Mapping[str, np.ndarray]
     accepted: np.ndarray
+    free: np.ndarray
+    round: int
 
     @property
-    def finite(self) -> np.ndarray:
-        """Mask of the frames that every member has a prediction for."""
-        spread = self.disagreement
-        return np.isfinite(spread["energy"]) & np.isfinite(spread["forces"])
+    def candidates(self) -> np.ndarray:
+        """Indices of the free frames that every member has a prediction for."""
+        return np.flatnonzero(self.free & is_known(self.uncertainty))
 
-    def rows(self, index: np.ndarray, **columns: np.ndarray) -> Dataset:
-        """Give some frames with the committee mean as labels, and further columns."""
+    def rows(self, index: np.ndarray, kind: str, probability: np.ndarray) -> Dataset:
+        """
+        Return chosen frames with what was predicted of them.
+
+        Parameters
+        ----------
+        index
+            Of the frames.
+        kind
+            How they were chosen.
+        probability
+            (k,) with which each was drawn; NaN for what was not drawn.
+
+        Returns
+        -------
+        Dataset
+            The committee mean as labels, and columns for uncertainties, choice and
+            set.
+        """
         # Predicted once more: these few are all whose predictions are kept.
         frames = self.frames[index].without_labels()
+        n, checks = len(index), kind in CHECKS
         return frames.with_labels(
             **evaluate_committee(self.members, frames).mean
         ).with_info(
             accepted=self.accepted[index],
-            **{f"disagreement_{k}": d[index] for k, d in self.disagreement.items()},
-            **columns,
+            selection=np.full(n, kind, dtype=object),
+            selection_probability=np.broadcast_to(probability, n).astype(float),
+            split=np.full(n, AUDIT_SET if checks else None, dtype=object),
+            **{ROUND: np.full(n, self.round if checks else np.nan, dtype=float)},
+            **{column_of(k): v[index] for k, v in self.uncertainty.items()},
+        )
+
+    def chosen(self, selection: Selection) -> Dataset:
+        """Return the frames of a selection: those to learn, and those to check."""
+        return Dataset.concatenate(
+            [
+                self.rows(selection.selected, SELECTED, selection.selected_probability),
+                self.rows(
+                    selection.audit, AUDIT, np.asarray(selection.audit_probability)
+                ),
+            ]
         )
 
 
 def draw_pilot(
-    judged: Judged,
-    free: np.ndarray,
-    size: int,
-    budget: int | None,
-    rng: np.random.Generator,
-) -> np.ndarray:
+    judged: Judged, size: int, budget: int | None, rng: np.random.Generator
+) -> Dataset:
     """
     Draw frames uniformly over all that may be labelled.
 
-    None where they would be more than half of these, or of the budget: a pilot must
-    leave something to choose, and labels for it.
-
     Parameters
     ----------
     judged
         The explored frames.
-    free
-        (n,) mask of those that may be chosen.
-    size, budget
-        How many are wanted, and how many may be labelled; None for no limit.
+    size
+        How many are wanted. At most half of the free frames, and of the budget, are
+        drawn: a pilot must leave something to choose, and labels for it.
+    budget
+        How many may be labelled; None for no limit.
     rng
         Of the draw.
     """
-    candidates = np.flatnonzero(free & judged.finite)
+    candidates = judged.candidates
     room = len(candidates) if budget is None else min(len(candidates), budget)
-    return np.sort(
-        rng.choice(candidates, size if 2 * size <= room else 0, replace=False)
-    )
+    n = min(size, room // 2)
+    index = np.sort(rng.choice(candidates, n, replace=False))
+    return judged.rows(index, PILOT, np.asarray(n / max(len(candidates), 1)))
 
 
-def pilot_frames(judged: Judged, index: np.ndarray, free: np.ndarray) -> Dataset:
-    """Give a pilot's frames: held out, to be witnesses of this and later committees."""
-    n_candidates = int((free & judged.finite).sum())
-    return judged.rows(
-        index,
-        selection=np.full(len(index), PILOT, dtype=object),
-        selection_probability=np.full(len(index), len(index) / n_candidates),
-        split=np.resize(np.array(_HELD_OUT, dtype=object), len(index)),
-    )
-
-
-def chosen_frames(
-    judged: Judged, selection: Selection, labelled: Dataset, free: np.ndarray
-) -> tuple[Dataset, Dataset]:
+def draw_closing(
+    judged: Judged, size: int, budget: int | None, rng: np.random.Generator
+) -> Dataset:
     """
-    Give the frames that a selection chose, and these with the pilot that preceded.
+    Draw frames uniformly over those that this committee accepts now.
 
     Parameters
     ----------
     judged
         The explored frames.
-    selection
-        Among them.
-    labelled
-        All labelled frames, those of this iteration's pilot too.
-    free
-        (n,) mask of the frames that might have been chosen.
-
-    Notes
-    -----
-    Audited frames are held out as a pilot's are: drawn from what is accepted, and
-    learned, they would say no more of later committees. Where a pilot preceded, its
-    frames and the drawn ones are one sample of the accepted, and one of the flagged.
-    A frame that was not drawn, but chosen for what it is, has no probability: NaN.
+    size
+        How many are needed. None are drawn where there are not so many: fewer decide
+        nothing.
+    budget
+        How many may be labelled; None for no limit.
+    rng
+        Of the draw.
     """
-    pilot = np.flatnonzero(_is_pilot(judged.frames, labelled))
-    index = np.concatenate([selection.selected, selection.audit])
-    n_selected, n_audit = len(selection.selected), len(selection.audit)
-    counts = [n_selected, n_audit, len(pilot)]
-    held_out = np.resize(np.array(_HELD_OUT, dtype=object), n_audit + len(pilot))
-    split = np.concatenate([np.full(n_selected, None), held_out])
-    probability = np.concatenate(
-        [
-            np.broadcast_to(selection.selected_probability, n_selected),
-            np.broadcast_to(selection.audit_probability, n_audit),
-        ]
-    )
-    everything = np.concatenate([index, pilot])
-    if len(pilot):
-        candidates = free & judged.finite
-        candidates[pilot] = True
-        by_chance = np.isfinite(np.append(probability, np.ones(len(pilot))))
-        shares = _stratified(judged.accepted, everything, by_chance, candidates)
-        probability = np.where(by_chance, shares, np.nan)
-    rows = judged.rows(
-        everything,
-        selection=np.repeat(np.array([SELECTED, AUDIT, PILOT], dtype=object), counts),
-        selection_probability=probability,
-        split=split,
-    )
-    return rows[: len(index)], rows
-
-
-def _is_pilot(frames: Dataset, labelled: Dataset) -> np.ndarray:
-    """Mask of the frames that were labelled as a pilot."""
-    kinds = labelled.info.get("selection", np.full(len(labelled), ""))
-    pilots = labelled[np.asarray(kinds) == PILOT]
-    return np.isin(frames.fingerprints, pilots.fingerprints)
-
-
-def _stratified(
-    accepted: np.ndarray,
-    chosen: np.ndarray,
-    by_chance: np.ndarray,
-    candidates: np.ndarray,
-) -> np.ndarray:
-    """Share of the accepted, and of the flagged, that was drawn, for each chosen."""
-    probability = np.empty(len(chosen))
-    for stratum in (accepted, ~accepted):
-        rows = stratum[chosen]
-        n_drawn = (rows & by_chance).sum()
-        probability[rows] = n_drawn / max((stratum & candidates).sum(), 1)
-    return probability
+    accepted = judged.candidates[judged.accepted[judged.candidates]]
+    room = len(accepted) if budget is None else min(len(accepted), budget)
+    n = size if size <= room else 0
+    index = np.sort(rng.choice(accepted, n, replace=False))
+    return judged.rows(index, CLOSING, np.asarray(n / max(len(accepted), 1)))

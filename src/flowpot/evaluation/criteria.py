@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from monty.json import MSONable
 
 from flowpot.evaluation.evidence import KINDS, REPRESENTATIVE
-from flowpot.evaluation.fitting import Trust, check_rule, check_with_forces
+from flowpot.evaluation.fitting import Trust, check_with_forces, checked_rule
 from flowpot.evaluation.selection import SelectionRules
 from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
 
@@ -26,13 +26,16 @@ class Criteria(MSONable):
     min_rank_correlation: float = 0.3
     decide_by: list[str] | None = None
     pilot_labels: int = 40
+    closing_audit: int = 30
+    max_bad_share: float = 0.1
+    max_over_share: float = 0.05
     with_forces: list[str] = field(default_factory=list)
     rules: SelectionRules = field(default_factory=SelectionRules)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, before anything runs."""
         check_tolerance(self.tolerance)
-        check_rule(self.rule, self.target)
+        self.rule = checked_rule(self.rule, self.target)
         check_with_forces(self.with_forces)
         if self.evidence not in KINDS:
             raise ValueError(
@@ -43,6 +46,15 @@ class Criteria(MSONable):
                 f"pilot_labels is {self.pilot_labels}: use a number of frames, or 0 to "
                 "calibrate on whatever there is"
             )
+        if self.closing_audit < 0:
+            raise ValueError(
+                f"closing_audit is {self.closing_audit}: use a number of frames, or 0 "
+                "to label none before a campaign ends"
+            )
+        for name in ("max_bad_share", "max_over_share"):
+            share = getattr(self, name)
+            if not 0 < share < 1:
+                raise ValueError(f"{name} is {share}: use a share between 0 and 1")
         unknown = set(self.decide_by or ()).difference(self.tolerance)
         if unknown or self.decide_by == []:
             raise ValueError(

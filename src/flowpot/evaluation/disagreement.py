@@ -93,8 +93,9 @@ def error(
     Returns
     -------
     dict[str, numpy.ndarray]
-        (n,) arrays ``energy`` (eV/atom), ``forces`` (component RMSE, eV/A) and
-        ``stress`` (component RMSE, eV/A^3); NaN where the label is missing.
+        (n,) arrays ``energy`` (eV/atom), ``forces`` (component RMSE, eV/A), ``stress``
+        (component RMSE, eV/A^3) and ``forces_max`` (the largest error of the force on
+        an atom, as a vector's norm, eV/A); NaN where the label is missing.
     """
     if of == "mean":
         return label_error(prediction.mean, dataset)
@@ -115,12 +116,15 @@ def label_error(
     predicted: Mapping[str, np.ndarray], dataset: Dataset
 ) -> dict[str, np.ndarray]:
     """Per-frame error of one set of predictions, as :func:`error` defines it."""
-    squared_forces = ((predicted["forces"] - dataset.forces) ** 2).mean(axis=1)
+    squared_forces = (predicted["forces"] - dataset.forces) ** 2
     squared_stress = (predicted["stress"] - dataset.stress) ** 2
     return {
         "energy": np.abs(predicted["energy"] - dataset.energy) / dataset.n_atoms,
-        "forces": np.sqrt(_frame_mean(squared_forces, dataset)),
+        "forces": np.sqrt(_frame_mean(squared_forces.mean(axis=1), dataset)),
         "stress": np.sqrt(squared_stress.mean(axis=(1, 2))),
+        "forces_max": np.sqrt(
+            np.maximum.reduceat(squared_forces.sum(axis=1), dataset.offsets[:-1])
+        ),
     }
 
 

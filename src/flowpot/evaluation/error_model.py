@@ -1,106 +1,373 @@
-"""How errors scatter about what the disagreement says of them."""
+"""
+What the error of a frame is likely to be, given its uncertainties.
+
+One model for everything that an evaluation says: which frames are flagged, error bars,
+the bound of wrecked frames, and the rates that are to be expected. Simulations with
+known laws hold it to what it says (tests/evaluation/test_simulation.py).
+"""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import norm
+from scipy.stats import t as student
 
 from flowpot.evaluation.binomial import effective_number
+from flowpot.evaluation.regression import Regression, thinned
 
-_FEWEST = 4  # two parameters and their scatter
-_WIDTH = math.log(2)  # in log disagreement, of the weights about the tolerance
-_INNER = (0.1, 0.9)  # quantiles of the disagreements between which the weights centre
+Array = NDArray[np.float64]
+Covariates = Mapping[str, Array]
+"""Uncertainties of n frames, (n,) each; ``spread`` is the property's own."""
+
+OWN = "spread"
+_EXPONENT = 0.5  # prior standard deviation of every exponent
+_RATIO = math.log(2)  # prior mean of log(error / own spread)
+_INTERCEPT = 16.0  # prior variance of the intercept in units of the scatter's
+_UNKNOWN = 1e4  # the same where no covariate has the error's unit
+_SCATTER, _SCATTER_WORTH = 0.5, 4.0  # prior scatter, and the frames that it counts for
+_TAIL_WORTH = 6.0  # frames that Student's t counts for beside the observed residuals
+_SHAPE = 64  # residuals that are kept, at most
+_SMALLEST = 1e-12  # stands for zero where nothing positive was seen
+_LEAST_EXPONENT = 0.05  # for a threshold: frames do not get better by disagreeing
+_LARGEST = 40.0  # of |log error|: predictions stay finite
 
 
-@dataclass(frozen=True)
-class ErrorModel:
+class ErrorModel(BaseModel):
     """
-    A power law with log-normal scatter: log e = log scale + exponent log d + noise.
+    Bayesian linear regression of log error on the logs of the uncertainties.
 
-    Attributes
-    ----------
-    scale, exponent
-        The median error at disagreement d is scale * d ** exponent.
-    scatter
-        Standard deviation of log e about it.
+    log e = z' b + residual, with z = (1, log x - centre). The prior is
+    normal-inverse-gamma (Gelman et al., Bayesian Data Analysis, 3rd ed., 2013, sec.
+    14.2 and 14.8): exponent 1 +- 0.5 for the own spread, 0 +- 0.5 for all others,
+    scatter about 0.5. The predictive distribution is a Dirichlet-process mixture
+    (Ferguson, Ann. Stat. 1, 209, 1973) of its closed form, Student's t, and of the
+    standardised residuals that were seen: with few frames the tails are Student's,
+    with many those of the data, whatever their law.
 
-    Notes
-    -----
-    A least-squares line of log error on log disagreement, in which the frames whose
-    disagreement is within a factor of two of where the median error reaches the
-    tolerance count most (Gaussian weights: local regression, Cleveland, 1979). Unlike
-    rates counted among the labelled frames it does not depend on how these were chosen
-    by disagreement, and all of them bear on the threshold, however few are bad.
+    Make one with :meth:`fit`; all fields are plain numbers, so that it is kept in a
+    document.
 
-    Of nine learned generations of silicon, calibrated on 45 to 55 frames each, both
-    expected rates were within 0.1 of the true ones
-    (tests/benchmarks/test_calibration_study.py).
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> spread = rng.lognormal(size=200)
+    >>> error = 2 * spread * rng.lognormal(0, 0.3, 200)
+    >>> model = ErrorModel.fit({"spread": spread}, error)
+    >>> new = {"spread": np.array([0.1, 1.0, 10.0, np.nan])}
+    >>> model.quantile(new, 0.5).round(1).tolist()
+    [0.2, 2.0, 19.5, inf]
+    >>> model.chance(new, tolerance=2.0).round(1).tolist()
+    [0.0, 0.5, 1.0, 1.0]
     """
 
-    scale: float
-    exponent: float
-    scatter: float
+    model_config = ConfigDict(frozen=True)
+
+    names: tuple[str, ...] = Field(description="of the covariates, in order")
+    floor: tuple[float, ...] = Field(description="what stands for zero, of each")
+    centre: tuple[float, ...] = Field(description="mean log of each in the fit")
+    mean: tuple[float, ...] = Field(description="intercept and exponents")
+    covariance: tuple[tuple[float, ...], ...] = Field(
+        description="of these, in units of the squared scatter"
+    )
+    scatter: float = Field(description="of log error about the line")
+    freedom: float = Field(description="degrees of freedom of Student's t")
+    n: float = Field(description="frames that the fit is worth")
+    residuals: tuple[float, ...] = Field((), description="standardised, ascending")
+    shares: tuple[float, ...] = Field((), description="of the fit's worth, of each")
 
     @classmethod
     def fit(
-        cls, disagreement: np.ndarray, error: np.ndarray, tolerance: float
-    ) -> Self | None:
+        cls,
+        covariates: Covariates,
+        error: Array,
+        weights: Array | None = None,
+        *,
+        worth: Array | None = None,
+    ) -> Self:
         """
-        Fit positive disagreements and errors, best where the error is near tolerance.
-
-        None where the errors do not increase with disagreement.
-        """
-        some = (disagreement > 0) & (error > 0)
-        if some.sum() < _FEWEST or np.ptp(disagreement[some]) == 0:
-            return None
-        x, y = np.log(disagreement[some]), np.log(error[some])
-        first, start = np.polyfit(x, y, 1)
-        if first <= 0:
-            return None
-        centre = np.clip((math.log(tolerance) - start) / first, *np.quantile(x, _INNER))
-        weights = np.exp(-0.5 * ((x - centre) / _WIDTH) ** 2)
-        n = effective_number(weights)
-        if n < _FEWEST:
-            return None
-        exponent, intercept = np.polyfit(x, y, 1, w=np.sqrt(weights))
-        if exponent <= 0:
-            return None
-        residual = y - exponent * x - intercept
-        variance = np.average(residual**2, weights=weights) * n / (n - 2)
-        return cls(math.exp(intercept), float(exponent), math.sqrt(variance))
-
-    def chance(self, disagreement: np.ndarray, tolerance: float) -> np.ndarray:
-        """Give the probability that the error is over tolerance."""
-        with np.errstate(divide="ignore"):
-            median = np.log(self.scale) + self.exponent * np.log(disagreement)
-        gap = median - math.log(tolerance)
-        return norm.cdf(gap / max(self.scatter, np.finfo(float).tiny))
-
-    def threshold(self, tolerance: float, chance: float) -> float:
-        """Give the disagreement at which the error is over tolerance with a chance."""
-        gap = math.log(tolerance / self.scale) + self.scatter * norm.ppf(chance)
-        return math.exp(gap / self.exponent)
-
-    def rates(
-        self, disagreement: np.ndarray, threshold: float, tolerance: float
-    ) -> tuple[float | None, float | None]:
-        """
-        Give the true positive rate and the positive predictive value to expect.
+        Fit the errors of labelled frames.
 
         Parameters
         ----------
-        disagreement
-            (n,) of the frames that are judged.
-        threshold, tolerance
-            On the disagreement, and on the error.
+        covariates
+            (n,) arrays of uncertainties, by name. Zeros count as half of the smallest
+            positive value.
+        error
+            (n,) errors. Frames with a value that is not finite are left out.
+        weights
+            (n,) inverse selection probabilities, needed where frames were chosen by
+            something that is no covariate. The likelihood of each frame is raised to
+            its weight, scaled so that all together count for their effective number
+            (Kish, 1965).
+        worth
+            (n,) numbers from 0 to 1: frames of another origin say less of those to be
+            judged, and count for less than one.
+
+        Raises
+        ------
+        ValueError
+            Without any covariate.
+        """
+        if not covariates:
+            raise ValueError("no covariates: give at least one array of uncertainties")
+        names = tuple(covariates)
+        y = np.asarray(error, dtype=float)
+        columns = [np.asarray(covariates[name], dtype=float) for name in names]
+        power = _power(len(y), weights, worth)
+        kept = np.isfinite([y, *columns]).all(axis=0) & (power > 0)
+        y, power = y[kept], power[kept]
+        columns = [column[kept] for column in columns]
+        floor = tuple(_floor(column) for column in columns)
+        x = _logs(columns, floor)
+        y = np.log(np.maximum(y, _floor(y)))
+        centre = (
+            np.average(x, axis=0, weights=power) if len(y) else np.zeros(len(names))
+        )
+        design = np.column_stack([np.ones(len(y)), x - centre])
+        found = _prior(names, centre).fitted(design, y, power, _EXPONENT)
+        u, shares = thinned(*found.residuals(design, y, power), _SHAPE)
+        return cls(
+            names=names,
+            floor=floor,
+            centre=tuple(centre),
+            mean=tuple(found.mean),
+            covariance=tuple(map(tuple, np.linalg.inv(found.precision))),
+            scatter=math.sqrt(found.variance),
+            freedom=found.freedom,
+            n=float(power.sum()),
+            residuals=tuple(u),
+            shares=tuple(shares),
+        )
+
+    @classmethod
+    def line(cls, exponents: Mapping[str, float], scale: float) -> Self:
+        """Make the model that knows errors exactly: scale * product of powers."""
+        width = len(exponents) + 1
+        return cls(
+            names=tuple(exponents),
+            floor=(0.0,) * len(exponents),
+            centre=(0.0,) * len(exponents),
+            mean=(math.log(scale), *exponents.values()),
+            covariance=((0.0,) * width,) * width,
+            scatter=0.0,
+            freedom=1.0,
+            n=0.0,
+        )
+
+    def chance(self, covariates: Covariates, tolerance: float) -> Array:
+        """
+        Return the probability that each frame's error is over tolerance.
+
+        Parameters
+        ----------
+        covariates
+            (m,) arrays, of the names that were fitted; others are not read.
+        tolerance
+            In the error's unit.
 
         Returns
         -------
-        tuple
-            Each None where nothing is bad or nothing is over the threshold.
+        numpy.ndarray
+            (m,); 1 where a covariate is NaN or infinite.
         """
-        bad, over = self.chance(disagreement, tolerance), disagreement > threshold
-        tpr = float(bad[over].sum() / bad.sum()) if bad.sum() > 0 else None
-        return tpr, float(bad[over].mean()) if over.any() else None
+        centre, width, known = self._predicted(covariates)
+        gap = np.full_like(centre, -np.inf)
+        if tolerance > 0:
+            gap = math.log(tolerance) - centre
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = np.where(width > 0, gap / width, np.where(gap >= 0, np.inf, -np.inf))
+        return np.where(known, 1 - self._distribution(z), 1.0)
+
+    def quantile(self, covariates: Covariates, q: float) -> Array:
+        """
+        Return the error that each frame's stays under with probability q.
+
+        Parameters
+        ----------
+        covariates
+            As in :meth:`chance`.
+        q
+            Between 0 and 1; 0.68 and 0.95 are the usual error bars.
+
+        Returns
+        -------
+        numpy.ndarray
+            (m,) in the error's unit; infinite where a covariate is not finite.
+
+        Raises
+        ------
+        ValueError
+            Where q is not between 0 and 1.
+        """
+        if not 0 < q < 1:
+            raise ValueError(f"q is {q}: use a probability between 0 and 1")
+        centre, width, known = self._predicted(covariates)
+        logs = centre if self.scatter == 0 else centre + width * self._standardised(q)
+        return np.where(known, np.exp(np.clip(logs, -_LARGEST, _LARGEST)), np.inf)
+
+    def threshold(self, tolerance: float, chance: float) -> float:
+        """
+        Return the leading uncertainty at which a chance of being over is reached.
+
+        The other covariates are as in the fit, on average. It is for people: with
+        several covariates no threshold on one decides.
+        """
+        if not self.names:
+            return 0.0
+        exponent = max(self.mean[1], _LEAST_EXPONENT)
+        width = self.scatter * math.sqrt(1 + self.covariance[0][0])
+        quantile = self._standardised(1 - chance) if self.scatter else 0.0
+        gap = math.log(tolerance) - self.mean[0] - width * quantile
+        log = self.centre[0] + gap / exponent
+        return math.exp(min(max(log, -_LARGEST), _LARGEST))
+
+    def draws(
+        self, covariates: Covariates, tolerance: float, n: int, rng: np.random.Generator
+    ) -> Array:
+        """
+        Draw chances of being over tolerance from the posterior.
+
+        Parameters
+        ----------
+        covariates
+            (m,) arrays.
+        tolerance
+            In the error's unit.
+        n
+            Draws of coefficients, scatter and shape: the residuals are weighed anew
+            in each (the Bayesian bootstrap, Rubin, Ann. Stat. 9, 130, 1981).
+        rng
+            Random numbers.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n, m).
+        """
+        design, known = self._design(covariates)
+        root = np.linalg.cholesky(np.array(self.covariance))
+        residuals = np.array(self.residuals) * self.scatter
+        found = np.ones((n, len(known)))
+        for row in found:
+            scatter = self.scatter * math.sqrt(
+                self.freedom / rng.chisquare(self.freedom)
+            )
+            b = self.mean + scatter * root @ rng.normal(size=len(self.mean))
+            gap = math.log(tolerance) - design @ b
+            tail = rng.gamma(_TAIL_WORTH)
+            share = rng.gamma(np.maximum(self.n * np.array(self.shares), _SMALLEST))
+            over = (
+                np.interp(
+                    gap,
+                    residuals,
+                    share[::-1].cumsum()[::-1] - share / 2,
+                    left=share.sum(),
+                    right=0.0,
+                )
+                if len(share)
+                else 0.0
+            )
+            chance = (tail * norm.sf(gap / scatter) + over) / (tail + share.sum())
+            row[known] = np.broadcast_to(chance, gap.shape)[known]
+        return found
+
+    def left_out(self, covariates: Covariates, error: Array) -> Array:
+        """
+        Predict the log error of frames of the fit as if without each of them.
+
+        Allen's leave-one-out residual, r / (1 - h), with h the leverage of a frame of
+        weight 1 (Allen, Technometrics 16, 125, 1974). NaN where something is not known.
+        """
+        design, known = self._design(covariates)
+        e = np.asarray(error, dtype=float)
+        known = known & np.isfinite(e)
+        y = np.log(
+            np.maximum(e, _floor(e[known])), where=known, out=np.full(len(e), np.nan)
+        )
+        leverage = np.einsum("ij,jk,ik->i", design, np.array(self.covariance), design)
+        residual = y - design @ np.array(self.mean)
+        return y - residual / (1 - np.clip(leverage, 0, 0.9))
+
+    def _design(self, covariates: Covariates) -> tuple[Array, NDArray[np.bool_]]:
+        """Return the rows z, and which of them are known."""
+        columns = [np.asarray(covariates[name], dtype=float) for name in self.names]
+        known = np.asarray(np.isfinite(columns).all(axis=0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            x = _logs(columns, self.floor) - np.array(self.centre)
+        x = np.clip(np.where(known[:, None], x, 0.0), -1e3, 1e3)
+        return np.column_stack([np.ones(len(known)), x]), known
+
+    def _predicted(
+        self, covariates: Covariates
+    ) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Return centre and width of log error, and where they are known."""
+        design, known = self._design(covariates)
+        spread = np.einsum("ij,jk,ik->i", design, np.array(self.covariance), design)
+        width = self.scatter * np.sqrt(1 + np.maximum(spread, 0))
+        return design @ np.array(self.mean), width, known
+
+    def _distribution(self, z: Array) -> Array:
+        """Distribution function of the standardised residual."""
+        base = student.cdf(z, self.freedom)
+        if not self.residuals:
+            return base
+        shares = np.array(self.shares)
+        seen = np.interp(
+            z, self.residuals, shares.cumsum() - shares / 2, left=0.0, right=1.0
+        )
+        return (_TAIL_WORTH * base + self.n * seen) / (_TAIL_WORTH + self.n)
+
+    def _standardised(self, q: float) -> float:
+        """Return the quantile of the standardised residual, by bisection."""
+        low, high = -1e3, 1e3
+        for _ in range(80):
+            middle = (low + high) / 2
+            if self._distribution(np.array([middle]))[0] < q:
+                low = middle
+            else:
+                high = middle
+        return (low + high) / 2
+
+
+def _prior(names: tuple[str, ...], centre: Array) -> Regression:
+    """
+    Return what is known of the coefficients before any label.
+
+    Errors are about twice the own spread, within a factor of a few. Without one, the
+    first covariate takes its exponent, and of the scale nothing is known.
+    """
+    mean = np.zeros(len(names) + 1)
+    own = names.index(OWN) if OWN in names else 0
+    mean[own + 1] = 1.0
+    variance = np.full(len(mean), (_EXPONENT / _SCATTER) ** 2)
+    variance[0] = _UNKNOWN
+    if OWN in names:
+        mean[0], variance[0] = centre[own] + _RATIO, _INTERCEPT
+    return Regression(mean, np.diag(1 / variance), _SCATTER**2, _SCATTER_WORTH)
+
+
+def _power(n: int, weights: Array | None, worth: Array | None) -> Array:
+    """Return the power to which each frame's likelihood is raised."""
+    power = np.ones(n)
+    if weights is not None:
+        w = np.asarray(weights, dtype=float)
+        w = np.where(np.isfinite(w) & (w > 0), w, 0.0)
+        power = w * effective_number(w) / w.sum() if w.sum() > 0 else w
+    return power if worth is None else power * worth
+
+
+def _floor(values: Array) -> float:
+    """Return what stands for zero: half of the smallest positive value."""
+    positive = values[values > 0]
+    return float(max(positive.min() / 2, _SMALLEST)) if len(positive) else _SMALLEST
+
+
+def _logs(columns: list[Array], floor: tuple[float, ...]) -> Array:
+    """Return the logs of columns, shape (n, k)."""
+    pairs = zip(columns, floor, strict=True)
+    logs = [np.log(np.maximum(column, least)) for column, least in pairs]
+    return np.stack(logs, axis=1)

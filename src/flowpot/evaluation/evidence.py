@@ -8,76 +8,106 @@ represent those to be judged: explored ones that today's committee has not learn
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.evaluation.binomial import effective_number
+from flowpot.dataset.audits import AUDIT, sets_of
+from flowpot.evaluation.calibration import FEATURES
 from flowpot.evaluation.disagreement import label_error
-from flowpot.evaluation.prediction import PROPERTIES
-from flowpot.evaluation.streaming import spread_over
+from flowpot.evaluation.prediction import DECIDING, PROPERTIES
+from flowpot.evaluation.streaming import HAS_STRESS, spread_over
+from flowpot.evaluation.uncertainty import Uncertainty
 from flowpot.potentials import Potential
+
+Array = NDArray[np.float64]
 
 EXPLORED = "md"
 """config_type of frames from molecular dynamics."""
 REPRESENTATIVE, ALL_LABELLED = "representative", "all labelled"
 KINDS = (REPRESENTATIVE, ALL_LABELLED)
 
-_ENOUGH_EXPLORED = 5  # fewer explored frames than this do not stand alone
+_MORE = 4 / 3  # of what is enough: predictions of earlier committees fill up to it
 
 
 @dataclass(frozen=True)
 class Evidence:
     """
-    Disagreement and error of n frames.
+    Uncertainties and errors of n frames.
 
     Attributes
     ----------
     disagreement, error
-        (n,) arrays per property.
+        (n,) arrays: uncertainties by name, and errors by property.
     weights
-        (n,) inverse selection probabilities.
+        (n,) inverse selection probabilities, where a fit needs them.
     origin
         Where the frames came from.
+    worth
+        (n,) what each counts for: less than one where it does not quite represent the
+        frames to be judged.
     """
 
-    disagreement: Mapping[str, np.ndarray]
-    error: Mapping[str, np.ndarray]
-    weights: np.ndarray
+    disagreement: Mapping[str, Array]
+    error: Mapping[str, Array]
+    weights: Array
     origin: str
+    worth: Array = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        if len(self.worth) != len(self.weights):
+            object.__setattr__(self, "worth", np.ones(len(self.weights)))
 
     def __len__(self) -> int:
         return len(self.weights)
 
     @property
     def effective_n(self) -> float:
-        """Number of equally weighted frames that tell as much (Kish)."""
-        return effective_number(self.weights)
+        """Number of frames that they are worth."""
+        return float(self.worth.sum())
+
+    def worth_at_most(self, limit: float) -> "Evidence":
+        """Let all together count for no more than so many frames."""
+        share = min(limit / max(len(self), 1), 1.0)
+        return replace(self, worth=np.full(len(self), max(share, 0.0)))
 
     @classmethod
     def join(cls, parts: Sequence["Evidence"]) -> "Evidence":
-        """Put several pieces together: their frames weigh one each, on average."""
+        """Put several pieces together; what one does not know is NaN."""
         return cls(
-            disagreement=_join([p.disagreement for p in parts]),
-            error=_join([p.error for p in parts]),
+            disagreement=_join([p.disagreement for p in parts], parts),
+            error=_join([p.error for p in parts], parts),
             weights=np.concatenate([p.weights / p.weights.mean() for p in parts]),
             origin=" and ".join(p.origin for p in parts),
+            worth=np.concatenate([p.worth for p in parts]),
         )
 
     def to_bytes(self) -> bytes:
-        """Compressed npz with ``disagreement_*``, ``error_*`` and ``weights``."""
-        arrays = {"weights": self.weights}
-        for name in PROPERTIES:
-            arrays[f"disagreement_{name}"] = self.disagreement[name]
-            arrays[f"error_{name}"] = self.error[name]
+        """Compressed npz: ``disagreement_*``, other uncertainties, ``error_*``..."""
+        arrays = {"weights": self.weights, "worth": self.worth}
+        arrays |= {column_of(k): v for k, v in self.disagreement.items()}
+        arrays |= {f"error_{k}": v for k, v in self.error.items()}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
 
 
-def _join(mappings: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([m[name] for m in mappings]) for name in PROPERTIES}
+def column_of(uncertainty: str) -> str:
+    """Name the column in which an uncertainty is kept."""
+    return f"disagreement_{uncertainty}" if uncertainty in DECIDING else uncertainty
+
+
+def _join(
+    mappings: Sequence[Mapping[str, Array]], parts: Sequence[Evidence]
+) -> dict[str, Array]:
+    names = dict.fromkeys(name for mapping in mappings for name in mapping)
+    pairs = list(zip(mappings, parts, strict=True))
+    return {
+        name: np.concatenate([m.get(name, np.full(len(p), np.nan)) for m, p in pairs])
+        for name in names
+    }
 
 
 @dataclass(frozen=True)
@@ -100,13 +130,18 @@ class Witnesses:
     augmented: Evidence | None = None
 
     @property
-    def n_unseen(self) -> float:
-        """Effective number of the first kind."""
-        return 0.0 if self.unseen is None else self.unseen.effective_n
+    def n_explored(self) -> int:
+        """Frames of the first two kinds."""
+        return sum(len(part) for part in (self.unseen, self.remembered) if part)
 
     def best(self, enough: float) -> Evidence:
         """
-        Give the most telling evidence, joined with the next best while it is thin.
+        Return the evidence, the less telling kinds filling up what the others lack.
+
+        Parameters
+        ----------
+        enough
+            Effective number of frames from which on the less telling are left out.
 
         Raises
         ------
@@ -114,26 +149,29 @@ class Witnesses:
             Without any.
         """
         parts: list[Evidence] = []
-        limits = (enough, _ENOUGH_EXPLORED, 1)
-        kinds = (self.unseen, self.remembered, self.augmented)
-        for evidence, limit in zip(kinds, limits, strict=True):
-            if evidence is not None:
-                parts.append(evidence)
-            if sum(part.effective_n for part in parts) >= limit:
-                return Evidence.join(parts)
-        raise ValueError(
-            "no labelled frame is in the validation or test set: the committee cannot "
-            "be calibrated; label more frames or raise the split's fractions"
+        kinds = (
+            (self.unseen, np.inf),
+            (self.remembered, _MORE * enough),
+            (self.augmented, enough),
         )
-
-    def pooled(self) -> Evidence:
-        """Give all of it."""
-        kinds = (self.unseen, self.remembered, self.augmented)
-        return Evidence.join([part for part in kinds if part is not None])
+        for evidence, limit in kinds:
+            room = limit - sum(part.effective_n for part in parts)
+            if evidence is not None and room > 0:
+                parts.append(evidence.worth_at_most(room))
+        if not parts:
+            raise ValueError(
+                "no labelled frame is in the audit, validation or test set: the "
+                "committee cannot be calibrated; label more frames or raise the "
+                "split's fractions"
+            )
+        return Evidence.join(parts)
 
 
 def gather(
-    committee: Sequence[Potential], labelled: Dataset, predictions: Sequence[Dataset]
+    committee: Sequence[Potential],
+    labelled: Dataset,
+    predictions: Sequence[Dataset],
+    uncertainties: Sequence[Uncertainty] = (),
 ) -> Witnesses:
     """
     Find the labelled frames that may calibrate this iteration.
@@ -146,27 +184,39 @@ def gather(
         All labelled frames, with their sets.
     predictions
         Of each earlier evaluation, for the frames that it chose.
+    uncertainties
+        What is measured beside the spread of the members.
     """
     # A user's own dataset may not say what kind its frames are: none are explored.
     kinds = labelled.info.get("config_type", np.full(len(labelled), ""))
     explored = np.asarray(kinds) == EXPLORED
-    split = labelled.info["split"]
-    unseen = np.isin(split, ("val", "test")) & weighable(labelled)
-    learned = labelled[(split == "train") & explored]
+    sets = sets_of(labelled)
+    unseen = np.isin(sets, ("val", "test", AUDIT)) & weighable(labelled)
+    learned = labelled[(sets == "train") & explored]
     pairs = [match(chosen, learned) for chosen in predictions]
     pasts = [remembered(then, now) for then, now in pairs if len(now)]
     return Witnesses(
         unseen=_held_out(
-            committee, labelled[unseen & explored], "explored frames not learned"
+            committee,
+            labelled[unseen & explored],
+            "explored frames not learned",
+            uncertainties,
         ),
         remembered=Evidence.join(pasts) if pasts else None,
         augmented=_held_out(
-            committee, labelled[unseen & ~explored], "held-out augmented frames"
+            committee,
+            labelled[unseen & ~explored],
+            "held-out augmented frames",
+            uncertainties,
         ),
     )
 
 
-def all_labelled(committee: Sequence[Potential], labelled: Dataset) -> Evidence:
+def all_labelled(
+    committee: Sequence[Potential],
+    labelled: Dataset,
+    uncertainties: Sequence[Uncertainty] = (),
+) -> Evidence:
     """
     Judge all labelled frames, most of which the committee has learned.
 
@@ -175,7 +225,7 @@ def all_labelled(committee: Sequence[Potential], labelled: Dataset) -> Evidence:
     :func:`flowpot.evaluation.disagreement.range_of_members` can.
     """
     return Evidence(
-        *spread_over(committee, labelled),
+        *spread_over(committee, labelled, uncertainties=uncertainties),
         weights=np.ones(len(labelled)),
         origin=f"all {len(labelled)} labelled frames, training included",
     )
@@ -189,18 +239,20 @@ def remembered(predictions: Dataset, labelled: Dataset) -> Evidence:
     ----------
     predictions
         Frames as an evaluation chose them: the committee mean as their labels,
-        columns ``disagreement_*`` and ``selection_probability``.
+        their uncertainties as columns.
     labelled
         The same frames, in the same order, with their true labels.
     """
-    predicted = {name: getattr(predictions, name) for name in PROPERTIES}
+    columns = {name: column_of(name) for name in (*DECIDING, *FEATURES, HAS_STRESS)}
+    known = {k: c for k, c in columns.items() if c in predictions.info}
     return Evidence(
         disagreement={
-            name: np.asarray(predictions.info[f"disagreement_{name}"], float)
-            for name in PROPERTIES
+            k: np.asarray(predictions.info[c], float) for k, c in known.items()
         },
-        error=label_error(predicted, labelled),
-        weights=1 / np.asarray(predictions.info["selection_probability"], float),
+        error=label_error(
+            {name: getattr(predictions, name) for name in PROPERTIES}, labelled
+        ),
+        weights=np.ones(len(labelled)),  # see `_held_out`
         origin=f"{len(labelled)} explored frames as they were before learning",
     )
 
@@ -237,30 +289,21 @@ def weighable(frames: Dataset) -> np.ndarray:
 
 
 def _held_out(
-    committee: Sequence[Potential], frames: Dataset, what: str
+    committee: Sequence[Potential],
+    frames: Dataset,
+    what: str,
+    uncertainties: Sequence[Uncertainty],
 ) -> Evidence | None:
-    """Judge frames that the committee has not been trained on."""
+    """
+    Judge frames that the committee has not been trained on.
+
+    They all weigh alike: they were chosen by their uncertainties, on which the error
+    model conditions, or at random.
+    """
     if len(frames) == 0:
         return None
     return Evidence(
-        *spread_over(committee, frames),
-        weights=_weights(frames),
+        *spread_over(committee, frames, uncertainties=uncertainties),
+        weights=np.ones(len(frames)),
         origin=f"{len(frames)} {what}",
     )
-
-
-def _weights(frames: Dataset) -> np.ndarray:
-    """
-    Give inverse selection probabilities, of mean 1 for each way of being chosen.
-
-    Pilots are a sample of everything, the others of what was flagged or accepted; and
-    iterations differ in how many frames they explore.
-    """
-    size = len(frames)
-    probability = frames.info.get("selection_probability", np.ones(size))
-    weights = 1 / np.nan_to_num(np.asarray(probability, float), nan=1.0)
-    kinds = np.asarray(frames.info.get("selection", np.full(size, "")))
-    for group in (kinds == "pilot", kinds != "pilot"):
-        if group.any():
-            weights[group] /= weights[group].mean()
-    return weights

@@ -1,48 +1,48 @@
 """
-From disagreement to error: the calibration of a committee.
+From uncertainty to error: the calibration of a committee.
 
-A committee's disagreement is proportional to its true error, but the factor is far
-from one and moves with the generation and with where the frames came from. It is
-therefore fitted anew each iteration, on frames that represent those to be judged.
+A committee's uncertainty follows its true error, but the factor is far from one and
+moves with the generation and with where the frames came from. It is therefore fitted
+anew each iteration, on frames that represent those to be judged.
 """
 
 import math
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import rankdata
+from scipy.stats import t as student
 
-from flowpot.evaluation.binomial import weighted_share
-from flowpot.evaluation.calibration import Calibration
+from flowpot.evaluation.binomial import effective_number, weighted_share
+from flowpot.evaluation.calibration import FEATURES, Calibration, covariates_of
 from flowpot.evaluation.error_model import ErrorModel
-from flowpot.evaluation.mixture import Mixture
-from flowpot.evaluation.prediction import PROPERTIES
-from flowpot.evaluation.rules import (
-    RULES,
-    SLOPE_RULES,
-    TARGETS,
-    Pairs,
-    least_squares_slope,
-)
+from flowpot.evaluation.expectation import chance_to_reach, expected_rates
+from flowpot.evaluation.prediction import DECIDING
 
-_N_BOOTSTRAP = 500
-_INTERVAL = (2.5, 97.5)
+RULES = ("chance", "tpr", "least-squares")
+TARGETS = {"chance": 0.35, "tpr": 0.9}
+_RENAMED = {"quantile": "tpr"}  # it aimed at a true positive rate, too
 _JOINED = ("energy", "stress")
-_SEED = 0  # of the bootstrap: the same frames have the same interval
+_N_BOOTSTRAP = 500
+_SEED = 0  # the same frames have the same intervals
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Trust:
     """
-    What a fit has to have for a decision to stand on it.
+    What a fit has to have to be called trusted.
 
     Attributes
     ----------
     min_frames
         Effective number of frames.
     min_rank_correlation
-        Spearman's, of disagreement with error.
+        Spearman's, of the predicted error with the error.
     """
 
     min_frames: float = 30
@@ -50,49 +50,54 @@ class Trust:
 
 
 def calibrate(
-    disagreement: Mapping[str, np.ndarray],
-    error: Mapping[str, np.ndarray],
+    disagreement: Mapping[str, Array],
+    error: Mapping[str, Array],
     tolerance: Mapping[str, float],
     *,
     rule: str = "least-squares",
     target: float | None = None,
-    weights: np.ndarray | None = None,
-    judged: Mapping[str, np.ndarray] | None = None,
+    weights: Array | None = None,
+    worth: Array | None = None,
+    judged: Mapping[str, Array] | None = None,
     trust: Trust | None = None,
     with_forces: Collection[str] = (),
 ) -> dict[str, Calibration]:
     """
-    Fit disagreement against error for each property that has labels.
+    Fit uncertainties against errors for each property that has labels.
 
     Parameters
     ----------
     disagreement, error
         (n,) arrays per property, of :func:`flowpot.evaluation.disagreement` and
-        :func:`flowpot.evaluation.error`. NaN drops a frame from that property.
+        :func:`flowpot.evaluation.error`. The first may hold further uncertainties,
+        such as ``feature_distance``. NaN drops a frame from that property.
     tolerance
-        Error that is still acceptable, per property: eV/atom, eV/A, eV/A^3.
+        Error that is still acceptable, per property: eV/atom, eV/A, eV/A^3, and eV/A
+        for ``forces_max``.
     rule
-        ``least-squares`` (the paper's), ``window``, ``log``, ``quantile``, ``bound``
-        or ``chance``: see :mod:`flowpot.evaluation.rules`.
+        ``chance``: a frame is flagged from a probability of being over tolerance on.
+        ``tpr``: from the one on that finds a share of the bad frames among those
+        judged. ``least-squares``: the AiiDA-TrainsPot paper's line through the origin,
+        for comparison.
     target
-        Of the rules that have one; None: 0.9, 0.9, 0.35. ``quantile``: the true
-        positive rate; ``bound``: the share of good frames among the accepted;
-        ``chance``: the probability of being bad from which on a frame is flagged.
+        Of the first two; None: 0.35 and 0.9.
     weights
         (n,) inverse selection probabilities; None weighs all frames alike.
+    worth
+        (n,) what frames of another origin count for: see `ErrorModel.fit`.
     judged
-        Disagreements of the frames to be judged, per property: of these the expected
-        rates are given.
+        Uncertainties of the frames to be judged: the rates to expect are of these;
+        None: of the frames of the fit.
     trust
         What makes a fit trusted.
     with_forces
-        Properties, ``energy`` or ``stress``, whose disagreement is joined with that of
-        the forces: see :class:`flowpot.evaluation.mixture.Mixture`.
+        Of older versions: the forces' spread is always taken into account.
 
     Returns
     -------
     dict[str, Calibration]
-        Without the properties that have fewer than two usable frames.
+        Without the properties that have no usable frame, or, for the line, fewer than
+        two.
 
     Examples
     --------
@@ -102,184 +107,257 @@ def calibrate(
     >>> round(fit.slope, 3), round(fit.threshold, 3), fit.tpr, fit.trusted
     (0.5, 0.05, 1.0, True)
     """
-    check_rule(rule, target)
+    rule = checked_rule(rule, target)
     check_with_forces(with_forces)
-    goal = TARGETS.get(rule, 0.5) if target is None else target
     fits = {}
-    for name in PROPERTIES:
-        if name not in tolerance or name not in error:
+    for name in DECIDING:
+        covariates = covariates_of(disagreement, name)
+        if name not in tolerance or name not in error or not covariates:
             continue
-        d, e = np.asarray(disagreement[name]), np.asarray(error[name])
-        mixture = None
-        if name in with_forces:
-            forces = np.asarray(disagreement["forces"])
-            mixture = Mixture.fit(d, forces, e)
-            d = d if mixture is None else mixture.join(d, forces)
+        e = np.asarray(error[name], dtype=float)
         w = np.ones(len(e)) if weights is None else np.asarray(weights, float)
-        usable = np.isfinite(d) & np.isfinite(e)
-        if usable.sum() < 2:  # noqa: PLR2004 - one point has no spread
+        v = np.ones(len(e)) if worth is None else np.asarray(worth, float)
+        usable = np.isfinite([e, w, *covariates.values()]).all(axis=0) & (w * v > 0)
+        pairs = Pairs(
+            {k: x[usable] for k, x in covariates.items()},
+            e[usable],
+            w[usable],
+            v[usable],
+        )
+        if len(pairs) < (2 if rule == "least-squares" else 1):
             continue
-        pairs = Pairs(d, e, w)[usable]
-        fit = _Fit(pairs, tolerance[name], rule, goal).calibration(trust or Trust())
-        fit = fit.model_copy(update={"mixture": mixture})
-        seen = None if judged is None else fit.measure(judged, name)
-        fits[name] = counted(fit, pairs, seen)
+        seen = pairs.covariates if judged is None else covariates_of(judged, name)
+        if rule == "least-squares":
+            fit = _line(pairs, tolerance[name], seen)
+        else:
+            goal = TARGETS[rule] if target is None else target
+            fit = _modelled(pairs, tolerance[name], rule, goal, seen)
+        reason = _distrust(fit, trust or Trust(), pairs)
+        known = {"trusted": reason is None, "reason": reason}
+        fits[name] = fit.model_copy(update=known)
     return fits
 
 
-def check_rule(rule: str, target: float | None) -> None:
+def checked_rule(rule: str, target: float | None) -> str:
     """
     Refuse a rule that does not exist, and a share that is none.
+
+    Returns
+    -------
+    str
+        The rule, by the name that it has now.
 
     Raises
     ------
     ValueError
         Naming what there is.
     """
+    rule = _RENAMED.get(rule, rule)
     if rule not in RULES:
         raise ValueError(f"rule is {rule!r}: use one of {', '.join(RULES)}")
     if target is not None and not 0 < target < 1:
         raise ValueError(f"target is {target}: use a share between 0 and 1")
+    return rule
 
 
 def check_with_forces(names: Collection[str]) -> None:
     """
-    Refuse to join what cannot be joined with the forces' disagreement.
+    Refuse what never had a meaning, and say that the option is idle.
 
     Raises
     ------
     ValueError
-        Naming what can.
+        Naming what was allowed.
     """
     if unknown := set(names).difference(_JOINED):
         raise ValueError(
             f"with_forces is {list(names)}, but {', '.join(sorted(unknown))} cannot be "
             f"joined with the forces: use some of {', '.join(_JOINED)}"
         )
-
-
-def counted(
-    fit: Calibration, pairs: Pairs, judged: np.ndarray | None = None
-) -> Calibration:
-    """
-    Count what the threshold of a calibration finds among some frames.
-
-    Parameters
-    ----------
-    fit
-        The calibration.
-    pairs
-        The labelled frames.
-    judged
-        Disagreements of frames without labels, for the rates to expect of them.
-    """
-    bad, over = pairs.error > fit.tolerance, pairs.disagreement > fit.threshold
-    tpr, tpr_interval = weighted_share(over, bad, pairs.weights)
-    ppv, ppv_interval = weighted_share(bad, over, pairs.weights)
-    expected: tuple[float | None, float | None] = (None, None)
-    model = ErrorModel.fit(pairs.disagreement, pairs.error, fit.tolerance)
-    if judged is not None and model is not None:
-        finite = judged[np.isfinite(judged)]
-        expected = model.rates(finite, fit.threshold, fit.tolerance)
-    return fit.model_copy(
-        update={
-            "tpr": tpr,
-            "tpr_interval": tpr_interval,
-            "ppv": ppv,
-            "ppv_interval": ppv_interval,
-            "expected_tpr": expected[0],
-            "expected_ppv": expected[1],
-        }
-    )
+    if names:
+        warnings.warn(
+            "with_forces is not needed: the error of every property is predicted from "
+            "the forces' spread, too",
+            stacklevel=3,
+        )
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """One property's pairs, and the rule to apply to them."""
+class Pairs:
+    """
+    Uncertainties and errors of n frames in one property.
 
-    pairs: Pairs
-    tolerance: float
-    rule: str
-    target: float
+    Attributes
+    ----------
+    covariates
+        (n,) by name, the leading one first.
+    error
+        (n,) in the property's unit, finite.
+    weights
+        (n,) inverse selection probabilities.
+    worth
+        (n,) what each counts for.
+    """
 
-    def calibration(self, trust: Trust) -> Calibration:
-        """Apply the rule and judge what came of it."""
-        pairs, found = self.pairs, self.threshold(self.pairs)
-        line = least_squares_slope(pairs)
-        threshold = found if math.isfinite(found) else line * self.tolerance
-        slope = threshold / self.tolerance if self.fits_slope else line
-        rng = np.random.default_rng(_SEED)
-        draws = rng.integers(len(pairs), size=(_N_BOOTSTRAP, len(pairs)))
-        slopes = [self.slope(pairs[draw]) for draw in draws]
-        low, high = np.nanpercentile(slopes, _INTERVAL)
-        fit = Calibration(
-            slope=slope,
-            slope_interval=(low, high),
-            r2=_r2(pairs.disagreement, slope * pairs.error, pairs.weights),
-            rank_correlation=_spearman(pairs.disagreement, pairs.error),
-            coverage=float(
-                np.average(
-                    slope * pairs.error <= pairs.disagreement, weights=pairs.weights
-                )
-            ),
-            tolerance=self.tolerance,
-            threshold=threshold,
-            rule=self.rule,
-            n=len(pairs),
-            effective_n=pairs.effective_n,
-            trusted=True,
-        )
-        reason = _distrust(fit, trust, pairs)
-        if not math.isfinite(found):
-            reason = reason or self.failure
-        return fit.model_copy(update={"trusted": reason is None, "reason": reason})
+    covariates: Mapping[str, Array]
+    error: Array
+    weights: Array
+    worth: Array
+
+    def __len__(self) -> int:
+        return len(self.error)
 
     @property
-    def fits_slope(self) -> bool:
-        return self.rule in SLOPE_RULES
-
-    def threshold(self, pairs: Pairs) -> float:
-        return RULES[self.rule](pairs, self.tolerance, self.target)
-
-    def slope(self, pairs: Pairs) -> float:
-        if self.fits_slope:
-            return self.threshold(pairs) / self.tolerance
-        return least_squares_slope(pairs)
-
-    @property
-    def failure(self) -> str:
-        n_bad = int((self.pairs.error > self.tolerance).sum())
-        return (
-            f"the rule {self.rule!r} finds no threshold with {n_bad} bad frames among "
-            f"{len(self.pairs)}, target {self.target:g}"
-        )
+    def leading(self) -> Array:
+        """The uncertainty that the slope is of."""
+        return next(iter(self.covariates.values()))
 
 
-def _r2(observed: np.ndarray, fitted: np.ndarray, w: np.ndarray) -> float:
+def _modelled(
+    pairs: Pairs,
+    tolerance: float,
+    rule: str,
+    goal: float,
+    judged: Mapping[str, Array],
+) -> Calibration:
+    """Fit the error model, and say what it makes of the frames judged."""
+    model = ErrorModel.fit(
+        pairs.covariates, pairs.error, pairs.weights, worth=pairs.worth
+    )
+    chances = model.chance(judged, tolerance)
+    cut = chance_to_reach(chances, goal) if rule == "tpr" else goal
+    rates = expected_rates(model, judged, tolerance, chances >= cut)
+    slope, interval = _typical_ratio(pairs, model.n)
+    predicted = model.left_out(pairs.covariates, pairs.error)
+    y = np.log(np.maximum(pairs.error, np.exp(predicted.min() - 20)))
+    return Calibration(
+        slope=slope,
+        slope_interval=interval,
+        covariate=next(iter(pairs.covariates)),
+        r2=_r2(y, predicted, pairs.weights * pairs.worth),
+        rank_correlation=_spearman(predicted, pairs.error),
+        coverage=float(np.average(y <= predicted, weights=pairs.weights * pairs.worth)),
+        tpr=rates.tpr,
+        tpr_interval=rates.tpr_interval,
+        ppv=rates.ppv,
+        ppv_interval=rates.ppv_interval,
+        expected_tpr=rates.tpr,
+        expected_ppv=rates.ppv,
+        expected_bad=rates.bad,
+        tolerance=tolerance,
+        threshold=model.threshold(tolerance, cut),
+        rule=rule,
+        chance=cut,
+        limit=tolerance,
+        error_model=model,
+        spread_model=_without_features(pairs),
+        n=len(pairs),
+        effective_n=model.n,
+        trusted=True,
+    )
+
+
+def _without_features(pairs: Pairs) -> ErrorModel | None:
+    """Fit the members' spread alone, where there is more."""
+    spreads = {k: x for k, x in pairs.covariates.items() if k not in FEATURES}
+    if not spreads or len(spreads) == len(pairs.covariates):
+        return None
+    return ErrorModel.fit(spreads, pairs.error, pairs.weights, worth=pairs.worth)
+
+
+def _line(pairs: Pairs, tolerance: float, judged: Mapping[str, Array]) -> Calibration:
+    """
+    Fit disagreement = slope * error by weighted least squares, and count.
+
+    The AiiDA-TrainsPot paper, section II.1.6: slope = sum(w d e) / sum(w e^2), its
+    interval the bootstrap's. The rates are counted among the frames of the fit, as the
+    paper has it; what is to be expected of the frames judged, by the error model, is
+    said beside them.
+    """
+    d, e, w = pairs.leading, pairs.error, pairs.weights
+    slope = _least_squares(d, e, w)
+    rng = np.random.default_rng(_SEED)
+    draws = rng.integers(len(e), size=(_N_BOOTSTRAP, len(e)))
+    low, high = np.percentile(
+        [_least_squares(d[i], e[i], w[i]) for i in draws], (2.5, 97.5)
+    )
+    bad, over = e > tolerance, d > slope * tolerance
+    tpr, tpr_interval = weighted_share(over, bad, w)
+    ppv, ppv_interval = weighted_share(bad, over, w)
+    model = ErrorModel.fit(pairs.covariates, e, w)
+    flagged = next(iter(judged.values())) > slope * tolerance
+    expected = expected_rates(model, judged, tolerance, flagged)
+    return Calibration(
+        slope=slope,
+        slope_interval=(low, high),
+        covariate=next(iter(pairs.covariates)),
+        r2=_r2(d, slope * e, w),
+        rank_correlation=_spearman(d, e),
+        coverage=float(np.average(slope * e <= d, weights=w)),
+        tpr=tpr,
+        tpr_interval=tpr_interval,
+        ppv=ppv,
+        ppv_interval=ppv_interval,
+        expected_tpr=expected.tpr,
+        expected_ppv=expected.ppv,
+        expected_bad=expected.bad,
+        error_model=model,
+        spread_model=_without_features(pairs),
+        tolerance=tolerance,
+        threshold=slope * tolerance,
+        n=len(e),
+        effective_n=effective_number(w),
+        trusted=True,
+    )
+
+
+def _least_squares(d: Array, e: Array, w: Array) -> float:
+    norm = (w * e) @ e
+    return float((w * d) @ e / norm) if norm > 0 else 0.0
+
+
+def _typical_ratio(pairs: Pairs, n: float) -> tuple[float, tuple[float, float]]:
+    """
+    Return the geometric mean of uncertainty over error, and its 95 % interval.
+
+    Student's t on the logs: neither outliers nor heavy tails move it much.
+    """
+    some = (pairs.leading > 0) & (pairs.error > 0)
+    if not some.any():
+        return 0.0, (0.0, 0.0)
+    logs = np.log(pairs.leading[some] / pairs.error[some])
+    w = (pairs.weights * pairs.worth)[some]
+    mean = np.average(logs, weights=w)
+    variance = np.average((logs - mean) ** 2, weights=w)
+    freedom = max(min(n, some.sum()) - 1, 1.0)
+    half = student.ppf(0.975, freedom) * math.sqrt(variance / freedom)
+    half = min(half, 50.0)
+    return math.exp(mean), (math.exp(mean - half), math.exp(mean + half))
+
+
+def _r2(observed: Array, fitted: Array, w: Array) -> float:
     mean = np.average(observed, weights=w)
     total = (w * (observed - mean) ** 2).sum()
     return float(1 - (w * (observed - fitted) ** 2).sum() / total) if total else 0.0
 
 
-def _spearman(d: np.ndarray, e: np.ndarray) -> float:
+def _spearman(d: Array, e: Array) -> float:
     if np.ptp(d) == 0 or np.ptp(e) == 0:
         return 0.0
     return float(np.corrcoef(rankdata(d), rankdata(e))[0, 1])
 
 
 def _distrust(fit: Calibration, trust: Trust, pairs: Pairs) -> str | None:
-    """Say why a fit cannot be trusted, or None."""
-    low, high = fit.slope_interval
-    if fit.effective_n < trust.min_frames:
+    """Say why a fit is not trusted, or None."""
+    if fit.effective_n < trust.min_frames - 1e-6:
         return (
             f"too few frames: {fit.effective_n:.1f} effective, {trust.min_frames:g} "
             "needed"
         )
-    if np.ptp(pairs.disagreement) == 0 or np.ptp(pairs.error) == 0:
+    if np.ptp(pairs.leading) == 0 or np.ptp(pairs.error) == 0:
         return "no spread: all frames disagree or err alike"
-    if not fit.slope > 0:
-        return f"slope {fit.slope:.3g} is not positive"
-    if high - low > fit.slope:
+    low, high = fit.slope_interval
+    if fit.rule == "least-squares" and high - low > fit.slope:
         return (
             f"slope {fit.slope:.3g} is uncertain: interval {low:.3g} to {high:.3g} is "
             "wider than itself"

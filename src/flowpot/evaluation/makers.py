@@ -9,7 +9,6 @@ from jobflow import Maker
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.documents import package_versions
-from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.document import EvaluationDoc
 from flowpot.evaluation.judgement import judge
@@ -22,47 +21,54 @@ class EvaluationMaker(Criteria, Maker):
     """
     Calibrate a committee and choose what to label next.
 
-    Where too few explored frames are labelled for a trusted calibration, the frames
-    chosen are a pilot, drawn uniformly (``n_pilot`` of the document says so): label
-    them and evaluate again. A campaign does.
+    Some frames may have to be labelled before anything is selected (``n_pilot`` of the
+    document is their number): a pilot, drawn uniformly, where too few explored frames
+    are labelled; and a closing audit of what the committee accepts, where an iteration
+    would end as converged. Label them and evaluate again. A campaign does.
 
     Parameters
     ----------
     tolerance
-        Acceptable error: ``energy`` (eV/atom), ``forces`` (eV/A), ``stress``
-        (eV/A^3). A property that is left out takes no part in the decision.
+        Acceptable error: ``energy`` (eV/atom), ``forces`` (component RMSE of a frame,
+        eV/A), ``stress`` (eV/A^3), and ``forces_max`` (error of the force on the worst
+        atom, as a vector, eV/A). A property that is left out takes no part in the
+        decision. In a campaign, the campaign's.
     rule
-        That turns errors into a threshold on the disagreement: ``least-squares``,
-        ``window``, ``log``, ``quantile``, ``bound`` or ``chance``; see
-        :mod:`flowpot.evaluation.rules`.
+        What flags a frame. ``chance``: its probability of being over tolerance, by the
+        error model (:class:`flowpot.evaluation.ErrorModel`). ``tpr``: the same, from
+        the probability on that finds a share of the bad frames. ``least-squares``: the
+        AiiDA-TrainsPot paper's line through the origin, for comparison.
     target
-        Of the rules that have one; None: 0.9, 0.9, 0.35. ``quantile``: the true
-        positive rate; ``bound``: the share of good frames among the accepted;
-        ``chance``: the probability of being bad from which on a frame is flagged.
+        ``chance``: the probability from which on a frame is flagged; None: 0.35.
+        ``tpr``: the share of the bad frames among those judged that is to be flagged,
+        as expected by the model; None: 0.9.
     evidence
         What is calibrated on: ``representative`` frames, or ``all labelled`` as in
         AiiDA-TrainsPot, for comparison.
     min_frames
-        Effective number of frames below which a calibration is not trusted.
+        Effective number of frames below which a calibration is not called trusted, and
+        explored and labelled frames below which a pilot is drawn.
     min_rank_correlation
-        Of disagreement with error, below which a calibration is not trusted and the
-        property takes no part in the decision.
+        Of the predicted error with the error, below which a calibration is not called
+        trusted and the property takes no part in the decision, if another does.
     decide_by
-        Properties that take part in the decision; None: all that rank their errors.
+        Properties that take part in the decision; None: all whose errors are ranked.
     pilot_labels
-        Size of the pilot; 0 calibrates on whatever there is. 40 leave `min_frames`
-        with some labels failed, and scatter the true positive rate by 0.01 to 0.04
-        (see the rules); none is drawn where it were over half of the frames or of the
-        budget.
+        Size of the pilot, at most: no more than half of the frames that may be
+        labelled, and of the budget, are drawn. 0: none.
+    closing_audit
+        Accepted frames that are labelled before a campaign ends as converged, or more
+        where `max_bad_share` needs more. 0: none.
+    max_bad_share, max_over_share
+        When a campaign would end: see :class:`flowpot.ActiveLearningMaker`, whose
+        they are in a campaign.
     with_forces
-        Properties, ``energy`` or ``stress``, whose disagreement is joined with that of
-        the forces, in the proportion that follows their errors best. Areas under the
-        ROC curve, mean of twelve committees for silicon: energy 0.65, joined 0.73;
-        stress 0.79, joined 0.83; in some it loses up to 0.03.
+        Of older versions, without effect: the spread of the forces is always one of
+        the uncertainties that the error of a property is predicted from.
     rules
         Which frames are chosen, and how many.
     name
-        Of the job.
+        Name of the job.
     """
 
     name: str = "evaluate committee"
@@ -76,10 +82,11 @@ class EvaluationMaker(Criteria, Maker):
         explored: Any,
         *,
         predicted: Sequence[Any] = (),
-        previous: Mapping[str, Any] | None = None,
+        previous: Mapping[str, Any] | None = None,  # noqa: ARG002 - campaigns pass it
         max_labels: int | None = None,
         spent: Sequence[int] | None = None,
         seed: int = 0,
+        iteration: int | None = None,
     ) -> EvaluationDoc:
         """
         Calibrate on the labelled frames and judge the explored ones.
@@ -95,13 +102,17 @@ class EvaluationMaker(Criteria, Maker):
         predicted
             ``predictions`` of earlier evaluations, oldest first.
         previous
-            ``calibration`` of the iteration before, to fall back on.
+            ``calibration`` of the iteration before. It is not read any more: a fit
+            with few frames has a wide distribution, and needs none to fall back on.
         max_labels
             Budget: labelled and chosen frames together never exceed it.
         spent
             Frames that count against it; None: those that are labelled.
         seed
             Of the random draws.
+        iteration
+            Number of the campaign's iteration, by which its audit frames are told from
+            earlier ones; None: it is told from the frames.
         """
         started = time.perf_counter()
         known = Dataset.load(labelled)
@@ -113,17 +124,16 @@ class EvaluationMaker(Criteria, Maker):
             Dataset.load(explored),
             self,
             predictions=[Dataset.load(each) for each in predicted],
-            previous={
-                name: Calibration.model_validate(fit)
-                for name, fit in (previous or {}).items()
-            },
             max_labels=max_labels,
             seed=seed,
+            iteration=iteration,
         )
         choice = judgement.selection
         return EvaluationDoc(
             calibration=judgement.calibration,
             audit=judgement.audit,
+            fresh_error=judgement.fresh_error,
+            warnings=judgement.warnings,
             n_explored=judgement.n_explored,
             n_over=choice.n_over,
             n_wrecked=choice.n_wrecked,
@@ -132,6 +142,7 @@ class EvaluationMaker(Criteria, Maker):
             n_selected=len(choice.selected),
             n_audit=len(choice.audit),
             n_pilot=judgement.n_pilot,
+            n_closing=judgement.n_closing,
             dataset=judgement.chosen.without_labels().to_artifact("chosen.h5"),
             predictions=judgement.predictions.to_artifact("predictions.h5"),
             evidence=Artifact.from_bytes("evidence.npz", judgement.evidence.to_bytes()),

@@ -10,6 +10,8 @@ from flowpot.dataset import Dataset
 from flowpot.potentials import Potential, evaluate_members, load_potential
 
 PROPERTIES = ("energy", "forces", "stress")
+DECIDING = (*PROPERTIES, "forces_max")
+"""What may have a tolerance: ``forces_max`` is the force on the worst atom (eV/A)."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,11 @@ def load_committee(committee: Any, device: str = "auto") -> list[Potential]:
     Raises
     ------
     ValueError
-        With fewer than two members: one potential cannot disagree.
+        Without a member.
     """
     members = members_of(committee)
-    if len(members) < 2:  # noqa: PLR2004 - disagreement needs a pair
-        raise ValueError(
-            f"committee has {len(members)} member(s): at least 2 are needed to "
-            "disagree; train a committee of size 3 or more"
-        )
+    if len(members) == 0:
+        raise ValueError("committee has no member: train at least one potential")
     return [
         m if isinstance(m, Potential) else load_potential(m, device=device)
         for m in members

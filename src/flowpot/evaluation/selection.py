@@ -10,6 +10,7 @@ from monty.json import MSONable
 from flowpot.dataset.closeness import check_distance
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.diversity import Descriptors, farthest_points
+from flowpot.evaluation.streaming import HAS_STRESS
 
 METHODS = ("random", "diverse", "top")
 
@@ -36,8 +37,9 @@ class SelectionRules(MSONable):
         When no frame is over threshold the audit takes ``audit_max``: finding
         nothing is a reason to look closer.
     upper_factor
-        A predicted error over this many tolerances, by a calibration that is trusted,
-        marks the wreck of a broken MD run, which is counted and not labelled.
+        An error that is over this many tolerances, or typical errors of the committee
+        where these are larger, with a chance of 95 % marks the wreck of a broken MD
+        run, which is counted and not labelled.
     min_distance
         Frames with a pair of atoms closer than this fraction of the sum of their
         covalent radii are insane. None is the limit common to all stages, 0.5.
@@ -131,29 +133,30 @@ def select(
         What the method ``diverse`` needs.
     """
     rules = rules or SelectionRules()
-    finite = np.isfinite(disagreement["energy"]) & np.isfinite(disagreement["forces"])
+    finite = is_known(disagreement)
     ratio = excess(disagreement, calibration)
     over = ratio > 1
-    # A fit that is not trusted cannot tell a wreck from a poor committee.
-    trusted = {name: fit for name, fit in calibration.items() if fit.trusted}
     wrecked = np.zeros_like(finite)
-    for name, fit in trusted.items():
-        bound = fit.upper_bound(rules.upper_factor)
-        wrecked |= finite & (fit.measure(disagreement, name) > bound)
+    for name, fit in calibration.items():
+        surely = fit.surely_over(disagreement, name, rules.upper_factor)
+        wrecked |= finite & surely & ~_without(disagreement, name)
     free = np.ones_like(finite) if candidates is None else np.asarray(candidates, bool)
     pool = np.flatnonzero(finite & over & ~wrecked & free)
     accepted = np.flatnonzero(finite & ~over & free)
 
     left = math.inf if budget is None else max(budget, 0)
-    n_audit = min(_audit_size(len(accepted), len(pool), rules), left)
-    n_selected = int(min(len(pool), rules.max_selected, left - n_audit))
+    wanted = min(len(pool), rules.max_selected)
+    n_audit = _audit_size(len(accepted), len(pool), rules)
+    if n_audit + wanted > left:  # they share what is left: at most a third checks
+        n_audit = min(n_audit, max(int(left) // 3, int(left) - wanted))
+    n_selected = int(min(wanted, left - n_audit))
     selected, probability = _choose(pool, n_selected, ratio, rules, descriptors, rng)
     return Selection(
         selected=selected,
         audit=np.sort(rng.choice(accepted, int(n_audit), replace=False)),
         selected_probability=probability,
         audit_probability=n_audit / max(len(accepted), 1),
-        n_over=int((finite & over).sum()),
+        n_over=int(over.sum()),
         n_wrecked=int(wrecked.sum()),
         n_insane=int((~finite).sum()),
     )
@@ -164,20 +167,41 @@ def over_threshold(
     calibration: Mapping[str, Calibration],
     factor: float = 1.0,
 ) -> np.ndarray:
-    """Mask of the frames over ``factor`` times the threshold in any property."""
+    """Mask of the frames over ``factor`` times the limit in any property."""
     return excess(disagreement, calibration) > factor
 
 
 def excess(
     disagreement: Mapping[str, np.ndarray], calibration: Mapping[str, Calibration]
 ) -> np.ndarray:
-    """Largest disagreement of each frame, in units of its property's threshold."""
-    largest = np.zeros(len(disagreement["energy"]))
+    """
+    Return what each frame's error stays under, in units of the limit, at its worst.
+
+    Infinite for a frame without a finite prediction: what cannot be said is over.
+    """
+    largest = np.zeros(len(is_known(disagreement)))
     for name, fit in calibration.items():
-        with np.errstate(divide="ignore", invalid="ignore"):  # a threshold may be 0
-            ratio = fit.measure(disagreement, name) / fit.threshold
-        np.fmax(largest, ratio, out=largest)  # a NaN is no excess
-    return largest
+        ratio = np.where(
+            _without(disagreement, name), 0.0, fit.excess(disagreement, name)
+        )
+        np.maximum(largest, ratio, out=largest)
+    return np.where(is_known(disagreement), largest, np.inf)
+
+
+def is_known(disagreement: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Mask of the frames whose uncertainties are finite; a stress need not exist."""
+    columns = [np.atleast_1d(v) for k, v in disagreement.items() if k != "stress"]
+    return np.asarray(np.isfinite(columns).all(axis=0))
+
+
+def _without(disagreement: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """Mask of the frames that do not have a property: stress without a volume."""
+    known = is_known(disagreement)
+    if name != "stress":
+        return np.zeros_like(known)
+    if HAS_STRESS in disagreement:
+        return np.atleast_1d(disagreement[HAS_STRESS]) == 0
+    return known & np.isnan(np.atleast_1d(disagreement["stress"]))
 
 
 def _choose(

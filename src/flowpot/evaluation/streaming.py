@@ -1,6 +1,6 @@
-"""Disagreement and error of many frames, in little memory."""
+"""Uncertainties and errors of many frames, in little memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 from flowpot.dataset import Dataset
 from flowpot.evaluation.disagreement import disagreement, error
 from flowpot.evaluation.prediction import evaluate_committee, load_committee
+from flowpot.evaluation.uncertainty import Uncertainty
+from flowpot.potentials import Potential
 from flowpot.potentials.base import batches
 
 ATOMS_AT_ONCE = 50_000
 """Atoms whose predictions are in memory together: about 100 bytes each and member."""
+
+HAS_STRESS = "has_stress"
+"""Which frames have a stress at all, among the uncertainties of a single potential."""
 
 PerFrame = dict[str, NDArray[np.float64]]
 
@@ -24,8 +29,9 @@ class Spread(NamedTuple):
     Attributes
     ----------
     disagreement
-        (n,) arrays, of :func:`flowpot.evaluation.disagreement`; NaN for a frame that a
-        member has no finite prediction for.
+        (n,) arrays, of :func:`flowpot.evaluation.disagreement` where there are several
+        members, and of the other uncertainties; NaN for a frame that a member has no
+        finite prediction for.
     error
         (n,) arrays, of :func:`flowpot.evaluation.error`; NaN without a label.
     """
@@ -39,6 +45,7 @@ def spread_over(
     frames: Dataset | Iterable[Dataset],
     *,
     of: str = "mean",
+    uncertainties: Sequence[Uncertainty] = (),
     atoms_at_once: int = ATOMS_AT_ONCE,
 ) -> Spread:
     """
@@ -56,6 +63,8 @@ def spread_over(
         may be larger than the memory together.
     of
         What the error is of: see :func:`flowpot.evaluation.error`.
+    uncertainties
+        What is measured beside the spread of the members.
     atoms_at_once
         Atoms in a chunk, at most; a larger frame is a chunk of its own.
 
@@ -67,7 +76,7 @@ def spread_over(
     members = load_committee(committee)
     shards = [frames] if isinstance(frames, Dataset) else frames
     parts = [
-        _spread(members, shard[chunk], of)
+        _spread(members, shard[chunk], of, uncertainties)
         for shard in shards
         for chunk in batches(shard.n_atoms, atoms_at_once)
     ]
@@ -76,10 +85,23 @@ def spread_over(
     return Spread(*(_join(each) for each in zip(*parts, strict=True)))
 
 
-def _spread(members: Any, chunk: Dataset, of: str) -> Spread:
+def _spread(
+    members: Sequence[Potential],
+    chunk: Dataset,
+    of: str,
+    uncertainties: Sequence[Uncertainty],
+) -> Spread:
     prediction = evaluate_committee(members, chunk)
     with np.errstate(invalid="ignore"):  # a member may have given infinities
-        return Spread(disagreement(prediction, chunk), error(prediction, chunk, of))
+        spread = disagreement(prediction, chunk)
+        errors = error(prediction, chunk, of)
+    finite = np.isfinite(spread["energy"]) & np.isfinite(spread["forces"])
+    if len(members) == 1:  # it cannot disagree
+        spread = {HAS_STRESS: np.isfinite(spread["stress"]).astype(float)}
+    for each in uncertainties:
+        measured = each.measure(members, chunk)
+        spread |= {k: np.where(finite, v, np.nan) for k, v in measured.items()}
+    return Spread(spread, errors)
 
 
 def _join(parts: Iterable[PerFrame]) -> PerFrame:

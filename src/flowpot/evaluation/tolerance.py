@@ -4,7 +4,7 @@ import difflib
 import math
 from collections.abc import Mapping
 
-from flowpot.evaluation.prediction import PROPERTIES
+from flowpot.evaluation.prediction import DECIDING
 
 
 def default_tolerance() -> dict[str, float]:
@@ -22,11 +22,11 @@ def check_tolerance(tolerance: Mapping[str, float]) -> None:
         For an unknown property, a value that is not a positive number, or none.
     """
     if not tolerance:
-        raise ValueError(f"tolerance is empty: give at least one of {PROPERTIES}")
+        raise ValueError(f"tolerance is empty: give at least one of {DECIDING}")
     for name, value in tolerance.items():
-        if name not in PROPERTIES:
-            near = difflib.get_close_matches(name, PROPERTIES, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"use one of {PROPERTIES}"
+        if name not in DECIDING:
+            near = difflib.get_close_matches(name, DECIDING, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"use one of {DECIDING}"
             raise ValueError(f"tolerance has the unknown property {name!r}: {hint}")
         if not (value > 0 and math.isfinite(value)):
             raise ValueError(

@@ -1,6 +1,7 @@
 """The sets of a shard's frames: train, validation, test."""
 
 from flowpot.dataset import Dataset, assign_splits
+from flowpot.dataset.audits import AUDIT
 
 
 def assign_shard_splits(
@@ -44,4 +45,6 @@ def assign_shard_splits(
 def split_counts(shard: Dataset) -> dict[str, int]:
     """Count the frames of each set."""
     sets = shard.info["split"]
-    return {name: int((sets == name).sum()) for name in ("train", "val", "test")}
+    found = {name: int((sets == name).sum()) for name in ("train", "val", "test")}
+    n_audit = int((sets == AUDIT).sum())
+    return found | {AUDIT: n_audit} if n_audit else found

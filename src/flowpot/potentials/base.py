@@ -137,15 +137,39 @@ class Potential(ABC):
         NotImplementedError
             Where the model does not give its features.
         """
-        self.check_species(dataset.numbers)
-        size = batch_size or _default_batch_size([self])
         means = []
-        for frames in batches(dataset.n_atoms, size):
-            geometry = Geometry.of_dataset(dataset[frames])
-            features = self.describe_graph(self.build_graph(geometry))
-            sums = np.add.reduceat(features, geometry.offsets[:-1])
-            means.append(sums / np.diff(geometry.offsets)[:, None])
+        for atoms, features in self.atom_features(dataset, batch_size):
+            starts = dataset.offsets[:-1]
+            starts = starts[(starts >= atoms.start) & (starts < atoms.stop)]
+            sizes = np.diff(np.append(starts, atoms.stop))
+            sums = np.add.reduceat(features, starts - atoms.start)
+            means.append(sums / sizes[:, None])
         return np.concatenate(means) if means else np.empty((0, 0))
+
+    def atom_features(
+        self, dataset: Dataset, batch_size: int | None = None
+    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """
+        Describe every atom, whole frames at a time.
+
+        Parameters
+        ----------
+        dataset, batch_size
+            As in `descriptors`, which is the mean of these over the atoms of a frame.
+
+        Yields
+        ------
+        tuple
+            Which atoms of the dataset, and their features, shape (A, D).
+        """
+        self.check_species(dataset.numbers)
+        for frames in batches(
+            dataset.n_atoms, batch_size or _default_batch_size([self])
+        ):
+            geometry = Geometry.of_dataset(dataset[frames])
+            start, stop = dataset.offsets[[frames.start, frames.stop]]
+            features = self.describe_graph(self.build_graph(geometry))
+            yield slice(int(start), int(stop)), features
 
     def evaluate_atoms(
         self, atoms: Atoms, neighbours: VerletList | None = None

@@ -10,15 +10,18 @@ from matplotlib.colors import TABLEAU_COLORS
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
-from scipy.stats import binom, chi2
+from scipy.stats import binom
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation import PROPERTIES, Calibration
+from flowpot.evaluation.calibration import FEATURES, covariates_of
+from flowpot.evaluation.evidence import column_of
+from flowpot.evaluation.prediction import DECIDING
 from flowpot.report.figures import plain
 from flowpot.report.table import UNITS
 
 Arrays = Mapping[str, NDArray[np.float64]]
-"""``disagreement_*``, ``error_*`` and ``weights``: an EvaluationDoc's evidence."""
+"""Uncertainties, ``error_*`` and ``weights``: an EvaluationDoc's evidence."""
 
 _GRID = 60  # points along either axis of a map
 _GOOD_RATE = 0.85
@@ -105,18 +108,10 @@ def plot_coverage(evidence: Arrays, calibration: Mapping[str, Calibration]) -> F
     Returns
     -------
     Figure
-        For every nominal level p, the weighted share of the frames whose error is at
-        most z(p) times the calibrated error, which promises p of them. The band holds
-        95 % of what chance makes of a perfect calibration (binomial, effective number
-        of frames). A curve under the diagonal promises too much.
-
-    Notes
-    -----
-    The error of a frame is taken as the RMS of k independent Gaussian numbers whose
-    standard deviation is the calibrated error, z^2 = chi2(p; k) / k. The energy is one
-    number; for forces and stress k is what the scatter of the ratio r of error to
-    calibrated error amounts to, 2 mean(r^2)^2 / var(r^2). So the shape is fitted and
-    the scale, the calibration, is what is tested.
+        For every nominal level p, the share of the frames of the fit whose error is
+        under the error model's quantile p. The band holds 95 % of what chance makes of
+        a perfect calibration (binomial, effective number of frames). A curve under the
+        diagonal promises too much.
     """
     figure, axes = _grid_of_axes(1)
     nominal = np.linspace(0, 1, 101)[1:-1]
@@ -124,8 +119,7 @@ def plot_coverage(evidence: Arrays, calibration: Mapping[str, Calibration]) -> F
         axis.axline((0, 0), slope=1, c="k", lw=0.6)
         axis.set(xlabel=f"nominal coverage, {name}", ylabel="observed", aspect="equal")
         if fit := calibration.get(name):
-            pairs = _pairs(evidence, fit, name)
-            _draw_coverage(axis, nominal, pairs, fit, name)
+            _draw_coverage(axis, nominal, evidence, fit, name)
         axis.set(xlim=(0, 1), ylim=(0, 1))
     return figure
 
@@ -159,7 +153,7 @@ def plot_disagreement(
     for (above, below), name in zip(axes.T, PROPERTIES, strict=True):
         unit, factor = UNITS[name]
         fit = (calibration or {}).get(name)
-        spread = factor * _measure(frames.info, fit, name)
+        spread = factor * _leading(frames.info, fit, name)
         _draw_origins(above, spread, groups)
         _draw_sizes(below, spread, frames.n_atoms, groups)
         for axis in (above, below):
@@ -173,25 +167,36 @@ def plot_disagreement(
 def _pairs(
     evidence: Arrays, fit: Calibration, name: str
 ) -> tuple[NDArray[np.float64], ...]:
-    """Give disagreement, error and weight of the frames that have all three."""
-    d, e = _measure(evidence, fit, name), evidence[f"error_{name}"]
-    w = evidence.get("weights", np.ones(len(e)))
+    """Give the leading uncertainty, error and weight of the frames that have all."""
+    d, e = _leading(evidence, fit, name), evidence[f"error_{name}"]
+    w = _weights(evidence)
     usable = (d > 0) & (e > 0) & (w > 0)  # a NaN is none of these
     return d[usable], e[usable], w[usable]
 
 
-def _measure(
+def _weights(evidence: Arrays) -> NDArray[np.float64]:
+    ones = np.ones(len(next(iter(evidence.values()))))
+    return np.asarray(evidence.get("weights", ones) * evidence.get("worth", ones))
+
+
+def _uncertainties(columns: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+    """Read the columns that are uncertainties, under their own names."""
+    names = {column_of(name): name for name in (*DECIDING, *FEATURES)}
+    return {
+        name: np.asarray(columns[column], dtype=float)
+        for column, name in names.items()
+        if column in columns
+    }
+
+
+def _leading(
     columns: Mapping[str, Any], fit: Calibration | None, name: str
 ) -> NDArray[np.float64]:
-    """Give the disagreement that a calibration's threshold is on."""
-    prefix = "disagreement_"
-    found = {
-        key.removeprefix(prefix): np.asarray(values, dtype=float)
-        for key, values in columns.items()
-        if key.startswith(prefix)
-    }
-    spread: NDArray[np.float64] = fit.measure(found, name) if fit else found[name]
-    return spread
+    """Give the uncertainty that a calibration's slope is of, or the property's own."""
+    covariates = covariates_of(_uncertainties(columns), name)
+    if fit is not None and fit.covariate in covariates:
+        return covariates[fit.covariate]
+    return next(iter(covariates.values()))
 
 
 def _draw_calls(
@@ -265,23 +270,24 @@ def _draw_rate(
 def _draw_coverage(
     axis: Axes,
     nominal: NDArray[np.float64],
-    pairs: tuple[NDArray[np.float64], ...],
+    evidence: Arrays,
     fit: Calibration,
     name: str,
 ) -> None:
     """Draw the observed shares, and the band of chance about the nominal ones."""
-    d, e, w = pairs
-    squares = (e / fit.predicted_error(d)) ** 2
-    mean = np.average(squares, weights=w)
-    variance = np.average((squares - mean) ** 2, weights=w)
-    k = 1.0 if name == "energy" else max(2 * mean**2 / max(variance, 1e-12), 1.0)
-    bound = chi2.ppf(nominal, k) / k
-    observed = np.average(squares <= bound[:, None], axis=1, weights=w)
+    e, seen = np.asarray(evidence[f"error_{name}"]), _uncertainties(evidence)
+    w = _weights(evidence)
+    usable = np.isfinite(fit.error_bar(seen, name, 0.5)) & (e >= 0) & (w > 0)
+    e, w = e[usable], w[usable]
+    seen = {key: values[usable] for key, values in seen.items()}
+    observed = [
+        np.average(e <= fit.error_bar(seen, name, float(p)), weights=w) for p in nominal
+    ]
     n = max(round(w.sum() ** 2 / (w**2).sum()), 1)
     low, high = (binom.ppf(q, n, nominal) / n for q in (0.025, 0.975))
     axis.fill_between(nominal, low, high, color="0.85", step="mid")
     axis.plot(nominal, observed, c="tab:red")
-    axis.set_title(f"n {len(e)}, effective {n}; k {k:.1f}", fontsize=9)
+    axis.set_title(f"n {len(e)}, effective {n}", fontsize=9)
 
 
 def _draw_origins(

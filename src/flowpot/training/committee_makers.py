@@ -29,9 +29,10 @@ class CommitteeTrainingMaker(Maker):
         Trains the members; of several the members take turns, which makes a mixed
         committee.
     size
-        How many members.
+        How many members. One will do, at a fraction of the cost: its errors are told
+        by how far atoms are from those that it has learned.
     min_size
-        How few will do where trainings fail.
+        How few will do where trainings fail; no more than `size`. Of one, one.
     members_per_job
         How many a job trains side by side, sharing its cores. Small models use no
         more than one core: a machine that runs one job at a time trains as many as
@@ -91,13 +92,17 @@ class CommitteeTrainingMaker(Maker):
                 members += [job.output.members[i] for i in range(len(ranks))]
             jobs.append(job)
         collect = collect_committee(
-            members, [Pointer.to(each) for each in members], dataset, self.min_size
+            members,
+            [Pointer.to(each) for each in members],
+            dataset,
+            min(self.min_size, self.size),
         )
         Spare.give(jobs, collect)
         return Flow([*jobs, collect], output=collect.output, name=self.name)
 
     def _check(self, trainers: Sequence[TrainingMaker]) -> None:
-        if self.size < self.min_size or self.min_size < 1:
+        least = 1 if self.size == 1 else self.min_size
+        if self.size < least or self.min_size < 1:
             raise ValueError(
                 f"size is {self.size} and min_size {self.min_size}: give at least 1 "
                 "member, and a min_size that is no larger than size"

@@ -62,6 +62,11 @@ class PotentialDoc(StageDoc):
     hyperparameters: dict[str, Any] = Field(
         default_factory=dict, description="all that the program was told"
     )
+    features: Artifact | None = Field(
+        default=None,
+        description="moments of the training set's features, for the distance of other "
+        "atoms from it; None where the model gives no features",
+    )
     seed: int = Field(default=0, description="seed of the training that gave the model")
     device: str = "cpu"
     attempts: list[Attempt] = Field(default_factory=list)

@@ -12,6 +12,7 @@ from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.storage import sync_files, write_whole
 from flowpot.documents import package_versions
 from flowpot.potentials import Potential, load_potential
+from flowpot.potentials.features import FeatureStatistics
 from flowpot.processes import Ended
 from flowpot.randomness import derive_seed
 from flowpot.training import metrics
@@ -255,6 +256,7 @@ def _document(
     return PotentialDoc(
         seconds=0.0,
         model=model,
+        features=_features(potential, sets.train),
         checkpoint=_artifact(trained.checkpoint),
         backend=training.backend,
         metrics=rmse,
@@ -274,6 +276,15 @@ def _document(
 
 def _artifact(path: Path | None) -> Artifact | None:
     return Artifact.from_file(path) if path else None
+
+
+def _features(potential: Potential, frames: Dataset) -> Artifact | None:
+    """Keep where the training set lies in the model's features, if it gives them."""
+    try:
+        statistics = FeatureStatistics.fit(potential, frames)
+    except NotImplementedError:  # said where the features are needed
+        return None
+    return Artifact.from_bytes("features.npz", statistics.to_bytes())
 
 
 def _errors(

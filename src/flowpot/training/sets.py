@@ -8,6 +8,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset, assign_splits
+from flowpot.dataset.audits import sets_of
 from flowpot.randomness import derive_seed
 
 SETS = ("train", "val", "test")
@@ -60,7 +61,8 @@ class TrainingSets:
             )
         if "split" not in frames.info or any(s is None for s in frames.info["split"]):
             frames = assign_splits(frames, seed=_SPLIT_SEED)
-        sets = {name: frames[frames.info["split"] == name] for name in SETS}
+        split = sets_of(frames)  # the last audit's frames are in none of these
+        sets = {name: frames[split == name] for name in SETS}
         _check(sets)
         return cls(**sets, atomic_energies=isolated_energies(dataset[isolated]))
 

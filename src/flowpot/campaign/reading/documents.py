@@ -97,8 +97,7 @@ class CampaignDocuments:
             return 1
         last = max(self.records, key=lambda document: document["completed_at"])
         said = last["output"]
-        has_pilot = said.get("n_pilot") and not said.get("failed_stage")
-        waits = has_pilot and said.get("n_pilot_labelled") is None
+        waits = said.get("n_pilot") and not said.get("failed_stage")
         return iteration_of(last) + (0 if waits else 1)
 
     @cached_property

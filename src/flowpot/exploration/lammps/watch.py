@@ -10,7 +10,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from flowpot.dataset import Dataset
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.disagreement import disagreement
-from flowpot.evaluation.prediction import PROPERTIES, CommitteePrediction
+from flowpot.evaluation.prediction import CommitteePrediction
 from flowpot.evaluation.selection import excess
 from flowpot.exploration.lammps.members import properties_of, stress_matrix
 
@@ -27,7 +27,8 @@ class Reading:
     disagreement
         Per property, as :func:`flowpot.evaluation.disagreement` defines it.
     excess
-        The largest disagreement in units of its threshold. NaN without a calibration.
+        What the error stays under, in units of the tolerance, of the property where it
+        is largest: a frame is flagged over 1. NaN without a calibration.
     """
 
     step: int
@@ -47,7 +48,8 @@ class CommitteeWatch:
     calibration
         Per property; empty for disagreement without a bound.
     upper_factor
-        Predicted error, in units of the tolerance, over which a run is halted.
+        In units of the tolerance: a run whose error is over so many of them with a
+        chance of 95 % is halted.
     """
 
     calculators: Sequence[Calculator] = field(repr=False)
@@ -83,11 +85,7 @@ class CommitteeWatch:
 
     def too_much(self, reading: Reading) -> str | None:
         """Name the property that disagrees over the upper bound, if one does."""
-        for name in PROPERTIES:
-            fit = self.calibration.get(name)
-            if fit is None:
-                continue
-            found = fit.measure(reading.disagreement, name)
-            if found > fit.upper_bound(self.upper_factor):
+        for name, fit in self.calibration.items():
+            if fit.surely_over(reading.disagreement, name, self.upper_factor)[0]:
                 return f"disagreement in {name}"
         return None

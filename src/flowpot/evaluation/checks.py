@@ -1,0 +1,221 @@
+"""Frames that were labelled to check a committee, and what came of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowpot.dataset import Dataset
+from flowpot.dataset.audits import audit_rounds, is_audit
+from flowpot.evaluation.audit import Audit, audit
+from flowpot.evaluation.choice import CLOSING, PILOT, Judged
+from flowpot.evaluation.disagreement import label_error
+from flowpot.evaluation.evidence import weighable
+from flowpot.evaluation.fresh import Sample
+from flowpot.evaluation.prediction import DECIDING, PROPERTIES
+from flowpot.evaluation.streaming import spread_over
+from flowpot.potentials import Potential
+
+Array = NDArray[np.float64]
+
+_SAME = 1e-4  # eV/atom: predictions of one committee differ by less, on any machine
+
+
+@dataclass(frozen=True)
+class Checked:
+    """
+    Frames of this iteration that were sent to be labelled before anything is selected.
+
+    Attributes
+    ----------
+    fingerprints, kind
+        (n,) of the frames, and how they were chosen: as a pilot or a closing audit.
+    error
+        (n,) by property, of this committee; NaN without a label.
+    failed
+        (n,) mask of those whose label failed.
+    """
+
+    fingerprints: NDArray[np.str_]
+    kind: NDArray[np.object_]
+    error: Mapping[str, Array]
+    failed: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        members: Sequence[Potential],
+        labelled: Dataset,
+        explored: Dataset,
+        predictions: Sequence[Dataset],
+        number: int,
+    ) -> Self:
+        """
+        Find them by the number of their audit.
+
+        Parameters
+        ----------
+        members
+            The committee.
+        labelled
+            All labelled frames.
+        explored
+            The frames that are judged.
+        predictions
+            Of evaluations before, in which those whose label failed are found.
+        number
+            Of this iteration's audit frames.
+        """
+        rows = labelled[
+            is_audit(labelled)
+            & (audit_rounds(labelled) == number)
+            & np.isin(labelled.fingerprints, explored.fingerprints)
+        ]
+        rows = rows[_is_early(rows)]
+        tried = [
+            each[(audit_rounds(each) == number) & _is_early(each)]
+            for each in predictions
+        ]
+        lost = Dataset.concatenate(tried)
+        lost = lost[
+            np.isin(lost.fingerprints, explored.fingerprints)
+            & ~np.isin(lost.fingerprints, labelled.fingerprints)
+        ]
+        nothing = {name: np.empty(0) for name in DECIDING}
+        error = spread_over(members, rows).error if len(rows) else nothing
+        none = np.full(len(lost), np.nan)
+        return cls(
+            np.concatenate([rows.fingerprints, lost.fingerprints]),
+            np.concatenate([_kinds(rows), _kinds(lost)]),
+            {name: np.concatenate([e, none]) for name, e in error.items()},
+            np.repeat([False, True], [len(rows), len(lost)]),
+        )
+
+    def n_tried(self, kind: str | None = None) -> int:
+        """Count the frames, of one kind or of all."""
+        return len(self.kind) if kind is None else int((self.kind == kind).sum())
+
+    def tried(self, frames: Dataset) -> NDArray[np.bool_]:
+        """Mask of the frames that are among them."""
+        return np.isin(frames.fingerprints, self.fingerprints)
+
+    def audit(self, tolerance: Mapping[str, float], judged: Judged) -> Audit:
+        """
+        Audit this committee.
+
+        What it accepts is judged by the closing audit alone, if there is one: those
+        frames were drawn when the calibration was made, which the pilot's made.
+        """
+        flagged = self._flagged(judged)
+        everything = audit(
+            self.error,
+            tolerance,
+            accepted=~flagged,
+            weights=self._weights(flagged, judged),
+            failed=self.failed,
+        )
+        closing = self.kind == CLOSING
+        if not closing.any():
+            return everything
+        alone = audit(
+            {name: e[closing] for name, e in self.error.items()},
+            tolerance,
+            failed=self.failed[closing],
+        )
+        names = ("n", "n_bad", "bad_share", "upper_limit", "accepted_error")
+        return everything.model_copy(update={n: getattr(alone, n) for n in names})
+
+    def sample(self, judged: Judged) -> Sample | None:
+        """Return them as a sample of what is explored; None where there are none."""
+        if not len(self.kind):
+            return None
+        flagged = self._flagged(judged)
+        which = "explored" if PILOT in self.kind else "accepted"
+        return Sample(
+            self.error,
+            flagged,
+            self._weights(flagged, judged),
+            self.failed,
+            f"{len(self.kind)} {which} frames of this iteration, before they were "
+            "learned",
+        )
+
+    def _flagged(self, judged: Judged) -> NDArray[np.bool_]:
+        """Mask of those that are flagged; a closing audit's were accepted as drawn."""
+        position = {f: i for i, f in enumerate(judged.frames.fingerprints)}
+        rows = np.array([position[f] for f in self.fingerprints], dtype=int)
+        return ~judged.accepted[rows] & (self.kind != CLOSING)
+
+    def _weights(self, flagged: NDArray[np.bool_], judged: Judged) -> Array:
+        """Frames that each stands for: all flagged, or accepted, by those tried."""
+        weights = np.empty(len(flagged))
+        for stratum, everything in (
+            (flagged, ~judged.accepted),
+            (~flagged, judged.accepted),
+        ):
+            weights[stratum] = max(everything.sum(), stratum.sum()) / max(
+                stratum.sum(), 1
+            )
+        return weights
+
+
+def earlier_sample(predictions: Sequence[Dataset], labelled: Dataset) -> Sample | None:
+    """
+    Return the frames that the last evaluation chose, as its committee predicted them.
+
+    Parameters
+    ----------
+    predictions
+        Of each evaluation before, oldest first.
+    labelled
+        All labelled frames. What was chosen and is not among them failed.
+    """
+    position = {f: i for i, f in enumerate(labelled.fingerprints)}
+    for chosen in reversed(predictions):
+        then = chosen[weighable(chosen)]
+        there = np.isin(then.fingerprints, labelled.fingerprints)
+        if not there.any():
+            continue
+        now = labelled[np.array([position[f] for f in then[there].fingerprints])]
+        predicted = {name: getattr(then[there], name) for name in PROPERTIES}
+        error = {name: np.full(len(then), np.nan) for name in DECIDING}
+        for name, values in label_error(predicted, now).items():
+            error[name][there] = values
+        return Sample(
+            error,
+            ~np.asarray(then.info["accepted"], dtype=bool),
+            1 / np.asarray(then.info["selection_probability"], float),
+            ~there,
+            f"{len(then)} frames that the evaluation before had chosen, as its "
+            "committee predicted them",
+        )
+    return None
+
+
+def same_committee(
+    members: Sequence[Potential], frames: Dataset, predictions: Sequence[Dataset]
+) -> bool:
+    """
+    Tell whether the committee is the one that predicted some frames before.
+
+    True where nothing is remembered of them.
+    """
+    past = Dataset.concatenate(predictions)
+    past = past[np.isin(past.fingerprints, frames.fingerprints)]
+    if not len(past):
+        return True
+    energies = [member.evaluate(past).energy for member in members]
+    change = np.abs(np.mean(energies, axis=0) - past.energy) / past.n_atoms
+    return bool(np.median(change) < _SAME)
+
+
+def _is_early(frames: Dataset) -> NDArray[np.bool_]:
+    """Mask of the frames that were labelled before anything was selected."""
+    return np.isin(_kinds(frames).astype(str), (PILOT, CLOSING))
+
+
+def _kinds(frames: Dataset) -> NDArray[np.object_]:
+    column = frames.info.get("selection", np.full(len(frames), "", dtype=object))
+    return np.asarray(column, dtype=object)

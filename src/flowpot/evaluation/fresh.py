@@ -1,0 +1,168 @@
+"""The error on fresh frames, as it was predicted before they were learned."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+
+from flowpot.evaluation.binomial import Interval, jeffreys
+
+Array = NDArray[np.float64]
+
+_ENDS = (0.025, 0.975)
+_DRAWS = 4000
+
+
+class FreshError(BaseModel):
+    """
+    The error of explored frames in one property, before they were learned.
+
+    A median, since a root mean square of a few frames is that of the worst of them.
+    """
+
+    value: float | None = Field(
+        description="median error of a frame, in the property's unit; None where more "
+        "than half of the labels failed"
+    )
+    interval: tuple[float, float | None] = Field(
+        description="95 %; None: it may be anything"
+    )
+    rms: float | None = Field(None, description="root mean square error of the frames")
+    over: float | None = Field(None, description="share of frames over tolerance")
+    over_interval: Interval | None = Field(None, description="95 %")
+    n: int = Field(description="frames with a label or a failed try")
+    n_failed: int = Field(0, description="of them failed: their error counts as large")
+    of: str = Field("", description="which frames, and which committee")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """
+    Frames that were predicted, and then labelled.
+
+    Attributes
+    ----------
+    error
+        (n,) by property; NaN without that label.
+    flagged
+        (n,) mask: the frames were drawn from those flagged and those accepted apart.
+    weights
+        (n,) inverse probabilities of being drawn.
+    failed
+        (n,) mask of those whose label failed.
+    of
+        Which frames they are.
+    """
+
+    error: Mapping[str, Array]
+    flagged: NDArray[np.bool_]
+    weights: Array
+    failed: NDArray[np.bool_]
+    of: str
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
+def fresh_errors(
+    sample: Sample, properties: Sequence[str], tolerance: Mapping[str, float]
+) -> dict[str, FreshError]:
+    """
+    Summarise a sample for each property.
+
+    Parameters
+    ----------
+    sample
+        Of the explored frames.
+    properties
+        Of which errors are wanted.
+    tolerance
+        Per property.
+
+    Notes
+    -----
+    The distribution of errors is the sum of those of the strata, each weighed by the
+    frames that it stands for. The interval of the median is Woodruff's (J. Am. Stat.
+    Assoc. 47, 635, 1952): the errors at which the distribution, whose own uncertainty
+    at the median is that of a stratified count, passes one half. It supposes no law.
+    """
+    found = {}
+    for name in properties:
+        if name not in sample.error:
+            continue
+        e = np.where(sample.failed, np.inf, sample.error[name])
+        known = ~np.isnan(e) & np.isfinite(sample.weights)
+        if known.any():
+            found[name] = _summary(
+                e[known],
+                sample.flagged[known],
+                sample.weights[known],
+                tolerance.get(name),
+            ).model_copy(
+                update={"n_failed": int(sample.failed[known].sum()), "of": sample.of}
+            )
+    return found
+
+
+def _summary(
+    e: Array, flagged: NDArray[np.bool_], w: Array, tolerance: float | None
+) -> FreshError:
+    order = np.argsort(e, kind="stable")
+    values, below = e[order], (w[order].cumsum() - w[order] / 2) / w.sum()
+    median = _at(0.5, below, values)
+    low, high = (
+        _at(float(q), below, values)
+        for q in _stratified(e <= median, flagged, w, around=0.5)
+    )
+    finite = np.isfinite(e)
+    rms = (
+        np.sqrt(np.average(e[finite] ** 2, weights=w[finite])) if finite.any() else None
+    )
+    over = None if tolerance is None else e > tolerance
+    return FreshError(
+        value=_finite(median),
+        interval=(_finite(low) or 0.0, _finite(high)),
+        rms=None if rms is None else float(rms),
+        over=None if over is None else float(np.average(over, weights=w)),
+        over_interval=None if over is None else _stratified(over, flagged, w),
+        n=len(e),
+    )
+
+
+def _at(q: float, below: Array, values: Array) -> float:
+    """Quantile of a weighted sample: below the first the first, beyond the last any."""
+    if q > below[-1] and q > 0.5:  # noqa: PLR2004 - the median is always known
+        return np.inf
+    return float(values[min(int(np.searchsorted(below, q)), len(values) - 1)])
+
+
+def _stratified(
+    hits: NDArray[np.bool_],
+    flagged: NDArray[np.bool_],
+    w: Array,
+    around: float | None = None,
+) -> Interval:
+    """
+    Return the 95 % interval of a share in two strata, each with Jeffreys' posterior.
+
+    With `around`, the interval of its deviation about that value.
+    """
+    strata = [rows for rows in (flagged, ~flagged) if rows.any()]
+    if len(strata) == 1 and around is None:
+        return jeffreys(int(hits.sum()), len(hits))
+    sizes = np.array([w[rows].sum() for rows in strata])
+    k = np.array([hits[rows].sum() for rows in strata])
+    n = np.array([rows.sum() for rows in strata])
+    rng = np.random.default_rng(0)
+    p = rng.beta(k + 0.5, n - k + 0.5, size=(_DRAWS, len(n)))
+    share = p @ sizes / sizes.sum()
+    if around is not None:
+        share = share - share.mean() + around
+    low, high = np.quantile(share, _ENDS)
+    return float(low), float(high)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,7 @@
+"""Uncertainties: numbers that grow with the error of a prediction."""
+
+from flowpot.evaluation.uncertainty.base import Uncertainty
+from flowpot.evaluation.uncertainty.distance import FeatureDistance
+from flowpot.evaluation.uncertainty.spread import CommitteeSpread
+
+__all__ = ["CommitteeSpread", "FeatureDistance", "Uncertainty"]

@@ -1,0 +1,90 @@
+"""The distance of atoms from those that a potential has learned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from flowpot.dataset import Artifact, Dataset
+from flowpot.evaluation.uncertainty.base import PerFrame, Uncertainty
+from flowpot.potentials import Potential
+from flowpot.potentials.features import FeatureStatistics, summarised
+
+
+@dataclass(frozen=True)
+class FeatureDistance(Uncertainty):
+    """
+    How far atoms lie from the training set, in a potential's own features.
+
+    It sees errors that all members of a committee share, and needs one member only.
+
+    Attributes
+    ----------
+    statistics
+        Of the atoms of the training set.
+    member
+        Which of the potentials they are features of.
+
+    Examples
+    --------
+    >>> distance = FeatureDistance.fit(members, training_set)  # doctest: +SKIP
+    >>> distance.measure(members, frames)["feature_distance"]  # doctest: +SKIP
+    """
+
+    statistics: FeatureStatistics
+    member: int = 0
+
+    @classmethod
+    def fit(cls, potentials: Sequence[Potential], training: Dataset) -> Self:
+        """
+        Take the features of a training set, by the first member that gives them.
+
+        Parameters
+        ----------
+        potentials
+            The members of a committee.
+        training
+            The frames that they were trained on; labels are not read.
+
+        Raises
+        ------
+        NotImplementedError
+            Where no member gives its features.
+        """
+        reasons = []
+        for member, potential in enumerate(potentials):
+            try:
+                return cls(FeatureStatistics.fit(potential, training), member)
+            except NotImplementedError as error:
+                reasons.append(f"member {member}: {error}")
+        raise NotImplementedError(
+            f"no member of the committee gives its features ({'; '.join(reasons)})"
+        )
+
+    def measure(self, potentials: Sequence[Potential], dataset: Dataset) -> PerFrame:
+        """
+        Measure frames, by their largest atom and by the RMS over their atoms.
+
+        Returns
+        -------
+        dict
+            ``feature_distance`` and ``feature_distance_rms``: Mahalanobis distance;
+            ``rigidity`` and ``rigidity_rms``: last-layer prediction rigidity. See
+            :class:`flowpot.potentials.features.FeatureStatistics`.
+        """
+        return summarised(self.measure_atoms(potentials, dataset), dataset)
+
+    def measure_atoms(
+        self, potentials: Sequence[Potential], dataset: Dataset
+    ) -> PerFrame:
+        """Measure atoms: ``feature_distance`` and ``rigidity``."""
+        return self.statistics.of_atoms(potentials[self.member], dataset)
+
+    def to_artifact(self, name: str = "features.npz") -> Artifact:
+        """Keep the statistics in a few MB."""
+        return Artifact.from_bytes(name, self.statistics.to_bytes())
+
+    @classmethod
+    def from_artifact(cls, artifact: Any, member: int = 0) -> Self:
+        """Read what :meth:`to_artifact` kept."""
+        content = Artifact.model_validate(artifact).read_bytes()
+        return cls(FeatureStatistics.from_bytes(content), member)

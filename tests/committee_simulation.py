@@ -1,0 +1,294 @@
+"""
+Committees whose law of error is known, for the real judge, audit and decide.
+
+A frame is two atoms; its number is written in its cell, and a table has its spread and
+its error in each generation. All labels are zero, so that a prediction is its error.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from flowpot.campaign import IterationDoc, Limits, decide
+from flowpot.dataset import Dataset
+from flowpot.evaluation import Criteria, Judgement, SelectionRules, judge
+from flowpot.potentials import Potential, Prediction
+
+_MOST = 20_000  # frames of a campaign
+_FIRST, _STEP = 10.0, 1e-3  # A: the cell of frame 0, and by what others are longer
+SHARE = 0.1
+LIMITS = Limits(
+    max_iterations=8, max_labels=None, max_bad_share=SHARE, max_over_share=0.05
+)
+
+
+@dataclass(frozen=True)
+class Law:
+    """
+    How errors follow the spread.
+
+    Attributes
+    ----------
+    noise
+        Draws the ratio of error to typical error, from random numbers and a size.
+    over
+        Probability that this ratio is over a value.
+    exponent
+        The typical error is 2 * spread ** exponent, at a spread of about one.
+    width
+        Scatter of log spread between frames.
+    """
+
+    noise: Callable[[np.random.Generator, int], np.ndarray]
+    over: Callable[[np.ndarray], np.ndarray]
+    exponent: float = 1.0
+    width: float = 0.8
+
+    def error(self, rng: np.random.Generator, spread: np.ndarray) -> np.ndarray:
+        """Draw errors."""
+        return 2 * spread**self.exponent * self.noise(rng, len(spread))
+
+    def chance(self, spread: np.ndarray, tolerance: float) -> np.ndarray:
+        """Return the true probability of being over tolerance."""
+        return self.over(tolerance / (2 * spread**self.exponent))
+
+
+def lognormal(scatter: float, **options) -> Law:
+    """Make errors that scatter evenly on a log scale."""
+    return Law(
+        lambda rng, n: rng.lognormal(0, scatter, n),
+        lambda x: norm.sf(np.log(x) / scatter),
+        **options,
+    )
+
+
+LAWS = {
+    "narrow": lognormal(0.3),
+    "wide": lognormal(0.8),
+    "gaussian": Law(
+        lambda rng, n: np.abs(rng.normal(size=n)), lambda x: 2 * norm.sf(x)
+    ),
+    "heavy tails": Law(
+        lambda rng, n: np.abs(rng.standard_t(3, n)), lambda x: 2 * student.sf(x, 3)
+    ),
+    "mixed sizes": Law(
+        lambda rng, n: rng.lognormal(np.where(rng.random(n) < 0.5, -0.5, 0.5), 0.3),
+        lambda x: (
+            (norm.sf((np.log(x) + 0.5) / 0.3) + norm.sf((np.log(x) - 0.5) / 0.3)) / 2
+        ),
+    ),
+    "uncorrelated": lognormal(0.8, exponent=0.0),
+    "square root": lognormal(0.5, exponent=0.5),
+}
+
+
+@dataclass
+class World:
+    """
+    What is true of all frames of one campaign.
+
+    Attributes
+    ----------
+    law
+        Of the errors.
+    seed
+        Of the draws.
+    scale
+        Of spread and error, by generation.
+    blind
+        Factor on the errors of frames from beyond, which the spread does not see.
+    """
+
+    law: Law
+    seed: int = 0
+    scale: float = 0.05
+    blind: float = 1.0
+    beyond: np.ndarray = field(default_factory=lambda: np.zeros(_MOST, dtype=bool))
+    n_frames: int = 0
+
+    def explore(self, n: int, *, beyond: float = 0.0) -> Dataset:
+        """Make n new frames, a share of them from beyond."""
+        number = np.arange(self.n_frames, self.n_frames + n)
+        rng = np.random.default_rng([self.seed, self.n_frames, 1])
+        self.beyond[number] = rng.random(n) < beyond
+        self.n_frames += n
+        cell = np.zeros((n, 3, 3))
+        cell[:] = _FIRST * np.eye(3)
+        cell[:, 0, 0] += number * _STEP
+        positions = np.tile([[0.0, 0, 0], [5.0, 5, 5]], (n, 1))
+        return Dataset(
+            numbers=np.full(2 * n, 14),
+            positions=positions,
+            cell=cell,
+            pbc=np.ones((n, 3), dtype=bool),
+            offsets=np.arange(0, 2 * n + 1, 2),
+            energy=np.full(n, np.nan),
+            forces=np.full((2 * n, 3), np.nan),
+            stress=np.full((n, 3, 3), np.nan),
+            info={},
+        ).with_info(config_type=np.full(n, "md", dtype=object))
+
+    def table(self, generation: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return spread and error of every frame, as this generation has them."""
+        rng = np.random.default_rng([self.seed, generation, 2])
+        spread = rng.lognormal(0, self.law.width, _MOST)
+        error = self.law.error(rng, spread)
+        scale = self.scale / (1 + generation) ** 0.5
+        return scale * spread, scale * error * np.where(self.beyond, self.blind, 1.0)
+
+    def committee(self, generation: int, members: int = 2) -> list["Member"]:
+        """Make a committee whose spread and error are those of the table."""
+        signs = (-1.0, 1.0) if members == 2 else (0.0,)
+        return [Member(self, generation, sign) for sign in signs]
+
+
+def number_of(cell: np.ndarray) -> np.ndarray:
+    """Read the numbers of frames."""
+    return np.rint((cell[:, 0, 0] - _FIRST) / _STEP).astype(int)
+
+
+class Member(Potential):
+    """A potential that errs as a table says, and deviates from the mean by a sign."""
+
+    backend = "table"
+    device = "cpu"
+    species = ("Si",)
+    cutoff = 3.0
+    graph_key = "table"
+
+    def __init__(self, world: World, generation: int, sign: float) -> None:
+        self.spread, self.error = world.table(generation)
+        self.sign, self.broken = sign, False
+
+    def build_graph(self, geometry):
+        return number_of(geometry.cell)
+
+    def evaluate_graph(self, graph):
+        shift = self.error[graph] + self.sign * self.spread[graph]
+        if self.broken:
+            shift = np.full(len(graph), np.nan)
+        return Prediction(
+            energy=2 * shift,
+            forces=np.repeat(shift, 2)[:, None] * np.ones(3),
+            stress=shift[:, None, None] * np.ones((3, 3)),
+        )
+
+    def describe_graph(self, graph):
+        raise NotImplementedError("a table has no features")
+
+
+def label(frames: Dataset) -> Dataset:
+    """Give every frame its label: all zeros."""
+    n = len(frames)
+    split = frames.info.get("split", np.full(n, None, dtype=object))
+    return frames.with_labels(
+        energy=np.zeros(n), forces=np.zeros((2 * n, 3)), stress=np.zeros((n, 3, 3))
+    ).with_info(split=np.array([each or "train" for each in split], dtype=object))
+
+
+def true_error(world: World, generation: int, frames: Dataset) -> np.ndarray:
+    """Return the errors of frames."""
+    return world.table(generation)[1][number_of(frames.cell)]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One iteration of a simulated campaign, as it ended."""
+
+    generation: int
+    explored: Dataset
+    found: Judgement
+    converged: bool
+    bad_share: float
+    """True share of bad frames among those that are accepted."""
+
+
+def campaign(
+    world: World,
+    tolerance: float,
+    *,
+    shift: float = 0.0,
+    n_explored: int = 150,
+    max_turns: int = 6,
+    **options,
+) -> Iterator[Turn]:
+    """
+    Run the loop with the real judge and decide.
+
+    Parameters
+    ----------
+    world
+        What is true.
+    tolerance
+        On the forces, eV/A.
+    shift
+        Share of the explored frames from beyond, from the third iteration on.
+    n_explored
+        Frames of each iteration.
+    max_turns
+        Iterations.
+    **options
+        Of the criteria.
+    """
+    labelled = label(
+        world.explore(20).with_info(
+            config_type=np.full(20, "distorted", dtype=object),
+            split=np.array(["train", "val"] * 10, dtype=object),
+        )
+    )
+    rules = SelectionRules(max_selected=30, audit_min=5, audit_max=20)
+    criteria = Criteria({"forces": tolerance}, **{"rules": rules} | options)
+    predictions: list[Dataset] = []
+    for turn in range(max_turns):
+        members = world.committee(turn)
+        explored = world.explore(n_explored, beyond=shift if turn > 1 else 0.0)
+        for _ in range(3):
+            found = judge(
+                members,
+                labelled,
+                explored,
+                criteria,
+                predictions=predictions,
+                seed=world.seed + turn,
+                iteration=turn + 1,
+            )
+            predictions.append(found.predictions)
+            if not found.n_pilot:
+                break
+            labelled = Dataset.concatenate([labelled, label(found.chosen)])
+        last = IterationDoc(
+            iteration=turn + 1,
+            audit=found.audit,
+            n_explored=found.n_explored,
+            n_over=found.selection.n_over,
+            n_selected=len(found.selection.selected),
+            n_audit=len(found.selection.audit),
+        )
+        stop = decide(last, LIMITS)
+        converged = stop is not None and stop.kind == "converged"
+        yield Turn(
+            turn,
+            explored,
+            found,
+            converged,
+            accepted_bad(world, turn, explored, found, tolerance),
+        )
+        if converged:
+            return
+        labelled = Dataset.concatenate([labelled, label(found.chosen)])
+
+
+def accepted_bad(
+    world: World, generation: int, explored: Dataset, found: Judgement, tolerance: float
+) -> float:
+    """Return the true share of bad frames among those that are accepted."""
+    spread, error = (x[number_of(explored.cell)] for x in world.table(generation))
+    fit = found.calibration["forces"]
+    accepted = (
+        fit.excess({"forces": spread, "energy": spread, "stress": spread}, "forces")
+        <= 1
+    )
+    return float((error[accepted] > tolerance).mean()) if accepted.any() else 0.0
