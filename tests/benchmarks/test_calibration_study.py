@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from flowpot.evaluation.rules import RULES, TARGETS, Pairs
 
 from flowpot.campaign import IterationDoc, Limits, decide
 from flowpot.evaluation import Calibration, Criteria, audit, calibrate, select
 from flowpot.evaluation.evidence import all_labelled, gather
-from flowpot.evaluation.rules import RULES, TARGETS, Pairs
 from flowpot.randomness import derive_rng
 from flowpot.training.sets import is_isolated_atom
 

@@ -35,6 +35,8 @@ from flowpot.evaluation.warning_signs import warning_signs
 from flowpot.potentials import Potential
 from flowpot.randomness import derive_rng
 
+_FEW = 1 / 3  # of the frames that make a calibration trusted: fewer ask for a pilot
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -223,7 +225,8 @@ def _labels_first(
     nothing = judged.frames[:0]
     if checked.n_tried(CLOSING):
         return nothing
-    if not checked.n_tried() and witnesses.n_explored < criteria.min_frames:
+    few = witnesses.n_explored < _FEW * criteria.min_frames
+    if few and not checked.n_tried():
         rng = derive_rng(seed, "pilot")
         pilot = draw_pilot(judged, criteria.pilot_labels, left, rng)
         if len(pilot):

@@ -46,8 +46,8 @@ class EvaluationMaker(Criteria, Maker):
         What is calibrated on: ``representative`` frames, or ``all labelled`` as in
         AiiDA-TrainsPot, for comparison.
     min_frames
-        Effective number of frames below which a calibration is not called trusted, and
-        explored and labelled frames below which a pilot is drawn.
+        Effective number of frames below which a calibration is not called trusted.
+        With less than a third of them explored and labelled, a pilot is drawn.
     min_rank_correlation
         Of the predicted error with the error, below which a calibration is not called
         trusted and the property takes no part in the decision, if another does.
