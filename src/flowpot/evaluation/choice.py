@@ -14,6 +14,7 @@ from flowpot.evaluation.selection import Selection, is_known
 from flowpot.potentials import Potential
 
 SELECTED, AUDIT, PILOT, CLOSING = "selected", "audit", "pilot", "closing"
+_FEWEST = 10  # frames of a pilot
 CHECKS = (AUDIT, PILOT, CLOSING)
 """Ways of being chosen that put a frame into the audit set."""
 
@@ -108,7 +109,8 @@ def draw_pilot(
         The explored frames.
     size
         How many are wanted. At most half of the free frames, and of the budget, are
-        drawn: a pilot must leave something to choose, and labels for it.
+        drawn: a pilot must leave something to choose, and labels for it. None are
+        where that is fewer than ten, which would say little.
     budget
         How many may be labelled; None for no limit.
     rng
@@ -117,6 +119,7 @@ def draw_pilot(
     candidates = judged.candidates
     room = len(candidates) if budget is None else min(len(candidates), budget)
     n = min(size, room // 2)
+    n = n if n >= min(size, _FEWEST) else 0
     index = np.sort(rng.choice(candidates, n, replace=False))
     return judged.rows(index, PILOT, np.asarray(n / max(len(candidates), 1)))
 
