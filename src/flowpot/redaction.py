@@ -7,7 +7,7 @@ HIDDEN = "***"
 
 _NAME_OF_ONE = (
     r"[\w.-]*(?:password|passwd|pwd|secret|token|signature|credential|access_?key"
-    r"|api_?key|account_?key|private_?key)[\w.-]*"
+    r"|api_?key|account_?key|private_?key|signing_?key)[\w.-]*"
 )
 _USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/'\"<>]+@", re.IGNORECASE)
 """User and password, or key and secret, before the host of an address."""

@@ -9,6 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from flowpot.cli.errors import described
+from flowpot.cli.source import open_project
+
 State = Literal["ok", "warn", "fail"]
 
 
@@ -71,7 +74,7 @@ def _guarded(
         found = check()
         yield from [found] if isinstance(found, Check) else found
     except Exception as error:  # noqa: BLE001 - a doctor does not die of a patient
-        what, _, remedy = str(error).partition(": ")
+        what, _, remedy = described(error).partition(": ")
         yield Check(name, otherwise, what or repr(error), remedy)
 
 
@@ -236,5 +239,6 @@ def _project() -> Check:
         )
     project = manager.get_project()
     workers = ", ".join(project.workers)
-    project.get_job_controller().jobs_collection.find_one()
+    _, queue = open_project(project.name)
+    queue.jobs.find_one()
     return Check("jobflow-remote", "ok", f"project {project.name}, workers {workers}")

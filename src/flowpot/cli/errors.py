@@ -10,7 +10,11 @@ from pymongo.errors import OperationFailure, PyMongoError, ServerSelectionTimeou
 from flowpot.console import open_console, say
 
 _NOT_ALLOWED = (13, 18)  # MongoDB's error codes: unauthorized, authentication failed
-_LONGEST = 400  # characters of what a database says
+_LONGEST = 200  # characters of what a database says
+_EXPECTED = (
+    *(RuntimeError, ValueError, OSError, ImportError, LookupError),
+    *(PyMongoError, sqlite3.Error),
+)
 
 
 @contextmanager
@@ -35,29 +39,29 @@ def readable_errors(doing: str) -> Iterator[None]:
             "here.",
         )
         raise typer.Exit(exit_code(interruption)) from None
-    except (PyMongoError, sqlite3.Error) as error:
-        _refuse(doing, _of_database(error), error)
-    except (RuntimeError, ValueError, OSError, ImportError, LookupError) as error:
-        _refuse(doing, str(error), error)
+    except _EXPECTED as error:
+        say(
+            open_console(errors=True),
+            (f"Cannot {doing}:", "red"),
+            f" {described(error)}",
+        )
+        raise typer.Exit(1) from error
 
 
-def _refuse(doing: str, why: str, error: Exception) -> None:
-    say(open_console(errors=True), (f"Cannot {doing}:", "red"), f" {why}")
-    raise typer.Exit(1) from error
-
-
-def _of_database(error: Exception) -> str:
-    """Say what is wrong with a database, in a line."""
+def described(error: Exception) -> str:
+    """Say what went wrong: in the error's words, in plainer ones of a database's."""
+    if not isinstance(error, PyMongoError | sqlite3.Error):
+        return str(error)
     said = " ".join(str(error).split())[:_LONGEST]
     if isinstance(error, ServerSelectionTimeoutError):
         return (
-            "the database does not answer: is it running, and are its host and port "
-            f"right in the store's specification? ({said})"
+            f"the database does not answer ({said}): start it, or correct its host and "
+            "port in the store's specification"
         )
     if isinstance(error, OperationFailure) and error.code in _NOT_ALLOWED:
         return (
-            "the database refuses the user: correct user, password and authSource in "
-            f"the store's specification ({said})"
+            f"the database refuses the user ({said}): correct user, password and "
+            "authSource in the store's specification"
         )
     if isinstance(error, sqlite3.Error):
         return (

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flowpot.cli.errors import readable_errors
-from flowpot.cli.source import ProjectOption, StoreOption, open_store
+from flowpot.cli.source import ProjectOption, StoreOption, open_project, open_store
 from flowpot.console import open_console, say
 
 
@@ -95,6 +95,8 @@ def _submit(found: Any, workers: list[str], project: str | None) -> list[str]:
     """Submit the flow; give the ids of its first jobs in the queue."""
     from jobflow_remote import set_run_config, submit_flow  # noqa: PLC0415
 
+    _, queue = open_project(project)
+    queue.jobs.find_one()  # which waits for a database that is down for seconds only
     flow = found.maker.make(**found.inputs)
     kinds = [text.rpartition("=") for text in workers]
     for name, _, worker in kinds:

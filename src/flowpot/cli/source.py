@@ -52,11 +52,12 @@ def open_store(
     if store is not None:
         opened, queue = _read(store), None
     elif project is not None or context.obj == "jf":
-        opened, queue = _of_project(project)
+        opened, queue = open_project(project)
     else:
         opened, queue = SETTINGS.JOB_STORE, None
     _be_quick(opened.docs_store, *opened.additional_stores.values())
     opened.connect()
+    opened.query_one({"uuid": ""}, ["uuid"])  # raises what is wrong with the database
     return opened, queue
 
 
@@ -91,7 +92,7 @@ def _read(path: Path) -> Any:
         ) from error
 
 
-def _of_project(name: str | None) -> tuple[Any, Any]:
+def open_project(name: str | None) -> tuple[Any, Any]:
     """Open the JobStore and the queue of a project of jobflow-remote."""
     from jobflow_remote.config import ConfigError, ConfigManager  # noqa: PLC0415
     from jobflow_remote.jobs.jobcontroller import JobController  # noqa: PLC0415
