@@ -8,7 +8,7 @@ from ase.cluster import Octahedron
 from ase.spacegroup import crystal
 
 from flowpot.augmentation import Alloys, Distortions, Supercells, alloy, augment
-from flowpot.augmentation.lattice import vegard_scale
+from flowpot.augmentation.lattice import end_members_among, vegard_scale
 
 PEROVSKITE = crystal(
     ["Sr", "Ti", "O"],
@@ -135,3 +135,43 @@ def test_particles_grow_as_crystals_do():
 
 def test_an_atom_alone_keeps_its_cell():
     assert scale_of(Atoms("Cu", cell=[9] * 3), "Cu", "Au") == 1
+
+
+def lengths_of(made, species: str) -> dict[float, float]:
+    """Cube root of the volume per atom of each alloy, by the share of an element."""
+    frames = made.frames[made.frames.info["config_type"] == "alloy"]
+    return {
+        (atoms.symbols == species).mean(): np.cbrt(atoms.get_volume() / len(atoms))
+        for atoms in frames
+    }
+
+
+def test_end_members_among_the_inputs_are_interpolated():
+    """Alloys made of either lie on one line between both inputs' own lattices."""
+    inputs = [bulk("Cu", "fcc", a=3.63), bulk("Au", "fcc", a=4.16, cubic=True)]
+    plan = Alloys(("Cu", "Au"), n_frames=12, distortion=None)
+    made = augment(inputs, [plan], supercell=Supercells(7, 32))
+    found = lengths_of(made, "Au")
+    assert len(found) > 5
+    for share, length in found.items():
+        expected = 3.63 + share * (4.16 - 3.63)
+        assert np.cbrt(4) * length == pytest.approx(expected, abs=1e-9)
+
+
+def test_end_members_are_of_one_kind():
+    """Face-centred iron is no end member of body-centred alloys, nor is a choice."""
+    bcc = [bulk("Fe", "bcc", a=2.9), bulk("Cr", "bcc", a=3.0)]
+    fcc = bulk("Fe", "fcc", a=3.6)
+    species = ("Fe", "Cr")
+    volumes = {"Fe": 2.9**3 / 2, "Cr": 3.0**3 / 2}
+    found = end_members_among([*bcc, fcc], bcc[0] * 2, species)
+    assert found == pytest.approx(volumes)
+    assert end_members_among([*bcc, fcc], fcc, species) is None
+    twice = [*bcc, bulk("Fe", "bcc", a=2.8)]
+    assert end_members_among(twice, bcc[1], species) is None
+    mixed = bulk("FeCr", "cesiumchloride", a=2.95)
+    assert end_members_among(bcc, mixed, species) == pytest.approx(volumes)
+    layers = [mx2("MoS2", a=3.16, vacuum=8), mx2("WS2", a=3.2, vacuum=9)]
+    areas = end_members_among(layers, layers[0], ("Mo", "W"), ("S",))
+    assert areas["W"] / areas["Mo"] == pytest.approx((3.2 / 3.16) ** 2)
+    assert end_members_among(layers, layers[0], ("Mo", "W")) is None

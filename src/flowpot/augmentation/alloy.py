@@ -13,7 +13,7 @@ from flowpot.augmentation.deformation import deform
 from flowpot.augmentation.distortion import Distortions, distorted
 from flowpot.augmentation.draw import Sites
 from flowpot.augmentation.generator import Batch, Generator, Inputs, Parent, dataset_of
-from flowpot.augmentation.lattice import vegard_scale
+from flowpot.augmentation.lattice import end_members_among, vegard_scale
 from flowpot.augmentation.quasirandom import quasirandom_numbers
 from flowpot.augmentation.validation import at_least, elements, one_of
 
@@ -55,7 +55,7 @@ def alloy(
     quasirandom
         Whether to arrange them as a special quasirandom structure; needs sqsgenerator.
     lattice, end_members
-        As in `Alloys`.
+        As in `Alloys`, inputs apart. The whole cell is scaled, vacuum included.
 
     Raises
     ------
@@ -116,7 +116,8 @@ class Alloys(Generator):
         Volume per atom (A^3) of the input with only one of the `alloy_species` on the
         mixed sites, for each of these, such as ``{"Cu": 11.8, "Au": 17.0}``: what
         Vegard's law interpolates. For layers areas (A^2), for wires lengths (A) per
-        atom. None estimates them from radii.
+        atom. None takes them from the inputs, if each end member is among these, and
+        else estimates them from radii.
     """
 
     alloy_species: tuple[str, ...]
@@ -166,11 +167,19 @@ class Alloys(Generator):
         plan = self.distortion or Distortions(
             fraction=0.0, strain=None, vacancy_fraction=0.0
         )
+        species = self.alloy_species
         sites, shares = self._mixed(parent.supercell, self._sites(parent), count, rng)
+        if self.lattice == "vegard":
+            ends = self.end_members or end_members_among(
+                (each.cell for each in inputs.parents),
+                *(parent.cell, species, self.fixed_species),
+            )
+            mixed = self._sites(parent)
+            scale = vegard_scale(parent.supercell, mixed, species, shares, ends)
+            sites = replace(sites, scale=scale)
         info = {
             "composition": [
-                dict(zip(self.alloy_species, row, strict=True))
-                for row in shares.tolist()
+                dict(zip(species, row, strict=True)) for row in shares.tolist()
             ],
             "lattice_scale": sites.scale,
         }
@@ -209,12 +218,7 @@ class Alloys(Generator):
                 numbers[frame] = quasirandom_numbers(
                     template, sites, rng, iterations=self.iterations
                 )
-        scale = np.ones(count)
-        if self.lattice == "vegard":
-            species = self.alloy_species
-            scale = vegard_scale(atoms, sites, species, shares, self.end_members)
-        mixed = replace(Sites.of(atoms, count), numbers=numbers, scale=scale)
-        return mixed, shares
+        return replace(Sites.of(atoms, count), numbers=numbers), shares
 
 
 def mixed_sites(

@@ -3,7 +3,8 @@ How long the lattice of an alloy is, from that of the structure it is made of.
 
 Vegard's law: lengths are linear in composition, between those of the end members, which
 have one of the elements on all mixed sites (L. Vegard, Z. Phys. 5, 17 (1921)). Where
-the end members' volumes are given they are used. Otherwise the lengths of bonds tell:
+the end members' volumes are given, or the end members are among the input structures,
+they are used. Otherwise the lengths of bonds tell:
 the mean over all bonds of the sum of two radii, in proportion to that of the structure
 itself, so that at its own composition a structure keeps its lattice. Radii are
 
@@ -17,10 +18,11 @@ members this gives the ratio of lattice constants within 4 %, where that of one,
 over, is up to 13 % off the other's (their list is in the tests).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import spglib
 from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii, reference_states
 from numpy.typing import NDArray
@@ -28,6 +30,10 @@ from numpy.typing import NDArray
 from flowpot.augmentation.neighbours import bonded_pairs
 
 _METALS = ("fcc", "bcc", "hcp")
+_ANY = 118
+"""Atomic number that stands for whatever is on a mixed site."""
+_SYMPREC = 0.01
+"""How far atoms may be from where symmetry wants them (A), as in pymatgen."""
 
 
 def vegard_scale(
@@ -73,6 +79,63 @@ def vegard_scale(
     return np.asarray((fixed + mixed.sum() * after) / (fixed + mixed.sum() * before))
 
 
+def end_members_among(
+    structures: Iterable[Atoms],
+    atoms: Atoms,
+    species: Sequence[str],
+    fixed_species: Sequence[str] = (),
+) -> dict[str, float] | None:
+    """
+    Find the end members of an alloy among structures.
+
+    Parameters
+    ----------
+    structures
+        Where to look.
+    atoms
+        The structure that the alloy is made of.
+    species, fixed_species
+        Elements that are mixed; those whose sites stay as they are.
+
+    Returns
+    -------
+    dict or None
+        Volume (area, length) per atom of each, as `vegard_scale` takes it; None unless
+        each element has one, and one only, of the structure's own kind: of its space
+        group, composition and periodic directions, whatever is on the mixed sites.
+    """
+    kind = _kind(atoms, fixed_species)
+    found: dict[str, list[float]] = {symbol: [] for symbol in species}
+    for each in structures:
+        mixed = {str(symbol) for symbol in each.symbols} - set(fixed_species)
+        is_end = len(mixed) == 1 and mixed <= set(species) and each.pbc.any()
+        if is_end and _kind(each, fixed_species) == kind:
+            found[mixed.pop()].append(_size_per_atom(each))
+    if any(len(sizes) != 1 for sizes in found.values()):
+        return None
+    return {symbol: sizes[0] for symbol, sizes in found.items()}
+
+
+def _kind(atoms: Atoms, fixed_species: Sequence[str]) -> tuple[Any, ...]:
+    """Return what structures share that differ by the elements on mixed sites only."""
+    fixed = [atomic_numbers[symbol] for symbol in fixed_species]
+    numbers = np.where(np.isin(atoms.numbers, fixed), atoms.numbers, _ANY)
+    positions = atoms.get_scaled_positions().tolist()
+    cell = (atoms.cell.tolist(), positions, numbers.tolist())
+    found = spglib.get_symmetry_dataset(cell, symprec=_SYMPREC)
+    counts = np.unique(numbers, return_counts=True)
+    reduced = counts[1] // np.gcd.reduce(counts[1])
+    composition = tuple(zip(counts[0].tolist(), reduced.tolist(), strict=True))
+    group = None if found is None else found.number
+    return group, composition, tuple(atoms.pbc.tolist())
+
+
+def _size_per_atom(atoms: Atoms) -> float:
+    """Return the volume, area or length of the periodic directions, per atom."""
+    vectors = np.array(atoms.cell)[atoms.pbc]
+    return float(np.sqrt(np.linalg.det(vectors @ vectors.T)) / len(atoms))
+
+
 def _between(
     atoms: Atoms,
     species: Sequence[str],
@@ -87,10 +150,8 @@ def _between(
             f"{atoms.get_chemical_formula()}, which is not periodic and has no volume: "
             "leave them out (None)"
         )
-    vectors = np.array(atoms.cell)[atoms.pbc]
-    size = np.sqrt(np.linalg.det(vectors @ vectors.T)) / len(atoms)
     lengths = np.array([end_members[symbol] for symbol in species]) ** (1 / dimension)
-    return np.asarray(shares @ lengths / size ** (1 / dimension))
+    return np.asarray(shares @ lengths / _size_per_atom(atoms) ** (1 / dimension))
 
 
 def _radii(numbers: set[int]) -> dict[int, float]:
