@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+_PROGRAM = "pw.x"
 _LAUNCHERS = ("mpirun", "mpiexec", "orterun", "prterun", "srun", "aprun", "jsrun")
 _RANKS = re.compile(r"(?:^|\s)(?:-np|-n|--np|--ntasks)(?:\s+|=)(\d+)")
 _POOL_OPTIONS = {"-nk", "-npool", "-npools", "--npool"}
@@ -35,37 +36,68 @@ class PwCommand:
 
     @property
     def argv(self) -> list[str]:
-        """The command in words."""
-        words = shlex.split(self.line)
+        """The command in words; a program of the current folder by its full path."""
+        try:
+            words = shlex.split(self.line)
+        except ValueError as error:
+            raise ValueError(
+                f"FLOWPOT_PW_CMD is {self.line!r}: {error}, correct its quotes"
+            ) from error
         if not words:
             raise ValueError("FLOWPOT_PW_CMD is empty: set it to how pw.x is started")
-        return words
+        return [_full_path(words[0]), *words[1:]]
 
     @property
     def launcher(self) -> str | None:
-        """The MPI launcher, where there is one."""
+        """
+        The MPI launcher, where there is one that starts pw.x itself.
+
+        Whatever else a command starts, a script of the site, ``env`` or a container,
+        decides on its own how pw.x runs.
+        """
         first = Path(self.argv[0]).name
-        return first if first.split(".")[0] in _LAUNCHERS else None
+        is_launcher = first.split(".")[0] in _LAUNCHERS
+        return first if is_launcher and self._position is not None else None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the command starts pw.x itself, without a launcher."""
+        return self._position == 0
 
     @property
     def ranks(self) -> int | None:
         """
-        MPI processes asked for: by the command, or else by Slurm's allocation.
+        MPI processes asked for: by the launcher, or else by Slurm's allocation.
 
-        None where neither says.
+        None where neither says, or where pw.x is started by something else.
         """
-        if self.launcher is None:
+        if self.is_plain:
             return 1
-        found = _RANKS.search(self.line)
-        count = found.group(1) if found else os.environ.get("SLURM_NTASKS")
+        if self.launcher is None or ":" in self.argv:  # several programs
+            return None
+        asked = _RANKS.search(" ".join(self.argv[: self._position]))
+        count = asked.group(1) if asked else os.environ.get("SLURM_NTASKS")
         return int(count) if count else None
+
+    @property
+    def _position(self) -> int | None:
+        """Which word is pw.x; None where none is."""
+        names = [Path(word).name for word in self.argv]
+        return names.index(_PROGRAM) if _PROGRAM in names else None
 
     def missing(self) -> str | None:
         """Name the first program of the command that is not to be found."""
-        programs = [self.argv[0]]
-        if self.launcher:
-            programs += [w for w in self.argv if Path(w).name.endswith("pw.x")][:1]
-        return next((p for p in programs if shutil.which(p) is None), None)
+        first, *others = self.argv
+        if shutil.which(first) is None:
+            return first
+        if Path(first).name.split(".")[0] not in _LAUNCHERS:
+            return None
+        if self._position is not None:
+            program = self.argv[self._position]
+            return program if shutil.which(program) is None else None
+        if any(shutil.which(word) for word in others):
+            return None
+        return next((word for word in reversed(others) if word[0] != "-"), _PROGRAM)
 
     def pools(self, n_kpoints: int) -> int | None:
         """
@@ -102,3 +134,15 @@ class PwCommand:
             side = math.isqrt(self.ranks // pools) if n_bands >= _MANY_BANDS else 1
             argv += ["-nd", str(side**2)]
         return argv
+
+
+def _full_path(program: str) -> str:
+    """
+    Return the full path of a program that is named by a path.
+
+    pw.x runs in a folder of its own, where a relative path leads nowhere.
+    """
+    if "/" not in program:
+        return program
+    path = Path(program).expanduser()
+    return str(path.absolute()) if path.exists() or program[0] == "~" else program

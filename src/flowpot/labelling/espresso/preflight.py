@@ -69,13 +69,19 @@ def check_command() -> PwCommand:
     """Check that pw.x, and its launcher where there is one, are on the path."""
     command = PwCommand(get_settings().PW_CMD)
     missing = command.missing()
-    if missing:
-        raise PreflightError(
-            f"{missing!r} of FLOWPOT_PW_CMD={command.line!r} is not to be found: "
-            "install Quantum ESPRESSO (`apt install quantum-espresso`, or `qe` from "
-            "conda-forge), or set FLOWPOT_PW_CMD to how pw.x is started on this machine"
-        )
-    return command
+    if missing is None:
+        return command
+    remedy = (
+        "install Quantum ESPRESSO (`apt install quantum-espresso`, or `qe` from "
+        "conda-forge), or set FLOWPOT_PW_CMD to how pw.x is started on this machine"
+    )
+    if Path(command.line).expanduser().is_file():
+        remedy = "put quotes around a path with spaces"
+    elif "/" in missing and not missing.startswith("/"):
+        remedy = f"name it by its full path, {Path.cwd()} is where the job runs"
+    raise PreflightError(
+        f"{missing!r} of FLOWPOT_PW_CMD={command.line!r} is not to be found: {remedy}"
+    )
 
 
 def ask_version(folder: Path) -> str:

@@ -153,10 +153,10 @@ def check_processes(folder: Path, command: PwCommand) -> bool:
     PreflightError
         Naming both numbers and the remedy.
     """
-    report = read_report(folder)
     expected = command.ranks
     if expected is None:
         return True
+    report = read_report(folder)
     found: str | None = None
     if any("mp_start_pools" in error for error in report.errors):
         found = "fewer, too few for the k-point pools"  # copies die of the pools first

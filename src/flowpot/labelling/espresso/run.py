@@ -38,22 +38,27 @@ def run_pw(
     output, errors = folder / OUTPUT_FILE, folder / ERROR_FILE
     for path in (output, errors):
         path.write_bytes(b"")
+    line = PwCommand(shlex.join(argv))
     command = Command(
-        [*argv, "-in", INPUT_FILE], folder, output, errors, _environment(argv)
+        [*argv, "-in", INPUT_FILE], folder, output, errors, _environment(line)
     )
     return run(command, timeout=timeout, stop=stop, watch=watch)
 
 
-def _environment(argv: list[str]) -> dict[str, str]:
+def _environment(command: PwCommand) -> dict[str, str]:
     """
-    Give pw.x its environment: one thread a process, and no search for a network.
+    Return what pw.x's environment gets: one thread, and no search for a network.
 
-    A serial pw.x linked to Open MPI spends 0.3 s on looking for transports and for a
-    daemon of its own; these settings, which other MPIs ignore, reduce that to 0.03 s.
+    Only where it has nothing of its own, and only of a pw.x that is started here: a
+    site's script, or a container, knows its machine. A serial pw.x linked to Open MPI
+    spends 0.3 s on looking for transports and for a daemon of its own; these settings,
+    which other MPIs ignore, reduce that to 0.03 s.
     """
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    if PwCommand(shlex.join(argv)).launcher is None:
-        environment.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
-        environment.setdefault("OMPI_MCA_pml", "ob1")
-        environment.setdefault("OMPI_MCA_btl", "self")
-    return environment
+    wanted = {}
+    if command.is_plain or command.launcher:
+        wanted["OMP_NUM_THREADS"] = "1"
+    if command.is_plain:
+        wanted["OMPI_MCA_ess_singleton_isolated"] = "1"
+        wanted["OMPI_MCA_pml"] = "ob1"
+        wanted["OMPI_MCA_btl"] = "self"
+    return {name: value for name, value in wanted.items() if name not in os.environ}
