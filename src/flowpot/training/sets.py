@@ -131,5 +131,6 @@ def _check(sets: dict[str, Dataset]) -> None:
         raise ValueError(
             f"no labelled frame in the set {' and '.join(map(repr, empty))} (sizes: "
             f"{sizes}): label more frames, or assign the info column 'split' with "
-            "flowpot.dataset.assign_splits"
+            "flowpot.dataset.assign_splits, or by hand where all frames share their "
+            "positions, which keeps them in one set"
         )
