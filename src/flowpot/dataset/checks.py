@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowpot.dataset import info
+from flowpot.dataset import info, state
 from flowpot.dataset.where import Where
 
 _LAST_ELEMENT = 118
@@ -31,13 +31,14 @@ def checked(fields: Mapping[str, Any], where: Where | None = None) -> dict[str, 
     Returns
     -------
     dict
-        The arrays, labels filled with NaN where None.
+        The arrays, labels and electronic state filled with NaN where None.
     """
     where = where or Where()
     made = _shaped(fields, where)
     _check_atoms(made, where)
     _check_cells(made, where)
     _check_labels(made, where)
+    state.check(made, where)
     made["stress"] = _symmetric(made["stress"], where)
     n = len(made["offsets"]) - 1
     made["info"] = info.checked_columns(fields.get("info") or {}, n, where)
@@ -64,6 +65,9 @@ def _shaped(fields: Mapping[str, Any], where: Where) -> dict[str, Any]:
         "energy": ((n,), np.float64),
         "forces": ((atoms, 3), np.float64),
         "stress": ((n, 3, 3), np.float64),
+        "magmoms": ((atoms,), np.float64),
+        "charge": ((n,), np.float64),
+        "spin": ((n,), np.float64),
     }
     made: dict[str, Any] = {"offsets": offsets}
     for name, (shape, dtype) in shapes.items():

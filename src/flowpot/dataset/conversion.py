@@ -11,7 +11,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
-from flowpot.dataset import info
+from flowpot.dataset import info, state
 from flowpot.dataset.labels import (
     MACE_KEYS,
     NO_LABEL,
@@ -50,6 +50,7 @@ def from_atoms(
     return {
         **made,
         **label_arrays(found, sizes, made["cell"]),
+        **state.from_atoms(frames),
         "info": info.columns_of(records),
     }
 
@@ -262,6 +263,7 @@ def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
     has_forces = (~np.isnan(forces[starts, 0])).tolist()
     has_stress = (~np.isnan(stresses[:, 0])).tolist()
     records = info.records_of(fields["info"], len(starts))
+    stated = _has_state(fields)
     for frame, (start, end, record) in enumerate(
         zip(starts, bounds[1:], records, strict=True)
     ):
@@ -279,6 +281,21 @@ def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
         if has_stress[frame]:
             results["stress"] = stresses[frame].copy()
         atoms = Atoms(**geometry, info=record)
+        if stated[frame]:
+            state.set_state(
+                atoms,
+                fields["magmoms"][start:end],
+                fields["charge"][frame],
+                fields["spin"][frame],
+            )
         if results:
             atoms.calc = FrameLabels(Atoms(**geometry), results)
         yield atoms
+
+
+def _has_state(fields: Mapping[str, Any]) -> list[bool]:
+    """Say of each frame whether it has moments, a charge or a multiplicity."""
+    said = ~np.isnan(fields["magmoms"][fields["offsets"][:-1]])
+    said |= ~np.isnan(fields["charge"]) | ~np.isnan(fields["spin"])
+    held: list[bool] = said.tolist()
+    return held

@@ -22,12 +22,14 @@ from flowpot.dataset import (
     info,
     load,
     selection,
+    state,
     structures,
 )
 from flowpot.dataset.description import Description, describe
 from flowpot.dataset.labels import MACE_KEYS, PROPERTIES, LabelKeys
+from flowpot.dataset.state import STATE
 
-_FIELDS = ("numbers", "positions", "cell", "pbc", "offsets", *PROPERTIES, "info")
+_FIELDS = ("numbers", "positions", "cell", "pbc", "offsets", *PROPERTIES, "info", *STATE)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,6 +59,11 @@ class Dataset(MSONable):
         under tension (ASE's sign).
     info
         Metadata: one column of length n per name (see `flowpot.dataset.info`).
+    magmoms, charge, spin
+        The electronic state that frames are to be calculated in, each None where
+        nothing is said of any frame (see `flowpot.dataset.state`). Initial magnetic
+        moments, shape (A,), in Bohr magnetons; charge, shape (n,), in e; spin
+        multiplicity 2S + 1, shape (n,). They are no labels.
 
     Raises
     ------
@@ -84,13 +91,16 @@ class Dataset(MSONable):
     forces: NDArray[np.float64] = None  # type: ignore[assignment]
     stress: NDArray[np.float64] = None  # type: ignore[assignment]
     info: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    magmoms: NDArray[np.float64] = None  # type: ignore[assignment]
+    charge: NDArray[np.float64] = None  # type: ignore[assignment]
+    spin: NDArray[np.float64] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         """Check what is given, and keep a copy that no one can change."""
         self._keep(checks.checked(selection.owned(self.fields)))
 
     def _keep(self, fields: Mapping[str, Any]) -> Self:
-        for name, value in selection.frozen(fields).items():
+        for name, value in selection.frozen(state.completed(fields)).items():
             object.__setattr__(self, name, value)
         return self
 
@@ -181,6 +191,32 @@ class Dataset(MSONable):
     def without_labels(self) -> Self:
         """Give the same frames, unlabelled."""
         return type(self)(**(self.fields | dict.fromkeys(PROPERTIES)))
+
+    def with_state(
+        self,
+        magmoms: ArrayLike | None = None,
+        charge: ArrayLike | None = None,
+        spin: ArrayLike | None = None,
+    ) -> Self:
+        """
+        Replace the parts of the electronic state that are given.
+
+        Parameters
+        ----------
+        magmoms
+            Initial magnetic moments, shape (A,), in Bohr magnetons.
+        charge, spin
+            Charge (e) and multiplicity 2S + 1: one number, or one per frame. NaN
+            says nothing.
+        """
+        new: dict[str, Any] = {}
+        if magmoms is not None:
+            new["magmoms"] = magmoms
+        for name, value in (("charge", charge), ("spin", spin)):
+            if value is not None:
+                one = np.ndim(value) == 0
+                new[name] = np.full(len(self), value, float) if one else value
+        return type(self)(**(self.fields | new))
 
     def with_info(self, **columns: Any) -> Self:
         """Set columns: one value, or one per frame; None removes the column."""

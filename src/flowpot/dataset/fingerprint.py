@@ -4,6 +4,9 @@ Content hashes of frames: two frames with one fingerprint are one calculation.
 A fingerprint covers the atomic numbers, positions, cell and periodicity of a frame, in
 the order of its atoms. Lengths count to 1e-6 A: enough for a frame to keep its
 fingerprint through extxyz, HDF5, JSON and pymatgen, which keep 1e-12 A or better.
+Where a frame has initial moments, a multiplicity, or a charge other than zero, it covers
+these too, to 1e-6: a ferromagnet, an antiferromagnet and the same crystal without
+moments are three calculations.
 
 It does not identify frames that are equal only by symmetry: atoms in another order, a
 translation or rotation of the whole, atoms moved by a lattice vector, another cell of
@@ -45,6 +48,7 @@ def fingerprints(dataset: "Dataset") -> NDArray[np.str_]:
     cells = _raw(steps(dataset.cell))
     pbc = _raw(dataset.pbc)
     bounds = dataset.offsets.tolist()
+    states = _states(dataset)
     made = []
     for frame in range(len(dataset)):
         start, end = bounds[frame], bounds[frame + 1]
@@ -54,10 +58,30 @@ def fingerprints(dataset: "Dataset") -> NDArray[np.str_]:
         state.update(cells[72 * frame : 72 * frame + 72])
         state.update(pbc[3 * frame : 3 * frame + 3])
         state.update(numbers[start:end])
+        state.update(states.get(frame, b""))
         made.append(state.hexdigest())
     prints = np.array(made, dtype=f"U{2 * _DIGEST_BYTES}")
     prints.flags.writeable = False
     return prints
+
+
+def _states(dataset: "Dataset") -> dict[int, bytes]:
+    """Return, for the frames of which anything is said, what tells their states."""
+    said: dict[int, bytes] = {}
+    for name, values in (
+        # A charge of zero is what a frame has of which nothing is said.
+        ("charge", np.where(dataset.charge == 0, np.nan, dataset.charge)),
+        ("spin", dataset.spin),
+    ):
+        for frame in np.flatnonzero(~np.isnan(values)).tolist():
+            text = name.encode() + steps(values[frame : frame + 1]).tobytes()
+            said[frame] = said.get(frame, b"") + text
+    magnetic = ~np.isnan(dataset.magmoms[dataset.offsets[:-1]])
+    for frame in np.flatnonzero(magnetic).tolist():
+        rows = slice(dataset.offsets[frame], dataset.offsets[frame + 1])
+        text = b"magmoms" + steps(dataset.magmoms[rows]).tobytes()
+        said[frame] = said.get(frame, b"") + text
+    return said
 
 
 def steps(lengths: NDArray[np.float64]) -> NDArray[np.int64]:

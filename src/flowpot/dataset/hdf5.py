@@ -2,11 +2,14 @@
 The HDF5 form of a dataset: each array of the Dataset is one HDF5 dataset.
 
 Layout, version 1: attributes ``format`` and ``version``; ``numbers`` (uint8),
-``positions``, ``cell``, ``pbc``, ``offsets``, and ``energy``, ``forces``, ``stress``
-where any frame has them; group ``info`` with a dataset per column, or, for a column of
+``positions``, ``cell``, ``pbc``, ``offsets``, and ``energy``, ``forces``, ``stress``,
+``magmoms``, ``charge``, ``spin`` where any frame has them; group ``info`` with a dataset per column, or, for a column of
 str, a group of ``codes`` (-1: missing) and ``categories``. Numbers are stored as they
 are: the last digits of floats do not compress, and would cost ten times the time. The
 user block holds a checksum: see `flowpot.dataset.checksum`.
+
+Version 2 is what a file is that has `magmoms`, `charge` or `spin`: a flowpot that does
+not know these refuses it, rather than read it without.
 """
 
 import io
@@ -19,13 +22,15 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from flowpot.dataset import checks, checksum
+from flowpot.dataset import checks, checksum, state
 from flowpot.dataset.labels import PROPERTIES
 from flowpot.dataset.selection import PER_ATOM, PER_FRAME
+from flowpot.dataset.state import STATE
 from flowpot.dataset.where import Where
 
 FORMAT = "flowpot dataset"
-VERSION = 1
+VERSION = 2
+_WITHOUT_STATE = 1
 
 
 def to_bytes(fields: Mapping[str, Any]) -> bytes:
@@ -47,13 +52,16 @@ def write(path: Path, fields: Mapping[str, Any]) -> None:
 
 def _write(file: h5py.File, fields: Mapping[str, Any]) -> None:
     file.attrs["format"] = FORMAT
-    file.attrs["version"] = VERSION
+    optional = [
+        name for name in (*PROPERTIES, *STATE) if not np.isnan(fields[name]).all()
+    ]
+    stated = any(name in STATE for name in optional)
+    file.attrs["version"] = VERSION if stated else _WITHOUT_STATE
     for name in ("positions", "cell", "pbc", "offsets"):
         file[name] = fields[name]
     file["numbers"] = fields["numbers"].astype(np.uint8)
-    for name in PROPERTIES:
-        if not np.isnan(fields[name]).all():
-            file[name] = fields[name]
+    for name in optional:
+        file[name] = fields[name]
     group = file.create_group("info", track_order=True)
     for name, column in fields["info"].items():
         _write_column(group, quote(name, safe=""), column)
@@ -112,7 +120,7 @@ def _stream(source: Any, name: str, frames: int | None) -> Iterator[dict[str, An
                 piece = slice(start, min(start + (frames or n), n))
                 fields = _read(file, offsets[piece.start : piece.stop + 1], piece)
                 fields["info"] = {key: read(piece) for key, read in columns.items()}
-                yield checks.checked(fields, Where(name, start))
+                yield checks.checked(state.completed(fields), Where(name, start))
     except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(
             f"{name}: it is not a whole HDF5 dataset of flowpot ({error}): it may be "
@@ -138,7 +146,7 @@ def _read(file: h5py.File, offsets: NDArray[np.int64], frames: slice) -> dict[st
     """Read some consecutive frames, without their metadata."""
     atoms = slice(offsets[0], offsets[-1])
     rows = {**dict.fromkeys(PER_ATOM, atoms), **dict.fromkeys(PER_FRAME, frames)}
-    absent = {name for name in PROPERTIES if name not in file}
+    absent = {name for name in (*PROPERTIES, *STATE) if name not in file}
     fields = {
         name: file[name][part] for name, part in rows.items() if name not in absent
     }

@@ -30,6 +30,7 @@ RESERVED = frozenset(
         *("REF_energy", "REF_forces", "REF_stress"),
         *("Lattice", "Properties", "species", "pos"),
         *(checksum.NAME, checksum.END_NAME),
+        *("magmoms", "initial_magmoms", "charge", "spin"),
     )
 )
 _NAME = re.compile(r"""[^\s="'\[\]{},\\]+""")

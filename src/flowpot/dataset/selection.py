@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from flowpot.dataset import info
 
 Fields = Mapping[str, Any]
-PER_ATOM = ("numbers", "positions", "forces")
-PER_FRAME = ("cell", "pbc", "energy", "stress")
+PER_ATOM = ("numbers", "positions", "forces", "magmoms")
+PER_FRAME = ("cell", "pbc", "energy", "stress", "charge", "spin")
 EMPTY = {
     "numbers": np.empty(0, np.int64),
     "positions": np.empty((0, 3)),
@@ -20,6 +20,9 @@ EMPTY = {
     "energy": np.empty(0),
     "forces": np.empty((0, 3)),
     "stress": np.empty((0, 3, 3)),
+    "magmoms": np.empty(0),
+    "charge": np.empty(0),
+    "spin": np.empty(0),
 }
 
 
