@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.state import STATE
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def assert_same():
     def check(one, other):
         for name in ("numbers", "pbc", "offsets"):
             assert np.array_equal(getattr(one, name), getattr(other, name)), name
-        for name in ("positions", "cell", "energy", "forces", "stress"):
+        for name in ("positions", "cell", "energy", "forces", "stress", *STATE):
             a, b = getattr(one, name), getattr(other, name)
             assert np.array_equal(a, b, equal_nan=True), name
         assert set(one.info) == set(other.info)

@@ -1,5 +1,7 @@
 """Whatever a dataset holds, it comes back the same: property-based tests."""
 
+import pickle
+
 import ase.io
 import numpy as np
 import pandas as pd
@@ -16,7 +18,7 @@ LENGTHS = st.floats(-1e4, 1e4, allow_subnormal=False)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,9}", fullmatch=True).filter(
     lambda name: (
-        name.lower() not in {"lattice", "uid", "pbc"}
+        name.lower() not in {"lattice", "uid", "pbc", "charge", "spin"}
         # Metadata that look like labels are refused where there is no such label.
         and not any(_is_like(name, label) for label in PROPERTIES)
     )
@@ -30,6 +32,10 @@ ENTRIES = {
     "bool": st.booleans(),
 }
 PLAIN = {"energy", "forces", "free_energy", "dipole", "magmom", "properties"}
+PLAIN |= {"magmoms", "initial_magmoms"}
+MOMENTS = st.sampled_from([0.0, -0.0, 2.2, -2.2]) | st.floats(-10, 10)
+CHARGES = st.sampled_from([0.0, 1.0, -1.0]) | st.floats(-10, 10)
+SPINS = st.sampled_from([1.0, 2.0, 3.0]) | st.floats(1, 50)
 
 
 @st.composite
@@ -70,6 +76,11 @@ def datasets(draw):
         forces=drop(forces, np.repeat(keep["forces"], sizes)).astype(float),
         stress=drop(stress + stress.transpose(0, 2, 1), keep["stress"]).astype(float),
         info=info,
+        magmoms=drop(
+            numbers_of(MOMENTS, atoms), np.repeat(rng.random(n) < 0.5, sizes)
+        ).astype(float),
+        charge=drop(numbers_of(CHARGES, n), rng.random(n) < 0.5).astype(float),
+        spin=drop(numbers_of(SPINS, n), rng.random(n) < 0.5).astype(float),
     )
 
 
@@ -135,6 +146,29 @@ def test_pymatgen(dataset):
     assert np.allclose(back.positions, dataset.positions, rtol=1e-9, atol=1e-9)
     assert np.array_equal(back.numbers, dataset.numbers)
     assert np.array_equal(back.pbc, dataset.pbc)
+    for name in ("magmoms", "charge", "spin"):
+        assert np.array_equal(
+            getattr(back, name), getattr(dataset, name), equal_nan=True
+        )
+
+
+@quick
+@given(datasets())
+def test_molecules(dataset):
+    molecules = Dataset(
+        **dataset.fields | {"cell": 0 * dataset.cell, "pbc": dataset.pbc & False}
+    )
+    back = Dataset.from_structures(molecules.to_structures())
+    for name in ("magmoms", "charge", "spin"):
+        assert np.array_equal(
+            getattr(back, name), getattr(dataset, name), equal_nan=True
+        )
+
+
+@quick
+@given(datasets())
+def test_pickles(assert_same, dataset):
+    assert_same(pickle.loads(pickle.dumps(dataset)), dataset)
 
 
 @quick

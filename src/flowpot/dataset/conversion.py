@@ -289,7 +289,11 @@ def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
                 fields["spin"][frame],
             )
         if results:
-            atoms.calc = FrameLabels(Atoms(**geometry), results)
+            labelled = Atoms(**geometry)
+            if state.ASE_MAGMOMS in atoms.arrays:
+                # ASE takes other moments for another frame, which has no labels.
+                labelled.arrays[state.ASE_MAGMOMS] = atoms.arrays[state.ASE_MAGMOMS]
+            atoms.calc = FrameLabels(labelled, results)
         yield atoms
 
 

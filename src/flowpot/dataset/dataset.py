@@ -29,7 +29,16 @@ from flowpot.dataset.description import Description, describe
 from flowpot.dataset.labels import MACE_KEYS, PROPERTIES, LabelKeys
 from flowpot.dataset.state import STATE
 
-_FIELDS = ("numbers", "positions", "cell", "pbc", "offsets", *PROPERTIES, "info", *STATE)
+_FIELDS = (
+    "numbers",
+    "positions",
+    "cell",
+    "pbc",
+    "offsets",
+    *PROPERTIES,
+    "info",
+    *STATE,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

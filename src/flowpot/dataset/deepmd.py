@@ -21,6 +21,7 @@ from ase.symbols import Symbols
 from numpy.typing import NDArray
 
 from flowpot.dataset import checks, selection
+from flowpot.dataset.state import STATE
 from flowpot.dataset.virials import stress_of, virial_of
 from flowpot.dataset.where import Where
 
@@ -167,10 +168,11 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
             f"frame {mixed[0]} is periodic along some axes only (pbc {axes}), and "
             "DeePMD knows all or none: make such frames periodic, with their vacuum"
         )
-    if fields["info"]:
+    stated = [name for name in STATE if not np.isnan(fields[name]).all()]
+    if lost := [*stated, *sorted(fields["info"])]:
         warnings.warn(
             f"{folder}: DeePMD's format has no place for the columns "
-            f"{', '.join(sorted(fields['info']))}: they are left out",
+            f"{', '.join(lost)}: they are left out",
             stacklevel=3,
         )
     starts = offsets[:-1]

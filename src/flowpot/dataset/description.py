@@ -42,6 +42,13 @@ class Description:
         Norm of the force on an atom (eV/A): root mean square, median, most.
     pressure
         Minus a third of the trace of the stress (eV/A^3): least, mean, most.
+    n_with_moments
+        Frames with initial magnetic moments.
+    moment
+        Size of the initial moment of an atom (Bohr magnetons): least, median, most.
+    charge, spin
+        Charge (e) and spin multiplicity of the frames that state one: least, median,
+        most.
     """
 
     n_frames: int
@@ -55,6 +62,10 @@ class Description:
     energy: Range | None
     force: Range | None
     pressure: Range | None
+    n_with_moments: int = 0
+    moment: Range | None = None
+    charge: Range | None = None
+    spin: Range | None = None
 
     def __rich__(self) -> Group:
         """Render for rich."""
@@ -74,6 +85,13 @@ class Description:
             ("energy (eV/atom)", self.energy, ("least", "mean", "most")),
             ("|force| (eV/A)", self.force, ("rms", "median", "most")),
             ("pressure (eV/A^3)", self.pressure, ("least", "mean", "most")),
+            (
+                f"|moment| (mu_B) in {self.n_with_moments} frames",
+                self.moment,
+                ("least", "median", "most"),
+            ),
+            ("charge (e)", self.charge, ("least", "median", "most")),
+            ("spin (2S + 1)", self.spin, ("least", "median", "most")),
         )
         for name, values, words in rows:
             if values is not None:
@@ -122,6 +140,10 @@ def describe(dataset: "Dataset") -> Description:
         if force.size
         else None,
         pressure=_range(-np.einsum("nii->n", dataset.stress) / 3, np.mean),
+        n_with_moments=int((~np.isnan(dataset.magmoms[dataset.offsets[:-1]])).sum()),
+        moment=_range(np.abs(dataset.magmoms), np.median),
+        charge=_range(dataset.charge, np.median),
+        spin=_range(dataset.spin, np.median),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowpot.dataset import checks, checksum, extxyz_frames, info
+from flowpot.dataset import checks, checksum, extxyz_frames, info, state
 from flowpot.dataset.conversion import label_arrays
 from flowpot.dataset.extxyz_frames import Frame
 from flowpot.dataset.extxyz_table import Layout, parse_layout, read_table
@@ -25,6 +25,11 @@ from flowpot.dataset.where import Where
 _DEFAULT_PROPERTIES = "species:S:1:pos:R:3"
 _FREE_ENERGY = "free_energy"
 _NOT_INFO = frozenset(("Lattice", "Properties", "pbc"))
+_CHARGES = "initial_charges"
+_OF_ATOMS = {state.ASE_MAGMOMS: "magmoms", _CHARGES: _CHARGES}
+"""Columns of the electronic state, as ASE names them."""
+_RESULTS = ("magmoms", "magmom")
+"""Names of moments that came out of a calculation."""
 
 
 @dataclass
@@ -148,7 +153,9 @@ def _fields(frames: Sequence[Frame], naming: _Naming) -> dict[str, Any]:
     cell, pbc = _cells(frames, where)
     found = [_labels(frame, naming) for frame in frames]
     labels = label_arrays(found, sizes, cell, where)
-    numbers, positions, labels["forces"] = _atoms(frames, sizes, naming)
+    per_atom = _atoms(frames, sizes, naming)
+    labels["forces"] = per_atom.pop("forces")
+    charges = _sums(per_atom.pop(_CHARGES), sizes)
     for frame, held in zip(frames, found, strict=True):
         _check_overlooked(frame, held, naming)
     records = [
@@ -156,15 +163,30 @@ def _fields(frames: Sequence[Frame], naming: _Naming) -> dict[str, Any]:
         for frame in frames
     ]
     fields = {
-        "numbers": numbers,
-        "positions": positions,
+        **per_atom,
         "cell": cell,
         "pbc": pbc,
         "offsets": np.concatenate([[0], np.cumsum(sizes)]),
         "info": info.columns_of(records, where),
+        "charge": state.numbers_of(
+            [
+                frame.values.get("charge", charge)
+                for frame, charge in zip(frames, charges, strict=True)
+            ],
+            "charge",
+            where,
+        ),
+        "spin": state.numbers_of([f.values.get("spin") for f in frames], "spin", where),
         **labels,
     }
     return checks.checked(fields, where)
+
+
+def _sums(charges: NDArray[np.float64], sizes: NDArray[np.int64]) -> list[float]:
+    """Return the sum of each frame's charges of atoms, NaN where it has none."""
+    starts = np.cumsum(sizes) - sizes
+    sums: list[float] = np.add.reduceat(charges, starts).round(state.DIGITS).tolist()
+    return sums
 
 
 def _cells(
@@ -238,12 +260,17 @@ def _is_numeric(value: Any) -> bool:
 
 def _atoms(
     frames: Sequence[Frame], sizes: NDArray[np.int64], naming: _Naming
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Read numbers, positions and forces, the frames of each layout together."""
+) -> dict[str, NDArray[Any]]:
+    """Read what each atom has, the frames of each layout together."""
     kinds = [frame.values.get("Properties", _DEFAULT_PROPERTIES) for frame in frames]
     total = int(sizes.sum())
-    numbers = np.empty(total, np.int64)
-    positions, forces = np.empty((total, 3)), np.full((total, 3), np.nan)
+    read = {
+        "numbers": np.empty(total, np.int64),
+        "positions": np.empty((total, 3)),
+        "forces": np.full((total, 3), np.nan),
+        "magmoms": np.full(total, np.nan),
+        _CHARGES: np.full(total, np.nan),
+    }
     for kind in dict.fromkeys(kinds):
         member = np.array([each == kind for each in kinds])
         bodies = [frames[index].body for index in np.flatnonzero(member).tolist()]
@@ -251,13 +278,16 @@ def _atoms(
         layout = _layout(kind, first, naming)
         key = naming.find("forces", layout.vectors, first)
         rows = np.repeat(member, sizes)
-        wanted = ["pos", key] if key else ["pos"]
+        wanted = ["pos", *_OF_ATOMS, *([key] if key else [])]
         where = Where(str(naming.path))
-        numbers[rows], vectors = read_table(bodies, layout, wanted, where)
-        positions[rows] = vectors["pos"]
+        read["numbers"][rows], found = read_table(bodies, layout, wanted, where)
+        read["positions"][rows] = found["pos"]
         if key:
-            forces[rows] = vectors[key]
-    return numbers, positions, forces
+            read["forces"][rows] = found[key]
+        for column, name in _OF_ATOMS.items():
+            if column in found:
+                read[name][rows] = found[column][:, 0]
+    return read
 
 
 def _layout(properties: str, frame: int, naming: _Naming) -> Layout:
@@ -270,4 +300,23 @@ def _layout(properties: str, frame: int, naming: _Naming) -> Layout:
         raise Where(str(naming.path)).frame(frame, str(error)) from error
     naming.layouts[properties] = layout
     naming.present.update(layout.vectors)
+    _check_moments(layout, frame, naming.path)
     return layout
+
+
+def _check_moments(layout: Layout, frame: int, path: Path) -> None:
+    """Refuse moments that are vectors; point out moments that are results."""
+    name = state.ASE_MAGMOMS
+    if name in layout.vectors:
+        raise Where(str(path)).frame(
+            frame,
+            f"its {name} are vectors, and non-collinear magnetism is not supported: "
+            "give one number per atom",
+        )
+    for result in _RESULTS:
+        if result in layout.numbers and name not in layout.numbers:
+            warnings.warn(
+                f"{path}: the column {result!r} is not read; if calculations are to "
+                f"start from these moments, name it {name!r}",
+                stacklevel=2,
+            )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _TRIPLE = 3
 _COORDINATES = 3
+_NUMBERS = ("R", "I")
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,22 @@ class Layout:
         The column of chemical symbols or atomic numbers.
     vectors
         The first column of each property of three reals (positions are ``pos``).
+    numbers
+        The column of each property of one number.
     """
 
     width: int
     species: int
     vectors: dict[str, int]
+    numbers: dict[str, int]
+
+    def columns(self, name: str) -> range:
+        """Return the columns of a property; none where there is no such property."""
+        if name in self.vectors:
+            return range(self.vectors[name], self.vectors[name] + _COORDINATES)
+        if name in self.numbers:
+            return range(self.numbers[name], self.numbers[name] + 1)
+        return range(0)
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,7 @@ def parse_layout(properties: str) -> Layout:
     start = 0
     species: dict[str, int] = {}
     vectors: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for name, kind, width in zip(
         parts[::3], parts[1::3], map(int, parts[2::3]), strict=True
     ):
@@ -73,13 +86,15 @@ def parse_layout(properties: str) -> Layout:
             species[name] = start
         elif (kind, width) == ("R", _COORDINATES):
             vectors[name] = start
+        elif kind in _NUMBERS and width == 1:
+            numbers[name] = start
         start += width
     if not species or "pos" not in vectors:
         raise ValueError(
             f"Properties={properties} lacks species:S:1 (or Z:I:1) or pos:R:3: add them"
         )
     column = species.get("species", species.get("Z", 0))
-    return Layout(start, column, vectors)
+    return Layout(start, column, vectors, numbers)
 
 
 def read_table(
@@ -95,7 +110,7 @@ def read_table(
     layout
         Their columns.
     names
-        The vectors that are wanted, if the layout has them.
+        The properties that are wanted, if the layout has them.
     where
         The file, for messages.
 
@@ -103,18 +118,19 @@ def read_table(
     -------
     numbers
         Atomic numbers, shape (A,).
-    vectors
-        The wanted vectors by name, each of shape (A, 3).
+    properties
+        The wanted properties by name, each of shape (A, 3), or (A, 1) for numbers.
     """
-    wanted = {name: layout.vectors[name] for name in names if name in layout.vectors}
-    columns = [start + k for start in wanted.values() for k in range(_COORDINATES)]
+    wanted = {name: found for name in names if (found := layout.columns(name))}
+    columns = [column for found in wanted.values() for column in found]
     try:
         species, values = _fast(bodies, layout, columns)
     except ValueError:
         # Something is wrong, or NaN: look at every line, to read it or to say what.
         species, values = _careful(bodies, layout, columns, where)
-    vectors = {name: values[:, 3 * i : 3 * i + 3] for i, name in enumerate(wanted)}
-    return _numbers(species, bodies, where), vectors
+    ends = np.cumsum([len(found) for found in wanted.values()])
+    parts = dict(zip(wanted, np.hsplit(values, ends[:-1]), strict=True))
+    return _numbers(species, bodies, where), parts
 
 
 def _fast(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from flowpot.dataset import checksum, info, selection
 from flowpot.dataset.extxyz_comment import value_of
 from flowpot.dataset.labels import ASE_KEYS, LabelKeys
+from flowpot.dataset.state import ASE_MAGMOMS, plain
 
 _ATOMS_AT_ONCE = 100_000
 _PLAIN_TEXT = re.compile(r"[\w.:+/-]*[A-Za-df-z][\w.:+/-]*", re.ASCII)
@@ -89,25 +90,36 @@ def _frames(
         bounds = piece["offsets"].tolist()
         forces = piece["forces"][bounds[:-1], 0]
         has_forces = ~np.isnan(forces) | wanted["forces"]
-        lines = _atom_lines(piece, has_forces)
+        lines = _atom_lines(piece, _columns(piece, has_forces))
         comments = _comments(piece, has_forces, keys, wanted)
         for frame, comment in enumerate(comments):
             yield comment, lines[bounds[frame] : bounds[frame + 1]]
 
 
-def _atom_lines(
+def _columns(
     fields: Mapping[str, Any], has_forces: NDArray[np.bool_]
-) -> list[bytes]:
-    """Give the line of each atom."""
+) -> NDArray[np.bool_]:
+    """Say which of position, forces and moment the atoms' lines have, shape (n, 7)."""
+    has_moments = ~np.isnan(fields["magmoms"][fields["offsets"][:-1]])
+    with_positions = np.ones_like(has_forces)
+    which = np.stack([with_positions, has_forces, has_moments], axis=1)
+    return np.repeat(which, (3, 3, 1), axis=1)
+
+
+def _atom_lines(fields: Mapping[str, Any], columns: NDArray[np.bool_]) -> list[bytes]:
+    """Give the line of each atom, of the columns that its frame has."""
     symbols = np.array([s.encode() for s in chemical_symbols], object)
-    with_forces = np.repeat(has_forces, np.diff(fields["offsets"]))
-    columns = np.hstack([fields["positions"], fields["forces"]])
-    if with_forces.all():
-        texts = _texts(columns)
+    values = np.hstack(
+        [fields["positions"], fields["forces"], fields["magmoms"][:, None]]
+    )
+    layouts, layout_of = np.unique(columns, axis=0, return_inverse=True)
+    if len(layouts) == 1:
+        texts = _texts(values[:, layouts[0]])
     else:
-        held = np.empty(len(columns), object)
-        held[with_forces] = _texts(columns[with_forces])
-        held[~with_forces] = _texts(columns[~with_forces, :3])
+        held = np.empty(len(values), object)
+        kinds = np.repeat(layout_of.reshape(-1), np.diff(fields["offsets"]))
+        for kind, layout in enumerate(layouts):
+            held[kinds == kind] = _texts(values[kinds == kind][:, layout])
         texts = held.tolist()
     names = symbols[fields["numbers"]].tolist()
     return list(map(b" ".join, zip(names, texts, strict=True)))
@@ -136,11 +148,19 @@ def _comments(
     energy, stress = fields["energy"], fields["stress"]
     has_energy = ~np.isnan(energy) | wanted["energy"]
     has_stress = ~np.isnan(stress[:, 0, 0]) | wanted["stress"]
+    has_moments = ~np.isnan(fields["magmoms"][fields["offsets"][:-1]])
+    said = [name for name in ("charge", "spin") if not np.isnan(fields[name]).all()]
     columns = [(name, _entries(col)) for name, col in fields["info"].items()]
     for frame, row in enumerate(_bools(fields)):
         parts = [f'Lattice="{cells[frame]}"'] if has_cell[frame] else []
         forces = f":{keys.forces}:R:3" if has_forces[frame] else ""
-        parts.append(f"Properties=species:S:1:pos:R:3{forces}")
+        moments = f":{ASE_MAGMOMS}:R:1" if has_moments[frame] else ""
+        parts.append(f"Properties=species:S:1:pos:R:3{forces}{moments}")
+        parts += [
+            f"{name}={plain(fields[name][frame])!r}"
+            for name in said
+            if not np.isnan(fields[name][frame])
+        ]
         if has_energy[frame]:
             parts.append(f"{keys.energy}={float(energy[frame])!r}")
         if has_stress[frame]:

@@ -4,9 +4,9 @@ Content hashes of frames: two frames with one fingerprint are one calculation.
 A fingerprint covers the atomic numbers, positions, cell and periodicity of a frame, in
 the order of its atoms. Lengths count to 1e-6 A: enough for a frame to keep its
 fingerprint through extxyz, HDF5, JSON and pymatgen, which keep 1e-12 A or better.
-Where a frame has initial moments, a multiplicity, or a charge other than zero, it covers
-these too, to 1e-6: a ferromagnet, an antiferromagnet and the same crystal without
-moments are three calculations.
+Where a frame has initial moments, a multiplicity, or a charge other than zero, it
+covers these too, to 1e-6: a ferromagnet, an antiferromagnet and the same crystal
+without moments are three calculations.
 
 It does not identify frames that are equal only by symmetry: atoms in another order, a
 translation or rotation of the whole, atoms moved by a lattice vector, another cell of

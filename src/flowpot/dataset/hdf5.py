@@ -3,10 +3,11 @@ The HDF5 form of a dataset: each array of the Dataset is one HDF5 dataset.
 
 Layout, version 1: attributes ``format`` and ``version``; ``numbers`` (uint8),
 ``positions``, ``cell``, ``pbc``, ``offsets``, and ``energy``, ``forces``, ``stress``,
-``magmoms``, ``charge``, ``spin`` where any frame has them; group ``info`` with a dataset per column, or, for a column of
-str, a group of ``codes`` (-1: missing) and ``categories``. Numbers are stored as they
-are: the last digits of floats do not compress, and would cost ten times the time. The
-user block holds a checksum: see `flowpot.dataset.checksum`.
+``magmoms``, ``charge``, ``spin`` where any frame has them; group ``info`` with a
+dataset per column, or, for a column of str, a group of ``codes`` (-1: missing) and
+``categories``. Numbers are stored as they are: the last digits of floats do not
+compress, and would cost ten times the time. The user block holds a checksum: see
+`flowpot.dataset.checksum`.
 
 Version 2 is what a file is that has `magmoms`, `charge` or `spin`: a flowpot that does
 not know these refuses it, rather than read it without.

@@ -31,7 +31,7 @@ from flowpot.dataset.where import Where
 STATE = ("magmoms", "charge", "spin")
 ASE_MAGMOMS = "initial_magmoms"
 """What ASE names the moments by, in ``atoms.arrays`` and in extxyz files."""
-_DIGITS = 6
+DIGITS = 6
 """Decimals of a charge that is a sum of charges of atoms."""
 
 
@@ -58,7 +58,7 @@ def from_atoms(frames: Sequence[Atoms]) -> dict[str, NDArray[np.float64]]:
         charges.append(charge)
         spin = atoms.info.get("spin")
         given = getattr(atoms, "spin_multiplicity", None)
-        if spin is None and given != lowest_spin(atoms.numbers, charge):
+        if spin is None and given and given != lowest_spin(atoms.numbers, charge):
             spin = given
         spins.append(spin)
     return {
@@ -85,10 +85,10 @@ def _charge(atoms: Atoms) -> Any:
     if atoms.info.get("charge") is not None:
         return atoms.info["charge"]
     # Zero is what the adaptor leaves where nobody has said anything.
-    if getattr(atoms, "charge", None):
-        return atoms.charge
+    if left := getattr(atoms, "charge", None):
+        return left
     if atoms.has("initial_charges"):
-        return round(float(atoms.get_initial_charges().sum()), _DIGITS)
+        return round(float(atoms.get_initial_charges().sum()), DIGITS)
     return None
 
 
@@ -120,7 +120,7 @@ _MEANING = {
 
 
 def check(fields: Mapping[str, Any], where: Where) -> None:
-    """Refuse infinite values, moments of some atoms only, and multiplicities below 1."""
+    """Refuse infinite values, moments of some atoms only, multiplicities below 1."""
     moments, offsets = fields["magmoms"], fields["offsets"]
     absent = np.isnan(moments)
     if not absent.all() and len(absent):
@@ -166,8 +166,8 @@ def completed(fields: Mapping[str, Any]) -> dict[str, Any]:
             continue
         columns[f"{name}_info"] = held
         warnings.warn(
-            f"metadata {name!r} is now {name + '_info'!r}: the name is that of a column "
-            "of the dataset",
+            f"metadata {name!r} is now {name + '_info'!r}: a column of the dataset has "
+            "its name",
             stacklevel=2,
         )
     return {**added, **fields, "info": columns}

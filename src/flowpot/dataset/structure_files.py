@@ -64,7 +64,7 @@ def _frames(path: Path) -> list[Atoms]:
             warnings.simplefilter("ignore")
             frames: list[Atoms] = list(ase.io.read(path, index=":"))
     except UnknownFileTypeError:
-        return [_by_pymatgen(path).to_ase_atoms()]
+        return conversion.to_atoms(_by_pymatgen(path))
     except Exception as error:  # of any of ASE's hundred formats
         raise ValueError(
             f"{path}: ASE cannot read it ({type(error).__name__}: {error}): see that "
@@ -77,7 +77,7 @@ def _frames(path: Path) -> list[Atoms]:
     return frames
 
 
-def _by_pymatgen(path: Path) -> Structure:
+def _by_pymatgen(path: Path) -> dict[str, Any]:
     try:
         structure = Structure.from_file(path)
     except Exception as error:  # of any of pymatgen's formats
@@ -86,8 +86,7 @@ def _by_pymatgen(path: Path) -> Structure:
             f"({error}): give extxyz, HDF5, a DeePMD folder, CIF, POSCAR or another "
             "file of structures that ASE reads"
         ) from error
-    structures.check_ordered([structure])
-    return structure
+    return checks.checked(structures.from_structures([structure]), Where(str(path)))
 
 
 def _check_occupancy(atoms: Atoms, where: Where, frame: int) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from monty.json import MontyDecoder
 from pymatgen.core import IMolecule, IStructure, Lattice, Molecule, Structure
 
-from flowpot.dataset import info
+from flowpot.dataset import info, structure_state
 from flowpot.dataset.conversion import geometry, label_arrays
 from flowpot.dataset.static_labels import LabelError, part_of, read_labels
 
@@ -23,6 +23,7 @@ def from_structures(structures: Sequence[IStructure | IMolecule]) -> dict[str, A
             [np.zeros((3, 3)) if cell is None else cell.matrix for cell in lattices],
             [(False,) * 3 if cell is None else cell.pbc for cell in lattices],
         ),
+        **structure_state.from_structures(structures),
         "info": info.columns_of([each.properties or {} for each in structures]),
     }
 
@@ -41,16 +42,20 @@ def to_structures(fields: Mapping[str, Any]) -> list[Structure | Molecule]:
     """Turn the arrays of a Dataset into pymatgen objects: see `Dataset`."""
     bounds = fields["offsets"].tolist()
     n = len(bounds) - 1
-    return [
-        _structure(
-            fields["numbers"][bounds[frame] : bounds[frame + 1]],
-            fields["positions"][bounds[frame] : bounds[frame + 1]],
+    made = []
+    for frame, record in enumerate(info.records_of(fields["info"], n)):
+        rows = slice(bounds[frame], bounds[frame + 1])
+        each = _structure(
+            fields["numbers"][rows],
+            fields["positions"][rows],
             fields["cell"][frame],
             fields["pbc"][frame],
             record,
         )
-        for frame, record in enumerate(info.records_of(fields["info"], n))
-    ]
+        charge, spin = fields["charge"][frame], fields["spin"][frame]
+        structure_state.set_state(each, fields["magmoms"][rows], charge, spin)
+        made.append(each)
+    return made
 
 
 def _structure(
