@@ -1,5 +1,6 @@
 """Read extxyz, many frames at a time."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
