@@ -220,14 +220,18 @@ def test_description():
 
 def test_files_of_earlier_versions():
     dataset = Dataset.from_atoms([iron(config_type="input"), iron(config_type="md")])
-    content = dataset.to_bytes()
-    with h5py.File(io.BytesIO(content)) as file:
+    buffer = io.BytesIO()
+    with (
+        h5py.File(io.BytesIO(dataset.to_bytes())) as file,
+        h5py.File(buffer, "w") as old_file,
+    ):
         assert file.attrs["version"] == 1
         assert not {"magmoms", "charge", "spin"} & set(file)
-    buffer = io.BytesIO(content)
-    with h5py.File(buffer, "r+") as file:
-        file["info"]["charge"] = [1, 0]
-        file["info"]["spin"] = [0, 2]
+        for name in file:
+            file.copy(name, old_file)
+        old_file.attrs.update(file.attrs)
+        old_file["info"]["charge"] = [1, 0]
+        old_file["info"]["spin"] = [0, 2]
     with pytest.warns(UserWarning, match="'spin' is now 'spin_info'"):
         old = Dataset.from_bytes(buffer.getvalue())
     assert old.charge.tolist() == [1, 0]
