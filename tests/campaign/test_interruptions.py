@@ -18,6 +18,8 @@ from ase.build import bulk
 from flowpot import Campaign
 from flowpot.campaign import ResumableRun, embedded_store
 from flowpot.campaign.locking import FolderInUseError, locked
+from flowpot.dataset.checksum import checked_text
+from flowpot.dataset.where import Where
 from trivial_campaign import trivial_campaign
 
 TESTS = Path(__file__).parents[1]
@@ -234,4 +236,4 @@ def test_responses_are_whole_files(tmp_path, undisturbed):
     run(tmp_path)
     for path in (tmp_path / "run" / "responses").iterdir():
         assert path.suffix == ".json"
-        json.loads(path.read_text())
+        json.loads(checked_text(path.read_text(), Where(path.name)))

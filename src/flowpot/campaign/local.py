@@ -20,7 +20,9 @@ from monty.json import MontyDecoder, MontyEncoder
 from flowpot.campaign.interruption import stopped_by_signals
 from flowpot.campaign.locking import locked
 from flowpot.campaign.stored import stored_jobs
+from flowpot.dataset.checksum import checked_text, sealed_text
 from flowpot.dataset.storage import write_whole
+from flowpot.dataset.where import Where
 from flowpot.failures import keep_traceback, local_failures, reason_for
 from flowpot.jobs import jobs_of
 
@@ -199,7 +201,7 @@ def _check_space(folder: Path) -> None:
 
 
 def _write_json(path: Path, item: Any) -> None:
-    write_whole(path, json.dumps(item, cls=MontyEncoder))
+    write_whole(path, sealed_text(json.dumps(item, cls=MontyEncoder)))
 
 
 def _read_json(path: Path) -> Any:
@@ -212,10 +214,11 @@ def _read_text(path: Path) -> str | None:
     """
     Read a JSON file as text; None where it is not there, or damaged.
 
-    An interrupted write can only cut it or leave zeros in it: neither is JSON.
+    An interrupted write can only cut it or leave zeros in it: neither is JSON. What a
+    disk changes otherwise, the checksum tells.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = checked_text(path.read_text(encoding="utf-8"), Where(str(path)))
         json.loads(text)
     except (FileNotFoundError, ValueError):
         return None

@@ -15,6 +15,8 @@ extxyz
 HDF5
     The user block, which the format leaves to others, holds the digest of all bytes
     that follow it.
+text
+    The last line holds the digest of all lines before it.
 zip
     The archive's comment holds the digest of all bytes before it.
 """
@@ -209,6 +211,31 @@ def check_zip(path: Path) -> None:
         raise DamagedFileError(
             f"{path}: its checksum is not that of its content: {_REMEDY}"
         )
+
+
+def sealed_text(text: str) -> str:
+    """Append a line with the checksum."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"{text}\nsha256:{digest}\n"
+
+
+def checked_text(text: str, where: Where) -> str:
+    """
+    Return a text without its checksum, after comparing the two; as it is without one.
+
+    Raises
+    ------
+    DamagedFileError
+        Where it is not what was written.
+    """
+    content, _, last = text.removesuffix("\n").rpartition("\n")
+    if not last.startswith("sha256:"):
+        return text
+    if sealed_text(content) != text:
+        raise DamagedFileError(
+            str(where.error(f"its checksum is not that of its content: {_REMEDY}"))
+        )
+    return content
 
 
 def _digest_of(file: BinaryIO) -> str:

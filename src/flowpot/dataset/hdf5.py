@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import checks, checksum, state
+from flowpot.dataset.hdf5_probe import check_readable
 from flowpot.dataset.labels import PROPERTIES
 from flowpot.dataset.selection import PER_ATOM, PER_FRAME
 from flowpot.dataset.state import STATE
@@ -104,7 +105,12 @@ def stream(path: Path, frames: int | None = None) -> Iterator[dict[str, Any]]:
         Where the file is truncated, or is no dataset of flowpot.
     """
     with path.open("rb") as file:
-        checksum.check_hdf5(file, Where(str(path)))
+        is_whole = checksum.check_hdf5(file, Where(str(path)))
+    try:
+        if not is_whole:
+            check_readable(path)
+    except OSError as error:
+        raise _not_whole(str(path), error) from error
     return _stream(path, str(path), frames)
 
 
@@ -122,11 +128,15 @@ def _stream(source: Any, name: str, frames: int | None) -> Iterator[dict[str, An
                 fields = _read(file, offsets[piece.start : piece.stop + 1], piece)
                 fields["info"] = {key: read(piece) for key, read in columns.items()}
                 yield checks.checked(state.completed(fields), Where(name, start))
-    except (OSError, KeyError, RuntimeError) as error:
-        raise ValueError(
-            f"{name}: it is not a whole HDF5 dataset of flowpot ({error}): it may be "
-            "truncated; write or copy it again"
-        ) from error
+    except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+        raise _not_whole(name, error) from error
+
+
+def _not_whole(name: str, error: Exception) -> ValueError:
+    return ValueError(
+        f"{name}: it is not a whole HDF5 dataset of flowpot ({error}): it may be "
+        "truncated; write or copy it again"
+    )
 
 
 def _check_format(file: h5py.File, name: str) -> None:

@@ -14,6 +14,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.checksum import check_zip, seal_zip, zip_comment
 from flowpot.dataset.storage import replacing
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.disagreement import disagreement
@@ -29,6 +30,7 @@ from flowpot.evaluation.uncertainty.base import PerFrame
 from flowpot.evaluation.uncertainty.family import kept_with
 from flowpot.potentials import Potential, model_file
 from flowpot.potentials.features import FeatureStatistics
+from flowpot.potentials.model_files import ModelError, check_archive
 
 _CONTENTS = "committee.json"
 
@@ -144,28 +146,30 @@ class CommitteeCalculator(Calculator):
         ValueError
             Where the file is not a committee's.
         """
+        path = Path(path)
         if not zipfile.is_zipfile(path):
             raise ValueError(
-                f"{str(path)!r} is not a committee: give a file that "
-                "CommitteeCalculator.save wrote"
+                f"{str(path)!r} is not a committee, or not a whole one: give a file "
+                "that CommitteeCalculator.save wrote"
             )
-        with (
-            zipfile.ZipFile(path) as archive,
-            tempfile.TemporaryDirectory() as folder,
-        ):
-            contents = json.loads(archive.read(_CONTENTS))
-            models = [archive.extract(name, folder) for name in contents["members"]]
-            features = contents.get("features", {})
+        check_zip(path)
+        check_archive(str(path), path.read_bytes())
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                with zipfile.ZipFile(path) as archive:
+                    contents = json.loads(archive.read(_CONTENTS))
+                    members = contents["members"]
+                    models = [archive.extract(name, folder) for name in members]
+                    features = [
+                        FeatureDistance(
+                            FeatureStatistics.from_bytes(archive.read(name)), member
+                        )
+                        for name, member in contents.get("features", {}).items()
+                    ]
+            except (KeyError, ValueError) as error:
+                raise ModelError(str(path), "a committee", error) from error
             return cls(
-                models,
-                contents["calibration"],
-                device=device,
-                uncertainties=[
-                    FeatureDistance(
-                        FeatureStatistics.from_bytes(archive.read(name)), member
-                    )
-                    for name, member in features.items()
-                ],
+                models, contents["calibration"], device=device, uncertainties=features
             )
 
     def save(self, path: str | Path) -> Path:
@@ -203,6 +207,9 @@ class CommitteeCalculator(Calculator):
             archive.writestr(_CONTENTS, json.dumps(contents))
             for name, (_, content) in zip(names, files, strict=True):
                 archive.writestr(name, content)
+            archive.comment = zip_comment()
+            archive.close()
+            seal_zip(temporary)
         return path
 
     def calculate(

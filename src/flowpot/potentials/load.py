@@ -7,6 +7,7 @@ from typing import Any
 from flowpot.dataset import Artifact
 from flowpot.potentials.base import Potential
 from flowpot.potentials.calculator import PotentialCalculator
+from flowpot.potentials.model_files import ModelError, check_archive
 
 _BACKENDS = {".model": "mace", ".pt": "metatomic"}
 
@@ -28,6 +29,8 @@ def load_potential(source: Any, device: str = "auto") -> Potential:
     ------
     ValueError
         Where the file's name does not say which package made it.
+    ModelError
+        Where the file is damaged, or of another kind than its name says.
 
     Examples
     --------
@@ -35,21 +38,34 @@ def load_potential(source: Any, device: str = "auto") -> Potential:
     4.5
     """
     name, content = model_file(source)
+    kind: type[Potential]
     backend = _BACKENDS.get(Path(name).suffix)
     if backend == "mace":
         from flowpot.potentials.mace import MACEPotential  # noqa: PLC0415, optional
 
-        return MACEPotential.from_bytes(content, device)
-    if backend == "metatomic":
+        kind = MACEPotential
+    elif backend == "metatomic":
         from flowpot.potentials.metatomic import (  # noqa: PLC0415, optional
             MetatomicPotential,
         )
 
-        return MetatomicPotential.from_bytes(content, device)
-    raise ValueError(
-        f"cannot tell which package made the model {name!r}: give a file that ends in "
-        f"{' or '.join(_BACKENDS)}"
-    )
+        kind = MetatomicPotential
+    else:
+        raise ValueError(
+            f"cannot tell which package made the model {name!r}: give a file that ends "
+            f"in {' or '.join(_BACKENDS)}"
+        )
+    import torch  # noqa: PLC0415, optional
+
+    from flowpot.potentials.device import resolve_device  # noqa: PLC0415, needs torch
+
+    chosen = resolve_device(device)
+    try:
+        return kind.from_bytes(content, chosen)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # unpickling runs what the file says
+        raise ModelError(name, backend, error) from error
 
 
 def calculator(
@@ -77,7 +93,9 @@ def model_file(source: Any) -> tuple[str, bytes]:
         path = Path(source)
         if not path.is_file():
             raise FileNotFoundError(f"there is no model file {str(path)!r}")
-        return path.name, path.read_bytes()
+        content = path.read_bytes()
+        check_archive(str(path), content)
+        return path.name, content
     if isinstance(source, Mapping):
         source = source.get("model") or source
     model = getattr(source, "model", source)
