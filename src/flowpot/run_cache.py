@@ -2,10 +2,12 @@
 
 import fcntl
 import hashlib
+import os
 import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
+from uuid import uuid4
 
 from flowpot.dataset import Artifact
 from flowpot.dataset.storage import replacing
@@ -63,14 +65,10 @@ class RunCache:
             Whether there was an earlier job.
         """
         kept = self._kept(run)
-        kept.mkdir(parents=True, exist_ok=True)
-        lock = (kept / "lock").open("w")
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._locks[run] = _lock(kept)
         except BlockingIOError:
-            lock.close()
             return False
-        self._locks[run] = lock
         found = (kept / "run").exists()
         if found:
             shutil.rmtree(run)
@@ -90,7 +88,9 @@ class RunCache:
         kept = run.resolve()
         run.unlink()
         shutil.move(kept, run)
-        shutil.rmtree(kept.parent)
+        # Its name is free at once: another job may use it while this is removed.
+        aside = kept.parent.rename(kept.parent.with_name(f"released-{uuid4().hex}"))
+        shutil.rmtree(aside)
         lock.close()
 
     def keep(self, name: str, content: bytes) -> Artifact:
@@ -111,3 +111,39 @@ class RunCache:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         key = digest.hexdigest()
         return self.folder / key[:2] / key
+
+
+def _lock(folder: Path) -> TextIO:
+    """
+    Lock a folder, which another process may be releasing meanwhile.
+
+    Raises
+    ------
+    BlockingIOError
+        Where another process holds it.
+    """
+    path = folder / "lock"
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = path.open("w")
+        except (FileNotFoundError, FileExistsError):
+            if folder.is_file():
+                raise
+            continue  # the folder was released in between
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is(path, lock):
+                return lock
+        except BaseException:
+            lock.close()
+            raise
+        lock.close()  # of a folder that was released since it was opened
+
+
+def _is(path: Path, file: TextIO) -> bool:
+    """Whether a path still leads to an open file."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
