@@ -57,7 +57,7 @@ def test_a_frame_that_cannot_run_is_refused_before_anything_starts():
         LammpsMDMaker(temperature=-3)
     with pytest.raises(ValueError, match="sample at least once"):
         LammpsMDMaker(n_steps=10, sample_interval=20)
-    with pytest.raises(ValueError, match="use one of auto"):
+    with pytest.raises(ValueError, match=r"did you mean 'npt'.*use one of"):
         LammpsMDMaker(ensemble="nph")
     with pytest.raises(ValueError, match="engine is 'gpu'"):
         LammpsMDMaker(engine="gpu")
@@ -157,7 +157,7 @@ def test_a_model_s_path_is_relative_to_the_user_s_folder(clean_dir, start_frames
 
 
 def test_makers_survive_serialisation():
-    maker = exploration(md={"temperature": (10, 20)})
+    maker = exploration(md={"barostat": "tri"})
     text = MontyEncoder().encode(maker)
     again = MontyDecoder().decode(text)
     assert MontyEncoder().encode(again) == text

@@ -92,7 +92,7 @@ def test_no_stress_at_all_is_not_asked_for(silicon_set, tmp_path):
     [
         (MetatrainTraining({"model": {"cutof": 4.0}}), "(?s)pet.*cutof"),
         (MetatrainTraining({"training": {"epochs": 4}}), "(?s)pet.*epochs"),
-        (MetatrainTraining({"epochs": 4}), "hyperparameters has epochs: give model"),
+        (MetatrainTraining({"epochs": 4}), "hyperparameters has 'epochs': give model"),
         (MetatrainTraining(architecture="pett"), "Did you mean"),
         (MetatrainTraining(fine_tuning="naive"), "fine_tuning is 'naive'"),
     ],

@@ -20,10 +20,27 @@ from flowpot.augmentation.slab import Slabs
 from flowpot.augmentation.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
 from flowpot.augmentation.thermal import ThermalDisplacements
-from flowpot.augmentation.validation import one_of
+from flowpot.dataset.closeness import check_distance
 from flowpot.documents import package_versions
 from flowpot.failures import recorded
 from flowpot.jobs import stage_job
+from flowpot.validation import boolean, instance, one_of, positive, text
+from flowpot.validation import seed as check_seed
+
+_KINDS: dict[str, type] = {
+    "supercell": Supercells,
+    "distortion": Distortions,
+    "strain": Strains,
+    "vacancies": Vacancies,
+    "clusters": Clusters,
+    "dimers": Dimers,
+    "slabs": Slabs,
+    "alloys": Alloys,
+    "thermal": ThermalDisplacements,
+    "random_structures": RandomStructures,
+    "substitution": Substitution,
+}
+"""What each field of a kind of frames holds."""
 
 
 @dataclass
@@ -95,6 +112,17 @@ class AugmentationMaker(Maker):
     vacuum: float = 15.0
     min_distance: float | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse fields that no frames can be made by."""
+        text(name=self.name)
+        boolean(inputs=self.inputs, isolated_atoms=self.isolated_atoms)
+        positive(vacuum=self.vacuum)
+        check_distance(min_distance=self.min_distance)
+        for name, kind in _KINDS.items():
+            if getattr(self, name) is False:
+                setattr(self, name, None)
+            instance(kind, **{name: getattr(self, name)})
+
     @classmethod
     def preset(cls, preset: str, /, *options: Any, **changes: Any) -> Self:
         """
@@ -103,7 +131,7 @@ class AugmentationMaker(Maker):
         Parameters
         ----------
         preset
-            ``fast_exploration`` (run A on carbon), ``accuracy`` (run B), ``alloy_run``
+            ``carbon_exploration`` (run A), ``carbon_accuracy`` (run B), ``alloy_run``
             (which takes `alloy_species`, `fixed_species` and `n_frames`), or ``smoke``
             (some 20 small frames for each input).
         *options
@@ -117,8 +145,10 @@ class AugmentationMaker(Maker):
         >>> maker.alloys.fixed_species
         ('Te',)
         """
-        one_of(presets.PRESETS, preset=preset)
-        return cls(**{**getattr(presets, preset)(*options), **changes})
+        name = str(preset).replace("-", "_")
+        name = presets.ALIASES.get(name, name)
+        one_of(presets.PRESETS, preset=name)
+        return cls(**{**getattr(presets, name)(*options), **changes})
 
     @property
     def generators(self) -> list[Generator]:
@@ -143,6 +173,7 @@ class AugmentationMaker(Maker):
         seed
             The stage's seed: the same gives the same frames.
         """
+        check_seed(seed=seed)
         return self.augment(self._portable(structures), seed=seed)
 
     def _portable(self, structures: Any) -> Any:

@@ -10,13 +10,15 @@ from flowpot.augmentation.single import Vacancies
 from flowpot.augmentation.slab import Slabs
 from flowpot.augmentation.supercell import Supercells
 
-PRESETS = ("fast_exploration", "accuracy", "alloy_run", "smoke")
+PRESETS = ("carbon_exploration", "carbon_accuracy", "alloy_run", "smoke")
 """Names of the presets: each is a function of this module."""
+ALIASES = {"fast_exploration": "carbon_exploration", "accuracy": "carbon_accuracy"}
+"""Names that the runs on carbon had before."""
 _LARGE = Supercells(min_length=24.0, max_atoms=600)
 _SEVEN = ((1, 0, 0), (1, 1, 0), (1, 1, 1), (0, 0, 1), (0, 1, 1), (0, 1, 0), (1, 0, 1))
 
 
-def fast_exploration() -> dict[str, Any]:
+def carbon_exploration() -> dict[str, Any]:
     """Give the paper's run A on carbon: wide and fast."""
     return {
         **_carbon(),
@@ -24,7 +26,7 @@ def fast_exploration() -> dict[str, Any]:
     }
 
 
-def accuracy() -> dict[str, Any]:
+def carbon_accuracy() -> dict[str, Any]:
     """Give the paper's run B on carbon: displaced less, strained more."""
     return {
         **_carbon(),

@@ -20,10 +20,10 @@ from flowpot.campaign.fields import (
     is_mergeable,
     list_item,
     maker_named,
-    nearest,
 )
 from flowpot.campaign.makers import ActiveLearningMaker
 from flowpot.campaign.starting_files import KEYS, PBC, Reading
+from flowpot.validation import nearest
 
 PRESET = "preset"
 """The key by which a file starts from a preset of a Maker that has some."""
@@ -93,7 +93,10 @@ def read_configuration(path: Path) -> Configuration:
     starts = {key: found[key] for key in STARTS if found.get(key) is not None}
     fields = {k: v for k, v in found.items() if k not in (*STARTS, *_OF_FILES)}
     maker = _build(ActiveLearningMaker, fields, "", None)
-    check_hyperparameters(maker)
+    try:
+        maker.check_options()
+    except ValueError as error:
+        raise ConfigurationError("training.trainer", str(error)) from error
     if not starts.keys() & {"structures", "dataset"}:
         raise ConfigurationError("structures, dataset", "give at least one of them")
     configuration = Configuration(maker)
@@ -118,20 +121,6 @@ def _reading(
         return Reading.of(folder, found.get(KEYS), found.get(PBC), labelled=as_they_are)
     except ValueError as error:
         raise ConfigurationError("", str(error)) from error
-
-
-def check_hyperparameters(maker: ActiveLearningMaker) -> None:
-    """Ask the training packages, where they are installed, whether they know them."""
-    if maker.training is None:
-        return
-    trainer = maker.training.trainer
-    for each in trainer if isinstance(trainer, list) else [trainer]:
-        try:
-            each.check()
-        except ValueError as error:
-            raise ConfigurationError("training.trainer", str(error)) from error
-        except (ImportError, RuntimeError):  # it may be installed on the worker only
-            continue
 
 
 def _build(kind: type, given: Mapping[str, Any], place: str, base: Any) -> Any:

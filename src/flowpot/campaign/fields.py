@@ -1,7 +1,6 @@
 """What a Maker's fields take, by their annotations."""
 
 import dataclasses
-import difflib
 import inspect
 import re
 import types
@@ -22,6 +21,7 @@ from flowpot.training import (
     MACETrainingMaker,
     MetatrainTrainingMaker,
 )
+from flowpot.validation import nearest
 
 MAKERS: dict[str, type] = {
     kind.__name__: kind
@@ -121,12 +121,6 @@ def maker_named(name: str, allowed: Iterable[type]) -> type:
             "atomate2.forcefields.jobs.ForceFieldStaticMaker"
         )
     return kind
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Suggest the nearest of the known names, if one is near."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def descriptions(kind: type) -> dict[str, str]:

@@ -12,9 +12,10 @@ from jobflow import Flow, JobStore, Maker
 from flowpot.augmentation import AugmentationMaker
 from flowpot.campaign import presets
 from flowpot.campaign.closeness import check_stage_distances
+from flowpot.campaign.elements import check_meant
 from flowpot.campaign.loop import LoopMaker
 from flowpot.campaign.plan import DryRun, dry_run
-from flowpot.campaign.start import Start, state_of
+from flowpot.campaign.start import Start, is_reference, state_of
 from flowpot.campaign.state import CampaignState
 from flowpot.campaign.stopping import Limits
 from flowpot.dataset import Dataset
@@ -23,6 +24,16 @@ from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
 from flowpot.exploration import ExplorationMaker
 from flowpot.labelling import LabellingMaker
 from flowpot.training import CommitteeTrainingMaker
+from flowpot.training.makers import TrainingMaker
+from flowpot.validation import boolean, elements, fraction, instance, seed, text, whole
+
+_STAGES: dict[str, type] = {
+    "augmentation": AugmentationMaker,
+    "labelling": LabellingMaker,
+    "training": CommitteeTrainingMaker,
+    "exploration": ExplorationMaker,
+    "evaluation": EvaluationMaker,
+}
 
 
 @dataclass
@@ -58,6 +69,9 @@ class ActiveLearningMaker(Maker):
         the AiiDA-TrainsPot paper; otherwise only the audit can tell.
     seed
         From which every job's seed is derived.
+    elements
+        Symbols of the elements that the settings are meant for: structures and frames
+        of others are refused. None: any.
 
     Examples
     --------
@@ -83,20 +97,23 @@ class ActiveLearningMaker(Maker):
     max_over_share: float = 0.05
     stop_at_none_over: bool = False
     seed: int = 0
+    elements: list[str] | None = None
 
     def __post_init__(self) -> None:
+        text(name=self.name)
+        for stage, kind in _STAGES.items():
+            instance(kind, **{stage: getattr(self, stage)})
         check_stage_distances(self)
         own = getattr(self.evaluation, "tolerance", None)
         if self.tolerance is None:
             self.tolerance = dict(own or default_tolerance())
         check_tolerance(self.tolerance)
         _ = self.judging  # what it is told has to make sense
-        if self.max_iterations < 1:
-            raise ValueError(f"max_iterations is {self.max_iterations}: use 1 or more")
-        if self.max_labels is not None and self.max_labels < 1:
-            raise ValueError(
-                f"max_labels is {self.max_labels}: use 1 or more, or None for no limit"
-            )
+        whole(1, max_iterations=self.max_iterations, max_labels=self.max_labels)
+        fraction(max_bad_share=self.max_bad_share, max_over_share=self.max_over_share)
+        boolean(stop_at_none_over=self.stop_at_none_over)
+        seed(seed=self.seed)
+        elements(elements=self.elements)
 
     @classmethod
     def preset(cls, preset: str, /, **changes: Any) -> Self:
@@ -106,14 +123,15 @@ class ActiveLearningMaker(Maker):
         Parameters
         ----------
         preset
-            ``fast-exploration`` (run A on carbon), ``accuracy`` (run B), or ``smoke``
-            (minutes on a laptop): see :mod:`flowpot.campaign.presets`.
+            ``smoke``: minutes on a laptop, for any structure. ``carbon-exploration``,
+            ``carbon-accuracy``: the paper's runs A and B, for carbon alone. See
+            :mod:`flowpot.campaign.presets`.
         **changes
             Fields that are to differ from it.
 
         Examples
         --------
-        >>> maker = ActiveLearningMaker.preset("accuracy", name="diamond")
+        >>> maker = ActiveLearningMaker.preset("carbon-accuracy", name="diamond")
         >>> maker.exploration.temperatures, maker.max_iterations
         ((0.0, 1000.0), 2)
         """
@@ -169,6 +187,8 @@ class ActiveLearningMaker(Maker):
                     "campaign goes on with what it has; give either"
                 )
             return self._flow(Start(self, state_of(campaign)))
+        self._check_elements(structures, dataset)
+        self.check_options()
         start = Start(self, CampaignState(uuid=str(uuid.uuid4())))
         start.enter(structures, dataset, committee, explored)
         return self._flow(start)
@@ -203,7 +223,38 @@ class ActiveLearningMaker(Maker):
         store
             In which completed jobs of the same kinds tell what jobs cost.
         """
+        self._check_elements(structures, dataset)
+        self.check_options()
         return dry_run(self, structures, dataset, committee, explored, store)
+
+    def check_options(self) -> None:
+        """
+        Refuse options that the training packages do not have.
+
+        What only a package itself can tell is asked where it is installed: it may be
+        on the workers alone.
+
+        Raises
+        ------
+        ValueError
+            Naming the option, and the nearest one that exists.
+        """
+        for trainer in self._trainers:
+            trainer.check_options()
+
+    @property
+    def _trainers(self) -> list[TrainingMaker]:
+        if self.training is None:
+            return []
+        trainer = self.training.trainer
+        return trainer if isinstance(trainer, list) else [trainer]
+
+    def _check_elements(self, *frames: Any) -> None:
+        """Refuse frames, as far as they are at hand, that this is not meant for."""
+        if self.elements is not None:
+            for each in frames:
+                if each is not None and not is_reference(each):
+                    check_meant(Dataset.load(each), self.elements)
 
     @property
     def judging(self) -> EvaluationMaker | None:
@@ -276,7 +327,5 @@ class ActiveLearningMaker(Maker):
             if hasattr(engine, "preflight"):
                 numbers = np.unique(Dataset.load(structures).numbers)
                 engine.preflight([chemical_symbols[z] for z in numbers], folder)
-        if self.training is not None:
-            trainer = self.training.trainer
-            for each in trainer if isinstance(trainer, list) else [trainer]:
-                each.check()
+        for trainer in self._trainers:
+            trainer.check()

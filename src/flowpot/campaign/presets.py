@@ -1,5 +1,11 @@
 """
-The settings of the paper's runs on carbon: fields of `ActiveLearningMaker`.
+Settings of whole campaigns: fields of `ActiveLearningMaker`.
+
+``smoke`` is for any structure. ``carbon-exploration`` and ``carbon-accuracy`` are the
+paper's runs A and B, for carbon alone: Grimme's D2 for what holds graphite's layers
+together, 20 trajectories of 10 ns at up to 5000 K, and cells of 600 light atoms. They
+refuse other elements (see ``elements`` of `ActiveLearningMaker`), where D2 is wrong for
+a metal, and as many steps of heavier atoms cost weeks.
 
 From the Methods of AiiDA-TrainsPot's paper. What is not named here is a default:
 SSSP 1.3 PBE precision, MACE with 4.5 A, two layers, batches of 1 and 500 epochs,
@@ -9,14 +15,16 @@ committees of 4, 20 trajectories, -5 to 5 kbar, 1000 frames selected at most.
 from typing import Any
 
 from flowpot.augmentation import AugmentationMaker
-from flowpot.augmentation.validation import one_of
 from flowpot.evaluation import EvaluationMaker, SelectionRules
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
 from flowpot.labelling import EspressoStaticMaker, LabellingMaker
 from flowpot.training import CommitteeTrainingMaker, MACETrainingMaker
+from flowpot.validation import one_of
 
-PRESETS = ("smoke", "fast-exploration", "accuracy")
+PRESETS = ("smoke", "carbon-exploration", "carbon-accuracy")
 """Their names."""
+ALIASES = {"fast-exploration": "carbon-exploration", "accuracy": "carbon-accuracy"}
+"""Names that the runs on carbon had before."""
 
 _NANOSECOND = 1_000_000  # steps of 1 fs
 
@@ -30,24 +38,25 @@ def fields_of(preset: str) -> dict[str, Any]:
     ValueError
         If there is none of that name.
     """
-    name = preset.replace("_", "-")
+    name = str(preset).replace("_", "-")
+    name = ALIASES.get(name, name)
     one_of(PRESETS, preset=name)
     found = {
         "smoke": smoke,
-        "fast-exploration": fast_exploration,
-        "accuracy": accuracy,
+        "carbon-exploration": carbon_exploration,
+        "carbon-accuracy": carbon_accuracy,
     }
     return found[name]()
 
 
-def fast_exploration() -> dict[str, Any]:
-    """Give run A: ten iterations with cheap labels, up to 5000 K."""
-    return _carbon("fast_exploration", "fast", 5000.0) | {"max_iterations": 10}
+def carbon_exploration() -> dict[str, Any]:
+    """Return run A: ten iterations with cheap labels, up to 5000 K."""
+    return _carbon("carbon_exploration", "fast", 5000.0) | {"max_iterations": 10}
 
 
-def accuracy() -> dict[str, Any]:
-    """Give run B: two iterations with precise labels, up to 1000 K."""
-    return _carbon("accuracy", "stringent", 1000.0) | {"max_iterations": 2}
+def carbon_accuracy() -> dict[str, Any]:
+    """Return run B: two iterations with precise labels, up to 1000 K."""
+    return _carbon("carbon_accuracy", "stringent", 1000.0) | {"max_iterations": 2}
 
 
 def smoke() -> dict[str, Any]:
@@ -91,4 +100,5 @@ def _carbon(augmentation: str, protocol: str, hottest: float) -> dict[str, Any]:
             temperatures=(0.0, hottest),
         ),
         "tolerance": {"energy": 0.002, "forces": 0.05, "stress": 0.01},
+        "elements": ["C"],
     }

@@ -19,7 +19,7 @@ from flowpot.campaign.fields import (
     list_item,
 )
 from flowpot.campaign.makers import ActiveLearningMaker
-from flowpot.campaign.presets import PRESETS
+from flowpot.campaign.presets import ALIASES, PRESETS
 from flowpot.campaign.starting_files import KEYS, PBC
 from flowpot.dataset import LabelKeys
 
@@ -63,7 +63,7 @@ def campaign_schema() -> Schema:
     root = _describe(ActiveLearningMaker, definitions)
     root["properties"] |= dict.fromkeys(STARTS, _FILES)
     root["properties"] |= {KEYS: _KEYS, PBC: _PBC}
-    root["properties"][PRESET] = {"enum": list(PRESETS)}
+    root["properties"][PRESET] = {"enum": [*PRESETS, *ALIASES]}
     root["properties"].pop(MAKER)
     root["anyOf"] = [{"required": [key]} for key in ("structures", "dataset")]
     return {
@@ -84,7 +84,8 @@ def _describe(kind: type, definitions: dict[str, Schema]) -> Schema:
             described = {"description": texts[name], **described}
         properties[name] = described
     if kind is AugmentationMaker:
-        properties[PRESET] = {"enum": list(augmentation_presets.PRESETS)}
+        named = (*augmentation_presets.PRESETS, *augmentation_presets.ALIASES)
+        properties[PRESET] = {"enum": list(named)}
     summary = (kind.__doc__ or "").strip().split("\n")[0]
     return {
         "type": "object",

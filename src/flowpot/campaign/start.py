@@ -67,9 +67,9 @@ class Start:
         labels = self.maker.labelling is not None
         if dataset is not None and labels:
             pending.append(dataset)
-        at_hand = [_artifact(each) for each in pending if not _is_reference(each)]
+        at_hand = [_artifact(each) for each in pending if not is_reference(each)]
         self._take_in(
-            pending=[each for each in pending if _is_reference(each)] or None,
+            pending=[each for each in pending if is_reference(each)] or None,
             dataset=None if labels else _reference_or(joined_frames, dataset),
             committee=_reference_or(committee_of, committee),
             explored=_reference_or(explored_frames, explored),
@@ -152,7 +152,7 @@ def _artifact(frames: Any) -> Any:
     return frames if isinstance(frames, Pointer) else joined_frames(frames)
 
 
-def _is_reference(given: Any) -> bool:
+def is_reference(given: Any) -> bool:
     """Whether it is another job's output, or has one in it."""
     items = given if isinstance(given, list | tuple) else [given]
     return any(isinstance(item, OutputReference) for item in items)
@@ -160,7 +160,7 @@ def _is_reference(given: Any) -> bool:
 
 def _reference_or(convert: Callable[[Any], Any], given: Any) -> Any:
     """Convert what is at hand now, so that a mistake shows before any job runs."""
-    is_there = given is not None and not _is_reference(given)
+    is_there = given is not None and not is_reference(given)
     return convert(given) if is_there else given
 
 

@@ -69,7 +69,7 @@ def assign_splits(
         Where validation or test would be empty for want of frames. With `existing`
         given this is no error: a late iteration may bring one frame.
     """
-    shares = _checked_fractions(fractions)
+    shares = checked_fractions(fractions)
     if (held := is_audit(dataset)).any():
         split = np.full(len(dataset), AUDIT, object)
         rest = assign_splits(
@@ -105,7 +105,8 @@ def assign_splits(
     return dataset.with_info(split=[SPLITS[s] for s in split])
 
 
-def _checked_fractions(fractions: Sequence[float]) -> NDArray[np.float64]:
+def checked_fractions(fractions: Sequence[float]) -> NDArray[np.float64]:
+    """Return the shares of the three sets as an array; refuse what are none."""
     shares = np.asarray(fractions, float)
     valid = shares.shape == (3,) and (shares >= 0).all() and shares[0] > 0
     if not valid or not np.isclose(shares.sum(), 1.0):

@@ -11,6 +11,7 @@ from flowpot.dataset.closeness import check_distance
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.diversity import Descriptors, farthest_points
 from flowpot.evaluation.streaming import HAS_STRESS
+from flowpot.validation import whole
 
 METHODS = ("random", "diverse", "top")
 
@@ -54,6 +55,7 @@ class SelectionRules(MSONable):
     min_distance: float | None = None
 
     def __post_init__(self) -> None:
+        whole(0, max_selected=self.max_selected)
         check_distance(min_distance=self.min_distance)
         if self.method not in METHODS:
             raise ValueError(

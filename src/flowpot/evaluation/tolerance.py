@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 
 from flowpot.evaluation.prediction import DECIDING
+from flowpot.validation import mapping, number
 
 
 def default_tolerance() -> dict[str, float]:
@@ -21,6 +22,7 @@ def check_tolerance(tolerance: Mapping[str, float]) -> None:
     ValueError
         For an unknown property, a value that is not a positive number, or none.
     """
+    mapping(tolerance=tolerance)
     if not tolerance:
         raise ValueError(f"tolerance is empty: give at least one of {DECIDING}")
     for name, value in tolerance.items():
@@ -28,6 +30,7 @@ def check_tolerance(tolerance: Mapping[str, float]) -> None:
             near = difflib.get_close_matches(name, DECIDING, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"use one of {DECIDING}"
             raise ValueError(f"tolerance has the unknown property {name!r}: {hint}")
+        number(**{f"tolerance[{name!r}]": value})
         if not (value > 0 and math.isfinite(value)):
             raise ValueError(
                 f"tolerance[{name!r}] is {value}: use a positive number in eV/atom, "

@@ -1,5 +1,6 @@
 """The exploration stage as a Flow: plan, run, collect."""
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -40,6 +41,16 @@ from flowpot.exploration.vacuum import restore_vacuum
 from flowpot.failures import reason_of, recorded
 from flowpot.jobs import Pointer, Spare, continue_with, deciding_job, fan_out_job
 from flowpot.randomness import derive_rng, derive_seed
+from flowpot.validation import (
+    at_least,
+    instance,
+    names,
+    one_of,
+    positive,
+    text,
+    whole,
+)
+from flowpot.validation import seed as check_seed
 
 
 @dataclass
@@ -112,20 +123,26 @@ class ExplorationMaker(Maker):
 
     def __post_init__(self) -> None:
         """Check the fields, before anything starts."""
-        for name, value, allowed in (
-            ("sampling", self.sampling, SAMPLINGS),
-            ("member", self.member, MEMBER_CHOICES),
-            ("start_from", self.start_from, STARTS_FROM),
-        ):
-            if value not in allowed:
-                raise ValueError(
-                    f"{name} is {value!r}: use one of {', '.join(allowed)}"
-                )
-        for name in ("n_starts", "stride", "runs_per_job", "runs_per_start"):
-            if (value := getattr(self, name)) not in ("auto", None) and value < 1:
-                raise ValueError(f"{name} is {value}: use 1 or more")
+        text(name=self.name)
+        instance(Maker, md_maker=self.md_maker)
+        if not hasattr(self.md_maker, "make_several"):
+            raise ValueError(
+                f"md_maker is a {type(self.md_maker).__name__}: it must be a Maker of "
+                "trajectories, such as LammpsMDMaker"
+            )
+        one_of(SAMPLINGS, sampling=self.sampling)
+        one_of(MEMBER_CHOICES, member=self.member)
+        one_of(STARTS_FROM, start_from=self.start_from)
+        whole(1, n_starts=self.n_starts, runs_per_job=self.runs_per_job)
+        whole(1, runs_per_start=self.runs_per_start)
+        if self.stride != "auto":
+            whole(1, stride=self.stride)
+        whole(0, equilibration=self.equilibration)
+        at_least(0, vacuum=self.vacuum)
+        positive(detect_vacuum=self.detect_vacuum)
+        names(config_types=self.config_types)
         self._check_targets()
-        if not 0 <= self.equilibration < self.md_maker.n_steps:
+        if self.equilibration >= self.md_maker.n_steps:
             raise ValueError(
                 f"equilibration is {self.equilibration} and the runs have "
                 f"{self.md_maker.n_steps} steps: leave some to sample from"
@@ -142,6 +159,12 @@ class ExplorationMaker(Maker):
             values = getattr(self, name)
             if values is None:
                 continue
+            given = isinstance(values, Sequence) and not isinstance(values, str)
+            if not (given or isinstance(values, np.ndarray)):
+                raise ValueError(
+                    f"{name} is {values!r}: give a list of numbers, such as [300, 600]"
+                )
+            self._check_owner(name)
             if not len(values):
                 raise ValueError(
                     f"{name} is empty: give at least one, or None for the md_maker's"
@@ -149,6 +172,17 @@ class ExplorationMaker(Maker):
             ends = [pair(f"{name}[{i}]", each) for i, each in enumerate(values)]
             if name == "temperatures" and np.min(ends) < 0:
                 raise ValueError(f"temperatures are {list(values)} K: use 0 or more")
+
+    def _check_owner(self, name: str) -> None:
+        """Refuse conditions of the trajectories' Maker that would be replaced."""
+        own = name.removesuffix("s")
+        usual = {each.name: each.default for each in dataclasses.fields(self.md_maker)}
+        said = getattr(self.md_maker, own, None)
+        if own in usual and said != usual[own]:
+            raise ValueError(
+                f"{name} is {getattr(self, name)} and md_maker.{own} is {said}: give "
+                f"one of them; with {name}=None the md_maker's is used"
+            )
 
     def at(self, iteration: int) -> "ExplorationMaker":
         """Return the exploration of an iteration, counted from 1, by the schedule."""
@@ -189,6 +223,7 @@ class ExplorationMaker(Maker):
         iteration
             Counted from 1: for the schedule, and for the record.
         """
+        check_seed(seed=seed)
         referred = isinstance(committee, OutputReference)
         plan = self.at(iteration).plan(
             # A reference would be resolved here, and its models copied into the

@@ -13,6 +13,7 @@ from pymatgen.core import Structure
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.closeness import accepted_distance, check_distance
+from flowpot.dataset.splits import checked_fractions
 from flowpot.dataset.static_labels import (
     UnknownStressError,
     checked_convention,
@@ -60,6 +61,17 @@ from flowpot.labelling.planning import plan_labels
 from flowpot.labelling.records import frame_records
 from flowpot.labelling.shards import assign_shard_splits, split_counts
 from flowpot.randomness import derive_seed
+from flowpot.validation import (
+    at_least,
+    fraction,
+    instance,
+    interval,
+    numbers,
+    positive,
+    text,
+    whole,
+)
+from flowpot.validation import seed as check_seed
 
 COLLECT_LABELS = "collect labels"
 COLLECT_PART = f"{COLLECT_LABELS}, part"
@@ -135,22 +147,23 @@ class LabellingMaker(Maker):
     def __post_init__(self) -> None:
         if self.stress_convention is not None:
             checked_convention(self.stress_convention)
-        check_distance(min_distance_fraction=self.min_distance_fraction)
-        for name in ("batch_size", "parallel"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: use 1 or more")
-        if not 0 <= self.min_success_fraction <= 1:
-            raise ValueError(
-                f"min_success_fraction is {self.min_success_fraction}: use a share "
-                "between 0 and 1"
+        text(name=self.name, split_by=self.split_by)
+        instance(Maker, static_maker=self.static_maker)
+        if isinstance(self.static_maker, LabellingMaker):
+            raise ValueError(  # noqa: TRY004 - one error for all wrong values
+                "static_maker is a LabellingMaker: give the Maker of one single point"
             )
+        check_distance(min_distance_fraction=self.min_distance_fraction)
+        whole(1, batch_size=self.batch_size, parallel=self.parallel)
+        whole(0, max_labels=self.max_labels)
+        fraction(min_success_fraction=self.min_success_fraction)
+        positive(max_force=self.max_force)
+        interval(volume_per_atom=self.volume_per_atom, vacuum=self.vacuum)
         for name in ("volume_per_atom", "vacuum"):
-            low, high = getattr(self, name) or (0, np.inf)
-            if not 0 <= low < high:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)}: use a smaller and a larger "
-                    "number, or None"
-                )
+            if (limits := getattr(self, name)) is not None:
+                at_least(0, **{name: limits[0]})
+        numbers(0, split_fractions=self.split_fractions)
+        checked_fractions(self.split_fractions)
         batches = self.batch_size > 1 or self.parallel > 1
         if batches and not isinstance(self.static_maker, LabelsInFolder):
             raise ValueError(
@@ -187,6 +200,7 @@ class LabellingMaker(Maker):
         Flow
             Its output is a :class:`LabellingDoc`.
         """
+        check_seed(seed=seed)
         plan = self.plan(_portable(dataset), list(existing or []), seed)
         plan.name = "plan labels"
         return Flow([plan], output=plan.output, name=self.name)

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from jobflow import OutputReference
+
 from flowpot.dataset import Artifact
 from flowpot.training.program import Program
 from flowpot.training.sets import TrainingSets
+from flowpot.validation import device, instance, mapping
 
 
 class TrainingError(RuntimeError):
@@ -108,9 +111,22 @@ class Training(ABC):
     checkpoint_files: ClassVar[str]
     """Where in a run's folder its program leaves checkpoints: a glob pattern."""
 
+    def check_fields(self) -> None:
+        """Refuse what can be told without the package, when the Maker is made."""
+        mapping(hyperparameters=self.hyperparameters)
+        device(device=self.device)
+        instance(
+            (str, Path, Artifact, OutputReference),
+            foundation_model=self.foundation_model,
+        )
+
+    def check_options(self) -> None:
+        """Refuse options that the package, where it is installed, does not have."""
+        self.check_fields()
+
     @abstractmethod
     def check(self) -> None:
-        """Refuse options that the package does not have, before anything starts."""
+        """Check options and machine, before anything starts."""
 
     @abstractmethod
     def prepare(self, sets: TrainingSets, run: Run) -> Program:

@@ -14,6 +14,8 @@ from flowpot.training.committee import committee_document
 from flowpot.training.document import CommitteeDoc, PotentialDoc
 from flowpot.training.makers import MACETrainingMaker, TrainingMaker
 from flowpot.training.warm_start import predecessor
+from flowpot.validation import boolean, instance, text, whole
+from flowpot.validation import seed as check_seed
 
 
 @dataclass
@@ -58,6 +60,26 @@ class CommitteeTrainingMaker(Maker):
     members_per_job: int = 1
     bagging: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse committees that cannot be trained."""
+        text(name=self.name)
+        trainers = self.trainer if isinstance(self.trainer, list) else [self.trainer]
+        for each in trainers:
+            instance(TrainingMaker, trainer=each)
+        whole(1, size=self.size, min_size=self.min_size)
+        whole(1, members_per_job=self.members_per_job)
+        boolean(bagging=self.bagging)
+        if self.min_size > self.size > 1:
+            raise ValueError(
+                f"size is {self.size} and min_size {self.min_size}: give a min_size "
+                "that is no larger than size"
+            )
+        if not trainers or (self.members_per_job > 1 and len(trainers) > 1):
+            raise ValueError(
+                f"members_per_job is {self.members_per_job} with {len(trainers)} "
+                "trainers: give one trainer, or members_per_job=1 with several"
+            )
+
     def make(self, dataset: Any, previous: Any = None, seed: int = 0) -> Flow:
         """
         Train a committee; the flow's output is a CommitteeDoc.
@@ -73,7 +95,7 @@ class CommitteeTrainingMaker(Maker):
             The members' seeds are derived from it.
         """
         trainers = self.trainer if isinstance(self.trainer, list) else [self.trainer]
-        self._check(trainers)
+        check_seed(seed=seed)
         seeds = [derive_seed(seed, "member", i) for i in range(self.size)]
         jobs, members = [], []
         for first in range(0, self.size, self.members_per_job):
@@ -99,19 +121,6 @@ class CommitteeTrainingMaker(Maker):
         )
         Spare.give(jobs, collect)
         return Flow([*jobs, collect], output=collect.output, name=self.name)
-
-    def _check(self, trainers: Sequence[TrainingMaker]) -> None:
-        least = 1 if self.size == 1 else self.min_size
-        if self.size < least or self.min_size < 1:
-            raise ValueError(
-                f"size is {self.size} and min_size {self.min_size}: give at least 1 "
-                "member, and a min_size that is no larger than size"
-            )
-        if self.members_per_job < 1 or (self.members_per_job > 1 and len(trainers) > 1):
-            raise ValueError(
-                f"members_per_job is {self.members_per_job} with {len(trainers)} "
-                "trainers: give at least 1, and exactly 1 with several trainers"
-            )
 
 
 @deciding_job

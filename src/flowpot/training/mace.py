@@ -30,6 +30,7 @@ from flowpot.training.mace_start import (
 from flowpot.training.periodic import periodic_dataset
 from flowpot.training.program import Program, find_program, visible_gpu
 from flowpot.training.sets import TrainingSets
+from flowpot.validation import one_of
 
 if TYPE_CHECKING:
     from flowpot.potentials.mace import MACEPotential
@@ -87,27 +88,30 @@ class MACETraining(Training):
         return {**default_hyperparameters(), **self.hyperparameters}
 
     def check(self) -> None:
-        """Refuse what mace_run_train does not have; see `check_options`."""
+        """Check the options, that there are program and device, and the foundation."""
+        self.check_options()
         find_program("mace_run_train", "mace")
-        if self.fine_tuning not in FINE_TUNING:
-            raise ValueError(
-                f"fine_tuning is {self.fine_tuning!r}: choose from {FINE_TUNING}"
-            )
-        check_options(self.hyperparameters)
+        _resolve(self.device)
         if isinstance(self.foundation_model, str):
             check_foundation(self.foundation_model)
+        accelerated = any(map(self.hyperparameters.get, ("enable_cueq", "only_cueq")))
+        if accelerated and find_spec("cuequivariance_torch") is None:
+            raise ValueError(
+                "hyperparameters has 'enable_cueq', and cuequivariance is not "
+                "installed: `pip install cuequivariance-torch`, or leave it out"
+            )
+
+    def check_fields(self) -> None:
+        """Refuse what mace_run_train does not have; see `check_options`."""
+        super().check_fields()
+        one_of(FINE_TUNING, fine_tuning=self.fine_tuning)
+        check_options(self.hyperparameters)
         self._check_energies()
         if bool(self.launcher) != bool(self.hyperparameters.get("distributed")):
             raise ValueError(
                 f"launcher is {self.launcher!r} and hyperparameters has 'distributed': "
                 f"{bool(self.hyperparameters.get('distributed'))}: set both to train "
                 "on several GPUs, or neither"
-            )
-        accelerated = any(map(self.hyperparameters.get, ("enable_cueq", "only_cueq")))
-        if accelerated and find_spec("cuequivariance_torch") is None:
-            raise ValueError(
-                "hyperparameters has 'enable_cueq', and cuequivariance is not "
-                "installed: `pip install cuequivariance-torch`, or leave it out"
             )
 
     def _check_energies(self) -> None:

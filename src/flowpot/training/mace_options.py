@@ -1,10 +1,14 @@
 """The options of ``mace_run_train``: presets, and which a user may set."""
 
-import difflib
 import io
+import json
+from collections.abc import Callable
 from contextlib import redirect_stdout
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+from flowpot.validation import nearest, one_of
 
 _FIXED = {
     "name": "the file names are flowpot's",
@@ -103,12 +107,21 @@ def check_foundation(name: str) -> None:
 
     known = {*filter(None, mace_mp_names), *_OTHER_FOUNDATIONS}
     if name not in known and not Path(name).is_file():
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(
-            f"foundation_model is {name!r}{hint}: give a file that the worker sees, or "
-            f"one of {', '.join(sorted(known))}"
+            f"foundation_model is {name!r}{nearest(name, known)}: give a file that "
+            f"the worker sees, or one of {', '.join(sorted(known))}"
         )
+
+
+def known_options() -> dict[str, str | list[str]]:
+    """
+    Return mace_run_train's options, each with the kind of its value or its choices.
+
+    They are those of the versions of mace-torch that flowpot asks for: a table, so that
+    a machine without mace-torch can plan a campaign. A test compares it with MACE's.
+    """
+    table = files("flowpot.training").joinpath("mace_run_train.json")
+    return json.loads(table.read_text())
 
 
 def check_options(hyperparameters: dict[str, Any]) -> None:
@@ -120,18 +133,50 @@ def check_options(hyperparameters: dict[str, Any]) -> None:
     ValueError
         Naming the option, and the nearest one that exists.
     """
-    with redirect_stdout(io.StringIO()):  # importing mace prints a line
-        from mace.tools import build_default_arg_parser  # noqa: PLC0415, takes seconds
-
-    actions = build_default_arg_parser()._actions  # noqa: SLF001, its only listing
-    known = {o.lstrip("-") for action in actions for o in action.option_strings}
-    for name in hyperparameters:
+    known = known_options()
+    for name, value in hyperparameters.items():
         if name in _FIXED:
             raise ValueError(f"hyperparameters has {name!r}: {_FIXED[name]}")
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
             raise ValueError(
                 f"hyperparameters has {name!r}, which mace_run_train does not know"
-                f"{hint}: `mace_run_train --help` lists its options"
+                f"{nearest(name, known)}: `mace_run_train --help` lists its options"
             )
+        if value is not None:
+            _check_value(f"hyperparameters[{name!r}]", value, known[name])
+
+
+def _check_value(place: str, value: Any, kind: str | list[str]) -> None:
+    """Refuse a value that mace_run_train could not read."""
+    if isinstance(kind, list):
+        one_of(kind, **{place: value})
+    elif kind in _READERS:
+        try:
+            _READERS[kind](value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{place} is {value!r}: mace_run_train reads {_NAMES[kind]}"
+            ) from error
+
+
+def _boolean(value: Any) -> bool:
+    """Read a truth value as MACE does."""
+    if str(value).lower() not in _TRUTHS:
+        raise ValueError(value)
+    return bool(value)
+
+
+def _whole(value: Any) -> int:
+    """Read a whole number as MACE does: text or number, without a fraction."""
+    if isinstance(value, bool):
+        raise TypeError(value)
+    return int(str(value))
+
+
+_TRUTHS = ("yes", "true", "t", "y", "1", "no", "false", "f", "n", "0")
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "int": _whole,
+    "float": float,
+    "bool": _boolean,
+}
+_NAMES = {"int": "a whole number", "float": "a number", "bool": "true or false"}

@@ -22,6 +22,7 @@ from flowpot.training.members import Place, train_members
 from flowpot.training.metatrain import MetatrainTraining
 from flowpot.training.sets import TrainingSets
 from flowpot.training.warm_start import predecessor, start_of
+from flowpot.validation import boolean, path, positive, text
 
 
 @dataclass
@@ -78,6 +79,13 @@ class TrainingMaker(Maker, ABC):
     raise_on_failure: bool = True
 
     def __post_init__(self) -> None:
+        """Refuse fields that cannot be meant; `check` asks the package, too."""
+        text(name=self.name)
+        boolean(warm_start=self.warm_start, bagging=self.bagging)
+        boolean(raise_on_failure=self.raise_on_failure)
+        path(cache=self.cache)
+        positive(walltime=self.walltime)
+        self.training().check_fields()
         self.cache = fixed_path(self.cache)
         start = self.foundation_model
         if isinstance(start, str) and Path(start).is_file():  # not a model's name
@@ -87,9 +95,18 @@ class TrainingMaker(Maker, ABC):
     def training(self) -> Training:
         """Say which package trains, and how."""
 
-    def check(self) -> None:
+    def check_options(self) -> None:
         """
         Refuse options that the package does not have.
+
+        A campaign does so before any job. Where the package is not installed, what
+        only it can tell is left to `check`.
+        """
+        self.training().check_options()
+
+    def check(self) -> None:
+        """
+        Check that this machine can train with these options.
 
         The job does so before it trains; call it earlier where costly work, such as
         labelling, precedes the training.

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.request import urlretrieve
@@ -17,6 +18,7 @@ from flowpot.training.metatrain_start import check_baseline, write_baseline
 from flowpot.training.periodic import periodic_dataset
 from flowpot.training.program import Program, find_program, visible_gpu
 from flowpot.training.sets import TrainingSets
+from flowpot.validation import mapping, nearest, one_of, text
 
 FINE_TUNING = ("full", "heads", "lora")
 _ADDRESSES = ("https://", "http://localhost")
@@ -67,21 +69,36 @@ class MetatrainTraining(Training):
     checkpoint_files = "outputs/*/*/*.ckpt"
 
     def check(self) -> None:
-        """Refuse what the architecture does not have, by metatrain's own schema."""
+        """Check the options, and that there are program and device."""
         find_program("mtt", "metatrain")
-        if self.fine_tuning not in FINE_TUNING:
-            raise ValueError(
-                f"fine_tuning is {self.fine_tuning!r}: choose from {FINE_TUNING}"
-            )
-        known = ("model", "training", "base_precision")
-        if unknown := set(self.hyperparameters).difference(known):
-            raise ValueError(
-                f"hyperparameters has {', '.join(sorted(unknown))}: give "
-                f"{', '.join(known)}"
-            )
+        _resolve(self.device)
+        self.check_options()
+
+    def check_options(self) -> None:
+        """Refuse what the architecture does not have, by metatrain's own schema."""
+        self.check_fields()
+        if find_spec("metatrain") is None:
+            return
         _check_architecture(self.architecture, self.hyperparameters)
         if self.foundation_model:
             self._check_fine_tuning()
+
+    def check_fields(self) -> None:
+        """Refuse what metatrain's options do not have at their top."""
+        super().check_fields()
+        one_of(FINE_TUNING, fine_tuning=self.fine_tuning)
+        text(architecture=self.architecture)
+        known = ("model", "training", "base_precision")
+        for name, value in self.hyperparameters.items():
+            if name not in known:
+                raise ValueError(
+                    f"hyperparameters has {name!r}{nearest(name, known)}: give "
+                    f"{', '.join(known)}, with the architecture's own keys"
+                )
+            if name == "base_precision":
+                one_of((16, 32, 64), base_precision=value)
+            else:
+                mapping(**{f"hyperparameters[{name!r}]": value})
 
     def prepare(self, sets: TrainingSets, run: Run) -> Program:
         """Write the frames and the options."""

@@ -9,6 +9,8 @@ import numpy as np
 from monty.json import MSONable
 from numpy.typing import ArrayLike
 
+from flowpot.validation import numbers, one_of, positive, whole
+
 Ensemble = Literal["auto", "npt", "nvt", "nve", "langevin"]
 Barostat = Literal["iso", "aniso", "tri"]
 
@@ -63,18 +65,13 @@ class Conditions(MSONable):
         # JSON has no tuples: a serialised pair comes back as a list.
         object.__setattr__(self, "temperature", pair("temperature", self.temperature))
         object.__setattr__(self, "pressure", pair("pressure", self.pressure))
-        _one_of("ensemble", self.ensemble, _ENSEMBLES)
-        _one_of("barostat", self.barostat, _BAROSTATS)
-        if min(self.temperature) < 0:
-            raise ValueError(f"temperature is {self.temperature} K: use 0 or more")
+        one_of(_ENSEMBLES, ensemble=self.ensemble)
+        one_of(_BAROSTATS, barostat=self.barostat)
+        numbers(0, temperature=self.temperature)
         for name in ("timestep", "temperature_damping", "pressure_damping"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}: use more than 0")
-        if self.n_steps < 1 or self.minimise < 0 or self.seed < 0:
-            raise ValueError(
-                f"n_steps is {self.n_steps}, minimise {self.minimise}, seed "
-                f"{self.seed}: use at least one step and no negative number"
-            )
+            positive(**{name: getattr(self, name)})
+        whole(1, n_steps=self.n_steps)
+        whole(0, minimise=self.minimise, seed=self.seed)
 
     def ensemble_for(self, pbc: ArrayLike) -> Ensemble:
         """
@@ -103,12 +100,10 @@ class Conditions(MSONable):
 
 def pair(name: str, value: float | Sequence[float]) -> tuple[float, float]:
     """Read one number, or the two ends of a ramp, as the two ends."""
+    numbers(
+        **{name: value if isinstance(value, list | tuple | np.ndarray) else [value]}
+    )
     ends = np.atleast_1d(np.asarray(value, dtype=float))
     if ends.shape not in ((1,), (2,)) or not all(map(math.isfinite, ends)):
         raise ValueError(f"{name} is {value!r}: use one number, or a ramp's two ends")
     return float(ends[0]), float(ends[-1])
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} is {value!r}: use one of {', '.join(allowed)}")

@@ -39,6 +39,16 @@ from flowpot.exploration.lammps.trajectory import last_step
 from flowpot.failures import keep_traceback, reason_for
 from flowpot.jobs import stage_job
 from flowpot.settings import get_settings
+from flowpot.validation import (
+    at_least,
+    instance,
+    names,
+    one_of,
+    positive,
+    text,
+    whole,
+)
+from flowpot.validation import seed as check_seed
 
 _STEPS_OF_A_PROCESS = 20_000
 """Steps beside which its start-up, about ten seconds, is negligible."""
@@ -146,11 +156,20 @@ class LammpsMDMaker(Maker):
 
     def __post_init__(self) -> None:
         """Check the fields, before anything starts."""
+        text(name=self.name, lammps_command=self.lammps_command, device=self.device)
+        whole(1, n_steps=self.n_steps, sample_interval=self.sample_interval)
+        whole(1, dense_interval=self.dense_interval, check_interval=self.check_interval)
+        whole(1, processes=self.processes, threads=self.threads)
+        check_seed(seed=self.seed)
+        instance(SanityLimits, limits=self.limits)
+        positive(timestep=self.timestep, walltime=self.walltime)
+        at_least(1, upper_factor=self.upper_factor)
+        at_least(0, vacuum=self.vacuum)
+        names(extra=self.extra)
         self.conditions()
         self._output()
         check_engine(self.engine, self.device, self.check_interval)
-        if self.dispersion not in (None, "d2"):
-            raise ValueError(f"dispersion is {self.dispersion!r}: use 'd2' or None")
+        one_of((None, "d2"), dispersion=self.dispersion)
         if self.sample_interval > self.n_steps:
             raise ValueError(
                 f"sample_interval is {self.sample_interval} and n_steps "
@@ -161,11 +180,6 @@ class LammpsMDMaker(Maker):
                 f"dense_interval is {self.dense_interval} and check_interval None: "
                 "only a checked run knows when to sample more; set check_interval"
             )
-        for name in ("processes", "threads", "check_interval"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} is {value}: use 1 or more")
-        if self.walltime is not None and not self.walltime > 0:
-            raise ValueError(f"walltime is {self.walltime} s: use more than 0, or None")
 
     def conditions(
         self,

@@ -9,6 +9,7 @@ from monty.json import MSONable
 
 from flowpot.dataset.closeness import accepted_distance, check_distance
 from flowpot.dataset.contacts import clearance
+from flowpot.validation import interval, positive
 
 NOT_A_NUMBER = "not a number"
 ATOMS_LOST = "atoms lost"
@@ -39,6 +40,8 @@ class SanityLimits(MSONable):
 
     def __post_init__(self) -> None:
         """Check the limits."""
+        interval(volume=self.volume)
+        positive(temperature=self.temperature)
         object.__setattr__(self, "volume", tuple(self.volume))
         low, high = self.volume
         check_distance(contact=self.contact)

@@ -1,0 +1,200 @@
+"""
+Refuse parameters that make no sense: the field, its value and the remedy.
+
+Each function takes fields by their names and raises a ValueError for the first that is
+amiss. None is a field's absence, which all of them let pass.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from ase.data import atomic_numbers
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Suggest the nearest of the known names, if one is near."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def one_of(choices: Sequence[Any], /, **fields: Any) -> None:
+    """Refuse fields that are none of the choices."""
+    for name, value in fields.items():
+        if value not in choices:
+            hint = nearest(str(value), map(str, choices))
+            raise ValueError(f"{name} is {value!r}{hint}: use one of {tuple(choices)}")
+
+
+def number(**fields: Any) -> None:
+    """Refuse what is not a finite number."""
+    for name, value in fields.items():
+        if value is not None and not _is_number(value):
+            raise ValueError(f"{name} is {value!r}: it must be a number")
+
+
+def at_least(least: float, /, **fields: Any) -> None:
+    """Refuse fields under a lowest value."""
+    number(**fields)
+    for name, value in fields.items():
+        if value is not None and not value >= least:
+            raise ValueError(f"{name} is {value}: it must be {least} or more")
+
+
+def positive(**fields: Any) -> None:
+    """Refuse fields that are not above zero."""
+    number(**fields)
+    for name, value in fields.items():
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} is {value}: it must be positive")
+
+
+def fraction(**fields: Any) -> None:
+    """Refuse fields outside [0, 1]."""
+    number(**fields)
+    for name, value in fields.items():
+        if value is not None and not 0 <= value <= 1:
+            raise ValueError(f"{name} is {value}: it must lie between 0 and 1")
+
+
+def whole(least: int, /, **fields: Any) -> None:
+    """Refuse what is not a whole number, or under a lowest value."""
+    for name, value in fields.items():
+        is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if value is not None and not (is_whole and value >= least):
+            raise ValueError(
+                f"{name} is {value!r}: use {least} or more, a whole number"
+            )
+
+
+def seed(**fields: Any) -> None:
+    """Refuse what is not a seed: a whole number that is not negative."""
+    whole(0, **fields)
+
+
+def numbers(least: float = -math.inf, /, **fields: Any) -> None:
+    """Refuse what is not a sequence of at least one finite number, each in bounds."""
+    for name, values in fields.items():
+        if values is None:
+            continue
+        items = [] if isinstance(values, str | Mapping) else _items(values)
+        if not items or not all(map(_is_number, items)):
+            raise ValueError(
+                f"{name} is {values!r}: it must be a list of numbers, such as "
+                "[300, 600]"
+            )
+        if min(items) < least:
+            raise ValueError(f"{name} is {values!r}: each must be {least} or more")
+
+
+def interval(**fields: Any) -> None:
+    """Refuse what is not two numbers, the smaller one first."""
+    for name, values in fields.items():
+        if values is None:
+            continue
+        items = [] if isinstance(values, str | Mapping) else _items(values)
+        if len(items) != 2 or not all(isinstance(each, Real) for each in items):  # noqa: PLR2004
+            raise ValueError(f"{name} is {values!r}: it must be two numbers")
+        if not items[0] < items[1]:
+            raise ValueError(f"{name} is {values!r}: use a smaller and a larger number")
+
+
+def elements(**fields: Any) -> None:
+    """Refuse what is not the symbol of an element, and symbols given twice."""
+    for name, symbols in fields.items():
+        if symbols is None:
+            continue
+        items = [] if isinstance(symbols, str | Mapping) else _items(symbols)
+        unknown = [s for s in items if atomic_numbers.get(s, 0) == 0]
+        if isinstance(symbols, str) or unknown:
+            raise ValueError(
+                f"{name} is {symbols!r}: give a list of element symbols, such as "
+                '["Mo", "W"]'
+            )
+        if len(set(symbols)) < len(symbols):
+            raise ValueError(f"{name} is {symbols!r}: name each element once")
+
+
+def text(**fields: Any) -> None:
+    """Refuse what is not a text of at least one character."""
+    for name, value in fields.items():
+        if value is not None and not (isinstance(value, str) and value.strip()):
+            raise ValueError(f"{name} is {value!r}: it must be a text")
+
+
+def names(**fields: Any) -> None:
+    """Refuse what is not a list of texts: a single text is a list of letters else."""
+    for name, values in fields.items():
+        if values is None:
+            continue
+        items = [values] if isinstance(values, str | Mapping) else _items(values)
+        if isinstance(values, str | Mapping) or not all(
+            isinstance(each, str) for each in items
+        ):
+            raise ValueError(f"{name} is {values!r}: it must be a list of names")
+
+
+def path(**fields: Any) -> None:
+    """Refuse what is not the name of a file or folder."""
+    for name, value in fields.items():
+        if value is not None and not isinstance(value, Path):
+            text(**{name: value})
+
+
+def boolean(**fields: Any) -> None:
+    """Refuse what is neither True nor False: the text "no" counts as true else."""
+    for name, value in fields.items():
+        if not isinstance(value, bool) and value is not None:
+            raise ValueError(f"{name} is {value!r}: it must be True or False")
+
+
+def device(**fields: Any) -> None:
+    """Refuse what does not look like a torch device, or ``auto``."""
+    text(**fields)
+    for name, value in fields.items():
+        if value is not None and not re.fullmatch(r"[a-z]+(:\d+)?", value):
+            raise ValueError(
+                f"{name} is {value!r}: use 'auto', 'cpu', 'cuda' or 'cuda:1'"
+            )
+
+
+def mapping(**fields: Any) -> None:
+    """Refuse what is not a dictionary with texts as keys."""
+    for name, value in fields.items():
+        if value is None:
+            continue
+        if not isinstance(value, Mapping) or not all(isinstance(k, str) for k in value):
+            raise ValueError(f"{name} is {value!r}: it must be a dictionary by name")
+
+
+def instance(kinds: type | tuple[type, ...], /, **fields: Any) -> None:
+    """Refuse what is of another class, such as the Maker of another stage."""
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    for name, value in fields.items():
+        if value is not None and not isinstance(value, kinds):
+            wanted = " or ".join(kind.__name__ for kind in kinds)
+            raise ValueError(f"{name} is {_described(value)}: it must be a {wanted}")
+
+
+def _described(value: Any) -> str:
+    """Name a class or an object's class; show plain values."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    plain = isinstance(value, str | bool | Real | list | tuple)
+    return repr(value) if plain else f"a {type(value).__name__}"
+
+
+def _is_number(value: Any) -> bool:
+    is_real = isinstance(value, Real) and not isinstance(value, bool)
+    return is_real and math.isfinite(value)
+
+
+def _items(values: Any) -> list[Any]:
+    try:
+        return list(values)
+    except TypeError:
+        return []
