@@ -94,7 +94,7 @@ def test_the_same_seed_explores_the_same(clean_dir, jobstore, emt, start_frames)
 def test_the_engine_s_own_conditions_and_ramps(clean_dir, jobstore, emt, start_frames):
     """None is the engine's; a pair is a ramp; a start has several runs."""
     flow = exploration(
-        md={"temperature": (200, 400), "pressure": 3.0},
+        md={"temperature": (200, 400)},
         temperatures=None,
         pressures=[(1, 2)],
         runs_per_start=2,

@@ -14,6 +14,7 @@ from flowpot.training.mace import MACETraining
 from flowpot.training.mace_options import (
     check_options,
     default_hyperparameters,
+    known_options,
     small_hyperparameters,
 )
 from flowpot.training.members import Place, train_members
@@ -258,3 +259,19 @@ def test_the_second_stage(silicon_set, tmp_path):
     assert found.loss_curve["epoch"] == list(range(8))
     assert found.model.name == "mace_stagetwo.model"
     assert found.checkpoint.name.endswith("_swa.pt")
+
+
+def test_the_table_of_options_is_maces():
+    """It is read instead of MACE, so that machines without it can plan."""
+    from mace.tools import build_default_arg_parser
+
+    actions = build_default_arg_parser()._actions
+    named = {
+        o[2:]: each for each in actions for o in each.option_strings if o[1] == "-"
+    }
+    table = known_options()
+    assert set(table) == set(named) - {"help"}
+    for name, kind in table.items():
+        choices, reader = named[name].choices, named[name].type
+        assert (kind == choices) if choices else isinstance(kind, str)
+        assert kind == reader.__name__ or reader not in (int, float)

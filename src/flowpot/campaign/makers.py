@@ -21,8 +21,8 @@ from flowpot.campaign.stopping import Limits
 from flowpot.dataset import Dataset
 from flowpot.evaluation import EvaluationMaker
 from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
-from flowpot.exploration import ExplorationMaker
-from flowpot.labelling import LabellingMaker
+from flowpot.exploration import ExplorationMaker, LammpsMDMaker
+from flowpot.labelling import EspressoStaticMaker, LabellingMaker
 from flowpot.training import CommitteeTrainingMaker
 from flowpot.training.makers import TrainingMaker
 from flowpot.validation import boolean, elements, fraction, instance, seed, text, whole
@@ -34,6 +34,18 @@ _STAGES: dict[str, type] = {
     "exploration": ExplorationMaker,
     "evaluation": EvaluationMaker,
 }
+_PARTS = (EspressoStaticMaker, TrainingMaker, LammpsMDMaker)
+"""Makers that stages have within them."""
+
+
+def _check_stage(stage: str, maker: Any) -> None:
+    """Refuse what is not a Maker, or is that of another stage, or part of one."""
+    instance(Maker, **{stage: maker})
+    wrong = (*_PARTS, *(kind for name, kind in _STAGES.items() if name != stage))
+    if isinstance(maker, wrong):
+        raise ValueError(  # noqa: TRY004 - one error for all wrong values
+            f"{stage} is a {type(maker).__name__}: give a {_STAGES[stage].__name__}"
+        )
 
 
 @dataclass
@@ -101,8 +113,8 @@ class ActiveLearningMaker(Maker):
 
     def __post_init__(self) -> None:
         text(name=self.name)
-        for stage, kind in _STAGES.items():
-            instance(kind, **{stage: getattr(self, stage)})
+        for stage in _STAGES:
+            _check_stage(stage, getattr(self, stage))
         check_stage_distances(self)
         own = getattr(self.evaluation, "tolerance", None)
         if self.tolerance is None:
