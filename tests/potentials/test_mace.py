@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -5,8 +7,12 @@ from ase.build import bulk
 from mace.calculators import MACECalculator
 
 from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset.collapse import CollapsedCellError
+from flowpot.evaluation import CommitteeCalculator, evaluate_committee
+from flowpot.evaluation.streaming import spread_over
 from flowpot.potentials import calculator, evaluate_members, load_potential
 from flowpot.potentials.base import batches
+from flowpot.potentials.mace import MACEPotential
 
 
 def finite_difference_stress(potential, atoms, step=1e-5):
@@ -221,3 +227,28 @@ def test_descriptors_do_not_turn_with_the_frame(precise, frames):
 
 def test_no_frames_have_no_descriptors(precise, frames):
     assert len(precise.descriptors(frames[:0])) == 0
+
+
+def test_a_collapsed_cell_is_refused_before_it_takes_minutes(random_mace):
+    """And a committee predicts the frames beside it."""
+    potentials = [MACEPotential(random_mace(seed), "cpu") for seed in (1, 2)]
+    good, flat = bulk("Si"), bulk("Si", cubic=True)
+    flat.set_cell([9.0, 9.0, 0.05])
+    frames = Dataset.from_atoms([good, flat, good])
+    begun = time.perf_counter()
+    for refused in (
+        lambda: potentials[0].evaluate(frames),
+        lambda: potentials[0].descriptors(frames),
+        lambda: potentials[0].evaluate_atoms(flat),
+        lambda: CommitteeCalculator(potentials).calculate(flat),
+    ):
+        with pytest.raises(CollapsedCellError, match="its cell has shrunk or is nearl"):
+            refused()
+    prediction = evaluate_committee(potentials, frames)
+    assert np.isnan(prediction.energy[0]).tolist() == [False, True, False]
+    assert np.isnan(prediction.forces[0, :, 0]).sum() == 8
+    alone = potentials[0].evaluate(frames[::2])
+    assert np.allclose(prediction.energy[0, ::2], alone.energy)
+    spread = spread_over(potentials, frames).disagreement
+    assert np.isnan(spread["energy"]).tolist() == [False, True, False]
+    assert time.perf_counter() - begun < 20

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowpot.dataset import info, state
+from flowpot.dataset import collapse, info, state
 from flowpot.dataset.where import Where
 
 _LAST_ELEMENT = 118
@@ -119,6 +119,7 @@ def _check_cells(fields: Mapping[str, Any], where: Where) -> None:
             f"its cell has no volume along the periodic axes (pbc {axes}): give it a "
             "cell, or set pbc to False",
         )
+    collapse.check_cells(fields, where)
 
 
 def _check_labels(fields: Mapping[str, Any], where: Where) -> None:

@@ -15,6 +15,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.checksum import check_zip, seal_zip, zip_comment
+from flowpot.dataset.collapse import check_predictable
 from flowpot.dataset.storage import replacing
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.disagreement import disagreement
@@ -221,6 +222,7 @@ class CommitteeCalculator(Calculator):
         """Evaluate all members on ``atoms``."""
         super().calculate(atoms, properties, system_changes)
         frame = Dataset.from_atoms([self.atoms], labels=False)
+        check_predictable(frame.fields)
         prediction = evaluate_committee(self.members, frame)
         mean = prediction.mean
         energy = float(mean["energy"][0])

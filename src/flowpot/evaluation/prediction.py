@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.collapse import is_collapsed
 from flowpot.potentials import Potential, evaluate_members, load_potential
 
 PROPERTIES = ("energy", "forces", "stress")
@@ -84,7 +85,28 @@ def evaluate_committee(committee: Any, dataset: Dataset) -> CommitteePrediction:
     committee
         See :func:`load_committee`.
     dataset
-        The frames; their labels, if any, are not read.
+        The frames; their labels, if any, are not read. Of one whose cell has collapsed
+        (see `flowpot.dataset.collapse`) the prediction is NaN.
     """
-    prediction = evaluate_members(load_committee(committee), dataset)
+    frames, lost = without_collapse(dataset)
+    prediction = evaluate_members(load_committee(committee), frames)
+    prediction.energy[:, lost] = np.nan
+    prediction.forces[:, np.repeat(lost, dataset.n_atoms)] = np.nan
+    prediction.stress[:, lost] = np.nan
     return CommitteePrediction(prediction.energy, prediction.forces, prediction.stress)
+
+
+def without_collapse(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
+    """
+    Make frames whose cell has collapsed harmless to predict, as frames without images.
+
+    Returns
+    -------
+    tuple
+        The frames, and the mask of those whose prediction means nothing, (n,) bool.
+    """
+    lost = is_collapsed(dataset.fields)
+    if lost.any():
+        pbc = dataset.pbc & ~lost[:, None]
+        dataset = Dataset(**(dataset.fields | {"pbc": pbc}))
+    return dataset, lost

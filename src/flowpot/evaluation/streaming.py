@@ -8,7 +8,11 @@ from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation.disagreement import disagreement, error
-from flowpot.evaluation.prediction import evaluate_committee, load_committee
+from flowpot.evaluation.prediction import (
+    evaluate_committee,
+    load_committee,
+    without_collapse,
+)
 from flowpot.evaluation.uncertainty import Uncertainty
 from flowpot.potentials import Potential
 from flowpot.potentials.base import batches
@@ -99,7 +103,7 @@ def _spread(
     if len(members) == 1:  # it cannot disagree
         spread = {HAS_STRESS: np.isfinite(spread["stress"]).astype(float)}
     for each in uncertainties:
-        measured = each.measure(members, chunk)
+        measured = each.measure(members, without_collapse(chunk)[0])
         spread |= {k: np.where(finite, v, np.nan) for k, v in measured.items()}
     return Spread(spread, errors)
 

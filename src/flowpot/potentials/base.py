@@ -11,6 +11,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.collapse import check_predictable
 from flowpot.potentials.calculator import PotentialCalculator
 from flowpot.potentials.geometry import Geometry
 from flowpot.potentials.verlet import VerletList
@@ -163,6 +164,7 @@ class Potential(ABC):
             Which atoms of the dataset, and their features, shape (A, D).
         """
         self.check_species(dataset.numbers)
+        check_predictable(dataset.fields)
         for frames in batches(
             dataset.n_atoms, batch_size or _default_batch_size([self])
         ):
@@ -191,6 +193,7 @@ class Potential(ABC):
         """
         self.check_species(atoms.numbers)
         geometry = Geometry.of_atoms(atoms)
+        check_predictable(geometry._asdict())
         graph = neighbours.graph(geometry) if neighbours else self.build_graph(geometry)
         found = self.evaluate_graph(graph)
         return float(found.energy[0]), found.forces, found.stress[0]
@@ -243,6 +246,7 @@ def evaluate_members(
         raise ValueError("no potentials to evaluate: give at least one")
     for potential in potentials:
         potential.check_species(dataset.numbers)
+    check_predictable(dataset.fields)
     shape = len(potentials), len(dataset), len(dataset.numbers)
     energy, forces, stress = _empty(*shape)
     size = batch_size or _default_batch_size(potentials)
