@@ -13,6 +13,7 @@ from flowpot.augmentation.deformation import deform
 from flowpot.augmentation.distortion import Distortions, distorted
 from flowpot.augmentation.draw import Sites
 from flowpot.augmentation.generator import Batch, Generator, Inputs, Parent, dataset_of
+from flowpot.augmentation.inheritance import inherit
 from flowpot.augmentation.lattice import end_members_among, vegard_scale
 from flowpot.augmentation.quasirandom import quasirandom_numbers
 from flowpot.augmentation.validation import at_least, elements, one_of
@@ -76,6 +77,7 @@ def alloy(
     made.numbers[sites] = mixture(species, fractions, len(sites), rng)
     if quasirandom:
         made.numbers = quasirandom_numbers(made, sites, rng)
+    inherit(made, atoms)
     if lattice == "input":
         return made
     shares = _shares(species, made.numbers[sites])

@@ -16,6 +16,7 @@ from flowpot.augmentation.generator import (
     Parent,
     dataset_of,
 )
+from flowpot.augmentation.inheritance import mean_moments
 from flowpot.augmentation.isolated import isolated_atoms
 from flowpot.augmentation.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
@@ -24,6 +25,7 @@ from flowpot.augmentation.validation import at_least, one_of, positive
 from flowpot.dataset import Dataset
 from flowpot.dataset.closeness import made_distance
 from flowpot.dataset.contacts import closest_contact
+from flowpot.dataset.state import bare
 from flowpot.dataset.vacuum import empty_directions
 
 
@@ -160,17 +162,25 @@ def prepare_inputs(
     dataset = checked_structures(structures, min_distance)
     parents, notes = [], []
     for number, atoms in enumerate(dataset):
-        cell = add_vacuum(_bare(atoms), vacuum)
+        cell = add_vacuum(bare(atoms), vacuum)
         if cell.pbc.any() and len(empty := empty_directions(cell)):
             notes.append(
                 f"{_label(number, atoms)}: periodic along cell vectors {empty} but "
                 "empty there: strained and repeated as a crystal; if that is vacuum, "
                 "set its pbc to False"
             )
+        repeated = cell if supercell is None else supercell.of(cell)
+        copies = len(repeated) // len(cell)
+        if copies > 1 and (charge := cell.info.get("charge")):
+            notes.append(
+                f"{_label(number, atoms)}: its charge of {charge:g} is that of each "
+                f"cell, and {copies * charge:g} that of its supercell; to charge a "
+                "supercell once, give the supercell, and set supercell=None"
+            )
         parents.append(
             Parent(
                 cell=cell,
-                supercell=cell if supercell is None else supercell.of(cell),
+                supercell=repeated,
                 fingerprint=str(dataset.fingerprints[number]),
                 label=_label(number, atoms),
             )
@@ -183,6 +193,7 @@ def prepare_inputs(
         vacuum,
         made_distance(min_distance),
         tuple(notes),
+        mean_moments(parent.cell for parent in parents),
     )
 
 
@@ -216,11 +227,6 @@ def _label(number: int, atoms: Atoms) -> str:
     return f"input {number} ({atoms.get_chemical_formula(empirical=True)})"
 
 
-def _bare(atoms: Atoms) -> Atoms:
-    """Give the geometry alone: metadata of an input is not that of its children."""
-    return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-
-
 def _undistorted(inputs: Inputs) -> list[Batch]:
     """Give the inputs themselves, repeated."""
     return [
@@ -238,7 +244,8 @@ def _isolated(inputs: Inputs, batches: Sequence[Batch]) -> Batch:
     found.update(int(z) for batch in batches for z in np.unique(batch.frames.numbers))
     species = [chemical_symbols[z] for z in sorted(found)]
     atoms = isolated_atoms(species, vacuum=inputs.vacuum)
-    return Batch(dataset_of(atoms, "isolated_atom"), ("isolated_atom",))
+    frames = dataset_of(inputs.of_elements(atoms), "isolated_atom")
+    return Batch(frames, ("isolated_atom",))
 
 
 def _joined(batches: Sequence[Batch], inputs: Inputs) -> Augmented:

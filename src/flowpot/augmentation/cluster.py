@@ -156,5 +156,6 @@ class Clusters(Generator):
         ]
         distance = np.nan if self.distance is None else self.distance
         yield Batch(
-            dataset_of(made, self.kind, cluster_distance=distance), (self.kind,)
+            dataset_of(inputs.of_elements(made), self.kind, cluster_distance=distance),
+            (self.kind,),
         )

@@ -12,6 +12,10 @@ from pymatgen.core.surface import Slab, SlabGenerator
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
+from flowpot.dataset.state import ASE_MAGMOMS
+
+_DIGITS = 2
+"""Moments that differ by less (Bohr magnetons) do not lower a crystal's symmetry."""
 _GAP = 5.0
 """Vacuum that pymatgen leaves on slabs (A); the final one is added later."""
 
@@ -40,7 +44,12 @@ class Crystal:
     @classmethod
     def of(cls, atoms: Atoms) -> "Crystal":
         """Find both cells, as spglib has them."""
-        given = AseAtomsAdaptor.get_structure(atoms)
+        moments = atoms.arrays.get(ASE_MAGMOMS)
+        plain = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        given = AseAtomsAdaptor.get_structure(plain)
+        if moments is not None and moments.any():
+            # As spins of species they tell sites apart, and survive being cut.
+            given.add_spin_by_site(moments.round(_DIGITS).tolist())
         conventional = SpacegroupAnalyzer(given).get_conventional_standard_structure()
         symmetry = SpacegroupAnalyzer(conventional).get_symmetry_dataset()
         return cls(

@@ -90,5 +90,7 @@ class Dimers(Generator):
                 vacuum=inputs.vacuum,
             )
             lengths = [float(atoms.get_distance(0, 1)) for atoms in curve]
-            frames = dataset_of(curve, self.kind, dimer_distance=lengths)
+            frames = dataset_of(
+                inputs.of_elements(curve), self.kind, dimer_distance=lengths
+            )
             yield Batch(frames, (self.kind, *pair))

@@ -167,8 +167,9 @@ class _Draw:
             info |= {"strain": amounts, "strain_mode": modes}
         strained = atoms.positions @ gradients.transpose(0, 2, 1)
         cell = np.array(atoms.cell) @ gradients.transpose(0, 2, 1)
+        positions, pbc = strained + moves, atoms.pbc
         frames = Frames(
-            sites.numbers, strained + moves, cell, atoms.pbc, info, sites.present
+            *(sites.numbers, positions, cell, pbc, info, sites.present, atoms)
         )
         return frames, apart, turned
 

@@ -10,6 +10,7 @@ from ase import Atoms
 from monty.json import MSONable
 from numpy.typing import NDArray
 
+from flowpot.augmentation.inheritance import inherited, with_moments
 from flowpot.dataset import Dataset
 from flowpot.randomness import derive_rng
 
@@ -58,6 +59,9 @@ class Inputs:
         covalent radii.
     notes
         What is odd about the inputs.
+    moments
+        Mean size of the initial moments of each element in the inputs that have any
+        (Bohr magnetons): frames that are made of elements alone have them, too.
     """
 
     parents: tuple[Parent, ...]
@@ -66,6 +70,11 @@ class Inputs:
     vacuum: float
     min_distance: float
     notes: tuple[str, ...] = ()
+    moments: Mapping[str, float] = field(default_factory=dict)
+
+    def of_elements(self, frames: Sequence[Atoms]) -> list[Atoms]:
+        """Give frames that are made of elements alone the elements' moments."""
+        return with_moments(frames, self.moments)
 
     def rng(self, *path: str | int) -> np.random.Generator:
         """Give a Generator that depends on the seed and the path, on nothing else."""
@@ -148,6 +157,9 @@ class Frames:
         Columns of metadata.
     present
         Which atoms each frame has, shape (n, N); all where None.
+    parent
+        The structure whose sites these are: frames inherit its moments, charge and
+        multiplicity (see `flowpot.augmentation.inheritance`).
     """
 
     numbers: NDArray[np.int64]
@@ -156,24 +168,27 @@ class Frames:
     pbc: NDArray[np.bool_]
     info: Mapping[str, Any] = field(default_factory=dict)
     present: NDArray[np.bool_] | None = None
+    parent: Atoms | None = None
 
     def dataset(self) -> Dataset:
         """Give them as an unlabelled Dataset."""
         n, size = self.positions.shape[:2]
         numbers = np.broadcast_to(self.numbers, (n, size))
-        if self.present is None:
-            counts = np.full(n, size)
-            numbers, positions = numbers.reshape(-1), self.positions.reshape(-1, 3)
-        else:
-            counts = self.present.sum(axis=1)
-            numbers, positions = numbers[self.present], self.positions[self.present]
+        present = self.present
+        if present is None:
+            present = np.ones((n, size), bool)
+        state: dict[str, Any] = {}
+        if self.parent is not None:
+            state = inherited(self.parent, numbers, present)
+            state["magmoms"] = state["magmoms"][present]
         return Dataset(
-            numbers=numbers,
-            positions=positions,
+            numbers=numbers[present],
+            positions=self.positions[present],
             cell=self.cell,
             pbc=np.tile(self.pbc, (n, 1)),
-            offsets=np.concatenate([[0], np.cumsum(counts)]),
+            offsets=np.concatenate([[0], np.cumsum(present.sum(axis=1))]),
             info=self.info,
+            **state,
         )
 
 

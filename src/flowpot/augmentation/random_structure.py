@@ -146,7 +146,8 @@ class RandomStructures(Generator):
                 )
             )
             dimensions.append(dimension)
-        yield Batch(dataset_of(made, self.kind, dimension=dimensions), (self.kind,))
+        frames = dataset_of(inputs.of_elements(made), self.kind, dimension=dimensions)
+        yield Batch(frames, (self.kind,))
 
     def _units(self, inputs: Inputs) -> Sequence[Mapping[str, int]]:
         """Give the formula units that fit."""

@@ -74,6 +74,9 @@ class Slabs(ParentGenerator):
         """Make the slabs of one parent."""
         del rng  # surfaces leave nothing to chance
         empty = dataset_of([], self.kind)
+        if parent.cell.info.get("charge"):
+            note = f"{parent.label}: no slabs, since it is charged"
+            return Batch(empty, notes=(note,))
         if not is_bulk(parent.cell):
             return Batch(empty, notes=(f"{parent.label}: no slabs, it is no bulk",))
         crystal = Crystal.of(parent.cell)
@@ -153,6 +156,11 @@ def slabs(
             f"{atoms.get_chemical_formula()} is no bulk crystal (periodic in three "
             "directions, without vacuum): slabs cannot be cut from it"
         )
+    if charge := atoms.info.get("charge"):
+        raise ValueError(
+            f"{atoms.get_chemical_formula()} has a charge of {charge}, and how much of "
+            "it a slab has is not known: remove it, and charge the slab"
+        )
     found = _cut(Crystal.of(atoms), index, min_thickness, max_atoms)
     return [open_slab(slab, vacuum) for slab in found]
 
@@ -174,6 +182,9 @@ def open_slab(slab: Slab, vacuum: float) -> Atoms:
         cell=standard,
         pbc=(True, True, False),
     )
+    moments = [getattr(site.specie, "spin", None) for site in slab]
+    if moments[0] is not None:
+        atoms.set_initial_magnetic_moments(moments)
     return add_vacuum(atoms, vacuum)
 
 

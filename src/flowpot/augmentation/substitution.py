@@ -13,6 +13,7 @@ from flowpot.augmentation.generator import Batch, Inputs
 from flowpot.augmentation.validation import fraction as check_fraction
 from flowpot.dataset import Dataset
 from flowpot.dataset.contacts import closest_contact
+from flowpot.dataset.state import ASE_MAGMOMS
 
 _ATTEMPTS = 20
 _SOURCES = ("input", "distorted", "strained", "vacancy", "thermal", "slab")
@@ -48,15 +49,20 @@ def substitute(
         )
     made = atoms.copy()
     made.calc = None
-    made.numbers = swapped(atoms.numbers, fraction, rng)
+    order = swap_order(atoms.numbers, fraction, rng)
+    made.numbers = atoms.numbers[order]
+    if atoms.has(ASE_MAGMOMS):
+        # An atom takes its moment with it.
+        moments = atoms.get_initial_magnetic_moments()
+        made.set_initial_magnetic_moments(moments[order])
     return made
 
 
-def swapped(
+def swap_order(
     numbers: NDArray[np.int64], fraction: float, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """
-    Swap species in pairs of unlike atoms, each atom once at most.
+    Swap pairs of unlike atoms, each atom once at most: which comes to which site.
 
     Parameters
     ----------
@@ -80,9 +86,9 @@ def swapped(
         rank[same] = np.arange(same.sum())
     chosen = order[rank < n_swaps][: 2 * n_swaps]
     chosen = chosen[np.argsort(species[chosen], kind="stable")]
-    new = numbers.copy()
-    new[chosen] = numbers[np.roll(chosen, n_swaps)]
-    return new
+    swaps = np.arange(len(numbers))
+    swaps[chosen] = np.roll(chosen, n_swaps)
+    return swaps
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,7 @@ class Substitution(MSONable):
             for _ in range(_ATTEMPTS):
                 new = substitute(atoms, rng, fraction=fraction)
                 if closest_contact(new, within=max(min_distance, 0.1)) >= min_distance:
-                    made.append(new.numbers)
+                    made.append(new)
                     kept.append(number)
                     changed.append(float(np.mean(new.numbers != atoms.numbers)))
                     break
@@ -148,8 +154,9 @@ class Substitution(MSONable):
         chosen = frames[np.array(kept, dtype=np.int64)]
         if not made:
             return Batch(chosen, source, rejected, notes=notes)
-        fields = {**chosen.fields, "numbers": np.concatenate(made)}
-        new_frames = Dataset(**fields).with_info(
+        swapped = Dataset.from_atoms(made, labels=False)
+        moved = {name: getattr(swapped, name) for name in ("numbers", "magmoms")}
+        new_frames = Dataset(**chosen.fields | moved).with_info(
             config_type=self.kind,
             substituted_from=chosen.info["config_type"],
             substituted_fraction=changed,

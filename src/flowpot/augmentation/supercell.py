@@ -9,6 +9,7 @@ from ase.geometry import minkowski_reduce
 from monty.json import MSONable
 from numpy.typing import NDArray
 
+from flowpot.augmentation.inheritance import repeated
 from flowpot.augmentation.superlattices import longest_superlattice
 from flowpot.augmentation.validation import at_least, positive
 
@@ -63,7 +64,8 @@ def supercell(atoms: Atoms, *, min_length: float = 18.0, max_atoms: int = 450) -
         The smallest supercell found whose shortest translation is `min_length` or
         more; where `max_atoms` do not suffice, the one whose shortest translation is
         the longest found. Its cell is Minkowski-reduced and has the handedness of the
-        given one.
+        given one. Moments are repeated with their atoms; charge and total moment are
+        those of all its cells.
 
     Examples
     --------
@@ -81,6 +83,7 @@ def supercell(atoms: Atoms, *, min_length: float = 18.0, max_atoms: int = 450) -
     info = made.info
     made = make_supercell(made, matrix)
     made.info = dict(info)
+    repeated(made, atoms)
     return made
 
 

@@ -93,6 +93,7 @@ class ThermalDisplacements(ParentGenerator):
                 "config_type": [self.kind] * len(made),
                 "temperature": np.repeat(np.array(self.temperatures), self.n_frames),
             },
+            parent=atoms,
         )
         return Batch(frames.dataset(), rejected=rejected)
 

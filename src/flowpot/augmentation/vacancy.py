@@ -12,6 +12,7 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from flowpot.augmentation.inheritance import inherit
 from flowpot.augmentation.validation import at_least, elements
 
 _ENUMERATED = 2000
@@ -58,7 +59,10 @@ def remove_atoms(
         )
     made = atoms.copy()
     made.calc = None
-    return made[present_atoms(eligible[None], np.array([n]), rng)[0]]
+    kept = present_atoms(eligible[None], np.array([n]), rng)[0]
+    made = made[kept]
+    inherit(made, atoms, kept)
+    return made
 
 
 def removable(

@@ -202,7 +202,7 @@ def set_state(
     atoms: Atoms, magmoms: NDArray[np.float64], charge: float, spin: float
 ) -> None:
     """Give ASE Atoms the parts of a state that are not NaN."""
-    if not np.isnan(magmoms[0]):
+    if len(magmoms) and not np.isnan(magmoms[0]):
         atoms.set_array(ASE_MAGMOMS, magmoms, float, ())
     for name, value in (("charge", charge), ("spin", spin)):
         atoms.info.pop(name, None)

@@ -127,7 +127,7 @@ def set_state(
     Charge and multiplicity go to ``properties`` where pymatgen cannot tell them from
     what it fills in, or has no place for them.
     """
-    if not np.isnan(magmoms[0]):
+    if len(magmoms) and not np.isnan(magmoms[0]):
         structure.add_site_property("magmom", magmoms.tolist())
     if not np.isnan(spin):
         structure.properties["spin"] = plain(spin)

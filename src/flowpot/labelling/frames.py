@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 from pymatgen.core import Molecule, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from flowpot.dataset import state
 from flowpot.dataset.closeness import accepted_distance
 from flowpot.dataset.contacts import closest_pair
+from flowpot.dataset.structure_state import set_state
+from flowpot.dataset.structures import from_structures
 
 _MOLECULE_VACUUM = 7.5  # A on each side: 15 A to the next image, the default vacuum
 _NO_VOLUME = 1e-3  # A^3
@@ -30,18 +33,20 @@ def to_atoms(structure: Structure | Molecule | Atoms) -> Atoms:
     -------
     Atoms
         Species, positions, cell, periodic axes and, where there are any, initial
-        magnetic moments; neither labels nor metadata.
+        magnetic moments, charge and multiplicity (see `flowpot.dataset.state`);
+        neither labels nor metadata.
     """
-    if not isinstance(structure, Atoms):
-        structure = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-    atoms = Atoms(
-        numbers=structure.numbers,
-        positions=structure.positions,
-        cell=structure.cell,
-        pbc=structure.pbc,
-    )
-    if structure.has("initial_magmoms"):
-        atoms.set_initial_magnetic_moments(structure.get_initial_magnetic_moments())
+    if isinstance(structure, Atoms):
+        atoms = state.bare(structure)
+    else:
+        found = from_structures([structure])
+        atoms = Atoms(
+            found["numbers"],
+            found["positions"],
+            cell=found["cell"][0],
+            pbc=found["pbc"][0],
+        )
+        state.set_state(atoms, found["magmoms"], found["charge"][0], found["spin"][0])
     if not any(atoms.pbc) and atoms.cell.rank < len(atoms.cell):
         atoms.center(vacuum=_MOLECULE_VACUUM)
     return atoms
@@ -64,7 +69,11 @@ def to_structure(
     atoms = to_atoms(structure)
     if periodic and not any(atoms.pbc):
         atoms.pbc = True
-    return AseAtomsAdaptor.get_structure(atoms)
+    found = state.from_atoms([atoms])
+    bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    made = AseAtomsAdaptor.get_structure(bare)
+    set_state(made, found["magmoms"], found["charge"][0], found["spin"][0])
+    return made
 
 
 def usual_order(structure: Structure) -> list[int]:

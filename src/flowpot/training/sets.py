@@ -120,7 +120,12 @@ def is_isolated_atom(dataset: Dataset) -> NDArray[np.bool_]:
 
 
 def isolated_energies(isolated: Dataset) -> dict[int, float]:
-    """Give the energy of each species' isolated atom: the first there is."""
+    """
+    Give the energy of each species' isolated atom: the first neutral one there is.
+
+    Ions are no atoms, and have other energies.
+    """
+    isolated = isolated[np.isnan(isolated.charge) | (isolated.charge == 0)]
     pairs = zip(isolated.numbers.tolist(), isolated.energy.tolist(), strict=True)
     return dict(reversed(list(pairs)))
 

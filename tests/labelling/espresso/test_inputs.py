@@ -86,23 +86,37 @@ def test_a_frame_without_periodic_axes_asks_for_no_stress(generator):
     assert generator.get_input_set(box).parameters["control"]["tstress"] is False
 
 
-def test_an_isolated_atom_is_spin_polarised_in_its_ground_state(generator):
+def test_isolated_atoms_are_treated_as_all_frames(generator, pair):
     atom = Atoms("O", cell=[10] * 3, pbc=False)
     inputs = generator.get_input_set(atom)
     system = inputs.parameters["system"]
-    assert (system["nspin"], system["tot_magnetization"]) == (2, 2)
+    assert not {"nspin", "tot_magnetization"} & set(system)
+    assert inputs.mesh == (1, 1, 1)
+    crystal = generator.get_input_set(pair).parameters["system"]
+    assert system["degauss"] == crystal["degauss"]
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_polarised_are_all_that_may_be_magnetic(copies):
+    generator = EspressoInputGenerator(pseudo_family="debian-pbe", spin="polarised")
+    frame = Atoms("O" * copies, [[0, 0, 5.0 * i] for i in range(copies)])
+    frame.set_cell([10, 10, 20])
+    inputs = generator.get_input_set(frame)
+    assert inputs.parameters["system"]["nspin"] == 2
     # starting_magnetization counts per valence electron: 2 of oxygen's 6
     assert "starting_magnetization(1) = 0.333" in inputs.text
-    assert inputs.mesh == (1, 1, 1)
-    assert system["degauss"] < 0.01
+    # What is held in the atom would have to be held in the dimer.
+    assert "tot_magnetization" not in inputs.text
 
 
-def test_a_closed_shell_atom_is_not():
+def test_nothing_is_said_of_a_closed_shell():
     generator = EspressoInputGenerator(
-        pseudo_family="debian-pbe", magnetic_moments={"O": 0.0}
+        pseudo_family="debian-pbe", magnetic_moments={"O": 0.0}, spin="polarised"
     )
     atom = Atoms("O", cell=[10] * 3, pbc=False)
     assert "nspin" not in generator.get_input_set(atom).parameters["system"]
+    with pytest.raises(ValueError, match="spin is 'free': use one of given, polarised"):
+        EspressoInputGenerator(spin="free")
 
 
 def test_moments_of_the_frame_come_before_those_of_the_elements(pair):

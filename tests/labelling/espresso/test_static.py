@@ -171,10 +171,10 @@ def test_stress_is_the_strain_derivative_of_the_energy(
     assert_allclose(stress[component], slope, atol=5e-5)
 
 
-def test_an_isolated_atom_has_its_hund_moment(cheap, jobstore, clean_dir):
+def test_a_polarised_atom_has_its_hund_moment(cheap, jobstore, clean_dir):
     """The box is small: the moment, not the energy, is what is tested."""
     atom = Atoms("Si", cell=[7.0] * 3, pbc=False)
-    document = run(cheap, atom, jobstore)
+    document = run(replace(cheap, spin="polarised"), atom, jobstore)
     assert document.structure.lattice.pbc == (False, False, False)
     assert document.input.kpoints == (1, 1, 1)
     assert document.output.total_magnetization == pytest.approx(2.0, abs=0.01)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
+from flowpot.dataset.state import bare
 from flowpot.exploration.lammps.cell import LammpsCell, lower_triangle
 from flowpot.exploration.lammps.conditions import Conditions
 from flowpot.exploration.lammps.script import LOG_FILE
@@ -72,13 +73,13 @@ def read_frames(files: list[Path], start: Atoms, cell: LammpsCell) -> dict[int, 
 
 
 def _frame(shot: Snapshot, start: Atoms, cell: LammpsCell) -> Atoms:
-    return Atoms(
-        numbers=start.numbers,
+    # Moments, charge and multiplicity are those of the start.
+    return bare(
+        start,
         positions=cell.positions_back(
             shot.positions, shot.images, shot.lower, shot.origin, start.pbc
         ),
         cell=cell.cell_back(shot.lower),
-        pbc=start.pbc,
     )
 
 

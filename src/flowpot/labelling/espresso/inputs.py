@@ -17,7 +17,10 @@ from flowpot.labelling.espresso.electrostatics import dipole_correction, isolati
 from flowpot.labelling.espresso.hubbard import check_hubbard, hubbard_input
 from flowpot.labelling.espresso.kpoints import inequivalent_kpoints, kpoint_mesh
 from flowpot.labelling.espresso.magnetism import (
+    SPIN_POLICIES,
+    SpinPolicy,
     check_elements,
+    fixed_totals,
     is_isolated_atom,
     relative_moments,
     starting_moments,
@@ -34,7 +37,6 @@ from flowpot.labelling.espresso.pseudos import (
     valence_electrons,
 )
 
-_ATOM_DEGAUSS = 0.002  # Ry: wide smearing would mix a free atom's ground state away
 _ATOM_MIXING_BETA = 0.3
 
 
@@ -108,6 +110,8 @@ class EspressoInputGenerator(InputGenerator):
         Distance of k-points (1/A, 2 pi included) instead of the protocol's.
     magnetic_moments
         Starting moment per element (Bohr magnetons). The frame's own come first.
+    spin
+        ``"given"`` or ``"polarised"``: see :class:`EspressoStaticMaker`.
     assume_isolated
         What removes periodic images of frames that are not fully periodic: None,
         ``"auto"`` or a value of pw.x's key (see ``electrostatics.isolation``).
@@ -122,6 +126,7 @@ class EspressoInputGenerator(InputGenerator):
     user_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     kspacing: float | None = None
     magnetic_moments: dict[str, float] = field(default_factory=dict)
+    spin: SpinPolicy = "given"
     assume_isolated: str | None = None
     correct_dipole: bool = False
     hubbard: dict[str, float] = field(default_factory=dict)
@@ -132,6 +137,10 @@ class EspressoInputGenerator(InputGenerator):
         check_user_settings(self.user_settings)
         check_elements(self.magnetic_moments)
         check_hubbard(self.hubbard)
+        if self.spin not in SPIN_POLICIES:
+            raise ValueError(
+                f"spin is {self.spin!r}: use one of {', '.join(SPIN_POLICIES)}"
+            )
         if self.kspacing is not None and not self.kspacing > 0:
             raise ValueError(f"kspacing is {self.kspacing}: use a positive value (1/A)")
 
@@ -159,14 +168,17 @@ class EspressoInputGenerator(InputGenerator):
 
         frame = atoms.copy()
         valence = {element: valence_electrons(file) for element, file in files.items()}
-        moments = starting_moments(frame, self.magnetic_moments)
+        moments = starting_moments(frame, self.magnetic_moments, valence, self.spin)
+        if self._user_system().get("nspin") == 1:
+            moments = np.zeros(len(frame))
+        totals = fixed_totals(frame, moments, valence, self._user_system())
         frame.set_initial_magnetic_moments(None)
         if moments.any():
             frame.set_initial_magnetic_moments(
                 relative_moments(moments, frame, valence)
             )
         mesh = self._mesh(frame)
-        parameters = self._parameters(frame, float(moments.sum()))
+        parameters = self._parameters(frame, totals)
         parameters["control"]["pseudo_dir"] = str(folder)
         _set_bands(parameters["system"], frame, valence, float(np.abs(moments).sum()))
         names = {element: file.name for element, file in files.items()}
@@ -177,12 +189,21 @@ class EspressoInputGenerator(InputGenerator):
             text = _render(frame, parameters, mesh, names) + card
         return EspressoInput(atoms, parameters, mesh, pseudos, folder, text)
 
+    def _user_system(self) -> dict[str, Any]:
+        """Return the user's keys of SYSTEM, in lower case."""
+        return {
+            key.lower(): value
+            for section, values in self.user_settings.items()
+            if section.lower() == "system"
+            for key, value in values.items()
+        }
+
     def _mesh(self, atoms: Atoms) -> tuple[int, int, int]:
         """Give the mesh of k-points."""
         distance = self.kspacing or get_protocol(self.protocol).kpoints_distance
         return kpoint_mesh(atoms, distance)
 
-    def _parameters(self, atoms: Atoms, total_moment: float) -> dict[str, Any]:
+    def _parameters(self, atoms: Atoms, totals: dict[str, Any]) -> dict[str, Any]:
         """Give the namelists: the protocol's, then the frame's, then the user's."""
         protocol = get_protocol(self.protocol)
         family = get_family(self.pseudo_family)
@@ -206,13 +227,11 @@ class EspressoInputGenerator(InputGenerator):
             "mixing_beta": protocol.mixing_beta,
             "electron_maxstep": protocol.electron_maxstep,
         }
-        if total_moment or atoms.get_initial_magnetic_moments().any():
+        if atoms.get_initial_magnetic_moments().any():
             system["nspin"] = 2
         if is_isolated_atom(atoms):
-            system["degauss"] = _ATOM_DEGAUSS
             electrons["mixing_beta"] = _ATOM_MIXING_BETA
-            if total_moment:
-                system["tot_magnetization"] = total_moment
+        system |= totals
         system |= isolation(atoms, self.assume_isolated)
         if self.correct_dipole:
             dipole = dipole_correction(atoms)

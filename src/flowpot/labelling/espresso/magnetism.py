@@ -1,10 +1,19 @@
-"""Spin: starting moments, and the ground states of free atoms."""
+"""Spin and charge of a calculation: starting moments, total moment, total charge."""
 
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, ground_state_magnetic_moments
+from numpy.typing import NDArray
+
+from flowpot.dataset.state import ASE_MAGMOMS
+
+SpinPolicy = Literal["given", "polarised"]
+SPIN_POLICIES = ("given", "polarised")
+_MOST_KINDS = 10
+"""Kinds of atoms that pw.x knows in one calculation (its `ntypx`)."""
 
 
 def is_isolated_atom(atoms: Atoms) -> bool:
@@ -12,36 +21,141 @@ def is_isolated_atom(atoms: Atoms) -> bool:
     return len(atoms) == 1 and not any(atoms.pbc)
 
 
-def starting_moments(atoms: Atoms, per_element: Mapping[str, float]) -> np.ndarray:
+def starting_moments(
+    atoms: Atoms,
+    per_element: Mapping[str, float],
+    valence: Mapping[str, float],
+    spin: SpinPolicy = "given",
+) -> NDArray[np.float64]:
     """
     Choose the magnetic moments that the SCF starts from.
+
+    The same rule holds for isolated atoms, molecules and crystals: energies of the
+    fragments of a frame would not add up to its own otherwise.
 
     Parameters
     ----------
     atoms
-        The frame. Its own initial moments come first.
+        The frame. Its own initial moments come first, zeros included; else a
+        multiplicity above 1 is spread over its atoms.
     per_element
         Moments of the elements (Bohr magnetons), used where the frame has none.
+    valence
+        Electrons that each element's pseudopotential leaves to pw.x.
+    spin
+        What holds for an element about which nothing is said: no moment
+        (``"given"``), or the moment of its free atom by Hund's rules (from ASE's
+        table; ``"polarised"``).
 
     Returns
     -------
     ndarray
-        One moment an atom (Bohr magnetons); all zero means no spin polarisation. An
-        isolated atom that nothing is said about gets its ground state's (Hund's
-        rules, from ASE's table).
+        One moment an atom (Bohr magnetons); all zero means no spin polarisation.
     """
-    own = atoms.get_initial_magnetic_moments()
-    if own.ndim > 1:
+    if atoms.has(ASE_MAGMOMS):
+        own = atoms.get_initial_magnetic_moments()
+        if own.ndim > 1:
+            raise ValueError(
+                "initial magnetic moments are vectors: non-collinear magnetism is not "
+                "supported, give one number an atom"
+            )
+        if own.any() or _unpaired(atoms) == 0:
+            return _few_kinds(own, atoms)
+    moments = []
+    for symbol in atoms.get_chemical_symbols():
+        free = ground_state_magnetic_moments[atomic_numbers[symbol]]
+        default = min(free, valence[symbol]) if spin == "polarised" else 0.0
+        moments.append(float(per_element.get(symbol, default)))
+    chosen = np.array(moments)
+    if not chosen.any():
+        chosen += _unpaired(atoms) / len(atoms)
+    return chosen
+
+
+def _unpaired(atoms: Atoms) -> float:
+    """Return the total moment that a frame's multiplicity fixes, 0 where none does."""
+    return float(atoms.info.get("spin", 1)) - 1
+
+
+def _few_kinds(moments: NDArray[np.float64], atoms: Atoms) -> NDArray[np.float64]:
+    """Average the moments of each element and sign where they are too many for pw.x."""
+    kinds = np.stack([atoms.numbers, moments], axis=1)
+    if len(np.unique(kinds, axis=0)) <= _MOST_KINDS:
+        return moments
+    averaged = moments.copy()
+    for number in np.unique(atoms.numbers):
+        for sign in (-1, 1):
+            alike = (atoms.numbers == number) & (np.sign(moments) == sign)
+            if alike.any():
+                averaged[alike] = moments[alike].mean()
+    return averaged
+
+
+def fixed_totals(
+    atoms: Atoms,
+    moments: NDArray[np.float64],
+    valence: Mapping[str, float],
+    user: Mapping[str, Any],
+) -> dict[str, Any]:
+    """
+    Return the keys of SYSTEM by which a frame's charge and multiplicity are held.
+
+    Parameters
+    ----------
+    atoms
+        The frame.
+    moments
+        Its starting moments (Bohr magnetons).
+    valence
+        Electrons that each element's pseudopotential leaves to pw.x.
+    user
+        The user's keys of SYSTEM, in lower case.
+
+    Raises
+    ------
+    ValueError
+        Where the user fixes another charge or moment than the frame, or its electrons
+        cannot have its multiplicity.
+    """
+    keys: dict[str, Any] = {}
+    charge, spin = atoms.info.get("charge"), atoms.info.get("spin")
+    if charge:
+        keys["tot_charge"] = charge
+    if spin is not None:
+        _check_parity(atoms, valence, float(charge or 0), float(spin))
+        if moments.any():
+            keys["tot_magnetization"] = spin - 1
+        elif spin > 1:
+            raise ValueError(
+                f"user_settings sets nspin=1, and the frame has spin={spin:g}: remove "
+                "the one or the other"
+            )
+    for key, name, stated in (
+        ("tot_charge", "charge", charge),
+        ("tot_magnetization", "spin", None if spin is None else spin - 1),
+    ):
+        if key in user and stated is not None and float(user[key]) != stated:
+            raise ValueError(
+                f"user_settings sets {key}={user[key]:g}, and the frame's {name} means "
+                f"{key}={stated:g}: remove the one or the other"
+            )
+    return keys
+
+
+def _check_parity(
+    atoms: Atoms, valence: Mapping[str, float], charge: float, spin: float
+) -> None:
+    """Refuse a molecule whose electrons cannot leave so many unpaired."""
+    electrons = sum(valence[symbol] for symbol in atoms.get_chemical_symbols()) - charge
+    if any(atoms.pbc) or not (electrons.is_integer() and spin.is_integer()):
+        return
+    if (electrons - spin) % 2 == 0 or spin - 1 > electrons:
         raise ValueError(
-            "initial magnetic moments are vectors: non-collinear magnetism is not "
-            "supported, give one number an atom"
+            f"{atoms.get_chemical_formula()} with charge {charge:g} has {electrons:g} "
+            f"valence electrons and cannot have spin {spin:g}, which is the "
+            "multiplicity 2S + 1 (1 is a singlet, 2 a doublet): correct the one or the "
+            "other"
         )
-    symbols = atoms.get_chemical_symbols()
-    if own.any():
-        return own
-    if is_isolated_atom(atoms) and symbols[0] not in per_element:
-        return ground_state_magnetic_moments[atoms.numbers].astype(float)
-    return np.array([float(per_element.get(symbol, 0.0)) for symbol in symbols])
 
 
 def relative_moments(

@@ -15,6 +15,7 @@ from flowpot.jobs import stage_job
 from flowpot.labelling.espresso.document import EspressoOutput, EspressoTaskDoc
 from flowpot.labelling.espresso.engine import EspressoEngine
 from flowpot.labelling.espresso.inputs import EspressoInputGenerator
+from flowpot.labelling.espresso.magnetism import SpinPolicy
 from flowpot.labelling.espresso.preflight import preflight
 from flowpot.labelling.espresso.pseudos import PseudoFamily
 from flowpot.labelling.frames import check_geometry, to_structure
@@ -49,8 +50,15 @@ class EspressoStaticMaker(Maker):
         Distance of k-points (1/A, 2 pi included) instead of the protocol's.
     magnetic_moments
         Starting moment per element (Bohr magnetons), where the structure has none of
-        its own; any that is not zero makes the calculation spin-polarised. Isolated
-        atoms get their ground state's by themselves.
+        its own; any that is not zero makes the calculation spin-polarised.
+    spin
+        Which frames are spin-polarised; one rule for isolated atoms, molecules,
+        fragments and crystals alike, as the energy of a frame must tend to the sum of
+        its atoms' when it is pulled apart. ``"given"`` (the default, as in the AiiDA-
+        TrainsPot paper, which has one setting for all): those with moments of their
+        own, a multiplicity, or elements in `magnetic_moments`. ``"polarised"``: all
+        that may be magnetic, which start from the free atoms' moments where nothing
+        else is said, at about twice the cost.
     assume_isolated
         None, ``"auto"`` (molecules: Martyna-Tuckerman; slabs: 2D cutoff) or a value of
         pw.x's key: how periodic images of frames not fully periodic are removed.
@@ -90,6 +98,7 @@ class EspressoStaticMaker(Maker):
     user_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     kspacing: float | None = None
     magnetic_moments: dict[str, float] = field(default_factory=dict)
+    spin: SpinPolicy = "given"
     assume_isolated: str | None = None
     correct_dipole: bool = False
     hubbard: dict[str, float] = field(default_factory=dict)
@@ -184,6 +193,7 @@ class EspressoStaticMaker(Maker):
             user_settings=self.user_settings,
             kspacing=self.kspacing,
             magnetic_moments=self.magnetic_moments,
+            spin=self.spin,
             assume_isolated=self.assume_isolated,
             correct_dipole=self.correct_dipole,
             hubbard=self.hubbard,
