@@ -1,5 +1,7 @@
 """Moments, charge and multiplicity: what each kind of frames inherits of its parent."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -144,17 +146,17 @@ def test_slabs_have_the_layers_of_their_crystal():
     moments = slab.get_initial_magnetic_moments()
     signs = [set(np.sign(moments[planes == plane])) for plane in range(len(heights))]
     assert all(len(each) == 1 for each in signs)
-    assert all(one != other for one, other in zip(signs, signs[1:], strict=False))
+    assert all(one != other for one, other in pairwise(signs))
 
 
 def test_an_atom_takes_its_moment_with_it(antiferromagnet):
     rng = np.random.default_rng(0)
     swapped = substitute(antiferromagnet, rng, fraction=0.5)
-    before = sorted(
-        zip(antiferromagnet.numbers, antiferromagnet.get_initial_magnetic_moments())
+    before, after = (
+        np.stack([atoms.numbers, atoms.get_initial_magnetic_moments()])
+        for atoms in (antiferromagnet, swapped)
     )
-    after = sorted(zip(swapped.numbers, swapped.get_initial_magnetic_moments()))
-    assert before == after
+    assert sorted(before.T.tolist()) == sorted(after.T.tolist())
     assert (swapped.numbers != antiferromagnet.numbers).any()
 
 
@@ -165,7 +167,7 @@ FUNCTIONS = {
     "thermal": lambda atoms, rng: thermal_displacements(atoms, rng, temperature=50),
     "remove": lambda atoms, rng: remove_atoms(atoms, rng, n=1),
     "supercell": lambda atoms, _: supercell(atoms, min_length=6),
-    "substitute": lambda atoms, rng: substitute(atoms, rng),
+    "substitute": substitute,
     "alloy": lambda atoms, rng: alloy(
         atoms, rng, species=("Fe", "Co"), fixed_species=("O",)
     ),

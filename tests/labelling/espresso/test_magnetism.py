@@ -104,7 +104,9 @@ def test_iron_three_ways(iron, maker, jobstore, tmp_path, clean_dir):
     assert abs(energies[0, 0] - energies[2.2, -2.2]) > 0.05
 
 
-@pytest.mark.parametrize(("symbols", "charge"), [("H2", 1), ("OH", -1)])
+@pytest.mark.parametrize(
+    ("symbols", "charge"), [("H2", 1), pytest.param("OH", -1, marks=pytest.mark.slow)]
+)
 def test_ions(symbols, charge, ions, jobstore, tmp_path, clean_dir):
     neutral = Atoms(symbols, [[0, 0, 0], [0, 0, 1.0]], cell=[6] * 3)
     ion = neutral.copy()
