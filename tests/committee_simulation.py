@@ -243,8 +243,8 @@ def campaign(
     criteria = Criteria({"forces": tolerance}, **{"rules": rules} | options)
     predictions: list[Dataset] = []
     for turn in range(max_turns):
-        members = world.committee(turn)
         explored = world.explore(n_explored, beyond=shift if turn > 1 else 0.0)
+        members = world.committee(turn)
         for _ in range(3):
             found = judge(
                 members,

@@ -82,7 +82,8 @@ def share_in_strata(
     Return the interval of the share that the first of two strata has of all that hit.
 
     Of the bad frames, say, the share that was flagged: n_1 p_1 / (n_1 p_1 + n_2 p_2),
-    each p with Jeffreys' posterior. The uncertainty of such a ratio lies in the few
+    each p with Jeffreys' posterior, and 0 or 1 at the end where a stratum had no hit.
+    The uncertainty of such a ratio lies in the few
     hits of the large stratum, which a weighted count does not show.
 
     Parameters
@@ -99,4 +100,5 @@ def share_in_strata(
     first, second = (sizes * p).T
     tail = (1 - confidence) / 2
     low, high = np.quantile(first / (first + second), [tail, 1 - tail])
-    return float(low), float(high)
+    ends = (0.0 if hits[0] == 0 else low, 1.0 if hits[1] == 0 else high)
+    return float(ends[0]), float(ends[1])

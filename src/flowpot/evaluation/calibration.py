@@ -161,6 +161,13 @@ class Calibration(BaseModel):
         model = self.model_for(covariates)
         return model.quantile(covariates, 1 - self.chance) / self.limit
 
+    def chance_over(self, uncertainty: Uncertainties, name: str) -> NDArray[np.float64]:
+        """Return the probability (n,) that each frame is over tolerance."""
+        covariates = covariates_of(uncertainty, name)
+        chance = self.model_for(covariates).chance(covariates, self.tolerance)
+        has_none = name == "stress" and np.isnan(covariates.get(OWN, np.zeros(1)))
+        return np.where(has_none, 0.0, chance)
+
     def error_bar(
         self, uncertainty: Uncertainties, name: str, q: float = 0.68
     ) -> NDArray[np.float64]:

@@ -35,6 +35,7 @@ from flowpot.evaluation.warning_signs import warning_signs
 from flowpot.potentials import Potential
 from flowpot.randomness import derive_rng
 
+_HOPELESS = 0.5  # of the accepted share of bad frames: an audit would hardly pass
 _FEW = 1 / 3  # of the frames that make a calibration trusted: fewer ask for a pilot
 
 
@@ -134,7 +135,7 @@ def judge(
     )
     left = None if max_labels is None else max(max_labels - len(labelled), 0)
     audited = checked.audit(criteria.tolerance, judged)
-    first = _labels_first(judged, witnesses, checked, criteria, left, seed)
+    first = _labels_first(judged, witnesses, checked, fits, criteria, left, seed)
     budget = 0 if len(first) else left
     selection = _select(judged, deciding, labelled, budget, criteria, seed)
     chosen = first if len(first) else judged.chosen(selection)
@@ -211,6 +212,7 @@ def _labels_first(
     judged: Judged,
     witnesses: Witnesses,
     checked: Checked,
+    fits: Mapping[str, Calibration],
     criteria: Criteria,
     left: int | None,
     seed: int,
@@ -220,7 +222,9 @@ def _labels_first(
 
     A pilot, where too few explored frames are known; and the closing audit, where the
     iteration would end as converged if what the committee accepts is good. There is
-    one of each in an iteration.
+    one of each in an iteration. No closing audit is sent where the error model already
+    expects more bad frames than it could pass with: asked again and again, it would
+    pass some day.
     """
     nothing = judged.frames[:0]
     if checked.n_tried(CLOSING):
@@ -234,8 +238,20 @@ def _labels_first(
     share_over = float((~judged.accepted).mean())
     if criteria.closing_audit == 0 or share_over > criteria.max_over_share:
         return nothing
+    expected = _expected_bad(judged, fits)
+    if expected > _HOPELESS * criteria.max_bad_share:
+        return nothing
     size = max(criteria.closing_audit, frames_needed(0, criteria.max_bad_share))
     return draw_closing(judged, size, left, derive_rng(seed, "closing"))
+
+
+def _expected_bad(judged: Judged, fits: Mapping[str, Calibration]) -> float:
+    """Return the share of bad frames that the error models expect of the accepted."""
+    chances = [
+        fit.chance_over(judged.uncertainty, name)[judged.accepted]
+        for name, fit in fits.items()
+    ]
+    return float(np.max(chances, axis=0).mean()) if chances else 1.0
 
 
 def _select(

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+_PINNED = 1e12  # precision of a slope that is zero
+_ROUNDING = 1e-6
 _LEVERAGE = 0.9  # largest that a residual is corrected for
 _PASSES = 3  # in which the prior of the exponents takes up the scatter
 
@@ -75,17 +77,30 @@ class Regression:
 
         In the conjugate prior the slopes' deviation is in units of the scatter, which
         is known better after the update: a few passes make it `deviation`, whatever
-        the scatter, within a factor of two of the prior's own.
+        the scatter, within a factor of two of the prior's own. Slopes that come out
+        negative are set to zero, the most negative first: frames do not get better by
+        being less certain.
         """
-        found, prior = self.updated(design, y, power), self
-        for _ in range(_PASSES):
-            ratio = np.clip(found.variance / self.variance, 0.25, 4.0)
-            precision = self.precision.copy()
-            slopes = np.arange(1, len(self.mean))
-            precision[slopes, slopes] = ratio * self.variance / deviation**2
-            prior = replace(self, precision=precision)
-            found = prior.updated(design, y, power)
-        return found
+        found, none = self.updated(design, y, power), np.zeros(len(self.mean), bool)
+        while True:
+            for _ in range(_PASSES):
+                prior = self._with_slopes(found.variance, deviation, none)
+                found = prior.updated(design, y, power)
+            slopes = np.where(none, 0.0, found.mean)[1:]
+            if not len(slopes) or slopes.min() > -_ROUNDING:
+                return found
+            none[1 + slopes.argmin()] = True
+
+    def _with_slopes(
+        self, variance: float, deviation: float, none: NDArray[np.bool_]
+    ) -> Self:
+        """Set the prior deviation of the slopes, and those that are none to zero."""
+        ratio = np.clip(variance / self.variance, 0.25, 4.0)
+        diagonal = np.full(len(self.mean), ratio * self.variance / deviation**2)
+        diagonal[0] = self.precision[0, 0]
+        diagonal[none] = _PINNED
+        mean = np.where(none, 0.0, self.mean)
+        return replace(self, mean=mean, precision=np.diag(diagonal))
 
     def residuals(self, design: Array, y: Array, power: Array) -> tuple[Array, Array]:
         """
