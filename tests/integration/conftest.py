@@ -211,13 +211,16 @@ def undisturbed(run_undisturbed) -> Dataset:
 
 @pytest.fixture(scope="session")
 def assert_same():
-    """Compare two datasets: frames, labels and sets."""
+    """Compare two datasets: frames, labels, sets and metadata."""
 
     def compare(found: Dataset, expected: Dataset) -> None:
         assert found.fingerprints.tolist() == expected.fingerprints.tolist()
-        assert np.array_equal(found.energy, expected.energy)
-        assert np.array_equal(found.forces, expected.forces)
-        assert found.info["split"].tolist() == expected.info["split"].tolist()
+        for name in ("energy", "forces", "stress"):
+            given, wanted = getattr(found, name), getattr(expected, name)
+            assert np.array_equal(given, wanted, equal_nan=True), name
+        assert found.info.keys() == expected.info.keys()
+        for name in found.info:
+            np.testing.assert_array_equal(found.info[name], expected.info[name])
 
     return compare
 
