@@ -33,7 +33,8 @@ def wrapped(tmp_path, monkeypatch):
     """Put a shell script in pw.x's place, which knows whether it runs first."""
 
     def install(body: str, launcher: str = "") -> Path:
-        script = tmp_path / "wrapped-pw.x"
+        script = tmp_path / "wrapped" / "pw.x"
+        script.parent.mkdir()
         flag = tmp_path / "has-run"
         first = f"first() {{ [ ! -e {flag} ] && touch {flag}; }}"
         script.write_text(f'#!/bin/bash\n{first}\n{body}\nexec pw.x "$@"\n')

@@ -62,7 +62,7 @@ class PwCommand:
     @property
     def is_plain(self) -> bool:
         """Whether the command starts pw.x itself, without a launcher."""
-        return self._position == 0
+        return Path(self.argv[0]).name == _PROGRAM
 
     @property
     def ranks(self) -> int | None:
@@ -81,9 +81,9 @@ class PwCommand:
 
     @property
     def _position(self) -> int | None:
-        """Which word is pw.x; None where none is."""
+        """Which word is pw.x, or a program named after it; None where none is."""
         names = [Path(word).name for word in self.argv]
-        return names.index(_PROGRAM) if _PROGRAM in names else None
+        return next((i for i, n in enumerate(names) if n.endswith(_PROGRAM)), None)
 
     def missing(self) -> str | None:
         """Name the first program of the command that is not to be found."""

@@ -6,19 +6,22 @@ from typing import Any
 
 from ase.data import atomic_numbers
 
+from flowpot.labelling.espresso.keys import checked_number
+
 _CARD_SINCE = (7, 1)
 _MANIFOLD = re.compile(r"([A-Z][a-z]?)-([1-7][spdf])")
 
 
 def check_hubbard(hubbard: Mapping[str, float]) -> None:
     """Refuse manifolds that are not written as ``Ni-3d``."""
-    for manifold in hubbard:
+    for manifold, value in hubbard.items():
         found = _MANIFOLD.fullmatch(manifold)
         if found is None or found.group(1) not in atomic_numbers:
             raise ValueError(
                 f"hubbard names {manifold!r}: write element and manifold, as in "
                 "{'Ni-3d': 6.0} (eV)"
             )
+        checked_number(f"hubbard[{manifold!r}]", value, "eV", positive=False)
 
 
 def hubbard_input(

@@ -15,6 +15,7 @@ from pymatgen.io.core import InputGenerator
 from flowpot.labelling.espresso.bands import band_count
 from flowpot.labelling.espresso.electrostatics import dipole_correction, isolation
 from flowpot.labelling.espresso.hubbard import check_hubbard, hubbard_input
+from flowpot.labelling.espresso.keys import checked_number, checked_settings
 from flowpot.labelling.espresso.kpoints import inequivalent_kpoints, kpoint_mesh
 from flowpot.labelling.espresso.magnetism import (
     SPIN_POLICIES,
@@ -27,7 +28,6 @@ from flowpot.labelling.espresso.magnetism import (
 )
 from flowpot.labelling.espresso.namelists import (
     INPUT_FILE,
-    check_user_settings,
     merge_settings,
 )
 from flowpot.labelling.espresso.protocols import get_protocol
@@ -134,15 +134,15 @@ class EspressoInputGenerator(InputGenerator):
     def __post_init__(self) -> None:
         get_protocol(self.protocol)
         get_family(self.pseudo_family)
-        check_user_settings(self.user_settings)
+        checked_settings(self.user_settings)
         check_elements(self.magnetic_moments)
         check_hubbard(self.hubbard)
         if self.spin not in SPIN_POLICIES:
             raise ValueError(
                 f"spin is {self.spin!r}: use one of {', '.join(SPIN_POLICIES)}"
             )
-        if self.kspacing is not None and not self.kspacing > 0:
-            raise ValueError(f"kspacing is {self.kspacing}: use a positive value (1/A)")
+        if self.kspacing is not None:
+            self.kspacing = checked_number("kspacing", self.kspacing, "1/A")
 
     def get_input_set(self, atoms: Atoms, version: str = "7.1") -> EspressoInput:
         """
@@ -191,12 +191,7 @@ class EspressoInputGenerator(InputGenerator):
 
     def _user_system(self) -> dict[str, Any]:
         """Return the user's keys of SYSTEM, in lower case."""
-        return {
-            key.lower(): value
-            for section, values in self.user_settings.items()
-            if section.lower() == "system"
-            for key, value in values.items()
-        }
+        return checked_settings(self.user_settings).get("system", {})
 
     def _mesh(self, atoms: Atoms) -> tuple[int, int, int]:
         """Give the mesh of k-points."""

@@ -15,6 +15,7 @@ from flowpot.jobs import stage_job
 from flowpot.labelling.espresso.document import EspressoOutput, EspressoTaskDoc
 from flowpot.labelling.espresso.engine import EspressoEngine
 from flowpot.labelling.espresso.inputs import EspressoInputGenerator
+from flowpot.labelling.espresso.keys import checked_number
 from flowpot.labelling.espresso.magnetism import SpinPolicy
 from flowpot.labelling.espresso.preflight import preflight
 from flowpot.labelling.espresso.pseudos import PseudoFamily
@@ -112,6 +113,8 @@ class EspressoStaticMaker(Maker):
     def __post_init__(self) -> None:
         self.cache = fixed_path(self.cache)
         check_distance(min_distance_fraction=self.min_distance_fraction)
+        if self.walltime is not None:
+            self.walltime = checked_number("walltime", self.walltime, "s")
         self.generator()  # which checks every field that pw.x is going to read
 
     def make(

@@ -7,27 +7,11 @@ from typing import Any
 from ase.io.espresso import read_fortran_namelist
 from ase.io.espresso_namelist.namelist import Namelist
 
+from flowpot.labelling.espresso.keys import SECTIONS, checked_settings
+
 INPUT_FILE = "pw.in"
 
-_SECTIONS = ("control", "system", "electrons", "ions", "cell", "fcp", "rism")
-
 Settings = Mapping[str, Mapping[str, Any]]
-
-
-def check_user_settings(settings: Settings) -> None:
-    """Refuse settings that pw.x would not get, before anything runs."""
-    for section, values in settings.items():
-        if section.lower() not in _SECTIONS or not isinstance(values, Mapping):
-            raise ValueError(
-                f"user_settings[{section!r}] is {values!r}: give namelists, such as "
-                "{'SYSTEM': {'ecutwfc': 50}, 'ELECTRONS': {'mixing_beta': 0.2}}"
-            )
-        for key in values:
-            if key.lower().startswith("starting_magnetization"):
-                raise ValueError(
-                    f"user_settings sets {key}: set the maker's magnetic_moments, or "
-                    "the structure's magmom site property, instead"
-                )
 
 
 def edit_input(folder: Path, changes: Settings) -> None:
@@ -69,10 +53,7 @@ def merge_settings(
     ``ecutwfc`` alone keeps the ratio `dual` of ``ecutrho`` to it, and occupations that
     are not smeared need no width.
     """
-    lowered = {
-        section.lower(): {key.lower(): value for key, value in values.items()}
-        for section, values in user.items()
-    }
+    lowered = checked_settings(user)
     system = lowered.get("system", {})
     if "ecutwfc" in system and "ecutrho" not in system:
         system["ecutrho"] = dual * system["ecutwfc"]
@@ -81,6 +62,6 @@ def merge_settings(
         defaults["system"].pop("degauss", None)
     return {
         section: {**defaults.get(section, {}), **lowered.get(section, {})}
-        for section in _SECTIONS
+        for section in SECTIONS
         if section in defaults or section in lowered
     }
