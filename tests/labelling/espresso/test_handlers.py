@@ -34,7 +34,7 @@ def wrapped(tmp_path, monkeypatch):
 
     def install(body: str, launcher: str = "") -> Path:
         script = tmp_path / "wrapped" / "pw.x"
-        script.parent.mkdir()
+        script.parent.mkdir(exist_ok=True)
         flag = tmp_path / "has-run"
         first = f"first() {{ [ ! -e {flag} ] && touch {flag}; }}"
         script.write_text(f'#!/bin/bash\n{first}\n{body}\nexec pw.x "$@"\n')
@@ -155,7 +155,7 @@ def test_pools_that_do_not_fit_are_given_up(label, wrapped):
     document = label()
     assert document.state == "successful", document.errors
     assert corrections(document) == [("OutOfMemoryHandler", ["one pool of k-points"])]
-    assert document.input.command.endswith("wrapped-pw.x -nd 1")
+    assert document.input.command.endswith("wrapped/pw.x -nd 1")
     assert document.output.energy == pytest.approx(reference, abs=1e-7)
 
 

@@ -109,7 +109,7 @@ class EspressoTaskDoc(StructureMetadata, StageDoc):
         default_factory=list, description="why it failed; empty where it did not"
     )
     warnings: list[str] = Field(
-        default_factory=list, description="warnings of pw.x, each once"
+        default_factory=list, description="warnings of pw.x and of the cache, each once"
     )
     corrections: list[Correction] = Field(
         default_factory=list, description="remedies applied on the way, in order"

@@ -2,7 +2,9 @@
 
 import shutil
 import time
+import warnings
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -11,7 +13,11 @@ from monty.shutil import compress_file
 from pymatgen.core import Molecule, Structure
 
 from flowpot.labelling.espresso.assembly import Outcome, assemble_document
-from flowpot.labelling.espresso.cache import LabelCache, calculation_key
+from flowpot.labelling.espresso.cache import (
+    DamagedEntryError,
+    LabelCache,
+    calculation_key,
+)
 from flowpot.labelling.espresso.document import EspressoTaskDoc
 from flowpot.labelling.espresso.handlers import all_handlers
 from flowpot.labelling.espresso.inputs import EspressoInput, EspressoInputGenerator
@@ -113,18 +119,25 @@ class EspressoEngine:
             inputs = generator.get_input_set(atoms)
 
         key = calculation_key(inputs, sums)
-        shared = self.cache or get_settings().LABEL_CACHE
-        cache = None if shared is None else LabelCache(shared)
-        known = None if cache is None or self.keep_scratch else cache.find(key)
+        cache = self._cache()
+        known = damage = None
+        if cache is not None and not self.keep_scratch:
+            known, damage = _find(cache, key, folder)
         if known is not None:
             return known
         job = self._prepare(inputs, folder, prev_dir)
         job.stop = stop
         document = self._run(job, inputs, sums, folder)
+        document.warnings = [*filter(None, [damage]), *document.warnings]
         document.seconds = time.perf_counter() - start
         if cache is not None and document.state == "successful":
             cache.keep(key, document)
         return document
+
+    def _cache(self) -> LabelCache | None:
+        """Return the cache of labels, where there is one."""
+        folder = self.cache or get_settings().LABEL_CACHE
+        return None if folder is None else LabelCache(folder)
 
     def _prepare(
         self, inputs: EspressoInput, folder: Path, prev_dir: Path | str | None
@@ -177,6 +190,17 @@ class EspressoEngine:
         if self.gzip_files:
             for path in [folder / INPUT_FILE, *folder.glob(f"{OUTPUT_FILE}*")]:
                 compress_file(path)
+
+
+def _find(
+    cache: LabelCache, key: str, folder: Path
+) -> tuple[EspressoTaskDoc | None, str | None]:
+    """Look for a finished label; say so where there is one that is damaged."""
+    try:
+        return cache.find(key, partial(ask_version, folder)), None
+    except DamagedEntryError as error:
+        warnings.warn(str(error), stacklevel=2)
+        return None, str(error)
 
 
 def _remove_files(folder: Path, *, prefix: str, scratch_only: bool) -> None:
