@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from jobflow import Flow, Job, OutputReference
+from jobflow import Flow, Job, Maker, OutputReference
 
 from flowpot.campaign.state import CampaignState, resolve
 from flowpot.evaluation import EvaluationMaker
@@ -113,9 +113,10 @@ class Iteration:
         self._add("training", flow, committee=Pointer.to(flow.output))
 
     def _explore(self, exploration: ExplorationMaker) -> Any:
-        exploration = exploration.at(self.state.iteration)
         starts = self.state.starts or self.state.pending
-        if exploration.start_from == "labelled" and self.state.shards:
+        if self.state.shards and _starts_from_labelled(
+            exploration, self.state.iteration
+        ):
             starts = self.state.shards
         flow = exploration.make(
             resolve(self.state.committee),
@@ -180,6 +181,12 @@ class Iteration:
 
     def _seed(self, stage: str) -> int:
         return derive_seed(self.maker.seed, self.state.iteration, stage)
+
+
+def _starts_from_labelled(exploration: Maker, iteration: int) -> bool:
+    """Whether frames that were labelled since the start are to be started from."""
+    is_ours = isinstance(exploration, ExplorationMaker)  # others know no schedule
+    return is_ours and exploration.at(iteration).start_from == "labelled"
 
 
 def _bare(output: OutputReference) -> OutputReference:

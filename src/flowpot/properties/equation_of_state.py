@@ -1,0 +1,147 @@
+"""Energy against volume: lattice constant and bulk modulus, with a 95 % band."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from ase import Atoms
+from ase.eos import EquationOfState as AseEquationOfState
+from ase.units import GPa
+from numpy.typing import NDArray
+
+from flowpot.evaluation import CommitteeCalculator
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EquationOfState:
+    """
+    A Birch-Murnaghan fit (Birch, Phys. Rev. 71, 809, 1947), of third order.
+
+    Attributes
+    ----------
+    volume
+        At the minimum, A^3/atom.
+    energy
+        There, eV/atom.
+    bulk_modulus
+        There, GPa.
+    """
+
+    volume: float
+    energy: float
+    bulk_modulus: float
+
+    @classmethod
+    def fit(cls, volumes: Array, energies: Array) -> Self:
+        """
+        Fit energies (eV/atom) at volumes (A^3/atom), (n,) each.
+
+        Raises
+        ------
+        ValueError
+            Where there are fewer than five, or where the lowest is the first or the
+            last: the minimum is not among them.
+        """
+        order = np.argsort(volumes)
+        volumes, energies = np.asarray(volumes)[order], np.asarray(energies)[order]
+        if len(volumes) < 5:  # noqa: PLR2004 - parameters, and one to spare
+            raise ValueError(f"{len(volumes)} volumes: a fit needs five at least")
+        if np.argmin(energies) in (0, len(energies) - 1):
+            raise ValueError(
+                f"the lowest energy is at an end of the volumes {volumes[0]:.2f} to "
+                f"{volumes[-1]:.2f} A^3/atom: give volumes about the minimum"
+            )
+        fitted = AseEquationOfState(volumes, energies, eos="birchmurnaghan")
+        volume, energy, modulus = fitted.fit(warn=False)
+        return cls(float(volume), float(energy), float(modulus / GPa))
+
+    def cubic_lattice_constant(self, atoms_per_cell: int) -> float:
+        """Return the edge (A) of a cubic cell with so many atoms."""
+        return float((self.volume * atoms_per_cell) ** (1 / 3))
+
+
+@dataclass(frozen=True)
+class CommitteeCurve:
+    """
+    Energies of a committee along a curve of cells.
+
+    Attributes
+    ----------
+    volumes
+        A^3/atom, (n,).
+    members
+        eV/atom, (m, n).
+    error
+        That true errors of the mean stay under with a chance of 95 %, eV/atom, (n,).
+    """
+
+    volumes: Array
+    members: Array
+    error: Array
+
+    @property
+    def mean(self) -> Array:
+        """Return the mean over the members, eV/atom, (n,)."""
+        return self.members.mean(axis=0)
+
+    def covers(self, energies: Array) -> float:
+        """Return the share of reference energies (eV/atom, (n,)) inside the band."""
+        return float((np.abs(energies - self.mean) <= self.error).mean())
+
+
+def scaled(atoms: Atoms, volumes: Sequence[float]) -> list[Atoms]:
+    """
+    Scale a cell to volumes that are given as multiples of its own.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> [round(float(a.get_volume()), 1) for a in scaled(bulk("Si", a=5.4), [0.9, 1.0])]
+    [35.4, 39.4]
+    """
+    cells = []
+    for factor in volumes:
+        cell = atoms.copy()
+        cell.set_cell(atoms.cell * factor ** (1 / 3), scale_atoms=True)
+        cells.append(cell)
+    return cells
+
+
+def committee_curve(
+    calculator: CommitteeCalculator, cells: Sequence[Atoms]
+) -> CommitteeCurve:
+    """
+    Evaluate a committee along a curve of cells.
+
+    Parameters
+    ----------
+    calculator
+        With a calibration of the energy.
+    cells
+        Of one crystal.
+
+    Raises
+    ------
+    ValueError
+        Where the calculator has no error bars of the energy.
+    """
+    if "energy" not in calculator.calibration:
+        raise ValueError(
+            "the calculator has no calibration of the energy: give a tolerance of "
+            "the energy to the campaign"
+        )
+    members, errors = [], []
+    for cell in cells:
+        atoms = cell.copy()
+        atoms.calc = calculator
+        atoms.get_potential_energy()
+        errors.append(calculator.results["energy_error_95"])
+        members.append(
+            [m.calculator().get_potential_energy(cell) for m in calculator.members]
+        )
+    sizes = np.array([len(cell) for cell in cells])
+    volumes = np.array([cell.get_volume() for cell in cells]) / sizes
+    return CommitteeCurve(volumes, np.array(members).T / sizes, np.array(errors))
