@@ -185,8 +185,9 @@ class Iteration:
 
 def _starts_from_labelled(exploration: Maker, iteration: int) -> bool:
     """Whether frames that were labelled since the start are to be started from."""
-    is_ours = isinstance(exploration, ExplorationMaker)  # others know no schedule
-    return is_ours and exploration.at(iteration).start_from == "labelled"
+    if not isinstance(exploration, ExplorationMaker):  # others know no schedule
+        return False
+    return exploration.at(iteration).start_from == "labelled"
 
 
 def _bare(output: OutputReference) -> OutputReference:

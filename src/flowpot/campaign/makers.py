@@ -256,10 +256,9 @@ class ActiveLearningMaker(Maker):
 
     @property
     def _trainers(self) -> list[TrainingMaker]:
-        if self.training is None:
-            return []
-        trainer = self.training.trainer
-        return trainer if isinstance(trainer, list) else [trainer]
+        trainer = getattr(self.training, "trainer", None)
+        trainers = trainer if isinstance(trainer, list) else [trainer]
+        return [each for each in trainers if isinstance(each, TrainingMaker)]
 
     def _check_elements(self, *frames: Any) -> None:
         """Refuse frames, as far as they are at hand, that this is not meant for."""
