@@ -88,7 +88,9 @@ def test_training_names_the_shard(root, jobstore):
     shard = Dataset.from_atoms([bulk("Si")] * 3).to_artifact("labels.h5")
     harm(shard, "changed")
     trainer = MACETrainingMaker.small()
-    flow = CommitteeTrainingMaker(trainer, size=2, members_per_job=2).make([shard])
+    flow = CommitteeTrainingMaker(trainer=trainer, size=2, members_per_job=2).make(
+        [shard]
+    )
     failure = failure_of(flow, jobstore)
     assert shard.uri in failure
     assert "member 1" in failure
