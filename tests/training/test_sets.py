@@ -50,3 +50,20 @@ def test_isolated_atoms_are_told_from_one_atom_crystals(silicon_set):
     primitive = Dataset.from_atoms([silicon_set[0][:1]])
     assert primitive.pbc.all()
     assert not is_isolated_atom(primitive)[0]
+
+
+def test_ions_are_no_reference(silicon_set):
+    ion = silicon_set[is_isolated_atom(silicon_set)].with_state(charge=1)
+    shifted = ion.with_labels(energy=ion.energy + 8.0)
+    sets = TrainingSets.load([shifted, silicon_set])
+    assert sets.atomic_energies == {14: ATOM}
+
+
+def test_states_that_potentials_are_not_told_are_pointed_out(silicon_set):
+    charge = np.zeros(len(silicon_set))
+    charge[3] = -1
+    with pytest.warns(UserWarning, match="charges from -1 to 0, which potentials are"):
+        TrainingSets.load(silicon_set.with_state(charge=charge))
+    parallel = silicon_set.with_state(magmoms=np.ones(len(silicon_set.numbers)))
+    with pytest.warns(UserWarning, match="32 frames have the atoms of another one"):
+        TrainingSets.load([silicon_set, parallel])

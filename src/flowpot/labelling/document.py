@@ -20,7 +20,8 @@ class LabelFailure(BaseModel):
     )
     criterion: str | None = Field(
         default=None,
-        description="what the geometry failed: content, cell, volume, vacuum, distance",
+        description="what the frame failed: content, cell, volume, vacuum, distance, "
+        "state (charge and spin)",
     )
     folder: str | None = Field(
         default=None, description="host:folder of the engine's files"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -103,8 +104,8 @@ class GeometryProblem:
     Parameters
     ----------
     criterion
-        What it failed: ``"content"``, ``"cell"``, ``"volume"``, ``"vacuum"`` or
-        ``"distance"``.
+        What it failed: ``"content"``, ``"cell"``, ``"volume"``, ``"vacuum"``,
+        ``"distance"`` or ``"state"`` (see :func:`state_problem`).
     reason
         The problem, with its numbers.
     """
@@ -158,6 +159,37 @@ def geometry_problem(
         "distance": _too_close(atoms, accepted_distance(min_distance_fraction)),
     }
     return next((GeometryProblem(k, v) for k, v in problems.items() if v), None)
+
+
+def state_problem(atoms: Atoms, maker: Any) -> GeometryProblem | None:
+    """
+    Say what another package's Maker would not read of a frame's charge and spin.
+
+    Parameters
+    ----------
+    atoms
+        The frame.
+    maker
+        The Maker. VASP's read the charge of a Structure if their input set says
+        ``use_structure_charge``; none reads a multiplicity. All read moments.
+    """
+    generator = getattr(maker, "input_set_generator", None)
+    charge, spin = atoms.info.get("charge"), atoms.info.get("spin")
+    name = type(maker).__name__
+    if charge and not getattr(generator, "use_structure_charge", False):
+        return GeometryProblem(
+            "state",
+            f"its charge is {charge:g}, which {name} does not read: set "
+            "use_structure_charge in its input set, if it has that, or leave charged "
+            "frames out",
+        )
+    if spin is not None:
+        return GeometryProblem(
+            "state",
+            f"its spin (multiplicity) is {spin:g}, which {name} does not read: give "
+            "initial moments instead, and remove it by with_state(spin=nan)",
+        )
+    return None
 
 
 def open_gaps(atoms: Atoms) -> NDArray[np.float64]:

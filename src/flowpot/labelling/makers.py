@@ -47,6 +47,7 @@ from flowpot.labelling.frames import (
     GeometryProblem,
     geometry_problem,
     in_order,
+    state_problem,
     to_structure,
     usual_order,
 )
@@ -397,7 +398,9 @@ class LabellingMaker(Maker):
 
     def _problem(self, atoms: Atoms) -> GeometryProblem | None:
         """Say why a frame must not be sent, or None."""
-        return geometry_problem(
+        maker = self.static_maker
+        unread = state_problem(atoms, maker) if _is_foreign(maker) else None
+        return unread or geometry_problem(
             atoms,
             min_distance_fraction=self.min_distance,
             volume_per_atom=self.volume_per_atom,

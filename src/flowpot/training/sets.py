@@ -1,5 +1,6 @@
 """The sets that a potential is trained on and judged by."""
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset, assign_splits
 from flowpot.dataset.audits import sets_of
+from flowpot.dataset.state import STATE
 from flowpot.randomness import derive_seed
 
 SETS = ("train", "val", "test")
@@ -54,6 +56,7 @@ class TrainingSets:
         dataset = Dataset.load(source).labelled
         isolated = is_isolated_atom(dataset)
         frames = dataset[~isolated]
+        _warn_of_states(frames)
         if len(frames) == 0:
             raise ValueError(
                 "the dataset has no labelled frame but isolated atoms: label frames "
@@ -128,6 +131,30 @@ def isolated_energies(isolated: Dataset) -> dict[int, float]:
     isolated = isolated[np.isnan(isolated.charge) | (isolated.charge == 0)]
     pairs = zip(isolated.numbers.tolist(), isolated.energy.tolist(), strict=True)
     return dict(reversed(list(pairs)))
+
+
+def _warn_of_states(frames: Dataset) -> None:
+    """Point out frames that differ by what no potential is told."""
+    charges = np.unique(np.nan_to_num(frames.charge))
+    if len(charges) > 1:
+        warnings.warn(
+            f"the frames have charges from {charges[0]:g} to {charges[-1]:g}, which "
+            "potentials are not told: their energies contradict each other; train on "
+            "frames of one charge",
+            stacklevel=3,
+        )
+    if np.isnan(frames.magmoms).all() and np.isnan(frames.spin).all():
+        return
+    bare = Dataset(**frames.fields | dict.fromkeys(STATE))
+    n_same = len(bare) - len(np.unique(bare.fingerprints))
+    n_same -= len(frames) - len(np.unique(frames.fingerprints))
+    if n_same:
+        warnings.warn(
+            f"{n_same} frames have the atoms of another one and other moments, charge "
+            "or multiplicity, which potentials are not told: keep one state of each, "
+            "such as that of the lowest energy",
+            stacklevel=3,
+        )
 
 
 def _check(sets: dict[str, Dataset]) -> None:

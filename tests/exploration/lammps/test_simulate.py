@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from ase.build import bulk
 
+from flowpot.dataset import Dataset
 from flowpot.exploration.lammps.conditions import Conditions
 from flowpot.exploration.lammps.driver import main
 from flowpot.exploration.lammps.run import Outcome, Run, read_outcome
@@ -16,6 +17,7 @@ from flowpot.exploration.lammps.simulate import (
     simulate,
     take_up,
 )
+from flowpot.exploration.vacuum import restore_vacuum
 
 EMT = {"calculator": "ase.calculators.emt.EMT", "kwargs": {}}
 
@@ -96,3 +98,18 @@ def test_lost_atoms_are_a_breakdown_like_any_other(trajectory):
     [document] = simulate([replace(trajectory, run=run)], in_this_process)
     assert (document.state, document.reason) == ("halted", "atoms lost")
     assert document.attempts == 3
+
+
+def test_frames_inherit_the_state_of_their_start(trajectory):
+    """Moments, charge and multiplicity reach the labels of what a run has sampled."""
+    start = trajectory.start.copy()
+    start.set_initial_magnetic_moments([1.0, -1.0, 1.0, -1.0])
+    start.info.update(charge=1, spin=2)
+    [document] = simulate([replace(trajectory, start=start)], in_this_process)
+    frames = Dataset.load(document.dataset)
+    assert len(frames) == 2
+    assert frames.magmoms.tolist() == [1.0, -1.0, 1.0, -1.0] * 2
+    assert frames.charge.tolist() == [1, 1]
+    assert frames.spin.tolist() == [2, 2]
+    restored = Dataset.from_atoms(restore_vacuum(atoms, 15.0) for atoms in frames)
+    assert restored.magmoms.tolist() == frames.magmoms.tolist()

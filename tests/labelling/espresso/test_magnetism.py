@@ -8,6 +8,8 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.io.espresso import read_espresso_out, write_espresso_in
+from atomate2.vasp.jobs.core import StaticMaker
+from atomate2.vasp.sets.core import StaticSetGenerator
 from jobflow import run_locally
 from pymatgen.io.ase import AseAtomsAdaptor
 
@@ -15,6 +17,7 @@ from flowpot.dataset import Dataset
 from flowpot.labelling import EspressoStaticMaker, LabellingMaker
 from flowpot.labelling.espresso.cache import calculation_key
 from flowpot.labelling.espresso.inputs import EspressoInputGenerator
+from flowpot.labelling.frames import state_problem, to_structure
 
 VALENCE = {"Fe": 16, "H": 1, "O": 6}
 
@@ -154,6 +157,24 @@ def test_what_contradicts_is_refused():
     generator = EspressoInputGenerator(pseudo_family="debian-pbe")
     with pytest.raises(ValueError, match="8 valence electrons and cannot have spin 2"):
         generator.get_input_set(frame)
+
+
+def test_makers_that_do_not_read_a_charge_get_none(emt):
+    ion = bulk("Cu")
+    ion.info["charge"] = 1
+    triplet = bulk("Cu", a=3.7)
+    triplet.info["spin"] = 3
+    plain = bulk("Cu", a=3.5)
+    stage = LabellingMaker(static_maker=emt)
+    problems = [stage._problem(atoms) for atoms in (ion, triplet, plain)]
+    assert "charge is 1, which ForceFieldStaticMaker" in problems[0].reason
+    assert "spin (multiplicity) is 3" in problems[1].reason
+    assert problems[2] is None
+    vasp = StaticMaker(
+        input_set_generator=StaticSetGenerator(use_structure_charge=True)
+    )
+    assert state_problem(ion, vasp) is None
+    assert to_structure(ion, periodic=True).charge == 1
 
 
 def test_states_have_labels_of_their_own(iron):
