@@ -22,8 +22,8 @@ from flowpot.labelling.espresso.run import run_pw
         (bulk("Si", cubic=True), {}),
         (bulk("Si"), {"tot_charge": -1}),
         (Atoms("B", cell=[3] * 3, pbc=True), {}),
-        (Atoms("N", cell=[6] * 3), {}),
-        (Atoms("H", cell=[6] * 3), {"occupations": "fixed"}),
+        (Atoms("N", cell=[6] * 3, info={"spin": 4}), {}),
+        (Atoms("H", cell=[6] * 3, info={"spin": 2}), {"occupations": "fixed"}),
     ],
     ids=["pair", "insulator", "cell", "charged", "odd", "polarised", "hydrogen"],
 )
