@@ -13,7 +13,8 @@ from flowpot.dataset import Dataset
 from flowpot.potentials import load_potential
 from flowpot.training.backend import Run, TrainingError
 from flowpot.training.mace import MACETraining
-from flowpot.training.mace_start import check_started, parse_energies, write_start
+from flowpot.training.mace_energies import change_energies, kept_energies
+from flowpot.training.mace_start import check_started
 from flowpot.training.members import Place, train_members
 from flowpot.training.metatrain_start import read_baseline
 from flowpot.training.sets import TrainingSets
@@ -66,24 +67,27 @@ def test_the_final_energies_are_those_of_the_data(silicon_set, member, tmp_path,
 
 @pytest.mark.parametrize("given", ["estimated", "foundation", {14: ATOM + SHIFT}])
 def test_energies_by_option(silicon_set, member, tmp_path, given):
-    """What MACE is told and what the start holds are the same numbers."""
+    """MACE and the start have zeros; the model gets what was asked for."""
     training = MACETraining(
         options(E0s=given), foundation_model=member.model, device="cpu"
     )
     training.check()
     sets = TrainingSets.load(shifted(silicon_set))
-    program = training.prepare(sets, Run(tmp_path, seed=1))
-    text = (program.folder / "options.yaml").read_text()
-    told = parse_energies(next(x for x in text.splitlines() if "E0s" in x)[6:-1])
+    training.prepare(sets, Run(tmp_path, seed=1))
+    wanted, own = kept_energies(tmp_path)
+    assert own == {14: ATOM}
     start = load_potential(tmp_path / "start.model", "cpu")
-    assert start.reference_energies == pytest.approx({"Si": told[14]})
+    assert start.reference_energies == {"Si": 0.0}
     if given == "estimated":
         own = load_potential(member.model, "cpu")
         plain = TrainingSets.load(silicon_set).train
         bias = np.mean(plain.energy - own.evaluate(plain).energy) / 8
-        assert told[14] == pytest.approx(ATOM + SHIFT + bias, abs=1e-3)
+        assert wanted[14] == pytest.approx(ATOM + SHIFT + bias, abs=1e-3)
     else:
-        assert told[14] == (ATOM if given == "foundation" else ATOM + SHIFT)
+        assert wanted[14] == (ATOM if given == "foundation" else ATOM + SHIFT)
+    train = Dataset.read(tmp_path / "train.xyz")
+    expected = sets.train.energy - wanted[14] * 8
+    assert np.allclose(train.energy, expected, atol=1e-6, rtol=0)
 
 
 def test_a_predecessor_keeps_its_average(silicon_set, member, tmp_path):
@@ -91,7 +95,7 @@ def test_a_predecessor_keeps_its_average(silicon_set, member, tmp_path):
     training = MACETraining(options(E0s="average"), device="cpu")
     run = Run(tmp_path, seed=1, start=member.model)
     training.prepare(TrainingSets.load(silicon_set), run)
-    assert load_potential(tmp_path / "start.model").reference_energies == {"Si": ATOM}
+    assert kept_energies(tmp_path) == ({14: ATOM}, {14: ATOM})
 
 
 @pytest.mark.parametrize(
@@ -152,7 +156,7 @@ def test_a_start_with_elements_in_another_order(member, tmp_path):
 def test_all_else_of_the_start_stays(silicon_set, member, tmp_path):
     old = member.model.to_file(tmp_path / "old.model")
     for name in ("a", "b"):
-        write_start(old, tmp_path / name, {14: 5.0, 6: 3.0})
+        change_energies(old, tmp_path / name, {14: 5.0, 6: 3.0})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     (tmp_path / "a").rename(tmp_path / "new.model")
     before, after = (load_potential(p, "cpu") for p in (old, tmp_path / "new.model"))
@@ -167,7 +171,7 @@ def test_all_else_of_the_start_stays(silicon_set, member, tmp_path):
 def test_a_training_from_something_else_is_refused(silicon_set, member, tmp_path):
     """MACE's first error and its final energies are compared with what it was given."""
     model = member.model.to_file(tmp_path / "mace.model")
-    write_start(model, tmp_path / "start.model", {14: ATOM})
+    change_energies(model, tmp_path / "start.model", {14: ATOM})
     TrainingSets.load(silicon_set).val.write(tmp_path / "val.xyz")
     (tmp_path / "results").mkdir()
     line = {"mode": "eval", "epoch": None, "rmse_e_per_atom": 101.326}

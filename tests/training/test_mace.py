@@ -11,6 +11,7 @@ from flowpot.potentials.geometry import volume_ratio
 from flowpot.potentials.mace import MACEPotential
 from flowpot.training.backend import Run
 from flowpot.training.mace import MACETraining
+from flowpot.training.mace_energies import kept_energies
 from flowpot.training.mace_options import (
     check_options,
     default_hyperparameters,
@@ -57,7 +58,8 @@ def test_options_are_the_users_over_the_papers(silicon_set, tmp_path):
     assert options["r_max"] == 5.0
     assert options["num_interactions"] == 2
     assert options["seed"] == 3
-    assert options["E0s"] == "{14: -100.0}"
+    assert options["E0s"] == "{14: 0.0}"
+    assert kept_energies(tmp_path) == ({14: -100.0}, {})
     assert options["lr"] == 0.02
     assert "test_file" not in options
     train = Dataset.read(tmp_path / "train.xyz")
@@ -82,9 +84,9 @@ def test_batches_fit_the_sets(silicon_set, tmp_path):
 
 def test_e0s_given_by_the_user(silicon_set, tmp_path):
     bare = silicon_set[~is_isolated_atom(silicon_set)]
-    for given, written in (("average", "average"), ({14: -3}, "{14: -3.0}")):
-        training = MACETraining({"E0s": given}, device="cpu")
-        assert options_written(training, bare, tmp_path)["E0s"] == written
+    training = MACETraining({"E0s": {14: -3}}, device="cpu")
+    assert options_written(training, bare, tmp_path)["E0s"] == "{14: 0.0}"
+    assert kept_energies(tmp_path) == ({14: -3.0}, {})
     with pytest.raises(ValueError, match="no labelled isolated atom"):
         options_written(MACETraining(device="cpu"), bare, tmp_path)
 
@@ -185,7 +187,7 @@ def test_large_data_are_preprocessed(silicon_set, tmp_path, monkeypatch):
     assert command[0].endswith("/mace_prepare_data")
     given = dict(zip(command[2::2], command[3::2], strict=True))
     assert given["--r_max"] == "5.0"
-    assert given["--E0s"] == "{14: -100.0}"
+    assert given["--E0s"] == "{14: 0.0}"
     assert given["--seed"] == "3"
     training.preprocess = False
     assert training.prepare(sets, Run(tmp_path, seed=3)).before == []

@@ -3,6 +3,7 @@
 import io
 import warnings
 from collections.abc import Hashable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -96,16 +97,21 @@ class MACEPotential(Potential):
 
     def __init__(self, model: Any, device: str = "auto") -> None:
         self.device = resolve_device(device)
-        self.model = model.to(self.device).eval().requires_grad_(requires_grad=False)
+        model = deepcopy(model).to(self.device).eval()
+        self.model = model.requires_grad_(requires_grad=False)
         self.dtype = next(self.model.parameters()).dtype
         self.cutoff = float(model.r_max)
         numbers = model.atomic_numbers.cpu().numpy()
         self.species = tuple(chemical_symbols[z] for z in numbers)
-        self.head = _default_head(getattr(model, "heads", ["Default"]))
+        self.heads = [str(head) for head in getattr(model, "heads", ["Default"])]
+        self.head = _default_head(self.heads)
         self._index = np.full(len(chemical_symbols), -1)
         self._index[numbers] = np.arange(len(numbers))
         energies = model.atomic_energies_fn.atomic_energies.cpu().double().numpy()
-        self.atomic_energies = np.atleast_2d(energies)[self.head]
+        self.all_atomic_energies = np.atleast_2d(energies)
+        self.atomic_energies = self.all_atomic_energies[self.head]
+        block = model.atomic_energies_fn  # see _energy
+        block.atomic_energies = torch.zeros_like(block.atomic_energies)
 
     @classmethod
     def from_bytes(cls, content: bytes, device: str = "auto") -> Self:
@@ -179,12 +185,9 @@ class MACEPotential(Potential):
         self, graph: NeighbourGraph, out: dict[str, Any]
     ) -> NDArray[np.float64]:
         """Add the atoms' energies in float64: they dwarf what float32 resolves."""
-        interaction = out.get("interaction_energy")
-        if interaction is None:
-            return _numpy(out["energy"])
         atoms = self.atomic_energies[self._index[graph.geometry.numbers]]
-        summed = np.bincount(graph.frame, atoms, minlength=len(interaction))
-        return _numpy(interaction) + summed
+        summed = np.bincount(graph.frame, atoms, minlength=len(out["energy"]))
+        return _numpy(out["energy"]) + summed
 
     def _tensors(self, graph: NeighbourGraph) -> dict[str, torch.Tensor]:
         """Give the graph as MACE's modules read it."""

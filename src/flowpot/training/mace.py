@@ -4,43 +4,38 @@ import shlex
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from flowpot.dataset import Artifact
+from flowpot.settings import fixed_path
 from flowpot.training.backend import Run, Trained, Training, TrainingError
-from flowpot.training.mace_hdf5 import preprocessed, preprocessing
+from flowpot.training.mace_data import write_data
+from flowpot.training.mace_energies import kept_energies, restore_energies
+from flowpot.training.mace_hdf5 import STATISTICS_FILE, preprocessed, preprocessing
 from flowpot.training.mace_loss import read_loss_curve
 from flowpot.training.mace_options import (
     check_foundation,
     check_options,
     default_hyperparameters,
 )
+from flowpot.training.mace_replay import DATA_SETS, REPLAY_FILES
 from flowpot.training.mace_start import (
     FROM_START,
     START_FILE,
-    check_elements,
-    check_energies,
     check_started,
     parse_energies,
-    wanted_energies,
-    write_start,
 )
-from flowpot.training.periodic import periodic_dataset
 from flowpot.training.program import Program, find_program, visible_gpu
 from flowpot.training.sets import TrainingSets
 from flowpot.validation import one_of
 
-if TYPE_CHECKING:
-    from flowpot.potentials.mace import MACEPotential
-
 FINE_TUNING = ("naive", "replay")
 _NAME = "mace"
 _OPTIONS_FILE = "options.yaml"
-_FILES = ("pt_train_file", "pt_valid_file", "statistics_file")
-_LARGEST_NAMED_CUTOFF = 7.0
-"""Vacuum (A) for models that MACE downloads by name: theirs are at most 6 A."""
+_FILES = (*REPLAY_FILES, STATISTICS_FILE, "E0s")
+"""Options that may be files."""
 _FRAMES_IN_MEMORY = 20_000
 """MACE keeps the graph of each: some 100 kB for 32 atoms."""
 
@@ -107,6 +102,7 @@ class MACETraining(Training):
         one_of(FINE_TUNING, fine_tuning=self.fine_tuning)
         check_options(self.hyperparameters)
         self._check_energies()
+        self._check_files()
         if bool(self.launcher) != bool(self.hyperparameters.get("distributed")):
             raise ValueError(
                 f"launcher is {self.launcher!r} and hyperparameters has 'distributed': "
@@ -131,35 +127,43 @@ class MACETraining(Training):
                 "isolated atoms, or 'estimated', which is fitted to the model"
             )
 
+    def _check_files(self) -> None:
+        """Refuse files among the options that are not there."""
+        for name in (*REPLAY_FILES, STATISTICS_FILE):
+            given = self.hyperparameters.get(name)
+            if not given or isinstance(given, Artifact) or given in DATA_SETS:
+                continue
+            if not Path(given).expanduser().exists():
+                raise ValueError(
+                    f"hyperparameters has {name!r}: {given!r}, and there is no such "
+                    "file: give one that the worker sees"
+                    + (
+                        f", an Artifact of one, or one of {', '.join(DATA_SETS)}"
+                        if name in REPLAY_FILES
+                        else ""
+                    )
+                )
+
     def prepare(self, sets: TrainingSets, run: Run) -> Program:
         """Write the frames and the options."""
-        options, device = self.options, _resolve(self.device)
-        start, energies = self._start(run), _atomic_energies(options.get("E0s"), sets)
-        replays = self.fine_tuning == "replay" and run.start is None
-        if start and replays:
-            _check_replay(run.folder / start, options)
-        elif start:
-            energies = _with_energies(run, start, energies, sets)
-            start = START_FILE if (run.folder / START_FILE).exists() else start
-        cutoff = _cutoff_of(run.folder / start) if start else float(options["r_max"])
-        for name, frames in (("train", sets.train), ("val", sets.val)):
-            periodic_dataset(frames, cutoff).write(run.folder / f"{name}.xyz")
+        device = _resolve(self.device)
+        options = fixed_files(self.options)
+        options |= _batches(options, sets)
+        start = self._start(run)
+        if start:
+            replays = self.fine_tuning == "replay" and run.start is None
+            options |= {"foundation_model": start, "multiheads_finetuning": replays}
+        cutoff, written = write_data(options, sets, run)
+        options |= written
         options |= {
-            **_batches(options, sets),
-            **_absolute(options),
             "name": _NAME,
             "seed": run.seed,
             "device": device.split(":")[0],
-            "train_file": "train.xyz",
-            "valid_file": "val.xyz",
-            "E0s": energies if isinstance(energies, str) else repr(energies),
         }
         if run.resume:
             options["restart_latest"] = True
         if run.learning_rate_scale != 1:
             options["lr"] = options.get("lr", 0.01) * run.learning_rate_scale
-        if start:
-            options |= {"foundation_model": start, "multiheads_finetuning": replays}
         before: list[str] = []
         if self._preprocesses(sets):
             before = preprocessing(options, cutoff, sets)
@@ -181,11 +185,12 @@ class MACETraining(Training):
         naive = not options.get("multiheads_finetuning") and not options.get("heads")
         if options.get("foundation_model") == START_FILE and naive:
             check_started(run.folder, model, options)
+        kept = kept_energies(run.folder)
         return Trained(
-            model=model,
+            model=restore_energies(model),
             checkpoint=checkpoints[-1] if checkpoints else None,
             loss_curve=read_loss_curve(run.folder / "results"),
-            hyperparameters=options,
+            hyperparameters=options | ({"E0s": repr(kept[0])} if kept else {}),
         )
 
     def _preprocesses(self, sets: TrainingSets) -> bool:
@@ -203,30 +208,6 @@ class MACETraining(Training):
         return source
 
 
-def _atomic_energies(given: Any, sets: TrainingSets) -> dict[int, float] | str:
-    """Return the reference energies: the isolated atoms' where the user gives none."""
-    if given is None:
-        return {int(z): float(e) for z, e in sets.reference_energies().items()}
-    energies = parse_energies(given)
-    if not isinstance(energies, str):
-        check_energies(energies, sets.species)
-    return energies
-
-
-def _with_energies(
-    run: Run, start: str, given: dict[int, float] | str, sets: TrainingSets
-) -> dict[int, float] | str:
-    """Write the start with the energies wanted; a model that MACE downloads stays."""
-    found = _potential(run.folder / start)
-    if not found:
-        return given
-    check_elements(found, sets.species)
-    is_predecessor = run.start is not None
-    energies = wanted_energies(given, found, sets, is_predecessor=is_predecessor)
-    write_start(run.folder / start, run.folder / START_FILE, energies)
-    return energies
-
-
 def _batches(options: dict[str, Any], sets: TrainingSets) -> dict[str, int]:
     """Keep batches within the sets: MACE drops a last batch that is not full."""
     return {
@@ -237,47 +218,22 @@ def _batches(options: dict[str, Any], sets: TrainingSets) -> dict[str, int]:
     }
 
 
-def _absolute(options: dict[str, Any]) -> dict[str, str]:
-    """Give files among the options by full paths: the program runs elsewhere."""
-    files = {name: options[name] for name in _FILES if options.get(name)}
-    return {
-        name: str(Path(given).resolve())
+def fixed_files(hyperparameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with files by full paths: the program runs elsewhere."""
+    files = {name: hyperparameters.get(name) for name in _FILES}
+    return hyperparameters | {
+        name: fixed_path(given)
         for name, given in files.items()
-        if Path(given).is_file()  # MACE also knows data sets by name
+        if isinstance(given, str) and _is_file(given)  # MACE knows data sets by name
     }
+
+
+def _is_file(given: str) -> bool:
+    """Say whether a text names a file; E0s may be a long mapping."""
+    return not given.lstrip().startswith("{") and Path(given).expanduser().is_file()
 
 
 def _resolve(device: str) -> str:
     from flowpot.potentials.device import resolve_device  # noqa: PLC0415, torch
 
     return resolve_device(device)
-
-
-def _cutoff_of(model: Path) -> float:
-    """Give the cutoff of a model file; more than MACE's named models have else."""
-    found = _potential(model)
-    return found.cutoff if found else _LARGEST_NAMED_CUTOFF
-
-
-def _check_replay(model: Path, options: dict[str, Any]) -> None:
-    """Refuse what MACE (0.3.16) silently turns into naive fine-tuning, or breaks on."""
-    found = _potential(model)
-    if not found:
-        return
-    if not options.get("pt_train_file"):
-        raise ValueError(
-            "fine_tuning is 'replay' from a model file, without data to replay: set "
-            "hyperparameters={'pt_train_file': ...}, or fine_tuning='naive'"
-        )
-    if len(found.species) == 1:
-        raise ValueError(
-            f"fine_tuning is 'replay' and the foundation model knows {found.species[0]}"
-            " alone: mace_run_train replays models of two elements or more; set "
-            "fine_tuning='naive'"
-        )
-
-
-def _potential(model: Path) -> "MACEPotential | None":
-    from flowpot.potentials.mace import MACEPotential  # noqa: PLC0415, torch
-
-    return MACEPotential.from_file(model, "cpu") if model.exists() else None

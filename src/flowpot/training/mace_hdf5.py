@@ -1,10 +1,15 @@
 """Frames as HDF5 for MACE, made by its own ``mace_prepare_data``."""
 
+import ast
+import json
+from pathlib import Path
 from typing import Any
 
 from flowpot.training.program import available_cores, find_program
 from flowpot.training.sets import TrainingSets
 
+STATISTICS_FILE = "statistics_file"
+"""Name of the option."""
 _FOLDER = "processed"
 _SAME = ("train_file", "valid_file", "E0s", "seed", "batch_size")
 
@@ -38,5 +43,24 @@ def preprocessed() -> dict[str, str]:
     return {
         "train_file": f"{_FOLDER}/train",
         "valid_file": f"{_FOLDER}/val",
-        "statistics_file": f"{_FOLDER}/statistics.json",
+        STATISTICS_FILE: f"{_FOLDER}/statistics.json",
     }
+
+
+def statistics_energies(path: str | Path) -> dict[int, float]:
+    """Read the reference energies (eV) in a file of such statistics."""
+    given = json.loads(Path(path).read_text())["atomic_energies"]
+    if isinstance(given, str) and given.endswith(".json"):
+        given = json.loads(Path(given).read_text())
+    if isinstance(given, str):
+        given = ast.literal_eval(given)
+    return {int(z): float(energy) for z, energy in given.items()}
+
+
+def statistics_without_energies(path: str | Path, folder: Path) -> str:
+    """Write such a file, with energies of zero, to a folder; return its name."""
+    content = json.loads(Path(path).read_text())
+    zeros = dict.fromkeys(statistics_energies(path), 0.0)
+    name = "statistics.json"
+    (folder / name).write_text(json.dumps(content | {"atomic_energies": str(zeros)}))
+    return name

@@ -1,7 +1,6 @@
 """The model that MACE's fine-tuning starts from, and its reference energies."""
 
 import ast
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from ase.data import chemical_symbols
 
 from flowpot.dataset import Dataset
 from flowpot.training.backend import TrainingError
+from flowpot.training.mace_energies import fit_energies
 from flowpot.training.mace_loss import first_energy_error
 from flowpot.training.sets import TrainingSets
 
@@ -69,6 +69,7 @@ def parse_energies(given: Any) -> dict[int, float] | str:
 def wanted_energies(
     given: dict[int, float] | str,
     start: "MACEPotential",
+    own: Mapping[int, float],
     sets: TrainingSets,
     *,
     is_predecessor: bool,
@@ -82,6 +83,8 @@ def wanted_energies(
         What `parse_energies` returns.
     start
         The model to start from.
+    own
+        Its energies: see `start_energies`.
     sets
         The frames.
     is_predecessor
@@ -96,42 +99,27 @@ def wanted_energies(
     """
     if not isinstance(given, str):
         return given
-    numbers = [chemical_symbols.index(symbol) for symbol in start.species]
-    own = dict(zip(numbers, start.atomic_energies.tolist(), strict=True))
+    energies = dict(own)
     if given == "estimated" and not is_predecessor:
-        own |= _estimated(start, own, sets.train)
-    return {z: own[z] for z in sets.species}
+        energies |= _estimated(start, own, sets.train)
+    return {z: energies[z] for z in sets.species}
 
 
-def write_start(model: Path, target: Path, energies: Mapping[int, float]) -> None:
+def start_energies(start: "MACEPotential", head: str | None = None) -> dict[int, float]:
     """
-    Write a model with other reference energies; all else stays.
-
-    mace_run_train (0.3.16, ``load_foundations_elements``) copies the start's energies
-    over those that it was told to use where both have as many elements.
+    Return the reference energies (eV) of a model, by atomic number.
 
     Parameters
     ----------
-    model
-        File of the model.
-    target
-        File to write.
-    energies
-        Energies (eV) by atomic number; those of other elements stay.
+    start
+        The model.
+    head
+        Which of its heads mace_run_train starts from (``foundation_head``).
     """
-    import torch  # noqa: PLC0415, optional
-
-    module = torch.load(model, map_location="cpu", weights_only=False)
-    block = module.atomic_energies_fn
-    # Double precision: total energies of 1e5 eV would lose meV in single precision.
-    table = block.atomic_energies.detach().double().clone()
-    for column, z in enumerate(module.atomic_numbers.tolist()):
-        if z in energies:
-            table[..., column] = energies[z]
-    block.atomic_energies = table
-    content = io.BytesIO()
-    torch.save(module, content)
-    target.write_bytes(content.getvalue())
+    table = start.all_atomic_energies
+    row = start.heads.index(head) if head in start.heads else start.head
+    numbers = [chemical_symbols.index(symbol) for symbol in start.species]
+    return dict(zip(numbers, table[row].tolist(), strict=True))
 
 
 def check_elements(start: "MACEPotential", species: Sequence[int]) -> None:
@@ -176,7 +164,7 @@ def check_started(folder: Path, model: Path, options: Mapping[str, Any]) -> None
     Parameters
     ----------
     folder
-        The run's, with the start that `write_start` wrote.
+        The run's, with the start that `write_data` wrote.
     model
         The trained model.
     options
@@ -218,16 +206,8 @@ def _estimated(
     start: "MACEPotential", own: Mapping[int, float], train: Dataset
 ) -> dict[int, float]:
     """Fit the start's energies to the data, by least squares over the frames."""
-    species = np.unique(train.numbers)
-    frame = np.repeat(np.arange(len(train)), train.n_atoms)
-    counts = np.zeros((len(train), len(species)))
-    np.add.at(counts, (frame, np.searchsorted(species, train.numbers)), 1)
-    missing = train.energy - start.evaluate(train).energy
-    shifts = np.linalg.lstsq(counts, missing, rcond=None)[0]
-    return {
-        int(z): round(own[int(z)] + float(shift), 6)
-        for z, shift in zip(species, shifts, strict=True)
-    }
+    shifts = fit_energies(train, train.energy - start.evaluate(train).energy)
+    return {z: round(own[z] + shift, 6) for z, shift in shifts.items()}
 
 
 def _unreadable(given: Any) -> str:

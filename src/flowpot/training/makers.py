@@ -16,7 +16,7 @@ from flowpot.settings import fixed_path, get_settings
 from flowpot.training.backend import OutOfTimeError, Training, TrainingError
 from flowpot.training.cache import TrainingCache
 from flowpot.training.document import MembersDoc, PotentialDoc
-from flowpot.training.mace import MACETraining
+from flowpot.training.mace import MACETraining, fixed_files
 from flowpot.training.mace_options import small_hyperparameters
 from flowpot.training.members import Place, train_members
 from flowpot.training.metatrain import MetatrainTraining
@@ -246,6 +246,10 @@ class MACETrainingMaker(TrainingMaker):
     fine_tuning: str = "naive"
     preprocess: bool | None = None
     launcher: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.hyperparameters = fixed_files(self.hyperparameters)
 
     @classmethod
     def small(cls, **hyperparameters: Any) -> Self:

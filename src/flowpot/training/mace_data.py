@@ -1,0 +1,175 @@
+"""What a MACE training reads: frames, and the model it starts from."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowpot.training.backend import Run
+from flowpot.training.mace_energies import (
+    Energies,
+    change_energies,
+    fit_energies,
+    keep_energies,
+    without_energies,
+)
+from flowpot.training.mace_hdf5 import (
+    STATISTICS_FILE,
+    statistics_energies,
+    statistics_without_energies,
+)
+from flowpot.training.mace_replay import REPLAY_FILES, frames_to_replay, write_replay
+from flowpot.training.mace_start import (
+    START_FILE,
+    check_elements,
+    check_energies,
+    parse_energies,
+    start_energies,
+    wanted_energies,
+)
+from flowpot.training.periodic import periodic_dataset
+from flowpot.training.sets import TrainingSets
+
+if TYPE_CHECKING:
+    from flowpot.potentials.mace import MACEPotential
+
+_LARGEST_NAMED_CUTOFF = 7.0
+"""Vacuum (A) for models that MACE downloads by name: theirs are at most 6 A."""
+
+
+def write_data(
+    options: dict[str, Any], sets: TrainingSets, run: Run
+) -> tuple[float, dict[str, Any]]:
+    """
+    Write the sets, the model to start from and the frames to replay.
+
+    The energies of isolated atoms (1e5 eV with some pseudopotentials) dwarf what single
+    precision resolves. They are subtracted from all frames, MACE and the model that it
+    starts from get zeros, and `restore_energies` puts them into the trained model.
+    That cannot be done where MACE downloads the model or the frames to replay, or
+    where the user gives ``heads``: MACE then gets total energies.
+
+    Parameters
+    ----------
+    options
+        mace_run_train's.
+    sets
+        The frames.
+    run
+        Where to write.
+
+    Returns
+    -------
+    tuple
+        The cutoff (A), and the options that name what was written.
+    """
+    start = options.get("foundation_model")
+    replays = bool(options.get("multiheads_finetuning"))
+    found = _potential(run.folder / start) if start else None
+    if found:
+        _check_start(found, options, sets)
+    cutoff = found.cutoff if found else float(options["r_max"])
+    if start and not found:
+        cutoff = _LARGEST_NAMED_CUTOFF
+    own = start_energies(found, options.get("foundation_head")) if found else {}
+    wanted = _wanted(options, found, own, sets, run)
+    removed: Energies = {}
+    if isinstance(wanted, dict) and (found or not start) and _takes_zeros(options):
+        removed = wanted
+        keep_energies(run.folder, removed, own)
+    told = dict.fromkeys(sets.species, 0.0) if removed else wanted
+    _write_sets(sets, removed, run.folder, cutoff)
+    written = {
+        "E0s": told if isinstance(told, str) else repr(told),
+        "train_file": "train.xyz",
+        "valid_file": "val.xyz",
+        **_write_replay(options, own if removed else {}, run.folder, cutoff),
+    }
+    if removed and (path := options.get(STATISTICS_FILE)):
+        written[STATISTICS_FILE] = statistics_without_energies(path, run.folder)
+    if found and isinstance(wanted, dict) and (removed or not replays):
+        energies = dict.fromkeys(own, 0.0) if removed else wanted
+        change_energies(run.folder / start, run.folder / START_FILE, energies)
+        written["foundation_model"] = START_FILE
+    return cutoff, written
+
+
+def _potential(model: Path) -> "MACEPotential | None":
+    from flowpot.potentials.mace import MACEPotential  # noqa: PLC0415, torch
+
+    return MACEPotential.from_file(model, "cpu") if model.exists() else None
+
+
+def _check_start(
+    start: "MACEPotential", options: dict[str, Any], sets: TrainingSets
+) -> None:
+    """Refuse what MACE (0.3.16) silently turns into something else, or breaks on."""
+    if options.get("multiheads_finetuning"):
+        if not options.get("pt_train_file"):
+            raise ValueError(
+                "fine_tuning is 'replay' from a model file, without data to replay: "
+                "set hyperparameters={'pt_train_file': ...}, or fine_tuning='naive'"
+            )
+        if len(start.species) == 1:
+            raise ValueError(
+                "fine_tuning is 'replay' and the foundation model knows "
+                f"{start.species[0]} alone: mace_run_train replays models of two "
+                "elements or more; set fine_tuning='naive'"
+            )
+    check_elements(start, sets.species)
+
+
+def _wanted(
+    options: dict[str, Any],
+    start: "MACEPotential | None",
+    own: Energies,
+    sets: TrainingSets,
+    run: Run,
+) -> Energies | str:
+    """Find the reference energies of the trained model; a word if MACE is to do so."""
+    given = options.get("E0s")
+    if path := options.get(STATISTICS_FILE):
+        given = statistics_energies(path)
+    if given is None:
+        return {int(z): float(e) for z, e in sets.reference_energies().items()}
+    energies = parse_energies(given)
+    if not isinstance(energies, str):
+        check_energies(energies, sets.species)
+        return energies
+    if start is not None:
+        is_predecessor = run.start is not None
+        return wanted_energies(
+            energies, start, own, sets, is_predecessor=is_predecessor
+        )
+    if options.get("foundation_model"):
+        return energies
+    fitted = fit_energies(sets.train, sets.train.energy)
+    return dict.fromkeys(sets.species, 0.0) | fitted
+
+
+def _takes_zeros(options: dict[str, Any]) -> bool:
+    """Say whether all frames that MACE reads are written by flowpot."""
+    if options.get("heads"):
+        return False
+    if not options.get("multiheads_finetuning"):
+        return True
+    given = {name for name in REPLAY_FILES if options.get(name)}
+    return given <= set(frames_to_replay(options))
+
+
+def _write_sets(
+    sets: TrainingSets, removed: Energies, folder: Path, cutoff: float
+) -> None:
+    for name, frames in (("train", sets.train), ("val", sets.val)):
+        written = periodic_dataset(without_energies(frames, removed), cutoff)
+        written.write(folder / f"{name}.xyz")
+
+
+def _write_replay(
+    options: dict[str, Any], removed: Energies, folder: Path, cutoff: float
+) -> dict[str, str | None]:
+    """Write the frames to replay; MACE is told of none where it replays none."""
+    if not options.get("multiheads_finetuning"):
+        return {name: None for name in REPLAY_FILES if options.get(name)}
+    return {
+        name: write_replay(given, folder / f"{name}.xyz", removed, cutoff)
+        for name, given in frames_to_replay(options).items()
+    }
