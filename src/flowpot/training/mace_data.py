@@ -61,7 +61,7 @@ def write_data(
     tuple
         The cutoff (A), and the options that name what was written.
     """
-    start = options.get("foundation_model")
+    start = options.get("foundation_model") or ""
     replays = bool(options.get("multiheads_finetuning"))
     found = _potential(run.folder / start) if start else None
     if found:

@@ -59,16 +59,16 @@ def write_replay(
     str
         The file's name.
     """
+    if isinstance(given, Artifact) and given.name.endswith(_FLOWPOT):
+        frames = without_energies(Dataset.load(given).labelled, energies)
+        periodic_dataset(frames, cutoff).write(target)
+        return target.name
     if isinstance(given, Artifact):
-        if given.name.endswith(_FLOWPOT):
-            frames = without_energies(Dataset.load(given).labelled, energies)
-            periodic_dataset(frames, cutoff).write(target)
-            return target.name
         given = given.to_file(target.with_name(f"given-{target.stem}-{given.name}"))
-    frames = ase.io.read(given, ":")
-    for atoms in frames:
+    written = list(ase.io.iread(given, ":"))
+    for atoms in written:
         if _ENERGY in atoms.info:
             found = sum(energies.get(int(z), 0.0) for z in atoms.numbers)
             atoms.info[_ENERGY] -= found
-    ase.io.write(target, frames, format="extxyz")
+    ase.io.write(target, written, format="extxyz")
     return target.name
