@@ -42,7 +42,8 @@ def cache(path):
     """The label that a run would take; None: it calculates it again."""
     from flowpot.labelling.espresso.cache import LabelCache
 
-    found = LabelCache(path.parent.parent).find(path.stem)
+    key, _, version = path.stem.partition("-")
+    found = LabelCache(path.parent.parent).find(key, lambda: version)
     return None if found is None else found.model_dump_json().encode()
 
 
