@@ -46,8 +46,11 @@ def test_with_a_walltime_the_steps_and_frames_are_those_without(explore):
     one, other = (Dataset.load(document) for document in (whole, cut))
     for name in ("trajectory", "md_step", "temperature", "parent"):
         assert one.info[name].tolist() == other.info[name].tolist()
-    np.testing.assert_allclose(one.positions, other.positions, atol=1e-7)
     np.testing.assert_allclose(one.cell, other.cell, atol=1e-7)
+    for atoms, twin in zip(one, other, strict=True):
+        # When LAMMPS wraps an atom into its box, a restart may change.
+        moved = atoms.cell.scaled_positions(atoms.positions - twin.positions)
+        np.testing.assert_allclose(moved, moved.round(), atol=1e-8)
 
 
 def test_what_comes_no_further_is_counted(explore):
