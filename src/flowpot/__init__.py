@@ -7,6 +7,7 @@ _HOME = {
     "ActiveLearningMaker": "flowpot.campaign",
     "Artifact": "flowpot.dataset",
     "AugmentationMaker": "flowpot.augmentation",
+    "BatchedMDMaker": "flowpot.exploration",
     "Campaign": "flowpot.campaign",
     "CommitteeCalculator": "flowpot.evaluation",
     "CommitteeTrainingMaker": "flowpot.training",

@@ -15,7 +15,7 @@ from flowpot.campaign import ActiveLearningMaker, Campaign
 from flowpot.console import say
 from flowpot.evaluation import CommitteeCalculator, EvaluationMaker, SelectionRules
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
-from flowpot.exploration.lammps.sanity import SanityLimits
+from flowpot.exploration.sanity import SanityLimits
 from flowpot.labelling import EspressoStaticMaker, LabellingMaker
 from flowpot.local_run import run_in_folder
 from flowpot.properties import (

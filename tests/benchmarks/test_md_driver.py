@@ -18,15 +18,15 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.md.verlet import VelocityVerlet
 from mace.calculators import MACECalculator
 
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.cell import LammpsCell
-from flowpot.exploration.lammps.conditions import Conditions
 from flowpot.exploration.lammps.external import ExternalForces
 from flowpot.exploration.lammps.library import open_lammps
-from flowpot.exploration.lammps.members import SKIN
 from flowpot.exploration.lammps.potential import external_forces
-from flowpot.exploration.lammps.sanity import SanityCheck, SanityLimits
 from flowpot.exploration.lammps.script import Output, data_file, script, species_of
-from flowpot.exploration.lammps.watch import CommitteeWatch
+from flowpot.exploration.members import SKIN
+from flowpot.exploration.sanity import SanityCheck, SanityLimits
+from flowpot.exploration.watch import CommitteeWatch
 from flowpot.potentials.mace import MACEPotential
 
 pytestmark = pytest.mark.slow

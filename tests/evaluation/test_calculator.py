@@ -18,7 +18,7 @@ from flowpot.evaluation import (
     disagreement,
     evaluate_committee,
 )
-from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.driver import main
 from flowpot.exploration.lammps.result import md_frames, read_disagreement
 from flowpot.exploration.lammps.run import WATCH_FILE, Run, read_outcome, write_run

@@ -14,7 +14,8 @@ from pydantic.errors import PydanticUserError
 
 from flowpot.augmentation import AugmentationMaker
 from flowpot.evaluation import EvaluationMaker
-from flowpot.exploration import ExplorationMaker, LammpsMDMaker
+from flowpot.exploration import ExplorationMaker
+from flowpot.exploration.engine import engines
 from flowpot.labelling import EspressoStaticMaker, LabellingMaker
 from flowpot.training import (
     CommitteeTrainingMaker,
@@ -33,8 +34,8 @@ MAKERS: dict[str, type] = {
         MACETrainingMaker,
         MetatrainTrainingMaker,
         ExplorationMaker,
-        LammpsMDMaker,
         EvaluationMaker,
+        *engines().values(),
     )
 }
 """Those that a file may name without their module."""

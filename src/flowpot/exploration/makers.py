@@ -20,10 +20,10 @@ from flowpot.exploration.collection import (
     decorrelated_stride,
     failures_of,
 )
+from flowpot.exploration.conditions import Conditions, pair
 from flowpot.exploration.document import ExplorationDoc, MDBatchDoc
-from flowpot.exploration.lammps.conditions import Conditions, pair
-from flowpot.exploration.lammps.makers import LammpsMDMaker, portable
-from flowpot.exploration.lammps.members import anchored, members_of
+from flowpot.exploration.engine import MDMaker, default_engine, portable
+from flowpot.exploration.members import anchored, members_of
 from flowpot.exploration.schedule import ExplorationChange, change_at
 from flowpot.exploration.starts import (
     MEMBER_CHOICES,
@@ -63,7 +63,7 @@ class ExplorationMaker(Maker):
     name
         Of the Flow.
     md_maker
-        Of the trajectories.
+        The engine of the trajectories.
     n_starts
         Frames drawn from the dataset to start from.
     temperatures, pressures
@@ -96,16 +96,16 @@ class ExplorationMaker(Maker):
         Kinds of frames to start from; None for all, but those from MD where
         `start_from` is ``"initial"``.
     runs_per_job
-        Trajectories that share a job and its loaded model, ``md_maker.processes``
-        of them at a time. None: shared out among ``FLOWPOT_MD_WORKERS`` jobs or, where
-        that is not set, so many that starting a job takes next to none of its time.
+        Trajectories that share a job and its loaded model. None: shared out among
+        ``FLOWPOT_MD_WORKERS`` jobs or, where that is not set, so many that starting a
+        job takes next to none of its time.
     schedule
         What changes from iteration to iteration, the last change for all that follow.
         Each is told from the fields here, not from the change before.
     """
 
     name: str = "exploration"
-    md_maker: LammpsMDMaker = field(default_factory=LammpsMDMaker)
+    md_maker: MDMaker = field(default_factory=default_engine)
     n_starts: int = 20
     temperatures: Sequence[Target] | None = (0.0, 1000.0)
     pressures: Sequence[Target] | None = (-5.0, 5.0)
@@ -213,7 +213,7 @@ class ExplorationMaker(Maker):
         ----------
         committee
             CommitteeDoc, a reference to one, or anything that
-            :meth:`LammpsMDMaker.make` takes.
+            :meth:`MDMaker.make` takes.
         dataset
             Frames to start from.
         seed
@@ -417,7 +417,7 @@ class ExplorationMaker(Maker):
             members=sorted({run.member for run in runs}),
             md_seconds=sum(run.seconds for run in runs),
             seconds=time.perf_counter() - started,
-            versions=package_versions("lammps"),
+            versions=package_versions(*self.md_maker.packages),
         )
 
 

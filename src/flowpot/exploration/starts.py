@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from flowpot.dataset import Dataset
-from flowpot.exploration.lammps.conditions import pair
+from flowpot.exploration.conditions import pair
 
 Target = float | tuple[float, float]
 """A temperature (K) or pressure (kbar), or the two ends of its ramp."""

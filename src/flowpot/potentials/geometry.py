@@ -1,5 +1,7 @@
 """Frames as potentials see them, and the cells that non-periodic ones are given."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -46,6 +48,35 @@ class Geometry(NamedTuple):
             dataset.cell,
             dataset.pbc,
             dataset.offsets - dataset.offsets[0],
+        )
+
+    @property
+    def atoms(self) -> list[slice]:
+        """The atoms of each frame."""
+        ends = self.offsets.tolist()
+        return [slice(*each) for each in pairwise(ends)]
+
+    def frame(self, index: int) -> Self:
+        """Return one of the frames, without a copy."""
+        first, last = self.offsets[index : index + 2]
+        return self._replace(
+            numbers=self.numbers[first:last],
+            positions=self.positions[first:last],
+            cell=self.cell[index : index + 1],
+            pbc=self.pbc[index : index + 1],
+            offsets=np.array([0, last - first]),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Join frames."""
+        sizes = np.concatenate([np.diff(part.offsets) for part in parts])
+        return cls(
+            numbers=np.concatenate([part.numbers for part in parts]),
+            positions=np.concatenate([part.positions for part in parts]),
+            cell=np.concatenate([part.cell for part in parts]),
+            pbc=np.concatenate([part.pbc for part in parts]),
+            offsets=np.concatenate([[0], np.cumsum(sizes)]),
         )
 
     @classmethod

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,19 +61,49 @@ class NeighbourGraph:
     cutoff: float
 
     def moved(self, geometry: Geometry) -> Self:
-        """Move the one frame; of its edges, keep those within the cutoff."""
-        true, pbc = geometry.cell[0], geometry.pbc[0]
-        cell = periodic_cell(geometry.positions, true, pbc, self.cutoff)
+        """Move the frames; of their edges, keep those within the cutoff."""
+        cells = np.stack(
+            [
+                periodic_cell(geometry.positions[atoms], cell, pbc, self.cutoff)
+                for atoms, cell, pbc in zip(
+                    geometry.atoms, geometry.cell, geometry.pbc, strict=True
+                )
+            ]
+        )
         i, j = self.edges
-        shifts = self.unit_shifts @ cell
+        if len(cells) == 1:
+            shifts = self.unit_shifts @ cells[0]
+        else:
+            of_edge = cells[self.frame[i]]
+            shifts = np.einsum("ek,ekx->ex", self.unit_shifts, of_edge)
         near = within(self.cutoff, geometry.positions, i, j, shifts)
+        ratios = [
+            volume_ratio(*each)
+            for each in zip(cells, geometry.cell, geometry.pbc, strict=True)
+        ]
         return replace(
             self,
-            geometry=geometry._replace(cell=cell[None]),
+            geometry=geometry._replace(cell=cells),
             edges=self.edges.take(near, axis=1),
             unit_shifts=self.unit_shifts.take(near, axis=0),
             shifts=shifts.take(near, axis=0),
-            volume_ratio=np.array([volume_ratio(cell, true, pbc)]),
+            volume_ratio=np.array(ratios),
+        )
+
+    @classmethod
+    def joined(cls, graphs: Sequence[Self]) -> Self:
+        """Join graphs of a frame each into one of all of them."""
+        geometry = Geometry.joined([graph.geometry for graph in graphs])
+        first = geometry.offsets[:-1]
+        edges = [graph.edges + n for graph, n in zip(graphs, first, strict=True)]
+        return cls(
+            geometry=geometry,
+            edges=np.concatenate(edges, axis=1),
+            unit_shifts=np.concatenate([graph.unit_shifts for graph in graphs]),
+            shifts=np.concatenate([graph.shifts for graph in graphs]),
+            frame=np.repeat(np.arange(len(graphs)), np.diff(geometry.offsets)),
+            volume_ratio=np.concatenate([graph.volume_ratio for graph in graphs]),
+            cutoff=graphs[0].cutoff,
         )
 
 
@@ -150,6 +180,9 @@ class MACEPotential(Potential):
                 cell=cell,
                 pbc=(True, True, True),
             )
+            if skin:  # one order of the edges, whenever they were searched for
+                order = np.lexsort((*shift.T, j, i))
+                i, j, shift = i[order], j[order], shift[order]
             edges.append(np.stack([i, j]).astype(np.int64) + start)
             unit_shifts.append(shift.astype(float))
             shifts.append(unit_shifts[-1] @ cell)

@@ -2,7 +2,7 @@
 
 import tempfile
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -50,14 +50,28 @@ class NeighbourLists:
     cutoffs: list[float]
 
     def moved(self, geometry: Geometry) -> Self:
-        """Move the one frame; of its pairs, keep those within the cutoffs."""
-        positions, cell = geometry.positions, geometry.cell[0]
-        near = []
-        for pairs, cutoff in zip(self.pairs[0], self.cutoffs, strict=True):
-            i, j = pairs[:, :2].T
-            found = within(cutoff, positions, i, j, pairs[:, 2:] @ cell)
-            near.append(pairs.take(found, axis=0))
-        return replace(self, geometry=geometry, pairs=[near])
+        """Move the frames; of their pairs, keep those within the cutoffs."""
+        kept = []
+        for atoms, cell, lists in zip(
+            geometry.atoms, geometry.cell, self.pairs, strict=True
+        ):
+            positions = geometry.positions[atoms]
+            near = []
+            for pairs, cutoff in zip(lists, self.cutoffs, strict=True):
+                i, j = pairs[:, :2].T
+                found = within(cutoff, positions, i, j, pairs[:, 2:] @ cell)
+                near.append(pairs.take(found, axis=0))
+            kept.append(near)
+        return replace(self, geometry=geometry, pairs=kept)
+
+    @classmethod
+    def joined(cls, graphs: Sequence[Self]) -> Self:
+        """Join graphs of a frame each into one of all of them."""
+        return cls(
+            geometry=Geometry.joined([graph.geometry for graph in graphs]),
+            pairs=[pairs for graph in graphs for pairs in graph.pairs],
+            cutoffs=graphs[0].cutoffs,
+        )
 
 
 class MetatomicPotential(Potential):
@@ -115,14 +129,14 @@ class MetatomicPotential(Potential):
         for frame, start in enumerate(geometry.offsets[:-1]):
             positions = geometry.positions[start : geometry.offsets[frame + 1]]
             cell = np.where(geometry.pbc[frame][:, None], geometry.cell[frame], 0.0)
-            pairs.append(
-                [
-                    _pairs(
-                        positions, cell, geometry.pbc[frame], cutoff + skin, full=full
-                    )
-                    for cutoff, full in self._neighbours
-                ]
-            )
+            lists = []
+            for cutoff, full in self._neighbours:
+                reach = cutoff + skin
+                found = _pairs(positions, cell, geometry.pbc[frame], reach, full=full)
+                # One order of the pairs, whenever they were searched for.
+                order = np.lexsort(found.T[::-1]) if skin else slice(None)
+                lists.append(found[order])
+            pairs.append(lists)
         return NeighbourLists(geometry, pairs, [c for c, _ in self._neighbours])
 
     def evaluate_graph(self, graph: NeighbourLists) -> Prediction:

@@ -1,5 +1,6 @@
 """The neighbours of a frame in motion, searched for only now and then."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,14 +42,20 @@ class VerletList:
         self.skin = skin
         self._potential = potential
         self._searched: Geometry | None = None
-        self._found: Any = None
+        self.found: Any = None
 
     def graph(self, geometry: Geometry) -> Any:
         """Give the graph of one frame; of any, but those that follow are faster."""
-        if self._searched is None or not self._holds(self._searched, geometry):
-            self._searched = Geometry._make(array.copy() for array in geometry)
-            self._found = self._potential.build_graph(self._searched, self.skin)
-        return self._found.moved(geometry)
+        self.search(geometry)
+        return self.found.moved(geometry)
+
+    def search(self, geometry: Geometry) -> bool:
+        """Search for the pairs of a frame if it needs it; say whether it did."""
+        if self._searched is not None and self._holds(self._searched, geometry):
+            return False
+        self._searched = Geometry._make(array.copy() for array in geometry)
+        self.found = self._potential.build_graph(self._searched, self.skin)
+        return True
 
     def _holds(self, searched: Geometry, geometry: Geometry) -> bool:
         """Whether every pair within the cutoff is among those that were found."""
@@ -74,3 +81,53 @@ def _deformation(
     deformation = np.linalg.solve(*cells)
     smallest = np.linalg.svd(deformation, compute_uv=False)[-1]
     return deformation, min(1.0, float(smallest))
+
+
+class BatchedVerletList:
+    """
+    Neighbour graphs of several frames in motion, joined in batches.
+
+    Each frame has pairs of its own, which are searched for when it needs it: what a
+    frame is given does not depend on the others.
+
+    Parameters
+    ----------
+    potential
+        Whose graphs.
+    skin
+        See `VerletList`.
+    """
+
+    def __init__(self, potential: "Potential", skin: float) -> None:
+        self._potential, self._skin = potential, skin
+        self._lists: list[VerletList] = []
+        self._joined: dict[tuple[int, int], Any] = {}
+
+    def keep(self, frames: Sequence[int]) -> None:
+        """Forget all frames but these, which are the frames to come."""
+        self._lists = [self._lists[i] for i in frames] if self._lists else []
+        self._joined.clear()
+
+    def graphs(self, geometry: Geometry, cuts: Sequence[slice]) -> list[Any]:
+        """
+        Give the graphs of some frames.
+
+        Parameters
+        ----------
+        geometry
+            The frames: the same ones in the same order each time.
+        cuts
+            The frames of each graph.
+        """
+        missing = len(geometry.cell) - len(self._lists)
+        self._lists += [VerletList(self._potential, self._skin) for _ in range(missing)]
+        found = []
+        for cut in cuts:
+            key, lists = (cut.start, cut.stop), self._lists[cut]
+            frames = [geometry.frame(i) for i in range(cut.start, cut.stop)]
+            searched = [v.search(f) for v, f in zip(lists, frames, strict=True)]
+            if any(searched) or key not in self._joined:
+                kind = type(lists[0].found)
+                self._joined[key] = kind.joined([verlet.found for verlet in lists])
+            found.append(self._joined[key].moved(Geometry.joined(frames)))
+        return found

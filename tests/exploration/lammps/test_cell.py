@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from flowpot.exploration.lammps.cell import LammpsCell, boxed
+from flowpot.exploration.lammps.cell import LammpsCell
+from flowpot.exploration.preparation import boxed
 
 cells = arrays(float, (3, 3), elements=st.floats(-10, 10)).filter(
     lambda c: abs(np.linalg.det(c)) > 1.0

@@ -13,12 +13,12 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 
-from flowpot.exploration.lammps.cell import boxed
 from flowpot.exploration.lammps.dispersion import (
     CUTOFF,
     _parameters,
     momb_coefficients,
 )
+from flowpot.exploration.preparation import boxed
 
 
 class Nothing(Calculator):

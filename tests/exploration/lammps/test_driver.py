@@ -11,11 +11,10 @@ from ase.optimize import BFGS
 from scipy.spatial.transform import Rotation
 
 from flowpot.dataset import Dataset
-from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.driver import main
 from flowpot.exploration.lammps.result import md_document, read_disagreement
 from flowpot.exploration.lammps.run import RESULT_FILE, read_outcome, read_run
-from flowpot.exploration.lammps.sanity import SanityLimits
 from flowpot.exploration.lammps.script import (
     LOG_FILE,
     RESTART_FILES,
@@ -23,6 +22,7 @@ from flowpot.exploration.lammps.script import (
     newest_restart,
 )
 from flowpot.exploration.lammps.trajectory import read_thermo
+from flowpot.exploration.sanity import SanityLimits
 
 MORSE = {
     "calculator": "ase.calculators.morse.MorsePotential",

@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.build import bulk, fcc111, molecule
 from ase.calculators.emt import EMT
 
-from flowpot.exploration.lammps.cell import boxed
+from flowpot.exploration.preparation import boxed
 
 
 def rattled(atoms: Atoms, seed: int = 0) -> Atoms:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ase.build import bulk
 
-from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.launch import run_drivers
 from flowpot.exploration.lammps.run import Run, read_outcome, write_run
 from flowpot.exploration.lammps.script import Output

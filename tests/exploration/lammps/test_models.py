@@ -6,11 +6,11 @@ import torch
 from mace.calculators import MACECalculator
 from metatomic_ase import MetatomicCalculator
 
-from flowpot.exploration.lammps.conditions import Conditions
-from flowpot.exploration.lammps.members import SKIN
-from flowpot.exploration.lammps.sanity import SanityLimits
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.script import LOG_FILE, Output
 from flowpot.exploration.lammps.trajectory import read_thermo
+from flowpot.exploration.members import SKIN
+from flowpot.exploration.sanity import SanityLimits
 from flowpot.potentials import load_potential
 
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from ase.build import bulk, molecule
 
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.binary import convert, run_binary, write_input
 from flowpot.exploration.lammps.cell import LammpsCell
-from flowpot.exploration.lammps.conditions import Conditions
 from flowpot.exploration.lammps.potential import (
     MLIAP,
     PAIR_STYLES,
@@ -23,9 +23,9 @@ from flowpot.exploration.lammps.potential import (
 )
 from flowpot.exploration.lammps.result import md_frames
 from flowpot.exploration.lammps.run import Run, write_run
-from flowpot.exploration.lammps.sanity import SanityLimits
 from flowpot.exploration.lammps.script import LOG_FILE, Output
 from flowpot.exploration.lammps.trajectory import read_frames, read_thermo
+from flowpot.exploration.sanity import SanityLimits
 from flowpot.potentials.geometry import Geometry
 from flowpot.potentials.mace import MACEPotential
 

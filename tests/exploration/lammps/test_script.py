@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.script import Output, script, species_of
 
 PERIODIC = (True, True, True)

@@ -6,10 +6,9 @@ import pytest
 from ase.build import bulk
 
 from flowpot.dataset import Dataset
-from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.driver import main
-from flowpot.exploration.lammps.run import Outcome, Run, read_outcome
-from flowpot.exploration.lammps.sanity import SanityLimits
+from flowpot.exploration.lammps.run import Run, read_outcome
 from flowpot.exploration.lammps.script import Output
 from flowpot.exploration.lammps.simulate import (
     Trajectory,
@@ -17,6 +16,8 @@ from flowpot.exploration.lammps.simulate import (
     simulate,
     take_up,
 )
+from flowpot.exploration.outcome import Outcome
+from flowpot.exploration.sanity import SanityLimits
 from flowpot.exploration.vacuum import restore_vacuum
 
 EMT = {"calculator": "ase.calculators.emt.EMT", "kwargs": {}}

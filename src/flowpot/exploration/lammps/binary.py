@@ -11,10 +11,8 @@ from pathlib import Path
 from ase import Atoms
 
 from flowpot.exploration.lammps.cell import LammpsCell
-from flowpot.exploration.lammps.members import MODEL
 from flowpot.exploration.lammps.potential import PairStyle
-from flowpot.exploration.lammps.run import Outcome, Run, read_run
-from flowpot.exploration.lammps.sanity import SanityCheck
+from flowpot.exploration.lammps.run import Run, read_run
 from flowpot.exploration.lammps.script import (
     DATA_FILE,
     FRAMES_FILE,
@@ -30,6 +28,9 @@ from flowpot.exploration.lammps.trajectory import (
     read_thermo,
     resumed,
 )
+from flowpot.exploration.members import MODEL
+from flowpot.exploration.outcome import Outcome
+from flowpot.exploration.sanity import SanityCheck
 from flowpot.processes import Command, Ended, run
 
 INPUT_FILE = "in.lammps"

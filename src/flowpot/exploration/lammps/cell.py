@@ -16,8 +16,6 @@ from typing import Self
 import numpy as np
 from ase import Atoms
 
-from flowpot.potentials.geometry import VACUUM_MARGIN, periodic_cell
-
 _FLAT = 1e-6  # height of a cell over its longest edge below which it is degenerate
 
 
@@ -120,27 +118,3 @@ def lower_triangle(lengths: np.ndarray, xy: float, xz: float, yz: float) -> np.n
     cell = np.diag(np.asarray(lengths, dtype=float))
     cell[1, 0], cell[2, 0], cell[2, 1] = xy, xz, yz
     return cell
-
-
-def boxed(atoms: Atoms, vacuum: float) -> Atoms:
-    """
-    Give a frame a box: LAMMPS's is periodic along all axes.
-
-    Parameters
-    ----------
-    atoms
-        The frame; along non-periodic axes its cell vector may be missing.
-    vacuum
-        Gap (A) between the images along a non-periodic axis, wherever the frame's
-        cell leaves clearly less.
-
-    Returns
-    -------
-    ase.Atoms
-        A copy, the same along periodic axes.
-    """
-    atoms = atoms.copy()
-    atoms.cell = periodic_cell(
-        atoms.positions, atoms.cell.array, atoms.pbc, vacuum - VACUUM_MARGIN
-    )
-    return atoms

@@ -11,20 +11,21 @@ import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator, all_changes
 
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.binary import run_binary
-from flowpot.exploration.lammps.cell import LammpsCell, boxed
-from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.lammps.cell import LammpsCell
 from flowpot.exploration.lammps.launch import run_drivers
-from flowpot.exploration.lammps.members import (
+from flowpot.exploration.lammps.potential import PAIR_STYLES
+from flowpot.exploration.lammps.run import Run, write_run
+from flowpot.exploration.lammps.script import LOG_FILE, Output
+from flowpot.exploration.lammps.trajectory import read_thermo
+from flowpot.exploration.members import (
     Calculators,
     properties_of,
     stage_member,
     stress_matrix,
 )
-from flowpot.exploration.lammps.potential import PAIR_STYLES
-from flowpot.exploration.lammps.run import Run, write_run
-from flowpot.exploration.lammps.script import LOG_FILE, Output
-from flowpot.exploration.lammps.trajectory import read_thermo
+from flowpot.exploration.preparation import boxed
 from flowpot.processes import Command, run
 
 FORCES_FILE = "forces.dump"

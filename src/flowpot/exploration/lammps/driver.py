@@ -22,17 +22,14 @@ from ase import Atoms
 from flowpot.exploration.lammps.cell import LammpsCell
 from flowpot.exploration.lammps.external import ExternalForces, Judge
 from flowpot.exploration.lammps.library import open_lammps
-from flowpot.exploration.lammps.members import Calculators
 from flowpot.exploration.lammps.potential import external_forces
 from flowpot.exploration.lammps.run import (
     WATCH_FILE,
-    Outcome,
     Run,
     read_outcome,
     read_run,
     write_outcome,
 )
-from flowpot.exploration.lammps.sanity import SanityCheck
 from flowpot.exploration.lammps.script import (
     CALM,
     DATA_FILE,
@@ -44,6 +41,9 @@ from flowpot.exploration.lammps.script import (
     species_of,
 )
 from flowpot.exploration.lammps.trajectory import last_step, resumed
+from flowpot.exploration.members import Calculators
+from flowpot.exploration.outcome import Outcome
+from flowpot.exploration.sanity import SanityCheck
 
 
 def main(folders: list[Path]) -> None:
@@ -152,7 +152,7 @@ def _judge(run: Run, calculators: Calculators, library: Any) -> Judge | None:
         return None
     # Brings in the evaluation stage, which most runs do without.
     from flowpot.evaluation.calibration import Calibration  # noqa: PLC0415
-    from flowpot.exploration.lammps.watch import CommitteeWatch  # noqa: PLC0415
+    from flowpot.exploration.watch import CommitteeWatch  # noqa: PLC0415
 
     watch = CommitteeWatch(
         [calculators(m) for i, m in enumerate(run.members) if i != run.driving],

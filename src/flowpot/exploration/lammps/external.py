@@ -11,9 +11,9 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from flowpot.exploration.lammps.cell import LammpsCell, lower_triangle
-from flowpot.exploration.lammps.members import properties_of, stress_matrix
-from flowpot.exploration.lammps.sanity import ATOMS_LOST, NOT_A_NUMBER, SanityCheck
 from flowpot.exploration.lammps.script import FIX
+from flowpot.exploration.members import properties_of, stress_matrix
+from flowpot.exploration.sanity import ATOMS_LOST, NOT_A_NUMBER, SanityCheck
 
 _VOIGT = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))  # LAMMPS's order
 _IMAGE_BITS = {4: 10, 8: 21}  # by the size of LAMMPS's imageint in bytes

@@ -5,7 +5,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from flowpot.exploration.lammps.run import Outcome, read_outcome, write_outcome
+from flowpot.exploration.lammps.run import read_outcome, write_outcome
+from flowpot.exploration.outcome import Outcome
 from flowpot.processes import Command, Ended, run_together
 
 LAUNCH_LOG = "driver.log"

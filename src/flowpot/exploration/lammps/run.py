@@ -11,10 +11,11 @@ from monty.serialization import dumpfn, loadfn
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.storage import write_whole
-from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.dispersion import Dispersion
-from flowpot.exploration.lammps.sanity import SanityLimits
-from flowpot.exploration.lammps.script import Output
+from flowpot.exploration.outcome import Outcome
+from flowpot.exploration.sampling import Output
+from flowpot.exploration.sanity import SanityLimits
 
 PLAN_FILE = "run.json"
 START_FILE = "start.h5"
@@ -60,36 +61,6 @@ class Run(MSONable):
     walltime: float | None = None
     dispersion: Dispersion | None = None
     extra: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """
-    How a run ended.
-
-    Attributes
-    ----------
-    n_steps
-        Last step that was done.
-    halted
-        Why it was stopped: a sanity limit, a disagreement, an error of LAMMPS; None
-        where it was not.
-    error
-        What prevented it; None where it ran.
-    detail
-        LAMMPS's own words, where it halted the run.
-    out_of_time
-        Whether it reached its walltime and can be resumed.
-    seconds
-        Wall time of the steps, without start-up.
-    """
-
-    n_steps: int = 0
-    halted: str | None = None
-    error: str | None = None
-    detail: str | None = None
-    out_of_time: bool = False
-    seconds: float = 0.0
 
 
 def write_run(folder: Path, run: Run, start: Atoms) -> None:

@@ -1,14 +1,14 @@
 """LAMMPS's input: one generator for every engine."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, chemical_symbols
 
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.cell import LammpsCell
-from flowpot.exploration.lammps.conditions import Conditions
+from flowpot.exploration.sampling import Output
 
 DATA_FILE = "start.data"
 FRAMES_FILE = "frames.dump"
@@ -28,36 +28,6 @@ _BAROSTAT_K = 300  # K; a barostat at rest takes its inertia from this temperatu
 _AXES = ("x", "y", "z")
 _DUMP = "id type x y z ix iy iz"
 _THERMO = "step time temp pe ke etotal press pxx pyy pzz pxy pxz pyz vol"
-
-
-@dataclass(frozen=True)
-class Output:
-    """
-    What a run writes, and how often (steps).
-
-    Attributes
-    ----------
-    sample_interval
-        Between sampled frames.
-    dense_interval
-        Between the frames sampled while the committee disagrees more than the lower
-        bound; None samples no more than usual.
-    thermo_interval
-        Between the lines of the log.
-    restart_interval
-        Between restart files, two of which are kept by turns.
-    """
-
-    sample_interval: int
-    dense_interval: int | None = None
-    thermo_interval: int = 10
-    restart_interval: int = 1000
-
-    def __post_init__(self) -> None:
-        """Check the intervals: whole steps, so that no frame is lost to rounding."""
-        for name, value in vars(self).items():
-            if value is not None and (value != int(value) or value < 1):
-                raise ValueError(f"{name} is {value}: use a whole number of steps")
 
 
 def species_of(numbers: np.ndarray) -> list[int]:

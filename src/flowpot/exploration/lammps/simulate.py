@@ -14,17 +14,14 @@ from flowpot.exploration.lammps.result import md_document
 from flowpot.exploration.lammps.run import (
     PLAN_FILE,
     RESULT_FILE,
-    Outcome,
     Run,
     write_run,
 )
-from flowpot.randomness import derive_seed
+from flowpot.exploration.outcome import RETRIES, Outcome, gentler
 from flowpot.run_cache import RunCache
 
 Runner = Callable[[Sequence[Path]], list[Outcome]]
 """Runs what ``run.write_run`` has written to the folders."""
-
-RETRIES = 2
 
 
 @dataclass(frozen=True)
@@ -72,17 +69,9 @@ class Trajectory:
         return replace(self, run=run, attempt=self.earlier.attempts - 1)
 
     def retried(self) -> "Trajectory":
-        """
-        Give the same trajectory with half the timestep and a new seed.
-
-        Halving keeps the number of steps, and so the number of sampled frames.
-        """
+        """Give the same trajectory with half the timestep and a new seed."""
         attempt = self.attempt + 1
-        conditions = replace(
-            self.run.conditions,
-            timestep=self.run.conditions.timestep / 2,
-            seed=derive_seed(self.run.conditions.seed, "retry", attempt),
-        )
+        conditions = gentler(self.run.conditions, attempt)
         name = self.folder.name.partition("-retry-")[0]
         return replace(
             self,
@@ -172,17 +161,9 @@ def _document(trajectory: Trajectory, outcome: Outcome) -> MDDoc:
 
 
 def broke_at_once(trajectory: Trajectory, outcome: Outcome) -> bool:
-    """
-    Whether a smaller timestep may help: a breakdown before the first sampled frame.
-
-    A halt for disagreement is no breakdown, and one at step 0 is the start's fault.
-    """
-    return (
-        trajectory.attempt < RETRIES
-        and outcome.halted is not None
-        and not outcome.halted.startswith("disagreement")
-        and 0 < outcome.n_steps <= trajectory.run.output.sample_interval
-    )
+    """Whether it is to be tried again with a smaller timestep."""
+    interval = trajectory.run.output.sample_interval
+    return trajectory.attempt < RETRIES and outcome.broke_at_once(interval)
 
 
 def take_up(previous: Path, folder: Path) -> None:

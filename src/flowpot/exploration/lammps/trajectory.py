@@ -8,8 +8,8 @@ import numpy as np
 from ase import Atoms
 
 from flowpot.dataset.state import bare
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.cell import LammpsCell, lower_triangle
-from flowpot.exploration.lammps.conditions import Conditions
 from flowpot.exploration.lammps.script import LOG_FILE
 from flowpot.randomness import derive_seed
 

@@ -12,7 +12,8 @@ from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.disagreement import disagreement
 from flowpot.evaluation.prediction import CommitteePrediction
 from flowpot.evaluation.selection import excess
-from flowpot.exploration.lammps.members import properties_of, stress_matrix
+from flowpot.exploration.members import properties_of, stress_matrix
+from flowpot.exploration.outcome import DISAGREEMENT
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,51 @@ class CommitteeWatch:
             forces=np.array([r["forces"] for r in results], dtype=float),
             stress=np.array([[stress_matrix(r)] for r in results]),
         )
-        found = disagreement(prediction, Dataset.from_atoms([atoms], labels=False))
-        values = {name: float(column[0]) for name, column in found.items()}
-        over = excess(found, self.calibration)[0] if self.calibration else np.nan
-        return Reading(step, values, float(over))
+        frames = Dataset.from_atoms([atoms], labels=False)
+        return readings([step], prediction, frames, self.calibration)[0]
 
     def too_much(self, reading: Reading) -> str | None:
         """Name the property that disagrees over the upper bound, if one does."""
-        for name, fit in self.calibration.items():
-            if fit.surely_over(reading.disagreement, name, self.upper_factor)[0]:
-                return f"disagreement in {name}"
-        return None
+        return breach(reading, self.calibration, self.upper_factor)
+
+
+def readings(
+    steps: Sequence[int],
+    prediction: CommitteePrediction,
+    frames: Dataset,
+    calibration: Mapping[str, Calibration],
+) -> list[Reading]:
+    """
+    Read off how much a committee disagrees.
+
+    Parameters
+    ----------
+    steps
+        Of each frame.
+    prediction
+        The members' of the frames.
+    frames
+        What was predicted.
+    calibration
+        Per property; empty for disagreement without a bound.
+    """
+    found = disagreement(prediction, frames)
+    over = np.full(len(frames), np.nan)
+    if calibration:
+        over = excess(found, calibration)
+    return [
+        Reading(
+            step, {name: float(column[i]) for name, column in found.items()}, float(x)
+        )
+        for i, (step, x) in enumerate(zip(steps, over, strict=True))
+    ]
+
+
+def breach(
+    reading: Reading, calibration: Mapping[str, Calibration], upper_factor: float
+) -> str | None:
+    """Name the property that disagrees over the upper bound, if one does."""
+    for name, fit in calibration.items():
+        if fit.surely_over(reading.disagreement, name, upper_factor)[0]:
+            return f"{DISAGREEMENT}{name}"
+    return None

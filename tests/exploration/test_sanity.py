@@ -8,7 +8,7 @@ from ase.data import covalent_radii
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.neighborlist import neighbor_list
 
-from flowpot.exploration.lammps.sanity import (
+from flowpot.exploration.sanity import (
     ContactCheck,
     SanityCheck,
     SanityLimits,

@@ -1,0 +1,152 @@
+"""Stochastic cell rescaling along the periodic axes of each replica."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from ase import Atoms, units
+from numpy.typing import NDArray
+
+from flowpot.exploration.batched.replica import Replica
+from flowpot.exploration.batched.state import State
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Barostat:
+    """
+    Barostats of n replicas.
+
+    Attributes
+    ----------
+    axes
+        (n, 3, 3) columns: directions, of which the first along periodic axes.
+    couplings
+        (n, 3, 3) which components of the strain along these directions there are.
+    shared
+        (n,) whether the axes are strained alike.
+    rates
+        (n,) strain a time and pressure; 0 without a barostat.
+    """
+
+    axes: Array
+    couplings: Array
+    shared: NDArray[np.bool_]
+    rates: Array
+
+    @classmethod
+    def of(cls, replicas: Sequence[Replica], bulk_modulus: float) -> Self:
+        """
+        Prepare the barostats of replicas.
+
+        Parameters
+        ----------
+        replicas
+            Whose conditions say which of them have one.
+        bulk_modulus
+            In GPa, about that of the material: pressures relax within the
+            `pressure_damping` for it, faster in what is harder.
+        """
+        n = len(replicas)
+        axes, couplings = np.empty((n, 3, 3)), np.zeros((n, 3, 3))
+        rates = np.zeros(n)
+        for i, replica in enumerate(replicas):
+            start, conditions = replica.start, replica.conditions
+            axes[i] = directions(start)
+            d = int(start.pbc.sum())
+            if conditions.barostat == "tri":
+                couplings[i, :d, :d] = 1.0
+            else:
+                couplings[i, range(d), range(d)] = 1.0
+            if conditions.ensemble_for(start.pbc) == "npt":
+                time = conditions.pressure_damping * conditions.timestep * units.fs
+                rates[i] = 1 / (3 * bulk_modulus * units.GPa * time)
+        shared = np.array([r.conditions.barostat == "iso" for r in replicas])
+        return cls(axes, couplings, shared, rates)
+
+    def rescale(self, state: State, stress: Array) -> None:
+        """
+        Strain the cells for a step, and positions and velocities with them.
+
+        Parameters
+        ----------
+        state
+            The replicas.
+        stress
+            (n, 3, 3) of the potential, in eV/A^3.
+
+        Notes
+        -----
+        Bernetti and Bussi, J. Chem. Phys. 153, 114107 (2020): with the compressibility
+        b and the time t, the strain e = ln V follows
+
+            de = b/t (P - P0) dt + sqrt(2 k_B T b / (V t)) dW
+
+        where the drift that comes from the noise's dependence on V cancels the one of
+        the measure. Along each of three axes the strain is a third of that, with
+        independent noise; together they give the equation above. Off the diagonal the
+        noise has half the variance, so that the strain has no preferred direction.
+        Momenta change inversely. P is the instantaneous pressure.
+        """
+        if not self.rates.any():
+            return
+        volumes, thermal = state.volumes(), state.thermal_energy()
+        pressure = state.kinetic_tensor() / volumes[:, None, None]
+        pressure -= np.nan_to_num(stress)
+        identity = np.eye(3)
+        turned = self.axes.transpose(0, 2, 1) @ pressure @ self.axes
+        excess = turned - state.target_pressure()[:, None, None] * identity
+        time = self.rates * state.timestep
+        spread = np.sqrt(2 * thermal * time / volumes)
+        strain = time[:, None, None] * excess
+        strain += spread[:, None, None] * self._noise(state)
+        strain *= self.couplings
+        mean = np.einsum("nii->n", strain) / np.maximum(
+            np.einsum("nii->n", self.couplings), 1
+        )
+        alike = mean[:, None, None] * self.couplings
+        strain = np.where(self.shared[:, None, None], alike, strain)
+        self._apply(state, strain)
+
+    def _noise(self, state: State) -> Array:
+        """Draw symmetric matrices, by each replica's own source."""
+        drawn = np.zeros((len(state), 3, 3))
+        for i, replica in enumerate(state.replicas):
+            if self.rates[i]:
+                drawn[i] = replica.random.standard_normal((3, 3))
+        # Diagonal of variance 1, off it (a + b)/2 of variance 1/2.
+        return (drawn + drawn.transpose(0, 2, 1)) / 2
+
+    def _apply(self, state: State, strain: Array) -> None:
+        """Deform by the exponential of the strain; non-periodic vectors stay."""
+        acting = np.flatnonzero(self.rates)
+        values, vectors = np.linalg.eigh(strain[acting])
+        grown = (vectors * np.exp(values)[:, None]) @ vectors.transpose(0, 2, 1)
+        axes = self.axes[acting]
+        deformation = axes @ grown @ axes.transpose(0, 2, 1)
+        geometry = state.geometry
+        before = geometry.cell[acting]
+        periodic = geometry.pbc[acting][:, :, None]
+        after = np.where(periodic, before @ deformation, before)
+        mapping = np.tile(np.eye(3), (len(state), 1, 1))
+        mapping[acting] = np.linalg.solve(before, after)
+        inverse = np.linalg.inv(mapping).transpose(0, 2, 1)
+        geometry.cell[acting] = after
+        frame = state.frame
+        geometry.positions[:] = np.einsum(
+            "ax,axy->ay", geometry.positions, mapping[frame]
+        )
+        state.velocities[:] = np.einsum("ax,axy->ay", state.velocities, inverse[frame])
+
+
+def directions(atoms: Atoms) -> Array:
+    """
+    Orthonormal directions as columns: the periodic cell vectors', one by one.
+
+    The first lies along the first periodic vector, the second in the plane of the
+    first two, as in LAMMPS's cells.
+    """
+    order = np.argsort(~atoms.pbc, kind="stable")
+    return np.linalg.qr(atoms.cell.array[order].T)[0]

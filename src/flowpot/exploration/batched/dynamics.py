@@ -1,0 +1,321 @@
+"""Running the replicas of a batch, until each has done its steps or is halted."""
+
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from ase import units
+
+from flowpot.dataset import Dataset
+from flowpot.exploration.batched.barostat import Barostat
+from flowpot.exploration.batched.forces import Forces
+from flowpot.exploration.batched.minimise import relax
+from flowpot.exploration.batched.replica import PER_PS, Replica
+from flowpot.exploration.batched.state import State
+from flowpot.exploration.outcome import RETRIES, Outcome
+from flowpot.exploration.sampling import Output
+from flowpot.exploration.sanity import NOT_A_NUMBER, SanityCheck, SanityLimits
+
+_VOIGT = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))  # as in `sampling.THERMO`
+
+
+@dataclass
+class Watch:
+    """
+    When the committee is asked, and what it is held to.
+
+    Attributes
+    ----------
+    interval
+        Steps between; None for never.
+    calibration
+        ``flowpot.evaluation.Calibration`` of each property.
+    upper_factor
+        Predicted error, in tolerances, at which a replica is halted.
+    """
+
+    interval: int | None = None
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    upper_factor: float = 20.0
+
+
+@dataclass
+class Dynamics:
+    """
+    What a batch is run with.
+
+    Attributes
+    ----------
+    forces
+        The potential, or the committee.
+    output
+        What is sampled, and how often.
+    limits
+        Beyond which a replica is a wreck.
+    watch
+        How the committee is asked.
+    bulk_modulus
+        For the barostats: see `Barostat.of`.
+    walltime
+        Seconds after the first step after which all stop. None: never.
+    save
+        Called with all replicas every `output.restart_interval` steps.
+    """
+
+    forces: Forces
+    output: Output
+    limits: SanityLimits = field(default_factory=SanityLimits)
+    watch: Watch = field(default_factory=Watch)
+    bulk_modulus: float = 100.0
+    walltime: float | None = None
+    save: Callable[[Sequence[Replica]], None] | None = None
+
+    def run(self, replicas: Sequence[Replica]) -> list[Replica]:
+        """
+        Run replicas to their ends; each has an `outcome` then.
+
+        One that breaks down before its first sampled frame is tried again with half
+        the timestep, at most ``RETRIES`` times, and the last try is what counts.
+        """
+        current = list(replicas)
+        deadline = time.monotonic() + (self.walltime or np.inf)
+        going = [i for i, each in enumerate(current) if each.outcome is None]
+        while going:
+            batch = _Batch(self, [current[i] for i in going], deadline)
+            batch.run(lambda: self.save and self.save(current))
+            # It ends where some of its replicas have; the others go on without them.
+            left = [k for k, i in enumerate(going) if current[i].outcome is None]
+            self.forces.keep(left)
+            again = [i for i in going if self._tries_again(current[i])]
+            for i in again:
+                current[i] = current[i].retried()
+            going = [*(going[k] for k in left), *again]
+        return current
+
+    def _tries_again(self, replica: Replica) -> bool:
+        outcome = replica.outcome
+        return (
+            outcome is not None
+            and replica.attempt < RETRIES
+            and outcome.broke_at_once(self.output.sample_interval)
+        )
+
+
+class _Batch:
+    """
+    Replicas that run side by side until one of them ends.
+
+    Parameters
+    ----------
+    dynamics
+        What they are run with.
+    replicas
+        Those that go on.
+    deadline
+        By ``time.monotonic``.
+    """
+
+    def __init__(
+        self, dynamics: Dynamics, replicas: Sequence[Replica], deadline: float
+    ) -> None:
+        self._dynamics, self._deadline = dynamics, deadline
+        self._replicas = list(replicas)
+        self._begun = time.perf_counter()
+        self._checks = [SanityCheck(dynamics.limits, r.start) for r in replicas]
+        self._atoms = [replica.start.copy() for replica in replicas]
+
+    def run(self, save: Callable[[], Any]) -> None:
+        """Run until a replica has an outcome; called with what saves all of them."""
+        self._refuse_unknown()
+        if self._ended:
+            return
+        self._state = state = State.of(self._replicas)
+        self._barostat = Barostat.of(state.replicas, self._dynamics.bulk_modulus)
+        try:
+            self._begin()
+            while not self._ended:
+                self._step()
+                if not self._ended and time.monotonic() > self._deadline:
+                    self._stop()
+                if state.replicas[0].step % self._dynamics.output.restart_interval == 0:
+                    save()
+        except Exception:  # noqa: BLE001 - recorded with the replica that caused it
+            self._blame(traceback.format_exc())
+        finally:
+            state.release()
+            self._share_time()
+
+    @property
+    def _ended(self) -> bool:
+        return any(replica.outcome is not None for replica in self._replicas)
+
+    def _refuse_unknown(self) -> None:
+        for replica in self._replicas:
+            try:
+                self._dynamics.forces.check(replica.start)
+            except ValueError as error:
+                replica.outcome = Outcome(error=str(error))
+
+    def _begin(self) -> None:
+        """Relax what is to be relaxed, and look at what has not begun yet."""
+        state = self._state
+        fresh = np.array([replica.step == 0 for replica in state.replicas])
+        wanted = np.array([r.conditions.minimise for r in state.replicas])
+        if (fresh & (wanted > 0)).any():
+            relax(state, self._dynamics.forces, np.where(fresh, wanted, 0))
+        self._found = self._dynamics.forces.drive(state.geometry)
+        # Those that go on have been looked at where they stopped.
+        new = [i for i, r in enumerate(state.replicas) if not r.thermo]
+        self._look(new)
+
+    def _step(self) -> None:
+        """Take a step: BAO, a rescaled cell, A, new forces, B; then look."""
+        state, found = self._state, self._found
+        state.half_kick(found.forces)
+        state.half_drift()
+        state.thermostat()
+        state.half_drift()
+        self._barostat.rescale(state, found.stress)
+        for replica in state.replicas:
+            replica.step += 1
+        self._catch_exploding()
+        self._found = self._dynamics.forces.drive(state.geometry)
+        state.half_kick(self._found.forces)
+        self._look([i for i, r in enumerate(state.replicas) if r.outcome is None])
+        for replica in state.replicas:
+            done = replica.step >= replica.conditions.n_steps
+            if replica.outcome is None and done:
+                replica.outcome = Outcome(replica.step)
+
+    def _catch_exploding(self) -> None:
+        """End what no potential should see, and put something sane in its place."""
+        state = self._state
+        kelvin = state.temperatures(state.kinetic_tensor())
+        for i, replica in enumerate(state.replicas):
+            place, cell = replica.positions, replica.cell
+            finite = np.isfinite(place).all() and np.isfinite(cell).all()
+            reason = NOT_A_NUMBER if not finite else None
+            if finite:
+                reason = self._checks[i].bounds(cell, float(kelvin[i]))
+            if reason is not None:
+                replica.outcome = Outcome(replica.step, reason)
+                replica.positions[:] = replica.start.positions
+                replica.cell[:] = replica.start.cell.array
+                replica.velocities[:] = 0.0
+
+    def _look(self, indices: Sequence[int]) -> None:
+        """Hold replicas against the limits, and sample those that keep to them."""
+        state, output = self._state, self._dynamics.output
+        forces = self._found.forces
+        for i in indices:
+            replica, atoms = state.replicas[i], self._atoms[i]
+            atoms.positions[:] = replica.positions
+            atoms.cell.array[:] = replica.cell
+            own = forces[state.geometry.atoms[i]]
+            reason = self._checks[i](atoms, own, PER_PS * replica.velocities)
+            if reason is not None:
+                replica.outcome = Outcome(replica.step, reason)
+        sane = [i for i in indices if state.replicas[i].outcome is None]
+        self._ask(sane)
+        sane = [i for i in sane if state.replicas[i].outcome is None]
+        due = [i for i in sane if state.replicas[i].step % output.thermo_interval == 0]
+        if due:
+            self._log(due)
+        for i in sane:
+            replica = state.replicas[i]
+            interval = output.sample_interval
+            dense = None if replica.calm else output.dense_interval
+            if replica.step % interval == 0 or (dense and replica.step % dense == 0):
+                replica.sample()
+
+    def _ask(self, indices: Sequence[int]) -> None:
+        """Ask the committee about those that it is time for."""
+        watch, state = self._dynamics.watch, self._state
+        if watch.interval is None:
+            return
+        due = [i for i in indices if state.replicas[i].step % watch.interval == 0]
+        if not due:
+            return
+        # Brings in the evaluation stage, which most runs do without.
+        from flowpot.evaluation.prediction import (  # noqa: PLC0415
+            CommitteePrediction,
+        )
+        from flowpot.exploration.watch import breach, readings  # noqa: PLC0415
+
+        found = self._dynamics.forces.members(state.geometry)
+        atoms = np.concatenate(
+            [np.arange(*_ends(state.geometry.atoms[i])) for i in due]
+        )
+        prediction = CommitteePrediction(
+            energy=found.energy[:, due],
+            forces=found.forces[:, atoms],
+            stress=found.stress[:, due],
+        )
+        frames = Dataset.from_atoms([self._atoms[i] for i in due], labels=False)
+        steps = [state.replicas[i].step for i in due]
+        for i, reading in zip(
+            due, readings(steps, prediction, frames, watch.calibration), strict=True
+        ):
+            replica = state.replicas[i]
+            row = {"step": reading.step, **reading.disagreement}
+            replica.readings.append(row | {"excess": reading.excess})
+            replica.calm = not reading.excess > 1
+            reason = breach(reading, watch.calibration, watch.upper_factor)
+            if reason is not None:
+                replica.outcome = Outcome(replica.step, reason)
+
+    def _log(self, indices: Sequence[int]) -> None:
+        """Write a row of the log for some replicas."""
+        state, found = self._state, self._found
+        kinetic, volumes = state.kinetic_tensor(), state.volumes()
+        kelvin = state.temperatures(kinetic)
+        pressure = kinetic / volumes[:, None, None] - np.nan_to_num(found.stress)
+        pressure /= 1e3 * units.bar
+        for i in indices:
+            replica = state.replicas[i]
+            energy, moving = float(found.energy[i]), float(np.trace(kinetic[i]) / 2)
+            replica.thermo.append(
+                [
+                    replica.step,
+                    replica.step * replica.conditions.timestep * 1e-3,
+                    float(kelvin[i]),
+                    energy,
+                    moving,
+                    energy + moving,
+                    float(np.trace(pressure[i]) / 3),
+                    *(float(pressure[i][ab]) for ab in _VOIGT),
+                    float(volumes[i]),
+                ]
+            )
+
+    def _stop(self) -> None:
+        """Stop all that have not ended: there is no time left."""
+        for replica in self._replicas:
+            if replica.outcome is None:
+                replica.outcome = Outcome(replica.step, out_of_time=True)
+
+    def _blame(self, error: str) -> None:
+        """Find out which replicas raise an error, and end these; all, if none alone."""
+        forces, geometry = self._dynamics.forces, self._state.geometry
+        for i, replica in enumerate(self._state.replicas):
+            forces.keep([])
+            try:
+                forces.drive(geometry.frame(i))
+            except Exception:  # noqa: BLE001 - recorded
+                replica.outcome = Outcome(replica.step, error=traceback.format_exc())
+        forces.keep([])
+        if not self._ended:
+            for replica in self._replicas:
+                replica.outcome = Outcome(replica.step, error=error)
+
+    def _share_time(self) -> None:
+        share = (time.perf_counter() - self._begun) / len(self._replicas)
+        for replica in self._replicas:
+            replica.seconds += share
+
+
+def _ends(atoms: slice) -> tuple[int, int]:
+    return atoms.start, atoms.stop

@@ -1,0 +1,445 @@
+"""What every engine of molecular dynamics is and does."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from importlib.metadata import entry_points
+from math import ceil
+from typing import Any, ClassVar
+
+from ase import Atoms
+from jobflow import Job, Maker, OutputReference
+
+from flowpot.dataset import Dataset
+from flowpot.dataset.artifact import ArtifactError
+from flowpot.documents import package_versions
+from flowpot.exploration.conditions import Barostat, Conditions, Ensemble, pair
+from flowpot.exploration.document import MDBatchDoc, MDDoc
+from flowpot.exploration.frames import refused_document
+from flowpot.exploration.members import anchored
+from flowpot.exploration.preparation import (
+    needed_members,
+    plain_calibration,
+    starts_of,
+)
+from flowpot.exploration.sampling import Output
+from flowpot.exploration.sanity import SanityLimits
+from flowpot.failures import keep_traceback, reason_for
+from flowpot.jobs import stage_job
+from flowpot.settings import get_settings
+from flowpot.validation import at_least, instance, positive, text, whole
+from flowpot.validation import seed as check_seed
+
+ENTRY_POINTS = "flowpot.md_engines"
+"""The group of entry points by which other packages' engines are found."""
+
+_ENGINES = {
+    "LammpsMDMaker": "flowpot.exploration.lammps.makers",
+    "BatchedMDMaker": "flowpot.exploration.batched.makers",
+}
+_STEPS_OF_A_JOB = 20_000
+"""Steps beside which a job's start-up, about ten seconds, is negligible."""
+_BATCH_ROWS = 400
+_FEWEST_ROWS = 5
+"""Thermo rows that a job with several trajectories keeps: in all, at least of each."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """
+    A trajectory that an engine is to run.
+
+    Attributes
+    ----------
+    start
+        Where it begins, in a box.
+    conditions
+        What is simulated.
+    parent
+        Fingerprint of the frame that the start was made from.
+    earlier
+        What a job that ran out of time has left of it; None: it begins here.
+    """
+
+    start: Atoms
+    conditions: Conditions
+    parent: str
+    earlier: MDDoc | None = None
+
+
+@dataclass(frozen=True)
+class Committee:
+    """
+    The potentials that an engine is given.
+
+    Attributes
+    ----------
+    members
+        Those that it needs, as ``members.members_of`` describes them.
+    driving
+        Index of the one whose forces move the atoms.
+    calibration
+        Of the last evaluation, as plain dictionaries, for checked trajectories.
+    """
+
+    members: list[Any]
+    driving: int = 0
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class MDMaker(Maker, ABC):
+    """
+    Run molecular dynamics with a committee member as the potential.
+
+    An engine is a subclass with a method `simulate`; `flowpot.exploration.contract`
+    tests whether it does what is promised here. A trajectory that breaks down is cut
+    before its wreck, one that cannot run is recorded in the document; neither raises.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    ensemble
+        ``"auto"``: NPT with barostats along the periodic axes, NVT without any. Or
+        ``"npt"``, ``"nvt"``, ``"nve"``, ``"langevin"``.
+    temperature, pressure
+        K and kbar; two numbers are the ends of a ramp.
+    n_steps, timestep
+        Length of the run, and of a step (fs).
+    sample_interval
+        Steps between sampled frames.
+    check_interval
+        Steps between evaluations of the whole committee, which halts the run where
+        it disagrees too much; None for never.
+    barostat
+        ``"aniso"``, ``"iso"`` or ``"tri"``: see :class:`Conditions`.
+    minimise
+        Largest number of relaxation steps before the run.
+    seed
+        Of the velocities and of the noise, where ``make`` is given none.
+    limits
+        Beyond which a run is a wreck.
+    upper_factor
+        Predicted error, in units of the tolerance, at which a checked run is halted.
+    dense_interval
+        Steps between frames while the predicted error exceeds the tolerance; None
+        samples no more than usual.
+    vacuum
+        Gap (A) between images along non-periodic axes, where a frame has less.
+    walltime
+        Seconds after which the trajectories of a job stop. Those of a campaign go on
+        in a job that follows, until their steps are done.
+    cache
+        Folder, seen by all workers that may run the job, where trajectories are kept
+        until they have ended: a job that runs in the place of one that was killed
+        goes on with them. None: ``FLOWPOT_MD_CACHE``, or else nowhere.
+    """
+
+    name: str = "md"
+    ensemble: Ensemble = "auto"
+    temperature: float | tuple[float, float] = 300.0
+    pressure: float | tuple[float, float] = 0.0
+    n_steps: int = 10_000
+    timestep: float = 1.0
+    sample_interval: int = 100
+    check_interval: int | None = None
+    barostat: Barostat = "aniso"
+    minimise: int = 0
+    seed: int = 1
+    limits: SanityLimits = field(default_factory=SanityLimits)
+    upper_factor: float = 20.0
+    dense_interval: int | None = None
+    vacuum: float = 15.0
+    walltime: float | None = None
+    cache: str | None = None
+
+    packages: ClassVar[tuple[str, ...]] = ("torch",)
+    """Whose versions the documents name."""
+
+    def __post_init__(self) -> None:
+        """Check the fields, before anything starts."""
+        text(name=self.name)
+        whole(1, n_steps=self.n_steps, sample_interval=self.sample_interval)
+        whole(1, dense_interval=self.dense_interval, check_interval=self.check_interval)
+        check_seed(seed=self.seed)
+        instance(SanityLimits, limits=self.limits)
+        positive(timestep=self.timestep, walltime=self.walltime)
+        at_least(1, upper_factor=self.upper_factor)
+        at_least(0, vacuum=self.vacuum)
+        self.conditions()
+        self.output()
+        if self.sample_interval > self.n_steps:
+            raise ValueError(
+                f"sample_interval is {self.sample_interval} and n_steps "
+                f"{self.n_steps}: sample at least once"
+            )
+        if self.dense_interval is not None and self.check_interval is None:
+            raise ValueError(
+                f"dense_interval is {self.dense_interval} and check_interval None: "
+                "only a checked run knows when to sample more; set check_interval"
+            )
+
+    @abstractmethod
+    def simulate(self, planned: Sequence[Planned], committee: Committee) -> list[MDDoc]:
+        """
+        Run trajectories in the current folder, and describe each, in order.
+
+        Parameters
+        ----------
+        planned
+            The trajectories. One with `earlier` goes on from its ``checkpoint``, and
+            its document then describes all of it.
+        committee
+            What moves and judges them.
+
+        Returns
+        -------
+        list of MDDoc
+            State ``"failed"`` with a reason for one that did not run; ``"out of
+            time"`` with a ``checkpoint`` for one that can go on.
+        """
+
+    def conditions(
+        self,
+        temperature: float | tuple[float, float] | None = None,
+        pressure: float | tuple[float, float] | None = None,
+        seed: int | None = None,
+    ) -> Conditions:
+        """Return the conditions of a trajectory; what is None is the Maker's."""
+        return Conditions(
+            ensemble=self.ensemble,
+            temperature=pair(
+                "temperature", self.temperature if temperature is None else temperature
+            ),
+            pressure=pair("pressure", self.pressure if pressure is None else pressure),
+            n_steps=self.n_steps,
+            timestep=self.timestep,
+            seed=self.seed if seed is None else seed,
+            barostat=self.barostat,
+            minimise=self.minimise,
+        )
+
+    def output(self) -> Output:
+        """Say what a run writes, and how often."""
+        return Output(
+            sample_interval=self.sample_interval,
+            dense_interval=self.dense_interval,
+            thermo_interval=max(1, min(self.sample_interval, self.n_steps // 100)),
+            restart_interval=max(1, min(1000, self.n_steps // 2)),
+        )
+
+    def runs_to_share(self, n_runs: int) -> int:
+        """
+        Say how many trajectories should share a job, and what it loads.
+
+        Parameters
+        ----------
+        n_runs
+            Trajectories of an iteration.
+        """
+        if (workers := get_settings().MD_WORKERS) is not None:
+            return ceil(n_runs / workers)
+        return ceil(_STEPS_OF_A_JOB / self.n_steps)
+
+    def make(
+        self,
+        structure: Any,
+        committee: Any,
+        *,
+        temperature: float | tuple[float, float] | None = None,
+        pressure: float | tuple[float, float] | None = None,
+        seed: int | None = None,
+        member: int = 0,
+        calibration: Any = None,
+    ) -> Job:
+        """
+        Run one trajectory.
+
+        Parameters
+        ----------
+        structure
+            One frame, in anything that ``Dataset.load`` takes.
+        committee
+            CommitteeDoc, PotentialDoc, a model, an ASE calculator's class, or a list
+            of these.
+        temperature, pressure, seed
+            Instead of the Maker's.
+        member
+            Index of the committee member that drives; a single one always does.
+        calibration
+            ``calibration`` of an EvaluationDoc, for a checked run.
+
+        Returns
+        -------
+        Job
+            Its output is an :class:`MDDoc`.
+        """
+        conditions = self.conditions(temperature, pressure, seed)
+        return self.run_one(
+            *(portable(structure), conditions, anchored(committee)),
+            *(member, calibration),
+        )
+
+    def make_several(
+        self,
+        structures: Any,
+        conditions: Sequence[Conditions],
+        committee: Any,
+        *,
+        member: int = 0,
+        calibration: Any = None,
+    ) -> Job:
+        """
+        Run several trajectories in one job.
+
+        Parameters
+        ----------
+        structures
+            A frame for each trajectory.
+        conditions
+            Of each trajectory.
+        committee, member, calibration
+            See :meth:`make`.
+
+        Returns
+        -------
+        Job
+            Its output is an :class:`MDBatchDoc`. Its function takes ``resume``: the
+            output of an earlier one, whose unfinished trajectories go on.
+        """
+        return self.run_several(
+            *(portable(structures), list(conditions), anchored(committee)),
+            *(member, calibration),
+        )
+
+    @stage_job(MDDoc)
+    def run_one(
+        self,
+        structure: Any,
+        conditions: Conditions,
+        committee: Any,
+        member: int,
+        calibration: Any,
+    ) -> MDDoc:
+        """Run one trajectory, in the job's folder."""
+        frames = Dataset.load(structure)
+        return self._run(frames, [conditions], committee, member, calibration)[0]
+
+    @stage_job(MDBatchDoc)
+    def run_several(
+        self,
+        structures: Any,
+        conditions: Sequence[Conditions],
+        committee: Any,
+        member: int,
+        calibration: Any,
+        resume: MDBatchDoc | None = None,
+    ) -> MDBatchDoc:
+        """
+        Run several trajectories, in the job's folder.
+
+        Those that an earlier job has left unfinished go on, and what else it has
+        found stays as it is.
+        """
+        started = time.perf_counter()
+        earlier = resume.runs if resume else None
+        try:
+            frames = Dataset.load(structures)
+            runs = self._run(
+                frames, conditions, committee, member, calibration, earlier
+            )
+        except ArtifactError as error:
+            return MDBatchDoc(runs=[], failure=str(error))
+        except OSError:  # a full disk, say: the job is sent once more
+            raise
+        except Exception as error:
+            if resume is not None:
+                raise  # what there is already stays
+            keep_traceback(error)
+            runs = [
+                refused_document(start, each, parent, reason_for(error))
+                for start, each, parent in zip(
+                    frames, conditions, frames.fingerprints.tolist(), strict=True
+                )
+            ]
+        # The document does not grow with the number of trajectories it describes.
+        rows = max(_FEWEST_ROWS, _BATCH_ROWS // max(len(runs), 1))
+        return MDBatchDoc(
+            runs=[run.thinned(rows) for run in runs],
+            seconds=time.perf_counter() - started,
+            versions=package_versions(*self.packages),
+        )
+
+    def _run(
+        self,
+        frames: Dataset,
+        conditions: Sequence[Conditions],
+        committee: Any,
+        member: int,
+        calibration: Any,
+        earlier: Sequence[MDDoc] | None = None,
+    ) -> list[MDDoc]:
+        """Check what is given, run what is not finished, in the order of the frames."""
+        starts = starts_of(frames, conditions, self.vacuum)
+        members, driving = needed_members(committee, member, self.check_interval)
+        given = Committee(members, driving, plain_calibration(calibration))
+        parents = frames.fingerprints.tolist()
+        planned = [
+            Planned(*each) for each in zip(starts, conditions, parents, strict=True)
+        ]
+        if earlier is None:
+            return self._with_member(self.simulate(planned, given), member)
+        runs = list(earlier)
+        going = [i for i, run in enumerate(runs) if run.unfinished]
+        todo = [replace(planned[i], earlier=runs[i]) for i in going]
+        found = self._with_member(self.simulate(todo, given), member)
+        for i, run in zip(going, found, strict=True):
+            runs[i] = run
+        return runs
+
+    @staticmethod
+    def _with_member(runs: list[MDDoc], member: int) -> list[MDDoc]:
+        return [run.model_copy(update={"member": member}) for run in runs]
+
+
+def portable(frames: Any) -> Any:
+    """Give frames a form that a job can carry: an Artifact, unless not there yet."""
+    parts = frames if isinstance(frames, list | tuple) else [frames]
+    if any(isinstance(part, OutputReference) for part in parts):
+        return frames
+    # A Dataset would be read before the job begins, which could not say what is wrong.
+    return Dataset.load(frames).to_artifact("starts.h5")
+
+
+def engines() -> dict[str, type[MDMaker]]:
+    """
+    List the engines: flowpot's own, and those of other packages.
+
+    Another package names its own in the group ``flowpot.md_engines`` of its entry
+    points. They can then be chosen by the name of their class, in YAML too.
+
+    Raises
+    ------
+    TypeError
+        If an entry point is no :class:`MDMaker`.
+    """
+    found: dict[str, Any] = {
+        name: getattr(import_module(module), name) for name, module in _ENGINES.items()
+    }
+    for point in entry_points(group=ENTRY_POINTS):
+        kind = point.load()
+        if not (isinstance(kind, type) and issubclass(kind, MDMaker)):
+            raise TypeError(
+                f"the entry point {point.name!r} of {ENTRY_POINTS} is {kind!r}: it has "
+                "to be a subclass of flowpot.exploration.engine.MDMaker"
+            )
+        found[kind.__name__] = kind
+    return found
+
+
+def default_engine() -> MDMaker:
+    """Return the engine that an exploration has where it is given none."""
+    return engines()["LammpsMDMaker"]()

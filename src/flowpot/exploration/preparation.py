@@ -1,0 +1,120 @@
+"""Check and complete what trajectories are started with."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ase import Atoms
+
+from flowpot.dataset import Dataset
+from flowpot.exploration.conditions import Conditions
+from flowpot.exploration.members import members_of
+from flowpot.potentials.geometry import VACUUM_MARGIN, periodic_cell
+
+
+def starts_of(
+    frames: Dataset, conditions: Sequence[Conditions], vacuum: float
+) -> list[Atoms]:
+    """
+    Box the frames to start from.
+
+    Parameters
+    ----------
+    frames
+        One for each trajectory.
+    conditions
+        Of each trajectory.
+    vacuum
+        See :func:`boxed`.
+
+    Raises
+    ------
+    ValueError
+        For a frame that cannot be simulated.
+    """
+    if len(frames) != len(conditions):
+        raise ValueError(
+            f"{len(frames)} frames and {len(conditions)} conditions: give one frame "
+            "for each trajectory"
+        )
+    for i, (atoms, condition) in enumerate(zip(frames, conditions, strict=True)):
+        if len(atoms) < 2:  # noqa: PLR2004 - a lone atom has no temperature
+            raise ValueError(
+                f"frame {i} ({atoms.symbols}) has one atom, which has no internal "
+                "motion: start from two atoms or more"
+            )
+        condition.ensemble_for(atoms.pbc)
+    return [boxed(atoms, vacuum) for atoms in frames]
+
+
+def needed_members(
+    committee: Any, member: int, check_interval: int | None
+) -> tuple[list[Any], int]:
+    """
+    Choose the members that a trajectory needs.
+
+    Parameters
+    ----------
+    committee
+        See ``members.members_of``.
+    member
+        Index of the one that drives; a single one always does.
+    check_interval
+        None where the others are never asked.
+
+    Returns
+    -------
+    tuple[list, int]
+        The members, and the index of the driving one among them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such member, or nobody to disagree with.
+    """
+    members = members_of(committee)
+    driving = member if len(members) > 1 else 0
+    if not 0 <= driving < len(members):
+        raise ValueError(
+            f"member is {member} and the committee has {len(members)}: use an index "
+            f"from 0 to {len(members) - 1}"
+        )
+    if check_interval is None:
+        return [members[driving]], 0
+    if len(members) == 1:
+        raise ValueError(
+            f"check_interval is {check_interval} and the committee has one member, "
+            "which cannot disagree: give the whole committee"
+        )
+    return members, driving
+
+
+def plain_calibration(calibration: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Give calibrations as dictionaries, whether they come as such or as models."""
+    return {
+        name: dict(fit) if isinstance(fit, Mapping) else fit.model_dump()
+        for name, fit in (calibration or {}).items()
+    }
+
+
+def boxed(atoms: Atoms, vacuum: float) -> Atoms:
+    """
+    Give a frame a box, along all axes.
+
+    Parameters
+    ----------
+    atoms
+        The frame; along non-periodic axes its cell vector may be missing.
+    vacuum
+        Gap (A) between the images along a non-periodic axis, wherever the frame's
+        cell leaves clearly less.
+
+    Returns
+    -------
+    ase.Atoms
+        A copy, the same along periodic axes.
+    """
+    atoms = atoms.copy()
+    atoms.cell = periodic_cell(
+        atoms.positions, atoms.cell.array, atoms.pbc, vacuum - VACUUM_MARGIN
+    )
+    return atoms

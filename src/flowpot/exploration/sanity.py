@@ -1,0 +1,162 @@
+"""When a trajectory has stopped making sense."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms, units
+from monty.json import MSONable
+
+from flowpot.dataset.closeness import accepted_distance, check_distance
+from flowpot.dataset.contacts import clearance
+from flowpot.validation import interval, positive
+
+NOT_A_NUMBER = "not a number"
+ATOMS_LOST = "atoms lost"
+
+_HORIZON = 1.5
+"""How far beyond contact pairs are looked for (A): bonds are about that long."""
+
+
+@dataclass(frozen=True)
+class SanityLimits(MSONable):
+    """
+    Limits beyond which a run is a wreck.
+
+    Attributes
+    ----------
+    contact
+        Smallest distance of a pair, as a fraction of the sum of its covalent radii.
+        None is the limit common to all stages, 0.5.
+    volume
+        Smallest and largest volume, as fractions of the start's.
+    temperature
+        Highest instantaneous temperature (K).
+    """
+
+    contact: float | None = None
+    volume: tuple[float, float] = (0.2, 5.0)
+    temperature: float = 20_000.0
+
+    def __post_init__(self) -> None:
+        """Check the limits."""
+        interval(volume=self.volume)
+        positive(temperature=self.temperature)
+        object.__setattr__(self, "volume", tuple(self.volume))
+        low, high = self.volume
+        check_distance(contact=self.contact)
+        if not 0 <= low < 1 < high:
+            raise ValueError(
+                f"volume is {self.volume}: use fractions of the start's around 1"
+            )
+
+
+class SanityCheck:
+    """
+    The limits, for the atoms of one run.
+
+    Parameters
+    ----------
+    limits
+        What a sane frame keeps to.
+    start
+        The frame that the run begins with.
+    """
+
+    def __init__(self, limits: SanityLimits, start: Atoms) -> None:
+        self.limits = limits
+        self._volume = abs(np.linalg.det(start.cell.array))
+        self._masses = start.get_masses()
+        self._contacts = ContactCheck(start, accepted_distance(limits.contact))
+
+    def __call__(
+        self, atoms: Atoms, forces: np.ndarray, velocities: np.ndarray
+    ) -> str | None:
+        """
+        Say what is wrong with a frame.
+
+        Parameters
+        ----------
+        atoms
+            The frame.
+        forces
+            (n, 3) on its atoms.
+        velocities
+            (n, 3) of its atoms (A/ps), in any orientation.
+
+        Returns
+        -------
+        str | None
+            The first limit that is passed, in a word or two; None for a sane frame.
+        """
+        if not math.isfinite(forces.sum()):  # only if each of its terms is
+            return NOT_A_NUMBER
+        return self.judge(atoms, self.temperature(velocities))
+
+    def judge(self, atoms: Atoms, temperature: float) -> str | None:
+        """
+        Say what is wrong with a frame whose temperature (K) is known.
+
+        Returns
+        -------
+        str | None
+            As above, for finite forces.
+        """
+        if not math.isfinite(atoms.positions.sum()):
+            return NOT_A_NUMBER
+        if reason := self.bounds(atoms.cell.array, temperature):
+            return reason
+        if self._contacts(atoms):
+            return "atoms too close"
+        return None
+
+    def bounds(self, cell: np.ndarray, temperature: float) -> str | None:
+        """Say whether a cell (A) or a temperature (K) is beyond its limit."""
+        low, high = self.limits.volume
+        if not low < abs(np.linalg.det(cell)) / self._volume < high:
+            return "volume"
+        if not temperature < self.limits.temperature:
+            return "temperature"
+        return None
+
+    def temperature(self, velocities: np.ndarray) -> float:
+        """Instantaneous temperature (K) of velocities (A/ps)."""
+        twice_kinetic = self._masses @ np.einsum("ni,ni->n", velocities, velocities)
+        degrees = 3 * len(velocities) * units.kB
+        return float(twice_kinetic * (1e-3 / units.fs) ** 2 / degrees)
+
+
+class ContactCheck:
+    """
+    Whether atoms are too close, at next to no cost from step to step.
+
+    The pairs that are near give the clearance: by how much the closest, in terms of
+    its own limit, may still approach. Until the atoms have moved that far no pair can
+    be in contact, and the distances are not computed again.
+
+    Parameters
+    ----------
+    start
+        The frame that the run begins with.
+    fraction
+        Smallest distance of a pair, as a fraction of the sum of its covalent radii.
+    """
+
+    def __init__(self, start: Atoms, fraction: float) -> None:
+        self._fraction = fraction
+        self._last = start.copy()
+        self._clearance = 0.0
+
+    def __call__(self, atoms: Atoms) -> bool:
+        """Compare each pair's distance with its own limit."""
+        if self._approach(atoms) >= self._clearance:
+            self._clearance = clearance(atoms, self._fraction, _HORIZON)
+            self._last = atoms.copy()
+        return self._clearance < 0
+
+    def _approach(self, atoms: Atoms) -> float:
+        """Bound the approach of any pair since the distances were computed (A)."""
+        moved = atoms.positions - self._last.positions
+        farthest = np.sqrt(np.einsum("ni,ni->n", moved, moved).max())
+        strained = np.linalg.norm(atoms.cell.array - self._last.cell.array, axis=1)
+        return float(2 * farthest + strained.sum())
