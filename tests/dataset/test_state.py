@@ -247,3 +247,21 @@ def test_pickles_of_earlier_versions():
     old = pickle.loads(pickle.dumps(make(fields)))
     assert np.isnan(old.magmoms).all()
     assert np.array_equal(old.fingerprints, dataset.fingerprints)
+
+
+def test_moments_of_a_document_are_those_it_started_from():
+    """VASP's documents have the moments that came out as those of their structure."""
+    start, end = (
+        Structure(
+            Lattice.cubic(2.87),
+            ["Fe", "Fe"],
+            [[0] * 3, [0.5] * 3],
+            site_properties={"magmom": moments},
+        )
+        for moments in ([3.0, 3.0], [2.213, 2.214])
+    )
+    output = {"energy": -1.0, "forces": np.zeros((2, 3)).tolist()}
+    document = {"structure": end, "input": {"structure": start}, "output": output}
+    assert Dataset.from_static_documents([document]).magmoms.tolist() == [3.0, 3.0]
+    del document["input"]
+    assert Dataset.from_static_documents([document]).magmoms.tolist() == [2.213, 2.214]

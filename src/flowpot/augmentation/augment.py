@@ -109,6 +109,13 @@ def augment(
         The frames. Each has a ``config_type``, the fingerprint of its input as
         ``parent`` (where it has one), and the parameters by which it was made.
 
+    Notes
+    -----
+    Frames inherit their input's initial moments, charge and multiplicity, as
+    `flowpot.augmentation.inheritance` says. Isolated atoms, clusters, dimers and random
+    structures, which are of no input, are neutral, and have the mean size of each
+    element's moments in the inputs.
+
     Examples
     --------
     >>> from ase.build import bulk

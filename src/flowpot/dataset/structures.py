@@ -109,7 +109,20 @@ def from_static_documents(
         except LabelError as error:
             raise ValueError(f"document {frame}: {error}") from error
     sizes = [len(each) for each in structures]
-    return {**from_structures(structures), **label_arrays(found, sizes)}
+    made = {**from_structures(structures), **label_arrays(found, sizes)}
+    inputs = [_input(*pair) for pair in zip(documents, structures, strict=True)]
+    return {**made, **structure_state.from_structures(inputs)}
+
+
+def _input(document: Any, structure: IStructure | IMolecule) -> IStructure | IMolecule:
+    """
+    Return the structure that a document's calculation started from.
+
+    The moments of VASP's final one are results.
+    """
+    given = part_of(part_of(document, "input"), "structure")
+    is_given = isinstance(given, IStructure | IMolecule)
+    return given if is_given and len(given) == len(structure) else structure
 
 
 def _geometry(document: Any, frame: int) -> IStructure | IMolecule:

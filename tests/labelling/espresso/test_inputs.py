@@ -131,6 +131,17 @@ def test_moments_of_the_frame_come_before_those_of_the_elements(pair):
     assert "tot_magnetization" not in text
 
 
+def test_the_user_may_forgo_spin(pair):
+    generator = EspressoInputGenerator(
+        pseudo_family="debian-pbe", user_settings={"SYSTEM": {"nspin": 1}}
+    )
+    pair.set_initial_magnetic_moments([1.0, -1.0])
+    assert "starting_magnetization" not in generator.get_input_set(pair).text
+    pair.info["spin"] = 3
+    with pytest.raises(ValueError, match="nspin=1, and the frame has spin=3"):
+        generator.get_input_set(pair)
+
+
 def test_impossible_moments_are_refused(pair):
     pair.set_initial_magnetic_moments([5.0, 0.0])
     generator = EspressoInputGenerator(pseudo_family="debian-pbe")
