@@ -195,7 +195,7 @@ def run(whole, names, n, folder):
 
 @pytest.mark.parametrize("name", SEALED)
 def test_some_damaged_files(name, whole, tmp_path):
-    _, told = run(whole, [name], 21, tmp_path)
+    _, told = run(whole, [name], 14, tmp_path)
     assert not told
 
 
