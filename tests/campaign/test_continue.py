@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from jobflow import Flow, run_locally
 
+import trivial_campaign
 from flowpot import Campaign
 
 
@@ -41,7 +42,8 @@ def test_with_new_limits_and_tolerances(
     assert set(turn.calibration) == {"energy", "forces"}
     before = campaign.doc.iterations[0].n_dataset
     assert len(again.dataset()) == turn.n_dataset == before + turn.n_labelled
-    assert again.doc.stop_reason.startswith("max_iterations: 2 of 2")
+    assert again.doc.stop_kind == "max_iterations"
+    assert "2 of 2 iterations done" in again.doc.stop_reason
 
 
 def test_a_limit_that_is_still_reached_ends_it_at_once(
@@ -114,3 +116,46 @@ def test_what_is_no_campaign_is_refused(copper, copper_frames, committee):
         copper().make(dataset=copper_frames(2, labelled=True), campaign={"state": None})
     with pytest.raises(TypeError, match="give the CampaignDoc"):
         copper().make(campaign=committee)
+
+
+def test_two_continuations_of_one_end_are_told_apart(jobstore):
+    """Each is read without the other's frames, labels, jobs and seconds."""
+    first = trivial_campaign.run_trivial_campaign(jobstore, 2)
+    flows = [
+        replace(trivial_campaign.trivial_campaign(n), name=name).make(
+            campaign=first.doc
+        )
+        for n, name in ((3, "short"), (5, "long"))
+    ]
+    for flow in flows:
+        run_locally(flow, store=jobstore, log=False)
+    short, long = (Campaign.from_store(jobstore, flow.output.uuid) for flow in flows)
+    assert short.uuid == long.uuid == first.uuid
+    for campaign, name, n in ((short, "short", 3), (long, "long", 5)):
+        assert campaign.name == name
+        assert campaign.finished
+        assert [turn.iteration for turn in campaign.turns] == list(range(1, n + 1))
+        assert len(campaign.dataset()) == n
+        stages = campaign._documents.of_stage("labelling")
+        assert len(stages) == n
+        assert list(campaign.n_runs) == list(range(1, n + 1))
+        assert len(campaign.others) == 1
+    assert flows[1].output.uuid in short.others[0]
+    latest = Campaign.from_store(jobstore, first.uuid)
+    assert latest.name == "long"
+    once_more = replace(trivial_campaign.trivial_campaign(6), name="long")
+    flow = once_more.make(campaign=long)
+    run_locally(flow, store=jobstore, log=False)
+    assert len(Campaign.from_store(jobstore, "long").dataset()) == 6
+    assert len(Campaign.from_store(jobstore, flows[0].output.uuid).dataset()) == 3
+
+
+def test_campaigns_of_one_name_are_told_apart(jobstore):
+    one = trivial_campaign.run_trivial_campaign(jobstore, 1)
+    two = trivial_campaign.run_trivial_campaign(jobstore, 2)
+    found = Campaign.from_store(jobstore, "trivial")
+    assert found.uuid == two.uuid
+    assert len(found.turns) == 2
+    [note] = found.others
+    assert f"another campaign is named 'trivial', too: {one.uuid}" in note
+    assert len(Campaign.from_store(jobstore, one.uuid).turns) == 1

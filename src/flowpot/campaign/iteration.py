@@ -175,7 +175,7 @@ class Iteration:
         """Metadata by which this turn's jobs are found in the store."""
         return {
             "campaign": self.maker.name,
-            "campaign_uuid": self.state.uuid,
+            **self.state.tags,
             "iteration": self.state.iteration,
         }
 

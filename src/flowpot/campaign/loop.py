@@ -29,6 +29,9 @@ from flowpot.jobs import (
     with_references,
 )
 
+RUNS = "campaign_runs"
+"""In the metadata of the loop's jobs: see :class:`CampaignState`."""
+
 if TYPE_CHECKING:
     from flowpot.campaign.makers import ActiveLearningMaker
 
@@ -83,6 +86,8 @@ class LoopMaker(Maker):
         spare
             The job that writes `last`, should that have been lost.
         """
+        if changes is None:
+            state = _begun_here(state)
         try:
             return self._next(state, changes, last, begun, joins, spare)
         except Exception as error:  # noqa: BLE001 - which the campaign's document says
@@ -160,6 +165,7 @@ class LoopMaker(Maker):
         following: Job = self.make(before, turn.changes, record.output, joins=joins)
         for job in (*joining, record, following):
             job.update_metadata(turn.tags, dynamic=False)
+        following.update_metadata({RUNS: state.runs}, dynamic=False)
         Spare.give([record], following)
         jobs = [*joining, *turn.jobs, record]
         allowed = self.campaign.max_iterations
@@ -169,7 +175,7 @@ class LoopMaker(Maker):
         """Leave the last document to a job that reads the turns' records."""
         last: Job = self.conclude(state, stop, resolve(state.records))
         last.name = self.name
-        tags = {"campaign": self.campaign.name, "campaign_uuid": state.uuid}
+        tags = {"campaign": self.campaign.name, **state.tags, RUNS: state.runs}
         last.update_metadata(CURRENT_JOB.job.metadata | tags, dynamic=False)
         return continue_with([], last, CampaignDoc)
 
@@ -224,6 +230,14 @@ def record_iteration(
     """Keep the numbers of a turn: see :func:`summarise`; `begun` is its first half."""
     turn = summarise(iteration, n_dataset, n_sent, results)
     return turn if begun is None else joined(IterationDoc(**begun), turn)
+
+
+def _begun_here(state: CampaignState) -> CampaignState:
+    """Note that a campaign begins or goes on with the running job."""
+    job = CURRENT_JOB.job
+    state = replace(state, runs=[*state.runs, job.uuid])
+    job.metadata = {**job.metadata, **state.tags, RUNS: state.runs}
+    return state
 
 
 def _flat(records: Any) -> Iterator[IterationDoc]:

@@ -214,6 +214,8 @@ class ActiveLearningMaker(Maker):
         # The numbers also tell jobflow that the loop comes after these jobs.
         loop = LoopMaker(campaign=self).make(start.state, begun=start.results)
         loop.update_metadata(tags, dynamic=False)
+        for job in start.jobs.values():
+            job.update_metadata({"campaign_run": loop.uuid})
         return Flow([*start.jobs.values(), loop], output=loop.output, name=self.name)
 
     def dry_run(

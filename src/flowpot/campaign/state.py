@@ -25,6 +25,9 @@ class CampaignState(MSONable):
     ----------
     uuid
         Of the campaign: in the metadata of all its jobs.
+    runs
+        Uuids of the loop's jobs with which it began and was continued: the last is in
+        the metadata of the jobs that follow. So two continuations of one end differ.
     iteration
         Turns begun, from 1 on.
     pending
@@ -68,6 +71,13 @@ class CampaignState(MSONable):
     repeats: bool = False
     n_dataset: int = 0
     n_sent: int = 0
+    runs: list[str] = field(default_factory=list)
+
+    @property
+    def tags(self) -> dict[str, Any]:
+        """Metadata by which the campaign's jobs are found in the store."""
+        run = {"campaign_run": self.runs[-1]} if self.runs else {}
+        return {"campaign_uuid": self.uuid, **run}
 
     def with_(self, **changes: Any) -> "CampaignState":
         """Give a copy with some fields changed: what is given for a list is added."""

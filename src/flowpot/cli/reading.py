@@ -9,7 +9,7 @@ from rich.live import Live
 
 from flowpot.cli.errors import readable_errors
 from flowpot.cli.source import NameArgument, ProjectOption, StoreOption, open_store
-from flowpot.console import open_console
+from flowpot.console import open_console, say
 
 
 def status(
@@ -26,6 +26,7 @@ def status(
     console = open_console()
     with readable_errors("show the campaign"):
         opened, queue = open_store(context, store, project)
+        _find(opened, name)
         view, ended = _look(opened, name, queue)
     if not watch or ended:
         console.print(view)
@@ -36,6 +37,17 @@ def status(
             with readable_errors("show the campaign"):
                 view, ended = _look(opened, name, queue)
             live.update(view, refresh=True)
+
+
+def _find(store: Any, name: str | None) -> Any:
+    """Find a campaign, and say what it may be mistaken for."""
+    from flowpot.campaign import Campaign  # noqa: PLC0415
+
+    campaign = Campaign.from_store(store, name)
+    if name in (None, campaign.name):  # else it was chosen by a uuid
+        for other in campaign.others:
+            say(open_console(errors=True), f"Note: {other}")
+    return campaign
 
 
 def _look(store: Any, name: str | None, queue: Any) -> tuple[Any, bool]:
@@ -68,12 +80,11 @@ def report(
     ] = Path("flowpot-report"),
 ) -> None:
     """Write the report of a campaign, finished or running: one HTML file."""
-    from flowpot.campaign import Campaign  # noqa: PLC0415
     from flowpot.report import write_report  # noqa: PLC0415
 
     with readable_errors("write the report"):
         opened, _ = open_store(context, store, project)
-        path = write_report(Campaign.from_store(opened, name), output)
+        path = write_report(_find(opened, name), output)
     typer.echo(path)
 
 
@@ -90,13 +101,11 @@ def export(
     ] = None,
 ) -> None:
     """Write the labelled frames and the models of a campaign."""
-    from flowpot.campaign import Campaign  # noqa: PLC0415
-
     with readable_errors("export the campaign"):
         if dataset is None and models is None:
             raise ValueError("nothing is asked for: give --dataset, --models or both")
         opened, _ = open_store(context, store, project)
-        campaign = Campaign.from_store(opened, name)
+        campaign = _find(opened, name)
         if dataset is not None:
             frames = campaign.dataset()
             frames.write(dataset)

@@ -13,7 +13,7 @@ from jobflow import JobStore
 from flowpot.campaign.document import CampaignDoc, IterationDoc
 from flowpot.campaign.reading.documents import CampaignDocuments, iteration_of
 from flowpot.campaign.reading.failures import COLUMNS, failures_in
-from flowpot.campaign.reading.find import find_campaign
+from flowpot.campaign.reading.find import find_campaign, namesakes
 from flowpot.campaign.reading.indexes import ensure_indexes
 from flowpot.campaign.reading.labels import Label, find_labels
 from flowpot.campaign.reading.provenance import Provenance, trace
@@ -46,9 +46,9 @@ class Campaign:
     >>> campaign.dataset().write("silicon.xyz")  # doctest: +SKIP
     """
 
-    def __init__(self, store: JobStore, uuid: str) -> None:
+    def __init__(self, store: JobStore, uuid: str, run: str | None = None) -> None:
         self.uuid = uuid
-        self._documents = CampaignDocuments(store, uuid)
+        self._documents = CampaignDocuments(store, uuid, run)
 
     @classmethod
     def from_store(cls, store: JobStore, name_or_uuid: str | None = None) -> Self:
@@ -71,7 +71,25 @@ class Campaign:
         """
         store.connect()
         ensure_indexes(store)
-        return cls(store, find_campaign(store, name_or_uuid))
+        return cls(store, *find_campaign(store, name_or_uuid))
+
+    @property
+    def others(self) -> list[str]:
+        """
+        What this campaign may be mistaken for, a sentence each.
+
+        Campaigns of the same name in the store, and other continuations of what this
+        one continues. By the uuids named there they are read instead.
+        """
+        documents = self._documents
+        found = [
+            f"another campaign is named {self.name!r}, too: {each}"
+            for each in namesakes(documents.store, self.name, self.uuid)
+        ]
+        return found + [
+            f"the same campaign was also continued as {run}"
+            for run in documents.other_runs
+        ]
 
     @property
     def finished(self) -> bool:

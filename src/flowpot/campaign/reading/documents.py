@@ -30,11 +30,36 @@ class CampaignDocuments:
         Connected.
     uuid
         The campaign's.
+    run
+        Uuid of the loop's job with which it began or was continued, where that is to
+        be told from other continuations of one end. None: the latest.
     """
 
-    def __init__(self, store: JobStore, uuid: str) -> None:
+    def __init__(self, store: JobStore, uuid: str, run: str | None = None) -> None:
         self.store = store
         self.uuid = uuid
+        self.run = run
+
+    @cached_property
+    def other_runs(self) -> list[str]:
+        """Continuations that are not part of this one: their documents are not read."""
+        loops = self.store.query(
+            {"metadata.campaign_uuid": self.uuid, "name": "active learning"},
+            properties=["metadata", "completed_at"],
+            load=False,
+        )
+        tagged = [each for each in loops if each["metadata"].get("campaign_run")]
+        own = [
+            each
+            for each in tagged
+            if self.run in (None, each["metadata"]["campaign_run"])
+        ]
+        if not own:
+            return []
+        last = max(own, key=lambda document: document["completed_at"])
+        chain = last["metadata"].get("campaign_runs") or []
+        runs = {each["metadata"]["campaign_run"] for each in tagged}
+        return sorted(runs.difference(chain)) if chain else []
 
     def find(
         self, criteria: Mapping[str, Any], *fields: str, limit: int = 0
@@ -58,7 +83,11 @@ class CampaignDocuments:
             Of jobs that ran several times, or were replaced, the last document.
         """
         # A uuid says it all; a second condition would keep some servers from its index.
-        campaign = {} if "uuid" in criteria else {"metadata.campaign_uuid": self.uuid}
+        campaign: dict[str, Any] = {}
+        if "uuid" not in criteria:
+            campaign = {"metadata.campaign_uuid": self.uuid}
+            if self.other_runs:
+                campaign["metadata.campaign_run"] = {"$nin": self.other_runs}
         found = self.store.query(
             {**campaign, **criteria},
             properties=list(fields),
