@@ -109,7 +109,7 @@ def errors(collection: Any, campaign: str) -> list[tuple[int, float]]:
 
 
 def thresholds(collection: Any, campaign: str) -> list[dict[str, Any]]:
-    """7. Which disagreement (eV/A) was the threshold, and was the fit to be trusted?"""
+    """7. At which disagreement (eV/A) were frames flagged, and was the fit trusted?"""
     evaluations = collection.find(
         {"metadata.campaign_uuid": campaign, "name": "evaluate committee"},
         {"output.calibration.forces": 1},

@@ -5,7 +5,13 @@ import pytest
 from ase.build import bulk
 from jobflow import Flow, run_locally
 
-from flowpot import ActiveLearningMaker, Campaign, Dataset
+from flowpot import (
+    ActiveLearningMaker,
+    Campaign,
+    CommitteeTrainingMaker,
+    Dataset,
+    MACETrainingMaker,
+)
 from flowpot.campaign.inputs import committee_of
 
 
@@ -179,3 +185,20 @@ def test_nothing_to_start_from_is_refused(committee):
         ActiveLearningMaker().make()
     with pytest.raises(ValueError, match="nothing to explore from"):
         ActiveLearningMaker().make(committee=committee)
+
+
+def test_a_committee_of_one(copper, copper_frames, run):
+    """Trained, explored with and judged by its features."""
+    one = CommitteeTrainingMaker(
+        trainer=MACETrainingMaker.small(max_num_epochs=4), size=1
+    )
+    maker = copper(training=one)
+    campaign = run(maker.make(dataset=copper_frames(24, labelled=True)))
+    (turn,) = campaign.doc.iterations
+    assert campaign.doc.stop_kind != "failed", campaign.doc.stop_reason
+    fit = turn.calibration["forces"]
+    assert fit.covariate == "feature_distance"
+    assert turn.n_explored > 0
+    assert turn.n_over is not None
+    assert len(campaign.committee().members) == 1
+    assert campaign.committee().members[0].features is not None

@@ -77,7 +77,7 @@ class ActiveLearningMaker(Maker):
         that the committee accepts, by labels of a sample of them (the closing audit);
         and the share of the explored frames that are flagged.
     stop_at_none_over
-        Whether a turn without a frame over threshold ends the campaign at once, as in
+        Whether a turn without a flagged frame ends the campaign at once, as in
         the AiiDA-TrainsPot paper; otherwise only the audit can tell.
     seed
         From which every job's seed is derived.
@@ -120,6 +120,7 @@ class ActiveLearningMaker(Maker):
         if self.tolerance is None:
             self.tolerance = dict(own or default_tolerance())
         check_tolerance(self.tolerance)
+        check_committee_of_one(self)
         _ = self.judging  # what it is told has to make sense
         whole(1, max_iterations=self.max_iterations, max_labels=self.max_labels)
         fraction(max_bad_share=self.max_bad_share, max_over_share=self.max_over_share)
@@ -342,3 +343,23 @@ class ActiveLearningMaker(Maker):
                 engine.preflight([chemical_symbols[z] for z in numbers], folder)
         for trainer in self._trainers:
             trainer.check()
+
+
+def check_committee_of_one(maker: ActiveLearningMaker) -> None:
+    """
+    Refuse to watch trajectories by the disagreement of a single potential.
+
+    Raises
+    ------
+    ValueError
+        With both fields and the remedy.
+    """
+    size = getattr(maker.training, "size", None)
+    engine = getattr(maker.exploration, "md_maker", None)
+    interval = getattr(engine, "check_interval", None)
+    if size == 1 and interval is not None:
+        raise ValueError(
+            f"training.size is 1 and exploration.md_maker.check_interval {interval}: "
+            "one potential cannot disagree along a trajectory; set check_interval to "
+            "None, or train 2 or more"
+        )

@@ -11,7 +11,6 @@ from flowpot.evaluation.selection import is_known
 from flowpot.evaluation.streaming import PerFrame
 
 _MANY = 0.5  # share of frames
-_NOISE = 1 / 3  # of the tolerance
 
 
 def warning_signs(
@@ -19,7 +18,6 @@ def warning_signs(
     seen: PerFrame,
     fits: Mapping[str, Calibration],
     criteria: Criteria,
-    noise: Mapping[str, float] | None = None,
 ) -> list[str]:
     """
     Name the causes of errors that more labels do not cure.
@@ -34,8 +32,6 @@ def warning_signs(
         The calibrations.
     criteria
         Of the evaluation.
-    noise
-        Error of the labels themselves, per property, where it was measured.
     """
     found = []
     unknown = float((~is_known(seen)).mean())
@@ -46,13 +42,6 @@ def warning_signs(
             "losses"
         )
     found += _underfitted(committee, criteria.tolerance)
-    for name, error in (noise or {}).items():
-        limit = criteria.tolerance.get(name, np.inf)
-        if error > _NOISE * limit:
-            found.append(
-                f"the labels' own error in {name} is {error:.3g}, over a third of "
-                f"the tolerance {limit:g}: use a higher cutoff and more k-points"
-            )
     blind = [n for n, fit in fits.items() if _is_blind(fit, criteria)]
     if fits and len(blind) == len(fits):
         found.append(

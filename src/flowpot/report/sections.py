@@ -23,7 +23,7 @@ from flowpot.report.calibration import (
 )
 from flowpot.report.history import plot_cost, plot_growth, plot_halts, plot_rmse
 from flowpot.report.parity import plot_parity
-from flowpot.report.table import campaign_table
+from flowpot.report.table import campaign_table, in_words
 
 _MAX_ATOMS = 4000  # that the report's own predictions are made for
 _LARGE = 100  # meV and up: no decimals
@@ -184,13 +184,13 @@ def _calibration(campaign: Campaign) -> Iterator[Section]:
         (
             "calibration",
             "Calibration",
-            f"Disagreement against error, fitted on {origin}.",
+            f"Uncertainty against error, fitted on {origin}.",
             plot_calibration,
         ),
         (
             "rates",
             "True positive rate and positive predictive value",
-            "For every tolerance and threshold. Dot: what the campaign works with.",
+            "For every tolerance and threshold on the leading uncertainty alone.",
             plot_rates,
         ),
         (
@@ -293,13 +293,18 @@ def headlines(campaign: Campaign) -> list[tuple[str, Any]]:
         ("iterations", len(turns)),
         ("labelled frames", turns[-1].n_dataset if turns else 0),
     ]
+    if fresh := next((t.fresh_error for t in reversed(turns) if t.fresh_error), None):
+        for name, unit in (("energy", "meV/atom"), ("forces", "meV/Å")):
+            if name in fresh:
+                said = in_words(fresh[name], 1e3)
+                found.append((f"error on fresh frames, {name} ({unit})", said))
     for name, unit in (("energy", "meV/atom"), ("forces", "meV/Å")):
         if (value := test.get(name)) is not None:
             digits = 0 if 1e3 * value >= _LARGE else 1
             found.append((f"RMSE {name}, test ({unit})", f"{1e3 * value:.{digits}f}"))
     if judged:
         last = judged[-1]
-        found.append(("frames over threshold", f"{last.n_over} of {last.n_explored}"))
+        found.append(("frames flagged", f"{last.n_over} of {last.n_explored}"))
     hours = sum(sum(turn.seconds.values()) for turn in turns) / 3600
     found.append(("hours in engines", f"{hours:.2g}"))
     return found

@@ -12,6 +12,7 @@ from flowpot.campaign.document import IterationDoc
 from flowpot.campaign.reading.documents import STAGES
 from flowpot.campaign.reading.status import CampaignStatus, StageStatus
 from flowpot.redaction import redact
+from flowpot.report.table import in_words
 
 _BAR = 24  # characters
 _SHOWN_FAILURES = 5
@@ -118,7 +119,12 @@ def _counts(stage: StageStatus) -> tuple[Text, str]:
 def _errors(turns: list[IterationDoc]) -> Table:
     """Give the iterations in a line each."""
     table = Table(
-        "iteration", "frames", "RMSE forces, test", "over threshold", "chosen"
+        "iteration",
+        "frames",
+        "fresh error, forces (meV/A)",
+        "RMSE, test",
+        "flagged",
+        "chosen",
     )
     for turn in turns:
         error = ((turn.metrics or {}).get("test") or {}).get("forces")
@@ -126,7 +132,8 @@ def _errors(turns: list[IterationDoc]) -> Table:
         table.add_row(
             str(turn.iteration),
             str(turn.n_dataset),
-            "-" if error is None else f"{1e3 * error:.3g} meV/A",
+            in_words((turn.fresh_error or {}).get("forces"), 1e3),
+            "-" if error is None else f"{1e3 * error:.3g}",
             "-" if turn.n_over is None else f"{turn.n_over} {explored}",
             "-" if turn.n_selected is None else f"{turn.n_selected} + {turn.n_audit}",
         )

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flowpot.campaign.document import IterationDoc
-from flowpot.evaluation import Calibration
+from flowpot.evaluation import Calibration, FreshError
 
 UNITS = {
     "energy": ("meV/atom", 1e3),
@@ -30,14 +30,15 @@ def campaign_table(name: str, turns: Sequence[IterationDoc]) -> Table:
     table = Table(
         title=Text(f"Campaign {name!r}"),
         title_justify="left",
-        caption="RMSE of the committee mean, on train / val / test. "
+        caption="Error on fresh frames: median of explored frames, as predicted before "
+        "they were learned. RMSE of the committee mean, on train / val / test. "
         "Seconds are summed over runs that went side by side.",
         caption_justify="left",
     )
     table.add_column("iteration")
     for turn in turns:
         table.add_column(str(turn.iteration), justify="right")
-    for rows in (_labels(), _errors(), _calibration(), _frames(), _seconds()):
+    for rows in (_fresh(), _labels(), _errors(), _calibration(), _frames(), _seconds()):
         table.add_section()
         for label, cell in rows:
             table.add_row(label, *map(cell, turns))
@@ -52,6 +53,35 @@ def _labels() -> list[tuple[str, Cell]]:
         ),
         ("frames in the dataset", lambda t: _n(t.n_dataset)),
     ]
+
+
+def _fresh() -> list[tuple[str, Cell]]:
+    errors: list[tuple[str, Cell]] = [
+        (f"error on fresh frames, {name} ({unit})", _fresh_error(name, factor))
+        for name, (unit, factor) in UNITS.items()
+    ]
+    return [*errors, ("fresh frames over tolerance", _fresh_over)]
+
+
+def _fresh_error(name: str, factor: float) -> Cell:
+    return lambda turn: in_words((turn.fresh_error or {}).get(name), factor)
+
+
+def in_words(fresh: FreshError | None, factor: float) -> str:
+    """Write a fresh error and its interval, or a dash where there is none."""
+    if fresh is None or fresh.value is None:
+        return "-"
+    low, high = fresh.interval
+    return f"{_x(fresh.value, factor)} [{_x(low, factor)}, {_x(high, factor)}]"
+
+
+def _fresh_over(turn: IterationDoc) -> str:
+    shares = {
+        name: fresh.over
+        for name, fresh in (turn.fresh_error or {}).items()
+        if fresh.over is not None
+    }
+    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items()) or "-"
 
 
 def _errors() -> list[tuple[str, Cell]]:
@@ -113,7 +143,7 @@ def _frames() -> list[tuple[str, Cell]]:
     return [
         ("frames explored", lambda t: _n(t.n_explored)),
         ("MD runs halted", lambda t: _n(sum((t.halted or {}).values()))),
-        ("frames over threshold", lambda t: _n(t.n_over)),
+        ("frames flagged", lambda t: _n(t.n_over)),
         ("  of them wrecked", lambda t: _n(t.n_wrecked)),
         ("frames selected + audit", lambda t: f"{_n(t.n_selected)} + {_n(t.n_audit)}"),
         ("audit: bad of labelled", _audit),
