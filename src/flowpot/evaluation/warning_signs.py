@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.selection import is_known
