@@ -22,7 +22,7 @@ _REASONS: ContextVar[dict[str, str] | None] = ContextVar("reasons", default=None
 
 
 def recorded(
-    document: type[BaseModel], *, always: bool = False, **nested: type[BaseModel]
+    document: type[BaseModel], **nested: type[BaseModel]
 ) -> Callable[..., Any]:
     """
     Let a stage that raises inside a campaign say why, in its output.
@@ -36,10 +36,6 @@ def recorded(
     ----------
     document
         What the stage returns: the output has its fields, all None but ``failure``.
-    always
-        Whether errors are recorded outside of campaigns, too: by jobs whose collector
-        counts failures. An OSError (a full disk, a file server that is down) then says
-        nothing about the job and is raised: it is sent once more.
     **nested
         Fields that others refer into, and what they hold: a document of Nones, too.
     """
@@ -51,8 +47,7 @@ def recorded(
                 found = function(*args, **kwargs)
             except Exception as error:
                 job = CURRENT_JOB.job
-                softly = always and not isinstance(error, OSError)
-                softly = softly or any(getattr(a, "fail_softly", False) for a in args)
+                softly = any(getattr(each, "fail_softly", False) for each in args)
                 if job is None or not (softly or "campaign" in job.metadata):
                     raise
                 job.output_schema = None  # type: ignore[assignment]  # which this output does not fulfil
