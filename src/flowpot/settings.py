@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -10,6 +11,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     YamlConfigSettingsSource,
 )
+
+from flowpot.validation import nearest
 
 
 class FlowpotSettings(BaseSettings):
@@ -98,7 +101,17 @@ class FlowpotSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments before environment variables before the YAML file."""
         del dotenv_settings, file_secret_settings
-        file = YamlConfigSettingsSource(settings_cls, yaml_file=_config_file())
+        path = _config_file()
+        try:
+            file = YamlConfigSettingsSource(settings_cls, yaml_file=path)
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: this is not YAML: {error}") from error
+        for name in file.yaml_data:
+            if name not in cls.model_fields:
+                raise ValueError(
+                    f"{path} has {name!r}{nearest(name, cls.model_fields)}: settings "
+                    f"are {', '.join(cls.model_fields)}"
+                )
         return init_settings, env_settings, file
 
 

@@ -126,7 +126,7 @@ def test_several_trainers_of_several_kinds(file):
             "n_starts is 0",
         ),
         (
-            {"labelling": {"static_maker": {"maker": "no.such.Maker"}}},
+            {"labelling": {"static_maker": {"maker": "flowpot.no.such.Maker"}}},
             "labelling.static_maker.maker",
             "cannot import",
         ),

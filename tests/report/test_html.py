@@ -1,16 +1,18 @@
 """The report is one file that shows in a browser what the campaign came to."""
 
 import json
+import pickle
 import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from jobflow import JobStore
 from maggma.stores import MemoryStore
 
-from flowpot import Campaign
+from flowpot import Artifact, Campaign
 from flowpot.report import write_report
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -37,16 +39,18 @@ class Page(HTMLParser):
             self.with_image.add(self.sections[-1])
 
 
-def report(synthetic_campaign, folder, **options):
+def report(synthetic_campaign, folder, *, load_models=False, **options):
     store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
     store.connect()
     synthetic_campaign(store, **options)
-    return write_report(Campaign.from_store(store), folder)
+    campaign = Campaign.from_store(store)
+    return write_report(campaign, folder, load_models=load_models)
 
 
 @pytest.fixture(scope="module")
 def finished(synthetic_campaign, tmp_path_factory):
-    return report(synthetic_campaign, tmp_path_factory.mktemp("finished"))
+    folder = tmp_path_factory.mktemp("finished")
+    return report(synthetic_campaign, folder, load_models=True)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,36 @@ def test_every_section_has_its_figure_in_the_file_and_beside_it(finished):
     assert all(link.startswith(("data:", "#")) for link in page.links)
     beside = {path.stem for path in finished.parent.iterdir()} - {"report"}
     assert beside == FIGURES
+
+
+class Planted:
+    """A model file that runs a command where it is loaded."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def test_no_model_is_loaded_unless_asked(synthetic_campaign, tmp_path, monkeypatch):
+    """Whoever can write to the store would run code as whoever reads it."""
+    mark = tmp_path / "it ran"
+    planted = Artifact.from_bytes("member-0.model", pickle.dumps(Planted(mark)))
+    committee = Campaign.committee
+
+    def with_planted(campaign):
+        found = committee(campaign)
+        for member in found.members:
+            member.model = planted
+        return found
+
+    monkeypatch.setattr(Campaign, "committee", with_planted)
+    text = report(synthetic_campaign, tmp_path / "plain").read_text()
+    assert not mark.exists()
+    assert "flowpot report --load-models" in text
+    report(synthetic_campaign, tmp_path / "trusted", load_models=True)
+    assert mark.exists()
 
 
 def test_the_numbers_are_those_of_the_campaign(finished):

@@ -83,7 +83,11 @@ def read_configuration(path: Path) -> Configuration:
     """
     path = Path(path)
     try:
-        found = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+        text = path.read_text(encoding="utf-8")
+        found = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except UnicodeDecodeError as error:
+        problem = f"this is not text ({error}): give a YAML file, in UTF-8"
+        raise ConfigurationError(str(path), problem) from error
     except yaml.YAMLError as error:
         raise ConfigurationError(str(path), f"this is not YAML: {error}") from error
     if not isinstance(found, Mapping):
@@ -229,7 +233,19 @@ def _join(place: str, name: Any) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number, as everywhere else."""
+    """YAML in which 1e-3 is a number, and a key that is given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+        """Refuse a key that is there already: YAML lets the last one win."""
+        keys = [str(key.value) for key, _ in node.value if key.value != "<<"]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            line = node.start_mark.line + 1
+            raise yaml.constructor.ConstructorError(
+                problem=f"the key {twice!r} is given twice in what begins in line "
+                f"{line}: keep one of them"
+            )
+        return super().construct_mapping(node, deep=deep)
 
 
 _Loader.add_implicit_resolver(

@@ -6,6 +6,7 @@ import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from jobflow import Maker
@@ -39,6 +40,10 @@ MAKERS: dict[str, type] = {
     )
 }
 """Those that a file may name without their module."""
+
+_PACKAGES = ("flowpot", "atomate2")
+_ENTRY_POINTS = "flowpot.makers"
+"""Entry points of other packages: each ``module:Class`` is a Maker for files."""
 
 MAKER = "maker"
 """The key by which a file chooses among Makers."""
@@ -111,6 +116,12 @@ def maker_named(name: str, allowed: Iterable[type]) -> type:
     if name in by_name:
         return by_name[name]
     module, _, last = name.rpartition(".")
+    if module and not _is_registered(name):
+        raise ValueError(
+            f"{name!r} is of a package that flowpot does not know: a file may name "
+            f"Makers of {', '.join(_PACKAGES)}, and those that an installed package "
+            f"announces by the entry point {_ENTRY_POINTS!r}"
+        )
     try:
         kind = getattr(import_module(module), last) if module else None
     except (ImportError, AttributeError) as error:
@@ -122,6 +133,14 @@ def maker_named(name: str, allowed: Iterable[type]) -> type:
             "atomate2.forcefields.jobs.ForceFieldStaticMaker"
         )
     return kind
+
+
+def _is_registered(name: str) -> bool:
+    """Whether a Maker may be imported because a file names it."""
+    if name.partition(".")[0] in _PACKAGES:
+        return True
+    announced = entry_points(group=_ENTRY_POINTS)
+    return name in {each.value.replace(":", ".") for each in announced}
 
 
 def descriptions(kind: type) -> dict[str, str]:

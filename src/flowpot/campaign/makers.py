@@ -201,6 +201,7 @@ class ActiveLearningMaker(Maker):
                 )
             return self._flow(Start(self, state_of(campaign)))
         self._check_elements(structures, dataset)
+        self._check_labels(structures, dataset, committee)
         self.check_options()
         start = Start(self, CampaignState(uuid=str(uuid.uuid4())))
         start.enter(structures, dataset, committee, explored)
@@ -262,6 +263,20 @@ class ActiveLearningMaker(Maker):
         trainer = getattr(self.training, "trainer", None)
         trainers = trainer if isinstance(trainer, list) else [trainer]
         return [each for each in trainers if isinstance(each, TrainingMaker)]
+
+    def _check_labels(self, structures: Any, dataset: Any, committee: Any) -> None:
+        """Refuse to train on frames that neither have labels nor are given any."""
+        if self.labelling is not None or self.training is None:
+            return
+        given = [each for each in (structures, dataset) if each is not None]
+        if committee is not None or not given or any(map(is_reference, given)):
+            return
+        if not any(len(Dataset.load(each).labelled) for each in given):
+            raise ValueError(
+                "labelling is None, and no frame that the campaign starts from is "
+                "labelled (energy and forces): give labelled frames as dataset, or a "
+                "LabellingMaker"
+            )
 
     def _check_elements(self, *frames: Any) -> None:
         """Refuse frames, as far as they are at hand, that this is not meant for."""
@@ -343,6 +358,9 @@ class ActiveLearningMaker(Maker):
                 engine.preflight([chemical_symbols[z] for z in numbers], folder)
         for trainer in self._trainers:
             trainer.check()
+        md_maker: Any = getattr(self.exploration, "md_maker", None)
+        if hasattr(md_maker, "preflight"):
+            md_maker.preflight()
 
 
 def check_committee_of_one(maker: ActiveLearningMaker) -> None:

@@ -34,7 +34,9 @@ def doctor(
     console = open_console()
     failed = False
     found = check_all(
-        lambda: open_store(context, store, project)[0], model=model, lammps=lammps
+        lambda: open_store(context, store, project, needs_data=False)[0],
+        model=model,
+        lammps=lammps,
     )
     for check in found:
         failed |= check.state == "fail"

@@ -78,13 +78,22 @@ def report(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the report and figures.")
     ] = Path("flowpot-report"),
+    load_models: Annotated[
+        bool,
+        typer.Option(
+            "--load-models",
+            help="Load the committee to predict all labelled frames, and for the map. "
+            "Model files may hold code: for stores that you trust.",
+        ),
+    ] = False,
 ) -> None:
     """Write the report of a campaign, finished or running: one HTML file."""
     from flowpot.report import write_report  # noqa: PLC0415
 
     with readable_errors("write the report"):
         opened, _ = open_store(context, store, project)
-        path = write_report(_find(opened, name), output)
+        campaign = _find(opened, name)
+        path = write_report(campaign, output, load_models=load_models)
     typer.echo(path)
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from flowpot.cli.errors import readable_errors
 from flowpot.cli.source import ProjectOption, StoreOption, open_project, open_store
+from flowpot.cli.workers import check_workers, parse_workers
 from flowpot.console import open_console, say
 
 
@@ -94,15 +95,17 @@ def _run_here(found: Any, folder: Path, console: Console, *, go_on: bool) -> Non
 def _submit(found: Any, workers: list[str], project: str | None) -> list[str]:
     """Submit the flow; give the ids of its first jobs in the queue."""
     from jobflow_remote import set_run_config, submit_flow  # noqa: PLC0415
+    from jobflow_remote.config import ConfigManager  # noqa: PLC0415
 
+    pairs = parse_workers(workers, found.maker)
     _, queue = open_project(project)
+    check_workers(pairs, ConfigManager().get_project(project).workers)
     queue.jobs.find_one()  # which waits for a database that is down for seconds only
     flow = found.maker.make(**found.inputs)
-    kinds = [text.rpartition("=") for text in workers]
-    for name, _, worker in kinds:
+    for name, worker in pairs:
         if name:
             set_run_config(flow, name_filter=name, worker=worker, dynamic=True)
-    default = next((worker for name, _, worker in kinds if not name), None)
+    default = next((worker for name, worker in pairs if not name), None)
     return list(map(str, submit_flow(flow, worker=default, project=project)))
 
 

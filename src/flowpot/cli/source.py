@@ -26,7 +26,11 @@ NameArgument = Annotated[
 
 
 def open_store(
-    context: typer.Context, store: Path | None, project: str | None
+    context: typer.Context,
+    store: Path | None,
+    project: str | None,
+    *,
+    needs_data: bool = True,
 ) -> tuple[Any, Any]:
     """
     Open what `--store` and `--project` name.
@@ -43,7 +47,8 @@ def open_store(
     Raises
     ------
     ValueError
-        If both are given, or there is no such file or project.
+        If both are given, there is no such file or project, or the store lacks the
+        additional store `data` (unless `needs_data` is False).
     """
     from jobflow import SETTINGS  # noqa: PLC0415
 
@@ -55,6 +60,12 @@ def open_store(
         opened, queue = open_project(project)
     else:
         opened, queue = SETTINGS.JOB_STORE, None
+    if needs_data and "data" not in opened.additional_stores:
+        raise ValueError(
+            f"the store {str(store or project or 'of jobflow')!r} has no additional "
+            "store `data`, where flowpot keeps frames and models: add one to "
+            "`additional_stores` in its specification"
+        )
     _be_quick(opened.docs_store, *opened.additional_stores.values())
     opened.connect()
     opened.query_one({"uuid": ""}, ["uuid"])  # raises what is wrong with the database

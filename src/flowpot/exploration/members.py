@@ -4,16 +4,17 @@ import json
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import BaseCalculator, Calculator
 
 from flowpot.dataset import Artifact
 
 MODEL = "model"
 CALCULATOR = "calculator"
+_ASE = "ase.calculators."
 SKIN = 1.0
 """Of the neighbours that are searched for (A): a crystal's atoms seldom leave it."""
 
@@ -67,7 +68,13 @@ def stage_member(member: Any, folder: Path) -> dict[str, Any]:
     if isinstance(member, Mapping) and CALCULATOR in member:
         factory = member[CALCULATOR]
         if callable(factory):
+            check_factory(factory)
             factory = f"{factory.__module__}.{factory.__qualname__}"
+        elif not str(factory).startswith(_ASE):
+            raise ValueError(
+                f"calculator is {factory!r}: by name there are ASE's, such as "
+                f"{_ASE}emt.EMT; give the class of another itself, from Python"
+            )
         return {CALCULATOR: factory, "kwargs": dict(member.get("kwargs", {}))}
     if isinstance(member, str | Path):
         return {MODEL: str(Path(member).absolute())}
@@ -112,7 +119,36 @@ def _load(description: Mapping[str, Any]) -> Calculator:
 
         return load_potential(Path(description[MODEL])).calculator(SKIN)
     module, _, name = description[CALCULATOR].rpartition(".")
-    return getattr(import_module(module), name)(**description["kwargs"])
+    factory = getattr(import_module(module), name)
+    check_factory(factory)
+    return factory(**description["kwargs"])
+
+
+def check_factory(factory: Any) -> None:
+    """
+    Refuse what does not make an ASE calculator, before it is called.
+
+    Parameters
+    ----------
+    factory
+        A calculator's class, or a function whose annotation says that it returns one.
+
+    Raises
+    ------
+    ValueError
+        For anything else: a document could name any function of this machine.
+    """
+    made = factory
+    if not isinstance(factory, type):
+        made = getattr(factory, "__annotations__", {}).get("return")
+        if isinstance(made, str):
+            made = get_type_hints(factory).get("return")
+    if not (isinstance(made, type) and issubclass(made, BaseCalculator)):
+        name = getattr(factory, "__qualname__", repr(factory))
+        raise ValueError(  # noqa: TRY004 - one error for all wrong values
+            f"calculator is {getattr(factory, '__module__', '')}.{name}: give the "
+            "class of an ASE calculator, or a function that is annotated to return one"
+        )
 
 
 def properties_of(atoms: Atoms) -> list[str]:

@@ -15,7 +15,9 @@ from flowpot.report.status import duration
 _SUFFIXES = {"image/svg+xml": "svg", "image/png": "png"}
 
 
-def write_report(campaign: Campaign, folder: Path) -> Path:
+def write_report(
+    campaign: Campaign, folder: Path, *, load_models: bool = False
+) -> Path:
     """
     Write ``report.html``, and its figures beside it.
 
@@ -25,6 +27,10 @@ def write_report(campaign: Campaign, folder: Path) -> Path:
         Finished or running: parts of which there is nothing yet say so.
     folder
         Made if need be.
+    load_models
+        Whether the committee's models predict all labelled frames, and describe them
+        for the map. A model file may hold code that runs when it is loaded: set this
+        for a store that you trust. Else what the campaign itself predicted is shown.
 
     Returns
     -------
@@ -33,7 +39,7 @@ def write_report(campaign: Campaign, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
-    for section in sections_of(campaign):
+    for section in sections_of(campaign, load_models=load_models):
         image = None
         if section.figure is not None:
             media, data = encode(section.figure)

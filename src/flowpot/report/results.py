@@ -13,7 +13,7 @@ def write_results(campaign: Campaign, folder: Path) -> dict[str, Path]:
     Parameters
     ----------
     campaign
-        A campaign with at least one training.
+        A campaign with at least one training. Its models are loaded.
     folder
         Gets ``dataset.xyz``, ``models/``, ``report.html`` and the report's figures.
 
@@ -22,4 +22,5 @@ def write_results(campaign: Campaign, folder: Path) -> dict[str, Path]:
     dict[str, pathlib.Path]
         Of the files, by what they are.
     """
-    return {**campaign.export(folder), "report": write_report(campaign, folder)}
+    report = write_report(campaign, folder, load_models=True)
+    return {**campaign.export(folder), "report": report}

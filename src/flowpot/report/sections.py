@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from flowpot.campaign.reading import Campaign
 from flowpot.dataset import Dataset
-from flowpot.evaluation import evaluate_committee
+from flowpot.evaluation import CommitteePrediction, evaluate_committee
 from flowpot.failures import reason_for
 from flowpot.potentials import load_potential
 from flowpot.redaction import redact
@@ -31,6 +31,10 @@ _MAX_ROWS = 200  # of the table of failures
 
 _PARITY, _MAP = "Predictions and labels", "Map of the frames"
 _UNTRAINED = "No committee is trained yet."
+_NEEDS_MODELS = (
+    "Needs the models, which may hold code: flowpot report --load-models draws it, "
+    "for a store that you trust."
+)
 
 Rows = list[list[str]]
 
@@ -68,13 +72,13 @@ class Section:
 Parts = Section | Iterator[Section]
 
 
-def sections_of(campaign: Campaign) -> Iterator[Section]:
+def sections_of(campaign: Campaign, *, load_models: bool = False) -> Iterator[Section]:
     """
     Draw and tabulate what a campaign has come to, one part after the other.
 
     A part that cannot be drawn, of a campaign that has failed for instance, says why.
     """
-    for name, title, build in _parts(campaign):
+    for name, title, build in _parts(campaign, load_models=load_models):
         try:
             built = build()
             yield from [built] if isinstance(built, Section) else list(built)
@@ -82,16 +86,24 @@ def sections_of(campaign: Campaign) -> Iterator[Section]:
             yield Section(name, title, empty=f"Cannot be shown: {reason_for(error)}.")
 
 
-def _parts(campaign: Campaign) -> Iterator[tuple[str, str, Callable[[], Parts]]]:
+def _parts(
+    campaign: Campaign, *, load_models: bool
+) -> Iterator[tuple[str, str, Callable[[], Parts]]]:
     """List names and titles of the parts, and what makes them."""
     frames = cache(campaign.dataset)
     sample = cache(lambda: sample_frames(frames(), _MAX_ATOMS))
     yield "iterations", "Iterations", lambda: _iterations(campaign)
     yield "rmse", "Errors", lambda: _errors(campaign)
-    yield "parity", _PARITY, lambda: _parity(campaign, sample(), len(frames()))
+    if load_models:
+        yield "parity", _PARITY, lambda: _parity(campaign, sample(), len(frames()))
+    else:
+        yield "parity", _PARITY, lambda: _parity_as_predicted(campaign, frames())
     yield "calibration", "Calibration", lambda: _calibration(campaign)
     yield "growth", "Dataset", lambda: _growth(frames())
-    yield "map", _MAP, lambda: _map(campaign, sample(), len(frames()))
+    if load_models:
+        yield "map", _MAP, lambda: _map(campaign, sample(), len(frames()))
+    else:
+        yield "map", _MAP, lambda: Section("map", _MAP, empty=_NEEDS_MODELS)
     yield "halts", "Molecular dynamics", lambda: _halts(campaign)
     yield "failures", "Failures", lambda: _failures(campaign)
     yield "cost", "Cost", lambda: _cost(campaign)
@@ -173,6 +185,38 @@ def _parity(campaign: Campaign, sample: Dataset, n_frames: int) -> Section:
         _PARITY,
         f"{_of(sample, n_frames)} Below, how the errors are spread.",
         figure=plot_parity(sample, prediction),
+    )
+
+
+def _parity_as_predicted(campaign: Campaign, frames: Dataset) -> Section:
+    """Show what each frame was predicted to be before it was labelled."""
+    if not _is_trained(campaign):
+        return Section("parity", _PARITY, empty=_UNTRAINED)
+    predicted = {
+        fingerprint: (batch, i)
+        for batch in campaign.predictions()
+        for i, fingerprint in enumerate(batch.fingerprints.tolist())
+    }
+    known = [each in predicted for each in frames.fingerprints.tolist()]
+    frames = frames[np.array(known, dtype=bool)]
+    if not len(frames):
+        return Section(
+            "parity",
+            _PARITY,
+            empty="No frame that the committee has predicted is labelled yet. "
+            "flowpot report --load-models compares all labelled frames.",
+        )
+    found = [predicted[each] for each in frames.fingerprints.tolist()]
+    mean = Dataset.concatenate([batch[[i]] for batch, i in found])
+    prediction = CommitteePrediction(
+        mean.energy[None], mean.forces[None], mean.stress[None]
+    )
+    return Section(
+        "parity",
+        _PARITY,
+        f"{len(frames)} frames, as they were predicted before they were labelled. "
+        "Below, how the errors are spread.",
+        figure=plot_parity(frames, prediction),
     )
 
 

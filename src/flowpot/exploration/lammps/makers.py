@@ -1,5 +1,7 @@
 """LAMMPS molecular dynamics as a job."""
 
+import shlex
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -58,7 +60,8 @@ class LammpsMDMaker(MDMaker):
         ``"d2"`` adds Grimme's D2 to the potential, for one trained without it.
     extra
         LAMMPS commands before the run, such as ``fix bias all colvars FILE``, with
-        absolute paths.
+        absolute paths. They are code: LAMMPS's ``shell`` runs any program, so that a
+        campaign's file or document with `extra` deserves the trust of a script.
 
     Examples
     --------
@@ -88,6 +91,23 @@ class LammpsMDMaker(MDMaker):
         names(extra=self.extra)
         check_engine(self.engine, self.device, self.check_interval)
         one_of((None, "d2"), dispersion=self.dispersion)
+
+    def preflight(self) -> None:
+        """
+        Check that there is a LAMMPS program, where the engine is one.
+
+        Raises
+        ------
+        FileNotFoundError
+            With the field to set.
+        """
+        program = shlex.split(self.lammps_command)[0]
+        if self.engine != "python" and shutil.which(program) is None:
+            raise FileNotFoundError(
+                f"lammps_command is {self.lammps_command!r}, and there is no program "
+                f"{program!r}, which engine {self.engine!r} runs: give the command of "
+                "a LAMMPS that has it, or engine='python'"
+            )
 
     def runs_to_share(self, n_runs: int) -> int:
         """Say how many trajectories should share a job, as many in each process."""
