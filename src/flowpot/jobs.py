@@ -72,10 +72,8 @@ def stage_job(
 
 def _fixed(given: Any) -> Any:
     """Replace files named from here by absolute paths: jobs run in other folders."""
-    if isinstance(given, list | tuple):
-        return (
-            type(given)(map(_fixed, given)) if type(given) in (list, tuple) else given
-        )
+    if type(given) in (list, tuple):
+        return type(given)(map(_fixed, given))
     if isinstance(given, Path):
         return given.expanduser().absolute()
     if isinstance(given, str) and _LIKE_A_FILE.search(given) and Path(given).exists():
