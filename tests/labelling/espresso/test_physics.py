@@ -8,22 +8,9 @@ from ase import Atoms
 from ase.build import bulk, fcc111, molecule
 
 from flowpot.labelling.espresso import EspressoInputGenerator, EspressoStaticMaker
-from flowpot.labelling.espresso.electrostatics import dipole_correction, isolation
+from flowpot.labelling.espresso.electrostatics import dipole_correction
 from flowpot.labelling.espresso.hubbard import hubbard_input, version_numbers
 from flowpot.labelling.espresso.preflight import ask_version
-
-
-def test_isolation_by_periodicity():
-    slab = fcc111("Cu", (1, 1, 3), vacuum=8)
-    slab.pbc = (True, True, False)
-    water = molecule("H2O", vacuum=6)
-    tight = molecule("C60", vacuum=3)
-    assert isolation(slab, "auto") == {"assume_isolated": "2D"}
-    assert isolation(water, "auto") == {"assume_isolated": "martyna-tuckerman"}
-    assert isolation(tight, "auto") == {}  # the box is less than twice the molecule
-    assert isolation(bulk("Si"), "auto") == {}
-    assert isolation(water, None) == {}
-    assert isolation(water, "makov-payne") == {"assume_isolated": "makov-payne"}
 
 
 def test_the_dipole_turns_in_the_middle_of_the_vacuum():

@@ -86,7 +86,10 @@ def assemble_document(
         fields=_METADATA + (["symmetry"] if periodic else []),
         state="failed" if errors else "successful",
         errors=errors,
-        warnings=[*filter(None, [outcome.job.warning]), *report.warnings],
+        warnings=[
+            *filter(None, [outcome.job.warning, outcome.inputs.isolated.note]),
+            *report.warnings,
+        ],
         corrections=outcome.corrections,
         structure=structure,
         input=_calculation(generator, outcome),
@@ -156,17 +159,20 @@ def _calculation(
 def _output(outcome: Outcome, label: PwLabel) -> EspressoOutput:
     """Put the label in the units of the contract."""
     report, atoms = outcome.report, outcome.inputs.atoms
+    isolated = outcome.inputs.isolated
+    forces = isolated.forces_of_frame(label.forces)
     stress = None
     if label.stress is not None:
-        stress = (voigt_6_to_full_3x3_stress(label.stress) * _KBAR_VASP).tolist()
+        full = voigt_6_to_full_3x3_stress(label.stress)
+        stress = (isolated.stress_of_frame(full) * _KBAR_VASP).tolist()
     smearing = report.smearing_contribution or 0.0
     return EspressoOutput(
         structure=to_structure(atoms),
         energy=label.energy,
         energy_per_atom=label.energy / len(atoms),
         energy_without_smearing=label.energy - smearing,
-        forces=label.forces.tolist(),
-        forces_max=float(np.linalg.norm(label.forces, axis=1).max()),
+        forces=forces.tolist(),
+        forces_max=float(np.linalg.norm(forces, axis=1).max()),
         stress=stress,
         fermi_level=max(report.fermi_levels, default=None),
         total_magnetization=report.total_magnetization,

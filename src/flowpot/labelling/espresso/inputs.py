@@ -13,7 +13,12 @@ from ase.io.espresso import write_espresso_in
 from pymatgen.io.core import InputGenerator
 
 from flowpot.labelling.espresso.bands import band_count
-from flowpot.labelling.espresso.electrostatics import dipole_correction, isolation
+from flowpot.labelling.espresso.electrostatics import (
+    IsolatedFrame,
+    checked_isolation,
+    dipole_correction,
+    isolated_frame,
+)
 from flowpot.labelling.espresso.hubbard import check_hubbard, hubbard_input
 from flowpot.labelling.espresso.keys import checked_number, checked_settings
 from flowpot.labelling.espresso.kpoints import inequivalent_kpoints, kpoint_mesh
@@ -49,6 +54,8 @@ class EspressoInput:
     ----------
     atoms
         The frame.
+    isolated
+        What pw.x gets of it.
     parameters
         Namelists, by lower-case names.
     mesh
@@ -62,6 +69,7 @@ class EspressoInput:
     """
 
     atoms: Atoms
+    isolated: IsolatedFrame
     parameters: dict[str, dict[str, Any]]
     mesh: tuple[int, int, int]
     pseudos: dict[str, dict[str, Any]]
@@ -77,7 +85,7 @@ class EspressoInput:
     def n_kpoints(self) -> int:
         """k-points that pw.x is going to have at least, those of each spin."""
         spins = 2 if self.parameters["system"].get("nspin") == 2 else 1  # noqa: PLR2004
-        return spins * inequivalent_kpoints(self.atoms, self.mesh)
+        return spins * inequivalent_kpoints(self.isolated.atoms, self.mesh)
 
     @property
     def n_bands(self) -> int:
@@ -114,7 +122,7 @@ class EspressoInputGenerator(InputGenerator):
         ``"given"`` or ``"polarised"``: see :class:`EspressoStaticMaker`.
     assume_isolated
         What removes periodic images of frames that are not fully periodic: None,
-        ``"auto"`` or a value of pw.x's key (see ``electrostatics.isolation``).
+        ``"auto"`` or a value of pw.x's key (see ``electrostatics.isolated_frame``).
     correct_dipole
         Whether slabs get a dipole correction.
     hubbard
@@ -134,7 +142,16 @@ class EspressoInputGenerator(InputGenerator):
     def __post_init__(self) -> None:
         get_protocol(self.protocol)
         get_family(self.pseudo_family)
-        checked_settings(self.user_settings)
+        user = checked_settings(self.user_settings)
+        self.assume_isolated = checked_isolation(self.assume_isolated)
+        if (
+            self.assume_isolated == "esm"
+            and user.get("system", {}).get("esm_bc", "pbc") == "pbc"
+        ):
+            raise ValueError(
+                "assume_isolated is 'esm', which does nothing without user_settings "
+                "{'SYSTEM': {'esm_bc': 'bc1'}}, or 'bc2' or 'bc3'"
+            )
         check_elements(self.magnetic_moments)
         check_hubbard(self.hubbard)
         if self.spin not in SPIN_POLICIES:
@@ -166,7 +183,8 @@ class EspressoInputGenerator(InputGenerator):
         folder = family.locate(elements)
         files = {element: folder / pseudos[element]["filename"] for element in elements}
 
-        frame = atoms.copy()
+        isolated = isolated_frame(atoms, self.assume_isolated)
+        frame = isolated.atoms.copy()
         valence = {element: valence_electrons(file) for element, file in files.items()}
         moments = starting_moments(frame, self.magnetic_moments, valence, self.spin)
         if self._user_system().get("nspin") == 1:
@@ -178,7 +196,7 @@ class EspressoInputGenerator(InputGenerator):
                 relative_moments(moments, frame, valence)
             )
         mesh = self._mesh(frame)
-        parameters = self._parameters(frame, totals)
+        parameters = self._parameters(frame, {**totals, **isolated.keys})
         parameters["control"]["pseudo_dir"] = str(folder)
         _set_bands(parameters["system"], frame, valence, float(np.abs(moments).sum()))
         names = {element: file.name for element, file in files.items()}
@@ -187,7 +205,7 @@ class EspressoInputGenerator(InputGenerator):
             keys, card = hubbard_input(self.hubbard, _species(text), version)
             parameters["system"] |= keys
             text = _render(frame, parameters, mesh, names) + card
-        return EspressoInput(atoms, parameters, mesh, pseudos, folder, text)
+        return EspressoInput(atoms, isolated, parameters, mesh, pseudos, folder, text)
 
     def _user_system(self) -> dict[str, Any]:
         """Return the user's keys of SYSTEM, in lower case."""
@@ -227,7 +245,6 @@ class EspressoInputGenerator(InputGenerator):
         if is_isolated_atom(atoms):
             electrons["mixing_beta"] = _ATOM_MIXING_BETA
         system |= totals
-        system |= isolation(atoms, self.assume_isolated)
         if self.correct_dipole:
             dipole = dipole_correction(atoms)
             control |= dipole.get("control", {})
@@ -259,7 +276,10 @@ def _render(
     pseudopotentials: dict[str, str],
 ) -> str:
     """Write the input; Gamma alone gets the algorithm for real wavefunctions."""
-    gamma = mesh == (1, 1, 1) and not parameters["system"].get("noncolin")
+    system = parameters["system"]
+    gamma = mesh == (1, 1, 1) and not system.get("noncolin")
+    if system.get("assume_isolated") == "2D":
+        gamma = False  # with it the SCF of pw.x 6.7 diverges
     buffer = io.StringIO()
     write_espresso_in(
         buffer,

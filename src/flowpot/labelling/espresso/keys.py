@@ -142,6 +142,11 @@ def _checked_values(
                 f"user_settings sets {key}: set the maker's magnetic_moments, or the "
                 "structure's magmom site property, instead"
             )
+        if base == "assume_isolated":
+            raise ValueError(
+                f"{where} is {value!r}: set the maker's assume_isolated, which leaves "
+                "fully periodic frames alone"
+            )
         if base in _FROM_FRAME:
             raise ValueError(f"{where} is {value!r}: the frame decides it, remove it")
         checked = value

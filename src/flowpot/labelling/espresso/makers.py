@@ -61,8 +61,13 @@ class EspressoStaticMaker(Maker):
         that may be magnetic, which start from the free atoms' moments where nothing
         else is said, at about twice the cost.
     assume_isolated
-        None, ``"auto"`` (molecules: Martyna-Tuckerman; slabs: 2D cutoff) or a value of
-        pw.x's key: how periodic images of frames not fully periodic are removed.
+        How periodic images of frames that are not fully periodic are removed: None
+        (they are not), ``"auto"`` (molecules: Martyna-Tuckerman; slabs: 2D cutoff), or
+        a method by name. These methods need boxes twice as long as the charge: with
+        ``"auto"`` pw.x gets such a box, and the label is still that of the frame's own
+        cell. Energy and forces do not depend on the box; the stress is that of the
+        periodic axes, its components along open ones mean nothing. A method by name is
+        refused where the frame is not fit for it.
     correct_dipole
         Whether slabs get a dipole correction.
     hubbard
