@@ -166,7 +166,7 @@ class Potential(ABC):
         self.check_species(dataset.numbers)
         check_predictable(dataset.fields)
         for frames in batches(
-            dataset.n_atoms, batch_size or _default_batch_size([self])
+            dataset.n_atoms, batch_size or default_batch_size([self])
         ):
             geometry = Geometry.of_dataset(dataset[frames])
             start, stop = dataset.offsets[[frames.start, frames.stop]]
@@ -249,7 +249,7 @@ def evaluate_members(
     check_predictable(dataset.fields)
     shape = len(potentials), len(dataset), len(dataset.numbers)
     energy, forces, stress = _empty(*shape)
-    size = batch_size or _default_batch_size(potentials)
+    size = batch_size or default_batch_size(potentials)
     for frames in batches(dataset.n_atoms, size):
         atoms = slice(dataset.offsets[frames.start], dataset.offsets[frames.stop])
         geometry = Geometry.of_dataset(dataset[frames])
@@ -294,7 +294,7 @@ def _empty(members: int, frames: int, atoms: int) -> tuple[NDArray[np.float64], 
     )
 
 
-def _default_batch_size(potentials: Sequence[Potential]) -> int:
+def default_batch_size(potentials: Sequence[Potential]) -> int:
     """Give the atoms per batch that are fast: a GPU wants many, a CPU's cache few."""
     on_cpu = any(potential.device == "cpu" for potential in potentials)
     return 256 if on_cpu else 4096

@@ -20,12 +20,19 @@ from metatomic.torch import (
 )
 from numpy.typing import NDArray
 
-from flowpot.potentials.base import Potential, Prediction
+from flowpot.dataset import Dataset
+from flowpot.potentials.base import (
+    Potential,
+    Prediction,
+    batches,
+    default_batch_size,
+)
 from flowpot.potentials.device import resolve_device
 from flowpot.potentials.geometry import Geometry, volume_ratio, within
 
 _FEATURES = ("feature", "features")
 """What metatomic names a model's internal features; metatrain's models have it."""
+_ENSEMBLE = "energy_ensemble"
 _PAIR = ["first_atom", "second_atom", "cell_shift_a", "cell_shift_b", "cell_shift_c"]
 
 
@@ -104,7 +111,10 @@ class MetatomicPotential(Potential):
             (float(lists.engine_cutoff("angstrom")), lists.full_list)
             for lists in self._lists
         )
-        self.cutoff = max(cutoff for cutoff, _ in self._neighbours)
+        self.cutoff = max(
+            [cutoff for cutoff, _ in self._neighbours],
+            default=abilities.engine_interaction_range("angstrom"),
+        )
         self._outputs = set(abilities.outputs)
 
     @classmethod
@@ -141,27 +151,78 @@ class MetatomicPotential(Potential):
 
     def evaluate_graph(self, graph: NeighbourLists) -> Prediction:
         """Run the model once, and differentiate its energy."""
+        found = self._energies(graph, "energy")
+        return Prediction(found.energy[0], found.forces[0], found.stress[0])
+
+    def evaluate_ensemble(
+        self, dataset: Dataset, batch_size: int | None = None
+    ) -> Prediction:
+        """
+        Predict with each member of the model's own ensemble, as that of llpr.
+
+        Parameters
+        ----------
+        dataset, batch_size
+            As in `evaluate`.
+
+        Returns
+        -------
+        Prediction
+            Energies (M, n), forces (M, A, 3) and stress (M, n, 3, 3), as of a
+            committee of M members.
+
+        Raises
+        ------
+        NotImplementedError
+            Where the model has no ensemble.
+        """
+        if _ENSEMBLE not in self._outputs:
+            raise NotImplementedError(
+                f"the model has no output {_ENSEMBLE!r} (it has "
+                f"{', '.join(sorted(self._outputs))}): train 'llpr' on it"
+            )
+        self.check_species(dataset.numbers)
+        found = [
+            self._energies(
+                self.build_graph(Geometry.of_dataset(dataset[frames])), _ENSEMBLE
+            )
+            for frames in batches(
+                dataset.n_atoms, batch_size or default_batch_size([self])
+            )
+        ]
+        return Prediction(
+            energy=np.concatenate([each.energy for each in found], axis=1),
+            forces=np.concatenate([each.forces for each in found], axis=1),
+            stress=np.concatenate([each.stress for each in found], axis=1),
+        )
+
+    def _energies(self, graph: NeighbourLists, name: str) -> Prediction:
+        """Run the model for energies, one or more a frame, and differentiate each."""
         geometry = graph.geometry
         positions = self._tensor(geometry.positions).requires_grad_()
         identity = torch.eye(3, dtype=self.dtype, device=self.device)
         strain = identity.repeat(len(geometry.cell), 1, 1).requires_grad_()
-        energy = self._output(
-            graph,
-            positions,
-            strain,
-            "energy",
-            ModelOutput(quantity="energy", unit="eV", sample_kind="system"),
-        )[:, 0]
-        slopes = torch.autograd.grad(
-            energy.sum(), [positions, strain], allow_unused=True, materialize_grads=True
-        )
-        gradient, virial = (each.cpu().double().numpy() for each in slopes)
-        # Architectures that learn rotational invariance have a slightly skew virial.
-        virial = (virial + virial.transpose(0, 2, 1)) / 2
+        output = ModelOutput(quantity="energy", unit="eV", sample_kind="system")
+        energies = self._output(graph, positions, strain, name, output)
+        members = energies.shape[1]
+        forces, stresses = [], []
+        for member in range(members):
+            slopes = torch.autograd.grad(
+                energies[:, member].sum(),
+                [positions, strain],
+                retain_graph=member < members - 1,
+                allow_unused=True,
+                materialize_grads=True,
+            )
+            gradient, virial = (each.cpu().double().numpy() for each in slopes)
+            # Architectures that learn rotations have a slightly skew virial.
+            virial = (virial + virial.transpose(0, 2, 1)) / 2
+            forces.append(-gradient)
+            stresses.append(virial / _volumes(geometry)[:, None, None])
         return Prediction(
-            energy=energy.detach().cpu().double().numpy(),
-            forces=-gradient,
-            stress=virial / _volumes(geometry)[:, None, None],
+            energy=energies.detach().cpu().double().numpy().T,
+            forces=np.stack(forces),
+            stress=np.stack(stresses),
         )
 
     def describe_graph(self, graph: NeighbourLists) -> NDArray[np.float64]:

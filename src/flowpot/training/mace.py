@@ -85,6 +85,7 @@ class MACETraining(Training):
     def check(self) -> None:
         """Check the options, that there are program and device, and the foundation."""
         self.check_options()
+        self._check_files()
         find_program("mace_run_train", "mace")
         _resolve(self.device)
         if isinstance(self.foundation_model, str):
@@ -102,7 +103,6 @@ class MACETraining(Training):
         one_of(FINE_TUNING, fine_tuning=self.fine_tuning)
         check_options(self.hyperparameters)
         self._check_energies()
-        self._check_files()
         if bool(self.launcher) != bool(self.hyperparameters.get("distributed")):
             raise ValueError(
                 f"launcher is {self.launcher!r} and hyperparameters has 'distributed': "

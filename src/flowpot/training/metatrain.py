@@ -14,6 +14,14 @@ import yaml
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.training.backend import Run, Trained, Training, TrainingError
+from flowpot.training.metatrain_architecture import (
+    WRAPPED,
+    check_options,
+    default_options,
+    model_options,
+    precision,
+    supported_device,
+)
 from flowpot.training.metatrain_start import check_baseline, write_baseline
 from flowpot.training.periodic import periodic_dataset
 from flowpot.training.program import Program, find_program, visible_gpu
@@ -54,10 +62,14 @@ class MetatrainTraining(Training):
     foundation_model
         A checkpoint (``.ckpt``): a file, an Artifact, or the address of one to
         download, such as ``https://huggingface.co/lab-cosmo/upet/resolve/main/...``.
+        With ``llpr``, the model whose uncertainty it is to tell.
     fine_tuning
         ``full``; ``heads``: the prediction heads alone; ``lora``: low-rank updates.
     architecture
-        Any that is installed: ``pet``, ``soap_bpnn``...
+        Any that is installed: ``pet``, ``soap_bpnn``... ``gap`` fits its reference
+        energies to the training set, and has no checkpoint. ``llpr`` adds an ensemble
+        of last layers to a trained model (Bigi et al., Mach. Learn.: Sci. Technol. 5,
+        045018, 2024): see `flowpot.potentials.metatomic.MetatomicPotential`.
     """
 
     fine_tuning: str = "full"
@@ -71,17 +83,24 @@ class MetatrainTraining(Training):
     def check(self) -> None:
         """Check the options, and that there are program and device."""
         find_program("mtt", "metatrain")
-        _resolve(self.device)
         self.check_options()
+        supported_device(self.architecture, self.device)
 
     def check_options(self) -> None:
         """Refuse what the architecture does not have, by metatrain's own schema."""
         self.check_fields()
         if find_spec("metatrain") is None:
             return
-        _check_architecture(self.architecture, self.hyperparameters)
-        if self.foundation_model:
+        check_options(self.architecture, self.hyperparameters)
+        if self.wraps:
+            self._check_wrapped()
+        elif self.foundation_model:
             self._check_fine_tuning()
+
+    @property
+    def wraps(self) -> bool:
+        """Whether the architecture adds to a trained model: llpr."""
+        return WRAPPED in default_options(self.architecture)["training"]
 
     def check_fields(self) -> None:
         """Refuse what metatrain's options do not have at their top."""
@@ -102,17 +121,18 @@ class MetatrainTraining(Training):
 
     def prepare(self, sets: TrainingSets, run: Run) -> Program:
         """Write the frames and the options."""
-        given, device = self.hyperparameters, _resolve(self.device)
+        given = self.hyperparameters
+        device = supported_device(self.architecture, self.device)
         files = {"train.xyz": sets.train, "val.xyz": sets.val}
         stressed = [_write(frames, run.folder / name) for name, frames in files.items()]
         has_stress = all(stressed)
         options = {
             "seed": run.seed,
             "device": device.split(":")[0],
-            "base_precision": given.get("base_precision", 32),
+            "base_precision": given.get("base_precision", precision(self.architecture)),
             "architecture": {
                 "name": self.architecture,
-                "model": given.get("model", {}),
+                "model": model_options(self.architecture, given.get("model", {})),
                 "training": self._training(sets, run),
             },
             "training_set": _data("train.xyz", stress=has_stress),
@@ -133,9 +153,9 @@ class MetatrainTraining(Training):
             raise TrainingError("mtt train left no model")
         checkpoint = run.folder / "model.ckpt"
         options = yaml.safe_load((run.folder / _OPTIONS_FILE).read_text())
-        if checkpoint.exists():
-            baseline = options["architecture"]["training"].get("atomic_baseline")
-            check_baseline(checkpoint, _energies(baseline))
+        baseline = options["architecture"]["training"].get("atomic_baseline")
+        if checkpoint.exists() and (energies := _energies(baseline)):
+            check_baseline(checkpoint, energies)
         return Trained(
             model=model,
             checkpoint=checkpoint if checkpoint.exists() else None,
@@ -144,34 +164,58 @@ class MetatrainTraining(Training):
         )
 
     def _training(self, sets: TrainingSets, run: Run) -> dict[str, Any]:
-        """Give the trainer's options."""
-        options = dict(self.hyperparameters.get("training", {}))
-        default = _defaults(self.architecture)["training"]
-        options = {**_intervals({**default, **options}), **options}
-        size = options.get("batch_size", default["batch_size"])
-        options["batch_size"] = min(int(size), len(sets.train))
-        if "atomic_baseline" not in options:
+        """Give the trainer's options, of which an architecture may lack some."""
+        given = self.hyperparameters.get("training", {})
+        default = default_options(self.architecture)["training"]
+        options = {**_intervals({**default, **given}), **given}
+        if "batch_size" in default:
+            size = given.get("batch_size", default["batch_size"])
+            largest = len(sets.train)
+            if self.wraps:  # llpr wants whole batches of both sets
+                largest = min(largest, len(sets.val))
+            options["batch_size"] = min(int(size), largest)
+        if "atomic_baseline" in default and "atomic_baseline" not in given:
             options["atomic_baseline"] = {"energy": sets.reference_energies()}
-        if run.learning_rate_scale != 1:
-            rate = options.get("learning_rate", default["learning_rate"])
+        if "learning_rate" in default and run.learning_rate_scale != 1:
+            rate = given.get("learning_rate", default["learning_rate"])
             options["learning_rate"] = rate * run.learning_rate_scale
-        if start := self._start(run):
+        if self.wraps:
+            self._check_wrapped(run)
+            options[WRAPPED] = self._start(run) or given[WRAPPED]
+        elif start := self._start(run):
             self._check_fine_tuning()
-            energies = _energies(options["atomic_baseline"])
-            changed = run.folder / _START_FILE
-            if energies and write_baseline(run.folder / start, changed, energies):
-                start = _START_FILE
-            method = "full" if run.start else self.fine_tuning
-            config = {"heads": _HEADS, "lora": _LORA}.get(method, {})
-            options["finetune"] = {
-                "read_from": start,
-                "method": method,
-                "config": config,
-            }
+            options["finetune"] = self._fine_tuning(start, run, options)
         return options
 
+    def _fine_tuning(
+        self, start: str, run: Run, options: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Say how to go on from a checkpoint, with the energies of the new data."""
+        energies = _energies(options["atomic_baseline"])
+        changed = run.folder / _START_FILE
+        if energies and write_baseline(run.folder / start, changed, energies):
+            start = _START_FILE
+        method = "full" if run.start else self.fine_tuning
+        config = {"heads": _HEADS, "lora": _LORA}.get(method, {})
+        return {"read_from": start, "method": method, "config": config}
+
+    def _check_wrapped(self, run: Run | None = None) -> None:
+        """Refuse llpr without a model, or with one that it would not go on from."""
+        given = self.hyperparameters.get("training", {}).get(WRAPPED)
+        if not (self.foundation_model or given):
+            raise ValueError(
+                f"architecture is {self.architecture!r} and foundation_model None: it "
+                "tells how certain a trained model is; set foundation_model to the "
+                "checkpoint of one ('pet', 'soap_bpnn')"
+            )
+        if run is not None and run.start is not None:
+            raise ValueError(
+                f"architecture is {self.architecture!r}, whose model is "
+                "foundation_model's: leave out warm_start"
+            )
+
     def _check_fine_tuning(self) -> None:
-        if "finetune" not in _defaults(self.architecture)["training"]:
+        if "finetune" not in default_options(self.architecture)["training"]:
             raise ValueError(
                 f"architecture is {self.architecture!r}, which metatrain trains from "
                 "scratch alone: leave out foundation_model and warm_start, or choose "
@@ -229,10 +273,10 @@ def _energies(baseline: Any) -> dict[int, float]:
 
 def _intervals(training: Mapping[str, Any]) -> dict[str, int]:
     """Log every epoch, and lose at most a twentieth of a training that is killed."""
-    wanted = {
-        "log_interval": 1,
-        "checkpoint_interval": max(1, int(training["num_epochs"]) // 20),
-    }
+    epochs = training.get("num_epochs")
+    wanted = {"log_interval": 1}
+    if epochs is not None:
+        wanted["checkpoint_interval"] = max(1, int(epochs) // 20)
     return {name: wanted[name] for name in wanted if name in training}
 
 
@@ -267,34 +311,3 @@ def _write(frames: Dataset, path: Path) -> bool:
         atoms.arrays["REF_forces"] = periodic.forces[rows]
     ase.io.write(path, written, format="extxyz")
     return bool(np.isfinite(periodic.stress).any())
-
-
-def _check_architecture(name: str, hyperparameters: Mapping[str, Any]) -> None:
-    from metatrain.utils.architectures import (  # noqa: PLC0415, takes seconds
-        check_architecture_options,
-        import_architecture,
-    )
-    from metatrain.utils.pydantic import MetatrainValidationError  # noqa: PLC0415
-
-    import_architecture(name)  # says what to install where something is missing
-    options = _defaults(name)
-    for part in ("model", "training"):
-        options[part] = {**options[part], **hyperparameters.get(part, {})}
-    try:
-        check_architecture_options(name, options)
-    except MetatrainValidationError as error:
-        raise ValueError(f"hyperparameters of {name!r}: {error}") from error
-
-
-def _defaults(name: str) -> dict[str, Any]:
-    from metatrain.utils.architectures import (  # noqa: PLC0415, takes seconds
-        get_default_hypers,
-    )
-
-    return get_default_hypers(name, base_precision=32)
-
-
-def _resolve(device: str) -> str:
-    from flowpot.potentials.device import resolve_device  # noqa: PLC0415, torch
-
-    return resolve_device(device)

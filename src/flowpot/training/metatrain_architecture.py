@@ -1,0 +1,107 @@
+"""What an architecture of metatrain has, and what it does not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_PARTS = ("model", "training")
+WRAPPED = "model_checkpoint"
+"""The trainer's key of an architecture that wraps a trained model: llpr."""
+_ENSEMBLE = {"num_ensemble_members": {"energy": 32}}
+
+
+def default_options(name: str) -> dict[str, dict[str, Any]]:
+    """Return the default ``model`` and ``training`` of an architecture."""
+    from metatrain.utils.architectures import (  # noqa: PLC0415, takes seconds
+        get_default_hypers,
+    )
+
+    return get_default_hypers(name, base_precision=32)
+
+
+def model_options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the options of the model.
+
+    llpr has an ensemble of 32 members for the energy where the user does not say.
+    """
+    ensemble = _ENSEMBLE if WRAPPED in default_options(name)["training"] else {}
+    return {**ensemble, **given}
+
+
+def precision(name: str) -> int:
+    """Return the bits of a number: 32 where the architecture works with them."""
+    import torch  # noqa: PLC0415, optional
+
+    known = _model(name).__supported_dtypes__
+    return 32 if torch.float32 in known else 64
+
+
+def supported_device(name: str, device: str) -> str:
+    """
+    Return the device that an architecture is trained on.
+
+    Parameters
+    ----------
+    name
+        The architecture.
+    device
+        As asked for. ``auto`` or a GPU that the setting chose becomes ``cpu`` where
+        the architecture is trained on CPUs alone.
+
+    Raises
+    ------
+    ValueError
+        If the architecture is not trained on the device that is named.
+    """
+    from flowpot.potentials.device import resolve_device  # noqa: PLC0415, torch
+
+    found, known = resolve_device(device), _model(name).__supported_devices__
+    if found.split(":")[0] in known:
+        return found
+    if device == "auto":
+        return str(known[0])
+    raise ValueError(
+        f"device is {device!r}, and metatrain trains {name!r} on "
+        f"{' or '.join(map(repr, known))} alone: set device to 'auto'"
+    )
+
+
+def check_options(name: str, hyperparameters: Mapping[str, Any]) -> None:
+    """
+    Refuse what the architecture does not have, by metatrain's own schema.
+
+    Raises
+    ------
+    ValueError
+        Naming the key.
+    """
+    from metatrain.utils.architectures import (  # noqa: PLC0415, takes seconds
+        check_architecture_options,
+    )
+    from metatrain.utils.pydantic import MetatrainValidationError  # noqa: PLC0415
+
+    _model(name)  # says what to install where something is missing
+    options = default_options(name)
+    for part in _PARTS:
+        options[part] = _merged(options[part], hyperparameters.get(part, {}))
+    try:
+        check_architecture_options(name, options)
+    except MetatrainValidationError as error:
+        raise ValueError(f"hyperparameters of {name!r}: {error}") from error
+
+
+def _merged(default: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay options over the defaults at every depth, as metatrain does."""
+    merged = dict(default)
+    for key, value in given.items():
+        nested = isinstance(value, Mapping) and isinstance(default.get(key), Mapping)
+        merged[key] = _merged(default[key], value) if nested else value
+    return merged
+
+
+def _model(name: str) -> Any:
+    from metatrain.utils.architectures import (  # noqa: PLC0415, takes seconds
+        import_architecture,
+    )
+
+    return import_architecture(name).__model__

@@ -1,0 +1,132 @@
+"""Architectures of metatrain that are not trained as PET is."""
+
+import numpy as np
+import pytest
+import yaml
+from ase.calculators.test import calculate_numerical_forces
+from metatomic_ase import MetatomicCalculator
+
+from flowpot.dataset import Artifact
+from flowpot.potentials import load_potential
+from flowpot.training import MetatrainTrainingMaker
+from flowpot.training.backend import Run
+from flowpot.training.members import Place, train_members
+from flowpot.training.metatrain import MetatrainTraining
+from flowpot.training.sets import TrainingSets
+
+from .test_metatrain import small
+
+GAP = {
+    "krr": {"num_sparse_points": 60},
+    "soap": {
+        "cutoff": {"radius": 4.2, "smoothing": {"width": 0.5}},
+        "basis": {"max_angular": 3, "radial": {"max_radial": 3}},
+    },
+}
+CHECKPOINT = Artifact.from_bytes("pet.ckpt", b"weights")
+
+
+def written(training, data, folder):
+    training.prepare(TrainingSets.load(data), Run(folder, seed=4))
+    return yaml.safe_load((folder / "options.yaml").read_text())
+
+
+def test_gap_gets_the_keys_it_has(silicon_set, tmp_path):
+    """Nested options need not be complete; it works with 64 bits on CPUs."""
+    training = MetatrainTraining({"model": GAP}, architecture="gap")
+    training.check()
+    options = written(training, silicon_set, tmp_path)
+    assert options["architecture"] == {"name": "gap", "model": GAP, "training": {}}
+    assert options["base_precision"] == 64
+    assert options["device"] == "cpu"
+
+
+def test_gap_on_a_gpu_is_refused(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    MetatrainTraining({"model": GAP}, architecture="gap").check()
+    with pytest.raises(ValueError, match="'gap' on 'cpu' alone: set device to 'auto'"):
+        MetatrainTraining({"model": GAP}, architecture="gap", device="cuda").check()
+
+
+def test_llpr_gets_the_keys_it_has(silicon_set, tmp_path):
+    training = MetatrainTraining(
+        architecture="llpr", foundation_model=CHECKPOINT, device="cpu"
+    )
+    training.check()
+    found = written(training, silicon_set, tmp_path)["architecture"]
+    assert found["model"] == {"num_ensemble_members": {"energy": 32}}
+    assert found["training"] == {
+        "batch_size": 4,  # it wants whole batches of validation frames
+        "log_interval": 1,
+        "model_checkpoint": "start.ckpt",
+    }
+    assert (tmp_path / "start.ckpt").read_bytes() == b"weights"
+
+
+def test_llpr_needs_the_model_it_wraps(silicon_set, tmp_path):
+    with pytest.raises(ValueError, match="'llpr' and foundation_model None: it"):
+        MetatrainTraining(architecture="llpr").check()
+    training = MetatrainTraining(
+        architecture="llpr", foundation_model=CHECKPOINT, device="cpu"
+    )
+    run = Run(tmp_path, seed=1, start=CHECKPOINT)
+    with pytest.raises(ValueError, match="leave out warm_start"):
+        training.prepare(TrainingSets.load(silicon_set), run)
+
+
+def train(maker, data, folder):
+    folder.mkdir()
+    training = maker.training()
+    training.check()
+    sets = TrainingSets.load(data)
+    (found,) = train_members(training, sets, [1], [None], Place(folder))
+    assert found.failure is None, found.failure
+    return found
+
+
+@pytest.mark.slow
+def test_gap_learns_silicon(silicon_set, tmp_path):
+    maker = MetatrainTrainingMaker(architecture="gap", hyperparameters={"model": GAP})
+    found = train(maker, silicon_set, tmp_path / "gap")
+    assert found.cutoff == 4.2
+    assert found.metrics["test"]["energy"] < 0.03
+    assert found.metrics["test"]["forces"] < 0.4
+    potential = load_potential(found.model, "cpu")
+    atoms = TrainingSets.load(silicon_set).test.to_atoms()[0]
+    atoms.calc = potential.calculator()
+    forces = atoms.get_forces()
+    # The slopes of featomic's features are somewhat off those of their values.
+    assert np.allclose(forces, calculate_numerical_forces(atoms, eps=1e-4), atol=5e-3)
+    path = found.model.to_file(tmp_path / "gap.pt")
+    atoms.calc = MetatomicCalculator(path, device="cpu")
+    assert np.allclose(forces, atoms.get_forces(), atol=1e-8)
+
+
+@pytest.mark.slow
+def test_llpr_of_pet(silicon_set, tmp_path):
+    """The mean is the model's that it wraps; members differ, forces as energies do."""
+    pet = train(small("pet", epochs=40), silicon_set, tmp_path / "pet")
+    maker = MetatrainTrainingMaker(
+        architecture="llpr", foundation_model=pet.checkpoint, device="cpu"
+    )
+    llpr = train(maker, silicon_set, tmp_path / "llpr")
+    frames = TrainingSets.load(silicon_set).test
+    before = load_potential(pet.model, "cpu").evaluate(frames)
+    potential = load_potential(llpr.model, "cpu")
+    after = potential.evaluate(frames)
+    assert np.allclose(after.energy, before.energy, atol=1e-3)
+    assert np.allclose(after.forces, before.forces, atol=1e-4)
+    ensemble = potential.evaluate_ensemble(frames)
+    assert ensemble.energy.shape == (32, len(frames))
+    assert ensemble.forces.shape == (32, len(frames.numbers), 3)
+    spread = ensemble.energy.std(axis=0)
+    assert (spread > 0).all()
+    assert (np.abs(ensemble.energy.mean(axis=0) - after.energy) < 2 * spread).all()
+    assert np.abs(ensemble.forces.sum(axis=1)).max() < 1e-3  # each frame's sum is 0
+    assert np.allclose(
+        potential.evaluate_ensemble(frames, batch_size=8).forces,
+        ensemble.forces,
+        atol=1e-4,
+    )
+    with pytest.raises(NotImplementedError, match="has no output 'energy_ensemble'"):
+        load_potential(pet.model, "cpu").evaluate_ensemble(frames)
