@@ -13,7 +13,7 @@ def test_every_end_has_a_next_step():
     assert _NEXT.keys() == set(get_args(StopKind))
 
 
-def test_a_campaign_that_ran_out(jobstore):
+def test_a_campaign_that_ran_out(jobstore, clean_dir):
     answers = verdict(run_trivial_campaign(jobstore, 2))
     assert answers["Is it good?"].startswith("Nobody knows: ")
     assert answers["Can it be trusted?"].startswith("Yes: the error bars of energy")
@@ -24,7 +24,7 @@ def test_a_campaign_that_ran_out(jobstore):
 @pytest.mark.parametrize(
     ("kind", "begins"), [("converged", "Yes, within"), ("failed", "Nobody knows: ")]
 )
-def test_it_does_not_call_good_what_is_not(jobstore, kind, begins):
+def test_it_does_not_call_good_what_is_not(jobstore, clean_dir, kind, begins):
     campaign = run_trivial_campaign(jobstore, 1)
     campaign.doc.stop_kind = kind
     campaign.doc.stop_reason = f"{kind}: because"
