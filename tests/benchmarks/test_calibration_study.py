@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from flowpot.evaluation.rules import RULES, TARGETS, Pairs
 
 from flowpot.campaign import IterationDoc, Limits, decide
 from flowpot.evaluation import Calibration, Criteria, audit, calibrate, select
 from flowpot.evaluation.evidence import all_labelled, gather
+from flowpot.evaluation.fitting import RULES
 from flowpot.randomness import derive_rng
 from flowpot.training.sets import is_isolated_atom
 
@@ -91,7 +91,12 @@ def judged(now: Generation) -> Turn:
 def default_fit(now: Generation, tolerance: dict[str, float]) -> Calibration:
     """Calibrate as an evaluation does, unless told otherwise."""
     evidence = gather(now.members, now.dataset, []).best(30)
-    options = {"rule": DEFAULT.rule, "target": DEFAULT.target, "judged": now.spread}
+    options = {
+        "rule": DEFAULT.rule,
+        "target": DEFAULT.target,
+        "judged": now.spread,
+        "worth": evidence.worth,
+    }
     return calibrate(evidence.disagreement, evidence.error, tolerance, **options)[
         "forces"
     ]
@@ -103,18 +108,17 @@ def rates_of_rules(d, e, tolerance) -> dict[str, np.ndarray]:
     for _ in range(DRAWS):
         rows = rng.permutation(len(e))
         drawn, others = rows[:DRAWN], rows[DRAWN:]
-        pairs = Pairs(d[drawn], e[drawn], np.ones(DRAWN))
-        for name, rule in RULES.items():
-            threshold = rule(pairs, tolerance, TARGETS.get(name, 0.5))
-            if np.isfinite(threshold):
-                rates = true_rates(d[others] > threshold, e[others] > tolerance)
-                found[name].append(rates)
+        given = {"forces": d[drawn]}, {"forces": e[drawn]}, {"forces": tolerance}
+        for name in RULES:
+            fit = calibrate(*given, rule=name, judged={"forces": d})["forces"]
+            over = fit.excess({"forces": d[others]}, "forces") > 1
+            found[name].append(true_rates(over, e[others] > tolerance))
     return {name: np.array(rates) for name, rates in found.items()}
 
 
 def counts(d, e, fit) -> tuple[float, float]:
     """Count the true rates of a threshold."""
-    return true_rates(d > fit.threshold, e > fit.tolerance)
+    return true_rates(fit.excess({"forces": d}, "forces") > 1, e > fit.tolerance)
 
 
 def true_rates(over, bad) -> tuple[float, float]:
@@ -130,7 +134,7 @@ def convergence(now: Generation) -> tuple[bool, float]:
     choice = select(
         now.spread, {"forces": fit}, rng=derive_rng(now.seed, "convergence")
     )
-    accepted = now.spread["forces"] <= fit.threshold
+    accepted = fit.excess(now.spread, "forces") <= 1
     checked = {name: values[choice.audit] for name, values in now.true.items()}
     last = IterationDoc(
         iteration=1,
@@ -182,7 +186,7 @@ def test_no_false_convergence(study):
 
 
 def test_the_default_rule_scatters_least(study):
-    """The table of `flowpot.evaluation.rules`."""
+    """Of the error model's two rules and the paper's line."""
     later = [t for t in study if t.turn > 0]
     scatter = {}
     for name in RULES:

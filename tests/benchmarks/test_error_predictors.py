@@ -22,10 +22,9 @@ stress  0.790   0.827         0.831     0.816           0.755     0.830
 
 For the forces, which carry the decision, nothing wins, and the distance costs a search
 among all atoms of the training set. Errors of energy and stress are followed better by
-their own disagreement and that of the forces, joined (``with_forces`` of
-`flowpot.EvaluationMaker`), though not in every generation: energy from 0.61 to 0.89
-and from 0.72 to 0.69. Isotonic regression of each, added up, is no better than powers
-of them.
+their own disagreement and that of the forces, joined, though not in every generation:
+energy from 0.61 to 0.89 and from 0.72 to 0.69. Isotonic regression of each, added up,
+is no better than powers of them.
 """
 
 import numpy as np
@@ -106,7 +105,7 @@ def areas(given: dict, true: np.ndarray, name: str) -> dict[str, float]:
     rng, found = np.random.default_rng(0), []
     combined = COMBINED | {
         "own and distance": (name, "distance"),
-        "own and forces": (name, "forces"),  # what `with_forces` does
+        "own and forces": (name, "forces"),
     }
     for _ in range(DRAWS):
         rows = rng.permutation(len(true))
