@@ -10,7 +10,12 @@ from ase.build import bulk
 from ase.io import write
 from typer.testing import CliRunner
 
-from flowpot import ActiveLearningMaker, Campaign, MetatrainTrainingMaker
+from flowpot import (
+    ActiveLearningMaker,
+    BatchedMDMaker,
+    Campaign,
+    MetatrainTrainingMaker,
+)
 from flowpot.campaign import embedded_store
 from flowpot.campaign.configuration import ConfigurationError, read_configuration
 from flowpot.campaign.schema import campaign_schema
@@ -79,6 +84,22 @@ def test_a_preset_is_changed_where_the_file_says(file):
     assert maker.training.trainer.hyperparameters == expected
     assert maker.training.size == smoke.training.size
     assert maker.exploration == smoke.exploration
+
+
+def test_an_engine_is_chosen_by_its_name(file):
+    """With its defaults, or with fields of its own; and the schema knows both."""
+    check = jsonschema.Draft202012Validator(campaign_schema()).validate
+    for engine, n_steps in (
+        ("BatchedMDMaker", 10_000),
+        ({"maker": "BatchedMDMaker", "n_steps": 500, "skin": 0.5}, 500),
+    ):
+        path = file(augmentation=None, exploration={"md_maker": engine})
+        check(yaml.safe_load(path.read_text()))
+        md_maker = read_configuration(path).maker.exploration.md_maker
+        assert type(md_maker) is BatchedMDMaker
+        assert md_maker.n_steps == n_steps
+    with pytest.raises(ConfigurationError, match="did you mean 'BatchedMDMaker'"):
+        read_configuration(file(exploration={"md_maker": "BatchMDMaker"}))
 
 
 def test_several_trainers_of_several_kinds(file):

@@ -54,6 +54,7 @@ def test_every_stage_of_a_full_campaign(silicon):
     ]
     assert stages["exploration"].note == "4 trajectories of 500 steps"
     assert stages["exploration"].n_frames == 4 * 20
+    assert "BatchedMDMaker" in stages["exploration"].hint  # for cells this small
     assert stages["training"].n_jobs == 3
     assert plan.config_types["isolated_atom"] == 1
     assert sum(plan.config_types.values()) == stages["labelling"].n_frames

@@ -20,6 +20,7 @@ from flowpot.campaign.fields import (
     is_mergeable,
     list_item,
     maker_named,
+    makers_in,
 )
 from flowpot.campaign.makers import ActiveLearningMaker
 from flowpot.campaign.starting_files import KEYS, PBC, Reading
@@ -168,6 +169,8 @@ def _build(kind: type, given: Mapping[str, Any], place: str, base: Any) -> Any:
 
 def _value(hint: Any, value: Any, place: str, before: Any) -> Any:
     """Make one field's value, which was `before` if the file had not named it."""
+    if isinstance(value, str) and makers_in(hint):
+        value = {MAKER: value}  # with its defaults
     if isinstance(value, Mapping):
         kinds = dataclasses_in(hint)
         if dataclasses.is_dataclass(before) and not isinstance(before, type):

@@ -79,6 +79,13 @@ def dataclasses_in(hint: Any) -> list[type]:
     return list(dict.fromkeys(found))
 
 
+def makers_in(hint: Any) -> list[type]:
+    """List the Makers that a field takes by name; none where it takes any text."""
+    if str in alternatives(hint):
+        return []
+    return [kind for kind in dataclasses_in(hint) if issubclass(kind, Maker)]
+
+
 def adapter_of(hint: Any) -> TypeAdapter[Any]:
     """Give pydantic's validator of a plain type."""
     try:

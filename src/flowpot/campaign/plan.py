@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from flowpot.augmentation import AugmentationMaker
 from flowpot.campaign.costs import Costs
 from flowpot.dataset import Dataset
-from flowpot.exploration import ExplorationMaker
+from flowpot.exploration import ExplorationMaker, LammpsMDMaker
 from flowpot.exploration.starts import draw_starts
 from flowpot.labelling import LabellingMaker
 from flowpot.labelling.espresso.kpoints import inequivalent_kpoints, kpoint_mesh
@@ -24,6 +24,9 @@ from flowpot.training import CommitteeTrainingMaker
 
 if TYPE_CHECKING:
     from flowpot.campaign.makers import ActiveLearningMaker
+
+_SMALL_CELL = 64  # atoms up to which batches are clearly the faster
+_WORTH_BATCHING = 4  # trajectories from which on they are
 
 
 class PlannedStage(BaseModel):
@@ -38,6 +41,7 @@ class PlannedStage(BaseModel):
         None, description="by completed jobs in the store; None if there are none"
     )
     note: str = Field("", description="what else there is to say")
+    hint: str = Field("", description="what might be done better")
 
 
 class DryRun(BaseModel):
@@ -214,6 +218,24 @@ def _exploration(
         n_atoms=round(n_frames * float(frames.n_atoms[starts].mean())),
         core_hours=costs.dynamics(n_runs * steps),
         note=f"{n_runs} trajectories of {steps} steps",
+        hint=_faster_engine(stage.md_maker, n_runs, frames.n_atoms[starts]),
+    )
+
+
+def _faster_engine(md_maker: Any, n_runs: int, n_atoms: np.ndarray) -> str:
+    """Say whether another engine would be faster, by ``tests/benchmarks``."""
+    # What another package's engine can do is not known.
+    plain = (
+        isinstance(md_maker, LammpsMDMaker)
+        and md_maker.engine == "python"
+        and md_maker.dispersion is None
+        and not md_maker.extra
+    )
+    if not plain or n_runs < _WORTH_BATCHING or n_atoms.mean() > _SMALL_CELL:
+        return ""
+    return (
+        f"exploration: {n_runs} trajectories of {n_atoms.mean():.0f} atoms would be "
+        "faster side by side, with `md_maker: BatchedMDMaker`"
     )
 
 

@@ -17,6 +17,7 @@ from flowpot.campaign.fields import (
     dataclasses_in,
     descriptions,
     list_item,
+    makers_in,
 )
 from flowpot.campaign.makers import ActiveLearningMaker
 from flowpot.campaign.presets import ALIASES, PRESETS
@@ -103,6 +104,8 @@ def _of_hint(hint: Any, definitions: dict[str, Schema]) -> Schema:
         options.append({"type": "array", "items": _of_hint(item, definitions)})
     if any(isinstance(k, type) and issubclass(k, Maker) for k in kinds):
         options.append(_OTHER_MAKER)
+    if makers_in(hint):
+        options.append({"type": "string"})
     plain = [
         each
         for each in alternatives(hint)

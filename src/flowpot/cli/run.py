@@ -132,6 +132,8 @@ def plan_table(plan: Any) -> Table:
         kinds = ", ".join(f"{n} {kind}" for kind, n in plan.config_types.items())
         table.add_section()
         table.add_row("to label", "", "", "", "", _hours(plan.core_hours), Text(kinds))
+    for hint in (stage.hint for stage in plan.stages if stage.hint):
+        table.add_row("faster", "", "", "", "", "", Text(hint))
     for reason in plan.refused:
         table.add_row("refused", "", "", "", "", "", Text(reason))
     return table

@@ -1,0 +1,89 @@
+"""The family of engines: the contract, the registry, and who may know whom."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+from ase.build import bulk
+
+import flowpot.exploration.engine
+from flowpot.exploration import BatchedMDMaker, LammpsMDMaker, MDMaker
+from flowpot.exploration.contract import check_engine
+from flowpot.exploration.engine import default_engine, engines
+
+
+@pytest.fixture
+def copper():
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.05, seed=1)
+    return atoms
+
+
+@pytest.mark.parametrize(
+    "engine", [pytest.param(LammpsMDMaker(), marks=pytest.mark.slow), BatchedMDMaker()]
+)
+def test_contract(engine, copper, emt):
+    check_engine(engine, copper, emt)
+
+
+@dataclass
+class Forgetful(BatchedMDMaker):
+    """Loses the last frame of each trajectory."""
+
+    def simulate(self, planned, committee):
+        shorter = [
+            replace(p, conditions=replace(p.conditions, n_steps=15)) for p in planned
+        ]
+        return super().simulate(shorter, committee)
+
+
+def test_an_engine_that_breaks_a_promise_is_told_which(copper, emt):
+    with pytest.raises(AssertionError, match="all steps are counted"):
+        check_engine(Forgetful(), copper, emt)
+
+
+def test_engines_of_other_packages_are_found_by_entry_points(monkeypatch):
+    assert set(engines()) == {"LammpsMDMaker", "BatchedMDMaker"}
+    assert default_engine() == LammpsMDMaker()
+    name = f"{__name__}:Forgetful"
+    point = EntryPoint("forgetful", name, "flowpot.md_engines")
+    monkeypatch.setattr(EntryPoint, "load", lambda _: Forgetful)
+    monkeypatch.setattr(flowpot.exploration.engine, "entry_points", lambda **_: [point])
+    assert engines()["Forgetful"] is Forgetful
+    monkeypatch.setattr(EntryPoint, "load", lambda _: dict)
+    with pytest.raises(TypeError, match="subclass of flowpot"):
+        engines()
+
+
+def test_what_all_engines_share_imports_none_of_them():
+    folder = Path(flowpot.exploration.engine.__file__).parent
+    for file in folder.glob("*.py"):
+        if file.name != "__init__.py":
+            text = file.read_text()
+            assert "import flowpot.exploration.lammps" not in text, file
+            assert "from flowpot.exploration.lammps" not in text, file
+    batched = "".join(file.read_text() for file in (folder / "batched").glob("*.py"))
+    assert "exploration.lammps" not in batched
+
+
+def test_stored_names_are_still_found():
+    """Makers and runs of earlier versions name the modules of their time."""
+    code = (
+        "from flowpot.exploration.lammps.conditions import Conditions;"
+        "from flowpot.exploration.lammps.sanity import SanityLimits;"
+        "from flowpot.exploration.lammps.script import Output;"
+        "from flowpot.exploration.lammps import LammpsMDMaker"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("skin", 0.0), ("bulk_modulus", -1), ("batch_size", 0)]
+)
+def test_what_cannot_be_meant_is_refused(field, value):
+    with pytest.raises(ValueError, match=field):
+        BatchedMDMaker(**{field: value})
+    assert issubclass(BatchedMDMaker, MDMaker)
