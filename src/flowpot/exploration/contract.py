@@ -130,7 +130,8 @@ def _run(
     job = engine.make_several(frames, conditions, committee)
     inside = tempfile.TemporaryDirectory(prefix="flowpot-engine-")
     with inside as folder, contextlib.chdir(Path(folder)):
-        function = job.function.original.__get__(job.maker)
+        undecorated = getattr(job.function, "original", job.function)
+        function = undecorated.__get__(job.maker)
         found = function(*job.function_args, **job.function_kwargs, resume=resume)
     runs: list[MDDoc] = found.runs
     return runs

@@ -42,20 +42,14 @@ class VerletList:
         self.skin = skin
         self._potential = potential
         self._searched: Geometry | None = None
-        self.found: Any = None
+        self._found: Any = None
 
     def graph(self, geometry: Geometry) -> Any:
         """Give the graph of one frame; of any, but those that follow are faster."""
-        self.search(geometry)
-        return self.found.moved(geometry)
-
-    def search(self, geometry: Geometry) -> bool:
-        """Search for the pairs of a frame if it needs it; say whether it did."""
-        if self._searched is not None and self._holds(self._searched, geometry):
-            return False
-        self._searched = Geometry._make(array.copy() for array in geometry)
-        self.found = self._potential.build_graph(self._searched, self.skin)
-        return True
+        if self._searched is None or not self._holds(self._searched, geometry):
+            self._searched = Geometry._make(array.copy() for array in geometry)
+            self._found = self._potential.build_graph(self._searched, self.skin)
+        return self._found.moved(geometry)
 
     def _holds(self, searched: Geometry, geometry: Geometry) -> bool:
         """Whether every pair within the cutoff is among those that were found."""
@@ -100,13 +94,18 @@ class BatchedVerletList:
 
     def __init__(self, potential: "Potential", skin: float) -> None:
         self._potential, self._skin = potential, skin
-        self._lists: list[VerletList] = []
+        self._searched: list[Geometry] = []
+        self._found: list[Any] = []
+        self._before: tuple[Geometry, NDArray[np.int64]] | None = None
         self._joined: dict[tuple[int, int], Any] = {}
 
     def keep(self, frames: Sequence[int]) -> None:
         """Forget all frames but these, which are the frames to come."""
-        self._lists = [self._lists[i] for i in frames] if self._lists else []
+        kept = list(frames) if self._searched else []
+        self._searched = [self._searched[i] for i in kept]
+        self._found = [self._found[i] for i in kept]
         self._joined.clear()
+        self._before = None
 
     def graphs(self, geometry: Geometry, cuts: Sequence[slice]) -> list[Any]:
         """
@@ -119,15 +118,52 @@ class BatchedVerletList:
         cuts
             The frames of each graph.
         """
-        missing = len(geometry.cell) - len(self._lists)
-        self._lists += [VerletList(self._potential, self._skin) for _ in range(missing)]
+        for i in self._stale(geometry):
+            self._search(geometry.frame(i), i)
         found = []
         for cut in cuts:
-            key, lists = (cut.start, cut.stop), self._lists[cut]
+            key = (cut.start, cut.stop)
+            if key not in self._joined:
+                graphs = self._found[cut]
+                self._joined[key] = type(graphs[0]).joined(graphs)
             frames = [geometry.frame(i) for i in range(cut.start, cut.stop)]
-            searched = [v.search(f) for v, f in zip(lists, frames, strict=True)]
-            if any(searched) or key not in self._joined:
-                kind = type(lists[0].found)
-                self._joined[key] = kind.joined([verlet.found for verlet in lists])
             found.append(self._joined[key].moved(Geometry.joined(frames)))
         return found
+
+    def _search(self, frame: Geometry, index: int) -> None:
+        """Search for the pairs of a frame, which may be a new one at the end."""
+        frame = Geometry._make(array.copy() for array in frame)
+        graph = self._potential.build_graph(frame, self._skin)
+        self._searched[index : index + 1] = [frame]
+        self._found[index : index + 1] = [graph]
+        self._joined.clear()
+        self._before = None
+
+    def _stale(self, geometry: Geometry) -> list[int]:
+        """List the frames of which a pair within the cutoff may not be known."""
+        n = len(self._searched)
+        new = list(range(n, len(geometry.cell)))
+        if n == 0:
+            return new
+        if self._before is None:
+            joined = Geometry.joined(self._searched)
+            cells = np.array([Cell(cell).complete() for cell in joined.cell])
+            sizes = np.diff(joined.offsets)
+            frame = np.repeat(np.arange(n), sizes)
+            self._before = joined._replace(cell=cells), frame
+        before, frame = self._before
+        cells = geometry.cell[:n]
+        if not before.pbc.all():
+            cells = np.array([Cell(cell).complete() for cell in cells])
+        deformation = np.linalg.solve(before.cell, cells)
+        squares = deformation.transpose(0, 2, 1) @ deformation
+        shrinkage = np.sqrt(np.clip(np.linalg.eigvalsh(squares)[:, 0], 0.0, 1.0))
+        positions = geometry.positions[: len(frame)]
+        beyond = positions - np.einsum(
+            "ax,axy->ay", before.positions, deformation[frame]
+        )
+        moved = np.einsum("ax,ax->a", beyond, beyond)
+        farthest = np.sqrt(np.maximum.reduceat(moved, before.offsets[:-1]))
+        cutoff = self._potential.cutoff
+        holds = shrinkage * (cutoff + self._skin) - 2 * farthest >= cutoff
+        return [*np.flatnonzero(~holds).tolist(), *new]

@@ -13,7 +13,7 @@ from flowpot.dataset import Dataset
 from flowpot.exploration.batched.barostat import Barostat
 from flowpot.exploration.batched.forces import Forces
 from flowpot.exploration.batched.minimise import relax
-from flowpot.exploration.batched.replica import PER_PS, Replica
+from flowpot.exploration.batched.replica import Replica
 from flowpot.exploration.batched.state import State
 from flowpot.exploration.outcome import RETRIES, Outcome
 from flowpot.exploration.sampling import Output
@@ -192,30 +192,40 @@ class _Batch:
 
     def _catch_exploding(self) -> None:
         """End what no potential should see, and put something sane in its place."""
-        state = self._state
-        kelvin = state.temperatures(state.kinetic_tensor())
+        state, kelvin = self._state, self._kelvin()
         for i, replica in enumerate(state.replicas):
             place, cell = replica.positions, replica.cell
             finite = np.isfinite(place).all() and np.isfinite(cell).all()
             reason = NOT_A_NUMBER if not finite else None
             if finite:
-                reason = self._checks[i].bounds(cell, float(kelvin[i]))
+                reason = self._checks[i].bounds(cell, kelvin[i])
             if reason is not None:
                 replica.outcome = Outcome(replica.step, reason)
                 replica.positions[:] = replica.start.positions
                 replica.cell[:] = replica.start.cell.array
                 replica.velocities[:] = 0.0
 
+    def _kelvin(self) -> list[float]:
+        """Return the temperatures that the limits are on: of all degrees of freedom."""
+        state = self._state
+        velocities = state.velocities
+        twice = state.masses[:, 0] * np.einsum("ax,ax->a", velocities, velocities)
+        degrees = 3 * np.diff(state.geometry.offsets) * units.kB
+        kelvin: list[float] = (state.sums(twice) / degrees).tolist()
+        return kelvin
+
     def _look(self, indices: Sequence[int]) -> None:
         """Hold replicas against the limits, and sample those that keep to them."""
         state, output = self._state, self._dynamics.output
-        forces = self._found.forces
+        kelvin = self._kelvin()
+        finite = np.isfinite(state.sums(self._found.forces).sum(axis=1))
         for i in indices:
             replica, atoms = state.replicas[i], self._atoms[i]
             atoms.positions[:] = replica.positions
             atoms.cell.array[:] = replica.cell
-            own = forces[state.geometry.atoms[i]]
-            reason = self._checks[i](atoms, own, PER_PS * replica.velocities)
+            reason: str | None = NOT_A_NUMBER
+            if finite[i]:  # a sum is only if each of its terms is
+                reason = self._checks[i].judge(atoms, kelvin[i])
             if reason is not None:
                 replica.outcome = Outcome(replica.step, reason)
         sane = [i for i in indices if state.replicas[i].outcome is None]

@@ -14,9 +14,6 @@ from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.outcome import Outcome, gentler
 from flowpot.exploration.sampling import THERMO
 
-PER_PS = 1e3 * units.fs
-"""A velocity in ASE's unit times this is in A/ps."""
-
 
 @dataclass(eq=False)
 class Replica:
