@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import tarfile
 import threading
 from functools import partial
@@ -9,8 +10,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from ase.build import bulk
 
 from flowpot.labelling.espresso import (
+    EspressoStaticMaker,
     PseudoFamily,
     check_family,
     get_family,
@@ -117,6 +120,8 @@ def test_debian_is_complete_and_others_are_reported(tmp_path):
     assert set(list_families()) == {
         "sssp-1.3-pbe-precision",
         "sssp-1.3-pbe-efficiency",
+        "sssp-1.3-pbesol-precision",
+        "sssp-1.3-pbesol-efficiency",
         "debian-pbe",
     }
     nowhere = PseudoFamily(
@@ -134,3 +139,72 @@ def test_what_cannot_be_installed(tmp_path, monkeypatch):
         install_family("sssp-1.3-pbe-precision")
     with pytest.raises(ValueError, match="use one of http"):
         download("file:///etc/passwd", tmp_path / "x")
+
+
+SILICON = {
+    "filename": "Si.pbesol-n-rrkjus_psl.1.0.0.UPF",
+    "md5": hashlib.md5(b"<UPF/>").hexdigest(),
+    "pseudopotential": "100US",
+    "cutoff_wfc": 30.0,
+    "cutoff_rho": 240.0,
+}
+"""An entry as SSSP writes it."""
+
+
+@pytest.fixture
+def pbesol(tmp_path, server, monkeypatch):
+    """A family of one element, with its table; how it is installed."""
+    monkeypatch.setenv("FLOWPOT_PSEUDO_DIR", str(tmp_path / "pseudos"))
+    served = tmp_path / "served"
+    with tarfile.open(served / "sol.tar.gz", "w:gz") as tar:
+        entry = tarfile.TarInfo(SILICON["filename"])
+        entry.size = len(b"<UPF/>")
+        tar.addfile(entry, io.BytesIO(b"<UPF/>"))
+    (served / "sol.json").write_text(json.dumps({"Si": SILICON}))
+
+    def md5(name):
+        return hashlib.md5((served / name).read_bytes()).hexdigest()
+
+    return {
+        "url": f"{server.url}/sol.tar.gz",
+        "md5": md5("sol.tar.gz"),
+        "table_url": f"{server.url}/sol.json",
+        "table_md5": md5("sol.json"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["precision", "efficiency"])
+def test_pbesol_brings_its_own_table(pbesol, kind):
+    name = f"sssp-1.3-pbesol-{kind}"
+    with pytest.raises(FileNotFoundError, match=f"flowpot pseudos install {name}"):
+        get_family(name)
+    assert not check_family(name).complete
+    status = install_family(name, **pbesol)
+    assert status.complete
+    assert (status.n_elements, status.folder.name) == (1, name)
+    family = get_family(name)
+    assert family.cutoffs(["Si"]) == (30.0, 240.0)
+    assert family.verify(["Si"]) == {"Si": SILICON["md5"]}
+    assert check_family(name).complete
+
+
+def test_pbesol_labels_are_asked_with_its_files(pbesol):
+    """And a Maker is refused before any job where the family is not here."""
+    name = "sssp-1.3-pbesol-efficiency"
+    maker = EspressoStaticMaker(pseudo_family=name)  # planned where pw.x is not
+    with pytest.raises(FileNotFoundError, match="pseudos install"):
+        maker.input_set_generator.get_input_set(bulk("Si"))
+    install_family(name, **pbesol)
+    inputs = maker.input_set_generator.get_input_set(bulk("Si"))
+    text = next(iter(inputs.values()))
+    assert SILICON["filename"] in str(text)
+
+
+def test_another_table_is_refused(pbesol, tmp_path):
+    name = "sssp-1.3-pbesol-precision"
+    with pytest.raises(ValueError, match=r"cutoffs\.json .* is damaged"):
+        install_family(name, **(pbesol | {"table_md5": None}))  # not the published one
+    install_family(name, **pbesol)
+    (tmp_path / "pseudos" / name / "cutoffs.json").write_text('{"Si": 1}')
+    with pytest.raises(ValueError, match="is not SSSP's table of cutoffs"):
+        get_family(name)

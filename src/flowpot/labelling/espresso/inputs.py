@@ -38,6 +38,7 @@ from flowpot.labelling.espresso.namelists import (
 from flowpot.labelling.espresso.protocols import get_protocol
 from flowpot.labelling.espresso.pseudos import (
     PseudoFamily,
+    check_name,
     get_family,
     valence_electrons,
 )
@@ -141,7 +142,7 @@ class EspressoInputGenerator(InputGenerator):
 
     def __post_init__(self) -> None:
         get_protocol(self.protocol)
-        get_family(self.pseudo_family)
+        check_name(self.pseudo_family)
         user = checked_settings(self.user_settings)
         self.assume_isolated = checked_isolation(self.assume_isolated)
         if (

@@ -10,7 +10,13 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.error import HTTPError
 
-from flowpot.labelling.espresso.pseudos import PseudoFamily, get_family
+from flowpot.labelling.espresso.pseudos import (
+    FAMILIES,
+    TABLE,
+    PseudoFamily,
+    get_family,
+    read_table,
+)
 from flowpot.settings import get_settings
 
 _ARCHIVES = {
@@ -22,7 +28,25 @@ _ARCHIVES = {
         "SSSP_1.3.0_PBE_efficiency.tar.gz",
         "a58f1b3373f330179fd0832c48bb9a52",
     ),
+    "sssp-1.3-pbesol-precision": (
+        "SSSP_1.3.0_PBEsol_precision.tar.gz",
+        "443422c2ac5fd367a8ddb7aa6433077a",
+    ),
+    "sssp-1.3-pbesol-efficiency": (
+        "SSSP_1.3.0_PBEsol_efficiency.tar.gz",
+        "b6cad0d97c86d3b43ae416d6e5d8b771",
+    ),
 }  # as the record states them: doi.org/10.24435/materialscloud:f3-ym
+_TABLES = {
+    "sssp-1.3-pbesol-precision": (
+        "SSSP_1.3.0_PBEsol_precision.json",
+        "c355de4dc3a2067b34f257d01368322a",
+    ),
+    "sssp-1.3-pbesol-efficiency": (
+        "SSSP_1.3.0_PBEsol_efficiency.json",
+        "84fbbbd8f67b551abaec2f8a9df86801",
+    ),
+}  # of the same record; the tables of PBE come with flowpot
 _SOURCE = "https://archive.materialscloud.org/api/records/rcyfm-68h65/files/{}/content"
 _CHUNK = 1 << 18
 
@@ -60,13 +84,20 @@ class FamilyStatus:
 
 
 def list_families() -> list[str]:
-    """Name the families that flowpot has cutoffs for."""
-    return [*_ARCHIVES, "debian-pbe"]
+    """Name the families that flowpot knows."""
+    return list(FAMILIES)
 
 
 def check_family(family: str | PseudoFamily) -> FamilyStatus:
-    """Compare the files of a family with its table."""
-    family = get_family(family)
+    """
+    Compare the files of a family with its table.
+
+    A family whose table is yet to be installed has no elements, and is not complete.
+    """
+    try:
+        family = get_family(family)
+    except FileNotFoundError:
+        return FamilyStatus(str(family), None, 0, ["all"], [])
     missing, damaged, folder = [], [], None
     for element in family.pseudos:
         try:
@@ -86,9 +117,11 @@ def install_family(
     url: str | None = None,
     md5: str | None = None,
     progress: Progress | None = None,
+    table_url: str | None = None,
+    table_md5: str | None = None,
 ) -> FamilyStatus:
     """
-    Download a family's archive and unpack it.
+    Download a family's archive, and its table where that does not come with flowpot.
 
     Parameters
     ----------
@@ -102,6 +135,8 @@ def install_family(
         What the archive must have. None: that of SSSP's own.
     progress
         Called as bytes arrive.
+    table_url, table_md5
+        The same for its table of cutoffs, of a family that has one there.
 
     Returns
     -------
@@ -118,23 +153,32 @@ def install_family(
             f"family {name!r} has no archive: use one of {', '.join(_ARCHIVES)}"
         )
     root = _root(folder)
-    file, published = _ARCHIVES[name]
-    md5 = md5 or published
-    url = url or _SOURCE.format(file)
-    archive = root / file
     root.mkdir(parents=True, exist_ok=True)
-    download(url, archive, progress)
-    if _md5(archive) != md5:
-        archive.unlink()
-        raise ValueError(
-            f"{file} from {url} is damaged (md5 differs from {md5}): it was removed, "
-            "try again"
-        )
+    file, published = _ARCHIVES[name]
+    archive = root / file
+    _fetch(url or _SOURCE.format(file), archive, md5 or published, progress)
     target = root / name
     _unpack(archive, target)
     archive.unlink()
-    table = get_family(name)
-    return check_family(PseudoFamily(name, str(target), table.pseudos))
+    if name not in _TABLES:
+        pseudos = get_family(name).pseudos
+    else:
+        file, published = _TABLES[name]
+        table = target / TABLE
+        _fetch(table_url or _SOURCE.format(file), table, table_md5 or published)
+        pseudos = read_table(table)
+    return check_family(PseudoFamily(name, str(target), pseudos))
+
+
+def _fetch(url: str, path: Path, md5: str, progress: Progress | None = None) -> None:
+    """Download a file, and remove it again if it is not the right one."""
+    download(url, path, progress)
+    if _md5(path) != md5:
+        path.unlink()
+        raise ValueError(
+            f"{path.name} from {url} is damaged (md5 differs from {md5}): it was "
+            "removed, try again"
+        )
 
 
 def download(url: str, path: Path, progress: Progress | None = None) -> None:

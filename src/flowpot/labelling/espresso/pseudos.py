@@ -140,32 +140,98 @@ class PseudoFamily(MSONable):
         return folders
 
 
+_SHIPPED = {
+    "sssp-1.3-pbe-precision": ("sssp_1.3.0_pbe.json", "precision"),
+    "sssp-1.3-pbe-efficiency": ("sssp_1.3.0_pbe.json", "efficiency"),
+    "debian-pbe": ("debian_pbe.json", "pseudos"),
+}
+_INSTALLED = ("sssp-1.3-pbesol-precision", "sssp-1.3-pbesol-efficiency")
+FAMILIES = (*_SHIPPED, *_INSTALLED)
+"""Names of the families that flowpot knows."""
+
+TABLE = "cutoffs.json"
+"""File in an installed family's folder: SSSP's own table of it."""
+
+
 def get_family(family: str | PseudoFamily) -> PseudoFamily:
     """
-    Give a family by its name; a PseudoFamily is given back.
+    Return a family by its name; a PseudoFamily is returned as it is.
 
     Parameters
     ----------
     family
         ``"sssp-1.3-pbe-precision"``, ``"sssp-1.3-pbe-efficiency"`` (Prandini et al.,
-        npj Comput. Mater. 4, 72 (2018)), or ``"debian-pbe"``: the few PBE files of
-        Debian's package quantum-espresso-data, good for tests and demonstrations.
+        npj Comput. Mater. 4, 72 (2018)), the same of ``pbesol``, whose table of
+        cutoffs is installed with the files, or ``"debian-pbe"``: the few PBE files of
+        Debian's package quantum-espresso-data, good for tests and demonstrations. The
+        family decides the functional: pw.x reads it from the pseudopotentials.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such family, or its table is damaged.
+    FileNotFoundError
+        Where it is to be installed first.
     """
+    check_name(family)
     if isinstance(family, PseudoFamily):
         return family
-    tables = {
-        "sssp-1.3-pbe-precision": ("sssp_1.3.0_pbe.json", "precision"),
-        "sssp-1.3-pbe-efficiency": ("sssp_1.3.0_pbe.json", "efficiency"),
-        "debian-pbe": ("debian_pbe.json", "pseudos"),
-    }
-    if family not in tables:
-        raise ValueError(
-            f"pseudo_family is {family!r}: use one of {', '.join(tables)}, or a "
-            "PseudoFamily(name, folder, pseudos)"
-        )
-    file, key = tables[family]
+    if family in _INSTALLED:
+        return _installed(family)
+    file, key = _SHIPPED[family]
     table = json.loads((files(__package__) / file).read_text())
     return PseudoFamily(family, None, table[key])
+
+
+def check_name(family: str | PseudoFamily) -> None:
+    """Refuse the name of a family that there is not, here or on any worker."""
+    if not isinstance(family, PseudoFamily) and family not in FAMILIES:
+        raise ValueError(
+            f"pseudo_family is {family!r}: use one of {', '.join(FAMILIES)}, or a "
+            "PseudoFamily(name, folder, pseudos)"
+        )
+
+
+def _installed(name: str) -> PseudoFamily:
+    """Read a family whose table lies beside its files."""
+    configured = get_settings().PSEUDO_DIR
+    remedy = f"`flowpot pseudos install {name}` fetches it into FLOWPOT_PSEUDO_DIR"
+    if configured is None:
+        raise FileNotFoundError(
+            f"pseudo_family {name!r} is not here, FLOWPOT_PSEUDO_DIR is unset: set it; "
+            f"{remedy}"
+        )
+    path = configured.expanduser() / name / TABLE
+    if not path.is_file():
+        raise FileNotFoundError(f"pseudo_family {name!r} has no {path}: {remedy}")
+    return PseudoFamily(name, None, read_table(path))
+
+
+def read_table(path: Path) -> dict[str, dict[str, Any]]:
+    """
+    Read SSSP's own table of a family.
+
+    Raises
+    ------
+    ValueError
+        Where it is not one.
+    """
+    try:
+        return {
+            element: {
+                "filename": entry["filename"],
+                "md5": entry["md5"],
+                "ecutwfc": float(entry["cutoff_wfc"]),
+                "ecutrho": float(entry["cutoff_rho"]),
+                "library": entry.get("pseudopotential"),
+            }
+            for element, entry in json.loads(path.read_text()).items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is not SSSP's table of cutoffs ({type(error).__name__}: {error}): "
+            "remove it, and install the family again"
+        ) from error
 
 
 def valence_electrons(file: Path) -> float:
