@@ -20,6 +20,7 @@ from flowpot.labelling.espresso import (
     install_family,
     list_families,
 )
+from flowpot.labelling.espresso.inputs import EspressoInputGenerator
 from flowpot.labelling.espresso.install import download
 
 
@@ -188,16 +189,17 @@ def test_pbesol_brings_its_own_table(pbesol, kind):
     assert check_family(name).complete
 
 
-def test_pbesol_labels_are_asked_with_its_files(pbesol):
-    """And a Maker is refused before any job where the family is not here."""
+def test_pbesol_labels_are_asked_with_its_files(pbesol, tmp_path):
+    """And there is a remedy where the family is not here."""
     name = "sssp-1.3-pbesol-efficiency"
-    maker = EspressoStaticMaker(pseudo_family=name)  # planned where pw.x is not
+    EspressoStaticMaker(pseudo_family=name)  # made where the files need not be
+    generator = EspressoInputGenerator(pseudo_family=name)
     with pytest.raises(FileNotFoundError, match="pseudos install"):
-        maker.input_set_generator.get_input_set(bulk("Si"))
+        generator.get_input_set(bulk("Si"))
     install_family(name, **pbesol)
-    inputs = maker.input_set_generator.get_input_set(bulk("Si"))
-    text = next(iter(inputs.values()))
-    assert SILICON["filename"] in str(text)
+    inputs = generator.get_input_set(bulk("Si"))
+    assert inputs.parameters["system"]["ecutwfc"] == 30
+    assert SILICON["filename"] in inputs.write(tmp_path / "run").read_text()
 
 
 def test_another_table_is_refused(pbesol, tmp_path):
