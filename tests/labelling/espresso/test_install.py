@@ -142,9 +142,10 @@ def test_what_cannot_be_installed(tmp_path, monkeypatch):
         download("file:///etc/passwd", tmp_path / "x")
 
 
+CONTENT = b'<PP_HEADER z_valence="4.0"/>'
 SILICON = {
     "filename": "Si.pbesol-n-rrkjus_psl.1.0.0.UPF",
-    "md5": hashlib.md5(b"<UPF/>").hexdigest(),
+    "md5": hashlib.md5(CONTENT).hexdigest(),
     "pseudopotential": "100US",
     "cutoff_wfc": 30.0,
     "cutoff_rho": 240.0,
@@ -159,8 +160,8 @@ def pbesol(tmp_path, server, monkeypatch):
     served = tmp_path / "served"
     with tarfile.open(served / "sol.tar.gz", "w:gz") as tar:
         entry = tarfile.TarInfo(SILICON["filename"])
-        entry.size = len(b"<UPF/>")
-        tar.addfile(entry, io.BytesIO(b"<UPF/>"))
+        entry.size = len(CONTENT)
+        tar.addfile(entry, io.BytesIO(CONTENT))
     (served / "sol.json").write_text(json.dumps({"Si": SILICON}))
 
     def md5(name):
