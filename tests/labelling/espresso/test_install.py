@@ -200,7 +200,7 @@ def test_pbesol_labels_are_asked_with_its_files(pbesol, tmp_path):
     install_family(name, **pbesol)
     inputs = generator.get_input_set(bulk("Si"))
     assert inputs.parameters["system"]["ecutwfc"] == 30
-    assert SILICON["filename"] in inputs.write(tmp_path / "run").read_text()
+    assert SILICON["filename"] in inputs.write(tmp_path).read_text()
 
 
 def test_another_table_is_refused(pbesol, tmp_path):
