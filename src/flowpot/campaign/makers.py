@@ -22,8 +22,10 @@ from flowpot.dataset import Dataset
 from flowpot.evaluation import EvaluationMaker
 from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
+from flowpot.exploration.lammps.convertible import check_convertible
 from flowpot.labelling import EspressoStaticMaker, LabellingMaker
 from flowpot.training import CommitteeTrainingMaker
+from flowpot.training.mace import MACETraining
 from flowpot.training.makers import TrainingMaker
 from flowpot.validation import boolean, elements, fraction, instance, seed, text, whole
 
@@ -255,8 +257,14 @@ class ActiveLearningMaker(Maker):
         ValueError
             Naming the option, and the nearest one that exists.
         """
+        engine = getattr(getattr(self.exploration, "md_maker", None), "engine", "")
         for trainer in self._trainers:
             trainer.check_options()
+            training = trainer.training()
+            options: dict[str, Any] = {}
+            if isinstance(training, MACETraining) and not training.foundation_model:
+                options = training.options  # a foundation's own are in its file
+            check_convertible(engine, training.backend, options)
 
     @property
     def _trainers(self) -> list[TrainingMaker]:

@@ -14,6 +14,7 @@ from ase.data import chemical_symbols
 from matscipy.neighbours import neighbour_list
 from numpy.typing import NDArray
 
+from flowpot.potentials.allocator import keep_freed_memory
 from flowpot.potentials.base import Potential, Prediction
 from flowpot.potentials.device import resolve_device
 from flowpot.potentials.geometry import (
@@ -127,6 +128,8 @@ class MACEPotential(Potential):
 
     def __init__(self, model: Any, device: str = "auto") -> None:
         self.device = resolve_device(device)
+        if self.device == "cpu":
+            keep_freed_memory()
         model = deepcopy(model).to(self.device).eval()
         self.model = model.requires_grad_(requires_grad=False)
         self.dtype = next(self.model.parameters()).dtype

@@ -21,6 +21,7 @@ from metatomic.torch import (
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
+from flowpot.potentials.allocator import keep_freed_memory
 from flowpot.potentials.base import (
     Potential,
     Prediction,
@@ -100,6 +101,8 @@ class MetatomicPotential(Potential):
 
     def __init__(self, model: Any, device: str = "auto") -> None:
         self.device = resolve_device(device)
+        if self.device == "cpu":
+            keep_freed_memory()
         self.model = model.to(self.device)
         abilities = self.model.capabilities()
         self.dtype = getattr(torch, abilities.dtype)

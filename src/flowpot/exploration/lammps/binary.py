@@ -11,6 +11,12 @@ from pathlib import Path
 from ase import Atoms
 
 from flowpot.exploration.lammps.cell import LammpsCell
+from flowpot.exploration.lammps.convertible import (
+    UnsuitedError,
+    check_converter,
+    check_release,
+    needs_release,
+)
 from flowpot.exploration.lammps.potential import PairStyle
 from flowpot.exploration.lammps.run import Run, read_run
 from flowpot.exploration.lammps.script import (
@@ -73,13 +79,14 @@ def run_binary(
         return Outcome(error="a LAMMPS program needs a model file, not a calculator")
     started = time.monotonic()
     try:
+        _check_program(pair_style.style, command, Path(model), folder)
         convert(pair_style, model, species, folder / CONVERSION_FILE)
         commands = pair_style.commands(model, species, plan.dispersion)
         write_input(folder, commands, timeout)
         argv = [*shlex.split(command), *pair_style.options, "-in", INPUT_FILE]
         lammps = Command([*argv, "-log", "none"], folder, folder / OUTPUT_FILE)
         ended = run(lammps, timeout=None if timeout is None else timeout + _GRACE)
-    except (OSError, ConversionError) as error:
+    except (OSError, ConversionError, UnsuitedError) as error:
         return Outcome(error=f"{error}: see {folder}")
     outcome = _outcome(folder, ended, plan.conditions.n_steps)
     outcome = replace(outcome, seconds=time.monotonic() - started)
@@ -88,6 +95,14 @@ def run_binary(
         return outcome
     step, reason = breach
     return replace(outcome, n_steps=step, halted=reason, out_of_time=False)
+
+
+def _check_program(style: str, command: str, model: Path, folder: Path) -> None:
+    """Refuse a LAMMPS program that would give the model wrong forces."""
+    if needs_release(style):
+        help_text = folder / "help.out"
+        run(Command([*shlex.split(command), "-h"], folder, help_text), timeout=_GRACE)
+        check_release(style, help_text.read_text(errors="replace"), model)
 
 
 def convert(
@@ -117,6 +132,7 @@ def convert(
         return
     if argv[0] == "python":
         argv[0] = sys.executable
+    check_converter(pair_style.style)
     # MACE's converter asks for the head of a fine-tuned model: Enter is the last one.
     ended = run(Command(argv, Path(model).parent, output, given=b"\n"))
     if ended.returncode != 0:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from ase.data import chemical_symbols
 
+from flowpot.exploration.lammps.convertible import dtype_option
 from flowpot.exploration.lammps.dispersion import (
     Dispersion,
     momb_coefficients,
@@ -137,8 +138,8 @@ class MLIAP(PairStyle):
 
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:  # noqa: ARG002
         """Run on the kind of GPU that the model is to be used on."""
-        convert = ["python", "-m", "mace.cli.create_lammps_model"]
-        return [*convert, model, "--format=mliap"]
+        convert = ["python", "-m", "mace.cli.create_lammps_model", model]
+        return [*convert, "--format=mliap", *dtype_option(model)]
 
     def converted(self, model: str, species: Sequence[int]) -> str:  # noqa: ARG002
         """Name the serialised Python object."""
@@ -160,7 +161,8 @@ class LibTorchMACE(PairStyle):
 
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:  # noqa: ARG002
         """Compile the model to TorchScript."""
-        return ["python", "-m", "mace.cli.create_lammps_model", model]
+        convert = ["python", "-m", "mace.cli.create_lammps_model", model]
+        return [*convert, *dtype_option(model)]
 
     def converted(self, model: str, species: Sequence[int]) -> str:  # noqa: ARG002
         """Name the TorchScript model."""
