@@ -9,12 +9,12 @@ from flowpot import BatchedMDMaker, ExplorationMaker, LammpsMDMaker
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", [LammpsMDMaker, BatchedMDMaker])
 def test_from_structures_to_the_end(engine, copper, run, jobstore):
-    """Two iterations; the committee watches in the second, and time runs out."""
+    """Two iterations, in which the committee watches."""
     md_maker = engine(n_steps=60, sample_interval=10, check_interval=10)
     exploration = ExplorationMaker(md_maker=md_maker, n_starts=3, temperatures=(300.0,))
     maker = copper(exploration=exploration, max_iterations=2)
     campaign = run(maker.make([bulk("Cu", cubic=True)]))
-    assert campaign.doc.stop_kind in ("completed", "converged"), campaign.doc
+    assert campaign.doc.stop_kind in ("max_iterations", "converged")
     assert len(campaign.doc.iterations) == 2
     explored = [
         doc["output"]

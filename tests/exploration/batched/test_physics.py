@@ -30,13 +30,13 @@ def test_the_volume_of_an_ideal_gas(barostat, ideal_gas, run_batch):
     n, kelvin, kbar = 8, 300.0, 1.0
     expected = n * units.kB * kelvin / (1e3 * units.bar * kbar)
     starts = []
-    for seed in range(16):
+    for seed in range(10):
         edge = expected ** (1 / 3)
         places = np.random.default_rng(seed).uniform(0, edge, (n, 3))
         atoms = Atoms(f"Ar{n}", places, cell=[edge] * 3, pbc=True)
         conditions = Conditions(
             *("npt", kelvin, kbar),
-            n_steps=6000,
+            n_steps=4000,
             timestep=10.0,
             seed=seed + 1,
             barostat=barostat,
@@ -45,7 +45,7 @@ def test_the_volume_of_an_ideal_gas(barostat, ideal_gas, run_batch):
         )
         starts.append((atoms, conditions))
     limits = SanityLimits(contact=0.0, volume=(1e-4, 1e4))
-    output = Output(6000, thermo_interval=10)
+    output = Output(4000, thermo_interval=10)
     done = run_batch(
         starts, [ideal_gas()], output, limits=limits, bulk_modulus=0.1 * kbar
     )
@@ -59,7 +59,7 @@ def test_the_volume_of_an_ideal_gas(barostat, ideal_gas, run_batch):
         assert error < 0.05 * mean
     volumes = np.concatenate([each["volume (A^3)"] for each in columns])
     relative = volumes.std() / volumes.mean()
-    assert relative == pytest.approx(1 / np.sqrt(n), rel=0.12)
+    assert relative == pytest.approx(1 / np.sqrt(n), rel=0.15)
 
 
 class ArgonStyle(PairStyle):
