@@ -16,7 +16,7 @@ from flowpot.exploration.members import (
     stress_matrix,
 )
 from flowpot.potentials import Potential, Prediction, load_potential
-from flowpot.potentials.base import batches
+from flowpot.potentials.base import batches, default_batch_size
 from flowpot.potentials.geometry import Geometry
 from flowpot.potentials.verlet import BatchedVerletList
 
@@ -86,8 +86,7 @@ class PotentialForces:
         batch_size: int | None = None,
     ) -> None:
         self.potentials, self.driving = list(potentials), driving
-        on_cpu = any(each.device == "cpu" for each in potentials)
-        self._batch_size = batch_size or (256 if on_cpu else 4096)
+        self._batch_size = batch_size or default_batch_size(potentials)
         # The driving member's first: its list is the one that most steps need.
         ordered = [potentials[driving], *potentials]
         self._lists: dict[Hashable, BatchedVerletList] = {}
