@@ -1,7 +1,7 @@
 """`flowpot doctor` finds what is there and names the remedy of what is not."""
 
 import pytest
-from jobflow import JobStore
+from jobflow import SETTINGS, JobStore
 from maggma.stores import MemoryStore
 from typer.testing import CliRunner
 
@@ -24,6 +24,17 @@ def test_a_machine_with_every_engine(stores):
     assert {(name, "ok") for name in engines} <= states
     assert "agrees with Python" in result.output
     assert "debian-pbe: 12 of 12 elements" in result.output
+
+
+@pytest.mark.qe
+def test_the_machine_of_the_demo_is_green(monkeypatch, tmp_path):
+    """Debian's package and the wheels; nothing was configured."""
+    monkeypatch.setattr(SETTINGS, "CONFIG_FILE", str(tmp_path / "none.yaml"))
+    monkeypatch.setenv("JFREMOTE_PROJECTS_FOLDER", str(tmp_path / "projects"))
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 0, result.output
+    states = {line.split()[0] for line in result.output.splitlines() if line[0] != " "}
+    assert states == {"ok"}, result.output
 
 
 def test_no_pw(monkeypatch):

@@ -112,19 +112,25 @@ def _pseudopotentials() -> Iterator[Check]:
 
     families = [check_family(name) for name in list_families()]
     some = any(family.complete for family in families)
+    absent = []
     for family in families:
-        here = family.n_elements - len(family.missing)
+        here = max(family.n_elements - len(family.missing), 0)
         detail = f"{family.name}: {here} of {family.n_elements} elements"
-        if family.damaged:
-            detail += f", damaged: {' '.join(family.damaged)}"
+        remedy = f"flowpot pseudos install {family.name}"
+        if family.name.startswith("debian"):
+            remedy = "apt install quantum-espresso-data"
         if family.complete:
             yield Check("pseudopotentials", "ok", f"{detail}, in {family.folder}")
+        elif family.damaged:
+            detail += f", damaged: {' '.join(family.damaged)}"
+            yield Check("pseudopotentials", "warn" if some else "fail", detail, remedy)
+        elif some and not here:
+            absent.append(family.name)
         else:
-            remedy = f"flowpot pseudos install {family.name}"
-            if family.name.startswith("debian"):
-                remedy = "apt install quantum-espresso-data"
-            state: State = "warn" if some else "fail"
-            yield Check("pseudopotentials", state, detail, remedy)
+            yield Check("pseudopotentials", "warn" if some else "fail", detail, remedy)
+    if absent:  # one family is enough
+        detail = f"`flowpot pseudos install` would fetch {', '.join(absent)}"
+        yield Check("pseudopotentials", "ok", detail)
 
 
 def _lammps() -> Check:
@@ -193,8 +199,16 @@ def _device() -> Check:
 
 
 def _store(store: Any) -> Check:
+    from jobflow import SETTINGS  # noqa: PLC0415
     from maggma.stores.mongolike import MemoryStore, MontyStore  # noqa: PLC0415
 
+    if store is SETTINGS.JOB_STORE and not Path(SETTINGS.CONFIG_FILE).exists():
+        return Check(
+            "store",
+            "ok",
+            "none is configured: local runs keep theirs in their folder; to submit, "
+            "name one in jobflow's configuration (JOBFLOW_CONFIG_FILE)",
+        )
     documents = store.docs_store
     place = f"{documents.name}, {store.count()} documents"
     if "data" not in store.additional_stores:
@@ -233,9 +247,8 @@ def _project() -> Check:
     if not manager.projects_data:
         return Check(
             "jobflow-remote",
-            "warn",
-            "no project",
-            "jf project generate NAME, if jobs are to run elsewhere",
+            "ok",
+            "no project: jobs run here (`jf project generate NAME` makes one)",
         )
     project = manager.get_project()
     workers = ", ".join(project.workers)
