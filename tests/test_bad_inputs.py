@@ -283,6 +283,15 @@ FILES = [
     (changed(structures="partial.cif"), ["structures", "partial.cif", "occup"]),
     (changed(structures=3), ["structures", "3", "file"]),
     (labelled(protocol="quick"), ["labelling.static_maker", "quick"]),
+    (
+        labelled(user_settings={"SYSTEM": {"ecutwcf": 40}}),
+        ["labelling.static_maker", "ecutwcf", "did you mean ecutwfc"],
+    ),
+    (
+        labelled(user_settings={"SYSTEM": {"ecutwfc": "forty"}}),
+        ["labelling.static_maker", "'forty'", "a number"],
+    ),
+    (changed(structures="element.xyz"), ["element.xyz", "'Xx' is no element", "use"]),
     (labelled(maker="evilmod.X"), ["labelling.static_maker.maker", "evilmod.X"]),
     (labelled(maker="atomate2.no.X"), ["labelling.static_maker.maker", "cannot"]),
     (trained(hyperparameters={"rmax": 5}), ["training.trainer", "'r_max'"]),
@@ -304,6 +313,7 @@ FILES = [
 def test_files(text, words, clean_dir):
     write("cell.cif", bulk("Cu", cubic=True))
     (clean_dir / "partial.cif").write_text(PARTIAL)
+    (clean_dir / "element.xyz").write_text(ELEMENT)
     content = text if isinstance(text, bytes) else text.encode()
     (clean_dir / "c.yaml").write_bytes(content)
     sys.modules.pop("evilmod", None)
@@ -334,6 +344,11 @@ Cu1 Cu 0 0 0 0.5
 Ni1 Ni 0 0 0 0.5
 """
 
+ELEMENT = """1
+Lattice="5 0 0 0 5 0 0 0 5" Properties=species:S:1:pos:R:3 pbc="T T T"
+Xx 0.0 0.0 0.0
+"""
+
 MODEL = {"training": None, "committee": "broken.model", "dataset": "frames.xyz"}
 COMMANDS = [
     (["run"], {}, ["FILE is missing", "give a campaign's YAML"]),
@@ -348,6 +363,11 @@ COMMANDS = [
     (["export", "--store", "empty"], {}, ["nothing is asked for", "--dataset"]),
     (["run", "c.yaml", "--submit"], {}, ["project"]),
     (["run", "c.yaml"], {"FLOWPOT_PW_CMD": "none.x"}, ["none.x", "FLOWPOT_PW_CMD"]),
+    (
+        ["run", "c.yaml"],
+        {"FLOWPOT_PW_CMD": "mpirun -np 2 pwx"},
+        ["'pwx' of FLOWPOT_PW_CMD='mpirun -np 2 pwx'", "set FLOWPOT_PW_CMD"],
+    ),
     (["run", "c.yaml"], {"FLOWPOT_DEVICE": "cuda"}, ["device is 'cuda'", "'cpu'"]),
     (["run", "c.yaml"], {"settings": "PW_COMAND: pw.x"}, ["PW_COMAND", "PW_CMD"]),
     (["run", "c.yaml"], {"settings": "DEVICE: [1"}, ["settings.yaml", "YAML"]),

@@ -34,6 +34,19 @@ def test_watching_ends_with_the_campaign(stores):
     assert "finished" in said
 
 
+@pytest.mark.parametrize("option", ["--dataset", "--models"])
+@pytest.mark.parametrize("place", ["a-file/x.xyz", "/proc/none/x.xyz"])
+def test_export_to_where_nothing_can_be(stores, tmp_path, option, place):
+    (tmp_path / "a-file").touch()
+    path = str(tmp_path / place)
+    command = ["export", "--store", str(stores["finished"]), option, path]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert f"{path!r} cannot be written" in said
+    assert "give another place" in said
+
+
 def test_export(stores, tmp_path):
     frames, models = tmp_path / "frames.xyz", tmp_path / "models"
     store = stores["finished"]

@@ -1,6 +1,8 @@
 """`flowpot status`, `report` and `export`: what reads a campaign back."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -117,8 +119,22 @@ def export(
         campaign = _find(opened, name)
         if dataset is not None:
             frames = campaign.dataset()
-            frames.write(dataset)
+            with _writing(dataset):
+                frames.write(dataset)
             typer.echo(f"{len(frames)} frames in {dataset}")
         if models is not None:
-            for path in campaign.export_models(models):
+            with _writing(models):
+                paths = campaign.export_models(models)
+            for path in paths:
                 typer.echo(path)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say what is wrong with a place that cannot be written to."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"{str(path)!r} cannot be written ({error.strerror}): give another place"
+        ) from error

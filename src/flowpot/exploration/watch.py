@@ -106,7 +106,13 @@ def readings(
         What was predicted.
     calibration
         Per property; empty for disagreement without a bound.
+
+    Raises
+    ------
+    BrokenMemberError
+        Where a member has no numbers for a frame that a run starts from.
     """
+    _check_members(steps, prediction)
     found = disagreement(prediction, frames)
     over = np.full(len(frames), np.nan)
     if calibration:
@@ -117,6 +123,22 @@ def readings(
         )
         for i, (step, x) in enumerate(zip(steps, over, strict=True))
     ]
+
+
+class BrokenMemberError(ValueError):
+    """A member of the committee predicts no numbers where a run starts."""
+
+
+def _check_members(steps: Sequence[int], prediction: CommitteePrediction) -> None:
+    started = np.asarray(steps) == 0
+    energy = prediction.energy[:, started]
+    broken = np.flatnonzero(~np.isfinite(energy).all(axis=1))
+    if len(broken):
+        raise BrokenMemberError(
+            f"member {', '.join(map(str, broken))} of {len(energy)} (0 drives the run) "
+            "predicts NaN or infinity for the frame to start from: leave it out, or "
+            "train it again"
+        )
 
 
 def breach(

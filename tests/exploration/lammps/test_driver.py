@@ -7,6 +7,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111
 from ase.calculators.emt import EMT
+from ase.calculators.morse import MorsePotential
 from ase.optimize import BFGS
 from scipy.spatial.transform import Rotation
 
@@ -317,6 +318,30 @@ def test_committee_halts_where_its_disagreement_passes_the_bound(copper, simulat
     assert np.isin(worried[worried > 0], steps).all()
     calm = log["step"][(log["excess"] < 1) & (log["step"] % 10 != 0)]
     assert not np.isin(calm, steps).any()
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_a_broken_member_is_named_before_the_first_step(
+    copper, simulate, calibrated, monkeypatch
+):
+    """Its weights are not numbers."""
+    calculate = MorsePotential.calculate
+
+    def broken(self, *arguments, **options):
+        calculate(self, *arguments, **options)
+        self.results["energy"] = np.nan
+
+    monkeypatch.setattr(MorsePotential, "calculate", broken)
+    _, outcome, _ = simulate(
+        copper,
+        Conditions(n_steps=20),
+        members=[EMT_DRIVER, MORSE],
+        check_interval=5,
+        calibration=calibration(0.05) if calibrated else {},
+    )
+    assert outcome.n_steps == 0
+    assert "member 1 of 2 (0 drives the run) predicts NaN" in outcome.error
+    assert "leave it out" in outcome.error
 
 
 def test_watching_changes_nothing(copper, simulate):
