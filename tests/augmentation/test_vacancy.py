@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import spglib
+from ase import Atoms
 from ase.build import bulk, graphene, molecule, mx2
 from ase.spacegroup import crystal
 from pymatgen.analysis.structure_matcher import StructureMatcher
@@ -18,7 +19,7 @@ from flowpot.augmentation import (
     augment,
     remove_atoms,
 )
-from flowpot.augmentation.vacancy import present_atoms
+from flowpot.augmentation.vacancy import distinct_vacancies, present_atoms
 
 PEROVSKITE = crystal(
     ["Sr", "Ti", "O"],
@@ -133,6 +134,44 @@ def periodic(frames):
     for atoms in frames:
         atoms.pbc = True
         yield atoms
+
+
+def n_distinct(atoms, n):
+    """How many choices of n atoms symmetry tells apart."""
+    everywhere = np.ones(len(atoms), bool)
+    rng = np.random.default_rng(0)
+    return len(distinct_vacancies(atoms, everywhere, [n], 100, rng))
+
+
+@pytest.mark.parametrize(
+    ("moments", "singles"),
+    [
+        (None, 1),
+        ([2.2] * 4, 1),
+        ([2.2, 2.2, -2.2, -2.2], 1),  # turned round, up is down
+        ([2.2, 2.2, 1.0, 1.0], 2),
+        ([3.0, 2.0, 1.0, 0.5], 4),
+    ],
+)
+def test_sites_of_different_moments_are_different(moments, singles):
+    """As an antiferromagnet's are not, and a ferrimagnet's are."""
+    iron = Atoms(
+        "Fe4",
+        scaled_positions=[(0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)],
+        cell=[3.6] * 3,
+        pbc=True,
+        magmoms=moments,
+    )
+    assert n_distinct(iron, 1) == singles
+
+
+def test_pairs_of_an_antiferromagnet_are_told_apart():
+    """Nearest neighbours of fcc iron, with layers of up and down: two kinds."""
+    iron = bulk("Fe", "fcc", a=3.6, cubic=True)
+    iron.set_initial_magnetic_moments(None)
+    plain = n_distinct(iron, 2)
+    iron.set_initial_magnetic_moments([2, 2, -2, -2])
+    assert n_distinct(iron, 2) > plain
 
 
 def test_single_ones_come_before_pairs():

@@ -215,20 +215,27 @@ class _Symmetry:
 
     @classmethod
     def of(cls, atoms: Atoms) -> "_Symmetry":
-        """Find it with spglib; a structure that defeats it has none."""
+        """
+        Find it with spglib; a structure that defeats it has none.
+
+        Where atoms have moments, sites are the same that an operation of the magnetic
+        space group exchanges: it may turn all moments round (spglib's "grey" ones).
+        """
         fractions = _inside(atoms.get_scaled_positions(wrap=False))
-        found = spglib.get_symmetry_dataset(
-            (atoms.cell.tolist(), fractions.tolist(), atoms.numbers.tolist()),
-            symprec=_SYMPREC,
-        )
+        cell = (atoms.cell.tolist(), fractions.tolist(), atoms.numbers.tolist())
+        moments = atoms.get_initial_magnetic_moments()
+        if moments.any():
+            found = spglib.get_magnetic_symmetry((*cell, moments.tolist()), _SYMPREC)
+        else:
+            found = spglib.get_symmetry(cell, _SYMPREC)
         if found is None:
             rotations = np.eye(3, dtype=np.int64)[None]
             return cls(fractions, rotations, np.zeros((1, 3)), np.arange(len(atoms)))
         return cls(
             fractions,
-            found.rotations.astype(np.int64),
-            found.translations,
-            found.equivalent_atoms.astype(np.int64),
+            found["rotations"].astype(np.int64),
+            found["translations"],
+            found["equivalent_atoms"].astype(np.int64),
         )
 
     def name(self, sites: NDArray[np.int64]) -> tuple[int, ...]:
