@@ -69,7 +69,7 @@ def test_the_final_energies_are_those_of_the_data(silicon_set, member, tmp_path,
 def test_energies_by_option(silicon_set, member, tmp_path, given):
     """MACE and the start have zeros; the model gets what was asked for."""
     training = MACETraining(
-        options(E0s=given), foundation_model=member.model, device="cpu"
+        options() | {"E0s": given}, foundation_model=member.model, device="cpu"
     )
     training.check()
     sets = TrainingSets.load(shifted(silicon_set))

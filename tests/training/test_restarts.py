@@ -54,7 +54,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(silicon_set, tmp_path):
     sets = TrainingSets.load(silicon_set)
     (found,) = train_members(training, sets, [3], [None], Place(tmp_path))
     first, second = found.attempts
-    assert "status -9" in first.failure
+    assert "SIGKILL" in first.failure
     assert second.failure is None
     assert first.seed == second.seed == found.seed
     assert found.loss_curve["epoch"][-1] == 7
