@@ -88,9 +88,6 @@ class Calibration(BaseModel):
     spread_model: ErrorModel | None = Field(
         None, description="the same without the features, for a watched MD run"
     )
-    atom_model: ErrorModel | None = Field(
-        None, description="the same for the force on one atom"
-    )
     n: int = Field(description="frames in the fit")
     effective_n: float = Field(description="frames that they are worth")
     origin: str = Field("", description="where the frames of the fit came from")
@@ -181,6 +178,9 @@ class Calibration(BaseModel):
         """
         Return the error of the forces on atoms (A,), component RMS, as `error_bar`.
 
+        By the model of whole frames, whose errors scatter less than those of single
+        atoms: the bars are rather narrow in the tail.
+
         Parameters
         ----------
         uncertainty
@@ -189,10 +189,7 @@ class Calibration(BaseModel):
             Between 0 and 1.
         """
         covariates = covariates_of(uncertainty, "forces")
-        model = self.atom_model
-        if model is None or not set(model.names) <= covariates.keys():
-            model = self.model_for(covariates)
-        return model.quantile(covariates, q)
+        return self.model_for(covariates).quantile(covariates, q)
 
     def surely_over(
         self, uncertainty: Uncertainties, name: str, factor: float
