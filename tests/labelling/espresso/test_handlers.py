@@ -117,15 +117,16 @@ def test_a_crash_without_a_word_is_tried_again(label, wrapped):
 
 def test_a_segmentation_fault_is_tried_again_once(label, wrapped, pair):
     """Of the real pw.x, in the middle of its work."""
-    crash = 'pw.x "$@" & p=$!; sleep 0.4; kill -SEGV $p; wait $p; exit $?'
+    begun = 'until grep -qs "iteration #  1" pw.out; do sleep 0.01; done'
+    crash = f'pw.x "$@" & p=$!; {begun}; kill -SEGV $p; wait $p; exit $?'
     wrapped(f"if first; then {crash}; fi")
-    document = label(pair * (2, 1, 1))
+    document = label(pair * (2, 1, 1), system={"ecutwfc": 30.0})
     assert corrections(document) == [("CrashHandler", ["run again"])]
     assert "SIGSEGV" in document.corrections[0].errors[0]
     assert "#0" not in document.corrections[0].errors[0]
 
     wrapped(crash)
-    document = label(pair * (2, 1, 1))
+    document = label(pair * (2, 1, 1), system={"ecutwfc": 30.0})
     assert document.state == "failed"
     assert "SIGSEGV" in document.errors[0]
     assert document.errors[1] == "CrashHandler gave up after 1 remedies"
