@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sqlite3
 import time
 
 import numpy as np
@@ -96,6 +97,16 @@ def test_a_database_of_a_plain_store_is_read(tmp_path):
     assert seen(store, {"uuid": "3"}) == seen(plain, {"uuid": "3"}) == []
     store.close()
     assert len(seen(opened(tmp_path), {})) == 9
+
+
+def test_a_damaged_database_is_named(tmp_path):
+    store = opened(tmp_path)
+    store.update(documents(4), key=["uuid", "index"])
+    store.close()
+    path = tmp_path / "flowpot" / "docs.collection"
+    path.write_bytes(bytes(100) + path.read_bytes()[100:])
+    with pytest.raises(sqlite3.DatabaseError, match=r"docs\.collection: .*; restore"):
+        opened(tmp_path)
 
 
 def test_it_stays_where_it_was_made(tmp_path, monkeypatch):

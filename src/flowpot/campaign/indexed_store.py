@@ -149,9 +149,16 @@ class IndexedMontyStore(MontyStore):
         database = sqlite3.connect(path, timeout=60, check_same_thread=False)
         database.text_factory = str
         # Each answer is on the disk before the run notes that its job is done.
-        database.executescript(
-            f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {_SCHEMA}"
-        )
+        pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        try:
+            database.executescript(f"{pragmas} {_SCHEMA}")
+        except sqlite3.OperationalError:
+            raise  # it is locked, or out of reach: not damaged
+        except sqlite3.DatabaseError as error:
+            database.close()
+            raise sqlite3.DatabaseError(
+                f"{path}: {error}; restore it from a copy"
+            ) from error
         return database
 
     def _complete(self) -> None:
