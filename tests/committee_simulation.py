@@ -181,7 +181,7 @@ class Member(Potential):
 
 
 def label(frames: Dataset) -> Dataset:
-    """Give every frame its label: all zeros."""
+    """Return every frame its label: all zeros."""
     n = len(frames)
     split = frames.info.get("split", np.full(n, None, dtype=object))
     return frames.with_labels(

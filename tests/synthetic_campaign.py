@@ -255,7 +255,7 @@ def _frames(rng, n, number, parent) -> Dataset:
 
 
 def member(random_mace, seed) -> PotentialDoc:
-    """Give a potential for copper with random weights."""
+    """Return a potential for copper with random weights."""
     model = random_mace(3, ("Cu",), "float64", hidden_irreps="8x0e")
     with torch.no_grad():
         for weight in model.parameters():

@@ -3,6 +3,10 @@
 import importlib
 from typing import Any
 
+from flowpot import moved
+
+moved.install()
+
 _HOME = {
     "ActiveLearningMaker": "flowpot.campaign",
     "Artifact": "flowpot.dataset",

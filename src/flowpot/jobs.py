@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,34 @@ BLOB_KEY = "blob"
 
 PLANNED = "planned"
 """Outputs of jobs that replaced themselves count the new jobs of each stage here."""
+
+
+class JobName(StrEnum):
+    """
+    Names of flowpot's own jobs: users choose workers by them.
+
+    A Maker's ``name`` is the value, a plain string, which stores and YAML can hold.
+    """
+
+    AUGMENT = "augment"
+    INPUTS = "campaign inputs"
+    LOOP = "active learning"
+    RECORD = "record iteration"
+    JOIN_SHARDS = "join shards"
+    JOIN_RECORDS = "join records"
+    PLAN_LABELS = "plan labels"
+    QE_STATIC = "qe static"
+    COLLECT_LABELS = "collect labels"
+    COLLECT_LABELS_PART = "collect labels, part"
+    MACE_TRAIN = "mace train"
+    METATRAIN_TRAIN = "metatrain train"
+    COLLECT_COMMITTEE = "collect committee"
+    PLAN_MD = "plan md"
+    LAMMPS_MD = "lammps md"
+    BATCHED_MD = "batched md"
+    COLLECT_FRAMES = "collect frames"
+    EVALUATE = "evaluate committee"
+
 
 _LIKE_A_FILE = re.compile(r"[./]")
 _MAX_SPARE_CHARACTERS = 4_000_000  # a job must fit in a document of MongoDB: 16 MB
@@ -233,7 +262,7 @@ class Spare(MSONable):
         return try_again([jobs[i] for i in (*unfinished, *lost)], collector, document)
 
     def _anew(self, indices: Sequence[int]) -> tuple[list[Job], str]:
-        """Give some of the jobs new uuids, also in the collector's text."""
+        """Return some of the jobs new uuids, also in the collector's text."""
         jobs: list[Job] = [json.loads(text, cls=MontyDecoder) for text in self.jobs]
         collector = self.collector
         for index in indices:
@@ -332,7 +361,7 @@ class Pointer(MSONable):
 
 def with_references(document: BaseModel, **references: Any) -> dict[str, Any]:
     """
-    Give a document's dictionary with some fields left to other jobs' outputs.
+    Return a document's dictionary with some fields left to other jobs' outputs.
 
     An output that keeps references copies nothing; jobflow resolves them whenever
     the output is read.

@@ -42,5 +42,5 @@ def derive_seed(seed: int, *path: int | str) -> int:
 
 
 def derive_rng(seed: int, *path: int | str) -> np.random.Generator:
-    """Give the numpy Generator of ``derive_seed(seed, *path)``."""
+    """Return the numpy Generator of ``derive_seed(seed, *path)``."""
     return np.random.default_rng(derive_seed(seed, *path))

@@ -83,7 +83,7 @@ class RunCache:
         return list(self._locks)
 
     def release(self, run: Path) -> None:
-        """Give the job a run that has ended."""
+        """Return the job a run that has ended."""
         lock = self._locks.pop(run)
         kept = run.resolve()
         run.unlink()
@@ -104,7 +104,7 @@ class RunCache:
         return Artifact(name=name, sha256=digest, size=size, blob=None, uri=uri)
 
     def _kept(self, run: Path) -> Path:
-        """Give the place of a run, by the names and the content of its files."""
+        """Return the place of a run, by the names and the content of its files."""
         digest = hashlib.sha256()
         for path in sorted(run.iterdir()):
             digest.update(path.name.encode())

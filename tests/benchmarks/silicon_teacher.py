@@ -43,7 +43,7 @@ def label(frames: Dataset) -> Dataset:
 
 
 def starting_dataset(seed: int) -> Dataset:
-    """Give labelled distorted cells of eight atoms, in their sets, and the atom."""
+    """Return labelled distorted cells of eight atoms, in their sets, and the atom."""
     plan = Distortions(
         n_frames=170, fraction=0.25, strain=(-0.1, 0.15), vacancy_fraction=0.0
     )

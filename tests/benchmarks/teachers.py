@@ -92,7 +92,7 @@ class Teacher:
         )
 
     def starting_dataset(self, seed: int, folder: Path) -> Dataset:
-        """Give labelled distorted cells in their sets, and the atoms."""
+        """Return labelled distorted cells in their sets, and the atoms."""
         plan = Distortions(
             n_frames=140, fraction=0.2, strain=(-0.08, 0.12), vacancy_fraction=0.0
         )

@@ -41,7 +41,7 @@ def whole_job(n_frames: int) -> tuple[AugmentationDoc, float, float]:
 
 
 def best_of(runs: int, n_frames: int) -> tuple[AugmentationDoc, float, float]:
-    """Give the fastest of several runs."""
+    """Return the fastest of several runs."""
     made = [whole_job(n_frames) for _ in range(runs)]
     doc = made[0][0]
     return doc, min(run[1] for run in made), min(run[2] for run in made)

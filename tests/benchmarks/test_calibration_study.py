@@ -122,7 +122,7 @@ def counts(d, e, fit) -> tuple[float, float]:
 
 
 def true_rates(over, bad) -> tuple[float, float]:
-    """Give the true positive rate, and the positive predictive value."""
+    """Return the true positive rate, and the positive predictive value."""
     hits = (bad & over).sum()
     return float(hits / max(bad.sum(), 1)), float(hits / max(over.sum(), 1))
 

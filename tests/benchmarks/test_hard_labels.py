@@ -61,7 +61,7 @@ def cluster(crystal: Atoms, n_atoms: int, shortest: float, seed: int) -> Atoms:
 
 
 def hard_frames() -> Iterator[tuple[str, Atoms]]:
-    """Give the frames, each with its kind."""
+    """Return the frames, each with its kind."""
     aluminium, magnesium = bulk("Al", a=4.0, cubic=True), bulk("Mg", a=3.2, c=5.2)
     copper, nickel = bulk("Cu", a=3.6, cubic=True), bulk("Ni", a=3.5, cubic=True)
     for seed in range(3):

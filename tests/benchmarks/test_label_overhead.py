@@ -65,7 +65,7 @@ def bare(maker: EspressoStaticMaker, atoms: Atoms, folder: Path) -> float:
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Give the wall time and this process's processor time of some work (s)."""
+    """Return the wall time and this process's processor time of some work (s)."""
     wall, processor = perf_counter(), process_time()
     work()
     return perf_counter() - wall, process_time() - processor

@@ -31,7 +31,7 @@ ENGINE = {"@module": "ase.calculators.emt", "@callable": "EMT"}
 
 
 def small_copper(**fields) -> ActiveLearningMaker:
-    """Give a campaign whose stages take seconds; fields replace its own."""
+    """Return a campaign whose stages take seconds; fields replace its own."""
     usual = {
         "name": "copper",
         "augmentation": AugmentationMaker(
@@ -66,7 +66,7 @@ def small_copper(**fields) -> ActiveLearningMaker:
 
 
 def rattled_copper(n: int, *, labelled: bool, seed: int = 0) -> Dataset:
-    """Give n rattled cells, and an isolated atom."""
+    """Return n rattled cells, and an isolated atom."""
     frames = [bulk("Cu", cubic=True) for _ in range(n)]
     for i, atoms in enumerate(frames):
         atoms.rattle(0.02 * (1 + i % 5), seed=seed + i)

@@ -13,7 +13,7 @@ from jobflow import run_locally
 import trivial_campaign
 from flowpot import Campaign, ExplorationMaker
 from flowpot.dataset import Artifact, Dataset
-from flowpot.failures import recorded
+from flowpot.documents import recorded
 from flowpot.jobs import stage_job
 from flowpot.training import CommitteeTrainingMaker, MACETrainingMaker
 from flowpot.training.document import CommitteeDoc

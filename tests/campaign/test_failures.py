@@ -11,7 +11,7 @@ import trivial_campaign as trivial
 from flowpot import AugmentationMaker, Campaign, LabellingMaker
 from flowpot.campaign import ResumableRun, embedded_store
 from flowpot.campaign.loop import LoopMaker
-from flowpot.failures import TRACEBACK_FILE, recorded
+from flowpot.documents import TRACEBACK_FILE, recorded
 from flowpot.jobs import stage_job
 from flowpot.report import write_report
 from flowpot.report.status import status_view

@@ -17,7 +17,7 @@ LABEL_ONLY = {"training": None, "exploration": None, "evaluation": None}
 
 @job
 def crystal():
-    """Give a structure, as a relaxation would."""
+    """Return a structure, as a relaxation would."""
     return Structure.from_spacegroup(
         "Fm-3m", [[3.6, 0, 0], [0, 3.6, 0], [0, 0, 3.6]], ["Cu"], [[0, 0, 0]]
     )

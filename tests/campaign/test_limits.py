@@ -62,7 +62,7 @@ def test_the_budget_is_used_up_and_never_exceeded(
 
 @job
 def coincident():
-    """Give a structure that no augmentation starts from."""
+    """Return a structure that no augmentation starts from."""
     return Structure(np.eye(3) * 3.6, ["Cu", "Cu"], [[0, 0, 0], [0, 0, 1e-3]])
 
 

@@ -123,7 +123,7 @@ def committee():
 
 @pytest.fixture
 def copper():
-    """Give n rattled copper cells, labelled by EMT."""
+    """Return n rattled copper cells, labelled by EMT."""
 
     def make(n, seed, stdev=0.1, **info) -> Dataset:
         frames = []

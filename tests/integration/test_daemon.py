@@ -49,7 +49,7 @@ def daemon(runner):
 
 
 def running_pw(runner: RemoteRunner) -> psutil.Process | None:
-    """Give a pw.x at work in one of the jobs' folders."""
+    """Return a pw.x at work in one of the jobs' folders."""
     folders = [str(info.run_dir) for info in runner.jobs("qe static")]
     for process in psutil.process_iter(["name", "cwd"]):
         found = process.info

@@ -60,7 +60,7 @@ def dataset_of(runner: RemoteRunner, name: str = "copper") -> Dataset:
 
 
 def in_progress(runner: RemoteRunner, name: str, program: str):
-    """Give a job, once a program is running in its folder or on its behalf."""
+    """Return a job, once a program is running in its folder or on its behalf."""
 
     def found():
         for info in runner.jobs(name, JobState.RUNNING, JobState.SUBMITTED):

@@ -32,7 +32,7 @@ def hot_trajectory(atoms, n_steps, rng):
 
 
 def pairs_of(graph):
-    """Give the set of pairs of a graph, each with the cells between its atoms."""
+    """Return the set of pairs of a graph, each with the cells between its atoms."""
     if isinstance(graph, NeighbourGraph):
         lists = [np.column_stack([graph.edges.T, graph.unit_shifts])]
     else:

@@ -226,7 +226,7 @@ class Alloys(Generator):
 def mixed_sites(
     numbers: NDArray[np.int64], fixed_species: Sequence[str]
 ) -> NDArray[np.int64]:
-    """Give the sites whose elements are not fixed."""
+    """Return the sites whose elements are not fixed."""
     fixed = [atomic_numbers[symbol] for symbol in fixed_species]
     return np.flatnonzero(~np.isin(numbers, fixed))
 
@@ -234,7 +234,7 @@ def mixed_sites(
 def draw_fractions(
     species: Sequence[str], composition: Composition | None, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Give the fraction of each element, drawn where no composition is given."""
+    """Return the fraction of each element, drawn where no composition is given."""
     if composition is None:
         return rng.dirichlet(np.ones(len(species)))
     return np.array([composition.get(symbol, 0.0) for symbol in species])

@@ -152,7 +152,7 @@ def prepare_inputs(
     min_distance: float | None = None,
 ) -> Inputs:
     """
-    Give inputs their vacuum and supercells, and refuse those that make no sense.
+    Add vacuum and supercells to the inputs, and refuse those that make no sense.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def _label(number: int, atoms: Atoms) -> str:
 
 
 def _undistorted(inputs: Inputs) -> list[Batch]:
-    """Give the inputs themselves, repeated."""
+    """Return the inputs themselves, repeated."""
     return [
         Batch(
             dataset_of([parent.supercell], "input", parent=parent.fingerprint),
@@ -246,7 +246,7 @@ def _undistorted(inputs: Inputs) -> list[Batch]:
 
 
 def _isolated(inputs: Inputs, batches: Sequence[Batch]) -> Batch:
-    """Give one isolated atom of each element of the inputs and of their children."""
+    """Return one isolated atom of each element of the inputs and of their children."""
     found = {atomic_numbers[symbol] for symbol in inputs.species}
     found.update(int(z) for batch in batches for z in np.unique(batch.frames.numbers))
     species = [chemical_symbols[z] for z in sorted(found)]

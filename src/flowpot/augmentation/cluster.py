@@ -73,7 +73,7 @@ def cluster(
 def _shell(
     numbers: NDArray[np.int64], atom: int, distance: float | None, min_distance: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give how near and how far the earlier atoms may be as neighbours (A)."""
+    """Return how near and how far the earlier atoms may be as neighbours (A)."""
     radii = covalent_radii[numbers[:atom]] + covalent_radii[numbers[atom]]
     base = radii if distance is None else np.full(atom, distance)
     inner, outer = np.maximum(base, min_distance * radii), _SPREAD * base

@@ -86,7 +86,7 @@ class Crystal:
 
     def layer(self, index: tuple[int, ...]) -> Structure:
         """
-        Give the primitive cell whose first two vectors span a plane.
+        Return the primitive cell whose first two vectors span a plane.
 
         Parameters
         ----------
@@ -130,7 +130,7 @@ class Crystal:
 
 def surface_basis(index: NDArray[np.int64]) -> NDArray[np.int64]:
     """
-    Give a basis of a lattice, of which two vectors span a plane.
+    Return a basis of a lattice, of which two vectors span a plane.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def surface_basis(index: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _bezout(a: int, b: int) -> tuple[int, int, int]:
-    """Give g = gcd(a, b) and x, y with ``a x + b y = g``, by Euclid's algorithm."""
+    """Return g = gcd(a, b) and x, y with ``a x + b y = g``, by Euclid's algorithm."""
     if b == 0:
         return abs(a), (a > 0) - (a < 0), 0
     g, x, y = _bezout(b, a % b)

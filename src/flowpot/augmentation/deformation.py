@@ -78,7 +78,7 @@ def deformations(
     mode: StrainMode = "isotropic",
 ) -> NDArray[np.float64]:
     """
-    Give the deformation gradients of some strains.
+    Return the deformation gradients of some strains.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def deformations(
 def periodic_span(
     cell: NDArray[np.float64], pbc: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Give an orthonormal basis of the span of the periodic vectors, as rows."""
+    """Return an orthonormal basis of the span of the periodic vectors, as rows."""
     return np.linalg.qr(np.asarray(cell)[np.asarray(pbc)].T)[0].T
 
 
@@ -138,7 +138,7 @@ def check_strain_limits(limits: tuple[float, float]) -> None:
 def _directed(
     span: NDArray[np.float64], n: int, rng: np.random.Generator, mode: StrainMode
 ) -> NDArray[np.float64]:
-    """Give n tensors of unit strain along random directions of a span."""
+    """Return n tensors of unit strain along random directions of a span."""
     vectors = rng.normal(size=(n, 2, len(span))) @ span
     one = vectors[:, 0] / np.linalg.norm(vectors[:, 0], axis=1, keepdims=True)
     if mode == "uniaxial":

@@ -23,7 +23,7 @@ def dimer_curve(
     vacuum: float = 15.0,
 ) -> list[Atoms]:
     """
-    Give two atoms at distances from short to long.
+    Return two atoms at distances from short to long.
 
     Parameters
     ----------

@@ -73,11 +73,11 @@ class Inputs:
     moments: Mapping[str, float] = field(default_factory=dict)
 
     def of_elements(self, frames: Sequence[Atoms]) -> list[Atoms]:
-        """Give frames that are made of elements alone the elements' moments."""
+        """Return frames that are made of elements alone the elements' moments."""
         return with_moments(frames, self.moments)
 
     def rng(self, *path: str | int) -> np.random.Generator:
-        """Give a Generator that depends on the seed and the path, on nothing else."""
+        """Return a Generator that depends on the seed and the path, on nothing else."""
         return derive_rng(self.seed, *path)
 
 
@@ -171,7 +171,7 @@ class Frames:
     parent: Atoms | None = None
 
     def dataset(self) -> Dataset:
-        """Give them as an unlabelled Dataset."""
+        """Return them as an unlabelled Dataset."""
         n, size = self.positions.shape[:2]
         numbers = np.broadcast_to(self.numbers, (n, size))
         present = self.present
@@ -193,6 +193,6 @@ class Frames:
 
 
 def dataset_of(frames: Sequence[Atoms], config_type: str, **info: Any) -> Dataset:
-    """Give unlabelled frames a config_type and further columns, as a Dataset."""
+    """Return frames as a Dataset with a config_type and further columns."""
     made = Dataset.from_atoms(list(frames), labels=False)
     return made.with_info(config_type=config_type, **info) if len(made) else made

@@ -71,7 +71,7 @@ def _moment(number: int, of_site: float, known: Mapping[str, float]) -> float:
 
 def inherit(made: Atoms, parent: Atoms, kept: NDArray[np.bool_] | None = None) -> None:
     """
-    Give a frame of the atoms of a parent, or those kept of them, what it inherits.
+    Copy to a frame what it inherits from the parent of its atoms.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def mean_moments(structures: Iterable[Atoms]) -> dict[str, float]:
 
 def with_moments(frames: Sequence[Atoms], moments: Mapping[str, float]) -> list[Atoms]:
     """
-    Give frames that no parent's atoms are in the moments of their elements, parallel.
+    Set parallel moments, by element, in frames that have no atom of a parent.
 
     Isolated atoms, clusters and dimers are then polarised where the inputs are, so
     that their energies can be compared.
@@ -129,7 +129,7 @@ def with_moments(frames: Sequence[Atoms], moments: Mapping[str, float]) -> list[
 
 
 def repeated(made: Atoms, atoms: Atoms) -> None:
-    """Give a supercell, in place, the charge and total moment of all its cells."""
+    """Return a supercell, in place, the charge and total moment of all its cells."""
     own = state.from_atoms([atoms])
     charge, spin = state.times(
         len(made) // len(atoms), float(own["charge"][0]), float(own["spin"][0])

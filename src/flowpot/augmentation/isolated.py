@@ -9,7 +9,7 @@ from flowpot.augmentation.validation import elements, positive
 
 def isolated_atoms(species: Sequence[str], *, vacuum: float = 15.0) -> list[Atoms]:
     """
-    Give one atom of each element, alone in a box.
+    Return one atom of each element, alone in a box.
 
     Parameters
     ----------

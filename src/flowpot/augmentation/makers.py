@@ -21,8 +21,7 @@ from flowpot.augmentation.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
 from flowpot.augmentation.thermal import ThermalDisplacements
 from flowpot.dataset.closeness import check_distance
-from flowpot.documents import package_versions
-from flowpot.failures import recorded
+from flowpot.documents import package_versions, recorded
 from flowpot.jobs import stage_job
 from flowpot.validation import boolean, instance, one_of, positive, text
 from flowpot.validation import seed as check_seed
@@ -126,7 +125,7 @@ class AugmentationMaker(Maker):
     @classmethod
     def preset(cls, preset: str, /, *options: Any, **changes: Any) -> Self:
         """
-        Give a Maker with the settings of one of the paper's runs.
+        Return a Maker with the settings of one of the paper's runs.
 
         Parameters
         ----------
@@ -162,7 +161,7 @@ class AugmentationMaker(Maker):
 
     def make(self, structures: Any, *, seed: int = 0) -> Job:
         """
-        Give the job that makes the frames.
+        Return the job that makes the frames.
 
         Parameters
         ----------

@@ -17,7 +17,7 @@ _BONDED = 1.25
 
 def nearest_distances(atoms: Atoms) -> NDArray[np.float64]:
     """
-    Give each atom's distance to its nearest neighbour, periodic images included.
+    Return each atom's distance to its nearest neighbour, periodic images included.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def bonded_pairs(atoms: Atoms) -> Pairs:
 
 
 def _farthest(atoms: Atoms) -> float:
-    """Give a distance by which every atom has met a neighbour, if it has any (A)."""
+    """Return a distance by which every atom has met a neighbour, if it has any (A)."""
     periodic = np.linalg.norm(atoms.cell[atoms.pbc], axis=1)
     if len(periodic):
         return float(periodic.min())

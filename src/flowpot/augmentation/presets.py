@@ -19,7 +19,7 @@ _SEVEN = ((1, 0, 0), (1, 1, 0), (1, 1, 1), (0, 0, 1), (0, 1, 1), (0, 1, 0), (1, 
 
 
 def carbon_exploration() -> dict[str, Any]:
-    """Give the paper's run A on carbon: wide and fast."""
+    """Return the paper's run A on carbon: wide and fast."""
     return {
         **_carbon(),
         "distortion": Distortions(fraction=0.4, strain=(-0.2, 0.2), n_vacancies=2),
@@ -27,7 +27,7 @@ def carbon_exploration() -> dict[str, Any]:
 
 
 def carbon_accuracy() -> dict[str, Any]:
-    """Give the paper's run B on carbon: displaced less, strained more."""
+    """Return the paper's run B on carbon: displaced less, strained more."""
     return {
         **_carbon(),
         "distortion": Distortions(fraction=0.3, strain=(-0.3, 0.6), n_vacancies=2),
@@ -38,7 +38,7 @@ def alloy_run(
     alloy_species: Sequence[str], fixed_species: Sequence[str] = (), n_frames: int = 100
 ) -> dict[str, Any]:
     """
-    Give the paper's alloy run: (W, Mo) on the metal sites of MTe2 monolayers.
+    Return the paper's alloy run: (W, Mo) on the metal sites of MTe2 monolayers.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def alloy_run(
 
 
 def smoke() -> dict[str, Any]:
-    """Give a few frames of the inputs as they are: minutes of DFT on a laptop."""
+    """Return a few frames of the inputs as they are: minutes of DFT on a laptop."""
     return {
         "supercell": None,
         "distortion": Distortions(
@@ -72,7 +72,7 @@ def smoke() -> dict[str, Any]:
 
 
 def _carbon() -> dict[str, Any]:
-    """Give what runs A and B have in common."""
+    """Return what runs A and B have in common."""
     return {
         "supercell": _LARGE,
         "clusters": Clusters(n_frames=80, max_atoms=30, distance=1.5),

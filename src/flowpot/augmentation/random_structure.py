@@ -150,7 +150,7 @@ class RandomStructures(Generator):
         yield Batch(frames, (self.kind,))
 
     def _units(self, inputs: Inputs) -> Sequence[Mapping[str, int]]:
-        """Give the formula units that fit."""
+        """Return the formula units that fit."""
         given = self.compositions
         if given is None:
             formulae = {

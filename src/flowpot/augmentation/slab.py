@@ -97,7 +97,7 @@ class Slabs(ParentGenerator):
         return Batch(Dataset.concatenate(made), notes=tuple(notes))
 
     def _frame(self, slab: Slab, index: tuple[int, ...], vacuum: float) -> Dataset:
-        """Give a slab its in-plane size, and its metadata."""
+        """Return a slab its in-plane size, and its metadata."""
         atoms = supercell(
             open_slab(slab, vacuum),
             min_length=self.min_length,
@@ -171,7 +171,7 @@ def is_bulk(atoms: Atoms) -> bool:
 
 
 def open_slab(slab: Slab, vacuum: float) -> Atoms:
-    """Give a pymatgen slab as Atoms: normal along z, open there, with its vacuum."""
+    """Return a pymatgen slab as Atoms: normal along z, open there, with its vacuum."""
     cell = np.array(slab.lattice.matrix)
     cell[2] = np.cross(cell[0], cell[1]) / np.linalg.norm(np.cross(cell[0], cell[1]))
     # Right-handed, so that the change to standard axes is a rotation.
@@ -206,7 +206,7 @@ def _cut(
 
 
 def _widest_layer_gap(crystal: Crystal, index: tuple[int, ...]) -> float:
-    """Give the widest gap between planes of atoms: what a slab lacks of its layers."""
+    """Return the widest gap between planes of atoms (A)."""
     layer = crystal.layer(index)
     inside, _, across = widest_gap(layer.frac_coords[:, 2] % 1.0)
     a, b, _ = layer.lattice.matrix

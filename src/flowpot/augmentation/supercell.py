@@ -36,7 +36,7 @@ class Supercells(MSONable):
         at_least(1, max_atoms=self.max_atoms)
 
     def of(self, atoms: Atoms) -> Atoms:
-        """Give the supercell of a structure, as `supercell` does."""
+        """Return the supercell of a structure, as `supercell` does."""
         return supercell(atoms, min_length=self.min_length, max_atoms=self.max_atoms)
 
 
@@ -88,13 +88,13 @@ def supercell(atoms: Atoms, *, min_length: float = 18.0, max_atoms: int = 450) -
 
 
 def shortest_translation(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> float:
-    """Give the length of the shortest lattice translation (A), infinite if none is."""
+    """Return the length of the shortest lattice translation (A); inf without one."""
     reduced = _reduced(np.asarray(cell), np.asarray(pbc))[1]
     return float(np.linalg.norm(reduced, axis=1).min(initial=np.inf))
 
 
 def _matrix(atoms: Atoms, min_length: float, copies: int) -> NDArray[np.int64]:
-    """Give the integer matrix whose rows are the supercell's vectors."""
+    """Return the integer matrix whose rows are the supercell's vectors."""
     periodic = np.flatnonzero(atoms.pbc)
     operation, reduced = _reduced(np.array(atoms.cell), atoms.pbc)
     small = longest_superlattice(reduced, min_length, copies) @ operation
@@ -108,7 +108,7 @@ def _matrix(atoms: Atoms, min_length: float, copies: int) -> NDArray[np.int64]:
 def _reduced(
     cell: NDArray[np.float64], pbc: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Give the Minkowski-reduced periodic vectors and their integer coefficients."""
+    """Return the Minkowski-reduced periodic vectors and their integer coefficients."""
     periodic = np.flatnonzero(pbc)
     if not len(periodic):
         return np.empty((0, 0), np.int64), np.empty((0, 3))

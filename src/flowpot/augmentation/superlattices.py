@@ -90,12 +90,12 @@ def _best(
 
 
 def _first(lengths: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Give the longest few, longest first."""
+    """Return the longest few, longest first."""
     return np.argsort(-lengths, kind="stable")[:_BOUNDED]
 
 
 def _reduce(matrix: Matrices, lattice: Lattice) -> Matrices:
-    """Give the Minkowski-reduced basis of a superlattice, in units of the lattice."""
+    """Return the Minkowski-reduced basis of a superlattice, in units of the lattice."""
     cell = np.zeros((3, 3))
     cell[: len(matrix)] = matrix @ lattice
     pbc = np.arange(3) < len(matrix)
@@ -108,13 +108,13 @@ def _shortest(lattice: Lattice) -> float:
 
 
 def _rods(lattice: Lattice, low: int, high: int) -> Matrices:
-    """Give all sublattices of a line."""
+    """Return all sublattices of a line."""
     del lattice
     return np.arange(low, high + 1).reshape(-1, 1, 1)
 
 
 def _planes(lattice: Lattice, low: int, high: int) -> Matrices:
-    """Give all sublattices of a plane, reduced, by Hermite normal form."""
+    """Return all sublattices of a plane, reduced, by Hermite normal form."""
     forms = [
         ((a, b), (0, n // a))
         for n in range(low, high + 1)
@@ -139,7 +139,7 @@ def _planes(lattice: Lattice, low: int, high: int) -> Matrices:
 
 
 def _spaces(lattice: Lattice, low: int, high: int) -> Matrices:
-    """Give compact sublattices of space, and the diagonal ones."""
+    """Return compact sublattices of space, and the diagonal ones."""
     side = (0.5 * (low + high) * abs(np.linalg.det(lattice))) ** (1 / 3)
     nearby = np.indices((3,) * 9).reshape(9, -1).T.reshape(-1, 3, 3) - 1
     shapes = [
@@ -157,7 +157,7 @@ def _spaces(lattice: Lattice, low: int, high: int) -> Matrices:
 
 
 def _diagonal(high: int) -> Matrices:
-    """Give the diagonal matrices of determinant `high` or less."""
+    """Return the diagonal matrices of determinant `high` or less."""
     sides = [
         (a, b, c)
         for a in range(1, high + 1)

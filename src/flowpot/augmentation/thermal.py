@@ -190,7 +190,7 @@ class Phonons:
 
 def force_constants(atoms: Atoms) -> NDArray[np.float64]:
     """
-    Give the force constants of springs between neighbours.
+    Return the force constants of springs between neighbours.
 
     Returns
     -------

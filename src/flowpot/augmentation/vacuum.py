@@ -115,7 +115,7 @@ def open_cells(
 
 def completed(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[np.float64]:
     """
-    Give every open direction a cell vector, where the frame has none.
+    Add a cell vector along every open direction where the frame has none.
 
     Parameters
     ----------

@@ -224,7 +224,7 @@ def _preset(kind: type, name: Any, place: str) -> Any:
 
 
 def _default(kind: type, name: str) -> Any:
-    """Give a field's default, None where it has none."""
+    """Return a field's default, None where it has none."""
     declared = next(f for f in dataclasses.fields(kind) if f.name == name)
     if declared.default_factory is not dataclasses.MISSING:
         return declared.default_factory()

@@ -80,7 +80,7 @@ class Costs:
 
 
 def _labels(store: JobStore) -> Iterator[tuple[float, int, int | None]]:
-    """Give core-seconds, atoms and k-points of each label."""
+    """Return core-seconds, atoms and k-points of each label."""
     fields = ("output.run", "output.nsites", "output.runs")
     for document in _documents(store, "qe static", *fields):
         output = document["output"]
@@ -94,7 +94,7 @@ def _labels(store: JobStore) -> Iterator[tuple[float, int, int | None]]:
 
 
 def _outputs(store: JobStore, name: str, *fields: str) -> Iterator[Mapping[str, Any]]:
-    """Give what jobs of a name have left, where all of it is there and not zero."""
+    """Return what jobs of a name have left, where all of it is there and not zero."""
     wanted = ("seconds", *fields)
     for document in _documents(store, name, *(f"output.{f}" for f in wanted)):
         if all(document["output"].get(field) for field in fields):

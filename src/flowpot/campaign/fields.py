@@ -50,7 +50,7 @@ MAKER = "maker"
 
 
 def annotations_of(kind: type) -> dict[str, Any]:
-    """Give the type of each field of a dataclass that its constructor takes."""
+    """Return the type of each field of a dataclass that its constructor takes."""
     try:
         hints = get_type_hints(kind)
     except NameError:  # another package's, that it imports for type checkers only
@@ -87,7 +87,7 @@ def makers_in(hint: Any) -> list[type]:
 
 
 def adapter_of(hint: Any) -> TypeAdapter[Any]:
-    """Give pydantic's validator of a plain type."""
+    """Return pydantic's validator of a plain type."""
     try:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
     except PydanticUserError:  # pydantic's models and typed dictionaries have their own
@@ -95,7 +95,7 @@ def adapter_of(hint: Any) -> TypeAdapter[Any]:
 
 
 def list_item(hint: Any) -> Any:
-    """Give what a list holds, if the field takes a list of dataclasses; else None."""
+    """Return what a list holds, if the field takes a list of dataclasses; else None."""
     for each in alternatives(hint):
         if get_origin(each) is list and dataclasses_in(get_args(each)[0]):
             return get_args(each)[0]

@@ -46,7 +46,7 @@ def first_shard(dataset: Any, seed: int) -> Artifact:
 
 
 def explored_frames(explored: Any) -> Artifact:
-    """Give frames to be judged; those of no stated kind count as explored ones."""
+    """Return frames to be judged; those of no stated kind count as explored ones."""
     frames = Dataset.load(explored).without_labels()
     kinds = frames.info.get("config_type", np.full(len(frames), None, dtype=object))
     named = np.array([kind or "md" for kind in kinds], dtype=object)

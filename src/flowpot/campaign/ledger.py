@@ -48,11 +48,11 @@ class Ledger(MSONable):
         return sum(map(len, self.levels))
 
     def added(self, pointer: Pointer, level: int = 0) -> "Ledger":
-        """Give a ledger with one more entry."""
+        """Return a ledger with one more entry."""
         return self._with(level, [*self._level(level), pointer])
 
     def without_last(self) -> "Ledger":
-        """Give a ledger without the entry that was added last."""
+        """Return a ledger without the entry that was added last."""
         return self._with(0, self._level(0)[:-1])
 
     @property

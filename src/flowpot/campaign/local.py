@@ -23,7 +23,7 @@ from flowpot.campaign.stored import stored_jobs
 from flowpot.dataset.checksum import checked_text, sealed_text
 from flowpot.dataset.storage import write_whole
 from flowpot.dataset.where import Where
-from flowpot.failures import keep_traceback, local_failures, reason_for
+from flowpot.documents import keep_traceback, local_failures, reason_for
 from flowpot.jobs import jobs_of
 
 _KEPT = ("replace", "detour", "addition", "stop_children", "stop_jobflow")

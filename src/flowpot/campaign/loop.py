@@ -18,8 +18,7 @@ from flowpot.campaign.stopping import (
     exhausted,
     stage_failure,
 )
-from flowpot.documents import package_versions
-from flowpot.failures import keep_traceback, reason_for
+from flowpot.documents import keep_traceback, package_versions, reason_for
 from flowpot.jobs import (
     Pointer,
     Spare,
@@ -252,7 +251,7 @@ def _flat(records: Any) -> Iterator[IterationDoc]:
 def _advanced(
     state: CampaignState, changes: Changes, last: IterationDoc
 ) -> CampaignState:
-    """Give the state after a turn."""
+    """Return the state after a turn."""
     before, state = state, state.after(changes, last.failed_stage)
     if last.failed_stage is None and last.n_chosen == 0:
         # What the budget cut waits for a continued campaign; labelled frames among

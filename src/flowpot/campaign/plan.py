@@ -120,7 +120,7 @@ def dry_run(
 def _inputs(
     maker: "ActiveLearningMaker", structures: Any, dataset: Any, plan: DryRun
 ) -> Dataset:
-    """Give the frames that the first turn begins with."""
+    """Return the frames that the first turn begins with."""
     parts = []
     if structures is not None and (augmentation := maker.augmentation) is not None:
         seed = derive_seed(maker.seed, "augmentation")

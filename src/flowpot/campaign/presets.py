@@ -31,7 +31,7 @@ _NANOSECOND = 1_000_000  # steps of 1 fs
 
 def fields_of(preset: str) -> dict[str, Any]:
     """
-    Give the fields of a preset by its name.
+    Return the fields of a preset by its name.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def carbon_accuracy() -> dict[str, Any]:
 
 
 def smoke() -> dict[str, Any]:
-    """Give every stage small: minutes on a laptop, for cells of a few atoms."""
+    """Return every stage small: minutes on a laptop, for cells of a few atoms."""
     return {
         "augmentation": AugmentationMaker.preset("smoke"),
         "labelling": LabellingMaker(
@@ -85,7 +85,7 @@ def smoke() -> dict[str, Any]:
 
 
 def _carbon(augmentation: str, protocol: str, hottest: float) -> dict[str, Any]:
-    """Give what runs A and B have in common: 10 ns trajectories with Grimme's D2."""
+    """Return what runs A and B have in common: 10 ns trajectories with Grimme's D2."""
     return {
         "augmentation": AugmentationMaker.preset(augmentation),
         "labelling": LabellingMaker(

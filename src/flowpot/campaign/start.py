@@ -129,7 +129,7 @@ class Start:
 
 
 def take_in(given: Mapping[str, Any], seed: int) -> Job:
-    """Give the job "campaign inputs"."""
+    """Return the job "campaign inputs"."""
     job = _take_in(given, seed)
     job.name = "campaign inputs"
     return job
@@ -166,7 +166,7 @@ def _reference_or(convert: Callable[[Any], Any], given: Any) -> Any:
 
 def state_of(campaign: Any) -> Any:
     """
-    Give the state that a campaign ended in, or a reference to it.
+    Return the state that a campaign ended in, or a reference to it.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ class CampaignState(MSONable):
         return {"campaign_uuid": self.uuid, **run}
 
     def with_(self, **changes: Any) -> "CampaignState":
-        """Give a copy with some fields changed: what is given for a list is added."""
+        """Return a copy with some fields changed: what is given for a list is added."""
         for name in _LEDGERS.intersection(changes):
             changes[name] = getattr(self, name).added(changes[name])
         if "predictions" in changes:
@@ -92,7 +92,7 @@ class CampaignState(MSONable):
 
     def after(self, changes: Changes, failed: str | None = None) -> "CampaignState":
         """
-        Give the state after a turn.
+        Return the state after a turn.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class CampaignState(MSONable):
 
     def awaiting_pilot(self, changes: Changes) -> "CampaignState":
         """
-        Give the state in the middle of a turn, whose evaluation chose a pilot.
+        Return the state in the middle of a turn, whose evaluation chose a pilot.
 
         Its frames are pending. Committee and explored frames stay as they are, to be
         evaluated again. Of the first evaluation its predictions are kept: those whose

@@ -6,7 +6,7 @@ from monty.json import MSONable
 
 from flowpot.campaign.document import IterationDoc, StopKind
 from flowpot.campaign.record import Results, first_failure
-from flowpot.failures import reason_of
+from flowpot.documents import reason_of
 
 UNITS = {
     "energy": "eV/atom",

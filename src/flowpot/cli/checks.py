@@ -69,7 +69,7 @@ def check_all(
 def _guarded(
     name: str, check: Callable[[], Check | Iterator[Check]], otherwise: State
 ) -> Iterator[Check]:
-    """Give a check's findings; whatever it raises is one, and names its remedy."""
+    """Return a check's findings; whatever it raises is one, and names its remedy."""
     try:
         found = check()
         yield from [found] if isinstance(found, Check) else found

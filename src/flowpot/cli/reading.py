@@ -53,7 +53,7 @@ def _find(store: Any, name: str | None) -> Any:
 
 
 def _look(store: Any, name: str | None, queue: Any) -> tuple[Any, bool]:
-    """Give what there is to see now, and whether that is the end."""
+    """Return what there is to see now, and whether that is the end."""
     from flowpot.campaign import Campaign  # noqa: PLC0415
     from flowpot.campaign.reading.queue import (  # noqa: PLC0415
         failed_jobs,

@@ -164,7 +164,7 @@ def _symmetric(stress: NDArray[np.float64], where: Where) -> NDArray[np.float64]
 
 
 def first_not_finite(values: NDArray[np.float64]) -> int | None:
-    """Give the first row that holds NaN or infinity."""
+    """Return the first row that holds NaN or infinity."""
     finite = np.isfinite(values)
     if finite.all():
         return None
@@ -172,5 +172,5 @@ def first_not_finite(values: NDArray[np.float64]) -> int | None:
 
 
 def frame_of(atom: int, offsets: NDArray[np.int64]) -> int:
-    """Give the frame that owns a row of the per-atom arrays."""
+    """Return the frame that owns a row of the per-atom arrays."""
     return int(np.searchsorted(offsets, atom, side="right")) - 1

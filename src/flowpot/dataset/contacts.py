@@ -37,7 +37,7 @@ class Pairs:
         return np.linalg.norm(self.vectors, axis=1)
 
     def half(self) -> "Pairs":
-        """Give each pair from one end only; pairs of an atom and its image go."""
+        """Return each pair from one end only; pairs of an atom and its image go."""
         keep = self.first < self.second
         return Pairs(
             self.first[keep], self.second[keep], self.vectors[keep], self.n_atoms
@@ -45,7 +45,7 @@ class Pairs:
 
     def nearest(self, lengths: NDArray[np.float64]) -> NDArray[np.float64]:
         """
-        Give each atom's shortest pair, for one or several sets of pair lengths.
+        Return each atom's shortest pair, for one or several sets of pair lengths.
 
         Parameters
         ----------
@@ -148,7 +148,7 @@ def closest_pair(atoms: Atoms, within: float = 1.0) -> Contact | None:
 
 def closest_contact(atoms: Atoms, within: float = 1.0) -> float:
     """
-    Give the shortest distance of a frame, in sums of covalent radii.
+    Return the shortest distance of a frame, in sums of covalent radii.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def closest_contact(atoms: Atoms, within: float = 1.0) -> float:
 
 def clearance(atoms: Atoms, fraction: float, horizon: float) -> float:
     """
-    Give how far the closest pair is from being too close.
+    Return how far the closest pair is from being too close.
 
     Parameters
     ----------

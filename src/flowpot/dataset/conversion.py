@@ -242,7 +242,7 @@ class FrameLabels(SinglePointCalculator):
 
 
 def to_atoms(fields: Mapping[str, Any]) -> list[Atoms]:
-    """Give all frames as Atoms: see `Dataset.to_atoms`."""
+    """Return all frames as Atoms: see `Dataset.to_atoms`."""
     # Frames make no garbage, but enough objects to set off the collector every few
     # frames, which takes a third of the time.
     collects = gc.isenabled()
@@ -255,7 +255,7 @@ def to_atoms(fields: Mapping[str, Any]) -> list[Atoms]:
 
 
 def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
-    """Give each frame as Atoms, one by one."""
+    """Return each frame as Atoms, one by one."""
     bounds = fields["offsets"].tolist()
     starts = bounds[:-1]
     energies, forces = fields["energy"].tolist(), fields["forces"]

@@ -138,7 +138,7 @@ class Dataset(MSONable):
     def __getitem__(self, index: slice | Sequence[int] | NDArray[Any]) -> Self: ...
     def __getitem__(self, index: Any) -> Atoms | Self:
         """
-        Give one frame as Atoms, or a Dataset of some frames.
+        Return one frame as Atoms, or a Dataset of some frames.
 
         Parameters
         ----------
@@ -156,7 +156,7 @@ class Dataset(MSONable):
         return self._of(selection.select(self.fields, index))
 
     def __iter__(self) -> Iterator[Atoms]:
-        """Give each frame as Atoms."""
+        """Return each frame as Atoms."""
         return conversion.iterate_atoms(self.fields)
 
     @property
@@ -198,7 +198,7 @@ class Dataset(MSONable):
         return type(self)(**(self.fields | new))
 
     def without_labels(self) -> Self:
-        """Give the same frames, unlabelled."""
+        """Return the same frames, unlabelled."""
         return type(self)(**(self.fields | dict.fromkeys(PROPERTIES)))
 
     def with_state(
@@ -279,7 +279,7 @@ class Dataset(MSONable):
         return cls._of(checks.checked(made))
 
     def to_atoms(self) -> list[Atoms]:
-        """Give ASE frames, labels as calculator results, metadata in ``info``."""
+        """Return ASE frames, labels as calculator results, metadata in ``info``."""
         return conversion.to_atoms(self.fields)
 
     @classmethod
@@ -288,7 +288,7 @@ class Dataset(MSONable):
         return cls._of(checks.checked(structures.from_structures(list(frames))))
 
     def to_structures(self) -> list[Structure | Molecule]:
-        """Give pymatgen Structures, and Molecules where a frame has no cell."""
+        """Return pymatgen Structures, and Molecules where a frame has no cell."""
         return structures.to_structures(self.fields)
 
     @classmethod
@@ -378,7 +378,7 @@ class Dataset(MSONable):
         return files.write(self.fields, Path(path), keys=keys, fill=fill)
 
     def to_bytes(self) -> bytes:
-        """Give the content of the HDF5 file."""
+        """Return the content of the HDF5 file."""
         return hdf5.to_bytes(self.fields)
 
     @classmethod
@@ -388,7 +388,7 @@ class Dataset(MSONable):
 
     def to_artifact(self, name: str = "dataset.h5") -> artifact.Artifact:
         """
-        Give the dataset as an Artifact, in HDF5.
+        Return the dataset as an Artifact, in HDF5.
 
         It is inline unless ``FLOWPOT_ARTIFACT_ROOT`` names a shared folder or object
         store. Name one where datasets exceed some 100 MB: every inline byte passes

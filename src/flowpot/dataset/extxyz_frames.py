@@ -105,7 +105,7 @@ def _split(data: bytes, place: _Place) -> tuple[list[Frame], int]:
 
 
 def _no_count(header: bytes, place: _Place, line: int) -> ValueError:
-    """Give the error of a line that should give a frame's number of atoms."""
+    """Return the error of a line that should give a frame's number of atoms."""
     return place.where.frame(
         place.frames,
         f"line {place.lines + line + 1} should be its number of atoms, and is "

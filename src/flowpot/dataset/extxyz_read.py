@@ -85,7 +85,7 @@ class _Naming:
         return labels | set(self.virials) | _NOT_INFO
 
     def find(self, label: str, held: Any, frame: int) -> str | None:
-        """Give the name of a label among those held; refuse two names in one file."""
+        """Return the name of a label among those held; refuse two names in one file."""
         for keys in self.candidates:
             key = getattr(keys, label)
             if key not in held:
@@ -193,7 +193,7 @@ def _sums(charges: NDArray[np.float64], sizes: NDArray[np.int64]) -> list[float]
 def _cells(
     frames: Sequence[Frame], where: Where
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Give cells and periodicity; a frame with a cell is periodic unless it says."""
+    """Return cells and periodicity; a frame with a cell is periodic unless it says."""
     cell = np.zeros((len(frames), 9))
     pbc = np.zeros((len(frames), 3), bool)
     for index, frame in enumerate(frames):

@@ -85,7 +85,7 @@ def _pieces(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _frames(
     fields: Mapping[str, Any], keys: LabelKeys, wanted: Mapping[str, bool]
 ) -> Iterator[tuple[str, list[bytes]]]:
-    """Give the comment and the atoms' lines of each frame."""
+    """Return the comment and the atoms' lines of each frame."""
     for piece in _pieces(fields):
         bounds = piece["offsets"].tolist()
         forces = piece["forces"][bounds[:-1], 0]
@@ -107,7 +107,7 @@ def _columns(
 
 
 def _atom_lines(fields: Mapping[str, Any], columns: NDArray[np.bool_]) -> list[bytes]:
-    """Give the line of each atom, of the columns that its frame has."""
+    """Return the line of each atom, of the columns that its frame has."""
     symbols = np.array([s.encode() for s in chemical_symbols], object)
     values = np.hstack(
         [fields["positions"], fields["forces"], fields["magmoms"][:, None]]
@@ -126,7 +126,7 @@ def _atom_lines(fields: Mapping[str, Any], columns: NDArray[np.bool_]) -> list[b
 
 
 def _texts(rows: NDArray[np.float64]) -> list[bytes]:
-    """Give each row's numbers as text, in the fewest digits that tell them apart."""
+    """Return each row's numbers as text, in the fewest digits that tell them apart."""
     if not len(rows):
         return []
     text = orjson.dumps(np.ascontiguousarray(rows), option=orjson.OPT_SERIALIZE_NUMPY)
@@ -140,7 +140,7 @@ def _comments(
     keys: LabelKeys,
     wanted: Mapping[str, bool],
 ) -> Iterator[str]:
-    """Give the comment line of each frame."""
+    """Return the comment line of each frame."""
     n = len(has_forces)
     cells = [text.decode() for text in _texts(fields["cell"].reshape(n, 9))]
     has_cell = fields["cell"].any(axis=(1, 2))
@@ -190,7 +190,7 @@ def _stress_text(stress: NDArray[np.float64], keys: LabelKeys) -> str:
 
 
 def _entries(column: info.Column) -> list[str | None]:
-    """Give a metadata column as text, None where missing."""
+    """Return a metadata column as text, None where missing."""
     if column.dtype.kind == "b":
         return ["FT"[value] for value in column.tolist()]
     if column.dtype.kind == "i":

@@ -164,7 +164,7 @@ def write(
 
 @contextmanager
 def _new_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes `path` at the end."""
+    """Return a temporary folder that becomes `path` at the end."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FileExistsError(
             f"{path}: it is there and not empty: remove it, or give another name"

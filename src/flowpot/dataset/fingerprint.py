@@ -92,14 +92,14 @@ def steps(lengths: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _raw(array: NDArray[Any]) -> memoryview:
-    """Give the bytes of an array."""
+    """Return the bytes of an array."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def first_of_each(
     prints: NDArray[np.str_], labelled: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Give the first labelled frame of each fingerprint, or the first, in order."""
+    """Return the first labelled frame of each fingerprint, or the first, in order."""
     order = np.argsort(~labelled, kind="stable")
     _, first = np.unique(prints[order], return_index=True)
     return np.sort(order[first])

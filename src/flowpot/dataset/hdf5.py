@@ -36,7 +36,7 @@ _WITHOUT_STATE = 1
 
 
 def to_bytes(fields: Mapping[str, Any]) -> bytes:
-    """Give the content of the HDF5 file."""
+    """Return the content of the HDF5 file."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", userblock_size=checksum.USER_BLOCK) as file:
         _write(file, fields)
@@ -165,7 +165,7 @@ def _read(file: h5py.File, offsets: NDArray[np.int64], frames: slice) -> dict[st
 
 
 def _column(held: h5py.Dataset | h5py.Group) -> Callable[[slice], NDArray[Any]]:
-    """Give the function that reads some frames' entries of a column."""
+    """Return the function that reads some frames' entries of a column."""
     if isinstance(held, h5py.Dataset):
         return held.__getitem__
     texts = np.array([*held["categories"].asstr()[()], None], object)

@@ -184,7 +184,7 @@ def columns_of(
 
 
 def records_of(info: Mapping[str, Column], n: int) -> Iterable[dict[str, Any]]:
-    """Give the metadata of each frame, without what is missing."""
+    """Return the metadata of each frame, without what is missing."""
     lists = {name: _entries(column) for name, column in info.items()}
     for frame in range(n):
         yield {
@@ -215,7 +215,7 @@ def _decoded(text: str | None) -> Any:
 
 
 def missing_column(like: Column, n: int) -> Column:
-    """Give n missing entries to append to a column."""
+    """Return n missing entries to append to a column."""
     if like.dtype.kind == "O":
         return np.full(n, None, object)
     return np.full(n, np.nan)

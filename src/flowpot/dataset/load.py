@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def datasets(source: Any, kind: "type[Dataset]") -> Iterator["Dataset"]:
     """
-    Give the datasets that a source holds, in order.
+    Return the datasets that a source holds, in order.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ def relatives(dataset: "Dataset", parents: NDArray[np.object_]) -> NDArray[np.in
 
 def _codes(dataset: "Dataset") -> tuple[NDArray[np.int64], Codes]:
     """
-    Give each position of a lattice a number.
+    Return a number for each position of a lattice.
 
     Returns
     -------

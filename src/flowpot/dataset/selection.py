@@ -37,7 +37,7 @@ def _owned(value: Any) -> Any:
 
 
 def frozen(fields: Fields) -> dict[str, Any]:
-    """Give read-only views of the arrays: a Dataset never changes."""
+    """Return read-only views of the arrays: a Dataset never changes."""
     new = {k: _read_only(v) for k, v in fields.items() if k != "info"}
     columns = {k: _read_only(v) for k, v in fields["info"].items()}
     return {**new, "info": MappingProxyType(columns)}
@@ -51,7 +51,7 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 def select(fields: Fields, index: Any) -> dict[str, Any]:
     """
-    Give the frames of an index.
+    Return the frames of an index.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def select(fields: Fields, index: Any) -> dict[str, Any]:
 
 
 def _frame_numbers(index: Any, n: int) -> slice | NDArray[np.int64]:
-    """Give a contiguous slice where possible, else the frame numbers."""
+    """Return a contiguous slice where possible, else the frame numbers."""
     if isinstance(index, slice):
         start, stop, step = index.indices(n)
         if step == 1:

@@ -30,7 +30,7 @@ def assign_splits(
     group_by: str | None = None,
 ) -> "Dataset":
     """
-    Give every frame a set, in the metadata column ``split``.
+    Assign every frame to a set, in the metadata column ``split``.
 
     Frames that have a set keep it; those of the set ``audit`` have no part in what
     follows. Exact duplicates of a frame that has one, here or
@@ -131,7 +131,7 @@ def _joined_existing(dataset: "Dataset", existing: Any) -> "Dataset":
 
 
 def _column(dataset: "Dataset", name: str) -> NDArray[Any]:
-    """Give a metadata column as str, empty where missing."""
+    """Return a metadata column as str, empty where missing."""
     column = dataset.info.get(name)
     if column is None:
         return np.full(len(dataset), "", object)
@@ -139,7 +139,7 @@ def _column(dataset: "Dataset", name: str) -> NDArray[Any]:
 
 
 def _given(dataset: "Dataset") -> NDArray[np.int64]:
-    """Give the sets that frames already have, as indices into SPLITS."""
+    """Return the sets that frames already have, as indices into SPLITS."""
     column = _column(dataset, "split")
     codes = {"": _FREE, **{name: s for s, name in enumerate(SPLITS)}}
     unknown = sorted(set(column) - set(codes))
@@ -162,7 +162,7 @@ def _units(
     group_by: str | None,
 ) -> NDArray[np.int64]:
     """
-    Give each frame the number of the set of frames it must stay with, shape (n,).
+    Return for each frame the number of the group it must stay with, shape (n,).
 
     They are the connected components of the graph of frames and what they share.
     """
@@ -194,7 +194,7 @@ def _settled(
     prints: NDArray[np.str_],
 ) -> NDArray[np.int64]:
     """
-    Give the sets that are not drawn.
+    Return the sets that are not drawn.
 
     A frame takes its own set; else its exact duplicates'; else training if it always
     trains; else that of the frames it must stay with. Where those differ, the first
@@ -209,7 +209,7 @@ def _settled(
 
 
 def _spread(split: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
-    """Give free frames the set that their group has."""
+    """Assign to free frames the set that their group has."""
     if not len(split):
         return
     unset = len(SPLITS)
@@ -244,7 +244,7 @@ def _draw(
     counts: NDArray[np.int64],
 ) -> None:
     """
-    Give each unit, in order, to the set that lacks most.
+    Assign each unit, in order, to the set that lacks most frames.
 
     The lack of a set is its share of the frames so far less the frames it has. That of
     earlier iterations counts, up to one frame, so that many small shards add up.

@@ -201,7 +201,7 @@ def bare(atoms: Atoms, **changes: Any) -> Atoms:
 def set_state(
     atoms: Atoms, magmoms: NDArray[np.float64], charge: float, spin: float
 ) -> None:
-    """Give ASE Atoms the parts of a state that are not NaN."""
+    """Attach to ASE Atoms the parts of a state that are not NaN."""
     if len(magmoms) and not np.isnan(magmoms[0]):
         atoms.set_array(ASE_MAGMOMS, magmoms, float, ())
     for name, value in (("charge", charge), ("spin", spin)):

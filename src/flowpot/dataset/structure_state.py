@@ -122,7 +122,7 @@ def set_state(
     spin: float,
 ) -> None:
     """
-    Give a pymatgen object the parts of a state that are not NaN.
+    Attach to a pymatgen object the parts of a state that are not NaN.
 
     Charge and multiplicity go to ``properties`` where pymatgen cannot tell them from
     what it fills in, or has no place for them.
@@ -140,7 +140,7 @@ def set_state(
 
 
 def _set_molecule(molecule: Molecule, charge: float, spin: float) -> None:
-    """Give a Molecule its charge and multiplicity, as far as it can have them."""
+    """Return a Molecule its charge and multiplicity, as far as it can have them."""
     total = 0 if np.isnan(charge) else plain(charge)
     numbers = np.array(molecule.atomic_numbers)
     lowest = lowest_spin(numbers, total)

@@ -126,7 +126,7 @@ def _input(document: Any, structure: IStructure | IMolecule) -> IStructure | IMo
 
 
 def _geometry(document: Any, frame: int) -> IStructure | IMolecule:
-    """Give the geometry of a document, whichever name it has."""
+    """Return the geometry of a document, whichever name it has."""
     for name in ("structure", "molecule"):
         found = part_of(document, name)
         if isinstance(found, IStructure | IMolecule):

@@ -21,9 +21,9 @@ class Where:
     first: int = 0
 
     def error(self, message: str) -> ValueError:
-        """Give the error of a message about the file."""
+        """Return the error of a message about the file."""
         return ValueError(f"{self.source}: {message}" if self.source else message)
 
     def frame(self, frame: Any, message: str) -> ValueError:
-        """Give the error of a message about one of the frames at hand."""
+        """Return the error of a message about one of the frames at hand."""
         return self.error(f"frame {int(frame) + self.first}: {message}")

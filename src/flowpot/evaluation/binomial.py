@@ -33,7 +33,7 @@ def weighted_share(
 
 def jeffreys(k: float, n: float, confidence: float = 0.95) -> Interval:
     """
-    Give the equal-tailed interval of a share, of which k in n were counted.
+    Return the equal-tailed interval of a share, of which k in n were counted.
 
     Quantiles of Jeffreys' posterior Beta(k + 1/2, n - k + 1/2), with the ends 0 and 1
     where nothing and everything was counted (Brown, Cai and DasGupta, Stat. Sci. 16,
@@ -50,7 +50,7 @@ def clopper_pearson_upper(
     k: np.ndarray, n: np.ndarray, confidence: float = 0.95
 ) -> np.ndarray:
     """
-    Give upper limits of shares that hold at least as often as they promise.
+    Return upper limits of shares that hold at least as often as they promise.
 
     Clopper and Pearson, Biometrika 26, 404 (1934).
     """

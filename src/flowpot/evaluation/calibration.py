@@ -98,7 +98,7 @@ class Calibration(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _line(cls, fields: Any) -> Any:
-        """Give a document without an error model that of its line."""
+        """Return a document without an error model that of its line."""
         if not isinstance(fields, dict) or fields.get("error_model") is not None:
             return fields
         slope, threshold = fields.get("slope"), fields.get("threshold")

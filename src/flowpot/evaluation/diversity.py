@@ -108,7 +108,7 @@ def farthest_points(
 def _squared_distances(
     centred: NDArray[np.float64], squares: NDArray[np.float64], one: int
 ) -> NDArray[np.float64]:
-    """Give the squared distance of each point to one of them."""
+    """Return the squared distance of each point to one of them."""
     distances = squares - 2 * (centred @ centred[one]) + squares[one]
     distances[one] = 0.0
     return distances
@@ -119,7 +119,7 @@ def _nearest(
     squares: NDArray[np.float64],
     known: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Give the squared distance of each point to the nearest known one."""
+    """Return the squared distance of each point to the nearest known one."""
     nearest = np.full(len(centred), np.inf)
     for start in range(0, len(known), _CHUNK):
         some = known[start : start + _CHUNK]

@@ -8,11 +8,10 @@ from typing import Any
 from jobflow import Maker
 
 from flowpot.dataset import Artifact, Dataset
-from flowpot.documents import package_versions
+from flowpot.documents import package_versions, recorded
 from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.document import EvaluationDoc
 from flowpot.evaluation.judgement import judge
-from flowpot.failures import recorded
 from flowpot.jobs import stage_job
 
 

@@ -66,7 +66,7 @@ class MDDoc(StageDoc):
         return self.reason if self.state == "halted" else None
 
     def thinned(self, rows: int) -> "MDDoc":
-        """Give a copy whose columns have at most so many rows, evenly spaced."""
+        """Return a copy whose columns have at most so many rows, evenly spaced."""
         columns = ("thermo", "disagreement")
         return self.model_copy(
             update={name: thin(getattr(self, name), rows) for name in columns}

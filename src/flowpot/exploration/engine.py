@@ -14,7 +14,7 @@ from jobflow import Job, Maker, OutputReference
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.artifact import ArtifactError
-from flowpot.documents import package_versions
+from flowpot.documents import keep_traceback, package_versions, reason_for
 from flowpot.exploration.conditions import Barostat, Conditions, Ensemble, pair
 from flowpot.exploration.document import MDBatchDoc, MDDoc
 from flowpot.exploration.frames import refused_document
@@ -26,7 +26,6 @@ from flowpot.exploration.preparation import (
 )
 from flowpot.exploration.sampling import Output
 from flowpot.exploration.sanity import SanityLimits
-from flowpot.failures import keep_traceback, reason_for
 from flowpot.jobs import stage_job
 from flowpot.settings import get_settings
 from flowpot.validation import at_least, instance, positive, text, whole
@@ -406,7 +405,7 @@ class MDMaker(Maker, ABC):
 
 
 def portable(frames: Any) -> Any:
-    """Give frames a form that a job can carry: an Artifact, unless not there yet."""
+    """Return frames a form that a job can carry: an Artifact, unless not there yet."""
     parts = frames if isinstance(frames, list | tuple) else [frames]
     if any(isinstance(part, OutputReference) for part in parts):
         return frames

@@ -13,7 +13,7 @@ from jobflow import Flow, Job, Maker, OutputReference, Response
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.artifact import ArtifactError
-from flowpot.documents import package_versions
+from flowpot.documents import package_versions, reason_of, recorded
 from flowpot.exploration.collection import (
     batched,
     collect_frames,
@@ -38,7 +38,6 @@ from flowpot.exploration.starts import (
     drivers,
 )
 from flowpot.exploration.vacuum import restore_vacuum
-from flowpot.failures import reason_of, recorded
 from flowpot.jobs import Pointer, Spare, continue_with, deciding_job, fan_out_job
 from flowpot.randomness import derive_rng, derive_seed
 from flowpot.validation import (
@@ -313,7 +312,7 @@ class ExplorationMaker(Maker):
         return by_member
 
     def _needed(self, committee: Any, member: int) -> Any:
-        """Give the driving model, and the others only to a checked trajectory."""
+        """Return the driving model, and the others only to a checked trajectory."""
         everything = self.md_maker.check_interval is not None
         if isinstance(committee, Pointer):
             members = committee.reference.members

@@ -89,7 +89,7 @@ def needed_members(
 
 
 def plain_calibration(calibration: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Give calibrations as dictionaries, whether they come as such or as models."""
+    """Return calibrations as dictionaries, whether they come as such or as models."""
     return {
         name: dict(fit) if isinstance(fit, Mapping) else fit.model_dump()
         for name, fit in (calibration or {}).items()
@@ -98,7 +98,7 @@ def plain_calibration(calibration: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def boxed(atoms: Atoms, vacuum: float) -> Atoms:
     """
-    Give a frame a box, along all axes.
+    Put a frame into a box, along all axes.
 
     Parameters
     ----------

@@ -141,7 +141,7 @@ def draw_conditions(
     runs_per_start: int = 1,
 ) -> list[tuple[int, Target | None, Target | None]]:
     """
-    Give each start its temperatures and pressures.
+    Assign temperatures and pressures to each start.
 
     Parameters
     ----------

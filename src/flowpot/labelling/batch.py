@@ -95,7 +95,7 @@ def label_batch(
 
 @contextmanager
 def _stoppable_pool(parallel: int) -> Iterator[tuple[ThreadPoolExecutor, Event]]:
-    """Give threads that end their engines when the batch is left by an exception."""
+    """Return threads that end their engines when the batch is left by an exception."""
     stop = Event()
     with ThreadPoolExecutor(max_workers=parallel) as pool:
         try:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.static_labels import LabelError, part_of
-from flowpot.failures import reason_of
+from flowpot.documents import reason_of
 from flowpot.labelling.document import LabelFailure
 from flowpot.labelling.frames import in_order, to_structure
 from flowpot.labelling.labels import (

@@ -57,7 +57,7 @@ def to_structure(
     structure: Structure | Molecule | Atoms, *, periodic: bool = False
 ) -> Structure:
     """
-    Give the pymatgen Structure of a bare frame, whatever holds it.
+    Return the pymatgen Structure of a bare frame, whatever holds it.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def check_geometry(
 
 
 def _volume_per_atom(atoms: Atoms) -> NDArray[np.float64]:
-    """Give the volume per atom (A^3) where it means anything: fully periodic."""
+    """Return the volume per atom (A^3) where it means anything: fully periodic."""
     return np.array([atoms.cell.volume / len(atoms)] if all(atoms.pbc) else [])
 
 

@@ -20,8 +20,7 @@ from flowpot.dataset.static_labels import (
     output_class,
     stress_convention,
 )
-from flowpot.documents import package_versions
-from flowpot.failures import recorded
+from flowpot.documents import package_versions, recorded
 from flowpot.jobs import (
     Pointer,
     continue_with,
@@ -408,7 +407,7 @@ class LabellingMaker(Maker):
         )
 
     def _split(self, frames: Dataset, existing: Dataset, seed: int) -> Dataset:
-        """Give the frames their sets."""
+        """Assign the frames to sets."""
         return assign_shard_splits(
             frames,
             existing,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Artifact, Dataset
-from flowpot.failures import reason_of
+from flowpot.documents import reason_of
 from flowpot.labelling.collection import Collected, collect_outputs
 from flowpot.labelling.document import LabelFailure, LabelPartDoc
 from flowpot.labelling.labels import FrameLabel, with_frame_labels

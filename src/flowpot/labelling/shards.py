@@ -13,7 +13,7 @@ def assign_shard_splits(
     seed: int,
 ) -> Dataset:
     """
-    Give the frames of a shard their sets, respecting those of earlier shards.
+    Assign the frames of a shard to sets, respecting those of earlier shards.
 
     Parameters
     ----------

@@ -86,7 +86,7 @@ class Potential(ABC):
 
     @abstractmethod
     def describe_graph(self, graph: Any) -> NDArray[np.float64]:
-        """Give the features that the model has of each atom, shape (A, D)."""
+        """Return the features that the model has of each atom, shape (A, D)."""
 
     def evaluate(self, dataset: Dataset, batch_size: int | None = None) -> Prediction:
         """
@@ -200,7 +200,7 @@ class Potential(ABC):
 
     def calculator(self, skin: float = 0.0) -> PotentialCalculator:
         """
-        Give an ASE calculator.
+        Return an ASE calculator.
 
         Parameters
         ----------
@@ -295,6 +295,6 @@ def _empty(members: int, frames: int, atoms: int) -> tuple[NDArray[np.float64], 
 
 
 def default_batch_size(potentials: Sequence[Potential]) -> int:
-    """Give the atoms per batch that are fast: a GPU wants many, a CPU's cache few."""
+    """Return the atoms per batch that are fast: a GPU wants many, a CPU's cache few."""
     on_cpu = any(potential.device == "cpu" for potential in potentials)
     return 256 if on_cpu else 4096

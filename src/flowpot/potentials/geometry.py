@@ -98,7 +98,7 @@ def periodic_cell(
     cutoff: float,
 ) -> NDArray[np.float64]:
     """
-    Give a frame a cell that may be repeated along all three axes.
+    Return a frame a cell that may be repeated along all three axes.
 
     A potential that sees this cell as fully periodic sees the frame as it is: along a
     non-periodic axis the images of the atoms lie beyond the cutoff. Such a cell vector
@@ -137,7 +137,7 @@ def volume_ratio(
     periodic: NDArray[np.float64], cell: NDArray[np.float64], pbc: NDArray[np.bool_]
 ) -> float:
     """
-    Give the factor from the stress of the periodic cell to that of the frame.
+    Return the factor from the stress of the periodic cell to that of the frame.
 
     Stress is the virial over the volume, and the virial is the same in both cells.
     Its components along a non-periodic axis are those of the vacuum cell: the strain

@@ -72,7 +72,7 @@ def calculator(
     model: Any, device: str = "auto", skin: float = 0.0
 ) -> PotentialCalculator:
     """
-    Give the ASE calculator of a trained potential.
+    Return the ASE calculator of a trained potential.
 
     It is what atomate2's force-field flows call: a PotentialDoc's ``force_field_name``
     names this function, and its ``calculator_kwargs`` are the arguments.

@@ -213,7 +213,7 @@ class MACEPotential(Potential):
         )
 
     def describe_graph(self, graph: NeighbourGraph) -> NDArray[np.float64]:
-        """Give the scalars among the node features, of all layers."""
+        """Return the scalars among the node features, of all layers."""
         out = self.model(self._tensors(graph), compute_force=False)
         return _numpy(out["node_feats"])[:, _scalars(self.model)]
 
@@ -226,7 +226,7 @@ class MACEPotential(Potential):
         return _numpy(out["energy"]) + summed
 
     def _tensors(self, graph: NeighbourGraph) -> dict[str, torch.Tensor]:
-        """Give the graph as MACE's modules read it."""
+        """Return the graph as MACE's modules read it."""
         geometry = graph.geometry
         species = self._index[geometry.numbers]
         floats = {
@@ -263,7 +263,7 @@ def _scalars(model: Any) -> list[int]:
 
 
 def _default_head(heads: list[str]) -> int:
-    """Give the head that was trained last: fine-tuning adds it after `pt_head`."""
+    """Return the head that was trained last: fine-tuning adds it after `pt_head`."""
     names = [str(head).lower() for head in heads]
     return names.index("default") if "default" in names else len(names) - 1
 

@@ -229,7 +229,7 @@ class MetatomicPotential(Potential):
         )
 
     def describe_graph(self, graph: NeighbourLists) -> NDArray[np.float64]:
-        """Give the output that metatomic names "feature", where the model has it."""
+        """Return the output that metatomic names "feature", where the model has it."""
         name = next((n for n in _FEATURES if n in self._outputs), None)
         if name is None:
             raise NotImplementedError(
@@ -270,7 +270,7 @@ class MetatomicPotential(Potential):
         positions: torch.Tensor,
         strain: torch.Tensor,
     ) -> System:
-        """Give one frame as metatomic takes it, strained by the identity."""
+        """Return one frame as metatomic takes it, strained by the identity."""
         geometry = graph.geometry
         atoms = slice(int(geometry.offsets[frame]), int(geometry.offsets[frame + 1]))
         pbc = geometry.pbc[frame]
@@ -314,7 +314,7 @@ def _pairs(
 
 
 def _volumes(geometry: Geometry) -> NDArray[np.float64]:
-    """Give the volumes that stress refers to; NaN where a frame has no stress."""
+    """Return the volumes that stress refers to; NaN where a frame has no stress."""
     volumes = np.abs(np.linalg.det(geometry.cell))
     pairs = zip(geometry.cell, geometry.pbc, strict=True)
     return volumes * [volume_ratio(cell, cell, pbc) for cell, pbc in pairs]

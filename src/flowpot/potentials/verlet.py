@@ -45,7 +45,7 @@ class VerletList:
         self._found: Any = None
 
     def graph(self, geometry: Geometry) -> Any:
-        """Give the graph of one frame; of any, but those that follow are faster."""
+        """Return the graph of one frame; of any, but those that follow are faster."""
         if self._searched is None or not self._holds(self._searched, geometry):
             self._searched = Geometry._make(array.copy() for array in geometry)
             self._found = self._potential.build_graph(self._searched, self.skin)
@@ -66,7 +66,7 @@ class VerletList:
 def _deformation(
     before: Geometry, after: Geometry
 ) -> tuple[NDArray[np.float64], float]:
-    """Give F with cell' = cell F, and the smallest of its singular values and 1."""
+    """Return F with cell' = cell F, and the smallest of its singular values and 1."""
     if np.array_equal(before.cell, after.cell):
         return np.eye(3), 1.0
     cells = [geometry.cell[0] for geometry in (before, after)]
@@ -109,7 +109,7 @@ class BatchedVerletList:
 
     def graphs(self, geometry: Geometry, cuts: Sequence[slice]) -> list[Any]:
         """
-        Give the graphs of some frames.
+        Return the graphs of some frames.
 
         Parameters
         ----------

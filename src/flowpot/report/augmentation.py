@@ -54,13 +54,13 @@ def plot_augmentation(dataset: Dataset) -> Figure:
 
 
 def _kinds(dataset: Dataset) -> NDArray[np.object_]:
-    """Give each frame's config_type."""
+    """Return each frame's config_type."""
     column = dataset.info.get("config_type", np.full(len(dataset), None, object))
     return np.array([kind or _UNNAMED for kind in column], dtype=object)
 
 
 def _nearest(dataset: Dataset, kinds: NDArray[np.object_], names: list[str]) -> Groups:
-    """Give the nearest-neighbour distances of each kind; isolated atoms have none."""
+    """Return the nearest-neighbour distances of each kind; isolated atoms have none."""
     found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
     for kind, atoms in zip(kinds, dataset, strict=True):
         nearest = nearest_distances(atoms)

@@ -167,7 +167,7 @@ def plot_disagreement(
 def _pairs(
     evidence: Arrays, fit: Calibration, name: str
 ) -> tuple[NDArray[np.float64], ...]:
-    """Give the leading uncertainty, error and weight of the frames that have all."""
+    """Return the leading uncertainty, error and weight of the frames that have all."""
     d, e = _leading(evidence, fit, name), evidence[f"error_{name}"]
     w = _weights(evidence)
     usable = (d > 0) & (e > 0) & (w > 0)  # a NaN is none of these
@@ -192,7 +192,7 @@ def _uncertainties(columns: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]
 def _leading(
     columns: Mapping[str, Any], fit: Calibration | None, name: str
 ) -> NDArray[np.float64]:
-    """Give the uncertainty that a calibration's slope is of, or the property's own."""
+    """Return the uncertainty that a calibration was fitted to, or the own one."""
     covariates = covariates_of(_uncertainties(columns), name)
     if fit is not None and fit.covariate in covariates:
         return covariates[fit.covariate]

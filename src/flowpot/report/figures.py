@@ -16,7 +16,7 @@ _DPI = 150
 
 
 def row_of_axes(columns: int, height: float = 3.6) -> tuple[Figure, Sequence[Axes]]:
-    """Give a figure with axes side by side."""
+    """Return a figure with axes side by side."""
     # Figure rather than pyplot: no window, no global state, safe in a worker.
     figure = Figure(figsize=(11, height), layout="constrained")
     return figure, figure.subplots(1, columns, squeeze=False)[0]
@@ -44,7 +44,7 @@ def save_figures(figures: Mapping[str, Figure], folder: Path) -> Sequence[Path]:
 
 
 def encode(figure: Figure) -> tuple[str, bytes]:
-    """Give a figure's media type and its bytes: SVG, or PNG if that is smaller."""
+    """Return a figure's media type and its bytes: SVG, or PNG if that is smaller."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg")
     if len(buffer.getvalue()) <= _LARGEST_SVG:

@@ -67,7 +67,7 @@ def plot_rmse(
 def _spread(
     members: Mapping[int, Sequence[Metrics]], label: str, name: str
 ) -> np.ndarray:
-    """Give iteration, best and worst member, as rows."""
+    """Return iteration, best and worst member, as rows."""
     rows = []
     for iteration, metrics in sorted(members.items()):
         values = [each.get(label, {}).get(name) for each in metrics]

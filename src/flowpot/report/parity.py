@@ -64,7 +64,7 @@ def plot_parity(dataset: Dataset, prediction: CommitteePrediction) -> Figure:
 def _comparable(
     dataset: Dataset, prediction: CommitteePrediction
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
-    """Give labels and means, energies by atom."""
+    """Return labels and means, energies by atom."""
     label = {name: getattr(dataset, name) for name in PROPERTIES}
     mean = dict(prediction.mean)
     for each in (label, mean):

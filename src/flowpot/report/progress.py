@@ -7,7 +7,7 @@ from jobflow import Job, Response
 from rich.console import Console
 
 from flowpot.console import say
-from flowpot.failures import reason_of
+from flowpot.documents import reason_of
 from flowpot.jobs import jobs_of
 from flowpot.report.status import duration
 

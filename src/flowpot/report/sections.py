@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from flowpot.campaign.reading import Campaign
 from flowpot.dataset import Dataset
+from flowpot.documents import reason_for
 from flowpot.evaluation import CommitteePrediction, evaluate_committee
-from flowpot.failures import reason_for
 from flowpot.potentials import load_potential
 from flowpot.redaction import redact
 from flowpot.report.atlas import plot_map
@@ -328,7 +328,7 @@ def _of(sample: Dataset, n_frames: int) -> str:
 
 
 def headlines(campaign: Campaign) -> list[tuple[str, Any]]:
-    """Give the few numbers that people look for first."""
+    """Return the few numbers that people look for first."""
     turns = campaign.turns
     tested = [turn.metrics for turn in turns if turn.metrics]
     test = (tested[-1].get("test") or {}) if tested else {}

@@ -84,7 +84,7 @@ def _summary(status: CampaignStatus) -> Text:
 
 
 def _stages(status: CampaignStatus) -> Table:
-    """Give the stages of the present iteration, a bar each."""
+    """Return the stages of the present iteration, a bar each."""
     table = Table(box=None, pad_edge=False, show_header=False)
     present = {
         stage.stage: stage
@@ -117,7 +117,7 @@ def _counts(stage: StageStatus) -> tuple[Text, str]:
 
 
 def _errors(turns: list[IterationDoc]) -> Table:
-    """Give the iterations in a line each."""
+    """Return the iterations in a line each."""
     table = Table(
         "iteration",
         "frames",

@@ -154,6 +154,6 @@ class Training(ABC):
         return sorted(found, key=lambda path: path.stat().st_mtime)
 
     def epoch(self, run: Run) -> int:
-        """Give the epoch that a run's checkpoints have come to; -1: there is none."""
+        """Return the epoch that a run's checkpoints have come to; -1: there is none."""
         numbers = [re.findall(r"\d+", path.stem) for path in self.checkpoints(run)]
         return max((int(each[-1]) for each in numbers if each), default=-1)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from flowpot.failures import reason_of
+from flowpot.documents import reason_of
 from flowpot.potentials import Prediction, evaluate_members, load_potential
 from flowpot.training import metrics
 from flowpot.training.backend import TrainingError

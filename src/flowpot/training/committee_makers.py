@@ -7,7 +7,7 @@ from typing import Any
 
 from jobflow import Flow, Job, Maker, OutputReference, Response
 
-from flowpot.failures import recorded
+from flowpot.documents import recorded
 from flowpot.jobs import Pointer, Spare, deciding_job
 from flowpot.randomness import derive_seed
 from flowpot.training.committee import committee_document
@@ -151,14 +151,14 @@ def _collect_committee(
 
 
 def collect_committee(*args: Any) -> Job:
-    """Give the job "collect committee"."""
+    """Return the job "collect committee"."""
     job = _collect_committee(*args)
     job.name = "collect committee"
     return job
 
 
 def _predecessors(previous: Any, ranks: Sequence[int]) -> Any:
-    """Give the part of a committee that members need; a reference is small."""
+    """Return the part of a committee that members need; a reference is small."""
     if previous is None or isinstance(previous, OutputReference):
         return previous
     members = [predecessor(previous, rank) for rank in ranks]

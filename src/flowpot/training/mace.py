@@ -199,7 +199,7 @@ class MACETraining(Training):
         return len(sets.train) > _FRAMES_IN_MEMORY
 
     def _start(self, run: Run) -> str | None:
-        """Give the model to start from: a name, a path, or a file in the folder."""
+        """Return the model to start from: a name, a path, or a file in the folder."""
         source = run.start or self.foundation_model
         if isinstance(source, Artifact):
             return source.to_file(run.folder / START_FILE).name

@@ -18,7 +18,7 @@ def preprocessing(
     options: dict[str, Any], cutoff: float, sets: TrainingSets
 ) -> list[str]:
     """
-    Give the command that turns the files of frames into HDF5.
+    Return the command that turns the files of frames into HDF5.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def preprocessing(
 
 
 def preprocessed() -> dict[str, str]:
-    """Give the options by which mace_run_train reads what the command made."""
+    """Return the options by which mace_run_train reads what the command made."""
     return {
         "train_file": f"{_FOLDER}/train",
         "valid_file": f"{_FOLDER}/val",

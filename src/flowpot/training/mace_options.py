@@ -37,7 +37,7 @@ _OTHER_FOUNDATIONS = ("small_off", "medium_off", "large_off", "mace_omol")
 
 def default_hyperparameters() -> dict[str, Any]:
     """
-    Give the paper's settings, by ``mace_run_train``'s names; the rest is MACE's.
+    Return the paper's settings, by ``mace_run_train``'s names; the rest is MACE's.
 
     Two layers, 4.5 A, batches of 1, up to 500 epochs, exponential moving average,
     a second stage with more weight on energies: the reference's example and the
@@ -66,7 +66,7 @@ def default_hyperparameters() -> dict[str, Any]:
 
 def small_hyperparameters() -> dict[str, Any]:
     """
-    Give settings for minutes on a laptop: a small model that is still a sane one.
+    Return settings for minutes on a laptop: a small model that is still a sane one.
 
     32 eight-atom cells of silicon train in 11 s on one core (plus MACE's 8 s to start
     and end), to 4 meV/atom and 0.12 eV/A where forces have a spread of 2 eV/A.

@@ -10,7 +10,7 @@ from jobflow import CURRENT_JOB, Job, Maker, Response
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.artifact import ArtifactError
-from flowpot.failures import keep_traceback, reason_for
+from flowpot.documents import keep_traceback, reason_for
 from flowpot.jobs import stage_job
 from flowpot.settings import fixed_path, get_settings
 from flowpot.training.backend import OutOfTimeError, Training, TrainingError
@@ -194,7 +194,7 @@ class TrainingMaker(Maker, ABC):
         return self.cache or get_settings().TRAINING_CACHE
 
     def _starts(self, previous: Any, ranks: Sequence[int]) -> list[Artifact | None]:
-        """Give what each potential starts from; None: fresh weights."""
+        """Return what each potential starts from; None: fresh weights."""
         if not self.warm_start:
             return [None] * len(ranks)
         training = self.training()
@@ -215,7 +215,7 @@ class TrainingMaker(Maker, ABC):
         return frames, {"members": members, "ranks": list(ranks)}
 
     def _options(self) -> dict[str, Any]:
-        """Give the fields that a Training has too."""
+        """Return the fields that a Training has too."""
         names = ("hyperparameters", "foundation_model", "fine_tuning", "device")
         return {name: getattr(self, name) for name in names}
 
@@ -264,7 +264,7 @@ class MACETrainingMaker(TrainingMaker):
         return cls(hyperparameters={**small_hyperparameters(), **hyperparameters})
 
     def training(self) -> MACETraining:
-        """Give MACE with this Maker's options."""
+        """Return MACE with this Maker's options."""
         return MACETraining(
             **self._options(), preprocess=self.preprocess, launcher=self.launcher
         )
@@ -297,7 +297,7 @@ class MetatrainTrainingMaker(TrainingMaker):
     architecture: str = "pet"
 
     def training(self) -> MetatrainTraining:
-        """Give metatrain with this Maker's options."""
+        """Return metatrain with this Maker's options."""
         return MetatrainTraining(**self._options(), architecture=self.architecture)
 
 

@@ -164,7 +164,7 @@ class MetatrainTraining(Training):
         )
 
     def _training(self, sets: TrainingSets, run: Run) -> dict[str, Any]:
-        """Give the trainer's options, of which an architecture may lack some."""
+        """Return the trainer's options, of which an architecture may lack some."""
         given = self.hyperparameters.get("training", {})
         default = default_options(self.architecture)["training"]
         options = {**_intervals({**default, **given}), **given}
@@ -223,7 +223,7 @@ class MetatrainTraining(Training):
             )
 
     def _start(self, run: Run) -> str | None:
-        """Give the checkpoint to start from."""
+        """Return the checkpoint to start from."""
         source = run.start or self.foundation_model
         if isinstance(source, Artifact):
             return source.to_file(run.folder / _START_FILE).name

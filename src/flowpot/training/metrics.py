@@ -13,7 +13,7 @@ def residuals(
     prediction: Prediction, dataset: Dataset
 ) -> dict[str, NDArray[np.float64]]:
     """
-    Give prediction minus label, for what both have.
+    Return prediction minus label, for what both have.
 
     Returns
     -------

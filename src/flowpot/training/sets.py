@@ -98,7 +98,7 @@ class TrainingSets:
 
     def reference_energies(self) -> dict[int, float]:
         """
-        Give the isolated atom's energy of every species that occurs, in eV.
+        Return the isolated atom's energy of every species that occurs, in eV.
 
         Raises
         ------
@@ -124,7 +124,7 @@ def is_isolated_atom(dataset: Dataset) -> NDArray[np.bool_]:
 
 def isolated_energies(isolated: Dataset) -> dict[int, float]:
     """
-    Give the energy of each species' isolated atom: the first neutral one there is.
+    Return the energy of each species' isolated atom: the first neutral one there is.
 
     Ions are no atoms, and have other energies.
     """

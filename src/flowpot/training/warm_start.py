@@ -9,7 +9,7 @@ from flowpot.training.backend import Training
 
 def predecessor(previous: Any, rank: int) -> Any:
     """
-    Give the PotentialDoc of a member's predecessor.
+    Return the PotentialDoc of a member's predecessor.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def predecessor(previous: Any, rank: int) -> Any:
 
 
 def start_of(document: Any, training: Training) -> Artifact | None:
-    """Give what a training can start from; None: of another package, or nothing."""
+    """Return what a training can start from; None: of another package, or nothing."""
     if _field(document, "backend") != training.backend:
         return None
     found = _field(document, training.starts_from)

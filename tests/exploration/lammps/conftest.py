@@ -54,7 +54,7 @@ class StepZero:
 
 @pytest.fixture
 def step_zero(clean_dir):
-    """Give what LAMMPS makes of a frame at step 0, at rest."""
+    """Return what LAMMPS makes of a frame at step 0, at rest."""
 
     def evaluate(atoms, calculator, dispersion=None) -> StepZero:
         cell = LammpsCell.of(atoms)

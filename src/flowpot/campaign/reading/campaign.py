@@ -256,7 +256,7 @@ class Campaign:
 
     def committee(self) -> CommitteeDoc:
         """
-        Give the committee of the last training, or the one that was given.
+        Return the committee of the last training, or the one that was given.
 
         Raises
         ------
@@ -278,7 +278,7 @@ class Campaign:
 
     def predictions(self) -> list[Dataset]:
         """
-        Give what each iteration predicted of the frames that it chose.
+        Return what each iteration predicted of the frames that it chose.
 
         The committee mean as their labels; columns ``disagreement_*``, ``selection``
         and ``selection_probability``.

@@ -110,7 +110,7 @@ class CampaignDocuments:
         return sorted(found, key=lambda document: document["completed_at"])
 
     def of_stage(self, stage: str) -> list[dict[str, Any]]:
-        """Give the results of one stage, of all iterations."""
+        """Return the results of one stage, of all iterations."""
         return [d for d in self.stages if COLLECTORS[d["name"]] == stage]
 
     @cached_property

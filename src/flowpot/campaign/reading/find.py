@@ -71,7 +71,7 @@ def campaign_names(store: JobStore) -> list[str]:
 
 
 def _begun(store: JobStore, criteria: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Give the tags of the jobs with which campaigns begin, and go on, by time."""
+    """Return the tags of the jobs with which campaigns begin, and go on, by time."""
     wanted = {"name": {"$in": list(_FIRST)}, **criteria}
     found = store.query(wanted, properties=list(_TAGS), load=False)
     tagged = [d for d in found if (d.get("metadata") or {}).get("campaign_uuid")]

@@ -106,7 +106,7 @@ def _label(document: Mapping[str, Any], record: Label, answer: Query) -> Label:
 
 
 def _criteria(documents: CampaignDocuments, query: Query) -> list[dict[str, Any]]:
-    """Give what the database is asked: each of them by one index."""
+    """Return what the database is asked: each of them by one index."""
     conditions = {name: _condition(query, name) for name in SEARCHABLE}
     equal = [n for n, c in conditions.items() if c is not None and not _is_range(c)]
     ranges = [n for n, c in conditions.items() if _is_range(c)]
@@ -147,7 +147,7 @@ def _kinds(documents: CampaignDocuments) -> set[str]:
 
 
 def _condition(query: Query, name: str) -> Any:
-    """Give a condition that matches meet by having a value; None: there is none."""
+    """Return a condition that matches meet by having a value; None: there is none."""
     condition = query.get(name)
     for part in query.get("$and", ()):
         condition = condition if condition is not None else _condition(part, name)

@@ -13,7 +13,7 @@ _RUN = ("ensemble", "timestep", "engine")
 
 def settings_in(documents: CampaignDocuments) -> dict[str, Any]:
     """
-    Give the settings of one label, of the last training and of one trajectory.
+    Return the settings of one label, of the last training and of one trajectory.
 
     Returns
     -------

@@ -84,7 +84,7 @@ class State:
         return len(self.replicas)
 
     def release(self) -> None:
-        """Give the replicas arrays of their own again."""
+        """Copy the arrays, so that the replicas own them again."""
         for replica in self.replicas:
             replica.positions = replica.positions.copy()
             replica.velocities = replica.velocities.copy()

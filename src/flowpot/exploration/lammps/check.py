@@ -72,7 +72,7 @@ class ForceComparison:
         )
 
     def __str__(self) -> str:
-        """Give the differences in a line."""
+        """Return the differences in a line."""
         return (
             f"{self.engine}: {'agrees' if self.agrees else 'DIFFERS'} with Python by "
             f"{self.energy:.1e} eV/atom, {self.forces:.1e} eV/A, {self.stress:.1e} "

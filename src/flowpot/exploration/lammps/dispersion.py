@@ -17,13 +17,13 @@ _DAMPING = 20.0
 
 
 def momb_style() -> str:
-    """Give the pair style with its arguments: cutoff (A), s6 and damping."""
+    """Return the pair style with its arguments: cutoff (A), s6 and damping."""
     return f"momb {CUTOFF} {_S6} {_DAMPING}"
 
 
 def momb_coefficients(species: Sequence[int], *, overlay: bool) -> list[str]:
     """
-    Give the pair coefficients of every pair of species.
+    Return the pair coefficients of every pair of species.
 
     Parameters
     ----------

@@ -120,7 +120,7 @@ def _run(
 
 
 def _execute(commands: list[str], forces: ExternalForces) -> Outcome:
-    """Give LAMMPS its commands, the callback as soon as its fix is defined."""
+    """Run the commands in LAMMPS; set the callback once its fix is defined."""
     started = time.monotonic()
     complaint = None
     for command in commands:

@@ -82,7 +82,7 @@ class PairStyle(ABC):
 
     @abstractmethod
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:
-        """Give the command that converts a model file; empty where none is needed."""
+        """Return the command that converts a model file; empty where none is needed."""
 
     @abstractmethod
     def converted(self, model: str, species: Sequence[int]) -> str:
@@ -90,11 +90,11 @@ class PairStyle(ABC):
 
     @abstractmethod
     def arguments(self, model: str) -> str:
-        """Give what follows the pair style's name; the model is a converted one."""
+        """Return what follows the pair style's name; the model is a converted one."""
 
     @abstractmethod
     def coefficients(self, model: str, species: Sequence[int]) -> str:
-        """Give what follows ``pair_coeff * *``, the style's name apart."""
+        """Return what follows ``pair_coeff * *``, the style's name apart."""
 
     @property
     def options(self) -> list[str]:
@@ -105,7 +105,7 @@ class PairStyle(ABC):
         self, model: str, species: Sequence[int], dispersion: Dispersion | None = None
     ) -> list[str]:
         """
-        Give LAMMPS's commands.
+        Return LAMMPS's commands.
 
         Parameters
         ----------
@@ -146,11 +146,11 @@ class MLIAP(PairStyle):
         return f"{model}-mliap_lammps.pt"
 
     def arguments(self, model: str) -> str:
-        """Give the model, and 0 for no neighbours of ghosts."""
+        """Return the model, and 0 for no neighbours of ghosts."""
         return f"unified {model} 0"
 
     def coefficients(self, model: str, species: Sequence[int]) -> str:  # noqa: ARG002
-        """Give the elements."""
+        """Return the elements."""
         return _symbols(species)
 
 
@@ -169,11 +169,11 @@ class LibTorchMACE(PairStyle):
         return f"{model}-lammps.pt"
 
     def arguments(self, model: str) -> str:  # noqa: ARG002
-        """Give the only option that is right for a message-passing model."""
+        """Return the only option that is right for a message-passing model."""
         return "no_domain_decomposition"
 
     def coefficients(self, model: str, species: Sequence[int]) -> str:
-        """Give the model and the elements."""
+        """Return the model and the elements."""
         return f"{model} {_symbols(species)}"
 
     @property
@@ -202,11 +202,11 @@ class Symmetrix(PairStyle):
         return f"{model.removesuffix('.model')}-{numbers}.json"
 
     def arguments(self, model: str) -> str:  # noqa: ARG002
-        """Give nothing."""
+        """Return no command."""
         return ""
 
     def coefficients(self, model: str, species: Sequence[int]) -> str:
-        """Give the model and the elements."""
+        """Return the model and the elements."""
         return f"{model} {_symbols(species)}"
 
 
@@ -216,7 +216,7 @@ class Metatomic(PairStyle):
     style = "metatomic"
 
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:  # noqa: ARG002
-        """Give nothing: the exported model is read as it is."""
+        """Return no command: the exported model is read as it is."""
         return []
 
     def converted(self, model: str, species: Sequence[int]) -> str:  # noqa: ARG002
@@ -224,11 +224,11 @@ class Metatomic(PairStyle):
         return model
 
     def arguments(self, model: str) -> str:
-        """Give the model and the device."""
+        """Return the model and the device."""
         return f"{model} device {self.device}"
 
     def coefficients(self, model: str, species: Sequence[int]) -> str:  # noqa: ARG002
-        """Give the atomic numbers, by which metatomic knows its types."""
+        """Return the atomic numbers, by which metatomic knows its types."""
         return " ".join(map(str, species))
 
     @property

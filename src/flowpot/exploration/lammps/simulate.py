@@ -69,7 +69,7 @@ class Trajectory:
         return replace(self, run=run, attempt=self.earlier.attempts - 1)
 
     def retried(self) -> "Trajectory":
-        """Give the same trajectory with half the timestep and a new seed."""
+        """Return the same trajectory with half the timestep and a new seed."""
         attempt = self.attempt + 1
         conditions = gentler(self.run.conditions, attempt)
         name = self.folder.name.partition("-retry-")[0]

@@ -84,7 +84,7 @@ def _frame(shot: Snapshot, start: Atoms, cell: LammpsCell) -> Atoms:
 
 
 def _snapshots(file: Path) -> Iterator[Snapshot]:
-    """Give a dump's frames, leaving out those that a kill cut off."""
+    """Return a dump's frames, leaving out those that a kill cut off."""
     with file.open() as lines:
         for block in _blocks(lines):
             n = int(block[2]) if len(block) >= _HEADER else 0

@@ -76,7 +76,7 @@ class Outcome:
 def assemble_document(
     generator: EspressoInputGenerator, outcome: Outcome
 ) -> EspressoTaskDoc:
-    """Give the document of a finished run, failed or not."""
+    """Return the document of a finished run, failed or not."""
     label, errors = _read_outcome(outcome)
     structure = to_structure(outcome.inputs.atoms)
     periodic = all(outcome.inputs.atoms.pbc)
@@ -104,7 +104,7 @@ def assemble_document(
 
 
 def _read_outcome(outcome: Outcome) -> tuple[PwLabel | None, list[str]]:
-    """Give the label, or why there is none."""
+    """Return the label, or why there is none."""
     errors = _failures(outcome)
     if errors:
         return None, errors

@@ -113,7 +113,7 @@ class PwCommand:
 
     def argv_for(self, n_kpoints: int, n_bands: int = 0) -> list[str]:
         """
-        Give the command in words, with how its processes share the work.
+        Return the command in words, with how its processes share the work.
 
         Parameters
         ----------

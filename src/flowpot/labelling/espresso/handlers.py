@@ -261,7 +261,7 @@ class CrashHandler(ErrorHandler):
 
 
 def all_handlers(job: PwJob) -> list[ErrorHandler]:
-    """Give fresh handlers, which count how often each was applied, for one label."""
+    """Return fresh handlers, which count how often each was applied, for one label."""
     return [
         UnconvergedScfHandler(),
         StartFileHandler(),

@@ -69,7 +69,7 @@ def hubbard_input(
 
 def version_numbers(version: str) -> tuple[int, int]:
     """
-    Give major and minor number of a version.
+    Return major and minor number of a version.
 
     Examples
     --------

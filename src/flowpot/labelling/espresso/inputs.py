@@ -164,7 +164,7 @@ class EspressoInputGenerator(InputGenerator):
 
     def get_input_set(self, atoms: Atoms, version: str = "7.1") -> EspressoInput:
         """
-        Give the input of one frame.
+        Return the input of one frame.
 
         Parameters
         ----------
@@ -213,12 +213,12 @@ class EspressoInputGenerator(InputGenerator):
         return checked_settings(self.user_settings).get("system", {})
 
     def _mesh(self, atoms: Atoms) -> tuple[int, int, int]:
-        """Give the mesh of k-points."""
+        """Return the mesh of k-points."""
         distance = self.kspacing or get_protocol(self.protocol).kpoints_distance
         return kpoint_mesh(atoms, distance)
 
     def _parameters(self, atoms: Atoms, totals: dict[str, Any]) -> dict[str, Any]:
-        """Give the namelists: the protocol's, then the frame's, then the user's."""
+        """Return the namelists: the protocol's, then the frame's, then the user's."""
         protocol = get_protocol(self.protocol)
         family = get_family(self.pseudo_family)
         wave, density = family.cutoffs(atoms.get_chemical_symbols())

@@ -230,7 +230,7 @@ def _unpack(archive: Path, target: Path) -> None:
 
 
 def _root(folder: Path | str | None) -> Path:
-    """Give the folder of all families."""
+    """Return the folder of all families."""
     chosen = folder or get_settings().PSEUDO_DIR
     if chosen is None:
         raise ValueError("set FLOWPOT_PSEUDO_DIR to the folder of your families first")
@@ -238,7 +238,7 @@ def _root(folder: Path | str | None) -> Path:
 
 
 def _md5(path: Path) -> str:
-    """Give the checksum of a file."""
+    """Return the checksum of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(
             file, lambda: hashlib.md5(usedforsecurity=False)

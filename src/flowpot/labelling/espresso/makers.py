@@ -10,7 +10,7 @@ from jobflow import CURRENT_JOB, Job, Maker, OutputReference
 from pymatgen.core import Molecule, Structure
 
 from flowpot.dataset.closeness import check_distance
-from flowpot.failures import recorded
+from flowpot.documents import recorded
 from flowpot.jobs import stage_job
 from flowpot.labelling.espresso.document import EspressoOutput, EspressoTaskDoc
 from flowpot.labelling.espresso.engine import EspressoEngine
@@ -194,7 +194,7 @@ class EspressoStaticMaker(Maker):
         return preflight(elements, self.pseudo_family, folder)
 
     def generator(self) -> EspressoInputGenerator:
-        """Give what chooses pw.x's parameters."""
+        """Return what chooses pw.x's parameters."""
         return EspressoInputGenerator(
             protocol=self.protocol,
             pseudo_family=self.pseudo_family,
@@ -208,7 +208,7 @@ class EspressoStaticMaker(Maker):
         )
 
     def engine(self) -> EspressoEngine:
-        """Give what runs pw.x."""
+        """Return what runs pw.x."""
         return EspressoEngine(
             generator=self.generator(),
             walltime=self.walltime,

@@ -171,7 +171,7 @@ def read_label(folder: Path, n_atoms: int) -> PwLabel:
 
 def highest_occupation(folder: Path) -> float | None:
     """
-    Give the largest occupation of the highest band, over k-points and spins.
+    Return the largest occupation of the highest band, over k-points and spins.
 
     From the XML file that pw.x leaves; None where there is none. 1 is a full band.
     """
@@ -220,7 +220,7 @@ def _fermi_levels(text: str) -> list[float]:
 
 
 def _last(pattern: str | re.Pattern[str], text: str) -> str | None:
-    """Give the last match of a pattern with one group."""
+    """Return the last match of a pattern with one group."""
     found = re.findall(pattern, text)
     return found[-1] if found else None
 

@@ -36,7 +36,7 @@ class Protocol:
 
 def get_protocol(name: str) -> Protocol:
     """
-    Give a protocol by its name.
+    Return a protocol by its name.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ class PseudoFamily(MSONable):
                 )
 
     def entries(self, elements: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Give the entries of some elements, in alphabetical order."""
+        """Return the entries of some elements, in alphabetical order."""
         wanted = sorted(set(elements))
         missing = [element for element in wanted if element not in self.pseudos]
         if missing:
@@ -68,7 +68,7 @@ class PseudoFamily(MSONable):
         return {element: self.pseudos[element] for element in wanted}
 
     def cutoffs(self, elements: Iterable[str]) -> tuple[float, float]:
-        """Give the cutoffs of wavefunctions and density that all elements need (Ry)."""
+        """Return the wavefunction and density cutoffs that all elements need (Ry)."""
         entries = self.entries(elements).values()
         wave = max(float(entry["ecutwfc"]) for entry in entries)
         density = max(float(entry["ecutrho"]) for entry in entries)
@@ -127,7 +127,7 @@ class PseudoFamily(MSONable):
         return sums
 
     def _folders(self) -> list[Path]:
-        """Give the folders where files may be, in order of preference."""
+        """Return the folders where files may be, in order of preference."""
         if self.folder is not None:
             return [Path(self.folder).expanduser()]
         configured = get_settings().PSEUDO_DIR
