@@ -51,7 +51,7 @@ def test_engines_of_other_packages_are_found_by_entry_points(monkeypatch):
     name = f"{__name__}:Forgetful"
     point = EntryPoint("forgetful", name, "flowpot.md_engines")
     monkeypatch.setattr(EntryPoint, "load", lambda _: Forgetful)
-    monkeypatch.setattr(flowpot.exploration.engine, "entry_points", lambda **_: [point])
+    monkeypatch.setattr("flowpot.plugins.entry_points", lambda **_: [point])
     assert engines()["Forgetful"] is Forgetful
     monkeypatch.setattr(EntryPoint, "load", lambda _: dict)
     with pytest.raises(TypeError, match="subclass of flowpot"):

@@ -4,8 +4,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import import_module
-from importlib.metadata import entry_points
 from math import ceil
 from typing import Any, ClassVar
 
@@ -27,6 +25,7 @@ from flowpot.exploration.preparation import (
 from flowpot.exploration.sampling import Output
 from flowpot.exploration.sanity import SanityLimits
 from flowpot.jobs import stage_job
+from flowpot.plugins import registered
 from flowpot.settings import get_settings
 from flowpot.validation import at_least, instance, positive, text, whole
 from flowpot.validation import seed as check_seed
@@ -425,18 +424,7 @@ def engines() -> dict[str, type[MDMaker]]:
     TypeError
         If an entry point is no :class:`MDMaker`.
     """
-    found: dict[str, Any] = {
-        name: getattr(import_module(module), name) for name, module in _ENGINES.items()
-    }
-    for point in entry_points(group=ENTRY_POINTS):
-        kind = point.load()
-        if not (isinstance(kind, type) and issubclass(kind, MDMaker)):
-            raise TypeError(
-                f"the entry point {point.name!r} of {ENTRY_POINTS} is {kind!r}: it has "
-                "to be a subclass of flowpot.exploration.engine.MDMaker"
-            )
-        found[kind.__name__] = kind
-    return found
+    return registered(ENTRY_POINTS, _ENGINES, MDMaker)
 
 
 def default_engine() -> MDMaker:
