@@ -134,7 +134,7 @@ def convert(
         argv[0] = sys.executable
     check_converter(pair_style.style)
     # MACE's converter asks for the head of a fine-tuned model: Enter is the last one.
-    ended = run(Command(argv, Path(model).parent, output, given=b"\n"))
+    ended = run(Command(argv, Path(model).parent, output, stdin=b"\n"))
     if ended.returncode != 0:
         raise ConversionError(f"the model could not be converted ({output}): {ended}")
 
