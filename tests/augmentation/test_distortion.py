@@ -21,7 +21,7 @@ from flowpot.augmentation import (
     nearest_distances,
     supercell,
 )
-from flowpot.dataset.closeness import MIN_DISTANCE_MADE
+from flowpot.dataset.geometry.closeness import MIN_DISTANCE_MADE
 
 
 def made_by(atoms, generator, seed=0, **options):

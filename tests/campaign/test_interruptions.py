@@ -18,7 +18,7 @@ from ase.build import bulk
 from flowpot import Campaign
 from flowpot.campaign import ResumableRun, embedded_store
 from flowpot.campaign.locking import FolderInUseError, locked
-from flowpot.dataset.checksum import checked_text
+from flowpot.dataset.io.checksum import checked_text
 from flowpot.dataset.where import Where
 from trivial_campaign import trivial_campaign
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.state import STATE
+from flowpot.dataset.electronic_state import STATE
 
 
 @pytest.fixture

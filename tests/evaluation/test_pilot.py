@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.audits import sets_of
+from flowpot.dataset.sets import sets_of
 from flowpot.evaluation import (
     Criteria,
     SelectionRules,

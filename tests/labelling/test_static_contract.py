@@ -10,7 +10,7 @@ from jobflow import run_locally
 from numpy.testing import assert_allclose
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.static_labels import output_class
+from flowpot.dataset.io.static_documents import output_class
 from flowpot.labelling import LabellingDoc, LabellingMaker
 from flowpot.labelling.labels import FrameLabel, with_frame_labels
 

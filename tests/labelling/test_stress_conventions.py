@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose
 from pydantic import BaseModel
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.static_labels import (
+from flowpot.dataset.io.static_documents import (
     CONVENTIONS,
     KBAR,
     LabelError,

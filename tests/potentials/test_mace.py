@@ -7,7 +7,7 @@ from ase.build import bulk
 from mace.calculators import MACECalculator
 
 from flowpot.dataset import Artifact, Dataset
-from flowpot.dataset.collapse import CollapsedCellError
+from flowpot.dataset.geometry.collapse import CollapsedCellError
 from flowpot.evaluation import CommitteeCalculator, evaluate_committee
 from flowpot.evaluation.streaming import spread_over
 from flowpot.potentials import calculator, evaluate_members, load_potential

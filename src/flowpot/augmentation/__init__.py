@@ -24,7 +24,7 @@ from flowpot.augmentation.supercell import (
 from flowpot.augmentation.thermal import ThermalDisplacements, thermal_displacements
 from flowpot.augmentation.vacancy import remove_atoms
 from flowpot.augmentation.vacuum import add_vacuum
-from flowpot.dataset.contacts import closest_contact
+from flowpot.dataset.geometry.neighbours import closest_contact
 
 __all__ = [
     "Alloys",

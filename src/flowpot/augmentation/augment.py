@@ -23,10 +23,10 @@ from flowpot.augmentation.supercell import Supercells
 from flowpot.augmentation.vacuum import add_vacuum, open_cells
 from flowpot.augmentation.validation import at_least, one_of, positive
 from flowpot.dataset import Dataset
-from flowpot.dataset.closeness import made_distance
-from flowpot.dataset.contacts import closest_contact
-from flowpot.dataset.state import bare
-from flowpot.dataset.vacuum import empty_directions
+from flowpot.dataset.electronic_state import bare
+from flowpot.dataset.geometry.closeness import made_distance
+from flowpot.dataset.geometry.neighbours import closest_contact
+from flowpot.dataset.geometry.vacuum import empty_directions
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def augment(
         Least vacuum along every open direction, in A.
     min_distance
         Shortest distance between two atoms, as a fraction of the sum of their covalent
-        radii; None is :data:`flowpot.dataset.closeness.MIN_DISTANCE_MADE`.
+        radii; None is :data:`flowpot.dataset.geometry.closeness.MIN_DISTANCE_MADE`.
 
     Returns
     -------

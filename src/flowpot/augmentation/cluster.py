@@ -13,7 +13,7 @@ from flowpot.augmentation.displacement import random_directions
 from flowpot.augmentation.generator import Batch, Generator, Inputs, dataset_of
 from flowpot.augmentation.vacuum import add_vacuum
 from flowpot.augmentation.validation import at_least, elements, positive
-from flowpot.dataset.closeness import made_distance
+from flowpot.dataset.geometry.closeness import made_distance
 
 _SPREAD = 3**0.5
 """Neighbours are between 1 and sqrt(3) of the distance away, as in AiiDA-TrainsPot."""

@@ -12,7 +12,7 @@ from pymatgen.core.surface import Slab, SlabGenerator
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from flowpot.dataset.state import ASE_MAGMOMS
+from flowpot.dataset.electronic_state import ASE_MAGMOMS
 
 _DIGITS = 2
 """Moments that differ by less (Bohr magnetons) do not lower a crystal's symmetry."""

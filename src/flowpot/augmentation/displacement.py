@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from flowpot.augmentation.neighbours import nearest_distances
 from flowpot.augmentation.validation import at_least
 from flowpot.augmentation.validation import fraction as check_fraction
-from flowpot.dataset.closeness import made_distance
-from flowpot.dataset.contacts import find_pairs
+from flowpot.dataset.geometry.closeness import made_distance
+from flowpot.dataset.geometry.neighbours import find_pairs
 
 _TURNS = 200
 """How often the displacements of atoms that came too close are turned, at most."""

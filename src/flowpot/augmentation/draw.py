@@ -17,7 +17,7 @@ from flowpot.augmentation.displacement import (
 from flowpot.augmentation.generator import Frames
 from flowpot.augmentation.neighbours import nearest_distances
 from flowpot.dataset import Dataset
-from flowpot.dataset.contacts import Pairs, find_pairs
+from flowpot.dataset.geometry.neighbours import Pairs, find_pairs
 
 if TYPE_CHECKING:
     from flowpot.augmentation.distortion import Distortions

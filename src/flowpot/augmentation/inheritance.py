@@ -7,7 +7,7 @@ from ase import Atoms
 from ase.data import chemical_symbols, ground_state_magnetic_moments
 from numpy.typing import NDArray
 
-from flowpot.dataset import state
+from flowpot.dataset import electronic_state
 
 
 def inherited(
@@ -38,10 +38,10 @@ def inherited(
     -------
     dict
         ``magmoms``, shape (n, N), ``charge`` and ``spin``, shape (n,): see
-        `flowpot.dataset.state`.
+        `flowpot.dataset.electronic_state`.
     """
     n = len(numbers)
-    own = state.from_atoms([parent])
+    own = electronic_state.from_atoms([parent])
     moments, charge, spin = own["magmoms"], own["charge"][0], own["spin"][0]
     other = ~present.all(axis=1)
     other |= (np.sort(numbers, axis=1) != np.sort(parent.numbers)).any(axis=1)
@@ -86,16 +86,16 @@ def inherit(made: Atoms, parent: Atoms, kept: NDArray[np.bool_] | None = None) -
     numbers = parent.numbers.copy()
     numbers[present] = made.numbers
     found = inherited(parent, numbers[None], present[None])
-    made.arrays.pop(state.ASE_MAGMOMS, None)
+    made.arrays.pop(electronic_state.ASE_MAGMOMS, None)
     moments = found["magmoms"][0][present]
-    state.set_state(made, moments, found["charge"][0], found["spin"][0])
+    electronic_state.set_state(made, moments, found["charge"][0], found["spin"][0])
 
 
 def mean_moments(structures: Iterable[Atoms]) -> dict[str, float]:
     """Return the mean size of each element's moments, where there are any (mu_B)."""
     sizes: dict[str, list[float]] = {}
     for atoms in structures:
-        if not atoms.has(state.ASE_MAGMOMS):
+        if not atoms.has(electronic_state.ASE_MAGMOMS):
             continue
         moments = np.abs(atoms.get_initial_magnetic_moments())
         for symbol, size in zip(atoms.symbols, moments, strict=True):
@@ -130,8 +130,8 @@ def with_moments(frames: Sequence[Atoms], moments: Mapping[str, float]) -> list[
 
 def repeated(made: Atoms, atoms: Atoms) -> None:
     """Return a supercell, in place, the charge and total moment of all its cells."""
-    own = state.from_atoms([atoms])
-    charge, spin = state.times(
+    own = electronic_state.from_atoms([atoms])
+    charge, spin = electronic_state.times(
         len(made) // len(atoms), float(own["charge"][0]), float(own["spin"][0])
     )
-    state.set_state(made, np.empty(0), charge, spin)
+    electronic_state.set_state(made, np.empty(0), charge, spin)

@@ -20,7 +20,7 @@ from flowpot.augmentation.slab import Slabs
 from flowpot.augmentation.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
 from flowpot.augmentation.thermal import ThermalDisplacements
-from flowpot.dataset.closeness import check_distance
+from flowpot.dataset.geometry.closeness import check_distance
 from flowpot.documents import package_versions, recorded
 from flowpot.jobs import stage_job
 from flowpot.validation import boolean, instance, one_of, positive, text
@@ -84,7 +84,7 @@ class AugmentationMaker(Maker):
     min_distance
         Shortest distance between two atoms, as a fraction of the sum of their covalent
         radii: what would come closer is drawn again, or rejected and counted. None is
-        the common limit, 0.66 (:mod:`flowpot.dataset.closeness`).
+        the common limit, 0.66 (:mod:`flowpot.dataset.geometry.closeness`).
 
     Examples
     --------

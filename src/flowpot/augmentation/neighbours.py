@@ -5,7 +5,7 @@ from ase import Atoms
 from ase.data import covalent_radii
 from numpy.typing import NDArray
 
-from flowpot.dataset.contacts import Pairs, find_pairs
+from flowpot.dataset.geometry.neighbours import Pairs, find_pairs
 
 _FIRST_CUTOFF = 1.3
 """Where the search for nearest neighbours starts, in sums of covalent radii: bonds

@@ -21,7 +21,7 @@ from flowpot.augmentation.supercell import supercell
 from flowpot.augmentation.vacuum import add_vacuum
 from flowpot.augmentation.validation import at_least, positive
 from flowpot.dataset import Dataset
-from flowpot.dataset.vacuum import empty_directions, widest_gap
+from flowpot.dataset.geometry.vacuum import empty_directions, widest_gap
 
 _THINNER = 0.8
 _THINNEST = 1.0

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from flowpot.augmentation.generator import Batch, Inputs
 from flowpot.augmentation.validation import fraction as check_fraction
 from flowpot.dataset import Dataset
-from flowpot.dataset.contacts import closest_contact
-from flowpot.dataset.state import ASE_MAGMOMS
+from flowpot.dataset.electronic_state import ASE_MAGMOMS
+from flowpot.dataset.geometry.neighbours import closest_contact
 
 _ATTEMPTS = 20
 _SOURCES = ("input", "distorted", "strained", "vacancy", "thermal", "slab")

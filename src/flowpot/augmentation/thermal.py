@@ -18,7 +18,7 @@ from flowpot.augmentation.generator import (
 )
 from flowpot.augmentation.neighbours import bonded_pairs
 from flowpot.augmentation.validation import at_least, positive
-from flowpot.dataset.contacts import closest_contact
+from flowpot.dataset.geometry.neighbours import closest_contact
 
 _TRANSVERSE = 0.2
 """Stiffness of a spring across its axis, relative to that along it."""

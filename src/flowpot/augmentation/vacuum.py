@@ -5,9 +5,9 @@ from ase import Atoms
 from ase.geometry import complete_cell
 from numpy.typing import NDArray
 
-from flowpot.dataset.closeness import MIN_DISTANCE_MADE
-from flowpot.dataset.contacts import closest_contact
-from flowpot.dataset.vacuum import widest_gap
+from flowpot.dataset.geometry.closeness import MIN_DISTANCE_MADE
+from flowpot.dataset.geometry.neighbours import closest_contact
+from flowpot.dataset.geometry.vacuum import widest_gap
 
 _CONTACT = 4.0
 """Layers and molecules touch within this distance (A): van der Waals gaps are smaller,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from flowpot.dataset.closeness import (
+from flowpot.dataset.geometry.closeness import (
     accepted_distance,
     check_handed_on,
     made_distance,

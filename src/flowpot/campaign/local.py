@@ -20,7 +20,7 @@ from monty.json import MontyDecoder, MontyEncoder
 from flowpot.campaign.interruption import stopped_by_signals
 from flowpot.campaign.locking import locked
 from flowpot.campaign.stored import stored_jobs
-from flowpot.dataset.checksum import checked_text, sealed_text
+from flowpot.dataset.io.checksum import checked_text, sealed_text
 from flowpot.dataset.storage import write_whole
 from flowpot.dataset.where import Where
 from flowpot.documents import keep_traceback, local_failures, reason_for

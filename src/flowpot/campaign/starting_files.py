@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from flowpot.dataset import Dataset, LabelKeys
-from flowpot.dataset.files import Periodicity, periodic_axes
-from flowpot.dataset.vacuum import VacuumWarning, vacuum_note
+from flowpot.dataset.geometry.vacuum import VacuumWarning, vacuum_note
+from flowpot.dataset.io.files import Periodicity, periodic_axes
 
 KEYS, PBC = "keys", "pbc"
 """How the labels of the files are called, and which of their axes are periodic."""

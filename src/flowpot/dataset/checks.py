@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowpot.dataset import collapse, info, state
+from flowpot.dataset import electronic_state, metadata
+from flowpot.dataset.geometry import collapse
 from flowpot.dataset.where import Where
 
 _LAST_ELEMENT = 118
@@ -38,10 +39,10 @@ def checked(fields: Mapping[str, Any], where: Where | None = None) -> dict[str, 
     _check_atoms(made, where)
     _check_cells(made, where)
     _check_labels(made, where)
-    state.check(made, where)
+    electronic_state.check(made, where)
     made["stress"] = _symmetric(made["stress"], where)
     n = len(made["offsets"]) - 1
-    made["info"] = info.checked_columns(fields.get("info") or {}, n, where)
+    made["info"] = metadata.checked_columns(fields.get("info") or {}, n, where)
     return made
 
 

@@ -13,21 +13,19 @@ from numpy.typing import ArrayLike, NDArray
 from pymatgen.core import IMolecule, IStructure, Molecule, Structure
 
 from flowpot.dataset import (
+    arrays,
     artifact,
     checks,
-    conversion,
-    files,
+    electronic_state,
     fingerprint,
-    hdf5,
-    info,
-    load,
-    selection,
-    state,
-    structures,
+    metadata,
 )
 from flowpot.dataset.description import Description, describe
+from flowpot.dataset.electronic_state import STATE
+from flowpot.dataset.io import ase as ase_frames
+from flowpot.dataset.io import files, hdf5, load
+from flowpot.dataset.io import pymatgen as pymatgen_frames
 from flowpot.dataset.labels import MACE_KEYS, PROPERTIES, LabelKeys
-from flowpot.dataset.state import STATE
 
 _FIELDS = (
     "numbers",
@@ -67,11 +65,11 @@ class Dataset(MSONable):
         forces, shape (A, 3), in eV/A; stress, shape (n, 3, 3), in eV/A^3, positive
         under tension (ASE's sign).
     info
-        Metadata: one column of length n per name (see `flowpot.dataset.info`).
+        Metadata: one column of length n per name (see `flowpot.dataset.metadata`).
     magmoms, charge, spin
         The electronic state that frames are to be calculated in, each None where
-        nothing is said of any frame (see `flowpot.dataset.state`). Initial magnetic
-        moments, shape (A,), in Bohr magnetons; charge, shape (n,), in e; spin
+        nothing is said of any frame (see `flowpot.dataset.electronic_state`). Initial
+        magnetic moments, shape (A,), in Bohr magnetons; charge, shape (n,), in e; spin
         multiplicity 2S + 1, shape (n,). They are no labels.
 
     Raises
@@ -106,10 +104,10 @@ class Dataset(MSONable):
 
     def __post_init__(self) -> None:
         """Check what is given, and keep a copy that no one can change."""
-        self._keep(checks.checked(selection.owned(self.fields)))
+        self._keep(checks.checked(arrays.owned(self.fields)))
 
     def _keep(self, fields: Mapping[str, Any]) -> Self:
-        for name, value in selection.frozen(state.completed(fields)).items():
+        for name, value in arrays.frozen(electronic_state.completed(fields)).items():
             object.__setattr__(self, name, value)
         return self
 
@@ -153,11 +151,11 @@ class Dataset(MSONable):
                 raise IndexError(f"frame {index} of a dataset of {len(self)} frames")
             start = int(index) % len(self)
             return self[start : start + 1].to_atoms()[0]
-        return self._of(selection.select(self.fields, index))
+        return self._of(arrays.select(self.fields, index))
 
     def __iter__(self) -> Iterator[Atoms]:
         """Return each frame as Atoms."""
-        return conversion.iterate_atoms(self.fields)
+        return ase_frames.iterate_atoms(self.fields)
 
     @property
     def n_atoms(self) -> NDArray[np.int64]:
@@ -229,14 +227,14 @@ class Dataset(MSONable):
 
     def with_info(self, **columns: Any) -> Self:
         """Set columns: one value, or one per frame; None removes the column."""
-        new = info.with_columns(self.info, columns, len(self))
+        new = metadata.with_columns(self.info, columns, len(self))
         return self._of(self.fields | {"info": new})
 
     # -- sets of frames ----------------------------------------------------------
     @classmethod
     def concatenate(cls, datasets: "Iterable[Dataset]") -> Self:
         """Join datasets; a column that one lacks is missing for its frames."""
-        return cls._of(selection.concatenate([each.fields for each in datasets]))
+        return cls._of(arrays.concatenate([each.fields for each in datasets]))
 
     def deduplicate(self) -> Self:
         """Keep one frame of each fingerprint: the first labelled one, or the first."""
@@ -275,21 +273,21 @@ class Dataset(MSONable):
         keys
             The names of labels in ``atoms.info`` and ``atoms.arrays``.
         """
-        made = conversion.from_atoms(list(frames), labels=labels, keys=keys)
+        made = ase_frames.from_atoms(list(frames), labels=labels, keys=keys)
         return cls._of(checks.checked(made))
 
     def to_atoms(self) -> list[Atoms]:
         """Return ASE frames, labels as calculator results, metadata in ``info``."""
-        return conversion.to_atoms(self.fields)
+        return ase_frames.to_atoms(self.fields)
 
     @classmethod
     def from_structures(cls, frames: Iterable[IStructure | IMolecule]) -> Self:
         """Take frames, unlabelled, from pymatgen; ``properties`` become metadata."""
-        return cls._of(checks.checked(structures.from_structures(list(frames))))
+        return cls._of(checks.checked(pymatgen_frames.from_structures(list(frames))))
 
     def to_structures(self) -> list[Structure | Molecule]:
         """Return pymatgen Structures, and Molecules where a frame has no cell."""
-        return structures.to_structures(self.fields)
+        return pymatgen_frames.to_structures(self.fields)
 
     @classmethod
     def from_static_documents(
@@ -301,7 +299,7 @@ class Dataset(MSONable):
         The class of a document says what its stress means; `stress_convention`
         (``"vasp"``, ``"aims"``, ``"ase"``) says it where that is unknown.
         """
-        made = structures.from_static_documents(list(documents), stress_convention)
+        made = pymatgen_frames.from_static_documents(list(documents), stress_convention)
         return cls._of(checks.checked(made))
 
     # -- files and bytes ---------------------------------------------------------
@@ -368,7 +366,7 @@ class Dataset(MSONable):
         ----------
         path
             The file; an existing one is replaced. With the suffix ``.deepmd``, a new
-            folder of DeePMD systems: see `flowpot.dataset.deepmd`.
+            folder of DeePMD systems: see `flowpot.dataset.io.deepmd`.
         keys
             The names of the labels in an extxyz file.
         fill
@@ -398,7 +396,7 @@ class Dataset(MSONable):
 
     @classmethod
     def load(cls, source: Any) -> Self:
-        """Make one Dataset of whatever holds frames: see `flowpot.dataset.load`."""
+        """Make one Dataset of whatever holds frames: see `flowpot.dataset.io.load`."""
         return cls.concatenate(load.datasets(source, cls))
 
     def as_dict(self) -> dict[str, Any]:

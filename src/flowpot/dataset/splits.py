@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from flowpot.dataset.audits import AUDIT, is_audit
 from flowpot.dataset.relatives import relatives
+from flowpot.dataset.sets import AUDIT, is_audit
 from flowpot.randomness import derive_rng
 
 if TYPE_CHECKING:

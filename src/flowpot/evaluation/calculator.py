@@ -14,8 +14,8 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.checksum import check_zip, seal_zip, zip_comment
-from flowpot.dataset.collapse import check_predictable
+from flowpot.dataset.geometry.collapse import check_predictable
+from flowpot.dataset.io.checksum import check_zip, seal_zip, zip_comment
 from flowpot.dataset.storage import replacing
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.disagreement import disagreement

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.audits import audit_rounds, is_audit
+from flowpot.dataset.sets import audit_rounds, is_audit
 from flowpot.evaluation.audit import Audit, audit
 from flowpot.evaluation.choice import CLOSING, PILOT, Judged
 from flowpot.evaluation.disagreement import label_error

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.audits import AUDIT as AUDIT_SET
-from flowpot.dataset.audits import ROUND
+from flowpot.dataset.sets import AUDIT as AUDIT_SET
+from flowpot.dataset.sets import ROUND
 from flowpot.evaluation.evidence import column_of
 from flowpot.evaluation.prediction import evaluate_committee
 from flowpot.evaluation.selection import Selection, is_known

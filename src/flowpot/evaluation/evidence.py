@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.audits import AUDIT, sets_of
+from flowpot.dataset.sets import AUDIT, sets_of
 from flowpot.evaluation.calibration import FEATURES
 from flowpot.evaluation.disagreement import label_error
 from flowpot.evaluation.prediction import DECIDING, PROPERTIES

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.audits import audit_rounds, is_audit
-from flowpot.dataset.closeness import accepted_distance
+from flowpot.dataset.geometry.closeness import accepted_distance
+from flowpot.dataset.sets import audit_rounds, is_audit
 from flowpot.evaluation.audit import Audit
 from flowpot.evaluation.binomial import frames_needed
 from flowpot.evaluation.calibration import Calibration

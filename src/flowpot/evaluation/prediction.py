@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.collapse import is_collapsed
+from flowpot.dataset.geometry.collapse import is_collapsed
 from flowpot.potentials import Potential, evaluate_members, load_potential
 
 PROPERTIES = ("energy", "forces", "stress")
@@ -86,7 +86,7 @@ def evaluate_committee(committee: Any, dataset: Dataset) -> CommitteePrediction:
         See :func:`load_committee`.
     dataset
         The frames; their labels, if any, are not read. Of one whose cell has collapsed
-        (see `flowpot.dataset.collapse`) the prediction is NaN.
+        (see `flowpot.dataset.geometry.collapse`) the prediction is NaN.
     """
     frames, lost = without_collapse(dataset)
     prediction = evaluate_members(load_committee(committee), frames)

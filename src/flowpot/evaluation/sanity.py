@@ -3,7 +3,7 @@
 import numpy as np
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.contacts import closest_pair
+from flowpot.dataset.geometry.neighbours import closest_pair
 
 
 def far_apart(dataset: Dataset, fraction: float) -> np.ndarray:

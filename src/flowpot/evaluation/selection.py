@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from monty.json import MSONable
 
-from flowpot.dataset.closeness import check_distance
+from flowpot.dataset.geometry.closeness import check_distance
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.diversity import Descriptors, farthest_points
 from flowpot.evaluation.streaming import HAS_STRESS

@@ -7,8 +7,8 @@ import numpy as np
 from ase import Atoms, units
 from monty.json import MSONable
 
-from flowpot.dataset.closeness import accepted_distance, check_distance
-from flowpot.dataset.contacts import clearance
+from flowpot.dataset.geometry.closeness import accepted_distance, check_distance
+from flowpot.dataset.geometry.neighbours import clearance
 from flowpot.validation import interval, positive
 
 NOT_A_NUMBER = "not a number"

@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from ase import Atoms
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.static_labels import LabelError
+from flowpot.dataset.io.static_documents import LabelError
 from flowpot.labelling.document import BatchDoc, FrameRun
 from flowpot.labelling.labels import FrameLabel, with_frame_labels
 from flowpot.labelling.records import frame_records

@@ -9,7 +9,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.static_labels import LabelError, part_of
+from flowpot.dataset.io.static_documents import LabelError, part_of
 from flowpot.documents import reason_of
 from flowpot.labelling.document import LabelFailure
 from flowpot.labelling.frames import in_order, to_structure

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from pymatgen.core import Molecule, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from flowpot.dataset import state
-from flowpot.dataset.closeness import accepted_distance
-from flowpot.dataset.contacts import closest_pair
-from flowpot.dataset.structure_state import set_state
-from flowpot.dataset.structures import from_structures
+from flowpot.dataset import electronic_state
+from flowpot.dataset.geometry.closeness import accepted_distance
+from flowpot.dataset.geometry.neighbours import closest_pair
+from flowpot.dataset.io.pymatgen import from_structures
+from flowpot.dataset.io.pymatgen_state import set_state
 
 _MOLECULE_VACUUM = 7.5  # A on each side: 15 A to the next image, the default vacuum
 _NO_VOLUME = 1e-3  # A^3
@@ -34,11 +34,11 @@ def to_atoms(structure: Structure | Molecule | Atoms) -> Atoms:
     -------
     Atoms
         Species, positions, cell, periodic axes and, where there are any, initial
-        magnetic moments, charge and multiplicity (see `flowpot.dataset.state`);
-        neither labels nor metadata.
+        magnetic moments, charge and multiplicity (see
+        `flowpot.dataset.electronic_state`); neither labels nor metadata.
     """
     if isinstance(structure, Atoms):
-        atoms = state.bare(structure)
+        atoms = electronic_state.bare(structure)
     else:
         found = from_structures([structure])
         atoms = Atoms(
@@ -47,7 +47,9 @@ def to_atoms(structure: Structure | Molecule | Atoms) -> Atoms:
             cell=found["cell"][0],
             pbc=found["pbc"][0],
         )
-        state.set_state(atoms, found["magmoms"], found["charge"][0], found["spin"][0])
+        electronic_state.set_state(
+            atoms, found["magmoms"], found["charge"][0], found["spin"][0]
+        )
     if not any(atoms.pbc) and atoms.cell.rank < len(atoms.cell):
         atoms.center(vacuum=_MOLECULE_VACUUM)
     return atoms
@@ -70,7 +72,7 @@ def to_structure(
     atoms = to_atoms(structure)
     if periodic and not any(atoms.pbc):
         atoms.pbc = True
-    found = state.from_atoms([atoms])
+    found = electronic_state.from_atoms([atoms])
     bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     made = AseAtomsAdaptor.get_structure(bare)
     set_state(made, found["magmoms"], found["charge"][0], found["spin"][0])
@@ -132,7 +134,7 @@ def geometry_problem(
         Shortest allowed distance of two atoms over the sum of their covalent radii
         (Cordero et al. 2008, in ASE). Electronic structure codes stop on coincident
         atoms and waste hours on nearly coincident ones. None is the common limit,
-        :data:`flowpot.dataset.closeness.MIN_DISTANCE`.
+        :data:`flowpot.dataset.geometry.closeness.MIN_DISTANCE`.
     volume_per_atom
         Smallest and largest allowed volume per atom (A^3) of fully periodic frames.
     vacuum

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pymatgen.core import IStructure
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.static_labels import LabelError, read_labels
+from flowpot.dataset.io.static_documents import LabelError, read_labels
 
 _MOVED = 0.01  # A: codes write positions with eight digits, or with five
 
@@ -56,7 +56,7 @@ class FrameLabel:
             Whether the frame has periodic axes: the stress of a box means nothing.
         convention
             What the stress means, where the document's class does not say it: see
-            `flowpot.dataset.static_labels.stress_convention`.
+            `flowpot.dataset.io.static_documents.stress_convention`.
 
         Raises
         ------

@@ -12,14 +12,14 @@ from jobflow import Flow, Job, Maker, OutputReference, Response
 from pymatgen.core import Structure
 
 from flowpot.dataset import Artifact, Dataset
-from flowpot.dataset.closeness import accepted_distance, check_distance
-from flowpot.dataset.splits import checked_fractions
-from flowpot.dataset.static_labels import (
+from flowpot.dataset.geometry.closeness import accepted_distance, check_distance
+from flowpot.dataset.io.static_documents import (
     UnknownStressError,
     checked_convention,
     output_class,
     stress_convention,
 )
+from flowpot.dataset.splits import checked_fractions
 from flowpot.documents import package_versions, recorded
 from flowpot.jobs import (
     Pointer,

@@ -1,7 +1,7 @@
 """The sets of a shard's frames: train, validation, test."""
 
 from flowpot.dataset import Dataset, assign_splits
-from flowpot.dataset.audits import AUDIT
+from flowpot.dataset.sets import AUDIT
 
 
 def assign_shard_splits(

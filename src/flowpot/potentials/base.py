@@ -11,7 +11,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.collapse import check_predictable
+from flowpot.dataset.geometry.collapse import check_predictable
 from flowpot.potentials.calculator import PotentialCalculator
 from flowpot.potentials.geometry import Geometry
 from flowpot.potentials.verlet import VerletList

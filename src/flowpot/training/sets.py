@@ -9,8 +9,8 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset, assign_splits
-from flowpot.dataset.audits import sets_of
-from flowpot.dataset.state import STATE
+from flowpot.dataset.electronic_state import STATE
+from flowpot.dataset.sets import sets_of
 from flowpot.randomness import derive_seed
 
 SETS = ("train", "val", "test")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.audits import sets_of
+from flowpot.dataset.sets import sets_of
 from flowpot.evaluation.prediction import members_of
 from flowpot.evaluation.uncertainty.base import Uncertainty
 from flowpot.evaluation.uncertainty.distance import FeatureDistance

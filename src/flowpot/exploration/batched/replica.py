@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms, units
 from numpy.typing import NDArray
 
-from flowpot.dataset.state import bare
+from flowpot.dataset.electronic_state import bare
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.outcome import Outcome, gentler
 from flowpot.exploration.sampling import THERMO

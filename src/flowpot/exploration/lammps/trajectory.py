@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from flowpot.dataset.state import bare
+from flowpot.dataset.electronic_state import bare
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.cell import LammpsCell, lower_triangle
 from flowpot.exploration.lammps.script import LOG_FILE

@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, ground_state_magnetic_moments
 from numpy.typing import NDArray
 
-from flowpot.dataset.state import ASE_MAGMOMS
+from flowpot.dataset.electronic_state import ASE_MAGMOMS
 
 SpinPolicy = Literal["given", "polarised"]
 SPIN_POLICIES = ("given", "polarised")

@@ -9,7 +9,7 @@ from ase import Atoms
 from jobflow import CURRENT_JOB, Job, Maker, OutputReference
 from pymatgen.core import Molecule, Structure
 
-from flowpot.dataset.closeness import check_distance
+from flowpot.dataset.geometry.closeness import check_distance
 from flowpot.documents import recorded
 from flowpot.jobs import stage_job
 from flowpot.labelling.espresso.document import EspressoOutput, EspressoTaskDoc

@@ -7,7 +7,7 @@ Layout, version 1: attributes ``format`` and ``version``; ``numbers`` (uint8),
 dataset per column, or, for a column of str, a group of ``codes`` (-1: missing) and
 ``categories``. Numbers are stored as they are: the last digits of floats do not
 compress, and would cost ten times the time. The user block holds a checksum: see
-`flowpot.dataset.checksum`.
+`flowpot.dataset.io.checksum`.
 
 Version 2 is what a file is that has `magmoms`, `charge` or `spin`: a flowpot that does
 not know these refuses it, rather than read it without.
@@ -23,11 +23,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from flowpot.dataset import checks, checksum, state
-from flowpot.dataset.hdf5_probe import check_readable
+from flowpot.dataset import checks, electronic_state
+from flowpot.dataset.arrays import PER_ATOM, PER_FRAME
+from flowpot.dataset.electronic_state import STATE
+from flowpot.dataset.io import checksum
+from flowpot.dataset.io.hdf5_probe import check_readable
 from flowpot.dataset.labels import PROPERTIES
-from flowpot.dataset.selection import PER_ATOM, PER_FRAME
-from flowpot.dataset.state import STATE
 from flowpot.dataset.where import Where
 
 FORMAT = "flowpot dataset"
@@ -127,7 +128,9 @@ def _stream(source: Any, name: str, frames: int | None) -> Iterator[dict[str, An
                 piece = slice(start, min(start + (frames or n), n))
                 fields = _read(file, offsets[piece.start : piece.stop + 1], piece)
                 fields["info"] = {key: read(piece) for key, read in columns.items()}
-                yield checks.checked(state.completed(fields), Where(name, start))
+                yield checks.checked(
+                    electronic_state.completed(fields), Where(name, start)
+                )
     except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise _not_whole(name, error) from error
 

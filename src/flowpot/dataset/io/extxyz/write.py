@@ -17,10 +17,11 @@ from ase.data import chemical_symbols
 from ase.io.extxyz import key_val_str_to_dict
 from numpy.typing import NDArray
 
-from flowpot.dataset import checksum, info, selection
-from flowpot.dataset.extxyz_comment import value_of
+from flowpot.dataset import arrays, metadata
+from flowpot.dataset.electronic_state import ASE_MAGMOMS, plain
+from flowpot.dataset.io import checksum
+from flowpot.dataset.io.extxyz.comment import value_of
 from flowpot.dataset.labels import ASE_KEYS, LabelKeys
-from flowpot.dataset.state import ASE_MAGMOMS, plain
 
 _ATOMS_AT_ONCE = 100_000
 _PLAIN_TEXT = re.compile(r"[\w.:+/-]*[A-Za-df-z][\w.:+/-]*", re.ASCII)
@@ -78,7 +79,7 @@ def _pieces(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     while start < n:
         end = int(np.searchsorted(offsets, offsets[start] + _ATOMS_AT_ONCE, "right"))
         end = min(max(end - 1, start + 1), n)
-        yield selection.select(fields, slice(start, end))
+        yield arrays.select(fields, slice(start, end))
         start = end
 
 
@@ -186,10 +187,10 @@ def _stress_text(stress: NDArray[np.float64], keys: LabelKeys) -> str:
     """
     if keys.stress == ASE_KEYS.stress:
         return f'"{" ".join(map(repr, stress.T.ravel().tolist()))}"'
-    return f'"{info.JSON_PREFIX}{json.dumps(stress.tolist())}"'
+    return f'"{metadata.JSON_PREFIX}{json.dumps(stress.tolist())}"'
 
 
-def _entries(column: info.Column) -> list[str | None]:
+def _entries(column: metadata.Column) -> list[str | None]:
     """Return a metadata column as text, None where missing."""
     if column.dtype.kind == "b":
         return ["FT"[value] for value in column.tolist()]
@@ -213,8 +214,8 @@ def text_entry(text: str) -> str:
     """
     if _PLAIN_TEXT.fullmatch(text) and text.lstrip("+-").lower() not in _NOT_TEXT:
         return text
-    as_json = info.JSON_PREFIX + json.dumps(text)
-    if text.startswith(info.JSON_PREFIX):
+    as_json = metadata.JSON_PREFIX + json.dumps(text)
+    if text.startswith(metadata.JSON_PREFIX):
         return _quoted(text if _is_json(text) else as_json)
     if text.isprintable() and "\\" not in text:
         written = _quoted(text)
@@ -226,7 +227,7 @@ def text_entry(text: str) -> str:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text.removeprefix(info.JSON_PREFIX))
+        json.loads(text.removeprefix(metadata.JSON_PREFIX))
     except ValueError:
         return False
     return True

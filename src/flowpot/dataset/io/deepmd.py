@@ -20,8 +20,8 @@ from ase.data import atomic_numbers, chemical_symbols
 from ase.symbols import Symbols
 from numpy.typing import NDArray
 
-from flowpot.dataset import checks, selection
-from flowpot.dataset.state import STATE
+from flowpot.dataset import arrays, checks
+from flowpot.dataset.electronic_state import STATE
 from flowpot.dataset.virials import stress_of, virial_of
 from flowpot.dataset.where import Where
 
@@ -189,7 +189,7 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
         groups.setdefault(key, []).append(frame)
     taken: dict[str, int] = {}
     for (_, _, labels), frames in groups.items():
-        part = selection.select(fields, np.array(frames))
+        part = arrays.select(fields, np.array(frames))
         atoms = part["numbers"][: part["offsets"][1]]
         name = Symbols(atoms).get_chemical_formula()
         taken[name] = taken.get(name, 0) + 1

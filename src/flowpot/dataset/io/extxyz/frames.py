@@ -7,8 +7,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from flowpot.dataset.extxyz_comment import parse_comment
-from flowpot.dataset.extxyz_table import Body
+from flowpot.dataset.io.extxyz.comment import parse_comment
+from flowpot.dataset.io.extxyz.table import Body
 from flowpot.dataset.where import Where
 
 _BYTES_AT_ONCE = 2**25

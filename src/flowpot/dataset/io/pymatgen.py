@@ -7,9 +7,10 @@ import numpy as np
 from monty.json import MontyDecoder
 from pymatgen.core import IMolecule, IStructure, Lattice, Molecule, Structure
 
-from flowpot.dataset import info, structure_state
-from flowpot.dataset.conversion import geometry, label_arrays
-from flowpot.dataset.static_labels import LabelError, part_of, read_labels
+from flowpot.dataset import metadata
+from flowpot.dataset.io import pymatgen_state
+from flowpot.dataset.io.ase import geometry, label_arrays
+from flowpot.dataset.io.static_documents import LabelError, part_of, read_labels
 
 
 def from_structures(structures: Sequence[IStructure | IMolecule]) -> dict[str, Any]:
@@ -23,8 +24,8 @@ def from_structures(structures: Sequence[IStructure | IMolecule]) -> dict[str, A
             [np.zeros((3, 3)) if cell is None else cell.matrix for cell in lattices],
             [(False,) * 3 if cell is None else cell.pbc for cell in lattices],
         ),
-        **structure_state.from_structures(structures),
-        "info": info.columns_of([each.properties or {} for each in structures]),
+        **pymatgen_state.from_structures(structures),
+        "info": metadata.columns_of([each.properties or {} for each in structures]),
     }
 
 
@@ -43,7 +44,7 @@ def to_structures(fields: Mapping[str, Any]) -> list[Structure | Molecule]:
     bounds = fields["offsets"].tolist()
     n = len(bounds) - 1
     made = []
-    for frame, record in enumerate(info.records_of(fields["info"], n)):
+    for frame, record in enumerate(metadata.records_of(fields["info"], n)):
         rows = slice(bounds[frame], bounds[frame + 1])
         each = _structure(
             fields["numbers"][rows],
@@ -53,7 +54,7 @@ def to_structures(fields: Mapping[str, Any]) -> list[Structure | Molecule]:
             record,
         )
         charge, spin = fields["charge"][frame], fields["spin"][frame]
-        structure_state.set_state(each, fields["magmoms"][rows], charge, spin)
+        pymatgen_state.set_state(each, fields["magmoms"][rows], charge, spin)
         made.append(each)
     return made
 
@@ -85,7 +86,8 @@ def from_static_documents(
     Turn atomate2 static documents into the arrays of a Dataset.
 
     Their energy is in eV, their forces in eV/A; what their stress means is decided by
-    the class of the document, see `flowpot.dataset.static_labels.stress_convention`.
+    the class of the document: see
+    `flowpot.dataset.io.static_documents.stress_convention`.
 
     Raises
     ------
@@ -111,7 +113,7 @@ def from_static_documents(
     sizes = [len(each) for each in structures]
     made = {**from_structures(structures), **label_arrays(found, sizes)}
     inputs = [_input(*pair) for pair in zip(documents, structures, strict=True)]
-    return {**made, **structure_state.from_structures(inputs)}
+    return {**made, **pymatgen_state.from_structures(inputs)}
 
 
 def _input(document: Any, structure: IStructure | IMolecule) -> IStructure | IMolecule:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ase.io.extxyz import key_val_str_to_dict
 
-from flowpot.dataset.info import JSON_PREFIX
+from flowpot.dataset.metadata import JSON_PREFIX
 
 _PAIR = re.compile(
     r"""([^\s="'\[\]{},\\]+)=(?:"([^"\\]*)"|([^\s="'\[\]{}\\]+))(?:\s+|$)"""

@@ -11,7 +11,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from flowpot.dataset import Artifact, Dataset, LabelKeys
-from flowpot.dataset.checksum import USER_BLOCK
+from flowpot.dataset.io.checksum import USER_BLOCK
 
 GOOD = '2\nLattice="5 0 0 0 5 0 0 0 5"{extra} pbc="T T T"\nSi 0 0 0\nSi 1 1 1\n'
 FORCED = (

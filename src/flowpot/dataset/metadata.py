@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowpot.dataset import checksum
+from flowpot.dataset.io import checksum
 from flowpot.dataset.where import Where
 
 Column = NDArray[Any]

@@ -7,7 +7,7 @@ import pytest
 from ase.build import bulk, fcc111, graphene
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.collapse import (
+from flowpot.dataset.geometry.collapse import (
     LEAST_IMAGE,
     CollapsedCellError,
     check_predictable,

@@ -12,15 +12,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-from flowpot.dataset import (
-    checks,
-    deepmd,
-    extxyz_read,
-    extxyz_write,
-    hdf5,
-    selection,
-    structure_files,
-)
+from flowpot.dataset import arrays, checks
+from flowpot.dataset.io import deepmd, hdf5, structure_files
+from flowpot.dataset.io.extxyz import read as extxyz_read
+from flowpot.dataset.io.extxyz import write as extxyz_write
 from flowpot.dataset.labels import PROPERTIES, LabelKeys
 from flowpot.dataset.storage import replacing, umask
 from flowpot.dataset.where import Where
@@ -122,7 +117,7 @@ def _cut(fields: Mapping[str, Any], frames: int | None) -> Iterator[dict[str, An
     n = len(fields["offsets"]) - 1
     step = frames or max(n, 1)
     for start in range(0, n, step):
-        yield selection.select(fields, slice(start, start + step))
+        yield arrays.select(fields, slice(start, start + step))
 
 
 @contextmanager

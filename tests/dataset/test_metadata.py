@@ -5,7 +5,7 @@ import pytest
 from ase.build import bulk
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.info import as_column
+from flowpot.dataset.metadata import as_column
 
 
 @pytest.mark.parametrize(

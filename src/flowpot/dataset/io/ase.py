@@ -11,7 +11,9 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
-from flowpot.dataset import info, state
+from flowpot.dataset import electronic_state, metadata
+from flowpot.dataset.arrays import EMPTY
+from flowpot.dataset.io.overlooked import check_overlooked
 from flowpot.dataset.labels import (
     MACE_KEYS,
     NO_LABEL,
@@ -19,8 +21,6 @@ from flowpot.dataset.labels import (
     VIRIALS,
     LabelKeys,
 )
-from flowpot.dataset.overlooked import check_overlooked
-from flowpot.dataset.selection import EMPTY
 from flowpot.dataset.virials import stress_of
 from flowpot.dataset.where import Where
 
@@ -50,8 +50,8 @@ def from_atoms(
     return {
         **made,
         **label_arrays(found, sizes, made["cell"]),
-        **state.from_atoms(frames),
-        "info": info.columns_of(records),
+        **electronic_state.from_atoms(frames),
+        "info": metadata.columns_of(records),
     }
 
 
@@ -262,7 +262,7 @@ def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
     stresses = fields["stress"][:, *_VOIGT]
     has_forces = (~np.isnan(forces[starts, 0])).tolist()
     has_stress = (~np.isnan(stresses[:, 0])).tolist()
-    records = info.records_of(fields["info"], len(starts))
+    records = metadata.records_of(fields["info"], len(starts))
     stated = _has_state(fields)
     for frame, (start, end, record) in enumerate(
         zip(starts, bounds[1:], records, strict=True)
@@ -282,7 +282,7 @@ def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
             results["stress"] = stresses[frame].copy()
         atoms = Atoms(**geometry, info=record)
         if stated[frame]:
-            state.set_state(
+            electronic_state.set_state(
                 atoms,
                 fields["magmoms"][start:end],
                 fields["charge"][frame],
@@ -290,9 +290,11 @@ def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
             )
         if results:
             labelled = Atoms(**geometry)
-            if state.ASE_MAGMOMS in atoms.arrays:
+            if electronic_state.ASE_MAGMOMS in atoms.arrays:
                 # ASE takes other moments for another frame, which has no labels.
-                labelled.arrays[state.ASE_MAGMOMS] = atoms.arrays[state.ASE_MAGMOMS]
+                labelled.arrays[electronic_state.ASE_MAGMOMS] = atoms.arrays[
+                    electronic_state.ASE_MAGMOMS
+                ]
             atoms.calc = FrameLabels(labelled, results)
         yield atoms
 

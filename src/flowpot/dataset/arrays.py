@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowpot.dataset import info
+from flowpot.dataset import metadata
 
 Fields = Mapping[str, Any]
 PER_ATOM = ("numbers", "positions", "forces", "magmoms")
@@ -120,9 +120,9 @@ def _join_info(parts: Sequence[Fields], sizes: Sequence[int]) -> dict[str, Any]:
     columns = {}
     for name in names:
         example = next(part["info"][name] for part in parts if name in part["info"])
-        columns[name] = info.join_columns(
+        columns[name] = metadata.join_columns(
             [
-                part["info"].get(name, info.missing_column(example, size))
+                part["info"].get(name, metadata.missing_column(example, size))
                 for part, size in zip(parts, sizes, strict=True)
                 if size
             ]

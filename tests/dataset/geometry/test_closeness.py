@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from flowpot import ActiveLearningMaker, AugmentationMaker, LabellingMaker
-from flowpot.dataset.closeness import (
+from flowpot.dataset.geometry.closeness import (
     MIN_DISTANCE,
     MIN_DISTANCE_MADE,
     accepted_distance,

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowpot.dataset import checks, checksum, extxyz_frames, info, state
-from flowpot.dataset.conversion import label_arrays
-from flowpot.dataset.extxyz_frames import Frame
-from flowpot.dataset.extxyz_table import Layout, parse_layout, read_table
+from flowpot.dataset import checks, electronic_state, metadata
+from flowpot.dataset.io import checksum
+from flowpot.dataset.io.ase import label_arrays
+from flowpot.dataset.io.extxyz.frames import Frame, batches
+from flowpot.dataset.io.extxyz.table import Layout, parse_layout, read_table
+from flowpot.dataset.io.overlooked import check_overlooked
 from flowpot.dataset.labels import (
     ASE_KEYS,
     MACE_KEYS,
@@ -20,14 +22,13 @@ from flowpot.dataset.labels import (
     VIRIALS,
     LabelKeys,
 )
-from flowpot.dataset.overlooked import check_overlooked
 from flowpot.dataset.where import Where
 
 _DEFAULT_PROPERTIES = "species:S:1:pos:R:3"
 _FREE_ENERGY = "free_energy"
 _NOT_INFO = frozenset(("Lattice", "Properties", "pbc"))
 _CHARGES = "initial_charges"
-_OF_ATOMS = {state.ASE_MAGMOMS: "magmoms", _CHARGES: _CHARGES}
+_OF_ATOMS = {electronic_state.ASE_MAGMOMS: "magmoms", _CHARGES: _CHARGES}
 """Columns of the electronic state, as ASE names them."""
 _RESULTS = ("magmoms", "magmom")
 """Names of moments that came out of a calculation."""
@@ -137,7 +138,7 @@ def stream(
     """
     checksum.check_extxyz(path)
     naming = _Naming(path, keys, labels)
-    for frames in extxyz_frames.batches(path, advance):
+    for frames in batches(path, advance):
         yield _fields(frames, naming)
     if keys is not None and labels and not naming.used:
         raise ValueError(
@@ -168,8 +169,8 @@ def _fields(frames: Sequence[Frame], naming: _Naming) -> dict[str, Any]:
         "cell": cell,
         "pbc": pbc,
         "offsets": np.concatenate([[0], np.cumsum(sizes)]),
-        "info": info.columns_of(records, where),
-        "charge": state.numbers_of(
+        "info": metadata.columns_of(records, where),
+        "charge": electronic_state.numbers_of(
             [
                 frame.values.get("charge", charge)
                 for frame, charge in zip(frames, charges, strict=True)
@@ -177,7 +178,9 @@ def _fields(frames: Sequence[Frame], naming: _Naming) -> dict[str, Any]:
             "charge",
             where,
         ),
-        "spin": state.numbers_of([f.values.get("spin") for f in frames], "spin", where),
+        "spin": electronic_state.numbers_of(
+            [f.values.get("spin") for f in frames], "spin", where
+        ),
         **labels,
     }
     return checks.checked(fields, where)
@@ -186,7 +189,9 @@ def _fields(frames: Sequence[Frame], naming: _Naming) -> dict[str, Any]:
 def _sums(charges: NDArray[np.float64], sizes: NDArray[np.int64]) -> list[float]:
     """Return the sum of each frame's charges of atoms, NaN where it has none."""
     starts = np.cumsum(sizes) - sizes
-    sums: list[float] = np.add.reduceat(charges, starts).round(state.DIGITS).tolist()
+    sums: list[float] = (
+        np.add.reduceat(charges, starts).round(electronic_state.DIGITS).tolist()
+    )
     return sums
 
 
@@ -307,7 +312,7 @@ def _layout(properties: str, frame: int, naming: _Naming) -> Layout:
 
 def _check_moments(layout: Layout, frame: int, path: Path) -> None:
     """Refuse moments that are vectors; point out moments that are results."""
-    name = state.ASE_MAGMOMS
+    name = electronic_state.ASE_MAGMOMS
     if name in layout.vectors:
         raise Where(str(path)).frame(
             frame,

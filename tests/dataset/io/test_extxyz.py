@@ -9,9 +9,9 @@ from ase.calculators.emt import EMT
 from ase.io.extxyz import key_val_str_to_dict
 
 from flowpot.dataset import Dataset, LabelKeys
-from flowpot.dataset.checksum import END_NAME, NAME
-from flowpot.dataset.extxyz_comment import parse_comment
-from flowpot.dataset.extxyz_write import text_entry
+from flowpot.dataset.io.checksum import END_NAME, NAME
+from flowpot.dataset.io.extxyz.comment import parse_comment
+from flowpot.dataset.io.extxyz.write import text_entry
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def test_the_round_trip_is_exact(mixed, tmp_path, assert_same):
 def test_frames_larger_and_smaller_than_a_piece(
     mixed, tmp_path, assert_same, monkeypatch
 ):
-    monkeypatch.setattr("flowpot.dataset.extxyz_frames._BYTES_AT_ONCE", 1000)
-    monkeypatch.setattr("flowpot.dataset.extxyz_write._ATOMS_AT_ONCE", 5)
+    monkeypatch.setattr("flowpot.dataset.io.extxyz.frames._BYTES_AT_ONCE", 1000)
+    monkeypatch.setattr("flowpot.dataset.io.extxyz.write._ATOMS_AT_ONCE", 5)
     assert_same(Dataset.read(mixed.write(tmp_path / "a.xyz")), mixed)
 
 

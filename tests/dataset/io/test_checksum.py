@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.checksum import END_NAME, NAME, DamagedFileError
+from flowpot.dataset.io.checksum import END_NAME, NAME, DamagedFileError
 
 
 @pytest.mark.parametrize("suffix", [".xyz", ".h5"])

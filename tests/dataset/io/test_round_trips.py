@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from monty.json import MontyDecoder, jsanitize
 
 from flowpot.dataset import Dataset, LabelKeys
+from flowpot.dataset.io.overlooked import _is_like
 from flowpot.dataset.labels import PROPERTIES
-from flowpot.dataset.overlooked import _is_like
 
 LENGTHS = st.floats(-1e4, 1e4, allow_subnormal=False)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)

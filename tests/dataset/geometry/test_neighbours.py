@@ -7,7 +7,7 @@ from ase.build import bulk, molecule
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 
-from flowpot.dataset.contacts import (
+from flowpot.dataset.geometry.neighbours import (
     clearance,
     closest_contact,
     closest_pair,

@@ -9,9 +9,11 @@ from ase import Atoms
 from ase.io.formats import UnknownFileTypeError
 from pymatgen.core import Structure
 
-from flowpot.dataset import checks, conversion, structures
+from flowpot.dataset import checks
+from flowpot.dataset.geometry.vacuum import VacuumWarning, vacuum_note
+from flowpot.dataset.io import ase as ase_frames
+from flowpot.dataset.io import pymatgen as pymatgen_frames
 from flowpot.dataset.labels import MACE_KEYS, LabelKeys
-from flowpot.dataset.vacuum import VacuumWarning, vacuum_note
 from flowpot.dataset.where import Where
 
 _FULL = 0.99
@@ -50,7 +52,7 @@ def read(
         raise where.error("it has no frames: write it again")
     for atoms in frames if pbc is not None else ():
         atoms.pbc = pbc
-    made = conversion.from_atoms(frames, labels=labels, keys=keys or MACE_KEYS)
+    made = ase_frames.from_atoms(frames, labels=labels, keys=keys or MACE_KEYS)
     if note := vacuum_note(frames):
         warnings.warn(f"{path}: {note}", VacuumWarning, stacklevel=2)
     return checks.checked(made, where)
@@ -64,7 +66,7 @@ def _frames(path: Path) -> list[Atoms]:
             warnings.simplefilter("ignore")
             frames: list[Atoms] = list(ase.io.read(path, index=":"))
     except UnknownFileTypeError:
-        return conversion.to_atoms(_by_pymatgen(path))
+        return ase_frames.to_atoms(_by_pymatgen(path))
     except Exception as error:  # of any of ASE's hundred formats
         raise ValueError(
             f"{path}: ASE cannot read it ({type(error).__name__}: {error}): see that "
@@ -86,7 +88,9 @@ def _by_pymatgen(path: Path) -> dict[str, Any]:
             f"({error}): give extxyz, HDF5, a DeePMD folder, CIF, POSCAR or another "
             "file of structures that ASE reads"
         ) from error
-    return checks.checked(structures.from_structures([structure]), Where(str(path)))
+    return checks.checked(
+        pymatgen_frames.from_structures([structure]), Where(str(path))
+    )
 
 
 def _check_occupancy(atoms: Atoms, where: Where, frame: int) -> None:

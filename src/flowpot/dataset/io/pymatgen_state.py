@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pymatgen.core import IMolecule, IStructure, Molecule, Structure
 from pymatgen.electronic_structure.core import Magmom
 
-from flowpot.dataset.state import lowest_spin, numbers_of, plain
+from flowpot.dataset.electronic_state import lowest_spin, numbers_of, plain
 from flowpot.dataset.where import Where
 
 _STRAIGHT = 1e-3
@@ -35,7 +35,7 @@ def from_structures(
     Returns
     -------
     dict
-        Columns of a Dataset: see `flowpot.dataset.state`.
+        Columns of a Dataset: see `flowpot.dataset.electronic_state`.
     """
     moments = [_moments(each, frame) for frame, each in enumerate(structures)]
     charges = [_charge(each, frame) for frame, each in enumerate(structures)]

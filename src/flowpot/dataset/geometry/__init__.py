@@ -1,0 +1,1 @@
+"""Distances, cells and vacuum: what frames look like in space."""

@@ -1,0 +1,1 @@
+"""Frames from and to files, other programs and other libraries."""

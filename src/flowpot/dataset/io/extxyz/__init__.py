@@ -1,0 +1,1 @@
+"""The extxyz format, read and written many frames at a time."""
