@@ -3,7 +3,7 @@
 import contextlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ def check_engine(engine: MDMaker, frame: Atoms, committee: Any) -> None:
     """
     engine = replace(engine, n_steps=_STEPS, sample_interval=_INTERVAL)
     again = MontyDecoder().decode(MontyEncoder().encode(engine))
-    _hold(again == engine, "it is the same after it was written down and read back")
+    kept = type(again) is type(engine) and _fields(again) == _fields(engine)
+    _hold(kept, "it is the same after it was written down and read back")
     _check_conditions(engine)
     frames = Dataset.from_atoms([frame, frame])
     conditions = [engine.conditions((300, 600), 1.0, seed) for seed in (1, 2)]
@@ -54,6 +55,11 @@ def check_engine(engine: MDMaker, frame: Atoms, committee: Any) -> None:
     _check_halts(engine, frames[:1], conditions[:1], committee)
     _check_failure(engine, frames[:1], conditions[:1])
     _check_going_on(engine, frames[:1], conditions[:1], committee)
+
+
+def _fields(engine: MDMaker) -> str:
+    """Write down all fields; JSON has no tuples, so that a tuple equals its list."""
+    return MontyEncoder().encode(asdict(engine))
 
 
 def _check_conditions(engine: MDMaker) -> None:
