@@ -10,7 +10,7 @@ import flowpot
 
 ROOT = Path(flowpot.__file__).parent
 ORDER = (
-    ("randomness", "redaction", "validation", "processes", "moved", "plugins"),
+    ("randomness", "redaction", "validation", "processes", "moved", "plugins", "lazy"),
     ("settings", "console", "documents"),
     ("jobs",),
     ("dataset",),

@@ -1,9 +1,7 @@
 """flowpot: machine-learned interatomic potentials by active learning, as Makers."""
 
-import importlib
-from typing import Any
-
 from flowpot import moved
+from flowpot.lazy import lazy_exports
 
 moved.install()
 
@@ -29,13 +27,5 @@ __all__ = [  # noqa: PLE0604 - the keys are the public names
     *_HOME,
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is asked for: a pw.x worker needs no torch."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'flowpot' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# A worker that runs pw.x needs no torch.
+__getattr__, __dir__ = lazy_exports(__name__, _HOME)

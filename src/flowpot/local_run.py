@@ -18,8 +18,8 @@ from flowpot.campaign import (
     ResumableRun,
     embedded_store,
 )
-from flowpot.campaign.identity import described, differences, summarised
-from flowpot.campaign.locking import locked
+from flowpot.campaign.local.identity import described, differences, summarised
+from flowpot.campaign.local.locking import locked
 from flowpot.console import say
 from flowpot.dataset.storage import write_whole
 from flowpot.jobs import jobs_of

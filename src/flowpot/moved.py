@@ -15,6 +15,14 @@ from typing import Any
 MOVED: dict[str, dict[str, str]] = {
     # augmentation
     # campaign
+    "flowpot.campaign.indexed_store": {
+        "IndexedMontyStore": "flowpot.campaign.local.indexed_store"
+    },
+    "flowpot.campaign.ledger": {"Ledger": "flowpot.campaign.state"},
+    "flowpot.campaign.plan": {
+        "DryRun": "flowpot.campaign.estimate",
+        "PlannedStage": "flowpot.campaign.estimate",
+    },
     # dataset
     # evaluation
     # exploration

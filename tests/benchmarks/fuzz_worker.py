@@ -32,7 +32,7 @@ def response(path):
     """What a run would take up; None: it runs the job again."""
     from monty.json import MontyEncoder
 
-    from flowpot.campaign import local
+    from flowpot.campaign.local import run as local
 
     found = local._read_json(path)
     return None if found is None else json.dumps(found, cls=MontyEncoder).encode()

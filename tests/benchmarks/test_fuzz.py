@@ -13,7 +13,7 @@ import pytest
 from ase.build import bulk
 from jobflow import Response
 
-from flowpot.campaign import local
+from flowpot.campaign.local import run as local
 from flowpot.dataset import Artifact, Dataset
 from flowpot.evaluation import Calibration, CommitteeCalculator
 from flowpot.labelling.espresso.cache import LabelCache

@@ -5,25 +5,25 @@ import pytest
 from ase.build import bulk
 
 from flowpot import Dataset
-from flowpot.campaign import compaction, ledger
-from flowpot.campaign.ledger import WIDTH, Ledger
+from flowpot.campaign import compaction, state
+from flowpot.campaign.state import WIDTH, PointerLog
 from flowpot.jobs import Pointer
 from trivial_campaign import run_trivial_campaign
 
 
 @pytest.mark.parametrize("n", [1, WIDTH, 3 * WIDTH + 1, 500])
 def test_few_entries_stand_for_all(n):
-    book, behind = Ledger(), {}
-    for turn in range(n):
-        level = book.full
-        old = book.oldest(level) if level is not None else []
-        book = book.added(Pointer(str(turn)))  # while the old ones are being joined
+    log, behind = PointerLog(), {}
+    for number in range(n):
+        level = log.full
+        old = log.oldest(level) if level is not None else []
+        log = log.added(Pointer(str(number)))  # while the old ones are being joined
         if old:
-            behind[f"to {turn}"] = old
-            book = book.joined(level, Pointer(f"to {turn}"))
-    assert names(book, behind) == [str(turn) for turn in range(n)]
+            behind[f"to {number}"] = old
+            log = log.merged(level, Pointer(f"to {number}"))
+    assert names(log, behind) == [str(number) for number in range(n)]
     most = (WIDTH - 1) * np.log(n) / np.log(WIDTH) + WIDTH
-    assert len(book) == len(list(book)) <= most
+    assert len(log) == len(list(log)) <= most
 
 
 def names(entries, behind):
@@ -35,26 +35,26 @@ def names(entries, behind):
     return found
 
 
-def test_a_record_may_be_replaced_by_that_of_the_whole_turn():
-    book = Ledger().added(Pointer("a")).added(Pointer("half")).without_last()
-    assert list(book.added(Pointer("whole"))) == [Pointer("a"), Pointer("whole")]
+def test_a_record_may_be_replaced_by_that_of_the_whole_iteration():
+    log = PointerLog().added(Pointer("a")).added(Pointer("half")).without_last()
+    assert list(log.added(Pointer("whole"))) == [Pointer("a"), Pointer("whole")]
 
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Join every two entries, so that ten turns reach the third level."""
-    monkeypatch.setattr(ledger, "WIDTH", 2)
+    """Join every two entries, so that ten iterations reach the third level."""
+    monkeypatch.setattr(state, "WIDTH", 2)
 
 
 def sizes(campaign):
-    """Volumes (A^3), which tell the turns' frames apart."""
+    """Volumes (A^3), which tell the iterations' frames apart."""
     return [atoms.get_volume() for atoms in Dataset.load(campaign.doc.dataset)]
 
 
-def test_a_campaign_has_all_its_frames_and_turns(narrow, jobstore, clean_dir):
+def test_a_campaign_has_all_its_frames_and_iterations(narrow, jobstore, clean_dir):
     campaign = run_trivial_campaign(jobstore, 10)
     assert len(campaign.doc.dataset) < 6
-    expected = [bulk("Cu", a=3.6 + 0.001 * turn).get_volume() for turn in range(10)]
+    expected = [bulk("Cu", a=3.6 + 0.001 * number).get_volume() for number in range(10)]
     assert sizes(campaign) == pytest.approx(expected)
     assert list(campaign.iterations.index) == list(range(1, 11))
     assert len(campaign.doc.evidence) == 10

@@ -138,7 +138,7 @@ def test_brackets_of_a_remedy(clean_dir, monkeypatch):
     (clean_dir / "store").mkdir()
     monkeypatch.setitem(__import__("sys").modules, "montydb", None)
     monkeypatch.setitem(
-        __import__("sys").modules, "flowpot.campaign.indexed_store", None
+        __import__("sys").modules, "flowpot.campaign.local.indexed_store", None
     )
     said = call("status", "--store", "store")
     assert "pip install 'flowpot[localdb]'" in said

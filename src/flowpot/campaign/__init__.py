@@ -1,26 +1,25 @@
 """The campaign: the loop over the stages, and reading it back from a store."""
 
-from flowpot.campaign.document import CampaignDoc, IterationDoc
-from flowpot.campaign.local import ResumableRun
-from flowpot.campaign.loop import LoopMaker
-from flowpot.campaign.makers import ActiveLearningMaker
-from flowpot.campaign.plan import DryRun, dry_run
-from flowpot.campaign.reading import Campaign, ensure_indexes
-from flowpot.campaign.stopping import Limits, Stop, decide
-from flowpot.campaign.stores import embedded_store
+from flowpot.lazy import lazy_exports
 
-__all__ = [
-    "ActiveLearningMaker",
-    "Campaign",
-    "CampaignDoc",
-    "DryRun",
-    "IterationDoc",
-    "Limits",
-    "LoopMaker",
-    "ResumableRun",
-    "Stop",
-    "decide",
-    "dry_run",
-    "embedded_store",
-    "ensure_indexes",
+_HOME = {
+    "ActiveLearningMaker": "flowpot.campaign.makers",
+    "Campaign": "flowpot.campaign.reading",
+    "CampaignDoc": "flowpot.campaign.document",
+    "DryRun": "flowpot.campaign.estimate",
+    "IterationDoc": "flowpot.campaign.document",
+    "Limits": "flowpot.campaign.stopping",
+    "LoopMaker": "flowpot.campaign.loop",
+    "ResumableRun": "flowpot.campaign.local.run",
+    "Stop": "flowpot.campaign.stopping",
+    "decide": "flowpot.campaign.stopping",
+    "dry_run": "flowpot.campaign.estimate",
+    "embedded_store": "flowpot.campaign.local.stores",
+    "ensure_indexes": "flowpot.campaign.reading",
+}
+
+__all__ = [  # noqa: PLE0604 - the keys are the public names
+    *_HOME,
 ]
+
+__getattr__, __dir__ = lazy_exports(__name__, _HOME)

@@ -1,8 +1,9 @@
 """
-Join what many turns have left, so that a late turn has no more to read than an early.
+Merge what many iterations have left, so that late ones read no more than early ones.
 
-jobflow reads every reference of a job by queries of its own, and writes it down in the
-job: with a shard a turn, each turn would be slower and its documents longer.
+jobflow reads each reference of a job by queries of its own and writes it into the job.
+With one more shard to refer to, each iteration would be slower, and its documents
+longer, than the one before.
 """
 
 from collections.abc import Mapping
@@ -15,57 +16,63 @@ from pydantic import Field
 from flowpot.campaign.state import CampaignState, resolve
 from flowpot.dataset import Artifact, Dataset
 from flowpot.documents import StageDoc
-from flowpot.jobs import Pointer, stage_job
+from flowpot.jobs import JobName, Pointer, stage_job
 
 Joins = Mapping[str, Mapping[str, Any]]
 """
-By ledger: the joined ``level``, ``at`` (pointer to what stands for its oldest entries),
-and ``seconds``, which are None where the job gave no result.
+For each log of the state that is full: the merged ``level``, ``at`` (pointer to what
+replaces its oldest entries), and ``seconds``, None where the job gave no result.
 """
 
 
-class ShardDoc(StageDoc):
-    """The labelled frames of several turns."""
+class MergedShards(StageDoc):
+    """The labelled frames of several iterations."""
 
-    dataset: Artifact = Field(description="the frames, in the order of their turns")
+    dataset: Artifact = Field(description="the frames, in the order of the iterations")
 
 
-@stage_job(ShardDoc)
-def join_shards(shards: list[Artifact]) -> ShardDoc:
+ShardDoc = MergedShards
+"""Name of the class in stores of version 0.1."""
+
+
+@stage_job(MergedShards)
+def join_shards(shards: list[Artifact]) -> MergedShards:
     """Write several shards as one."""
-    return ShardDoc(dataset=Dataset.load(shards).to_artifact("labels.h5"))
+    return MergedShards(dataset=Dataset.load(shards).to_artifact("labels.h5"))
 
 
 @stage_job()
 def join_records(records: list[Pointer]) -> dict[str, Any]:
-    """Keep references to the records of several turns, which stay where they are."""
+    """Return references to the records of several iterations, which stay in place."""
     return {"records": resolve(records), "seconds": 0.0}
 
 
 def compact(state: CampaignState) -> tuple[list[Job], Joins]:
     """
-    Make the jobs that join the old entries of full ledgers, beside those of a turn.
+    Make the jobs that merge the oldest entries of full logs, beside an iteration's.
 
-    The turn does not wait for them, nor fail with one: the state keeps its entries
-    until :func:`adopt` reads that another document has them all.
+    The iteration neither waits for them nor fails with them: the state keeps its
+    entries until :func:`adopt` finds that another document replaces them.
 
     Returns
     -------
     list of Job
         None, one or two.
     Joins
-        For :func:`adopt`, with references to what the jobs are going to say.
+        For :func:`adopt`, with references to what the jobs are going to return.
     """
     jobs: list[Job] = []
     joins: dict[str, dict[str, Any]] = {}
     if (level := state.shards.full) is not None:
-        jobs.append(job := join_shards(resolve(state.shards.oldest(level))))
+        job = join_shards(resolve(state.shards.oldest(level)))
+        job.name = JobName.JOIN_SHARDS.value
         joins["shards"] = _join(level, job.output.dataset, job)
+        jobs.append(job)
     if (level := state.records.full) is not None:
-        jobs.append(job := join_records(state.records.oldest(level)))
+        job = join_records(state.records.oldest(level))
+        job.name = JobName.JOIN_RECORDS.value
         joins["records"] = _join(level, job.output.records, job)
-    for job in jobs:
-        job.name = job.name.replace("_", " ")
+        jobs.append(job)
     return jobs, joins
 
 
@@ -74,10 +81,10 @@ def _join(level: int, place: OutputReference, job: Job) -> dict[str, Any]:
 
 
 def adopt(state: CampaignState, joins: Joins) -> CampaignState:
-    """Let a state point to what :func:`compact` has joined, where that succeeded."""
-    ledgers = {
-        name: getattr(state, name).joined(found["level"], found["at"])
-        for name, found in joins.items()
-        if found["seconds"] is not None
+    """Return a state that points to what :func:`compact` merged, where that worked."""
+    logs = {
+        name: getattr(state, name).merged(join["level"], join["at"])
+        for name, join in joins.items()
+        if join["seconds"] is not None
     }
-    return replace(state, **ledgers)
+    return replace(state, **logs)

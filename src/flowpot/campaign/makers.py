@@ -10,11 +10,11 @@ from ase.data import chemical_symbols
 from jobflow import Flow, JobStore, Maker
 
 from flowpot.augmentation import AugmentationMaker
-from flowpot.campaign import presets
 from flowpot.campaign.closeness import check_stage_distances
+from flowpot.campaign.config import presets
 from flowpot.campaign.elements import check_meant
+from flowpot.campaign.estimate import DryRun, dry_run
 from flowpot.campaign.loop import LoopMaker
-from flowpot.campaign.plan import DryRun, dry_run
 from flowpot.campaign.start import Start, is_reference, state_of
 from flowpot.campaign.state import CampaignState
 from flowpot.campaign.stopping import Limits
@@ -140,7 +140,7 @@ class ActiveLearningMaker(Maker):
         preset
             ``smoke``: minutes on a laptop, for any structure. ``carbon-exploration``,
             ``carbon-accuracy``: the paper's runs A and B, for carbon alone. See
-            :mod:`flowpot.campaign.presets`.
+            :mod:`flowpot.campaign.config.presets`.
         **changes
             Fields that are to differ from it.
 

@@ -1,19 +1,91 @@
-"""What one turn of the loop hands to the next: counts and pointers, never frames."""
+"""What one iteration of the loop hands to the next: counts and pointers, no frames."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monty.json import MSONable
 
-from flowpot.campaign.ledger import Ledger
 from flowpot.jobs import Pointer
 
 Changes = Mapping[str, Mapping[str, Any]]
-"""What each stage of a turn changes in the state, in the order of the stages."""
+"""What each stage of an iteration changes in the state, in the order of the stages."""
 
-_LEDGERS = frozenset({"shards", "records"})
+WIDTH = 8
+"""Entries that are merged into one: short campaigns never get there."""
+
+_LOGS = frozenset({"shards", "records"})
 _REMEMBERED = 10  # evaluations: what was predicted long ago says little of today
+
+
+@dataclass(frozen=True)
+class PointerLog(MSONable):
+    """
+    Pointers in the order in which they came; an old one may stand for several.
+
+    As in a log-structured merge tree (O'Neil et al., Acta Inf. 33, 351 (1996)), `WIDTH`
+    entries of a level are merged into one of the next: of n that were added there are
+    at most ``(WIDTH - 1) * log(n) / log(WIDTH) + WIDTH`` left, and what they point to
+    is written ``log(n) / log(WIDTH)`` times more.
+
+    Attributes
+    ----------
+    levels
+        An entry of ``levels[k]`` stands for `WIDTH` ** k that were added. Within a
+        level the oldest comes first; higher levels are older.
+
+    Examples
+    --------
+    >>> log = PointerLog()
+    >>> for iteration in range(WIDTH + 1):
+    ...     log = log.added(Pointer(f"iteration {iteration}"))
+    >>> log.full, [pointer.uuid for pointer in log.oldest(0)][-1]
+    (0, 'iteration 7')
+    >>> [pointer.uuid for pointer in log.merged(0, Pointer("eight iterations"))]
+    ['eight iterations', 'iteration 8']
+    """
+
+    levels: list[list[Pointer]] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Pointer]:
+        for level in reversed(self.levels):
+            yield from level
+
+    def __len__(self) -> int:
+        return sum(map(len, self.levels))
+
+    def added(self, pointer: Pointer, level: int = 0) -> "PointerLog":
+        """Return a log with one more entry."""
+        return self._with(level, [*self._level(level), pointer])
+
+    def without_last(self) -> "PointerLog":
+        """Return a log without the entry that was added last."""
+        return self._with(0, self._level(0)[:-1])
+
+    @property
+    def full(self) -> int | None:
+        """The lowest level that has entries to be merged; None if none has."""
+        full = (k for k, level in enumerate(self.levels) if len(level) >= WIDTH)
+        return next(full, None)
+
+    def oldest(self, level: int) -> list[Pointer]:
+        """List the entries of a full level that are to be merged."""
+        return self.levels[level][:WIDTH]
+
+    def merged(self, level: int, pointer: Pointer) -> "PointerLog":
+        """Return a log with one entry of the next level in place of :meth:`oldest`."""
+        rest = self._with(level, self.levels[level][WIDTH:])
+        return rest.added(pointer, level + 1)
+
+    def _level(self, number: int) -> list[Pointer]:
+        return self.levels[number] if number < len(self.levels) else []
+
+    def _with(self, number: int, level: list[Pointer]) -> "PointerLog":
+        return PointerLog([*self.levels[:number], level, *self.levels[number + 1 :]])
+
+
+Ledger = PointerLog
+"""Name of the class in stores of version 0.1."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +96,9 @@ class CampaignState(MSONable):
     Attributes
     ----------
     uuid
-        Of the campaign: in the metadata of all its jobs.
-    runs
-        Uuids of the loop's jobs with which it began and was continued: the last is in
-        the metadata of the jobs that follow. So two continuations of one end differ.
+        Uuid of the campaign, which the metadata of all its jobs name.
     iteration
-        Turns begun, from 1 on.
+        Iterations begun: the number of the present one, from 1 on.
     pending
         Frames to label next: a Pointer or an Artifact, or a list of these; None if
         there are none.
@@ -44,29 +113,33 @@ class CampaignState(MSONable):
     calibration
         Pointer to the last evaluation's, for molecular dynamics that is watched.
     explored
-        Pointer to frames that are judged in place of a turn's exploration.
+        Pointer to frames that are evaluated in place of an iteration's exploration.
     records
-        Pointers to the IterationDocs of the finished turns.
+        Pointers to the IterationDocs of the finished iterations.
     trained
-        Whether the next turn goes on with the committee as it is.
+        Whether the next iteration goes on with the committee as it is.
     repeats
-        Whether the next turn takes up a stage that failed in the last one.
+        Whether the next iteration repeats a stage that failed in the last one.
     n_dataset
-        Labelled frames.
+        Number of labelled frames.
     n_sent
-        Frames that were sent to the labelling engine.
+        Number of frames that were sent to the labelling engine.
+    runs
+        Uuids of the loop's jobs with which the campaign began and was continued. The
+        last is in the metadata of the jobs that follow, so that two continuations of
+        the same campaign can be told apart.
     """
 
     uuid: str
     iteration: int = 0
     pending: Any = None
-    shards: Ledger = field(default_factory=Ledger)
+    shards: PointerLog = field(default_factory=PointerLog)
     starts: Any = None
     predictions: list[Pointer] = field(default_factory=list)
     committee: Any = None
     calibration: Any = None
     explored: Any = None
-    records: Ledger = field(default_factory=Ledger)
+    records: PointerLog = field(default_factory=PointerLog)
     trained: bool = False
     repeats: bool = False
     n_dataset: int = 0
@@ -80,8 +153,8 @@ class CampaignState(MSONable):
         return {"campaign_uuid": self.uuid, **run}
 
     def with_(self, **changes: Any) -> "CampaignState":
-        """Return a copy with some fields changed: what is given for a list is added."""
-        for name in _LEDGERS.intersection(changes):
+        """Return a copy with changed fields; a pointer for a list of them is added."""
+        for name in _LOGS.intersection(changes):
             changes[name] = getattr(self, name).added(changes[name])
         if "predictions" in changes:
             predictions = [*self.predictions, changes["predictions"]]
@@ -92,15 +165,15 @@ class CampaignState(MSONable):
 
     def after(self, changes: Changes, failed: str | None = None) -> "CampaignState":
         """
-        Return the state after a turn.
+        Return the state after an iteration.
 
         Parameters
         ----------
         changes
-            Of the turn's stages.
+            What its stages change.
         failed
             The stage that failed: its changes and those of later stages are left out,
-            so that a continued campaign repeats them and nothing else.
+            so that a continued campaign repeats these stages and no others.
         """
         state = self
         for stage, changed in changes.items():
@@ -111,11 +184,11 @@ class CampaignState(MSONable):
 
     def awaiting_pilot(self, changes: Changes) -> "CampaignState":
         """
-        Return the state in the middle of a turn, whose evaluation chose a pilot.
+        Return the state within an iteration whose evaluation chose a pilot.
 
-        Its frames are pending. Committee and explored frames stay as they are, to be
-        evaluated again. Of the first evaluation its predictions are kept: those whose
-        label fails count as bad.
+        The frames of the pilot are pending. The committee and the explored frames stay,
+        to be evaluated again. The predictions of the first evaluation are kept: frames
+        among them whose label fails count as bad.
         """
         explored = changes.get("exploration", {}).get("explored", self.explored)
         return replace(
@@ -127,7 +200,7 @@ class CampaignState(MSONable):
 
 
 def resolve(item: Any) -> Any:
-    """Turn Pointers, also in lists, into the references that jobs read."""
-    if isinstance(item, list | Ledger):
+    """Return references, which jobs read, in place of Pointers, also in lists."""
+    if isinstance(item, list | PointerLog):
         return [resolve(entry) for entry in item]
     return item.reference if isinstance(item, Pointer) else item

@@ -54,7 +54,7 @@ def run(
     Stopped (Ctrl-C) and started again a local run goes on where it was.
     """
     if schema:
-        from flowpot.campaign.schema import campaign_schema  # noqa: PLC0415
+        from flowpot.campaign.config.schema import campaign_schema  # noqa: PLC0415
 
         typer.echo(json.dumps(campaign_schema(), indent=2))
         return
@@ -62,7 +62,7 @@ def run(
     with readable_errors("run the campaign"):
         if file is None:
             raise ValueError("FILE is missing: give a campaign's YAML file")
-        from flowpot.campaign.configuration import read_configuration  # noqa: PLC0415
+        from flowpot.campaign.config.configuration import read_configuration  # noqa: PLC0415
 
         found = read_configuration(file)
         for note in found.notes:

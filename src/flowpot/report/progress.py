@@ -34,7 +34,7 @@ class ProgressLog:
         self._seconds: dict[tuple[int, str], list[float]] = {}
 
     def watch(self, event: str, job: Job, result: Response | Exception | None) -> None:
-        """Take in what a job came to: see :data:`flowpot.campaign.local.Watcher`."""
+        """Take in what a job came to: see `flowpot.campaign.local.run.Watcher`."""
         key = (job.metadata.get("iteration", 0), job.name)
         if event == "lost":
             self._say(key, "runs again: what was kept of it is unreadable")

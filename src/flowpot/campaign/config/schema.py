@@ -8,8 +8,8 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerati
 
 from flowpot.augmentation import AugmentationMaker
 from flowpot.augmentation import presets as augmentation_presets
-from flowpot.campaign.configuration import PRESET, STARTS
-from flowpot.campaign.fields import (
+from flowpot.campaign.config.configuration import PRESET, STARTS
+from flowpot.campaign.config.fields import (
     MAKER,
     adapter_of,
     alternatives,
@@ -19,9 +19,9 @@ from flowpot.campaign.fields import (
     list_item,
     makers_in,
 )
+from flowpot.campaign.config.presets import ALIASES, PRESETS
+from flowpot.campaign.config.starting_files import KEYS, PBC
 from flowpot.campaign.makers import ActiveLearningMaker
-from flowpot.campaign.presets import ALIASES, PRESETS
-from flowpot.campaign.starting_files import KEYS, PBC
 from flowpot.dataset import LabelKeys
 
 Schema = dict[str, Any]

@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from flowpot.augmentation import AugmentationMaker
-from flowpot.campaign.fields import (
+from flowpot.campaign.config.fields import (
     MAKER,
     adapter_of,
     annotations_of,
@@ -22,8 +22,8 @@ from flowpot.campaign.fields import (
     maker_named,
     makers_in,
 )
+from flowpot.campaign.config.starting_files import KEYS, PBC, Reading
 from flowpot.campaign.makers import ActiveLearningMaker
-from flowpot.campaign.starting_files import KEYS, PBC, Reading
 from flowpot.validation import nearest
 
 PRESET = "preset"

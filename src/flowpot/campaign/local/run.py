@@ -17,9 +17,9 @@ from typing import Any
 from jobflow import Flow, Job, JobStore, Response, run_locally
 from monty.json import MontyDecoder, MontyEncoder
 
-from flowpot.campaign.interruption import stopped_by_signals
-from flowpot.campaign.locking import locked
-from flowpot.campaign.stored import stored_jobs
+from flowpot.campaign.local.interruption import stopped_by_signals
+from flowpot.campaign.local.locking import locked
+from flowpot.campaign.local.stores import complete_jobs
 from flowpot.dataset.io.checksum import checked_text, sealed_text
 from flowpot.dataset.storage import write_whole
 from flowpot.dataset.where import Where
@@ -127,7 +127,7 @@ class ResumableRun:
         self.store.connect()
         records = (self.folder / "responses").glob("*.json")
         uuids = [record.stem.rpartition("-")[0] for record in records]
-        self._stored = stored_jobs(self.store, uuids) if uuids else set()
+        self._stored = complete_jobs(self.store, uuids) if uuids else set()
         taken_up = _read_json(path)
         self._prepare(taken_up)
         return taken_up

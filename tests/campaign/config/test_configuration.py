@@ -17,11 +17,11 @@ from flowpot import (
     MetatrainTrainingMaker,
 )
 from flowpot.campaign import embedded_store
-from flowpot.campaign.configuration import ConfigurationError, read_configuration
-from flowpot.campaign.schema import campaign_schema
+from flowpot.campaign.config.configuration import ConfigurationError, read_configuration
+from flowpot.campaign.config.schema import campaign_schema
 from flowpot.cli import app
 
-EXAMPLE = Path(__file__).parents[2] / "tutorials" / "campaign.yaml"
+EXAMPLE = Path(__file__).parents[3] / "tutorials" / "campaign.yaml"
 
 COPPER = """
 name: copper

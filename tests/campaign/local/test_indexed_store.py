@@ -11,7 +11,7 @@ from maggma.stores import MemoryStore
 from maggma.stores.mongolike import MontyStore
 
 from flowpot.campaign import embedded_store
-from flowpot.campaign.indexed_store import IndexedMontyStore
+from flowpot.campaign.local.indexed_store import IndexedMontyStore
 
 QUERIES = [
     {},

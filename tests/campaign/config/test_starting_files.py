@@ -8,7 +8,7 @@ from ase.io import write
 from typer.testing import CliRunner
 
 from flowpot import ActiveLearningMaker
-from flowpot.campaign.configuration import ConfigurationError, read_configuration
+from flowpot.campaign.config.configuration import ConfigurationError, read_configuration
 from flowpot.cli import app
 from flowpot.dataset import Dataset
 
