@@ -1,10 +1,11 @@
 """The augmentation job."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any, Self
 
-from jobflow import Job, Maker, OutputReference
+from jobflow import Job, Maker
 
 from flowpot.augmentation import presets
 from flowpot.augmentation.alloy import Alloys
@@ -21,6 +22,7 @@ from flowpot.augmentation.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
 from flowpot.augmentation.thermal import ThermalDisplacements
 from flowpot.dataset.geometry.closeness import check_distance
+from flowpot.dataset.portable import portable
 from flowpot.documents import package_versions, recorded
 from flowpot.jobs import stage_job
 from flowpot.validation import boolean, instance, one_of, positive, text
@@ -173,18 +175,9 @@ class AugmentationMaker(Maker):
             The stage's seed: the same gives the same frames.
         """
         check_seed(seed=seed)
-        return self.augment(self._portable(structures), seed=seed)
-
-    def _portable(self, structures: Any) -> Any:
-        """Turn what is at hand into an Artifact; references wait for their jobs."""
-        if isinstance(structures, OutputReference):
-            return structures
-        if isinstance(structures, list | tuple) and any(
-            isinstance(each, OutputReference) for each in structures
-        ):
-            return [self._portable(each) for each in structures]
-        dataset = checked_structures(structures, self.min_distance)
-        return dataset.to_artifact("structures.h5")
+        checked = partial(checked_structures, min_distance=self.min_distance)
+        frames = portable(structures, "structures.h5", checked)
+        return self.augment(frames, seed=seed)
 
     @stage_job(AugmentationDoc)
     @recorded(AugmentationDoc)

@@ -8,10 +8,11 @@ from math import ceil
 from typing import Any, ClassVar
 
 from ase import Atoms
-from jobflow import Job, Maker, OutputReference
+from jobflow import Job, Maker
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.artifact import ArtifactError
+from flowpot.dataset.portable import portable
 from flowpot.documents import keep_traceback, package_versions, reason_for
 from flowpot.exploration.conditions import Barostat, Conditions, Ensemble, pair
 from flowpot.exploration.document import MDBatchDoc, MDDoc
@@ -277,7 +278,7 @@ class MDMaker(Maker, ABC):
         """
         conditions = self.conditions(temperature, pressure, seed)
         return self.run_one(
-            *(portable(structure), conditions, anchored(committee)),
+            *(portable(structure, "starts.h5"), conditions, anchored(committee)),
             *(member, calibration),
         )
 
@@ -309,7 +310,7 @@ class MDMaker(Maker, ABC):
             output of an earlier one, whose unfinished trajectories go on.
         """
         return self.run_several(
-            *(portable(structures), list(conditions), anchored(committee)),
+            *(portable(structures, "starts.h5"), list(conditions), anchored(committee)),
             *(member, calibration),
         )
 
@@ -401,15 +402,6 @@ class MDMaker(Maker, ABC):
     @staticmethod
     def _with_member(runs: list[MDDoc], member: int) -> list[MDDoc]:
         return [run.model_copy(update={"member": member}) for run in runs]
-
-
-def portable(frames: Any) -> Any:
-    """Return frames a form that a job can carry: an Artifact, unless not there yet."""
-    parts = frames if isinstance(frames, list | tuple) else [frames]
-    if any(isinstance(part, OutputReference) for part in parts):
-        return frames
-    # A Dataset would be read before the job begins, which could not say what is wrong.
-    return Dataset.load(frames).to_artifact("starts.h5")
 
 
 def engines() -> dict[str, type[MDMaker]]:

@@ -13,6 +13,7 @@ from jobflow import Flow, Job, Maker, OutputReference, Response
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.artifact import ArtifactError
+from flowpot.dataset.portable import portable
 from flowpot.documents import package_versions, reason_of, recorded
 from flowpot.exploration.collection import (
     batched,
@@ -22,7 +23,7 @@ from flowpot.exploration.collection import (
 )
 from flowpot.exploration.conditions import Conditions, pair
 from flowpot.exploration.document import ExplorationDoc, MDBatchDoc
-from flowpot.exploration.engine import MDMaker, default_engine, portable
+from flowpot.exploration.engine import MDMaker, default_engine
 from flowpot.exploration.members import anchored, members_of
 from flowpot.exploration.schedule import ExplorationChange, change_at
 from flowpot.exploration.starts import (
@@ -229,7 +230,7 @@ class ExplorationMaker(Maker):
             # trajectories' jobs. A list of small numbers waits for it instead.
             Pointer.to(committee) if referred else members_of(anchored(committee)),
             committee.member_metrics if referred else members_of(committee),
-            portable(dataset),
+            portable(dataset, "starts.h5"),
             seed=seed,
             calibration=calibration,
             iteration=iteration,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from jobflow import Flow, Job, Maker, OutputReference, Response
+from jobflow import Flow, Job, Maker, Response
 from pymatgen.core import Structure
 
 from flowpot.dataset import Artifact, Dataset
@@ -19,6 +19,7 @@ from flowpot.dataset.io.static_documents import (
     output_class,
     stress_convention,
 )
+from flowpot.dataset.portable import portable
 from flowpot.dataset.splits import checked_fractions
 from flowpot.documents import package_versions, recorded
 from flowpot.jobs import (
@@ -201,7 +202,7 @@ class LabellingMaker(Maker):
             Its output is a :class:`LabellingDoc`.
         """
         check_seed(seed=seed)
-        plan = self.plan(_portable(dataset), list(existing or []), seed)
+        plan = self.plan(portable(dataset, "dataset.h5"), list(existing or []), seed)
         plan.name = "plan labels"
         return Flow([plan], output=plan.output, name=self.name)
 
@@ -458,11 +459,3 @@ def _output_of_part(collector: Job) -> dict[str, Any]:
     document = collector.output
     fields = {name: getattr(document, name) for name in LabelPartDoc.model_fields}
     return {"job": collector.uuid, **fields}
-
-
-def _portable(dataset: Any) -> Any:
-    """Turn frames that are at hand into what a job carries anywhere."""
-    items = dataset if isinstance(dataset, list | tuple) else [dataset]
-    if any(isinstance(item, OutputReference | Artifact | dict) for item in items):
-        return dataset
-    return Dataset.load(dataset).to_artifact("dataset.h5")
