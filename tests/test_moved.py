@@ -42,6 +42,13 @@ def test_a_fresh_process_decodes_an_old_address():
     assert result.stdout.strip() == "ActiveLearningMaker"
 
 
+def test_functions_with_the_name_of_a_module_that_is_gone_stay_functions():
+    import_module("flowpot.augmentation.alloy")
+    import_module("flowpot.augmentation.cluster")
+    assert callable(flowpot.augmentation.alloy)
+    assert callable(flowpot.augmentation.cluster)
+
+
 def test_a_name_that_never_was_is_an_import_error():
     with pytest.raises(ModuleNotFoundError):
         import_module("flowpot.never_was")

@@ -6,14 +6,34 @@ lets the stores of earlier versions be read, and their campaigns go on.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from importlib import import_module
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 MOVED: dict[str, dict[str, str]] = {
     # augmentation
+    "flowpot.augmentation.alloy": {"Alloys": "flowpot.augmentation.kinds.alloy"},
+    "flowpot.augmentation.cluster": {"Clusters": "flowpot.augmentation.kinds.cluster"},
+    "flowpot.augmentation.dimer": {"Dimers": "flowpot.augmentation.kinds.dimer"},
+    "flowpot.augmentation.distortion": {
+        "Distortions": "flowpot.augmentation.kinds.distortion"
+    },
+    "flowpot.augmentation.document": {"AugmentationDoc": "flowpot.augmentation.makers"},
+    "flowpot.augmentation.random_structure": {
+        "RandomStructures": "flowpot.augmentation.kinds.random_structure"
+    },
+    "flowpot.augmentation.single": {
+        "Strains": "flowpot.augmentation.kinds.distortion",
+        "Vacancies": "flowpot.augmentation.kinds.vacancy",
+    },
+    "flowpot.augmentation.slab": {"Slabs": "flowpot.augmentation.kinds.slab"},
+    "flowpot.augmentation.substitution": {
+        "Substitution": "flowpot.augmentation.kinds.substitution"
+    },
+    "flowpot.augmentation.thermal": {
+        "ThermalDisplacements": "flowpot.augmentation.kinds.thermal"
+    },
     # campaign
     "flowpot.campaign.indexed_store": {
         "IndexedMontyStore": "flowpot.campaign.local.indexed_store"
@@ -33,36 +53,25 @@ MOVED: dict[str, dict[str, str]] = {
 """Modules that are gone: the names that they had, and the module of each today."""
 
 
-class _MovedModules:
-    """Finds a module that is gone: one whose names are those of today's modules."""
-
-    @staticmethod
-    def find_spec(
-        name: str,
-        path: Sequence[str] | None = None,  # noqa: ARG004 - importlib's signature
-        target: ModuleType | None = None,  # noqa: ARG004
-    ) -> ModuleSpec | None:
-        """Return how a module that is gone is made, None for any other module."""
-        return ModuleSpec(name, _MovedModules) if name in MOVED else None  # type: ignore[arg-type]
-
-    @staticmethod
-    def create_module(spec: ModuleSpec) -> None:
-        """Leave the module's creation to importlib."""
-
-    @staticmethod
-    def exec_module(module: ModuleType) -> None:
-        """Let the module look its names up where they are now."""
-        homes = MOVED[module.__name__]
-
-        def find(name: str) -> Any:
-            if name not in homes:
-                raise AttributeError(f"{module.__name__} had no {name!r}")
-            return getattr(import_module(homes[name]), name)
-
-        module.__getattr__ = find  # type: ignore[method-assign]
-
-
 def install() -> None:
-    """Let Python find the modules that are gone, after all others."""
-    if _MovedModules not in sys.meta_path:
-        sys.meta_path.append(_MovedModules)
+    """
+    Let Python find the modules that are gone.
+
+    They are made at once, since a module that is imported later becomes an attribute of
+    its package, where a function may have its name (``flowpot.augmentation.alloy``).
+    """
+    for name, homes in MOVED.items():
+        sys.modules.setdefault(name, _module(name, homes))
+
+
+def _module(name: str, homes: Mapping[str, str]) -> ModuleType:
+    """Return a module that looks its names up where they are now."""
+    module = ModuleType(name, "A module that is gone: see flowpot.moved.")
+
+    def find(attribute: str) -> Any:
+        if attribute not in homes:
+            raise AttributeError(f"{name} had no {attribute!r}")
+        return getattr(import_module(homes[attribute]), attribute)
+
+    module.__getattr__ = find  # type: ignore[method-assign]
+    return module

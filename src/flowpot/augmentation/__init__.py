@@ -1,28 +1,39 @@
 """Augmentation: a few structures in, many frames out."""
 
-from flowpot.augmentation.alloy import Alloys, alloy
-from flowpot.augmentation.augment import Augmented, augment, prepare_inputs
-from flowpot.augmentation.cluster import Clusters, cluster
+from flowpot.augmentation.augment import Augmented, augment, isolated_atoms
 from flowpot.augmentation.deformation import deform, strain
-from flowpot.augmentation.dimer import Dimers, dimer_curve
 from flowpot.augmentation.displacement import distort
-from flowpot.augmentation.distortion import Distortions
-from flowpot.augmentation.document import AugmentationDoc
-from flowpot.augmentation.generator import Batch, Generator, Inputs, Parent
-from flowpot.augmentation.isolated import isolated_atoms
-from flowpot.augmentation.makers import AugmentationMaker
+from flowpot.augmentation.generator import (
+    Batch,
+    Generator,
+    ParentGenerator,
+    dataset_of,
+    generators,
+)
+from flowpot.augmentation.inputs import Inputs, Parent, prepare_inputs
+from flowpot.augmentation.kinds.alloy import Alloys, alloy
+from flowpot.augmentation.kinds.cluster import Clusters, cluster
+from flowpot.augmentation.kinds.dimer import Dimers, dimer_curve
+from flowpot.augmentation.kinds.distortion import Distortions, Strains
+from flowpot.augmentation.kinds.random_structure import (
+    RandomStructures,
+    random_structure,
+)
+from flowpot.augmentation.kinds.slab import Slabs, slabs
+from flowpot.augmentation.kinds.substitution import Substitution, substitute
+from flowpot.augmentation.kinds.thermal import (
+    ThermalDisplacements,
+    thermal_displacements,
+)
+from flowpot.augmentation.kinds.vacancy import Vacancies
+from flowpot.augmentation.makers import AugmentationDoc, AugmentationMaker
 from flowpot.augmentation.neighbours import nearest_distances
-from flowpot.augmentation.random_structure import RandomStructures, random_structure
-from flowpot.augmentation.single import Strains, Vacancies
-from flowpot.augmentation.slab import Slabs, slabs
-from flowpot.augmentation.substitution import Substitution, substitute
+from flowpot.augmentation.removal import remove_atoms
 from flowpot.augmentation.supercell import (
     Supercells,
     shortest_translation,
     supercell,
 )
-from flowpot.augmentation.thermal import ThermalDisplacements, thermal_displacements
-from flowpot.augmentation.vacancy import remove_atoms
 from flowpot.augmentation.vacuum import add_vacuum
 from flowpot.dataset.geometry.neighbours import closest_contact
 
@@ -38,6 +49,7 @@ __all__ = [
     "Generator",
     "Inputs",
     "Parent",
+    "ParentGenerator",
     "RandomStructures",
     "Slabs",
     "Strains",
@@ -50,9 +62,11 @@ __all__ = [
     "augment",
     "closest_contact",
     "cluster",
+    "dataset_of",
     "deform",
     "dimer_curve",
     "distort",
+    "generators",
     "isolated_atoms",
     "nearest_distances",
     "prepare_inputs",

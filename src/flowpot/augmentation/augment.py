@@ -1,4 +1,4 @@
-"""Structures in, frames out: run generators, and check and count what they give."""
+"""Structures in, frames out: run the generators, check and count their frames."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -9,24 +9,13 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 
-from flowpot.augmentation.generator import (
-    Batch,
-    Generator,
-    Inputs,
-    Parent,
-    dataset_of,
-)
-from flowpot.augmentation.inheritance import mean_moments
-from flowpot.augmentation.isolated import isolated_atoms
-from flowpot.augmentation.substitution import Substitution
+from flowpot.augmentation.generator import Batch, Generator, dataset_of
+from flowpot.augmentation.inputs import Inputs, prepare_inputs
+from flowpot.augmentation.kinds.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
-from flowpot.augmentation.vacuum import add_vacuum, open_cells
-from flowpot.augmentation.validation import at_least, one_of, positive
+from flowpot.augmentation.vacuum import open_cells
 from flowpot.dataset import Dataset
-from flowpot.dataset.electronic_state import bare
-from flowpot.dataset.geometry.closeness import made_distance
-from flowpot.dataset.geometry.neighbours import closest_contact
-from flowpot.dataset.geometry.vacuum import empty_directions
+from flowpot.validation import elements, one_of, positive
 
 
 @dataclass(frozen=True)
@@ -37,14 +26,14 @@ class Augmented:
     Parameters
     ----------
     frames
-        Unlabelled, no two alike.
+        The frames, unlabelled, no two alike.
     rejected
-        Frames thrown away: by generator those whose atoms were too close, and those
-        identical to another as ``duplicate``.
+        Number of frames thrown away: by generator those whose atoms were too close,
+        and as ``duplicate`` those identical to another.
     turned
-        Displacements turned in another direction to keep atoms apart.
+        Number of displacements turned in another direction to keep atoms apart.
     notes
-        What could not be made, and why.
+        Sentences that say what could not be made, and why.
     n_inputs
         Number of distinct input structures.
     """
@@ -57,7 +46,7 @@ class Augmented:
 
     @property
     def species(self) -> list[str]:
-        """Elements of the frames, by atomic number."""
+        """Symbols of the elements in the frames, by atomic number."""
         return [chemical_symbols[z] for z in np.unique(self.frames.numbers)]
 
     @property
@@ -87,11 +76,12 @@ def augment(
         Molecules, lists of these, a Dataset, a file.
     generators
         The kinds of frames to make. Each draws from randomness of its own, derived
-        from `seed` and the parent: switching one off does not change the others.
+        from `seed` and the input: leaving one out does not change the others.
     seed
-        The seed.
+        Seed of the randomness: the same seed gives the same frames.
     supercell
-        Of what size frames are made; None to make them of the inputs as they are.
+        Size of the supercells that frames are made of; None to make them of the inputs
+        as they are.
     substitution
         How atoms of different elements are swapped in the frames so made, or None.
     without
@@ -107,7 +97,13 @@ def augment(
     -------
     Augmented
         The frames. Each has a ``config_type``, the fingerprint of its input as
-        ``parent`` (where it has one), and the parameters by which it was made.
+        ``parent`` (if it is made of one), and the parameters by which it was made.
+
+    Raises
+    ------
+    ValueError
+        If an input has atoms too close, if a generator cannot keep the atoms of its
+        frames apart, or if no frame was made.
 
     Notes
     -----
@@ -143,95 +139,28 @@ def augment(
     return _joined(batches, inputs)
 
 
-def prepare_inputs(
-    structures: Any,
-    *,
-    seed: int = 0,
-    supercell: Supercells | None = None,
-    vacuum: float = 15.0,
-    min_distance: float | None = None,
-) -> Inputs:
+def isolated_atoms(species: Sequence[str], *, vacuum: float = 15.0) -> list[Atoms]:
     """
-    Add vacuum and supercells to the inputs, and refuse those that make no sense.
+    Return one atom of each element, alone in a box.
 
     Parameters
     ----------
-    structures, seed, supercell, vacuum, min_distance
-        As for `augment`.
+    species
+        Element symbols.
+    vacuum
+        Side of the cubic box, in A: the distance between periodic images.
 
     Raises
     ------
     ValueError
-        Where there is no structure, or one has atoms too close.
+        If a symbol is no element's, or `vacuum` is not positive.
     """
+    elements(species=species)
     positive(vacuum=vacuum)
-    at_least(0, min_distance=min_distance, seed=seed)
-    dataset = checked_structures(structures, min_distance)
-    parents, notes = [], []
-    for number, atoms in enumerate(dataset):
-        cell = add_vacuum(bare(atoms), vacuum)
-        if cell.pbc.any() and len(empty := empty_directions(cell)):
-            notes.append(
-                f"{_label(number, atoms)}: periodic along cell vectors {empty} but "
-                "empty there: strained and repeated as a crystal; if that is vacuum, "
-                "set its pbc to False"
-            )
-        repeated = cell if supercell is None else supercell.of(cell)
-        copies = len(repeated) // len(cell)
-        if copies > 1 and (charge := cell.info.get("charge")):
-            notes.append(
-                f"{_label(number, atoms)}: its charge of {charge:g} is that of each "
-                f"cell, and {copies * charge:g} that of its supercell; to charge a "
-                "supercell once, give the supercell, and set supercell=None"
-            )
-        parents.append(
-            Parent(
-                cell=cell,
-                supercell=repeated,
-                fingerprint=str(dataset.fingerprints[number]),
-                label=_label(number, atoms),
-            )
-        )
-    species = [chemical_symbols[z] for z in np.unique(dataset.numbers)]
-    return Inputs(
-        tuple(parents),
-        tuple(species),
-        seed,
-        vacuum,
-        made_distance(min_distance),
-        tuple(notes),
-        mean_moments(parent.cell for parent in parents),
-    )
-
-
-def checked_structures(structures: Any, min_distance: float | None) -> Dataset:
-    """
-    Load structures, drop repeated ones, and refuse those with atoms too close.
-
-    Parameters
-    ----------
-    structures
-        As for `augment`.
-    min_distance
-        In sums of covalent radii, as for `augment`.
-    """
-    shortest = made_distance(min_distance)
-    dataset = Dataset.load(structures).deduplicate()
-    if not len(dataset):
-        raise ValueError("no structures to augment: give at least one")
-    for number, atoms in enumerate(dataset):
-        contact = closest_contact(atoms, within=shortest) if shortest else 1
-        if contact < shortest:
-            raise ValueError(
-                f"{_label(number, atoms)}: two atoms are {contact:.2g} of the sum of "
-                f"their covalent radii apart, and min_distance is {shortest}: mend "
-                "the structure, or lower min_distance"
-            )
-    return dataset
-
-
-def _label(number: int, atoms: Atoms) -> str:
-    return f"input {number} ({atoms.get_chemical_formula(empirical=True)})"
+    atoms = [Atoms(symbol, cell=[vacuum] * 3, pbc=False) for symbol in species]
+    for atom in atoms:
+        atom.center()
+    return atoms
 
 
 def _undistorted(inputs: Inputs) -> list[Batch]:
@@ -247,27 +176,27 @@ def _undistorted(inputs: Inputs) -> list[Batch]:
 
 def _isolated(inputs: Inputs, batches: Sequence[Batch]) -> Batch:
     """Return one isolated atom of each element of the inputs and of their children."""
-    found = {atomic_numbers[symbol] for symbol in inputs.species}
-    found.update(int(z) for batch in batches for z in np.unique(batch.frames.numbers))
-    species = [chemical_symbols[z] for z in sorted(found)]
+    numbers = {atomic_numbers[symbol] for symbol in inputs.species}
+    numbers.update(int(z) for batch in batches for z in np.unique(batch.frames.numbers))
+    species = [chemical_symbols[z] for z in sorted(numbers)]
     atoms = isolated_atoms(species, vacuum=inputs.vacuum)
     frames = dataset_of(inputs.of_elements(atoms), "isolated_atom")
     return Batch(frames, ("isolated_atom",))
 
 
 def _joined(batches: Sequence[Batch], inputs: Inputs) -> Augmented:
-    """Join batches: vacuum for all, no two frames alike, everything counted."""
+    """Join batches, add vacuum, drop duplicates, and count."""
     rejected: Counter[str] = Counter()
     for batch in batches:
         rejected[batch.source[0]] += batch.rejected
     notes = (*inputs.notes, *(note for batch in batches for note in batch.notes))
-    made = [batch.frames for batch in batches if len(batch.frames)]
-    if not made:
+    parts = [batch.frames for batch in batches if len(batch.frames)]
+    if not parts:
         raise ValueError(
             "nothing was made: switch on a generator that applies to these structures. "
             + " ".join(notes)
         )
-    joined = with_vacuum(Dataset.concatenate(made), inputs.vacuum)
+    joined = _with_vacuum(Dataset.concatenate(parts), inputs.vacuum)
     frames = joined.deduplicate()
     rejected["duplicate"] = len(joined) - len(frames)
     counted = {kind: n for kind, n in rejected.items() if n}
@@ -275,7 +204,7 @@ def _joined(batches: Sequence[Batch], inputs: Inputs) -> Augmented:
     return Augmented(frames, counted, turned, notes, len(inputs.parents))
 
 
-def with_vacuum(dataset: Dataset, vacuum: float) -> Dataset:
+def _with_vacuum(dataset: Dataset, vacuum: float) -> Dataset:
     """Leave vacuum along the open directions of every frame, as `add_vacuum` does."""
     if dataset.pbc.all():
         return dataset

@@ -6,10 +6,10 @@ from ase.data import covalent_radii
 from numpy.typing import NDArray
 
 from flowpot.augmentation.neighbours import nearest_distances
-from flowpot.augmentation.validation import at_least
-from flowpot.augmentation.validation import fraction as check_fraction
 from flowpot.dataset.geometry.closeness import made_distance
 from flowpot.dataset.geometry.neighbours import find_pairs
+from flowpot.validation import at_least
+from flowpot.validation import fraction as check_fraction
 
 _TURNS = 200
 """How often the displacements of atoms that came too close are turned, at most."""

@@ -1,14 +1,14 @@
 """Draw strained, displaced and defective frames of one structure, many at once."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 from numpy.typing import NDArray
 
-from flowpot.augmentation.deformation import deformations
+from flowpot.augmentation.deformation import StrainMode, deformations
 from flowpot.augmentation.displacement import (
     keep_apart,
     movable,
@@ -19,13 +19,30 @@ from flowpot.augmentation.neighbours import nearest_distances
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.neighbours import Pairs, find_pairs
 
-if TYPE_CHECKING:
-    from flowpot.augmentation.distortion import Distortions
-
 _ROUNDS = 20
 """How often frames that were rejected are drawn anew."""
 _CHUNK = 100_000
 """Atoms handled at once: bounds memory."""
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """
+    How much frames are displaced and strained.
+
+    Parameters
+    ----------
+    fraction
+        Largest displacement, as a fraction of the distance to the nearest neighbour.
+    strain
+        Lowest and highest strain along periodic directions; None for none.
+    strain_modes
+        Kinds of strain, one of which is drawn for each frame.
+    """
+
+    fraction: float
+    strain: tuple[float, float] | None
+    strain_modes: tuple[StrainMode, ...]
 
 
 @dataclass(frozen=True)
@@ -92,7 +109,7 @@ class Drawn:
 
 def draw_frames(
     atoms: Atoms,
-    plan: "Distortions",
+    amounts: Amounts,
     sites: Sites,
     min_distance: float,
     rng: np.random.Generator,
@@ -104,8 +121,8 @@ def draw_frames(
     ----------
     atoms
         The structure.
-    plan
-        How it is distorted.
+    amounts
+        How much the frames are displaced and strained.
     sites
         Who sits on its sites in each frame.
     min_distance
@@ -113,7 +130,7 @@ def draw_frames(
     rng
         Where the randomness comes from.
     """
-    draw = _Draw(atoms, plan, min_distance, rng)
+    draw = _Draw(atoms, amounts, min_distance, rng)
     size = max(1, _CHUNK // len(atoms))
     made: list[Dataset] = []
     slots: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
@@ -144,26 +161,26 @@ class _Draw:
     """One draw of frames from a structure."""
 
     atoms: Atoms
-    plan: "Distortions"
+    amounts: Amounts
     min_distance: float
     rng: np.random.Generator
 
     def frames(self, sites: Sites) -> tuple[Frames, NDArray[np.bool_], int]:
         """Draw a frame for each slot, say which are sane, count what was turned."""
-        atoms, plan, lost = self.atoms, self.plan, sites.lost
+        atoms, limits, lost = self.atoms, self.amounts, sites.lost
         n = len(lost)
         amounts, modes, gradients = self._strains(n)
         gradients = sites.scale[:, None, None] * gradients
         moves, apart, turned = self._moves(gradients, sites.numbers, sites.present)
         types = np.where(
-            lost > 0, "vacancy", "distorted" if plan.fraction else "strained"
+            lost > 0, "vacancy", "distorted" if limits.fraction else "strained"
         )
         info: dict[str, Any] = {
             "config_type": types.tolist(),
-            "displacement_fraction": np.full(n, plan.fraction),
+            "displacement_fraction": np.full(n, limits.fraction),
             "n_vacancies": lost,
         }
-        if plan.strain is not None and atoms.pbc.any():
+        if limits.strain is not None and atoms.pbc.any():
             info |= {"strain": amounts, "strain_mode": modes}
         strained = atoms.positions @ gradients.transpose(0, 2, 1)
         cell = np.array(atoms.cell) @ gradients.transpose(0, 2, 1)
@@ -177,12 +194,12 @@ class _Draw:
         self, n: int
     ) -> tuple[NDArray[np.float64], list[str], NDArray[np.float64]]:
         """Draw strains, their modes, and the deformation gradients."""
-        cell, pbc, plan = np.array(self.atoms.cell), self.atoms.pbc, self.plan
-        if plan.strain is None:
+        cell, pbc, limits = np.array(self.atoms.cell), self.atoms.pbc, self.amounts
+        if limits.strain is None:
             return np.zeros(n), [], np.tile(np.eye(3), (n, 1, 1))
         # A wire cannot be sheared: its two ways of straining are the same one.
-        possible = plan.strain_modes if pbc.sum() > 1 else ("isotropic",)
-        amounts = self.rng.uniform(*plan.strain, size=n)
+        possible = limits.strain_modes if pbc.sum() > 1 else ("isotropic",)
+        amounts = self.rng.uniform(*limits.strain, size=n)
         drawn = self.rng.integers(len(possible), size=n)
         gradients = np.empty((n, 3, 3))
         for number, mode in enumerate(possible):
@@ -202,9 +219,9 @@ class _Draw:
         vectors = pairs.vectors @ gradients.transpose(0, 2, 1)
         lengths = np.linalg.norm(vectors, axis=2)
         reach = np.zeros(present.shape)
-        if self.plan.fraction and len(self.atoms) > 1:
+        if self.amounts.fraction and len(self.atoms) > 1:
             nearest = pairs.nearest(lengths)
-            reach = self.plan.fraction * np.where(np.isfinite(nearest), nearest, 0.0)
+            reach = self.amounts.fraction * np.where(np.isfinite(nearest), nearest, 0.0)
         both = present[:, pairs.first] & present[:, pairs.second]
         sums = radii[:, pairs.first] + radii[:, pairs.second]
         floors = np.where(both, self.min_distance * sums, 0.0)
@@ -226,7 +243,8 @@ class _Draw:
         largest, smallest = stretch[:, 0], stretch[:, 2]
         nearest = movable(self.atoms, nearest_distances(self.atoms)).max()
         approach = (
-            2 * self.min_distance * radius + 2 * self.plan.fraction * largest * nearest
+            2 * self.min_distance * radius
+            + 2 * self.amounts.fraction * largest * nearest
         )
         cutoff = np.maximum(approach, largest * nearest) / smallest
         return find_pairs(self.atoms, 1.001 * float(cutoff.max()))

@@ -1,4 +1,4 @@
-"""What every generator of frames takes, and what it gives."""
+"""What every kind of frames is: a generator, which extends one of two base classes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,94 +10,47 @@ from ase import Atoms
 from monty.json import MSONable
 from numpy.typing import NDArray
 
-from flowpot.augmentation.inheritance import inherited, with_moments
+from flowpot.augmentation.inheritance import inherited
+from flowpot.augmentation.inputs import Inputs, Parent
 from flowpot.dataset import Dataset
-from flowpot.randomness import derive_rng
+from flowpot.plugins import registered
 
+ENTRY_POINTS = "flowpot.generators"
+"""The group of entry points by which other packages' generators are found."""
 
-@dataclass(frozen=True)
-class Parent:
-    """
-    One input structure, and what frames are made of.
-
-    Parameters
-    ----------
-    cell
-        The input, with vacuum along its open directions.
-    supercell
-        Its supercell.
-    fingerprint
-        Fingerprint of the input as it was given: the ``parent`` of every frame made
-        from it.
-    label
-        How messages name it.
-    """
-
-    cell: Atoms
-    supercell: Atoms
-    fingerprint: str
-    label: str
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """
-    All that generators work on.
-
-    Parameters
-    ----------
-    parents
-        The input structures.
-    species
-        Their elements, by atomic number.
-    seed
-        From which each generator's randomness is derived.
-    vacuum
-        Vacuum along open directions, in A.
-    min_distance
-        Shortest distance allowed between two atoms, as a fraction of the sum of their
-        covalent radii.
-    notes
-        What is odd about the inputs.
-    moments
-        Mean size of the initial moments of each element in the inputs that have any
-        (Bohr magnetons): frames that are made of elements alone have them, too.
-    """
-
-    parents: tuple[Parent, ...]
-    species: tuple[str, ...]
-    seed: int
-    vacuum: float
-    min_distance: float
-    notes: tuple[str, ...] = ()
-    moments: Mapping[str, float] = field(default_factory=dict)
-
-    def of_elements(self, frames: Sequence[Atoms]) -> list[Atoms]:
-        """Return frames that are made of elements alone the elements' moments."""
-        return with_moments(frames, self.moments)
-
-    def rng(self, *path: str | int) -> np.random.Generator:
-        """Return a Generator that depends on the seed and the path, on nothing else."""
-        return derive_rng(self.seed, *path)
+_KINDS = "flowpot.augmentation.kinds"
+_GENERATORS = {
+    "Alloys": f"{_KINDS}.alloy",
+    "Clusters": f"{_KINDS}.cluster",
+    "Dimers": f"{_KINDS}.dimer",
+    "Distortions": f"{_KINDS}.distortion",
+    "RandomStructures": f"{_KINDS}.random_structure",
+    "Slabs": f"{_KINDS}.slab",
+    "Strains": f"{_KINDS}.distortion",
+    "ThermalDisplacements": f"{_KINDS}.thermal",
+    "Vacancies": f"{_KINDS}.vacancy",
+}
 
 
 @dataclass(frozen=True)
 class Batch:
     """
-    Frames that one generator made, from one parent where it has one.
+    Frames that one generator made, from one input if it works on one at a time.
 
     Parameters
     ----------
     frames
-        Unlabelled, with their metadata.
+        The frames, unlabelled, with their metadata.
     source
-        Generator and parent: where randomness that follows is derived from.
+        The generator's `kind`, then what the frames were made of (the fingerprint of
+        the input, or elements). Randomness of later steps is derived from it.
     rejected
-        How many frames were drawn and thrown away, for atoms too close.
+        Number of frames that were drawn and thrown away because atoms were too close.
     turned
-        How many displacements were turned to keep atoms apart.
+        Number of displacements that were turned in another direction to keep atoms
+        apart.
     notes
-        What could not be made, and why.
+        Sentences that say what could not be made, and why.
     """
 
     frames: Dataset
@@ -108,57 +61,95 @@ class Batch:
 
 
 class Generator(MSONable, ABC):
-    """A kind of frames, with the parameters by which they are made."""
+    """
+    A kind of frames, with the parameters by which they are made.
+
+    A generator is a frozen dataclass. An own one goes into `extra` of
+    `AugmentationMaker`; :mod:`flowpot.augmentation.contract` tests whether it does what
+    the stage relies on. Extend :class:`ParentGenerator` if frames are made of each
+    input on its own, and this class otherwise.
+    """
 
     kind: ClassVar[str]
-    """Names the generator in seeds and counts."""
+    """Name of the generator in seeds and counts, unlike that of any other."""
 
     @abstractmethod
     def generate(self, inputs: Inputs) -> Iterator[Batch]:
-        """Make the frames."""
+        """
+        Make the frames.
+
+        Parameters
+        ----------
+        inputs
+            The input structures. Randomness comes from `inputs.rng(self.kind, ...)`.
+
+        Returns
+        -------
+        iterator of Batch
+            Each has a `source` that begins with `kind`, and frames whose atoms are at
+            least `inputs.min_distance` apart. Their ``config_type`` says what they
+            are, their ``parent`` is the fingerprint of the input that they are made of.
+        """
 
 
 class ParentGenerator(Generator):
-    """A kind of frames made from each input structure on its own."""
+    """A kind of frames that is made of each input structure on its own."""
 
     def generate(self, inputs: Inputs) -> Iterator[Batch]:
-        """Make the frames of each parent; each parent has its own randomness."""
+        """Make the frames of each input, each with randomness of its own."""
         for parent in inputs.parents:
             source = (self.kind, parent.fingerprint)
-            made = self.from_parent(parent, inputs, inputs.rng(*source))
-            frames = made.frames
+            batch = self.from_parent(parent, inputs, inputs.rng(*source))
+            frames = batch.frames
             if len(frames):
                 frames = frames.with_info(parent=parent.fingerprint)
-            yield replace(made, frames=frames, source=source)
+            yield replace(batch, frames=frames, source=source)
 
     @abstractmethod
     def from_parent(
         self, parent: Parent, inputs: Inputs, rng: np.random.Generator
     ) -> Batch:
-        """Make the frames of one parent."""
+        """
+        Make the frames of one input.
+
+        Parameters
+        ----------
+        parent
+            The input. An input that this kind of frames cannot be made of is no error:
+            return an empty batch whose note says so.
+        inputs
+            The limits that frames keep: `min_distance` and `vacuum`.
+        rng
+            Source of randomness, derived from the seed, the kind and the input.
+
+        Returns
+        -------
+        Batch
+            Frames with a ``config_type``; `generate` adds the source and ``parent``.
+        """
 
 
 @dataclass(frozen=True)
 class Frames:
     """
-    n frames of the same atoms, some of which may be missing from some frames.
+    Frames of the same N sites, as arrays; an atom may be missing from some of them.
 
     Parameters
     ----------
     numbers
         Atomic numbers, shape (n, N) or (N,).
     positions
-        Shape (n, N, 3), in A.
+        Positions in A, shape (n, N, 3).
     cell
-        Shape (n, 3, 3), in A.
+        Cell vectors in A, shape (n, 3, 3).
     pbc
-        Shape (3,).
+        Which cell vectors are periodic, shape (3,).
     info
-        Columns of metadata.
+        Columns of metadata, each of length n.
     present
-        Which atoms each frame has, shape (n, N); all where None.
+        Which atoms each frame has, shape (n, N); None for all of them.
     parent
-        The structure whose sites these are: frames inherit its moments, charge and
+        The structure whose sites these are. Frames inherit its moments, charge and
         multiplicity (see `flowpot.augmentation.inheritance`).
     """
 
@@ -171,7 +162,7 @@ class Frames:
     parent: Atoms | None = None
 
     def dataset(self) -> Dataset:
-        """Return them as an unlabelled Dataset."""
+        """Return the frames as an unlabelled Dataset."""
         n, size = self.positions.shape[:2]
         numbers = np.broadcast_to(self.numbers, (n, size))
         present = self.present
@@ -193,6 +184,39 @@ class Frames:
 
 
 def dataset_of(frames: Sequence[Atoms], config_type: str, **info: Any) -> Dataset:
-    """Return frames as a Dataset with a config_type and further columns."""
-    made = Dataset.from_atoms(list(frames), labels=False)
-    return made.with_info(config_type=config_type, **info) if len(made) else made
+    """
+    Return frames as an unlabelled Dataset.
+
+    Parameters
+    ----------
+    frames
+        The frames; none gives an empty Dataset.
+    config_type
+        Kind of all the frames.
+    **info
+        Further columns of metadata: a value for each frame, or one for all.
+    """
+    dataset = Dataset.from_atoms(list(frames), labels=False)
+    if not len(dataset):
+        return dataset
+    return dataset.with_info(config_type=config_type, **info)
+
+
+def generators() -> dict[str, type[Generator]]:
+    """
+    List the generators: flowpot's own, and those of other packages.
+
+    Another package names its own in the group ``flowpot.generators`` of its entry
+    points.
+
+    Returns
+    -------
+    dict
+        The classes by their names.
+
+    Raises
+    ------
+    TypeError
+        If an entry point is no :class:`Generator`.
+    """
+    return registered(ENTRY_POINTS, _GENERATORS, Generator)

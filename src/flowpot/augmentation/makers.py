@@ -1,35 +1,38 @@
-"""The augmentation job."""
+"""The augmentation job, and what it returns."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 from typing import Any, Self
 
 from jobflow import Job, Maker
+from pydantic import Field
 
 from flowpot.augmentation import presets
-from flowpot.augmentation.alloy import Alloys
-from flowpot.augmentation.augment import augment, checked_structures
-from flowpot.augmentation.cluster import Clusters
-from flowpot.augmentation.dimer import Dimers
-from flowpot.augmentation.distortion import Distortions
-from flowpot.augmentation.document import AugmentationDoc
+from flowpot.augmentation.augment import augment
 from flowpot.augmentation.generator import Generator
-from flowpot.augmentation.random_structure import RandomStructures
-from flowpot.augmentation.single import Strains, Vacancies
-from flowpot.augmentation.slab import Slabs
-from flowpot.augmentation.substitution import Substitution
+from flowpot.augmentation.inputs import checked_structures
+from flowpot.augmentation.kinds.alloy import Alloys
+from flowpot.augmentation.kinds.cluster import Clusters
+from flowpot.augmentation.kinds.dimer import Dimers
+from flowpot.augmentation.kinds.distortion import Distortions, Strains
+from flowpot.augmentation.kinds.random_structure import RandomStructures
+from flowpot.augmentation.kinds.slab import Slabs
+from flowpot.augmentation.kinds.substitution import Substitution
+from flowpot.augmentation.kinds.thermal import ThermalDisplacements
+from flowpot.augmentation.kinds.vacancy import Vacancies
 from flowpot.augmentation.supercell import Supercells
-from flowpot.augmentation.thermal import ThermalDisplacements
+from flowpot.dataset import Artifact
 from flowpot.dataset.geometry.closeness import check_distance
 from flowpot.dataset.portable import portable
-from flowpot.documents import package_versions, recorded
-from flowpot.jobs import stage_job
+from flowpot.documents import StageDoc, package_versions, recorded
+from flowpot.jobs import JobName, stage_job
 from flowpot.validation import boolean, instance, one_of, positive, text
 from flowpot.validation import seed as check_seed
 
-_KINDS: dict[str, type] = {
-    "supercell": Supercells,
+_GENERATORS: dict[str, type[Generator]] = {
     "distortion": Distortions,
     "strain": Strains,
     "vacancies": Vacancies,
@@ -39,9 +42,36 @@ _KINDS: dict[str, type] = {
     "alloys": Alloys,
     "thermal": ThermalDisplacements,
     "random_structures": RandomStructures,
-    "substitution": Substitution,
 }
-"""What each field of a kind of frames holds."""
+"""Fields that hold a generator, in the order in which the frames are made."""
+_OPTIONAL: dict[str, type] = {
+    "supercell": Supercells,
+    "substitution": Substitution,
+    **_GENERATORS,
+}
+"""Fields that None or False switches off, and the class of what they hold."""
+
+
+class AugmentationDoc(StageDoc):
+    """Frames made from a few input structures, and how many of which kind."""
+
+    dataset: Artifact = Field(description="the frames, unlabelled")
+    n_frames: int = Field(description="number of frames")
+    n_atoms: int = Field(description="number of atoms in all frames")
+    n_inputs: int = Field(description="number of distinct input structures")
+    species: list[str] = Field(description="elements, by atomic number")
+    counts: dict[str, int] = Field(description="frames of each config_type")
+    rejected: dict[str, int] = Field(
+        description="frames drawn and thrown away, by generator (atoms too close), and "
+        "as `duplicate` (identical to another frame)"
+    )
+    turned: int = Field(
+        0, description="displacements turned in another direction, to keep atoms apart"
+    )
+    notes: list[str] = Field(
+        default_factory=list, description="what could not be made, and why"
+    )
+    seed: int = Field(description="seed of the stage")
 
 
 @dataclass
@@ -49,22 +79,23 @@ class AugmentationMaker(Maker):
     """
     Make the first dataset of a campaign from a few structures.
 
-    Every field after `name` is one kind of frames, with its parameters; None (or
-    False) switches it off. The defaults are those of the AiiDA-TrainsPot paper, save
-    that atoms keep a larger distance (`min_distance`), clusters have bonds of their
-    elements' lengths, single vacancies are made as well as pairs, swaps spread up to
-    their share, and basal planes are cut, too.
+    The fields from `distortion` to `random_structures` are kinds of frames, with their
+    parameters; None (or False) switches one off. The defaults are those of the
+    AiiDA-TrainsPot paper, except that atoms keep a larger distance (`min_distance`),
+    clusters have bonds of their elements' lengths, single vacancies are made as well as
+    pairs, the share of swapped atoms varies up to its limit, and basal planes are cut,
+    too.
 
     Parameters
     ----------
     name
-        The job's name.
+        Name of the job.
     supercell
-        Size of the supercells from which frames are made; None: the inputs as given.
+        Size of the supercells that frames are made of; None: the inputs as given.
     distortion
-        Frames strained, displaced and defective at once.
+        Frames that are strained, displaced and defective at once.
     strain, vacancies
-        The same one at a time.
+        Frames that are only strained, and frames that only lack atoms.
     clusters, dimers
         Random clusters of the inputs' elements; dimer curves of every pair of them.
     slabs
@@ -72,21 +103,25 @@ class AugmentationMaker(Maker):
     alloys
         Elements mixed at random on the inputs' sites.
     thermal
-        Displacements correlated as phonons are.
+        Displacements as phonons have them, so that neighbours move together.
     random_structures
         Random structures of the inputs' compositions; needs PyXtal.
     substitution
-        Swaps of unlike atoms in frames made by the others.
+        Swaps of unlike atoms in frames of the other kinds.
     inputs
         Whether the (repeated) inputs are among the frames.
     isolated_atoms
-        Whether one isolated atom of each element is.
+        Whether one isolated atom of each element is among the frames.
     vacuum
         Least vacuum along directions that are not periodic, in A.
     min_distance
         Shortest distance between two atoms, as a fraction of the sum of their covalent
-        radii: what would come closer is drawn again, or rejected and counted. None is
-        the common limit, 0.66 (:mod:`flowpot.dataset.geometry.closeness`).
+        radii: frames whose atoms come closer are drawn again, or rejected and counted.
+        None is the common limit, 0.66 (:mod:`flowpot.dataset.geometry.closeness`).
+    extra
+        Further kinds of frames: instances of any :class:`Generator`, for example of
+        another package. Their frames come after the others, and atoms in them are not
+        swapped.
 
     Examples
     --------
@@ -96,7 +131,7 @@ class AugmentationMaker(Maker):
     'augment'
     """
 
-    name: str = "augment"
+    name: str = JobName.AUGMENT.value
     supercell: Supercells | None = field(default_factory=Supercells)
     distortion: Distortions | None = field(default_factory=Distortions)
     strain: Strains | None = None
@@ -112,17 +147,25 @@ class AugmentationMaker(Maker):
     isolated_atoms: bool = True
     vacuum: float = 15.0
     min_distance: float | None = None
+    extra: Sequence[Generator] = ()
 
     def __post_init__(self) -> None:
-        """Refuse fields that no frames can be made by."""
+        """Check the fields."""
         text(name=self.name)
         boolean(inputs=self.inputs, isolated_atoms=self.isolated_atoms)
         positive(vacuum=self.vacuum)
         check_distance(min_distance=self.min_distance)
-        for name, kind in _KINDS.items():
+        for name, kind in _OPTIONAL.items():
             if getattr(self, name) is False:
                 setattr(self, name, None)
             instance(kind, **{name: getattr(self, name)})
+        self.extra = _checked_extra(self.extra)
+        counts = Counter(generator.kind for generator in self.generators)
+        if twice := [kind for kind, n in counts.items() if n > 1]:
+            raise ValueError(
+                f"extra: several generators are of the kind {twice[0]!r}, and would "
+                "draw the same random numbers: keep one of them"
+            )
 
     @classmethod
     def preset(cls, preset: str, /, *options: Any, **changes: Any) -> Self:
@@ -138,7 +181,12 @@ class AugmentationMaker(Maker):
         *options
             Arguments of the preset.
         **changes
-            Fields that are to differ from it.
+            Fields whose values replace those of the preset.
+
+        Raises
+        ------
+        ValueError
+            If there is no such preset.
 
         Examples
         --------
@@ -153,13 +201,11 @@ class AugmentationMaker(Maker):
 
     @property
     def generators(self) -> list[Generator]:
-        """The generators that are switched on."""
-        every = (
-            *(self.distortion, self.strain, self.vacancies),
-            *(self.clusters, self.dimers, self.slabs, self.alloys),
-            *(self.thermal, self.random_structures),
-        )
-        return [each for each in every if each is not None]
+        """The generators that are switched on, in the order of their frames."""
+        fields = [getattr(self, name) for name in _GENERATORS]
+        return [generator for generator in fields if generator is not None] + [
+            *self.extra
+        ]
 
     def make(self, structures: Any, *, seed: int = 0) -> Job:
         """
@@ -172,7 +218,17 @@ class AugmentationMaker(Maker):
             Artifact, a file, or a reference to another job's document. All but
             references are read and checked here, before any job runs.
         seed
-            The stage's seed: the same gives the same frames.
+            Seed of the stage: the same seed gives the same frames.
+
+        Returns
+        -------
+        Job
+            Its output is an :class:`AugmentationDoc`.
+
+        Raises
+        ------
+        ValueError
+            If there is no structure, or two atoms of one are too close.
         """
         check_seed(seed=seed)
         checked = partial(checked_structures, min_distance=self.min_distance)
@@ -182,31 +238,47 @@ class AugmentationMaker(Maker):
     @stage_job(AugmentationDoc)
     @recorded(AugmentationDoc)
     def augment(self, structures: Any, *, seed: int = 0) -> AugmentationDoc:
-        """Make the frames: what the job runs."""
+        """
+        Make the frames, in the job.
+
+        Parameters
+        ----------
+        structures, seed
+            As for :meth:`make`.
+        """
         start = perf_counter()
         wanted = {"input": self.inputs, "isolated_atom": self.isolated_atoms}
-        made = augment(
+        augmented = augment(
             structures,
             self.generators,
             seed=seed,
             supercell=self.supercell,
             substitution=self.substitution,
-            without=[kind for kind, on in wanted.items() if not on],
+            without=[kind for kind, is_wanted in wanted.items() if not is_wanted],
             vacuum=self.vacuum,
             min_distance=self.min_distance,
         )
-        frames = made.frames
+        frames = augmented.frames
         return AugmentationDoc(
             dataset=frames.to_artifact("augmented.h5"),
             n_frames=len(frames),
             n_atoms=len(frames.numbers),
-            n_inputs=made.n_inputs,
-            species=made.species,
-            counts=made.counts,
-            rejected=made.rejected,
-            turned=made.turned,
-            notes=list(made.notes),
+            n_inputs=augmented.n_inputs,
+            species=augmented.species,
+            counts=augmented.counts,
+            rejected=augmented.rejected,
+            turned=augmented.turned,
+            notes=list(augmented.notes),
             seed=seed,
             seconds=perf_counter() - start,
             versions=package_versions("ase", "pymatgen", "numpy"),
         )
+
+
+def _checked_extra(extra: Sequence[Generator]) -> tuple[Generator, ...]:
+    """Refuse what is not a sequence of generators; return a tuple."""
+    if not isinstance(extra, list | tuple):
+        raise ValueError(f"extra is {extra!r}: give a list of generators")  # noqa: TRY004
+    for number, generator in enumerate(extra):
+        instance(Generator, **{f"extra[{number}]": generator})
+    return tuple(extra)

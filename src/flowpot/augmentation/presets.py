@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from flowpot.augmentation.alloy import Alloys
-from flowpot.augmentation.cluster import Clusters
-from flowpot.augmentation.distortion import Distortions
-from flowpot.augmentation.single import Vacancies
-from flowpot.augmentation.slab import Slabs
+from flowpot.augmentation.kinds.alloy import Alloys
+from flowpot.augmentation.kinds.cluster import Clusters
+from flowpot.augmentation.kinds.distortion import Distortions
+from flowpot.augmentation.kinds.slab import Slabs
+from flowpot.augmentation.kinds.vacancy import Vacancies
 from flowpot.augmentation.supercell import Supercells
 
 PRESETS = ("carbon_exploration", "carbon_accuracy", "alloy_run", "smoke")

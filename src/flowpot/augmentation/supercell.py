@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from flowpot.augmentation.inheritance import repeated
 from flowpot.augmentation.superlattices import longest_superlattice
-from flowpot.augmentation.validation import at_least, positive
+from flowpot.validation import at_least, positive
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
 
-from flowpot.augmentation.generator import Batch, Generator, Inputs, dataset_of
+from flowpot.augmentation.generator import Batch, Generator, dataset_of
+from flowpot.augmentation.inputs import Inputs
 from flowpot.augmentation.vacuum import add_vacuum
-from flowpot.augmentation.validation import at_least, elements, positive
+from flowpot.validation import at_least, elements, positive
 
 
 def dimer_curve(

@@ -10,18 +10,13 @@ from ase.cell import Cell
 from pymatgen.core.surface import Slab
 
 from flowpot.augmentation.crystal import Crystal
-from flowpot.augmentation.generator import (
-    Batch,
-    Inputs,
-    Parent,
-    ParentGenerator,
-    dataset_of,
-)
+from flowpot.augmentation.generator import Batch, ParentGenerator, dataset_of
+from flowpot.augmentation.inputs import Inputs, Parent
 from flowpot.augmentation.supercell import supercell
 from flowpot.augmentation.vacuum import add_vacuum
-from flowpot.augmentation.validation import at_least, positive
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.vacuum import empty_directions, widest_gap
+from flowpot.validation import at_least, positive
 
 _THINNER = 0.8
 _THINNEST = 1.0

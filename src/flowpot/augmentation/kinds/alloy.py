@@ -10,13 +10,14 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from flowpot.augmentation.deformation import deform
-from flowpot.augmentation.distortion import Distortions, distorted
 from flowpot.augmentation.draw import Sites
-from flowpot.augmentation.generator import Batch, Generator, Inputs, Parent, dataset_of
+from flowpot.augmentation.generator import Batch, Generator, dataset_of
 from flowpot.augmentation.inheritance import inherit
-from flowpot.augmentation.lattice import end_members_among, vegard_scale
+from flowpot.augmentation.inputs import Inputs, Parent
+from flowpot.augmentation.kinds.distortion import Distortions, distorted
 from flowpot.augmentation.quasirandom import quasirandom_numbers
-from flowpot.augmentation.validation import at_least, elements, one_of
+from flowpot.augmentation.vegard import end_members_among, vegard_scale
+from flowpot.validation import at_least, elements, one_of
 
 _UNITY = 1e-6
 
@@ -112,7 +113,7 @@ class Alloys(Generator):
         Arrangements tried for each of these.
     lattice
         ``"vegard"``: each alloy's lattice has the length of its composition, by
-        Vegard's law (:mod:`flowpot.augmentation.lattice`); distortions come on top.
+        Vegard's law (:mod:`flowpot.augmentation.vegard`); distortions come on top.
         ``"input"``: all have that of the input.
     end_members
         Volume per atom (A^3) of the input with only one of the `alloy_species` on the

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from flowpot.augmentation import Distortions, Substitution, augment, substitute
-from flowpot.augmentation.substitution import swap_order
+from flowpot.augmentation.kinds.substitution import swap_order
 
 
 @settings(max_examples=200, deadline=None)

@@ -8,7 +8,7 @@ from ase.build import bulk, mx2
 from scipy.stats import kstest
 
 from flowpot.augmentation import Alloys, Distortions, Supercells, alloy, augment
-from flowpot.augmentation.alloy import mixture
+from flowpot.augmentation.kinds.alloy import mixture
 
 H_PHASE = mx2("MoTe2", a=3.55, thickness=3.6, vacuum=None)
 T_PHASE = mx2("MoTe2", kind="1T", a=3.55, thickness=3.6, vacuum=None)

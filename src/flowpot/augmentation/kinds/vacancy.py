@@ -1,19 +1,22 @@
-"""Vacancies: which atoms are removed, and which choices symmetry makes the same."""
+"""Vacancies alone: of those that symmetry makes the same, one is made."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
+from typing import ClassVar
 
 import numpy as np
 import spglib
 from ase import Atoms
-from ase.data import atomic_numbers
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from flowpot.augmentation.inheritance import inherit
-from flowpot.augmentation.validation import at_least, elements
+from flowpot.augmentation.draw import Sites
+from flowpot.augmentation.generator import Batch, ParentGenerator, dataset_of
+from flowpot.augmentation.inputs import Inputs, Parent
+from flowpot.augmentation.kinds.distortion import Distortions, distorted
+from flowpot.augmentation.removal import cannot_lose, removable, vacancy_counts
 
 _ENUMERATED = 2000
 """Up to so many choices of atoms are all tried, in random order."""
@@ -23,117 +26,83 @@ _SYMPREC = 0.01
 """How far atoms may be from where symmetry wants them (A), as in pymatgen."""
 
 
-def remove_atoms(
-    atoms: Atoms,
-    rng: np.random.Generator,
-    *,
-    n: int = 2,
-    species: Sequence[str] | None = None,
-) -> Atoms:
+@dataclass(frozen=True)
+class Vacancies(ParentGenerator):
     """
-    Remove atoms at random.
+    Structures that lack atoms, otherwise perfect or nearly so.
+
+    Of vacancies that the structure's symmetry makes the same one is made. Molecules,
+    which no direction repeats, have none.
 
     Parameters
     ----------
-    atoms
-        More than n atoms.
-    rng
-        Where the randomness comes from.
-    n
-        How many to remove.
-    species
-        Elements of which they are; None: any.
-
-    Raises
-    ------
-    ValueError
-        Where there are not as many, or no atom would be left.
+    n_frames
+        Frames per input structure: fewer where there are fewer distinct vacancies and
+        `fraction` is 0; otherwise each is displaced several times.
+    n_vacancies
+        Atoms that each frame lacks: a number, or several, of which the smallest comes
+        first.
+    fraction
+        Largest displacement, as in `Distortions`; 0 for none.
+    vacancy_species
+        Elements of the atoms that they lack; None: any.
     """
-    at_least(1, n=n)
-    eligible = removable(atoms.numbers, species)
-    if len(atoms) <= n or eligible.sum() < n:
-        of = "" if species is None else f" ({eligible.sum()} of {list(species)})"
-        raise ValueError(
-            f"cannot remove n={n} atoms of {atoms.get_chemical_formula()}, which has "
-            f"{len(atoms)}{of}: take a supercell, or remove fewer"
+
+    n_frames: int = 1
+    n_vacancies: int | tuple[int, ...] = 1
+    fraction: float = 0.0
+    vacancy_species: tuple[str, ...] | None = None
+
+    kind: ClassVar[str] = "vacancy"
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        plan = self._plan(self.n_frames)
+        object.__setattr__(self, "n_vacancies", plan.n_vacancies)
+        object.__setattr__(self, "vacancy_species", plan.vacancy_species)
+
+    def _plan(self, n_frames: int) -> Distortions:
+        return Distortions(
+            n_frames=n_frames,
+            fraction=self.fraction,
+            strain=None,
+            vacancy_fraction=1.0,
+            n_vacancies=self.n_vacancies,
+            vacancy_species=self.vacancy_species,
         )
-    made = atoms.copy()
-    made.calc = None
-    kept = present_atoms(eligible[None], np.array([n]), rng)[0]
-    made = made[kept]
-    inherit(made, atoms, kept)
-    return made
 
+    def from_parent(
+        self, parent: Parent, inputs: Inputs, rng: np.random.Generator
+    ) -> Batch:
+        """Make the frames of one parent."""
+        present, notes = self._present(parent.supercell, rng)
+        notes = [f"{parent.label}: {note}" for note in notes]
+        if not len(present):
+            return Batch(dataset_of([], self.kind), notes=tuple(notes))
+        sites = replace(Sites.of(parent.supercell, len(present)), present=present)
+        plan = self._plan(len(present))
+        batch = distorted(parent, plan, inputs.min_distance, rng, sites)
+        return replace(batch, notes=(*notes, *batch.notes))
 
-def removable(
-    numbers: NDArray[np.int64], species: Sequence[str] | None
-) -> NDArray[np.bool_]:
-    """Tell the atoms that may be removed: those of some elements, or all."""
-    if species is None:
-        return np.ones(numbers.shape, bool)
-    return np.isin(numbers, [atomic_numbers[symbol] for symbol in species])
-
-
-def present_atoms(
-    eligible: NDArray[np.bool_], lost: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """
-    Choose the atoms that stay.
-
-    Parameters
-    ----------
-    eligible
-        Atoms that may go, shape (n, N).
-    lost
-        How many of each frame's go, shape (n,).
-    rng
-        Where the randomness comes from.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n, N), `lost` of each row False.
-    """
-    keys = np.where(eligible, rng.random(eligible.shape), 1.0)
-    rank = keys.argsort(axis=1).argsort(axis=1)
-    return rank >= lost[:, None]
-
-
-def draw_counts(
-    eligible: NDArray[np.bool_],
-    counts: Sequence[int],
-    n_defective: int,
-    rng: np.random.Generator,
-) -> NDArray[np.int64]:
-    """
-    Choose the frames that have vacancies, and how many each.
-
-    Parameters
-    ----------
-    eligible
-        Atoms that may go, shape (n, N).
-    counts
-        Numbers of vacancies, in ascending order; one is drawn for each frame among
-        those that it has atoms for, one of which stays.
-    n_defective
-        Number of frames with vacancies, fewer where others cannot have any.
-    rng
-        Where the randomness comes from.
-
-    Returns
-    -------
-    numpy.ndarray
-        Number of vacancies of each frame, shape (n,).
-    """
-    n, n_atoms = eligible.shape
-    most = np.minimum(eligible.sum(axis=1), n_atoms - 1)
-    choices = np.searchsorted(counts, most, side="right")
-    order = rng.permutation(n)
-    chosen = order[choices[order] > 0][:n_defective]
-    lost = np.zeros(n, np.int64)
-    drawn = (rng.random(len(chosen)) * choices[chosen]).astype(np.int64)
-    lost[chosen] = np.asarray(counts)[drawn]
-    return lost
+    def _present(
+        self, atoms: Atoms, rng: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], list[str]]:
+        """Choose the atoms that stay in each frame, shape (n, N)."""
+        nothing = np.ones((0, len(atoms)), bool)
+        if not atoms.pbc.any():
+            return nothing, ["no vacancies, since it is a molecule"]
+        eligible = removable(atoms.numbers, self.vacancy_species)
+        counts = vacancy_counts(self.n_vacancies)
+        present = distinct_vacancies(atoms, eligible, counts, self.n_frames, rng)
+        if not len(present):
+            reason = cannot_lose(len(atoms), counts, self.vacancy_species)
+            return nothing, [f"no vacancies, since {reason}"]
+        if self.fraction:
+            return present[np.arange(self.n_frames) % len(present)], []
+        if len(present) == self.n_frames:
+            return present, []
+        few = f"{len(present)} frames with vacancies instead of {self.n_frames}: "
+        return present, [few + "no others were found that differ by symmetry"]
 
 
 def distinct_vacancies(
@@ -254,30 +223,3 @@ def _inside(fractions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Move fractional coordinates into [0, 1), rounding errors included."""
     wrapped = fractions % 1.0
     return np.where(wrapped >= 1.0, 0.0, wrapped)
-
-
-def cannot_lose(
-    n_atoms: int, counts: Sequence[int], species: Sequence[str] | None
-) -> str:
-    """Say that a structure has too few atoms for the smallest number of vacancies."""
-    of = "" if species is None else f" of {list(species)}"
-    return f"{n_atoms} atoms cannot lose {min(counts)}{of}"
-
-
-def vacancy_counts(n_vacancies: int | Sequence[int]) -> tuple[int, ...]:
-    """Return numbers of vacancies in ascending order, if they are some."""
-    given = (n_vacancies,) if isinstance(n_vacancies, int) else tuple(n_vacancies)
-    if not given:
-        raise ValueError("n_vacancies is empty: give a number, or several, such as 1")
-    at_least(1, n_vacancies=min(given))
-    return tuple(sorted(set(given)))
-
-
-def check_species(species: Sequence[str] | None) -> None:
-    """Refuse elements of vacancies that are none."""
-    if species is not None:
-        elements(vacancy_species=species)
-        if not species:
-            raise ValueError(
-                "vacancy_species is empty: name elements, or None for all of them"
-            )

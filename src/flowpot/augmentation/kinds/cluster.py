@@ -10,10 +10,11 @@ from ase.data import atomic_numbers, covalent_radii
 from numpy.typing import NDArray
 
 from flowpot.augmentation.displacement import random_directions
-from flowpot.augmentation.generator import Batch, Generator, Inputs, dataset_of
+from flowpot.augmentation.generator import Batch, Generator, dataset_of
+from flowpot.augmentation.inputs import Inputs
 from flowpot.augmentation.vacuum import add_vacuum
-from flowpot.augmentation.validation import at_least, elements, positive
 from flowpot.dataset.geometry.closeness import made_distance
+from flowpot.validation import at_least, elements, positive
 
 _SPREAD = 3**0.5
 """Neighbours are between 1 and sqrt(3) of the distance away, as in AiiDA-TrainsPot."""

@@ -12,9 +12,10 @@ from flowpot.augmentation.deformation import (
     StrainMode,
     check_strain_limits,
 )
-from flowpot.augmentation.draw import Sites, draw_frames
-from flowpot.augmentation.generator import Batch, Inputs, Parent, ParentGenerator
-from flowpot.augmentation.vacancy import (
+from flowpot.augmentation.draw import Amounts, Sites, draw_frames
+from flowpot.augmentation.generator import Batch, ParentGenerator
+from flowpot.augmentation.inputs import Inputs, Parent
+from flowpot.augmentation.removal import (
     cannot_lose,
     check_species,
     draw_counts,
@@ -22,7 +23,7 @@ from flowpot.augmentation.vacancy import (
     removable,
     vacancy_counts,
 )
-from flowpot.augmentation.validation import at_least, fraction, one_of
+from flowpot.validation import at_least, fraction, one_of
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,43 @@ class Distortions(ParentGenerator):
         return distorted(parent, self, inputs.min_distance, rng)
 
 
+@dataclass(frozen=True)
+class Strains(ParentGenerator):
+    """
+    Strained structures, otherwise perfect: an equation of state, elastic constants.
+
+    Parameters
+    ----------
+    n_frames
+        Frames per input structure.
+    limits
+        Strains are uniform between these, along periodic directions only.
+    modes
+        Kinds of strain, one drawn for each frame: isotropic, uniaxial, shear.
+    """
+
+    n_frames: int = 10
+    limits: tuple[float, float] = (-0.1, 0.1)
+    modes: tuple[StrainMode, ...] = STRAIN_MODES
+
+    kind: ClassVar[str] = "strained"
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        object.__setattr__(self, "limits", tuple(self.limits))
+        object.__setattr__(self, "modes", tuple(self.modes))
+        self._plan()
+
+    def _plan(self) -> Distortions:
+        return Distortions(self.n_frames, 0.0, self.limits, self.modes, 0.0)
+
+    def from_parent(
+        self, parent: Parent, inputs: Inputs, rng: np.random.Generator
+    ) -> Batch:
+        """Make the frames of one parent."""
+        return distorted(parent, self._plan(), inputs.min_distance, rng)
+
+
 def distorted(
     parent: Parent,
     plan: Distortions,
@@ -132,7 +170,8 @@ def distorted(
         slots = np.flatnonzero(sites.lost > 0)
         if len(slots) < plan.n_frames:
             notes.append("neither strain nor displacements change it")
-    drawn = draw_frames(atoms, plan, sites[slots], min_distance, rng)
+    amounts = Amounts(plan.fraction, plan.strain, plan.strain_modes)
+    drawn = draw_frames(atoms, amounts, sites[slots], min_distance, rng)
     lost = len(slots) - len(drawn.slots)
     if lost and lost == len(slots):
         raise ValueError(

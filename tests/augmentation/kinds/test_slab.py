@@ -24,7 +24,7 @@ from flowpot.augmentation import (
     slabs,
 )
 from flowpot.augmentation.crystal import Crystal, surface_basis
-from flowpot.augmentation.slab import is_bulk
+from flowpot.augmentation.kinds.slab import is_bulk
 
 DIAMOND = bulk("C", "diamond", a=3.567)
 

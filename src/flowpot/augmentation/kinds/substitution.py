@@ -9,11 +9,12 @@ from ase import Atoms
 from monty.json import MSONable
 from numpy.typing import NDArray
 
-from flowpot.augmentation.generator import Batch, Inputs
-from flowpot.augmentation.validation import fraction as check_fraction
+from flowpot.augmentation.generator import Batch
+from flowpot.augmentation.inputs import Inputs
 from flowpot.dataset import Dataset
 from flowpot.dataset.electronic_state import ASE_MAGMOMS
 from flowpot.dataset.geometry.neighbours import closest_contact
+from flowpot.validation import fraction as check_fraction
 
 _ATTEMPTS = 20
 _SOURCES = ("input", "distorted", "strained", "vacancy", "thermal", "slab")

@@ -8,7 +8,7 @@ from ase.cluster import Octahedron
 from ase.spacegroup import crystal
 
 from flowpot.augmentation import Alloys, Distortions, Supercells, alloy, augment
-from flowpot.augmentation.lattice import end_members_among, vegard_scale
+from flowpot.augmentation.vegard import end_members_among, vegard_scale
 
 PEROVSKITE = crystal(
     ["Sr", "Ti", "O"],

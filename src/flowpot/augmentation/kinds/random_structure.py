@@ -9,11 +9,12 @@ import numpy as np
 from ase import Atoms
 from pymatgen.core import Composition
 
-from flowpot.augmentation.generator import Batch, Generator, Inputs, dataset_of
+from flowpot.augmentation.generator import Batch, Generator, dataset_of
+from flowpot.augmentation.inputs import Inputs
 from flowpot.augmentation.vacuum import add_vacuum
-from flowpot.augmentation.validation import at_least, elements, one_of, positive
 from flowpot.dataset.geometry.closeness import made_distance
 from flowpot.dataset.geometry.neighbours import closest_contact
+from flowpot.validation import at_least, elements, one_of, positive
 
 _GROUPS = {3: 230, 2: 80, 1: 75, 0: 32}
 """Number of space, layer, rod and (crystallographic) point groups."""

@@ -8,17 +8,11 @@ import numpy as np
 from ase import Atoms, units
 from numpy.typing import NDArray
 
-from flowpot.augmentation.generator import (
-    Batch,
-    Frames,
-    Inputs,
-    Parent,
-    ParentGenerator,
-    dataset_of,
-)
+from flowpot.augmentation.generator import Batch, Frames, ParentGenerator, dataset_of
+from flowpot.augmentation.inputs import Inputs, Parent
 from flowpot.augmentation.neighbours import bonded_pairs
-from flowpot.augmentation.validation import at_least, positive
 from flowpot.dataset.geometry.neighbours import closest_contact
+from flowpot.validation import at_least, positive
 
 _TRANSVERSE = 0.2
 """Stiffness of a spring across its axis, relative to that along it."""

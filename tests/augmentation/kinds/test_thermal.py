@@ -6,7 +6,7 @@ from ase import Atoms, units
 from ase.build import bulk, molecule
 
 from flowpot.augmentation import ThermalDisplacements, augment, thermal_displacements
-from flowpot.augmentation.thermal import Phonons, force_constants
+from flowpot.augmentation.kinds.thermal import Phonons, force_constants
 
 HBAR = units._hbar * units.J * units.s
 

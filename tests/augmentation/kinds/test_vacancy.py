@@ -19,7 +19,8 @@ from flowpot.augmentation import (
     augment,
     remove_atoms,
 )
-from flowpot.augmentation.vacancy import distinct_vacancies, present_atoms
+from flowpot.augmentation.kinds.vacancy import distinct_vacancies
+from flowpot.augmentation.removal import present_atoms
 
 PEROVSKITE = crystal(
     ["Sr", "Ti", "O"],
