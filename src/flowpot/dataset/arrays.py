@@ -1,17 +1,25 @@
-"""Select and join frames of columnar arrays, copying no more than the result."""
+"""The columns of frames of different sizes: hold, select and join them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 from numpy.typing import NDArray
 
 from flowpot.dataset import metadata
 
 Fields = Mapping[str, Any]
+"""The columns of a Dataset by name, as its constructor takes them."""
+GEOMETRY = ("numbers", "positions", "cell", "pbc", "offsets")
+"""Columns that every frame has."""
 PER_ATOM = ("numbers", "positions", "forces", "magmoms")
+"""Columns of one entry per atom."""
 PER_FRAME = ("cell", "pbc", "energy", "stress", "charge", "spin")
+"""Columns of one entry per frame."""
 EMPTY = {
     "numbers": np.empty(0, np.int64),
     "positions": np.empty((0, 3)),
@@ -24,6 +32,140 @@ EMPTY = {
     "charge": np.empty(0),
     "spin": np.empty(0),
 }
+"""These columns of no frames."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Arrays:
+    """
+    Geometry of n frames, of A atoms in all.
+
+    A Dataset is an `Arrays`, so that what takes this takes a Dataset, too. Nothing is
+    checked here, and nothing copied.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (A,).
+    positions
+        Cartesian positions, shape (A, 3), in A.
+    cell
+        Cell vectors as rows, shape (n, 3, 3), in A.
+    pbc
+        Whether each cell vector is periodic, shape (n, 3).
+    offsets
+        Where each frame begins in the per-atom arrays, and their end, shape (n + 1,).
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> frames = Arrays.joined([Arrays.of_atoms(bulk(name)) for name in ("Si", "Cu")])
+    >>> frames.n_atoms, frames.rows, frames.frame(1).numbers
+    (array([2, 1]), [slice(0, 2, None), slice(2, 3, None)], array([29]))
+    """
+
+    numbers: NDArray[np.int64]
+    positions: NDArray[np.float64]
+    cell: NDArray[np.float64]
+    pbc: NDArray[np.bool_]
+    offsets: NDArray[np.int64]
+
+    @classmethod
+    def of_atoms(cls, atoms: Atoms) -> "Arrays":
+        """Return the geometry of one ASE frame, without a copy."""
+        return Arrays(
+            atoms.numbers,
+            atoms.positions,
+            atoms.cell.array[None],
+            atoms.pbc[None],
+            np.array([0, len(atoms)]),
+        )
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Arrays]") -> "Arrays":
+        """Return the frames of one or more parts, in order."""
+        sizes = np.concatenate([np.diff(part.offsets) for part in parts])
+        return Arrays(
+            numbers=np.concatenate([part.numbers for part in parts]),
+            positions=np.concatenate([part.positions for part in parts]),
+            cell=np.concatenate([part.cell for part in parts]),
+            pbc=np.concatenate([part.pbc for part in parts]),
+            offsets=np.concatenate([[0], np.cumsum(sizes)]),
+        )
+
+    def __len__(self) -> int:
+        """Count the frames."""
+        return len(self.offsets) - 1
+
+    @property
+    def n_atoms(self) -> NDArray[np.int64]:
+        """Number of atoms of each frame, shape (n,)."""
+        return np.diff(self.offsets)
+
+    @property
+    def rows(self) -> list[slice]:
+        """Rows of each frame in the per-atom arrays."""
+        return [slice(*bounds) for bounds in pairwise(self.offsets.tolist())]
+
+    def frame(self, index: int) -> "Arrays":
+        """Return the geometry of one frame, without a copy."""
+        first, last = self.offsets[index : index + 2]
+        return Arrays(
+            self.numbers[first:last],
+            self.positions[first:last],
+            self.cell[index : index + 1],
+            self.pbc[index : index + 1],
+            np.array([0, last - first]),
+        )
+
+    def copied(self) -> "Arrays":
+        """Return the geometry in arrays that share no memory with these."""
+        return Arrays(
+            self.numbers.copy(),
+            self.positions.copy(),
+            self.cell.copy(),
+            self.pbc.copy(),
+            self.offsets.copy(),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Columns(Arrays):
+    """
+    All columns of a Dataset: geometry, labels, metadata and electronic state.
+
+    The parameters are those of `flowpot.dataset.Dataset`, which checks and completes
+    them; whatever only reads a Dataset's columns takes this class.
+    """
+
+    energy: NDArray[np.float64] = None  # type: ignore[assignment]
+    forces: NDArray[np.float64] = None  # type: ignore[assignment]
+    stress: NDArray[np.float64] = None  # type: ignore[assignment]
+    info: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    magmoms: NDArray[np.float64] = None  # type: ignore[assignment]
+    charge: NDArray[np.float64] = None  # type: ignore[assignment]
+    spin: NDArray[np.float64] = None  # type: ignore[assignment]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The columns by name, as the constructor takes them."""
+        return {column.name: getattr(self, column.name) for column in fields(self)}
+
+    @property
+    def has_forces(self) -> NDArray[np.bool_]:
+        """Whether each frame has forces, shape (n,)."""
+        # A frame's forces are present or absent as a whole, so its first row decides.
+        return ~np.isnan(self.forces[self.offsets[:-1], 0])
+
+    @property
+    def has_magmoms(self) -> NDArray[np.bool_]:
+        """Whether each frame has initial magnetic moments, shape (n,)."""
+        return ~np.isnan(self.magmoms[self.offsets[:-1]])
+
+    @property
+    def is_labelled(self) -> NDArray[np.bool_]:
+        """Whether each frame has an energy and forces, shape (n,)."""
+        return np.isfinite(self.energy) & self.has_forces
 
 
 def owned(fields: Fields) -> dict[str, Any]:

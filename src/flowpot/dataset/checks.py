@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import electronic_state, metadata
+from flowpot.dataset.arrays import GEOMETRY, Arrays
 from flowpot.dataset.geometry import collapse
 from flowpot.dataset.where import Where
 
@@ -120,7 +121,7 @@ def _check_cells(fields: Mapping[str, Any], where: Where) -> None:
             f"its cell has no volume along the periodic axes (pbc {axes}): give it a "
             "cell, or set pbc to False",
         )
-    collapse.check_cells(fields, where)
+    collapse.check_cells(Arrays(**{name: fields[name] for name in GEOMETRY}), where)
 
 
 def _check_labels(fields: Mapping[str, Any], where: Where) -> None:

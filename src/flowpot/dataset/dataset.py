@@ -1,7 +1,7 @@
 """The frames that flow between the stages: columns of arrays, not lists of objects."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, overload
@@ -20,27 +20,16 @@ from flowpot.dataset import (
     fingerprint,
     metadata,
 )
+from flowpot.dataset.arrays import Columns
 from flowpot.dataset.description import Description, describe
-from flowpot.dataset.electronic_state import STATE
 from flowpot.dataset.io import ase as ase_frames
 from flowpot.dataset.io import files, hdf5, load
 from flowpot.dataset.io import pymatgen as pymatgen_frames
 from flowpot.dataset.labels import MACE_KEYS, PROPERTIES, LabelKeys
 
-_FIELDS = (
-    "numbers",
-    "positions",
-    "cell",
-    "pbc",
-    "offsets",
-    *PROPERTIES,
-    "info",
-    *STATE,
-)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Dataset(MSONable):
+class Dataset(Columns, MSONable):
     """
     An immutable, columnar set of frames of different sizes, with their labels.
 
@@ -89,19 +78,6 @@ class Dataset(MSONable):
     Symbols('C2')
     """
 
-    numbers: NDArray[np.int64]
-    positions: NDArray[np.float64]
-    cell: NDArray[np.float64]
-    pbc: NDArray[np.bool_]
-    offsets: NDArray[np.int64]
-    energy: NDArray[np.float64] = None  # type: ignore[assignment]
-    forces: NDArray[np.float64] = None  # type: ignore[assignment]
-    stress: NDArray[np.float64] = None  # type: ignore[assignment]
-    info: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    magmoms: NDArray[np.float64] = None  # type: ignore[assignment]
-    charge: NDArray[np.float64] = None  # type: ignore[assignment]
-    spin: NDArray[np.float64] = None  # type: ignore[assignment]
-
     def __post_init__(self) -> None:
         """Check what is given, and keep a copy that no one can change."""
         self._keep(checks.checked(arrays.owned(self.fields)))
@@ -116,20 +92,11 @@ class Dataset(MSONable):
         """Make a Dataset of arrays that are valid and belong to no one else."""
         return object.__new__(cls)._keep(fields)  # noqa: SLF001
 
-    @property
-    def fields(self) -> dict[str, Any]:
-        """The arrays by name, as the constructor takes them."""
-        return {name: getattr(self, name) for name in _FIELDS}
-
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by the arrays alone."""
         return self._of, (self.fields | {"info": dict(self.info)},)
 
     # -- a sequence of frames ----------------------------------------------------
-    def __len__(self) -> int:
-        """Count the frames."""
-        return len(self.offsets) - 1
-
     @overload
     def __getitem__(self, index: int | np.integer) -> Atoms: ...
     @overload
@@ -157,23 +124,12 @@ class Dataset(MSONable):
         """Return each frame as Atoms."""
         return ase_frames.iterate_atoms(self.fields)
 
-    @property
-    def n_atoms(self) -> NDArray[np.int64]:
-        """Number of atoms of each frame, shape (n,)."""
-        return np.diff(self.offsets)
-
     @cached_property
     def fingerprints(self) -> NDArray[np.str_]:
         """Content hash of each frame, shape (n,): see `flowpot.dataset.fingerprint`."""
         return fingerprint.fingerprints(self)
 
     # -- labels and metadata -----------------------------------------------------
-    @property
-    def is_labelled(self) -> NDArray[np.bool_]:
-        """Whether each frame has an energy and forces, shape (n,)."""
-        # A frame's forces are present or absent as a whole, so its first row decides.
-        return np.isfinite(self.energy) & np.isfinite(self.forces[self.offsets[:-1], 0])
-
     @property
     def labelled(self) -> Self:
         """The frames that have an energy and forces (stress is optional)."""
@@ -397,7 +353,7 @@ class Dataset(MSONable):
     @classmethod
     def load(cls, source: Any) -> Self:
         """Make one Dataset of whatever holds frames: see `flowpot.dataset.io.load`."""
-        return cls.concatenate(load.datasets(source, cls))
+        return cls._of(arrays.concatenate(list(load.pieces(source))))
 
     def as_dict(self) -> dict[str, Any]:
         """Serialise for a job's inputs: as an Artifact, never as nested lists."""

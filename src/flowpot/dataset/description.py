@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,7 @@ from rich.console import Console, Group
 from rich.table import Column, Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from flowpot.dataset.dataset import Dataset
+from flowpot.dataset.arrays import Columns
 
 _ROWS = 20
 _WIDTH = 88
@@ -120,7 +119,7 @@ class Description:
         return table
 
 
-def describe(dataset: "Dataset") -> Description:
+def describe(dataset: Columns) -> Description:
     """Summarise a dataset: see `Description`."""
     n_atoms = dataset.n_atoms
     kinds, splits = (_column(dataset, name) for name in ("config_type", "split"))
@@ -140,14 +139,14 @@ def describe(dataset: "Dataset") -> Description:
         if force.size
         else None,
         pressure=_range(-np.einsum("nii->n", dataset.stress) / 3, np.mean),
-        n_with_moments=int((~np.isnan(dataset.magmoms[dataset.offsets[:-1]])).sum()),
+        n_with_moments=int(dataset.has_magmoms.sum()),
         moment=_range(np.abs(dataset.magmoms), np.median),
         charge=_range(dataset.charge, np.median),
         spin=_range(dataset.spin, np.median),
     )
 
 
-def _column(dataset: "Dataset", name: str) -> list[str]:
+def _column(dataset: Columns, name: str) -> list[str]:
     column = dataset.info.get(name)
     if column is None:
         return ["-"] * len(dataset)
@@ -169,7 +168,7 @@ def _rms(values: NDArray[np.float64]) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def _formulas(dataset: "Dataset") -> dict[str, int]:
+def _formulas(dataset: Columns) -> dict[str, int]:
     """Count frames per reduced formula, most common first."""
     if not len(dataset):
         return {}

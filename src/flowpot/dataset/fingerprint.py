@@ -14,13 +14,12 @@ the same lattice. Two frames that differ by 1e-6 A somewhere may or may not diff
 """
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from flowpot.dataset.dataset import Dataset
+from flowpot.dataset.arrays import Columns
 
 TOLERANCE = 1e-6
 _SHIFT = 0.381966
@@ -29,7 +28,7 @@ are then far from the cuts, and a last-bit error does not change the fingerprint
 _DIGEST_BYTES = 16
 
 
-def fingerprints(dataset: "Dataset") -> NDArray[np.str_]:
+def fingerprints(dataset: Columns) -> NDArray[np.str_]:
     """
     Hash every frame.
 
@@ -65,7 +64,7 @@ def fingerprints(dataset: "Dataset") -> NDArray[np.str_]:
     return prints
 
 
-def _states(dataset: "Dataset") -> dict[int, bytes]:
+def _states(dataset: Columns) -> dict[int, bytes]:
     """Return, for the frames of which anything is said, what tells their states."""
     said: dict[int, bytes] = {}
     for name, values in (
@@ -76,8 +75,7 @@ def _states(dataset: "Dataset") -> dict[int, bytes]:
         for frame in np.flatnonzero(~np.isnan(values)).tolist():
             text = name.encode() + steps(values[frame : frame + 1]).tobytes()
             said[frame] = said.get(frame, b"") + text
-    magnetic = ~np.isnan(dataset.magmoms[dataset.offsets[:-1]])
-    for frame in np.flatnonzero(magnetic).tolist():
+    for frame in np.flatnonzero(dataset.has_magmoms).tolist():
         rows = slice(dataset.offsets[frame], dataset.offsets[frame + 1])
         text = b"magmoms" + steps(dataset.magmoms[rows]).tobytes()
         said[frame] = said.get(frame, b"") + text

@@ -15,17 +15,13 @@ periodic lattice are relatives if
 Relatives of relatives are relatives. Isolated atoms have none.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from flowpot.dataset.arrays import Arrays
 from flowpot.dataset.fingerprint import steps
-
-if TYPE_CHECKING:
-    from flowpot.dataset.dataset import Dataset
 
 Codes = NDArray[np.uint64]
 
@@ -34,7 +30,7 @@ _EDGE = 1e-6
 them to the other side."""
 
 
-def relatives(dataset: "Dataset", parents: NDArray[np.object_]) -> NDArray[np.int64]:
+def relatives(dataset: Arrays, parents: NDArray[np.object_]) -> NDArray[np.int64]:
     """
     Sort frames into families that share positions.
 
@@ -64,7 +60,7 @@ def relatives(dataset: "Dataset", parents: NDArray[np.object_]) -> NDArray[np.in
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
-def _codes(dataset: "Dataset") -> tuple[NDArray[np.int64], Codes]:
+def _codes(dataset: Arrays) -> tuple[NDArray[np.int64], Codes]:
     """
     Return a number for each position of a lattice.
 

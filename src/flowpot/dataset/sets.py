@@ -1,12 +1,11 @@
 """Audit frames: predicted before they are learned, learned once there are newer."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from flowpot.dataset.dataset import Dataset
+from flowpot.dataset.arrays import Columns
 
 AUDIT = "audit"
 """The set of frames that were drawn to check a committee: a value of ``split``."""
@@ -14,19 +13,19 @@ ROUND = "audit_round"
 """Metadata column: the later audits have the larger number."""
 
 
-def is_audit(dataset: "Dataset") -> NDArray[np.bool_]:
+def is_audit(dataset: Columns) -> NDArray[np.bool_]:
     """Mask of the frames that are in the audit set, old ones too."""
     column = dataset.info.get("split", np.full(len(dataset), None, dtype=object))
     return np.asarray(np.asarray(column, dtype=object) == AUDIT, dtype=bool)
 
 
-def audit_rounds(dataset: "Dataset") -> NDArray[np.int64]:
+def audit_rounds(dataset: Columns) -> NDArray[np.int64]:
     """Return the round of each audit frame; 0 where none is stated."""
     column = dataset.info.get(ROUND, np.full(len(dataset), None, dtype=object))
     return np.array([_number(value) for value in column], dtype=np.int64)
 
 
-def sets_of(dataset: "Dataset") -> NDArray[Any]:
+def sets_of(dataset: Columns) -> NDArray[Any]:
     """
     Return the set of each frame as of now, shape (n,).
 

@@ -2,19 +2,17 @@
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from flowpot.dataset.dataset import Dataset
 from flowpot.dataset.relatives import relatives
 from flowpot.dataset.sets import AUDIT, is_audit
 from flowpot.randomness import derive_rng
-
-if TYPE_CHECKING:
-    from flowpot.dataset.dataset import Dataset
 
 SPLITS = ("train", "val", "test")
 ALWAYS_TRAIN = ("input", "isolated_atom")
@@ -22,13 +20,13 @@ _FREE = -1
 
 
 def assign_splits(
-    dataset: "Dataset",
+    dataset: Dataset,
     *,
     fractions: Sequence[float] = (0.8, 0.1, 0.1),
     seed: int = 0,
     existing: Any = None,
     group_by: str | None = None,
-) -> "Dataset":
+) -> Dataset:
     """
     Assign every frame to a set, in the metadata column ``split``.
 
@@ -81,8 +79,8 @@ def assign_splits(
         )
         split[~held] = rest.info["split"]
         return dataset.with_info(split=split)
-    known = _joined_existing(dataset, existing)
-    everything = type(dataset).concatenate([known, dataset])
+    known = _joined_existing(existing)
+    everything = Dataset.concatenate([known, dataset])
     if group_by is not None and group_by not in everything.info:
         raise ValueError(
             f"group_by={group_by!r} is no metadata column: use one of "
@@ -117,11 +115,10 @@ def checked_fractions(fractions: Sequence[float]) -> NDArray[np.float64]:
     return shares
 
 
-def _joined_existing(dataset: "Dataset", existing: Any) -> "Dataset":
-    kind = type(dataset)
+def _joined_existing(existing: Any) -> Dataset:
     if existing is None:
-        return kind.concatenate([])
-    known = kind.load(existing)
+        return Dataset.concatenate([])
+    known = Dataset.load(existing)
     known = known[~is_audit(known)]
     if len(known) and (_given(known) == _FREE).any():
         raise ValueError(
@@ -130,7 +127,7 @@ def _joined_existing(dataset: "Dataset", existing: Any) -> "Dataset":
     return known
 
 
-def _column(dataset: "Dataset", name: str) -> NDArray[Any]:
+def _column(dataset: Dataset, name: str) -> NDArray[Any]:
     """Return a metadata column as str, empty where missing."""
     column = dataset.info.get(name)
     if column is None:
@@ -138,7 +135,7 @@ def _column(dataset: "Dataset", name: str) -> NDArray[Any]:
     return np.array(["" if v is None or v != v else str(v) for v in column], object)  # noqa: PLR0124
 
 
-def _given(dataset: "Dataset") -> NDArray[np.int64]:
+def _given(dataset: Dataset) -> NDArray[np.int64]:
     """Return the sets that frames already have, as indices into SPLITS."""
     column = _column(dataset, "split")
     codes = {"": _FREE, **{name: s for s, name in enumerate(SPLITS)}}
@@ -148,7 +145,7 @@ def _given(dataset: "Dataset") -> NDArray[np.int64]:
     return np.array([codes[name] for name in column], np.int64)
 
 
-def _always_train(dataset: "Dataset", prints: NDArray[np.str_]) -> NDArray[np.bool_]:
+def _always_train(dataset: Dataset, prints: NDArray[np.str_]) -> NDArray[np.bool_]:
     """Tell inputs and isolated atoms, named so or not, and their exact duplicates."""
     named = np.isin(_column(dataset, "config_type"), ALWAYS_TRAIN)
     isolated = (dataset.n_atoms == 1) & ~dataset.pbc.any(axis=1)
@@ -156,7 +153,7 @@ def _always_train(dataset: "Dataset", prints: NDArray[np.str_]) -> NDArray[np.bo
 
 
 def _units(
-    dataset: "Dataset",
+    dataset: Dataset,
     prints: NDArray[np.str_],
     always: NDArray[np.bool_],
     group_by: str | None,
@@ -220,7 +217,7 @@ def _spread(split: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
 
 
 def _ordered_units(
-    dataset: "Dataset",
+    dataset: Dataset,
     units: NDArray[np.int64],
     is_free: NDArray[np.bool_],
     rng: np.random.Generator,

@@ -222,7 +222,7 @@ class CommitteeCalculator(Calculator):
         """Evaluate all members on ``atoms``."""
         super().calculate(atoms, properties, system_changes)
         frame = Dataset.from_atoms([self.atoms], labels=False)
-        check_predictable(frame.fields)
+        check_predictable(frame)
         prediction = evaluate_committee(self.members, frame)
         mean = prediction.mean
         energy = float(mean["energy"][0])

@@ -105,7 +105,7 @@ def without_collapse(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
     tuple
         The frames, and the mask of those whose prediction means nothing, (n,) bool.
     """
-    lost = is_collapsed(dataset.fields)
+    lost = is_collapsed(dataset)
     if lost.any():
         pbc = dataset.pbc & ~lost[:, None]
         dataset = Dataset(**(dataset.fields | {"pbc": pbc}))

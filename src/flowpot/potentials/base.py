@@ -11,6 +11,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.arrays import Arrays
 from flowpot.dataset.geometry.collapse import check_predictable
 from flowpot.potentials.calculator import PotentialCalculator
 from flowpot.potentials.geometry import Geometry
@@ -164,7 +165,7 @@ class Potential(ABC):
             Which atoms of the dataset, and their features, shape (A, D).
         """
         self.check_species(dataset.numbers)
-        check_predictable(dataset.fields)
+        check_predictable(dataset)
         for frames in batches(
             dataset.n_atoms, batch_size or default_batch_size([self])
         ):
@@ -193,7 +194,7 @@ class Potential(ABC):
         """
         self.check_species(atoms.numbers)
         geometry = Geometry.of_atoms(atoms)
-        check_predictable(geometry._asdict())
+        check_predictable(Arrays.of_atoms(atoms))
         graph = neighbours.graph(geometry) if neighbours else self.build_graph(geometry)
         found = self.evaluate_graph(graph)
         return float(found.energy[0]), found.forces, found.stress[0]
@@ -246,7 +247,7 @@ def evaluate_members(
         raise ValueError("no potentials to evaluate: give at least one")
     for potential in potentials:
         potential.check_species(dataset.numbers)
-    check_predictable(dataset.fields)
+    check_predictable(dataset)
     shape = len(potentials), len(dataset), len(dataset.numbers)
     energy, forces, stress = _empty(*shape)
     size = batch_size or default_batch_size(potentials)

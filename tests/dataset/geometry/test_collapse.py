@@ -45,19 +45,19 @@ def test_volumes():
     slab = fcc111("Cu", (1, 1, 3), vacuum=9.0)
     sheet = graphene(vacuum=9.0)
     frames = Dataset.from_atoms([bulk("Cu", a=3.6), slab, sheet, slab[:1]])
-    volume = volumes_per_atom(frames.fields)
+    volume = volumes_per_atom(frames)
     assert volume[0] == pytest.approx(3.6**3 / 4)
     area = np.linalg.norm(np.cross(*slab.cell[:2]))
     assert volume[1] == pytest.approx(area * (np.ptp(slab.positions[:, 2]) + 2) / 3)
     assert volume[2] == pytest.approx(2 * 2.46**2 * 3**0.5 / 2 / 2)
-    assert not is_collapsed(frames.fields).any()
+    assert not is_collapsed(frames).any()
 
 
 def test_the_densest_that_there_is():
     """Metallic hydrogen at 500 GPa, and diamond compressed to a third."""
     hydrogen = bulk("H", "bcc", a=1.3)
     diamond = bulk("C", a=3.57 * 3 ** (-1 / 3))
-    assert not is_collapsed(Dataset.from_atoms([hydrogen, diamond]).fields).any()
+    assert not is_collapsed(Dataset.from_atoms([hydrogen, diamond])).any()
 
 
 @pytest.mark.parametrize(
@@ -73,11 +73,11 @@ def test_what_is_not_predicted(cell):
     atoms = bulk("Si", cubic=True)
     atoms.set_cell(cell)
     frames = Dataset.from_atoms([bulk("Si"), atoms])
-    assert is_collapsed(frames.fields).tolist() == [False, True]
+    assert is_collapsed(frames).tolist() == [False, True]
     with pytest.raises(
         CollapsedCellError, match=r"frame 1: .*LEAST_IMAGE.*LEAST_VOLUME.*remove the fr"
     ):
-        check_predictable(frames.fields)
+        check_predictable(frames)
 
 
 @pytest.mark.parametrize(
@@ -103,5 +103,5 @@ def test_open_directions_may_be_short():
     molecule = wire.copy()
     molecule.pbc = False
     frames = Dataset.from_atoms([wire, molecule])
-    assert not is_collapsed(frames.fields).any()
+    assert not is_collapsed(frames).any()
     assert LEAST_IMAGE == 0.5

@@ -5,13 +5,11 @@ In such a cell every atom has thousands of images within a potential's cutoff: a
 takes minutes and gigabytes to predict, for a number that means nothing.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from ase.geometry import minkowski_reduce
 from numpy.typing import NDArray
 
+from flowpot.dataset.arrays import Arrays
 from flowpot.dataset.where import Where
 
 LEAST_IMAGE = 0.5
@@ -69,44 +67,43 @@ def _shortest_vector(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> float
     return float(np.linalg.norm(reduced[pbc], axis=1).min())
 
 
-def volumes_per_atom(fields: Mapping[str, Any]) -> NDArray[np.float64]:
+def volumes_per_atom(frames: Arrays) -> NDArray[np.float64]:
     """
     Return the volume that each atom of each frame has, shape (n,), in A^3.
 
     Along open directions the extent of the atoms counts; a frame without a periodic
     axis has no such volume: infinity.
     """
-    cell, pbc, offsets = fields["cell"], fields["pbc"], fields["offsets"]
-    sizes = np.diff(offsets)
+    cell, pbc, rows = frames.cell, frames.pbc, frames.rows
     volume = np.where(pbc.all(axis=1), np.abs(np.linalg.det(cell)), np.inf)
     for frame in np.flatnonzero(pbc.any(axis=1) & ~pbc.all(axis=1)):
-        positions = fields["positions"][offsets[frame] : offsets[frame + 1]]
+        positions = frames.positions[rows[frame]]
         vectors = cell[frame][pbc[frame]]
         _, lengths, axes = np.linalg.svd(vectors)
         spans = np.ptp(positions @ axes[len(vectors) :].T, axis=0) + _MARGIN
         volume[frame] = lengths.prod() * spans.prod()
-    return volume / sizes
+    return volume / frames.n_atoms
 
 
-def is_collapsed(fields: Mapping[str, Any]) -> NDArray[np.bool_]:
+def is_collapsed(frames: Arrays) -> NDArray[np.bool_]:
     """
     Tell the frames that no potential should be asked about.
 
     Parameters
     ----------
-    fields
-        Arrays of a Dataset of n frames: positions, cell, pbc, offsets.
+    frames
+        n frames.
 
     Returns
     -------
     numpy.ndarray
         Shape (n,).
     """
-    near = image_distances(fields["cell"], fields["pbc"], LEAST_IMAGE) < LEAST_IMAGE
-    return near | (volumes_per_atom(fields) < LEAST_VOLUME)
+    near = image_distances(frames.cell, frames.pbc, LEAST_IMAGE) < LEAST_IMAGE
+    return near | (volumes_per_atom(frames) < LEAST_VOLUME)
 
 
-def check_predictable(fields: Mapping[str, Any]) -> None:
+def check_predictable(frames: Arrays) -> None:
     """
     Refuse frames that no potential should be asked about.
 
@@ -115,45 +112,39 @@ def check_predictable(fields: Mapping[str, Any]) -> None:
     CollapsedCellError
         With the frame, the limits and the remedy.
     """
-    collapsed = np.flatnonzero(is_collapsed(fields))
+    collapsed = np.flatnonzero(is_collapsed(frames))
     if len(collapsed):
         frame = int(collapsed[0])
+        sizes = _measures(frames.frame(frame))
         raise CollapsedCellError(
-            f"frame {frame}: its cell has shrunk or is nearly flat: "
-            f"{_measures(fields, frame)}, and at least {LEAST_IMAGE} A (LEAST_IMAGE) "
-            f"and {LEAST_VOLUME} A^3 (LEAST_VOLUME) are needed to predict it: remove "
-            "the frame, or correct its cell"
+            f"frame {frame}: its cell has shrunk or is nearly flat: {sizes}, and at "
+            f"least {LEAST_IMAGE} A (LEAST_IMAGE) and {LEAST_VOLUME} A^3 "
+            "(LEAST_VOLUME) are needed to predict it: remove the frame, or correct its "
+            "cell"
         )
 
 
-def check_cells(fields: Mapping[str, Any], where: Where) -> None:
+def check_cells(frames: Arrays, where: Where) -> None:
     """Refuse frames that no calculation can have made: see `SMALLEST_IMAGE`."""
-    cell, pbc = fields["cell"], fields["pbc"]
+    cell, pbc = frames.cell, frames.pbc
     bad = image_distances(cell, pbc, SMALLEST_IMAGE) < SMALLEST_IMAGE
     volume = np.where(pbc.all(axis=1), np.abs(np.linalg.det(cell)), np.inf)
-    bad |= volume < SMALLEST_VOLUME * np.diff(fields["offsets"])
+    bad |= volume < SMALLEST_VOLUME * frames.n_atoms
     if bad.any():
         frame = int(np.argmax(bad))
+        sizes = _measures(frames.frame(frame))
         raise where.frame(
             frame,
-            f"its cell has shrunk or is flat: {_measures(fields, frame)}, and at least "
-            f"{SMALLEST_IMAGE} A (SMALLEST_IMAGE) and {SMALLEST_VOLUME} A^3 "
-            "(SMALLEST_VOLUME) are needed: remove the frame, or correct its cell",
+            f"its cell has shrunk or is flat: {sizes}, and at least {SMALLEST_IMAGE} A "
+            f"(SMALLEST_IMAGE) and {SMALLEST_VOLUME} A^3 (SMALLEST_VOLUME) are needed: "
+            "remove the frame, or correct its cell",
         )
 
 
-def _measures(fields: Mapping[str, Any], frame: int) -> str:
-    """Say what is too small in a frame."""
-    one = slice(frame, frame + 1)
-    offsets = fields["offsets"][frame : frame + 2]
-    part = {
-        "positions": fields["positions"][offsets[0] : offsets[1]],
-        "cell": fields["cell"][one],
-        "pbc": fields["pbc"][one],
-        "offsets": offsets - offsets[0],
-    }
-    distance = image_distances(part["cell"], part["pbc"], LEAST_IMAGE)[0]
-    volume = volumes_per_atom(part)[0]
+def _measures(frame: Arrays) -> str:
+    """Say how small one frame is."""
+    distance = image_distances(frame.cell, frame.pbc, LEAST_IMAGE)[0]
+    volume = volumes_per_atom(frame)[0]
     return (
         f"its periodic images are {distance:.2g} A apart, and an atom has {volume:.2g} "
         "A^3"

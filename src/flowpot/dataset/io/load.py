@@ -1,21 +1,23 @@
-"""One Dataset from whatever holds frames."""
+"""Frames from whatever holds them."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ase import Atoms
 from pymatgen.core import IMolecule, IStructure
 
+from flowpot.dataset import checks
+from flowpot.dataset.arrays import Columns
 from flowpot.dataset.artifact import Artifact
+from flowpot.dataset.io import ase as ase_frames
+from flowpot.dataset.io import files, hdf5
+from flowpot.dataset.io import pymatgen as pymatgen_frames
 
-if TYPE_CHECKING:
-    from flowpot.dataset.dataset import Dataset
 
-
-def datasets(source: Any, kind: "type[Dataset]") -> Iterator["Dataset"]:
+def pieces(source: Any) -> Iterator[dict[str, Any]]:
     """
-    Return the datasets that a source holds, in order.
+    Read the frames that a source holds, piece by piece, in order.
 
     Parameters
     ----------
@@ -23,32 +25,35 @@ def datasets(source: Any, kind: "type[Dataset]") -> Iterator["Dataset"]:
         A Dataset, an Artifact, a path, ASE Atoms, a pymatgen Structure or Molecule, a
         stage's document (an object with ``dataset``), a list of any of these, or
         what these are in a JobStore.
-    kind
-        The class Dataset.
+
+    Yields
+    ------
+    dict
+        The columns of a Dataset, by name.
 
     Raises
     ------
     TypeError
         Where the source is none of these.
     """
-    if isinstance(source, kind):
-        yield source
+    if isinstance(source, Columns):
+        yield source.fields
     elif isinstance(source, Artifact):
-        yield kind.from_bytes(source.read_bytes())
+        yield hdf5.from_bytes(source.read_bytes())
     elif isinstance(source, str | Path):
-        yield kind.read(source)
+        yield from files.stream(source)
     elif isinstance(source, Atoms):
-        yield kind.from_atoms([source])
+        yield checks.checked(ase_frames.from_atoms([source]))
     elif isinstance(source, IStructure | IMolecule):
-        yield kind.from_structures([source])
+        yield checks.checked(pymatgen_frames.from_structures([source]))
     elif isinstance(source, Mapping):
-        yield from datasets(_from_mapping(source), kind)
+        yield from pieces(_from_mapping(source))
     elif not isinstance(getattr(source, "dataset", source), type(source)):
         # A reference to a job's output has any attribute, and each is a reference.
-        yield from datasets(source.dataset, kind)
+        yield from pieces(source.dataset)
     elif isinstance(source, list | tuple):
-        for each in source:
-            yield from datasets(each, kind)
+        for part in source:
+            yield from pieces(part)
     else:
         raise TypeError(
             f"no frames in a {type(source).__name__}: give a Dataset, an Artifact, a "
@@ -57,7 +62,7 @@ def datasets(source: Any, kind: "type[Dataset]") -> Iterator["Dataset"]:
 
 
 def _from_mapping(source: Mapping[str, Any]) -> Any:
-    """Find what a document, or a Dataset, read back as a dict holds."""
+    """Return what a document or a Dataset, read back as a dict, holds frames in."""
     for name in ("dataset", "artifact"):
         if name in source:
             return source[name]
