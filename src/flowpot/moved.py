@@ -47,6 +47,10 @@ MOVED: dict[str, dict[str, str]] = {
     # evaluation
     # exploration
     # labelling
+    "flowpot.labelling.espresso.metadata": {
+        "StructureMetadata": "flowpot.labelling.espresso.document",
+        "SymmetryData": "flowpot.labelling.espresso.document",
+    },
     # potentials
     # training
 }

@@ -13,6 +13,7 @@ from ase.build import bulk, molecule
 from ase.io.espresso import units
 
 from flowpot.labelling.espresso import EspressoInputGenerator
+from flowpot.labelling.espresso.command import run_pw
 from flowpot.labelling.espresso.inputs import EspressoInput
 from flowpot.labelling.espresso.outputs import (
     PwLabel,
@@ -20,7 +21,6 @@ from flowpot.labelling.espresso.outputs import (
     read_label,
     read_report,
 )
-from flowpot.labelling.espresso.run import run_pw
 
 pytestmark = [pytest.mark.slow, pytest.mark.qe]
 

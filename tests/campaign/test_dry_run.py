@@ -7,7 +7,7 @@ from maggma.stores import MemoryStore
 
 from flowpot import ActiveLearningMaker, EspressoStaticMaker, LabellingMaker
 from flowpot.campaign import dry_run
-from flowpot.labelling.espresso.kpoints import inequivalent_kpoints, kpoint_mesh
+from flowpot.labelling.espresso.protocols import inequivalent_kpoints, kpoint_mesh
 
 LABEL_ONLY = {"training": None, "exploration": None, "evaluation": None}
 

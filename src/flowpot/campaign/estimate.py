@@ -15,9 +15,12 @@ from flowpot.dataset import Dataset
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
 from flowpot.exploration.starts import draw_starts
 from flowpot.labelling import LabellingMaker
-from flowpot.labelling.espresso.kpoints import inequivalent_kpoints, kpoint_mesh
 from flowpot.labelling.espresso.makers import EspressoStaticMaker
-from flowpot.labelling.espresso.protocols import get_protocol
+from flowpot.labelling.espresso.protocols import (
+    get_protocol,
+    inequivalent_kpoints,
+    kpoint_mesh,
+)
 from flowpot.labelling.planning import plan_labels
 from flowpot.randomness import derive_rng, derive_seed
 from flowpot.training import CommitteeTrainingMaker

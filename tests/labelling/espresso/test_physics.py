@@ -9,7 +9,7 @@ from ase.build import bulk, fcc111, molecule
 
 from flowpot.labelling.espresso import EspressoInputGenerator, EspressoStaticMaker
 from flowpot.labelling.espresso.electrostatics import dipole_correction
-from flowpot.labelling.espresso.hubbard import hubbard_input, version_numbers
+from flowpot.labelling.espresso.magnetism import hubbard_input, version_numbers
 from flowpot.labelling.espresso.preflight import ask_version
 
 

@@ -11,8 +11,8 @@ from shutil import copy
 import pytest
 from ase.build import bulk
 
+from flowpot.labelling.espresso.command import run_pw
 from flowpot.labelling.espresso.outputs import read_report
-from flowpot.labelling.espresso.run import run_pw
 
 pytestmark = pytest.mark.qe
 

@@ -9,14 +9,13 @@ from flowpot.labelling.espresso.install import (
     install_family,
     list_families,
 )
-from flowpot.labelling.espresso.kpoints import kpoint_mesh
 from flowpot.labelling.espresso.makers import EspressoStaticMaker, LabelError
 from flowpot.labelling.espresso.preflight import (
     PreflightError,
     PseudopotentialError,
     preflight,
 )
-from flowpot.labelling.espresso.protocols import Protocol, get_protocol
+from flowpot.labelling.espresso.protocols import Protocol, get_protocol, kpoint_mesh
 from flowpot.labelling.espresso.pseudos import PseudoFamily, get_family
 
 __all__ = [

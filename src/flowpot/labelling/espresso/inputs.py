@@ -12,30 +12,35 @@ from ase import Atoms
 from ase.io.espresso import write_espresso_in
 from pymatgen.io.core import InputGenerator
 
-from flowpot.labelling.espresso.bands import band_count
 from flowpot.labelling.espresso.electrostatics import (
     IsolatedFrame,
     checked_isolation,
     dipole_correction,
     isolated_frame,
 )
-from flowpot.labelling.espresso.hubbard import check_hubbard, hubbard_input
-from flowpot.labelling.espresso.keys import checked_number, checked_settings
-from flowpot.labelling.espresso.kpoints import inequivalent_kpoints, kpoint_mesh
 from flowpot.labelling.espresso.magnetism import (
     SPIN_POLICIES,
     SpinPolicy,
     check_elements,
+    check_hubbard,
     fixed_totals,
+    hubbard_input,
     is_isolated_atom,
     relative_moments,
     starting_moments,
 )
 from flowpot.labelling.espresso.namelists import (
     INPUT_FILE,
+    checked_number,
+    checked_settings,
     merge_settings,
 )
-from flowpot.labelling.espresso.protocols import get_protocol
+from flowpot.labelling.espresso.protocols import (
+    band_count,
+    get_protocol,
+    inequivalent_kpoints,
+    kpoint_mesh,
+)
 from flowpot.labelling.espresso.pseudos import (
     PseudoFamily,
     check_name,

@@ -15,8 +15,8 @@ from flowpot.jobs import stage_job
 from flowpot.labelling.espresso.document import EspressoOutput, EspressoTaskDoc
 from flowpot.labelling.espresso.engine import EspressoEngine
 from flowpot.labelling.espresso.inputs import EspressoInputGenerator
-from flowpot.labelling.espresso.keys import checked_number
 from flowpot.labelling.espresso.magnetism import SpinPolicy
+from flowpot.labelling.espresso.namelists import checked_number
 from flowpot.labelling.espresso.preflight import preflight
 from flowpot.labelling.espresso.pseudos import PseudoFamily
 from flowpot.labelling.frames import check_geometry, to_structure

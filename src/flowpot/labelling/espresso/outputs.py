@@ -9,7 +9,7 @@ import numpy as np
 from ase.io import read
 from ase.io.espresso import units
 
-from flowpot.labelling.espresso.run import ERROR_FILE, OUTPUT_FILE
+from flowpot.labelling.espresso.command import ERROR_FILE, OUTPUT_FILE
 
 _NUMBER = r"([-+]?\d+\.?\d*(?:[EeDd][-+]?\d+)?)"
 _ERROR = re.compile(

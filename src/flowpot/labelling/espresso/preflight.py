@@ -4,11 +4,10 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from flowpot.labelling.espresso.command import PwCommand
+from flowpot.labelling.espresso.command import PwCommand, run_pw
 from flowpot.labelling.espresso.namelists import INPUT_FILE
 from flowpot.labelling.espresso.outputs import read_report
 from flowpot.labelling.espresso.pseudos import PseudoFamily, get_family
-from flowpot.labelling.espresso.run import run_pw
 from flowpot.settings import get_settings
 
 _VERSION_TIMEOUT = 60.0  # s

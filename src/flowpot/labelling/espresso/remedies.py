@@ -16,11 +16,10 @@ from custodian.custodian import (
 )
 from custodian.custodian import Job as CustodianJob
 
-from flowpot.labelling.espresso.command import PwCommand
+from flowpot.labelling.espresso.command import OUTPUT_FILE, PwCommand, run_pw
 from flowpot.labelling.espresso.document import Correction
 from flowpot.labelling.espresso.outputs import read_report
 from flowpot.labelling.espresso.preflight import PreflightError
-from flowpot.labelling.espresso.run import OUTPUT_FILE, run_pw
 from flowpot.processes import Ended
 
 _MAX_CORRECTIONS = 10  # of all handlers together

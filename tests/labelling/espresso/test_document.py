@@ -8,7 +8,7 @@ from monty.json import jsanitize
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from flowpot.labelling.espresso.metadata import StructureMetadata
+from flowpot.labelling.espresso.document import StructureMetadata
 
 water = molecule("H2O", vacuum=6.0)
 water.pbc = True

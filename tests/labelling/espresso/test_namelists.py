@@ -7,7 +7,7 @@ from ase.build import bulk
 
 from flowpot.labelling import EspressoStaticMaker
 from flowpot.labelling.espresso import EspressoInputGenerator
-from flowpot.labelling.espresso.keys import checked_settings, known_keys
+from flowpot.labelling.espresso.namelists import checked_settings, known_keys
 
 REFUSED = [
     ("SYSTEM: {ecutwcf: 40}", "no key ecutwcf in SYSTEM: did you mean ecutwfc"),
