@@ -1,6 +1,8 @@
 """The augmentation job."""
 
 import json
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,13 +15,16 @@ from flowpot.augmentation import (
     Alloys,
     AugmentationDoc,
     AugmentationMaker,
+    Batch,
     Clusters,
     Dimers,
     Distortions,
+    ParentGenerator,
     RandomStructures,
     Strains,
     ThermalDisplacements,
     Vacancies,
+    dataset_of,
 )
 from flowpot.dataset import Dataset
 
@@ -79,6 +84,50 @@ def test_every_field_survives_serialisation():
     again = json.loads(text, cls=MontyDecoder)
     assert again == maker
     assert len(maker.generators) == 9
+
+
+@dataclass(frozen=True)
+class Copies(ParentGenerator):
+    """A kind of frames that flowpot does not have: inputs of which one atom moved."""
+
+    distance: float = 0.1
+
+    kind: ClassVar[str] = "copy"
+
+    def from_parent(self, parent, inputs, rng):
+        del inputs
+        atoms = parent.supercell.copy()
+        atoms.positions[0, 0] += self.distance * rng.random()
+        return Batch(dataset_of([atoms], self.kind))
+
+
+def test_extra_kinds_of_frames(clean_dir, jobstore, silicon):
+    """They come with the others, change nothing about these, and survive JSON."""
+    plain = AugmentationMaker.preset("smoke")
+    maker = AugmentationMaker.preset("smoke", extra=[Copies(0.2), Dimers(n_points=3)])
+    again = json.loads(json.dumps(maker, cls=MontyEncoder), cls=MontyDecoder)
+    assert again == maker
+    assert again.extra == (Copies(0.2), Dimers(n_points=3))
+    doc, without = (run(m.make(silicon, seed=3), jobstore) for m in (again, plain))
+    assert doc.counts == without.counts | {"copy": 1, "dimer": 3}
+    shared = set(Dataset.load(doc).fingerprints) & set(
+        Dataset.load(without).fingerprints
+    )
+    assert len(shared) == without.n_frames
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("Dimers", "extra is 'Dimers': give a list of generators"),
+        ([Dimers], r"extra\[0\] is the class Dimers: it must be a Generator"),
+        ([Dimers(), Dimers(5)], "several generators are of the kind 'dimer'"),
+        ([Distortions(5)], "several generators are of the kind 'distorted'"),
+    ],
+)
+def test_extra_kinds_are_checked(extra, message):
+    with pytest.raises(ValueError, match=message):
+        AugmentationMaker(extra=extra)
 
 
 def test_makers_can_be_changed_in_a_flow(silicon):
