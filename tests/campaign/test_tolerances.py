@@ -12,14 +12,14 @@ def test_the_evaluations_own_is_the_campaigns():
     own = {"forces": 0.3, "forces_max": 1.0}
     maker = ActiveLearningMaker(evaluation=EvaluationMaker(tolerance=own))
     assert maker.tolerance == own
-    assert maker.judging.tolerance == own
+    assert maker.configured_evaluation.tolerance == own
 
 
 def test_the_campaigns_is_the_evaluations():
     maker = ActiveLearningMaker(tolerance={"forces": 0.3}, max_bad_share=0.2)
-    assert maker.judging.tolerance == {"forces": 0.3}
-    assert maker.judging.max_bad_share == 0.2
-    assert ActiveLearningMaker().judging.tolerance == default_tolerance()
+    assert maker.configured_evaluation.tolerance == {"forces": 0.3}
+    assert maker.configured_evaluation.max_bad_share == 0.2
+    assert ActiveLearningMaker().configured_evaluation.tolerance == default_tolerance()
 
 
 @pytest.mark.parametrize(

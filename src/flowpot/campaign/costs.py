@@ -1,4 +1,4 @@
-"""What jobs have cost so far, to say what the next will."""
+"""What jobs have cost so far, to estimate what further ones will."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from typing import Any, Self
 import numpy as np
 from jobflow import JobStore
 
+from flowpot.jobs import JobName
+
 _HOUR = 3600.0
 _MOST = 2000  # documents of a kind that are read: enough for a median
 
@@ -14,20 +16,21 @@ _MOST = 2000  # documents of a kind that are read: enough for a median
 @dataclass(frozen=True)
 class Costs:
     """
-    Medians over completed jobs; None where there is none of the kind.
+    Median costs of completed jobs; None where there is no job of the kind.
 
     Attributes
     ----------
     label
         Core-seconds of a label per atom and k-point.
     label_by_atom
-        The same per atom, for engines and batches whose k-points are not told.
+        Core-seconds of a label per atom, for engines and batches whose documents do
+        not state the k-points.
     member
         Seconds to train a member, per frame.
     step
         Seconds of a step of molecular dynamics.
     basis
-        What the medians stand on, in words.
+        How many jobs the medians are of, in words.
     """
 
     label: float | None = None
@@ -47,11 +50,15 @@ class Costs:
             output["seconds"]
             / len(output["members"])
             / sum(output["n_frames"].values())
-            for output in _outputs(store, "collect committee", "members", "n_frames")
+            for output in _outputs(
+                store, JobName.COLLECT_COMMITTEE, "members", "n_frames"
+            )
         ]
         steps = [
             output["md_seconds"] / output["n_steps"]
-            for output in _outputs(store, "collect frames", "md_seconds", "n_steps")
+            for output in _outputs(
+                store, JobName.COLLECT_FRAMES, "md_seconds", "n_steps"
+            )
         ]
         return cls(
             label=_median([s / atoms / k for s, atoms, k in labels if k]),
@@ -80,9 +87,9 @@ class Costs:
 
 
 def _labels(store: JobStore) -> Iterator[tuple[float, int, int | None]]:
-    """Return core-seconds, atoms and k-points of each label."""
+    """Yield core-seconds, atoms and k-points (None: not known) of each label."""
     fields = ("output.run", "output.nsites", "output.runs")
-    for document in _documents(store, "qe static", *fields):
+    for document in _documents(store, JobName.QE_STATIC, *fields):
         output = document["output"]
         for run in output.get("runs") or []:
             atoms = (run.get("frame") or {}).get("n_atoms")
@@ -94,7 +101,7 @@ def _labels(store: JobStore) -> Iterator[tuple[float, int, int | None]]:
 
 
 def _outputs(store: JobStore, name: str, *fields: str) -> Iterator[Mapping[str, Any]]:
-    """Return what jobs of a name have left, where all of it is there and not zero."""
+    """Yield outputs of jobs of a name, where no field is missing or zero."""
     wanted = ("seconds", *fields)
     for document in _documents(store, name, *(f"output.{f}" for f in wanted)):
         if all(document["output"].get(field) for field in fields):
@@ -102,10 +109,10 @@ def _outputs(store: JobStore, name: str, *fields: str) -> Iterator[Mapping[str, 
 
 
 def _documents(store: JobStore, name: str, *fields: str) -> Iterator[Mapping[str, Any]]:
-    found = store.query(
-        {"name": name}, properties=list(fields), load=False, limit=_MOST
+    documents = store.query(
+        {"name": str(name)}, properties=list(fields), load=False, limit=_MOST
     )
-    return (document for document in found if document.get("output"))
+    return (document for document in documents if document.get("output"))
 
 
 def _median(rates: list[float]) -> float | None:

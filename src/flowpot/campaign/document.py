@@ -1,12 +1,15 @@
-"""What a campaign leaves behind."""
+"""The documents of a campaign: of each iteration, and of the whole."""
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
 from flowpot.dataset import Artifact
 from flowpot.documents import StageDoc
-from flowpot.evaluation import Audit, Calibration, FreshError
+from flowpot.evaluation.audit import Audit
+from flowpot.evaluation.calibration import Calibration
+from flowpot.evaluation.fresh import FreshError
 
 StopKind = Literal[
     "converged",
@@ -19,45 +22,62 @@ StopKind = Literal[
 ]
 
 
+@dataclass(frozen=True)
+class ReportedBy:
+    """Marks a field that has the name and the value of one in a stage's document."""
+
+    stage: str
+
+
+_Labelling = ReportedBy("labelling")
+_Training = ReportedBy("training")
+_Exploration = ReportedBy("exploration")
+_Evaluation = ReportedBy("evaluation")
+
+
 class IterationDoc(BaseModel):
-    """One turn of the loop, in numbers; None where a stage was left out."""
+    """One iteration of the loop in numbers; None where a stage was left out."""
 
     iteration: int = Field(description="from 1")
-    n_labelled: int | None = None
-    n_failed: int | None = Field(None, description="labels that failed")
-    n_sent: int | None = Field(
+    n_labelled: Annotated[int | None, _Labelling] = None
+    n_failed: Annotated[int | None, _Labelling] = Field(
+        None, description="labels that failed"
+    )
+    n_sent: Annotated[int | None, _Labelling] = Field(
         None, description="frames sent to the labelling engine, failed ones included"
     )
-    n_postponed: int | None = Field(
+    n_postponed: Annotated[int | None, _Labelling] = Field(
         None, description="frames that were not sent because of max_labels"
     )
     n_dataset: int = Field(0, description="labelled frames after this iteration")
     n_sent_total: int = Field(0, description="of this and all iterations before")
-    metrics: dict[str, dict[str, float | None]] | None = Field(
+    metrics: Annotated[dict[str, dict[str, float | None]] | None, _Training] = Field(
         None, description="RMSE of the committee mean: metrics[set][property]"
     )
-    calibration: dict[str, Calibration] | None = None
-    audit: Audit | None = None
-    fresh_error: dict[str, FreshError] | None = Field(
+    calibration: Annotated[dict[str, Calibration] | None, _Evaluation] = None
+    audit: Annotated[Audit | None, _Evaluation] = None
+    fresh_error: Annotated[dict[str, FreshError] | None, _Evaluation] = Field(
         None,
         description="error on fresh frames, as predicted before they were learned",
     )
-    warnings: list[str] | None = Field(
+    warnings: Annotated[list[str] | None, _Evaluation] = Field(
         None, description="of the evaluation: what no selection mends, and its cause"
     )
-    n_explored: int | None = None
-    halted: dict[str, int] | None = Field(None, description="MD runs halted, by reason")
-    n_over: int | None = None
-    n_wrecked: int | None = None
-    n_insane: int | None = None
-    n_selected: int | None = None
-    n_audit: int | None = None
-    n_pilot: int | None = None
+    n_explored: Annotated[int | None, _Evaluation] = None
+    halted: Annotated[dict[str, int] | None, _Exploration] = Field(
+        None, description="MD runs halted, by reason"
+    )
+    n_over: Annotated[int | None, _Evaluation] = None
+    n_wrecked: Annotated[int | None, _Evaluation] = None
+    n_insane: Annotated[int | None, _Evaluation] = None
+    n_selected: Annotated[int | None, _Evaluation] = None
+    n_audit: Annotated[int | None, _Evaluation] = None
+    n_pilot: Annotated[int | None, _Evaluation] = None
     n_pilot_labelled: int | None = Field(
         None,
         description="labels of the pilot, and of the closing audit, in this iteration",
     )
-    n_closing: int | None = Field(
+    n_closing: Annotated[int | None, _Evaluation] = Field(
         None,
         description="of the frames to be labelled first, those that decide the end",
     )
@@ -65,7 +85,7 @@ class IterationDoc(BaseModel):
         default_factory=dict, description="wall time per stage (s)"
     )
     evaluation_job: str | None = Field(
-        None, description="uuid of the job that judged the explored frames"
+        None, description="uuid of the job that evaluated the explored frames"
     )
     failed_stage: str | None = Field(None, description="the first that gave no result")
     failure: str | None = Field(None, description="its error, if it left one")
@@ -73,8 +93,15 @@ class IterationDoc(BaseModel):
 
     @property
     def n_chosen(self) -> int:
-        """Explored frames that the evaluation wants labelled."""
+        """Number of explored frames that the evaluation wants labelled."""
         return sum(n or 0 for n in (self.n_selected, self.n_audit, self.n_pilot))
+
+
+def reported_by(stage: str) -> tuple[str, ...]:
+    """List the fields of an IterationDoc that are taken from a stage's document."""
+    mark = ReportedBy(stage)
+    fields = IterationDoc.model_fields.items()
+    return tuple(name for name, field in fields if mark in field.metadata)
 
 
 class CampaignDoc(StageDoc):

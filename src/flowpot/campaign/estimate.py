@@ -1,9 +1,9 @@
-"""What the first turn of a campaign would do, and cost, before any engine starts."""
+"""What the first iteration would do, and cost, before any engine starts."""
 
 from collections import Counter
 from dataclasses import replace
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jobflow import JobStore
@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from flowpot.augmentation import AugmentationMaker
 from flowpot.campaign.costs import Costs
+from flowpot.campaign.stages import CampaignStages
 from flowpot.dataset import Dataset
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
 from flowpot.exploration.starts import draw_starts
@@ -25,15 +26,12 @@ from flowpot.labelling.planning import plan_labels
 from flowpot.randomness import derive_rng, derive_seed
 from flowpot.training import CommitteeTrainingMaker
 
-if TYPE_CHECKING:
-    from flowpot.campaign.makers import ActiveLearningMaker
-
 _SMALL_CELL = 64  # atoms up to which batches are clearly the faster
 _WORTH_BATCHING = 4  # trajectories from which on they are
 
 
 class PlannedStage(BaseModel):
-    """A stage of the first turn, as it would be."""
+    """A stage of the first iteration, as planned."""
 
     stage: str
     n_jobs: int = Field(description="jobs")
@@ -48,7 +46,7 @@ class PlannedStage(BaseModel):
 
 
 class DryRun(BaseModel):
-    """The first turn of a campaign, as it would be."""
+    """The first iteration of a campaign, as planned."""
 
     name: str
     stages: list[PlannedStage] = Field(default_factory=list)
@@ -62,13 +60,13 @@ class DryRun(BaseModel):
 
     @property
     def core_hours(self) -> float | None:
-        """Of all stages; None if one has no estimate."""
+        """Core-hours of all stages; None if one has no estimate."""
         hours = [stage.core_hours for stage in self.stages if stage.n_jobs]
         return None if None in hours else float(sum(h or 0.0 for h in hours))
 
 
 def dry_run(
-    maker: "ActiveLearningMaker",
+    campaign: CampaignStages,
     structures: Any = None,
     dataset: Any = None,
     committee: Any = None,
@@ -76,16 +74,16 @@ def dry_run(
     store: JobStore | None = None,
 ) -> DryRun:
     """
-    Plan the first turn: the augmentation runs, no engine does.
+    Plan the first iteration: the augmentation runs, no engine does.
 
     Parameters
     ----------
-    maker
-        The campaign.
+    campaign
+        The campaign: an ActiveLearningMaker.
     structures, dataset, committee, explored
-        As :meth:`ActiveLearningMaker.make` takes them.
+        As :meth:`flowpot.ActiveLearningMaker.make` takes them.
     store
-        In which completed jobs of the same kinds tell what jobs cost.
+        JobStore whose completed jobs of the same kinds tell what jobs cost.
 
     Notes
     -----
@@ -94,26 +92,26 @@ def dry_run(
     training to frames and members, of molecular dynamics to steps.
     """
     costs = Costs.from_store(store)
-    plan = DryRun(name=maker.name, basis=costs.basis)
-    frames = _inputs(maker, structures, dataset, plan)
-    if maker.labelling is not None:
-        limits = (maker.max_labels, maker.labelling.max_labels)
+    plan = DryRun(name=campaign.name, basis=costs.basis)
+    frames = _inputs(campaign, structures, dataset, plan)
+    if campaign.labelling is not None:
+        limits = (campaign.max_labels, campaign.labelling.max_labels)
         least = min((n for n in limits if n is not None), default=None)
-        labelling = replace(maker.labelling, max_labels=least)
-        seed = derive_seed(maker.seed, 1, "labelling")
+        labelling = replace(campaign.labelling, max_labels=least)
+        seed = derive_seed(campaign.seed, 1, "labelling")
         frames = _labelling(labelling, frames, seed, plan, costs)
-    if maker.training is not None and committee is None:
-        plan.stages.append(_training(maker.training, frames, costs))
+    if campaign.training is not None and committee is None:
+        plan.stages.append(_training(campaign.training, frames, costs))
     sampled = {}
     if explored is not None:
         sampled = _size(Dataset.load(explored))
-    elif maker.exploration is not None:
-        seed = derive_seed(maker.seed, 1, "exploration")
-        size = maker.training.size if maker.training else 1
-        explores = _exploration(maker.exploration, frames, seed, size, costs)
+    elif campaign.exploration is not None:
+        seed = derive_seed(campaign.seed, 1, "exploration")
+        size = campaign.training.size if campaign.training else 1
+        explores = _exploration(campaign.exploration, frames, seed, size, costs)
         plan.stages.append(explores)
         sampled = explores.model_dump(include={"n_frames", "n_atoms"})
-    if maker.evaluation is not None and sampled:
+    if campaign.evaluation is not None and sampled:
         plan.stages.append(
             PlannedStage(stage="evaluation", n_jobs=1, core_hours=0.0, **sampled)
         )
@@ -121,12 +119,12 @@ def dry_run(
 
 
 def _inputs(
-    maker: "ActiveLearningMaker", structures: Any, dataset: Any, plan: DryRun
+    campaign: CampaignStages, structures: Any, dataset: Any, plan: DryRun
 ) -> Dataset:
-    """Return the frames that the first turn begins with."""
+    """Return the frames that the first iteration begins with."""
     parts = []
-    if structures is not None and (augmentation := maker.augmentation) is not None:
-        seed = derive_seed(maker.seed, "augmentation")
+    if structures is not None and (augmentation := campaign.augmentation) is not None:
+        seed = derive_seed(campaign.seed, "augmentation")
         made = AugmentationMaker.augment.original(augmentation, structures, seed=seed)
         parts.append(Dataset.load(made))
         size = _size(parts[0])
@@ -143,7 +141,7 @@ def _inputs(
 def _labelling(
     stage: LabellingMaker, frames: Dataset, seed: int, plan: DryRun, costs: Costs
 ) -> Dataset:
-    """Plan the labels as the stage does; give the frames that would have one."""
+    """Plan the labels as the stage does; return the frames that would have one."""
     labels = plan_labels(
         frames,
         frames[:0],
@@ -226,8 +224,11 @@ def _exploration(
 
 
 def _faster_engine(md_maker: Any, n_runs: int, n_atoms: np.ndarray) -> str:
-    """Say whether another engine would be faster, by ``tests/benchmarks``."""
-    # What another package's engine can do is not known.
+    """
+    Suggest a faster engine, by the measurements of ``tests/benchmarks``; "" for none.
+
+    What another package's engine can do is not known.
+    """
     plain = (
         isinstance(md_maker, LammpsMDMaker)
         and md_maker.engine == "python"

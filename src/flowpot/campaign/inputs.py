@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jobflow import OutputReference
 from pydantic import Field
 
 from flowpot.dataset import Artifact, Dataset, assign_splits
@@ -14,16 +15,22 @@ from flowpot.training.document import CommitteeDoc, PotentialDoc
 
 
 class CampaignInputs(StageDoc):
-    """What the user gave, once in the store: the loop hands on pointers to it."""
+    """What the user gave, stored once: the loop hands on pointers to it."""
 
     pending: Artifact | None = Field(None, description="frames to be labelled")
     dataset: Artifact | None = Field(None, description="frames, with sets")
     committee: CommitteeDoc | None = None
-    explored: Artifact | None = Field(None, description="frames to be judged")
+    explored: Artifact | None = Field(None, description="frames to be evaluated")
+
+
+def is_reference(given: Any) -> bool:
+    """Return whether something is another job's output, or a list with one in it."""
+    items = given if isinstance(given, list | tuple) else [given]
+    return any(isinstance(item, OutputReference) for item in items)
 
 
 def joined_frames(frames: Any) -> Artifact:
-    """Join whatever ``Dataset.load`` takes."""
+    """Return the frames, in anything that ``Dataset.load`` takes, as one Artifact."""
     return Dataset.load(frames).to_artifact("frames.h5")
 
 
@@ -34,10 +41,15 @@ def first_shard(dataset: Any, seed: int) -> Artifact:
     Parameters
     ----------
     dataset
-        Whatever ``Dataset.load`` takes. The labelled frames, each with its set (those
-        that have one keep it); where none is labelled, all, to explore from.
+        Frames in anything that ``Dataset.load`` takes.
     seed
-        Of the campaign.
+        Seed of the campaign.
+
+    Returns
+    -------
+    Artifact
+        The labelled frames, each with its set (those that have one keep it); where
+        none is labelled, all of them, to explore from.
     """
     frames = Dataset.load(dataset)
     if len(frames.labelled):
@@ -46,7 +58,11 @@ def first_shard(dataset: Any, seed: int) -> Artifact:
 
 
 def explored_frames(explored: Any) -> Artifact:
-    """Return frames to be judged; those of no stated kind count as explored ones."""
+    """
+    Return frames to be evaluated, without labels.
+
+    Those without a ``config_type`` count as explored by molecular dynamics, ``md``.
+    """
     frames = Dataset.load(explored).without_labels()
     kinds = frames.info.get("config_type", np.full(len(frames), None, dtype=object))
     named = np.array([kind or "md" for kind in kinds], dtype=object)
@@ -55,13 +71,13 @@ def explored_frames(explored: Any) -> Artifact:
 
 def committee_of(committee: Any) -> CommitteeDoc:
     """
-    Make a CommitteeDoc of what stands for a committee.
+    Return the CommitteeDoc of a committee in any of the forms that users have.
 
     Parameters
     ----------
     committee
         A CommitteeDoc, or a list of PotentialDocs, model Artifacts and paths of model
-        files; either as what they are in a JobStore.
+        files. Documents and Artifacts may be dictionaries, as stores have them.
     """
     if isinstance(committee, dict) and "members" in committee:
         return CommitteeDoc.model_validate(committee)
@@ -70,7 +86,7 @@ def committee_of(committee: Any) -> CommitteeDoc:
     members = committee if isinstance(committee, list | tuple) else [committee]
     documents = [_potential_document(member) for member in members]
     return CommitteeDoc(
-        members=documents, member_metrics=[each.metrics for each in documents]
+        members=documents, member_metrics=[document.metrics for document in documents]
     )
 
 

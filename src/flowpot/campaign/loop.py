@@ -1,8 +1,8 @@
-"""The loop over the turns: decide after each whether and how to go on."""
+"""The loop over the iterations: decide after each whether and how to go on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jobflow import CURRENT_JOB, Job, Maker, OutputReference, Response
 
@@ -10,6 +10,7 @@ from flowpot.campaign.compaction import Joins, adopt, compact
 from flowpot.campaign.document import CampaignDoc, IterationDoc
 from flowpot.campaign.iteration import Iteration
 from flowpot.campaign.record import Results, joined, summarise
+from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.state import CampaignState, Changes, resolve
 from flowpot.campaign.stopping import (
     Stop,
@@ -20,6 +21,7 @@ from flowpot.campaign.stopping import (
 )
 from flowpot.documents import keep_traceback, package_versions, reason_for
 from flowpot.jobs import (
+    JobName,
     Pointer,
     Spare,
     continue_with,
@@ -31,31 +33,22 @@ from flowpot.jobs import (
 RUNS = "campaign_runs"
 """In the metadata of the loop's jobs: see :class:`CampaignState`."""
 
-if TYPE_CHECKING:
-    from flowpot.campaign.makers import ActiveLearningMaker
-
-
-def _default() -> "ActiveLearningMaker":
-    from flowpot.campaign.makers import ActiveLearningMaker  # noqa: PLC0415, circular
-
-    return ActiveLearningMaker()
-
 
 @dataclass
 class LoopMaker(Maker):
     """
-    The job between two turns: end the campaign, or append the next turn's jobs.
+    The job between two iterations: end the campaign, or append the jobs of the next.
 
     Parameters
     ----------
     name
-        Of the job: workers are chosen by it, so it is the same in every campaign.
+        Name of the job, the same in every campaign: workers are chosen by it.
     campaign
-        Its stages and limits.
+        The campaign's stages and limits.
     """
 
-    name: str = "active learning"
-    campaign: "ActiveLearningMaker" = field(default_factory=_default)
+    name: str = JobName.LOOP.value
+    campaign: CampaignStages = field(default_factory=CampaignStages)
 
     @deciding_job
     def make(
@@ -68,20 +61,20 @@ class LoopMaker(Maker):
         spare: Spare | None = None,
     ) -> Response:
         """
-        Take in the results of the last turn and decide.
+        Take in the results of the last iteration and decide.
 
         Parameters
         ----------
         state
-            Where the campaign stood before the last turn.
+            Where the campaign stood before the last iteration.
         changes
-            What the turn's stages change in it. None before the first turn.
+            What the stages of that iteration change in it. None before the first.
         last
-            The turn in numbers; None if its record failed.
+            Its numbers; None if the job that records them failed.
         begun
-            Numbers of the jobs before the first turn.
+            Numbers of the jobs before the first iteration.
         joins
-            What was joined beside the last turn: see :func:`compact`.
+            What was merged beside the last iteration: see :func:`compact`.
         spare
             The job that writes `last`, should that have been lost.
         """
@@ -125,7 +118,7 @@ class LoopMaker(Maker):
         return self._append(replace(state, iteration=state.iteration + 1))
 
     def _has_pilot(self, last: IterationDoc) -> bool:
-        """Whether the turn goes on: frames to be labelled before any is selected."""
+        """Return whether frames are to be labelled before any is selected."""
         can_label = self.campaign.labelling is not None
         return can_label and last.failed_stage is None and bool(last.n_pilot)
 
@@ -149,29 +142,35 @@ class LoopMaker(Maker):
     def _append(
         self, state: CampaignState, begun: IterationDoc | None = None
     ) -> Response:
-        """Append the jobs of a turn, or of its second half, after a pilot."""
-        turn = Iteration(self.campaign, state, is_pilot=begun is not None)
-        turn.build()
-        half = begun.model_dump(mode="json") if begun else None
+        """Append the jobs of an iteration, or of its second part, after a pilot."""
+        iteration = Iteration(self.campaign, state, is_pilot=begun is not None)
+        iteration.build()
+        first_part = begun.model_dump(mode="json") if begun else None
         record = record_iteration(
-            state.iteration, state.n_dataset, state.n_sent, turn.results, half
+            state.iteration,
+            state.n_dataset,
+            state.n_sent,
+            iteration.results,
+            first_part,
         )
-        record.name = "record iteration"
+        record.name = JobName.RECORD.value
         if begun:
             state = replace(state, records=state.records.without_last())
         joining, joins = compact(state)
         before = state.with_(records=Pointer.to(record.output))
-        following: Job = self.make(before, turn.changes, record.output, joins=joins)
+        following: Job = self.make(
+            before, iteration.changes, record.output, joins=joins
+        )
         for job in (*joining, record, following):
-            job.update_metadata(turn.tags, dynamic=False)
+            job.update_metadata(iteration.tags, dynamic=False)
         following.update_metadata({RUNS: state.runs}, dynamic=False)
         Spare.give([record], following)
-        jobs = [*joining, *turn.jobs, record]
+        jobs = [*joining, *iteration.jobs, record]
         allowed = self.campaign.max_iterations
         return continue_with(jobs, following, CampaignDoc, max_iterations=allowed)
 
     def _stop(self, state: CampaignState, stop: Stop) -> Response:
-        """Leave the last document to a job that reads the turns' records."""
+        """Append the job that writes the last document from all records."""
         last: Job = self.conclude(state, stop, resolve(state.records))
         last.name = self.name
         tags = {"campaign": self.campaign.name, **state.tags, RUNS: state.runs}
@@ -182,7 +181,7 @@ class LoopMaker(Maker):
     def conclude(
         self, state: CampaignState, stop: Stop, records: list[Any]
     ) -> dict[str, Any]:
-        """Write the campaign's document; the records are in lists of lists."""
+        """Write the campaign's document; records may be nested lists: see `compact`."""
         try:
             return self._document(state, stop, list(_flat(records)))
         except Exception as error:  # noqa: BLE001 - there is a document, always
@@ -191,7 +190,7 @@ class LoopMaker(Maker):
             return self._document(state, Stop("failed", why), [])
 
     def _document(
-        self, state: CampaignState, stop: Stop, turns: list[IterationDoc]
+        self, state: CampaignState, stop: Stop, iterations: list[IterationDoc]
     ) -> dict[str, Any]:
         document = CampaignDoc(
             name=self.campaign.name,
@@ -200,8 +199,8 @@ class LoopMaker(Maker):
             max_iterations=self.campaign.max_iterations,
             stop_kind=stop.kind,
             stop_reason=stop.reason,
-            iterations=turns,
-            seconds=sum(sum(turn.seconds.values()) for turn in turns),
+            iterations=iterations,
+            seconds=sum(sum(doc.seconds.values()) for doc in iterations),
             versions=package_versions("jobflow", "atomate2"),
         )
         return with_references(
@@ -210,9 +209,9 @@ class LoopMaker(Maker):
             committee=resolve(state.committee),
             unlabelled=resolve(state.pending),
             evidence=[
-                OutputReference(turn.evaluation_job).evidence
-                for turn in turns
-                if turn.evaluation_job is not None
+                OutputReference(doc.evaluation_job).evidence
+                for doc in iterations
+                if doc.evaluation_job is not None
             ],
             state=state,
         )
@@ -226,13 +225,17 @@ def record_iteration(
     results: Results,
     begun: dict[str, Any] | None = None,
 ) -> IterationDoc:
-    """Keep the numbers of a turn: see :func:`summarise`; `begun` is its first half."""
-    turn = summarise(iteration, n_dataset, n_sent, results)
-    return turn if begun is None else joined(IterationDoc(**begun), turn)
+    """
+    Put the numbers of an iteration into a document: see :func:`summarise`.
+
+    `begun` is the document of its first part, where it has had a pilot.
+    """
+    numbers = summarise(iteration, n_dataset, n_sent, results)
+    return numbers if begun is None else joined(IterationDoc(**begun), numbers)
 
 
 def _begun_here(state: CampaignState) -> CampaignState:
-    """Note that a campaign begins or goes on with the running job."""
+    """Record that a campaign begins, or is continued, with the running job."""
     job = CURRENT_JOB.job
     state = replace(state, runs=[*state.runs, job.uuid])
     job.metadata = {**job.metadata, **state.tags, RUNS: state.runs}
@@ -240,10 +243,10 @@ def _begun_here(state: CampaignState) -> CampaignState:
 
 
 def _flat(records: Any) -> Iterator[IterationDoc]:
-    """Read records one by one, without those that are missing."""
+    """Yield the records in nested lists, without those that are missing."""
     if isinstance(records, list):
-        for each in records:
-            yield from _flat(each)
+        for part in records:
+            yield from _flat(part)
     elif records is not None:
         yield IterationDoc.model_validate(records)
 
@@ -251,16 +254,16 @@ def _flat(records: Any) -> Iterator[IterationDoc]:
 def _advanced(
     state: CampaignState, changes: Changes, last: IterationDoc
 ) -> CampaignState:
-    """Return the state after a turn."""
+    """Return the state after an iteration."""
     before, state = state, state.after(changes, last.failed_stage)
     if last.failed_stage is None and last.n_chosen == 0:
-        # What the budget cut waits for a continued campaign; labelled frames among
-        # it are not labelled again.
+        # Frames beyond the budget stay pending for a continued campaign; labelled
+        # ones among them are not labelled again.
         pending = before.pending if last.n_postponed else None
         state = replace(state, pending=pending)
     return _counted(state, last)
 
 
 def _counted(state: CampaignState, last: IterationDoc) -> CampaignState:
-    """Take over what a turn says of the labels."""
+    """Return the state with the numbers of labels after an iteration."""
     return replace(state, n_dataset=last.n_dataset, n_sent=last.n_sent_total)

@@ -1,54 +1,67 @@
-"""The numbers of a turn, in one document."""
+"""The numbers of an iteration, in one document."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from flowpot.campaign.document import IterationDoc
+from flowpot.campaign.document import IterationDoc, reported_by
 
 Results = Mapping[str, Mapping[str, Any]]
-"""Numbers of a turn's stages, None where a stage gave no result."""
+"""
+Numbers of an iteration's stages, which :data:`REPORTED` names, with the uuid of the
+stage's ``job`` and its ``failure``; None where a stage gave no result.
+"""
 
-_TAKEN = {
-    "labelling": ("n_labelled", "n_failed", "n_sent", "n_postponed"),
-    "training": ("metrics",),
-    "exploration": ("halted",),
-    "evaluation": (
-        *("calibration", "audit", "n_explored", "n_over", "n_wrecked", "n_insane"),
-        *("n_selected", "n_audit", "n_pilot", "n_closing", "fresh_error", "warnings"),
-    ),
+LOOP_STAGES = ("labelling", "training", "exploration", "evaluation")
+"""The stages of an iteration, in their order."""
+
+STAGES = ("augmentation", *LOOP_STAGES)
+"""All stages of a campaign, in their order."""
+
+_SECONDS = {"exploration": "md_seconds"}  # the engines', not the collector's
+
+REPORTED: dict[str, dict[str, str]] = {
+    stage: {name: name for name in reported_by(stage)}
+    | {"seconds": _SECONDS.get(stage, "seconds")}
+    for stage in LOOP_STAGES
 }
-_COUNTED = ("n_labelled", "n_failed", "n_sent", "n_postponed")
-"""Labels, which both halves of a turn may add."""
+"""
+What the loop reads of each stage's document, and nothing else: names of the numbers,
+and the fields that hold them.
+"""
 
 
 def summarise(
     iteration: int, n_dataset: int, n_sent: int, results: Results
 ) -> IterationDoc:
     """
-    Put the numbers of a turn's stages into one document.
+    Put the numbers of an iteration's stages into one document.
 
     Parameters
     ----------
     iteration
-        The turn's number.
+        Number of the iteration.
     n_dataset, n_sent
         Labelled frames, and frames sent to the engine, before it.
     results
-        Of its stages.
+        Numbers of its stages.
     """
     fields: dict[str, Any] = {}
-    for stage, names in _TAKEN.items():
-        found = results.get(stage, {})
-        fields |= {name: found[name] for name in names if name in found}
+    for stage in LOOP_STAGES:
+        numbers = results.get(stage, {})
+        fields |= {
+            name: numbers[name] for name in reported_by(stage) if name in numbers
+        }
     if results.get("evaluation", {}).get("seconds") is not None:
         fields["evaluation_job"] = results["evaluation"]["job"]
     failed_stage, failure = first_failure(results)
     failed = results.get(failed_stage or "", {})
     return IterationDoc(
         iteration=iteration,
-        n_dataset=n_dataset + _total(results, "n_labelled"),
-        n_sent_total=n_sent + _total(results, "n_sent"),
-        seconds={name: found["seconds"] or 0.0 for name, found in results.items()},
+        n_dataset=n_dataset + (fields.get("n_labelled") or 0),
+        n_sent_total=n_sent + (fields.get("n_sent") or 0),
+        seconds={
+            stage: numbers["seconds"] or 0.0 for stage, numbers in results.items()
+        },
         failed_stage=failed_stage,
         failure=failure,
         failed_job=failed.get("job"),
@@ -57,27 +70,28 @@ def summarise(
 
 
 def joined(begun: IterationDoc, rest: IterationDoc) -> IterationDoc:
-    """Join the parts of a turn, before and after the labels of a pilot or audit."""
-    old, new = begun.model_dump(), rest.model_dump(exclude_unset=True)
-    counts = {name: (old[name] or 0) + (new.get(name) or 0) for name in _COUNTED}
-    stages = {**begun.seconds, **rest.seconds}
+    """
+    Join the two parts of an iteration, before and after its pilot was labelled.
+
+    Labels and times are added up; other numbers are those of the second part.
+    """
+    first, second = begun.model_dump(), rest.model_dump(exclude_unset=True)
+    counts = {
+        name: (first[name] or 0) + (second.get(name) or 0)
+        for name in reported_by("labelling")
+    }
     seconds = {
-        name: begun.seconds.get(name, 0.0) + rest.seconds.get(name, 0.0)
-        for name in stages
+        stage: begun.seconds.get(stage, 0.0) + rest.seconds.get(stage, 0.0)
+        for stage in {**begun.seconds, **rest.seconds}
     }
     n_first = (begun.n_pilot_labelled or 0) + (rest.n_labelled or 0)
     labelled = {"n_pilot_labelled": n_first, "seconds": seconds}
-    return IterationDoc(**old | new | counts | labelled)
+    return IterationDoc(**first | second | counts | labelled)
 
 
 def first_failure(results: Results) -> tuple[str | None, str | None]:
-    """Name the first stage whose document never came, and its error."""
-    for stage, found in results.items():
-        if found["seconds"] is None:
-            return stage, found["failure"]
+    """Return the first stage that gave no document, and its error; None for none."""
+    for stage, numbers in results.items():
+        if numbers["seconds"] is None:
+            return stage, numbers["failure"]
     return None, None
-
-
-def _total(results: Results, name: str) -> int:
-    """Add a number up over the stages that have it."""
-    return sum(found.get(name) or 0 for found in results.values())

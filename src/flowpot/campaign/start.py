@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jobflow import Job, OutputReference
 from monty.json import MontyDecoder
@@ -13,14 +13,14 @@ from flowpot.campaign.inputs import (
     committee_of,
     explored_frames,
     first_shard,
+    is_reference,
     joined_frames,
 )
+from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.state import CampaignState
-from flowpot.jobs import Pointer, stage_job
+from flowpot.documents import field_of
+from flowpot.jobs import JobName, Pointer, stage_job
 from flowpot.randomness import derive_seed
-
-if TYPE_CHECKING:
-    from flowpot.campaign.makers import ActiveLearningMaker
 
 
 @dataclass
@@ -30,17 +30,17 @@ class Start:
 
     Attributes
     ----------
-    maker
-        The campaign.
+    campaign
+        The campaign's stages and limits.
     state
-        Grows as :meth:`enter` takes in what the user gave.
+        The state so far: :meth:`enter` adds to it what the user gave.
     jobs
-        By stage.
+        The jobs, by stage.
     begun
         Outputs of other jobs that the loop waits for.
     """
 
-    maker: "ActiveLearningMaker"
+    campaign: CampaignStages
     state: CampaignState
     jobs: dict[str, Job] = field(default_factory=dict)
     begun: dict[str, OutputReference] = field(default_factory=dict)
@@ -64,26 +64,31 @@ class Start:
                 "calibrated on)"
             )
         pending = [] if structures is None else [self._from_structures(structures)]
-        labels = self.maker.labelling is not None
+        labels = self.campaign.labelling is not None
         if dataset is not None and labels:
             pending.append(dataset)
-        at_hand = [_artifact(each) for each in pending if not is_reference(each)]
+        present = [
+            frames if isinstance(frames, Pointer) else joined_frames(frames)
+            for frames in pending
+            if not is_reference(frames)
+        ]
         self._take_in(
-            pending=[each for each in pending if is_reference(each)] or None,
+            pending=[frames for frames in pending if is_reference(frames)] or None,
             dataset=None if labels else _reference_or(joined_frames, dataset),
             committee=_reference_or(committee_of, committee),
             explored=_reference_or(explored_frames, explored),
         )
-        known = [self.state.pending] if self.state.pending else []
-        if everything := [*at_hand, *known]:
-            one = everything[0] if len(everything) == 1 else everything
-            self.state = replace(self.state, pending=one)
+        if self.state.pending:
+            present.append(self.state.pending)
+        if present:
+            all_frames = present[0] if len(present) == 1 else present
+            self.state = replace(self.state, pending=all_frames)
 
     def _from_structures(self, structures: Any) -> Any:
-        augmentation = self.maker.augmentation
+        augmentation = self.campaign.augmentation
         if augmentation is None:
             return structures
-        seed = derive_seed(self.maker.seed, "augmentation")
+        seed = derive_seed(self.campaign.seed, "augmentation")
         job = augmentation.make(structures, seed=seed)
         self.jobs["augmentation"] = job
         return Pointer.to(job.output.dataset)
@@ -92,17 +97,19 @@ class Start:
         """
         Put what the user gave into the store once, and point to it.
 
-        A committee of another job is there: its small numbers make the loop wait for
-        it. The rest a job reads from where it is.
+        A committee that is another job's output is in the store already; the loop waits
+        for its small numbers. Other outputs are read by the job that puts them there.
         """
-        given = {name: each for name, each in given.items() if each is not None}
+        given = {name: item for name, item in given.items() if item is not None}
         places: dict[str, Any] = {}
         if isinstance(given.get("committee"), OutputReference):
             places["committee"] = given.pop("committee")
             self.begun["committee"] = places["committee"]
         if given:
-            self.jobs["inputs"] = take_in(given, self.maker.seed)
-            places |= {n: getattr(self.jobs["inputs"].output, n) for n in given}
+            job = _take_in(given, self.campaign.seed)
+            job.name = JobName.INPUTS.value
+            self.jobs["inputs"] = job
+            places |= {name: getattr(job.output, name) for name in given}
         point_to = {name: Pointer.to(place) for name, place in places.items()}
         self.state = replace(
             self.state,
@@ -116,7 +123,7 @@ class Start:
 
     @property
     def results(self) -> dict[str, dict[str, Any]]:
-        """Small numbers of what comes before the loop, by stage."""
+        """References to small numbers of what comes before the loop, by stage."""
         outputs = {stage: job.output for stage, job in self.jobs.items()}
         return {
             stage: {
@@ -128,13 +135,6 @@ class Start:
         }
 
 
-def take_in(given: Mapping[str, Any], seed: int) -> Job:
-    """Return the job "campaign inputs"."""
-    job = _take_in(given, seed)
-    job.name = "campaign inputs"
-    return job
-
-
 @stage_job(CampaignInputs)
 def _take_in(given: Mapping[str, Any], seed: int) -> CampaignInputs:
     """Bring what the user gave into the form in which the stages read it."""
@@ -144,24 +144,13 @@ def _take_in(given: Mapping[str, Any], seed: int) -> CampaignInputs:
         "committee": committee_of,
         "explored": explored_frames,
     }
-    return CampaignInputs(**{name: convert[name](each) for name, each in given.items()})
-
-
-def _artifact(frames: Any) -> Any:
-    """Frames in a form that a job can carry to another machine."""
-    return frames if isinstance(frames, Pointer) else joined_frames(frames)
-
-
-def is_reference(given: Any) -> bool:
-    """Whether it is another job's output, or has one in it."""
-    items = given if isinstance(given, list | tuple) else [given]
-    return any(isinstance(item, OutputReference) for item in items)
+    return CampaignInputs(**{name: convert[name](item) for name, item in given.items()})
 
 
 def _reference_or(convert: Callable[[Any], Any], given: Any) -> Any:
-    """Convert what is at hand now, so that a mistake shows before any job runs."""
-    is_there = given is not None and not is_reference(given)
-    return convert(given) if is_there else given
+    """Convert what is present now, so that a mistake shows before any job runs."""
+    is_present = given is not None and not is_reference(given)
+    return convert(given) if is_present else given
 
 
 def state_of(campaign: Any) -> Any:
@@ -180,9 +169,7 @@ def state_of(campaign: Any) -> Any:
     """
     if isinstance(campaign, OutputReference):
         return campaign.state
-    document = getattr(campaign, "doc", campaign)
-    is_dict = isinstance(document, Mapping)
-    state = document.get("state") if is_dict else getattr(document, "state", None)
+    state = field_of(getattr(campaign, "doc", campaign), "state")
     state = MontyDecoder().process_decoded(state)
     if not isinstance(state, CampaignState):
         raise TypeError(

@@ -29,9 +29,9 @@ class Stop(MSONable):
     Attributes
     ----------
     kind
-        For programs.
+        The reason in a word, for programs.
     reason
-        For people.
+        The reason in a sentence, for people.
     """
 
     kind: StopKind
@@ -46,14 +46,13 @@ class Limits:
     Attributes
     ----------
     max_iterations
-        Turns of the loop.
+        Most iterations of the loop.
     max_labels
-        Frames sent to the labelling engine; None for no limit.
-    max_bad_share
-        Converged when the audit's 95 % upper limit of the share of bad frames among
-        the accepted ones lies under this,
-    max_over_share
-        and no more than this share of the explored frames is flagged.
+        Most frames that are sent to the labelling engine; None for no limit.
+    max_bad_share, max_over_share
+        The campaign has converged when the audit's 95 % upper limit of the share of
+        bad frames among the accepted ones is at most the first, and the share of the
+        explored frames that are flagged at most the second.
     stop_at_none_over
         Whether it is enough that no frame is flagged, the criterion of the
         AiiDA-TrainsPot paper.
@@ -67,7 +66,7 @@ class Limits:
 
 
 def exhausted(n_iterations: int, n_sent: int, limits: Limits) -> Stop | None:
-    """Say which limit leaves no room for another turn; None if there is some."""
+    """Return the limit that allows no further iteration; None if there is none."""
     if limits.max_labels is not None and n_sent >= limits.max_labels:
         return Stop(
             "max_labels",
@@ -100,11 +99,11 @@ def decide(last: IterationDoc, limits: Limits) -> Stop | None:
     return replace(stop, reason=f"{stop.kind}: {'; '.join(parts)}")
 
 
-def fresh_error_in_words(turn: IterationDoc) -> str:
-    """Say how wrong the committee was on frames that it had not learned; or nothing."""
-    found = turn.fresh_error or {}
+def fresh_error_in_words(iteration: IterationDoc) -> str:
+    """Say how wrong the committee was on frames new to it; "" if that is not known."""
+    errors = iteration.fresh_error or {}
     said = []
-    for name, fresh in found.items():
+    for name, fresh in errors.items():
         if fresh.value is None:
             continue
         high = "any" if fresh.interval[1] is None else f"{fresh.interval[1]:.3g}"
@@ -113,7 +112,7 @@ def fresh_error_in_words(turn: IterationDoc) -> str:
         said.append(f"{name} {fresh.value:.3g} {UNITS[name]} [{low}, {high}]{share}")
     if not said:
         return ""
-    of = next(iter(found.values())).of
+    of = next(iter(errors.values())).of
     return f"median error on fresh frames: {', '.join(said)} ({of})"
 
 
@@ -152,7 +151,7 @@ def _decide(last: IterationDoc, limits: Limits) -> Stop | None:
 
 
 def _left_out(last: IterationDoc) -> str:
-    """Count the frames that are never labelled, and name the remedy."""
+    """Say how many explored frames cannot be labelled, and what to do."""
     causes = (
         (last.n_wrecked, "of runs that broke (upper_factor)"),
         (last.n_insane, "with atoms too close or no finite prediction"),
@@ -167,7 +166,7 @@ def _left_out(last: IterationDoc) -> str:
 
 
 def stage_failure(results: Results) -> Stop | None:
-    """Say which stage ended without a result, if one did."""
+    """Return the end of a campaign one of whose first jobs gave no result, or None."""
     stage, failure = first_failure(results)
     if stage is None:
         return None
@@ -176,17 +175,17 @@ def stage_failure(results: Results) -> Stop | None:
 
 def after_failure(last: IterationDoc, limits: Limits, *, repeats: bool) -> Stop | None:
     """
-    Decide after a turn of which a stage failed; None: the next one takes it up there.
+    Decide after an iteration of which a stage failed; None: the next one repeats it.
 
     Parameters
     ----------
     last
-        The turn. A stage that left no error was killed, or its disk was full, which
-        says nothing about what it was to do.
+        The iteration. A stage that left no error was killed, or its disk was full,
+        which says nothing about its task: only such a stage is repeated.
     limits
-        The next turn needs to be within them.
+        Limits of the campaign, which have to allow another iteration.
     repeats
-        Whether this turn was such a second try: there is no third.
+        Whether this iteration repeated a stage already: there is no third try.
     """
     was_lost = last.failure is None
     within = exhausted(last.iteration, last.n_sent_total, limits) is None
@@ -197,12 +196,12 @@ def after_failure(last: IterationDoc, limits: Limits, *, repeats: bool) -> Stop 
 
 def failure_of(stage: str, failure: str | None, job: str | None = None) -> Stop:
     """
-    Say that a stage failed, with its error in one line.
+    Return the end of a campaign by a failed stage, with its error in one line.
 
     Parameters
     ----------
     stage
-        Its name.
+        Name of the stage.
     failure
         The error that its output has; None for none.
     job

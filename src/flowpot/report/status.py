@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from flowpot.campaign.document import IterationDoc
-from flowpot.campaign.reading.documents import STAGES
 from flowpot.campaign.reading.status import CampaignStatus, StageStatus
+from flowpot.campaign.record import STAGES
 from flowpot.redaction import redact
 from flowpot.report.table import in_words
 

@@ -4,10 +4,9 @@ import io
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 from jobflow import JobStore
 
 from flowpot.campaign.document import CampaignDoc, IterationDoc
@@ -19,22 +18,26 @@ from flowpot.campaign.reading.labels import Label, find_labels
 from flowpot.campaign.reading.provenance import Provenance, trace
 from flowpot.campaign.reading.settings import settings_in
 from flowpot.campaign.reading.status import CampaignStatus, status_of
-from flowpot.campaign.reading.turns import turns_of
 from flowpot.dataset import Artifact, Dataset
-from flowpot.evaluation import Calibration
-from flowpot.training.document import CommitteeDoc, Metrics
+from flowpot.evaluation.calibration import Calibration
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from flowpot.training.document import CommitteeDoc, Metrics
 
 
 class Campaign:
     """
     A campaign, finished or running: what its jobs have left in the store so far.
 
-    What is asked for is read then, and kept; make a new one to see news.
+    Each property is read when it is first used, and kept: make a new Campaign to see
+    what has come since.
 
     Attributes
     ----------
     uuid
-        The campaign's.
+        Uuid of the campaign.
 
     Examples
     --------
@@ -55,14 +58,14 @@ class Campaign:
         """
         Find a campaign by its name (the latest of that name), its uuid or its job's.
 
-        In MongoDB it also sees to the indexes: see :func:`ensure_indexes`.
+        In MongoDB it also creates missing indexes: see :func:`ensure_indexes`.
 
         Parameters
         ----------
         store
             The JobStore that it runs on.
         name_or_uuid
-            None: the latest campaign.
+            Name or uuid; None: the latest campaign.
 
         Raises
         ------
@@ -78,15 +81,15 @@ class Campaign:
         """
         What this campaign may be mistaken for, a sentence each.
 
-        Campaigns of the same name in the store, and other continuations of what this
-        one continues. By the uuids named there they are read instead.
+        These are campaigns of the same name in the store, and other continuations of
+        the campaign that this one continues. The uuids that are named lead to them.
         """
         documents = self._documents
-        found = [
-            f"another campaign is named {self.name!r}, too: {each}"
-            for each in namesakes(documents.store, self.name, self.uuid)
+        notes = [
+            f"another campaign is named {self.name!r}, too: {other}"
+            for other in namesakes(documents.store, self.name, self.uuid)
         ]
-        return found + [
+        return notes + [
             f"the same campaign was also continued as {run}"
             for run in documents.other_runs
         ]
@@ -116,58 +119,66 @@ class Campaign:
 
     @cached_property
     def name(self) -> str:
-        """Its name."""
+        """Name of the campaign."""
         return self._documents.name
 
     @property
     def stop_reason(self) -> str | None:
-        """Why it ended; None while it runs."""
+        """Why the campaign ended; None while it runs."""
         return self._documents.stop_reason
 
-    @cached_property
-    def turns(self) -> list[IterationDoc]:
-        """Numbers of each iteration; of the present one, those that are there."""
-        return turns_of(self._documents)
+    @property
+    def iteration_docs(self) -> list[IterationDoc]:
+        """Numbers of each iteration; of the present one, those that there are."""
+        return self._documents.iterations
+
+    turns = iteration_docs
 
     @property
-    def iterations(self) -> pd.DataFrame:
-        """Numbers of each iteration, one row each, nested names joined by dots."""
-        rows = [turn.model_dump() for turn in self.turns]
+    def iterations(self) -> "pd.DataFrame":
+        """The same as a table: a row each iteration, nested names joined by dots."""
+        import pandas as pd  # noqa: PLC0415 - slow
+
+        rows = [doc.model_dump() for doc in self.iteration_docs]
         if not rows:
             return pd.DataFrame(index=pd.Index([], name="iteration"))
         return pd.json_normalize(rows).set_index("iteration")
 
     @property
     def calibration(self) -> dict[str, Calibration]:
-        """The last calibration, per property; empty before the first."""
-        fitted = [turn.calibration for turn in self.turns if turn.calibration]
-        return fitted[-1] if fitted else {}
+        """The last calibration, by property; empty before the first."""
+        fits = [doc.calibration for doc in self.iteration_docs if doc.calibration]
+        return fits[-1] if fits else {}
 
     @property
-    def cost(self) -> pd.DataFrame:
+    def cost(self) -> "pd.DataFrame":
         """
         Wall time of the engines (s): a row each iteration, a column each stage.
 
-        Of jobs that ran side by side the times are added up.
+        Times of jobs that ran side by side are added up.
         """
-        rows = {turn.iteration: turn.seconds for turn in self.turns}
+        import pandas as pd  # noqa: PLC0415 - slow
+
+        rows = {doc.iteration: doc.seconds for doc in self.iteration_docs}
         for document in self._documents.of_stage("augmentation"):
             rows[0] = {"augmentation": document["output"]["seconds"]}
         cost = pd.DataFrame.from_dict(rows, orient="index").sort_index()
         return cost.rename_axis("iteration").fillna(0.0)
 
     @property
-    def failures(self) -> pd.DataFrame:
-        """What failed: frames, members, trajectories; why, and in which folder."""
+    def failures(self) -> "pd.DataFrame":
+        """Frames, members and trajectories that failed: why, and in which folder."""
+        import pandas as pd  # noqa: PLC0415 - slow
+
         return pd.DataFrame(failures_in(self._documents), columns=list(COLUMNS))
 
     @property
     def status(self) -> CampaignStatus:
-        """How far it is, by the outputs that are there."""
+        """How far the campaign is, by the outputs that are in the store."""
         return status_of(self._documents)
 
     @property
-    def member_metrics(self) -> dict[int, list[Metrics]]:
+    def member_metrics(self) -> "dict[int, list[Metrics]]":
         """RMSE of each member of the committees, by iteration."""
         return {
             iteration_of(document): document["output"]["member_metrics"]
@@ -191,10 +202,11 @@ class Campaign:
 
     @property
     def versions(self) -> dict[str, str]:
-        """Versions of the packages that did the work, of the last that said so."""
-        documents = self._documents.stages
-        found = [document["output"].get("versions") or {} for document in documents]
-        return {name: version for each in found for name, version in each.items()}
+        """Versions of the packages that did the work, as the latest job has them."""
+        versions: dict[str, str] = {}
+        for document in self._documents.stages:
+            versions |= document["output"].get("versions") or {}
+        return versions
 
     def labels(self, query: Mapping[str, Any] | None = None) -> list[Label]:
         """
@@ -203,12 +215,12 @@ class Campaign:
         Parameters
         ----------
         query
-            In MongoDB's syntax. Keys are what the frames are: ``fingerprint``,
+            In MongoDB's syntax. Some keys describe the frame: ``fingerprint``,
             ``formula``, ``n_atoms``, ``config_type``, ``parent``, ``iteration`` (that
             explored the frame), ``temperature`` (K), ``pressure`` (kbar),
-            ``trajectory`` and the other columns of the dataset; and what came out:
-            ``energy`` (eV), ``energy_per_atom``, ``forces_max`` (eV/A),
-            ``labelled_in`` (iteration), ``folder``, ``job``. None: all.
+            ``trajectory`` and the other columns of the dataset. The others describe
+            its label: ``energy`` (eV), ``energy_per_atom`` (eV/atom), ``forces_max``
+            (eV/A), ``labelled_in`` (iteration), ``folder``, ``job``. None: all.
 
         Returns
         -------
@@ -230,7 +242,7 @@ class Campaign:
         Parameters
         ----------
         frame
-            Its fingerprint, or the frame itself (Atoms, Structure).
+            Fingerprint of the frame, or the frame itself (Atoms, Structure).
 
         Raises
         ------
@@ -242,19 +254,19 @@ class Campaign:
         return trace(self._documents, frame)
 
     def dataset(self) -> Dataset:
-        """Join all labelled frames."""
+        """Return all labelled frames."""
         end = self._documents.end
         if end is not None:
             shards = self._documents.resolve(end["output"]["dataset"])
         else:
-            made = [
-                *self._documents.of_stage("inputs"),
-                *self._documents.of_stage("labelling"),
+            shards = [
+                self._documents.read(document, "dataset")
+                for stage in ("inputs", "labelling")
+                for document in self._documents.of_stage(stage)
             ]
-            shards = [self._documents.read(d, "dataset") for d in made]
         return Dataset.load([shard for shard in shards if shard is not None])
 
-    def committee(self) -> CommitteeDoc:
+    def committee(self) -> "CommitteeDoc":
         """
         Return the committee of the last training, or the one that was given.
 
@@ -263,33 +275,39 @@ class Campaign:
         LookupError
             If none is trained yet.
         """
+        from flowpot.training.document import CommitteeDoc  # noqa: PLC0415 - slow
+
         for document in reversed(self._documents.of_stage("training")):
-            if document["output"].get("members"):  # not that of a stage that failed
+            if document["output"].get("members"):  # else the stage has failed
                 return CommitteeDoc.model_validate(self._documents.read(document))
         for document in self._documents.of_stage("inputs"):
             if document["output"]["committee"]:
-                found = self._documents.read(document, "committee")
-                return CommitteeDoc.model_validate(found)
+                given = self._documents.read(document, "committee")
+                return CommitteeDoc.model_validate(given)
         raise LookupError(f"campaign {self.name!r} has no trained committee yet")
 
     def evidence(self) -> list[dict[str, np.ndarray]]:
-        """Disagreement and error that each iteration was calibrated on."""
-        return [_read_npz(each) for each in self._evaluated("evidence")]
+        """Return the disagreement and error that each iteration was calibrated on."""
+        evidence = []
+        for artifact in self._evaluated("evidence"):
+            with np.load(io.BytesIO(artifact.read_bytes())) as arrays:
+                evidence.append(dict(arrays))
+        return evidence
 
     def predictions(self) -> list[Dataset]:
         """
-        Return what each iteration predicted of the frames that it chose.
+        Return the frames that each iteration chose, with its predictions for them.
 
-        The committee mean as their labels; columns ``disagreement_*``, ``selection``
-        and ``selection_probability``.
+        Their labels are the committee's mean; columns are ``disagreement_*``,
+        ``selection`` and ``selection_probability``.
         """
-        return [Dataset.load(each) for each in self._evaluated("predictions")]
+        return [Dataset.load(chosen) for chosen in self._evaluated("predictions")]
 
     def _evaluated(self, field: str) -> list[Artifact]:
         """Read one of the files that each evaluation leaves."""
         documents = self._documents.of_stage("evaluation")
-        found = [self._documents.read(document, field) for document in documents]
-        return [Artifact.from_document(each) for each in found if each is not None]
+        files = [self._documents.read(document, field) for document in documents]
+        return [Artifact.from_document(file) for file in files if file is not None]
 
     def export(self, folder: Path) -> dict[str, Path]:
         """
@@ -297,8 +315,8 @@ class Campaign:
 
         Returns
         -------
-        dict[str, Path]
-            ``dataset`` (extxyz) and ``models`` (a folder).
+        dict of Path
+            ``dataset``, an extxyz file, and ``models``, a folder.
         """
         folder.mkdir(parents=True, exist_ok=True)
         dataset, models = folder / "dataset.xyz", folder / "models"
@@ -314,8 +332,3 @@ class Campaign:
             for i, member in enumerate(self.committee().members)
             if member.model is not None
         ]
-
-
-def _read_npz(artifact: Artifact) -> dict[str, Any]:
-    with np.load(io.BytesIO(artifact.read_bytes())) as arrays:
-        return dict(arrays)

@@ -1,23 +1,25 @@
 """The documents that a campaign's jobs have left in a JobStore."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
 from jobflow import JobStore, OnMissing
 from jobflow.core.reference import find_and_resolve_references
 
-COLLECTORS = {
-    "augment": "augmentation",
-    "campaign inputs": "inputs",
-    "collect labels": "labelling",
-    "collect committee": "training",
-    "collect frames": "exploration",
-    "evaluate committee": "evaluation",
-}
-"""The jobs whose documents are a stage's result, and the stage."""
+from flowpot.campaign.document import IterationDoc
+from flowpot.campaign.record import REPORTED, summarise
+from flowpot.jobs import JobName
 
-STAGES = ("augmentation", "labelling", "training", "exploration", "evaluation")
+COLLECTORS = {
+    JobName.AUGMENT.value: "augmentation",
+    JobName.INPUTS.value: "inputs",
+    JobName.COLLECT_LABELS.value: "labelling",
+    JobName.COLLECT_COMMITTEE.value: "training",
+    JobName.COLLECT_FRAMES.value: "exploration",
+    JobName.EVALUATE.value: "evaluation",
+}
+"""Names of the jobs whose documents are a stage's result, and the stage."""
 
 
 class CampaignDocuments:
@@ -29,10 +31,10 @@ class CampaignDocuments:
     store
         Connected.
     uuid
-        The campaign's.
+        Uuid of the campaign.
     run
-        Uuid of the loop's job with which it began or was continued, where that is to
-        be told from other continuations of one end. None: the latest.
+        Uuid of the loop's job with which the campaign began or was continued, which
+        tells it from other continuations of the same campaign. None: the latest.
     """
 
     def __init__(self, store: JobStore, uuid: str, run: str | None = None) -> None:
@@ -44,21 +46,21 @@ class CampaignDocuments:
     def other_runs(self) -> list[str]:
         """Continuations that are not part of this one: their documents are not read."""
         loops = self.store.query(
-            {"metadata.campaign_uuid": self.uuid, "name": "active learning"},
+            {"metadata.campaign_uuid": self.uuid, "name": JobName.LOOP.value},
             properties=["metadata", "completed_at"],
             load=False,
         )
-        tagged = [each for each in loops if each["metadata"].get("campaign_run")]
-        own = [
-            each
-            for each in tagged
-            if self.run in (None, each["metadata"]["campaign_run"])
+        tagged = [loop for loop in loops if loop["metadata"].get("campaign_run")]
+        of_this_run = [
+            loop
+            for loop in tagged
+            if self.run in (None, loop["metadata"]["campaign_run"])
         ]
-        if not own:
+        if not of_this_run:
             return []
-        last = max(own, key=lambda document: document["completed_at"])
+        last = max(of_this_run, key=_time)
         chain = last["metadata"].get("campaign_runs") or []
-        runs = {each["metadata"]["campaign_run"] for each in tagged}
+        runs = {loop["metadata"]["campaign_run"] for loop in tagged}
         return sorted(runs.difference(chain)) if chain else []
 
     def find(
@@ -72,7 +74,7 @@ class CampaignDocuments:
         criteria
             In MongoDB's syntax.
         *fields
-            What is read of each document, beside ``uuid`` and ``index``. Everything
+            Fields to read of each document, beside ``uuid`` and ``index``. Everything
             else stays in the database.
         limit
             Most documents to read; 0: all.
@@ -80,22 +82,23 @@ class CampaignDocuments:
         Returns
         -------
         list of dict
-            Of jobs that ran several times, or were replaced, the last document.
+            The documents; the last one of a job that ran several times, or was
+            replaced.
         """
-        # A uuid says it all; a second condition would keep some servers from its index.
+        # A uuid is enough; a second condition would keep some servers from its index.
         campaign: dict[str, Any] = {}
         if "uuid" not in criteria:
             campaign = {"metadata.campaign_uuid": self.uuid}
             if self.other_runs:
                 campaign["metadata.campaign_run"] = {"$nin": self.other_runs}
-        found = self.store.query(
+        documents = self.store.query(
             {**campaign, **criteria},
             properties=list(fields),
             limit=limit,
             load=False,
         )
         last: dict[str, dict[str, Any]] = {}
-        for document in found:
+        for document in documents:
             before = last.get(document["uuid"])
             if before is None or before["index"] <= document["index"]:
                 last[document["uuid"]] = document
@@ -106,8 +109,8 @@ class CampaignDocuments:
         """The stages' results so far, in the order in which they came."""
         names = {"name": {"$in": list(COLLECTORS)}}
         fields = ("name", "metadata", "output", "completed_at")
-        found = [d for d in self.find(names, *fields) if d["output"] is not None]
-        return sorted(found, key=lambda document: document["completed_at"])
+        documents = self.find(names, *fields)
+        return sorted((d for d in documents if d["output"] is not None), key=_time)
 
     def of_stage(self, stage: str) -> list[dict[str, Any]]:
         """Return the results of one stage, of all iterations."""
@@ -117,30 +120,50 @@ class CampaignDocuments:
     def records(self) -> list[dict[str, Any]]:
         """The IterationDocs of the finished iterations."""
         fields = ("output", "metadata.iteration", "completed_at")
-        return self.find({"name": "record iteration"}, *fields)
+        return self.find({"name": JobName.RECORD.value}, *fields)
+
+    @cached_property
+    def iterations(self) -> list[IterationDoc]:
+        """The numbers of each iteration; of the present one, those that there are."""
+        if self.end is not None:
+            records = self.end["output"]["iterations"]
+            return [IterationDoc.model_validate(record) for record in records]
+        # An iteration with a pilot has two records: the second has all numbers.
+        last = {
+            iteration_of(document): document["output"]
+            for document in sorted(self.records, key=_time)
+        }
+        iterations = [
+            IterationDoc.model_validate(last[number]) for number in sorted(last)
+        ]
+        begun = [d for d in self.stages if iteration_of(d) not in {0, *last}]
+        if begun:
+            before = iterations[-1] if iterations else IterationDoc(iteration=0)
+            iterations.append(_begun_iteration(begun, before))
+        return iterations
 
     @property
     def present(self) -> int:
-        """The iteration after the last finished one."""
+        """Number of the iteration after the last finished one, from 1 on."""
         if not self.records:
             return 1
-        last = max(self.records, key=lambda document: document["completed_at"])
-        said = last["output"]
-        waits = said.get("n_pilot") and not said.get("failed_stage")
-        return iteration_of(last) + (0 if waits else 1)
+        last = max(self.records, key=_time)
+        record = last["output"]
+        has_pilot = record.get("n_pilot") and not record.get("failed_stage")
+        return iteration_of(last) + (0 if has_pilot else 1)
 
     @cached_property
     def loop(self) -> dict[str, Any] | None:
-        """The last document of the job that decides; None before the first."""
+        """The last document of the loop's job; None before the first."""
         fields = ("output", "completed_at", "metadata")
-        loops = self.find({"name": "active learning"}, *fields)
-        return max(loops, key=lambda document: document["completed_at"], default=None)
+        loops = self.find({"name": JobName.LOOP.value}, *fields)
+        return max(loops, key=_time, default=None)
 
     @property
     def allowed(self) -> int | None:
-        """Iterations that the campaign may have; None before the first."""
-        said = (self.loop or {}).get("output") or {}
-        return said.get("max_iterations")
+        """Most iterations that the campaign may have; None before the first."""
+        output = (self.loop or {}).get("output") or {}
+        return output.get("max_iterations")
 
     @property
     def end(self) -> dict[str, Any] | None:
@@ -176,5 +199,58 @@ class CampaignDocuments:
 
 
 def iteration_of(document: Mapping[str, Any]) -> int:
-    """Which turn of the loop a document belongs to; 0 before the first."""
+    """Return the number of a document's iteration; 0: it came before the first."""
     return int(document["metadata"].get("iteration", 0))
+
+
+def read_member(
+    documents: CampaignDocuments, member: Mapping[str, Any], *fields: str
+) -> dict[str, Any]:
+    """
+    Read some fields of the PotentialDoc of a committee's member, without its model.
+
+    Parameters
+    ----------
+    documents
+        Documents of the campaign.
+    member
+        The member as a stored CommitteeDoc has it: a reference, or the PotentialDoc.
+    *fields
+        Names of fields of the PotentialDoc.
+
+    Returns
+    -------
+    dict
+        The fields that are there, and ``job``, the uuid of the job that trained it.
+    """
+    job = member.get("uuid")
+    if job is not None:
+        steps = [step for _, step in member.get("attributes", [])]
+        # A projection goes through all elements of a list: it takes no index.
+        path = ".".join(str(step) for step in steps if not isinstance(step, int))
+        prefix = f"output.{path}." if path else "output."
+        trained = documents.find({"uuid": job}, *(prefix + name for name in fields))
+        output: Any = trained[0]["output"] if trained else {}
+        for step in steps if trained else ():
+            output = output[step]
+        member = output
+    return {**{name: member[name] for name in fields if name in member}, "job": job}
+
+
+def _time(document: Mapping[str, Any]) -> str:
+    return document["completed_at"]
+
+
+def _begun_iteration(
+    stages: Iterable[Mapping[str, Any]], before: IterationDoc
+) -> IterationDoc:
+    """Put together the numbers of the finished stages of the present iteration."""
+    results: dict[str, dict[str, Any]] = {}
+    for document in stages:
+        stage, output = COLLECTORS[document["name"]], document["output"]
+        reported = REPORTED.get(stage, {})
+        if output.get(reported.get("seconds")) is not None:
+            numbers = {name: output.get(field) for name, field in reported.items()}
+            results[stage] = {"job": document["uuid"], **numbers}
+    number = before.iteration + 1
+    return summarise(number, before.n_dataset, before.n_sent_total, results)

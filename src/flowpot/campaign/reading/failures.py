@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from flowpot.campaign.reading.documents import CampaignDocuments, iteration_of
-from flowpot.labelling.parts import failures_from_artifact
 
 COLUMNS = ("iteration", "stage", "what", "reason", "folder", "job")
 
@@ -16,23 +15,26 @@ def failures_in(documents: CampaignDocuments) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        With :data:`COLUMNS`: ``what`` is the fingerprint of a frame, the name of a
-        trajectory, or a member of the committee. Labels of a stage that still runs are
-        among them.
+        With the keys :data:`COLUMNS`: ``what`` is the fingerprint of a frame, the name
+        of a trajectory, or a member of the committee. Labels of a stage that still
+        runs are among them.
     """
-    found = [*_labels(documents), *_members(documents), *_trajectories(documents)]
+    failures = [*_labels(documents), *_members(documents), *_trajectories(documents)]
     collected = {iteration_of(d) for d in documents.of_stage("labelling")}
     if documents.end is None and documents.present not in collected:
-        found += _open_labels(documents)
-    return sorted(found, key=lambda each: each["iteration"])
+        failures += _open_labels(documents)
+    return sorted(failures, key=lambda failure: failure["iteration"])
 
 
 def _labels(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
     for document in documents.of_stage("labelling"):
         failures = document["output"].get("failures") or []
-        if document["output"].get("failed_frames"):  # more than the document shows
+        if document["output"].get("failed_frames"):  # more than the document holds
+            # Slow to import, and seldom needed.
+            from flowpot.labelling.parts import failures_from_artifact  # noqa: PLC0415
+
             artifact = documents.read(document, "failed_frames")
-            failures = [each.model_dump() for each in failures_from_artifact(artifact)]
+            failures = [f.model_dump() for f in failures_from_artifact(artifact)]
         for failure in failures:
             yield _failure(
                 document, failure["fingerprint"], failure["reason"], failure["folder"]
@@ -40,7 +42,7 @@ def _labels(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
 
 
 def _open_labels(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
-    """Look through the labels that no collector has seen yet."""
+    """Yield failed labels that no collector has read yet."""
     wanted = {"metadata.iteration": documents.present}
     fields = ("metadata", "output.state", "output.errors", "output.dir_name")
     for document in documents.find(wanted, *fields, "output.runs"):

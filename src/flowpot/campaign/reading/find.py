@@ -5,14 +5,15 @@ from typing import Any
 
 from jobflow import JobStore
 
+from flowpot.jobs import JobName
 from flowpot.redaction import redact
 
 _TAGS = [
     *("metadata.campaign", "metadata.campaign_uuid", "metadata.campaign_run"),
     "completed_at",
 ]
-_FIRST = ("active learning", "augment", "campaign inputs")
-"""Jobs of which a campaign that has begun has at least one."""
+_FIRST = (JobName.LOOP, JobName.AUGMENT, JobName.INPUTS)
+"""Names of jobs: a campaign that has begun has finished at least one of these."""
 
 
 def find_campaign(
@@ -32,21 +33,22 @@ def find_campaign(
     Returns
     -------
     tuple of str
-        Its uuid; and where that of a job was given, the continuation that it is of.
+        The uuid of the campaign. Where the uuid of a job was given, also the run that
+        this job belongs to (see `CampaignDocuments`), else None.
 
     Raises
     ------
     LookupError
-        If there is none; with what there is.
+        If there is none; with the names of those that there are.
     """
     criteria: list[Mapping[str, Any]] = [{}]
     if name_or_uuid is not None:
         fields = ("metadata.campaign", "metadata.campaign_uuid", "uuid")
         criteria = [{field: name_or_uuid} for field in fields]
-    for each in criteria:
-        by_job = "uuid" in each
-        if found := _begun(store, each):
-            tags = found[-1]["metadata"]
+    for criterion in criteria:
+        by_job = "uuid" in criterion
+        if documents := _begun(store, criterion):
+            tags = documents[-1]["metadata"]
             return tags["campaign_uuid"], tags.get("campaign_run") if by_job else None
     wanted = "" if name_or_uuid is None else f" {name_or_uuid!r}"
     raise LookupError(
@@ -57,10 +59,10 @@ def find_campaign(
 
 
 def namesakes(store: JobStore, name: str, uuid: str) -> list[str]:
-    """Describe other campaigns of the same name: their uuids, and when they ended."""
+    """Describe other campaigns of the same name: uuid, and time of the last job."""
     last: dict[str, str] = {}
-    for each in _begun(store, {"metadata.campaign": name}):
-        last[each["metadata"]["campaign_uuid"]] = str(each["completed_at"])[:16]
+    for document in _begun(store, {"metadata.campaign": name}):
+        last[document["metadata"]["campaign_uuid"]] = str(document["completed_at"])[:16]
     return [f"{other} ({at})" for other, at in last.items() if other != uuid]
 
 
@@ -71,8 +73,8 @@ def campaign_names(store: JobStore) -> list[str]:
 
 
 def _begun(store: JobStore, criteria: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the tags of the jobs with which campaigns begin, and go on, by time."""
-    wanted = {"name": {"$in": list(_FIRST)}, **criteria}
-    found = store.query(wanted, properties=list(_TAGS), load=False)
-    tagged = [d for d in found if (d.get("metadata") or {}).get("campaign_uuid")]
+    """Return the tags of the jobs with which campaigns begin and go on, by time."""
+    wanted = {"name": {"$in": [name.value for name in _FIRST]}, **criteria}
+    documents = store.query(wanted, properties=list(_TAGS), load=False)
+    tagged = [d for d in documents if (d.get("metadata") or {}).get("campaign_uuid")]
     return sorted(tagged, key=lambda document: document["completed_at"])

@@ -23,19 +23,20 @@ KEYS: tuple[tuple[str, ...], ...] = (
 
 def ensure_indexes(store: JobStore) -> bool:
     """
-    Create what indexes the documents' collection lacks.
+    Create the indexes that the documents' collection lacks.
 
-    In a new store this costs nothing; 100,000 documents take some seconds each.
+    This costs nothing in a new store, and some seconds for each index in one of
+    100,000 documents.
 
     Parameters
     ----------
     store
-        Connected, of documents in MongoDB: others have no use for indexes.
+        Connected. Stores that do not keep their documents in MongoDB have no indexes.
 
     Returns
     -------
     bool
-        Whether they are there: not where the database lets this user only read.
+        Whether the indexes exist: False also where this user may only read.
     """
     documents = store.docs_store
     if not isinstance(documents, MongoStore) or isinstance(documents, MemoryStore):

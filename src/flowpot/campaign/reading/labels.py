@@ -5,7 +5,6 @@ from itertools import compress
 from typing import Any
 
 import numpy as np
-from mongomock_ng.filtering import filter_applies
 
 from flowpot.campaign.reading.documents import CampaignDocuments
 
@@ -25,9 +24,9 @@ SEARCHABLE = {
         for name in ("config_type", "iteration", "temperature", "formula")
     },
 }
-"""Where what is asked for is in label jobs' documents; the most telling first."""
+"""Where label jobs' documents hold a key of a query; the most selective key first."""
 
-_ENOUGH = 5  # jobs of an iteration, among which is one that labelled
+_ENOUGH = 5  # jobs of an iteration, one of which at least has labels
 _POSITIVE = {"$eq", "$in", "$gt", "$gte", "$lt", "$lte"}
 _READ = (
     *(_RECORD, "metadata.iteration", "output.runs", "output.state"),
@@ -40,29 +39,32 @@ def find_labels(documents: CampaignDocuments, query: Query) -> list[Label]:
     Find the labels of a campaign's own engine.
 
     One condition, on which there is an index, is left to the database; the whole query
-    is applied to the few documents that it gives. So nothing is read that an index can
-    spare, whatever the query, in any of maggma's stores.
+    is then applied to the few documents that it returns. This works in all of maggma's
+    stores.
 
     Parameters
     ----------
     documents
-        The campaign's.
+        Documents of the campaign.
     query
         In MongoDB's syntax, on the keys that :func:`labels_in` lists.
 
     Returns
     -------
     list of dict
-        One a labelled frame.
+        One for each labelled frame.
     """
-    found: dict[str, Label] = {}
+    from mongomock_ng.filtering import filter_applies  # noqa: PLC0415 - slow
+
+    by_fingerprint: dict[str, Label] = {}
     for criteria in _criteria(documents, query):
         for document in documents.find(criteria, *_READ):
-            found |= {each["fingerprint"]: each for each in labels_in(document)}
-    labels = [each for each in found.values() if each["energy"] is not None]
+            for label in labels_in(document):
+                by_fingerprint[label["fingerprint"]] = label
+    labels = [label for label in by_fingerprint.values() if label["energy"] is not None]
     if "forces_max" in repr(query):
         _add_forces(documents, labels)
-    kept = [each for each in labels if filter_applies(dict(query), each)]
+    kept = [label for label in labels if filter_applies(dict(query), label)]
     _add_forces(documents, kept)
     return kept
 
@@ -74,9 +76,9 @@ def labels_in(document: Mapping[str, Any]) -> list[Label]:
     Returns
     -------
     list of dict
-        What :func:`flowpot.labelling.records.frame_record` says of each frame, and
-        ``energy`` (eV; None: it has no label), ``energy_per_atom``, ``forces_max``
-        (eV/A), ``labelled_in`` (iteration), ``folder`` and ``job``.
+        For each frame, what :func:`flowpot.labelling.records.frame_record` returns, and
+        ``energy`` (eV; None: it has no label), ``energy_per_atom`` (eV/atom),
+        ``forces_max`` (eV/A), ``labelled_in`` (iteration), ``folder`` and ``job``.
     """
     output = document.get("output") or {}
     records = document["metadata"].get("frames", [])
@@ -106,13 +108,13 @@ def _label(document: Mapping[str, Any], record: Label, answer: Query) -> Label:
 
 
 def _criteria(documents: CampaignDocuments, query: Query) -> list[dict[str, Any]]:
-    """Return what the database is asked: each of them by one index."""
+    """Return the queries for the database, each of which uses one index."""
     conditions = {name: _condition(query, name) for name in SEARCHABLE}
     equal = [n for n, c in conditions.items() if c is not None and not _is_range(c)]
     ranges = [n for n, c in conditions.items() if _is_range(c)]
     for name in equal + ranges:
         paths = SEARCHABLE[name]
-        if len(paths) > 1:  # what came out is where the kind of job has it
+        if len(paths) > 1:  # kinds of jobs keep their results in different places
             kinds = _kinds(documents)
             if name == "forces_max" and "foreign" in kinds:
                 continue
@@ -124,30 +126,30 @@ def _criteria(documents: CampaignDocuments, query: Query) -> list[dict[str, Any]
 
 def _kinds(documents: CampaignDocuments) -> set[str]:
     """
-    Look at a few label jobs of each iteration, which are alike.
+    Return the kinds of the label jobs, by a few of each iteration, which are alike.
 
     Returns
     -------
     set of str
-        ``batch``: of several frames; ``single``: of one; ``foreign``: of one, by an
-        engine that does not state the largest force.
+        ``batch``: jobs that label several frames; ``single``: one frame; ``foreign``:
+        one frame, by an engine that does not state the largest force.
     """
     kinds = set()
     for iteration in range(1, documents.present + 1):
         wanted = {"metadata.stage": "labelling", "metadata.iteration": iteration}
-        for each in documents.find(wanted, *_READ, limit=_ENOUGH):
-            labels = labels_in(each)
-            if labels and "runs" in each["output"]:
+        for document in documents.find(wanted, *_READ, limit=_ENOUGH):
+            labels = labels_in(document)
+            if labels and "runs" in document["output"]:
                 kinds.add("batch")
             elif labels:
-                failed = each["output"].get("state") == "failed"
+                failed = document["output"].get("state") == "failed"
                 stated = failed or labels[0]["forces_max"] is not None
                 kinds.add("single" if stated else "foreign")
     return kinds
 
 
 def _condition(query: Query, name: str) -> Any:
-    """Return a condition that matches meet by having a value; None: there is none."""
+    """Return the condition on a key that an index can answer; None: there is none."""
     condition = query.get(name)
     for part in query.get("$and", ()):
         condition = condition if condition is not None else _condition(part, name)
@@ -161,8 +163,8 @@ def _is_range(condition: Any) -> bool:
 
 
 def _add_forces(documents: CampaignDocuments, labels: Iterable[Label]) -> None:
-    """Work out the largest force (eV/A) where the engine did not state it."""
-    without = {each["job"]: each for each in labels if each["forces_max"] is None}
+    """Calculate the largest force (eV/A) where the engine did not state it."""
+    without = {label["job"]: label for label in labels if label["forces_max"] is None}
     if without:
         wanted = {"uuid": {"$in": list(without)}}
         for document in documents.find(wanted, "output.output.forces"):

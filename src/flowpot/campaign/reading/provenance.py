@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flowpot.campaign.reading.documents import CampaignDocuments, iteration_of
+from flowpot.campaign.reading.documents import (
+    CampaignDocuments,
+    iteration_of,
+    read_member,
+)
 from flowpot.campaign.reading.labels import Label, find_labels
-from flowpot.campaign.reading.members import read_member
 
 _RUN = (
     *("trajectory", "parent", "formula", "ensemble", "temperature", "pressure"),
@@ -23,17 +26,16 @@ class Provenance:
     Attributes
     ----------
     frame
-        Its label: what the frame is, ``energy`` (eV), ``folder`` of the engine's files
-        and ``job``.
+        The frame and its label, as :meth:`Campaign.labels` describes them.
     ancestors
-        Its parent, the parent's parent, and so on to an input structure; likewise, but
-        only ``fingerprint`` where a parent has no label.
+        The same of its parent, of the parent's parent, and so on to an input structure;
+        only ``fingerprint`` for a parent without a label.
     trajectory
         Conditions (K, kbar, fs), seed, folder and job of the molecular dynamics that
-        made it; None where it was not explored.
+        the frame was sampled from; None where it does not come from any.
     model
         Backend, seed, hash, iteration and job of the potential that drove that
-        trajectory; None where it was not explored.
+        trajectory; None where there is no trajectory.
     """
 
     frame: Label
@@ -81,7 +83,7 @@ def _ancestors(documents: CampaignDocuments, frame: Label) -> list[Label]:
 
 
 def _trajectory(documents: CampaignDocuments, frame: Label) -> dict[str, Any] | None:
-    """Find the run among those of the iteration that explored the frame."""
+    """Find the frame's trajectory among those of the iteration that explored it."""
     if not frame.get("trajectory"):
         return None
     iteration = int(frame["iteration"])
@@ -98,8 +100,12 @@ def _trajectory(documents: CampaignDocuments, frame: Label) -> dict[str, Any] | 
 def _model(
     documents: CampaignDocuments, run: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """Find the member of the last committee that was there when the run began."""
-    before = [d for d in documents.of_stage("training") if _before(d, run["iteration"])]
+    """Find the member that drove a run, in the last committee before it."""
+    before = [
+        document
+        for document in documents.of_stage("training")
+        if iteration_of(document) <= run["iteration"]
+    ]
     given = [d["output"].get("committee") for d in documents.of_stage("inputs")]
     committee = before[-1]["output"] if before else next(filter(None, given), None)
     if committee is None:
@@ -113,7 +119,3 @@ def _model(
         "sha256": file.get("sha256"),
         **model,
     }
-
-
-def _before(document: Mapping[str, Any], iteration: int) -> bool:
-    return iteration_of(document) <= iteration

@@ -23,7 +23,7 @@ def queued_jobs(queue: Any, status: CampaignStatus) -> list[Any]:
     queue
         JobController of the project.
     status
-        Of the campaign.
+        Status of the campaign.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def queued_jobs(queue: Any, status: CampaignStatus) -> list[Any]:
 
 
 def with_queue(status: CampaignStatus, jobs: Iterable[Any]) -> CampaignStatus:
-    """Add to a campaign's status how many jobs are at work and how many failed."""
+    """Return a campaign's status with the numbers of jobs at work and failed ones."""
     states: dict[str, list[str]] = {}
     for job in jobs:
         states.setdefault(job.metadata.get("stage"), []).append(job.state.value)
@@ -42,11 +42,11 @@ def with_queue(status: CampaignStatus, jobs: Iterable[Any]) -> CampaignStatus:
     def counted(stage: StageStatus) -> StageStatus:
         if stage.iteration != status.iteration:
             return stage
-        found = states.get(stage.stage, [])
+        of_stage = states.get(stage.stage, [])
         return replace(
             stage,
-            running=sum(state in _AT_WORK for state in found),
-            failed=sum(state in _FAILED for state in found),
+            running=sum(state in _AT_WORK for state in of_stage),
+            failed=sum(state in _FAILED for state in of_stage),
         )
 
     return replace(status, stages=[counted(stage) for stage in status.stages])
@@ -66,7 +66,7 @@ def failed_jobs(jobs: Iterable[Any]) -> list[dict[str, Any]]:
         )
         for job in failed
     ]
-    return [dict(zip(COLUMNS, each, strict=True)) for each in values]
+    return [dict(zip(COLUMNS, row, strict=True)) for row in values]
 
 
 def _last_line(text: str | None) -> str:

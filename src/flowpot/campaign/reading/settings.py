@@ -1,10 +1,9 @@
-"""What a campaign's engines were told, as their documents have it."""
+"""The settings that a campaign's engines ran with, as their documents state them."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from flowpot.campaign.reading.documents import CampaignDocuments
-from flowpot.campaign.reading.members import read_member
+from flowpot.campaign.reading.documents import CampaignDocuments, read_member
 
 _ENOUGH = 5  # documents of a stage, among which is one of the engine's
 _LABEL = ("protocol", "pseudo_family", "kpoints", "ecutwfc", "ecutrho", "command")
@@ -18,33 +17,35 @@ def settings_in(documents: CampaignDocuments) -> dict[str, Any]:
     Returns
     -------
     dict
-        By names with dots: ``labelling.protocol``, ``training.lr`` ...
+        The values by names with dots: ``labelling.protocol``, ``training.lr`` ...
     """
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for output in _some(documents, "labelling", "output.input"):
         asked = output.get("input") or {}
-        found |= {f"labelling.{name}": asked[name] for name in _LABEL if name in asked}
+        settings |= {
+            f"labelling.{name}": asked[name] for name in _LABEL if name in asked
+        }
     trained = [d for d in documents.of_stage("training") if d["output"].get("members")]
     for committee in trained[-1:]:
         member = read_member(
             documents, committee["output"]["members"][0], "backend", "hyperparameters"
         )
-        found["training.backend"] = member.get("backend")
+        settings["training.backend"] = member.get("backend")
         options = member.get("hyperparameters") or {}
-        found |= {f"training.{name}": value for name, value in options.items()}
+        settings |= {f"training.{name}": value for name, value in options.items()}
     fields = [f"output.runs.{name}" for name in _RUN]
     for output in _some(documents, "exploration", *fields):
         for run in (output.get("runs") or [])[:1]:
-            found |= {f"exploration.{name}": run[name] for name in _RUN}
+            settings |= {f"exploration.{name}": run[name] for name in _RUN}
     for evaluation in documents.of_stage("evaluation")[-1:]:
         for name, fit in (evaluation["output"].get("calibration") or {}).items():
-            found[f"tolerance.{name}"] = fit["tolerance"]
-    return found
+            settings[f"tolerance.{name}"] = fit["tolerance"]
+    return settings
 
 
 def _some(
     documents: CampaignDocuments, stage: str, *fields: str
 ) -> Iterator[dict[str, Any]]:
-    """Read a few documents of a stage."""
+    """Yield the outputs of a few jobs of a stage."""
     some = documents.find({"metadata.stage": stage}, *fields, limit=_ENOUGH)
     return ((document.get("output") or {}) for document in some)

@@ -8,11 +8,11 @@ from typing import Any
 
 from flowpot.campaign.reading.documents import (
     COLLECTORS,
-    STAGES,
     CampaignDocuments,
     iteration_of,
 )
-from flowpot.campaign.reading.turns import turns_of
+from flowpot.campaign.record import LOOP_STAGES, STAGES
+from flowpot.jobs import PLANNED
 
 
 @dataclass
@@ -23,17 +23,17 @@ class StageStatus:
     Attributes
     ----------
     iteration, stage
-        Which.
+        Number of the iteration (0: before the first) and name of the stage.
     done, total
-        Jobs; ``total`` counts those that are known by now.
+        Finished jobs, and all jobs that are known by now.
     running, failed
-        Jobs; None where no queue is known.
+        Jobs that run or have failed; None where no queue is known.
     finished
         Whether the stage's result is there.
     ended
         When its last job so far finished.
     seconds
-        Wall time since the stage before it had ended.
+        Wall time (s) since the stage before it had ended.
     """
 
     iteration: int
@@ -57,18 +57,18 @@ class StageStatus:
 @dataclass
 class CampaignStatus:
     """
-    Where a campaign is.
+    How far a campaign is.
 
     Attributes
     ----------
     name, uuid
-        Of the campaign.
+        Name and uuid of the campaign.
     stop_reason
-        Why it ended; None: it has not.
+        Why it ended; None: it runs.
     n_dataset
         Labelled frames of the finished labelling stages.
     stages
-        In order.
+        Its stages so far, in order.
     max_iterations
         Iterations that are allowed; None: not known.
     """
@@ -82,7 +82,7 @@ class CampaignStatus:
 
     @property
     def iteration(self) -> int:
-        """The present iteration."""
+        """Number of the present iteration."""
         return max((stage.iteration for stage in self.stages), default=0)
 
     @property
@@ -96,8 +96,8 @@ class CampaignStatus:
         """
         Estimate what the present iteration still takes (s).
 
-        The stage at work goes on at its pace, those after it take what they took in
-        the iteration before. None where there is nothing to go by.
+        The stage at work goes on at its pace, those after it take as long as in the
+        iteration before. None where neither is known.
         """
         if self.stop_reason is not None:
             return 0.0
@@ -106,7 +106,7 @@ class CampaignStatus:
         }
         now = {s.stage: s for s in self.stages if s.iteration == self.iteration}
         times = []
-        for name in STAGES[1:]:
+        for name in LOOP_STAGES:
             stage = now.get(name)
             if stage is None or not stage.finished:
                 left = (
@@ -121,7 +121,7 @@ class CampaignStatus:
         """
         Estimate what the campaign still takes if all its iterations run (s).
 
-        Each as long as the last finished one; None where there is none.
+        Each takes as long as the last finished one; None where there is none.
         """
         before = self.iteration - 1
         length = sum(s.seconds for s in self.stages if s.iteration == before)
@@ -149,16 +149,16 @@ def status_of(documents: CampaignDocuments) -> CampaignStatus:
     Earlier iterations are known by their results; the jobs of the present one are
     looked at one by one.
     """
-    turns = turns_of(documents)
-    found: dict[tuple[int, str], StageStatus] = {}
+    by_key: dict[tuple[int, str], StageStatus] = {}
     for document in documents.stages:
         key = (iteration_of(document), COLLECTORS[document["name"]])
-        status = found.setdefault(key, StageStatus(*key))
+        status = by_key.setdefault(key, StageStatus(*key))
         status.take_in(document["completed_at"])
         status.finished = True
     if documents.end is None:
-        _count_jobs(documents, found)
-    stages = [found[key] for key in sorted(found, key=_order)]
+        _count_jobs(documents, by_key)
+    stages = [by_key[key] for key in sorted(by_key, key=_order)]
+    iterations = documents.iterations
     for before, after in pairwise(stages):
         if before.ended and after.ended:
             after.seconds = (after.ended - before.ended).total_seconds()
@@ -166,7 +166,7 @@ def status_of(documents: CampaignDocuments) -> CampaignStatus:
         name=documents.name,
         uuid=documents.uuid,
         stop_reason=documents.stop_reason,
-        n_dataset=turns[-1].n_dataset if turns else 0,
+        n_dataset=iterations[-1].n_dataset if iterations else 0,
         stages=stages,
         max_iterations=documents.allowed,
     )
@@ -175,17 +175,22 @@ def status_of(documents: CampaignDocuments) -> CampaignStatus:
 def _count_jobs(
     documents: CampaignDocuments, stages: dict[tuple[int, str], StageStatus]
 ) -> None:
-    """Count the jobs since the loop last decided: those done, and those known of."""
+    """Count the jobs since the loop last decided: finished ones and planned ones."""
     present = documents.present
-    decided = max((each["completed_at"] for each in documents.records), default="")
+    decided = max((record["completed_at"] for record in documents.records), default="")
     known: Counter[str] = Counter()
     if documents.loop is not None and documents.loop["completed_at"] >= decided:
         known.update(_planned(documents.loop))
-    for stage in known:  # of an iteration with a pilot the second time
+    for stage in known:  # runs for the second time, after a pilot
         before = stages.get((present, stage))
         if before and before.ended and before.ended.isoformat() <= decided:
             del stages[present, stage]
-    fields = ("metadata.stage", "metadata.iteration", "completed_at", "output.planned")
+    fields = (
+        "metadata.stage",
+        "metadata.iteration",
+        "completed_at",
+        f"output.{PLANNED}",
+    )
     for job in documents.find({"metadata.iteration": present}, *fields):
         stage = job["metadata"].get("stage")
         if stage is None or job["completed_at"] <= decided:
@@ -201,8 +206,8 @@ def _count_jobs(
 
 
 def _planned(document: dict[str, Any] | None) -> dict[str, int]:
-    """Jobs by which a job has replaced itself, per stage."""
-    return ((document or {}).get("output") or {}).get("planned") or {}
+    """Return the number of jobs, by stage, by which a job has replaced itself."""
+    return ((document or {}).get("output") or {}).get(PLANNED) or {}
 
 
 def _order(key: tuple[int, str]) -> tuple[int, int]:

@@ -1,0 +1,170 @@
+"""What a campaign refuses before any job runs: stages that do not fit together."""
+
+from typing import Any
+
+import numpy as np
+from ase.data import chemical_symbols
+from jobflow import Maker
+
+from flowpot.augmentation import AugmentationMaker
+from flowpot.campaign.inputs import is_reference
+from flowpot.dataset import Dataset
+from flowpot.dataset.geometry.closeness import (
+    accepted_distance,
+    check_handed_on,
+    made_distance,
+)
+from flowpot.evaluation import EvaluationMaker
+from flowpot.exploration import ExplorationMaker, MDMaker
+from flowpot.labelling import EspressoStaticMaker, LabellingMaker
+from flowpot.training import CommitteeTrainingMaker, TrainingMaker
+from flowpot.validation import instance
+
+STAGE_MAKERS: dict[str, type] = {
+    "augmentation": AugmentationMaker,
+    "labelling": LabellingMaker,
+    "training": CommitteeTrainingMaker,
+    "exploration": ExplorationMaker,
+    "evaluation": EvaluationMaker,
+}
+"""The stages in their order, and flowpot's Maker of each; others may take its place."""
+
+_PARTS = (EspressoStaticMaker, TrainingMaker, MDMaker)
+"""Makers that stages hold as one of their fields."""
+
+
+def check_stage(stage: str, maker: Any) -> None:
+    """
+    Refuse what is no Maker, the Maker of another stage, or a part of a stage.
+
+    Raises
+    ------
+    ValueError
+        Naming the stage and the Maker that it needs.
+    """
+    instance(Maker, **{stage: maker})
+    others = [kind for name, kind in STAGE_MAKERS.items() if name != stage]
+    if isinstance(maker, (*_PARTS, *others)):
+        raise ValueError(  # noqa: TRY004 - one error for all wrong values
+            f"{stage} is a {type(maker).__name__}: give a "
+            f"{STAGE_MAKERS[stage].__name__}"
+        )
+
+
+def check_distances(
+    augmentation: Any, labelling: Any, exploration: Any, evaluation: Any
+) -> None:
+    """
+    Refuse stages that would make frames which the next stage does not accept.
+
+    Parameters
+    ----------
+    augmentation, labelling, exploration, evaluation
+        The stages' Makers. None, and other packages' Makers without such limits, are
+        left out.
+
+    Raises
+    ------
+    ValueError
+        With both fields, their values and the remedy.
+    """
+    limits: dict[str, tuple[str, float]] = {}
+    if hasattr(augmentation, "min_distance"):
+        made = made_distance(augmentation.min_distance)
+        limits["augmentation"] = "augmentation.min_distance", made
+    if hasattr(labelling, "min_distance"):
+        of_engine = getattr(labelling.static_maker, "min_distance_fraction", None)
+        limit = labelling.min_distance
+        engine = "static_maker." if of_engine == limit else ""
+        limits["labelling"] = f"labelling.{engine}min_distance_fraction", limit
+    sanity: Any = getattr(getattr(exploration, "md_maker", None), "limits", None)
+    if hasattr(sanity, "contact"):
+        contact = accepted_distance(sanity.contact)
+        limits["exploration"] = "exploration.md_maker.limits.contact", contact
+    if hasattr(evaluation, "rules"):
+        accepted = accepted_distance(evaluation.rules.min_distance)
+        limits["evaluation"] = "evaluation.rules.min_distance", accepted
+    for maker, taker in (
+        ("augmentation", "labelling"),
+        ("exploration", "evaluation"),
+        ("evaluation", "labelling"),
+    ):
+        if maker in limits and taker in limits:
+            check_handed_on(limits[maker], limits[taker])
+
+
+def check_committee_of_one(training: Any, exploration: Any) -> None:
+    """
+    Refuse to watch trajectories by the disagreement of a single potential.
+
+    Raises
+    ------
+    ValueError
+        With both fields and the remedy.
+    """
+    size = getattr(training, "size", None)
+    engine = getattr(exploration, "md_maker", None)
+    interval = getattr(engine, "check_interval", None)
+    if size == 1 and interval is not None:
+        raise ValueError(
+            f"training.size is 1 and exploration.md_maker.check_interval {interval}: "
+            "one potential cannot disagree along a trajectory; set check_interval to "
+            "None, or train 2 or more"
+        )
+
+
+def check_elements(elements: list[str] | None, *frames: Any) -> None:
+    """
+    Refuse frames of elements that a campaign's settings are not meant for.
+
+    Parameters
+    ----------
+    elements
+        Symbols of the elements that the settings are meant for; None: any.
+    *frames
+        What the campaign starts from. None, and outputs of other jobs, pass.
+
+    Raises
+    ------
+    ValueError
+        Naming the elements and what to set.
+    """
+    if elements is None:
+        return
+    for part in frames:
+        if part is None or is_reference(part):
+            continue
+        symbols = {chemical_symbols[z] for z in np.unique(Dataset.load(part).numbers)}
+        if others := sorted(symbols.difference(elements)):
+            raise ValueError(
+                f"elements is {elements}, which the settings are meant for, and the "
+                f"structures have {', '.join(others)}: take another preset, such as "
+                "'smoke', or set elements to those of your structures (or None) after "
+                "a look at exploration.md_maker.dispersion, n_steps and the "
+                "temperatures"
+            )
+
+
+def check_labels(*frames: Any) -> None:
+    """
+    Refuse frames none of which is labelled, for a campaign that trains but labels none.
+
+    Parameters
+    ----------
+    *frames
+        What the campaign starts from. Outputs of other jobs pass: they may have labels.
+
+    Raises
+    ------
+    ValueError
+        With the remedy.
+    """
+    given = [part for part in frames if part is not None]
+    if not given or any(map(is_reference, given)):
+        return
+    if not any(len(Dataset.load(part).labelled) for part in given):
+        raise ValueError(
+            "labelling is None, and no frame that the campaign starts from is "
+            "labelled (energy and forces): give labelled frames as dataset, or a "
+            "LabellingMaker"
+        )
