@@ -103,6 +103,11 @@ class Arrays:
         return np.diff(self.offsets)
 
     @property
+    def is_isolated_atom(self) -> NDArray[np.bool_]:
+        """Whether each frame is one atom without periodic axes, shape (n,)."""
+        return (self.n_atoms == 1) & ~self.pbc.any(axis=1)
+
+    @property
     def rows(self) -> list[slice]:
         """Rows of each frame in the per-atom arrays."""
         return [slice(*bounds) for bounds in pairwise(self.offsets.tolist())]
@@ -150,6 +155,13 @@ class Columns(Arrays):
     def fields(self) -> dict[str, Any]:
         """The columns by name, as the constructor takes them."""
         return {column.name: getattr(self, column.name) for column in fields(self)}
+
+    def column(self, name: str, missing: Any = None) -> NDArray[Any]:
+        """Return a column of metadata; n times `missing` where there is none."""
+        if name in self.info:
+            return self.info[name]
+        kind = object if missing is None or isinstance(missing, str) else None
+        return np.full(len(self), missing, kind)
 
     @property
     def has_forces(self) -> NDArray[np.bool_]:

@@ -43,6 +43,11 @@ class LabelKeys:
 
 
 PROPERTIES = ("energy", "forces", "stress")
+"""The labels of a frame, which potentials predict."""
+FORCES_MAX = "forces_max"
+"""The largest error, or disagreement, of the force on an atom of a frame (eV/A)."""
+DECIDING = (*PROPERTIES, FORCES_MAX)
+"""What may have a tolerance, and so decide which frames are labelled."""
 NO_LABEL = "none"
 """The name of a label that is not to be looked for."""
 VIRIALS = ("REF_virials", "REF_virial", "virial", "virials")

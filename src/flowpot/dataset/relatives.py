@@ -74,8 +74,7 @@ def _codes(dataset: Arrays) -> tuple[NDArray[np.int64], Codes]:
     lattice = np.where(pbc[:, :, None], dataset.cell, 0.0)
     keys = np.concatenate([steps(lattice).reshape(-1, 9), pbc], axis=1)
     _, number, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    isolated = (dataset.n_atoms == 1) & ~pbc.any(axis=1)
-    use = (count[number] > 1) & ~isolated
+    use = (count[number] > 1) & ~dataset.is_isolated_atom
     frames = np.repeat(np.arange(len(dataset)), dataset.n_atoms)
     atoms = use[frames]
     frames = frames[atoms]

@@ -1,4 +1,4 @@
-"""Audit frames: predicted before they are learned, learned once there are newer."""
+"""The sets that frames belong to: training, validation, test, and the audit set."""
 
 from typing import Any
 
@@ -7,39 +7,38 @@ from numpy.typing import NDArray
 
 from flowpot.dataset.arrays import Columns
 
+TRAIN, VAL, TEST = "train", "val", "test"
+SETS = (TRAIN, VAL, TEST)
+"""The sets that frames are divided into: values of the metadata column ``split``."""
 AUDIT = "audit"
-"""The set of frames that were drawn to check a committee: a value of ``split``."""
+"""The set of frames drawn to check a committee: another value of ``split``. They are
+predicted before they are learned, and learned once there are newer ones."""
 ROUND = "audit_round"
-"""Metadata column: the later audits have the larger number."""
+"""Metadata column with the number of a frame's audit: later audits have larger ones."""
 
 
 def is_audit(dataset: Columns) -> NDArray[np.bool_]:
-    """Mask of the frames that are in the audit set, old ones too."""
-    column = dataset.info.get("split", np.full(len(dataset), None, dtype=object))
-    return np.asarray(np.asarray(column, dtype=object) == AUDIT, dtype=bool)
+    """Return whether each frame is in the audit set, of whatever age, shape (n,)."""
+    split = np.asarray(dataset.column("split"), dtype=object)
+    return np.asarray(split == AUDIT, dtype=bool)
 
 
 def audit_rounds(dataset: Columns) -> NDArray[np.int64]:
-    """Return the round of each audit frame; 0 where none is stated."""
-    column = dataset.info.get(ROUND, np.full(len(dataset), None, dtype=object))
-    return np.array([_number(value) for value in column], dtype=np.int64)
+    """Return the round of each audit frame, 0 where none is stated, shape (n,)."""
+    rounds = np.asarray(dataset.column(ROUND, np.nan), dtype=float)
+    return np.nan_to_num(rounds).astype(np.int64)
 
 
 def sets_of(dataset: Columns) -> NDArray[Any]:
     """
-    Return the set of each frame as of now, shape (n,).
+    Return the set that each frame is used for now, shape (n,).
 
-    The column ``split``, in which audit frames of all rounds but the last count as
-    ``train``: they have done their duty, and are labels like any other.
+    This is the column ``split``, except that audit frames of all rounds but the latest
+    count as ``train``: they have served as a check, and are learned from now on.
     """
     sets = np.array(dataset.info["split"], dtype=object)
     audits = is_audit(dataset)
     rounds = audit_rounds(dataset)
     newest = rounds[audits].max(initial=0)
-    sets[audits & (rounds < newest)] = "train"
+    sets[audits & (rounds < newest)] = TRAIN
     return sets
-
-
-def _number(value: Any) -> int:
-    known = value is not None and value == value  # noqa: PLR0124 - NaN is not
-    return int(value) if known else 0

@@ -11,12 +11,15 @@ from scipy.sparse.csgraph import connected_components
 
 from flowpot.dataset.dataset import Dataset
 from flowpot.dataset.relatives import relatives
-from flowpot.dataset.sets import AUDIT, is_audit
+from flowpot.dataset.sets import AUDIT, SETS, is_audit
 from flowpot.randomness import derive_rng
 
-SPLITS = ("train", "val", "test")
 ALWAYS_TRAIN = ("input", "isolated_atom")
 _FREE = -1
+
+
+class TooFewFramesError(ValueError):
+    """Validation or test would be empty for want of frames that may go there."""
 
 
 def assign_splits(
@@ -63,7 +66,7 @@ def assign_splits(
 
     Raises
     ------
-    ValueError
+    TooFewFramesError
         Where validation or test would be empty for want of frames. With `existing`
         given this is no error: a late iteration may bring one frame.
     """
@@ -98,9 +101,9 @@ def assign_splits(
     if existing is None and (given == _FREE).any():
         _fill_empty(split, units, is_free, shares, rng)
     split = split[len(known) :]
-    sizes = {name: int(np.sum(split == s)) for s, name in enumerate(SPLITS)}
+    sizes = {name: int(np.sum(split == s)) for s, name in enumerate(SETS)}
     logging.getLogger(__name__).info("sizes of the sets: %s", sizes)
-    return dataset.with_info(split=[SPLITS[s] for s in split])
+    return dataset.with_info(split=[SETS[s] for s in split])
 
 
 def checked_fractions(fractions: Sequence[float]) -> NDArray[np.float64]:
@@ -136,20 +139,19 @@ def _column(dataset: Dataset, name: str) -> NDArray[Any]:
 
 
 def _given(dataset: Dataset) -> NDArray[np.int64]:
-    """Return the sets that frames already have, as indices into SPLITS."""
+    """Return the sets that frames already have, as indices into SETS."""
     column = _column(dataset, "split")
-    codes = {"": _FREE, **{name: s for s, name in enumerate(SPLITS)}}
+    codes = {"": _FREE, **{name: s for s, name in enumerate(SETS)}}
     unknown = sorted(set(column) - set(codes))
     if unknown:
-        raise ValueError(f"split is {unknown[0]!r}: use one of {SPLITS}, or None")
+        raise ValueError(f"split is {unknown[0]!r}: use one of {SETS}, or None")
     return np.array([codes[name] for name in column], np.int64)
 
 
 def _always_train(dataset: Dataset, prints: NDArray[np.str_]) -> NDArray[np.bool_]:
     """Tell inputs and isolated atoms, named so or not, and their exact duplicates."""
     named = np.isin(_column(dataset, "config_type"), ALWAYS_TRAIN)
-    isolated = (dataset.n_atoms == 1) & ~dataset.pbc.any(axis=1)
-    return np.isin(prints, prints[named | isolated])
+    return np.isin(prints, prints[named | dataset.is_isolated_atom])
 
 
 def _units(
@@ -209,7 +211,7 @@ def _spread(split: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
     """Assign to free frames the set that their group has."""
     if not len(split):
         return
-    unset = len(SPLITS)
+    unset = len(SETS)
     best = np.full(groups.max() + 1, unset)
     np.minimum.at(best, groups, np.where(split == _FREE, unset, split))
     take = (split == _FREE) & (best[groups] != unset)
@@ -271,8 +273,8 @@ def _fill_empty(
     spare = len(movable) - (0 if fixed else 1)
     if len(empty) > spare:
         lacking = len(empty) - spare
-        raise ValueError(
-            f"too few frames to fill the sets {[SPLITS[s] for s in empty]}: at least "
+        raise TooFewFramesError(
+            f"too few frames to fill the sets {[SETS[s] for s in empty]}: at least "
             f"{lacking} more that are free to go anywhere are needed (input structures "
             "and isolated atoms always train, and frames that share their positions "
             "share a set); add frames, set fractions to 0, or give the sets yourself, "

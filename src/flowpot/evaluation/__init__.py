@@ -1,5 +1,6 @@
 """Evaluation: a committee that knows how wrong it is, and what to label next."""
 
+from flowpot.dataset.labels import PROPERTIES
 from flowpot.evaluation.audit import Audit, audit
 from flowpot.evaluation.calculator import CommitteeCalculator
 from flowpot.evaluation.calibration import Calibration
@@ -14,7 +15,6 @@ from flowpot.evaluation.fresh import FreshError
 from flowpot.evaluation.judgement import Judgement, judge
 from flowpot.evaluation.makers import EvaluationMaker
 from flowpot.evaluation.prediction import (
-    PROPERTIES,
     CommitteePrediction,
     evaluate_committee,
     load_committee,

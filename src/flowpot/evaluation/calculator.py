@@ -16,11 +16,11 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.collapse import check_predictable
 from flowpot.dataset.io.checksum import check_zip, seal_zip, zip_comment
+from flowpot.dataset.labels import DECIDING
 from flowpot.dataset.storage import replacing
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.disagreement import disagreement
 from flowpot.evaluation.prediction import (
-    DECIDING,
     CommitteePrediction,
     evaluate_committee,
     load_committee,

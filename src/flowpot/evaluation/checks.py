@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.labels import DECIDING, PROPERTIES
 from flowpot.dataset.sets import audit_rounds, is_audit
 from flowpot.evaluation.audit import Audit, audit
 from flowpot.evaluation.choice import CLOSING, PILOT, Judged
 from flowpot.evaluation.disagreement import label_error
 from flowpot.evaluation.evidence import weighable
 from flowpot.evaluation.fresh import Sample
-from flowpot.evaluation.prediction import DECIDING, PROPERTIES
 from flowpot.evaluation.streaming import spread_over
 from flowpot.potentials import Potential
 

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.sets import AUDIT, sets_of
+from flowpot.dataset.labels import DECIDING, PROPERTIES
+from flowpot.dataset.sets import AUDIT, TEST, TRAIN, VAL, sets_of
 from flowpot.evaluation.calibration import FEATURES
 from flowpot.evaluation.disagreement import label_error
-from flowpot.evaluation.prediction import DECIDING, PROPERTIES
 from flowpot.evaluation.streaming import HAS_STRESS, spread_over
 from flowpot.evaluation.uncertainty import Uncertainty
 from flowpot.potentials import Potential
@@ -191,8 +191,8 @@ def gather(
     kinds = labelled.info.get("config_type", np.full(len(labelled), ""))
     explored = np.asarray(kinds) == EXPLORED
     sets = sets_of(labelled)
-    unseen = np.isin(sets, ("val", "test", AUDIT)) & weighable(labelled)
-    learned = labelled[(sets == "train") & explored]
+    unseen = np.isin(sets, (VAL, TEST, AUDIT)) & weighable(labelled)
+    learned = labelled[(sets == TRAIN) & explored]
     pairs = [match(chosen, learned) for chosen in predictions]
     pasts = [remembered(then, now) for then, now in pairs if len(now)]
     return Witnesses(

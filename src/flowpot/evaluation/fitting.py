@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
+from flowpot.dataset.labels import DECIDING
 from flowpot.evaluation.binomial import effective_number, weighted_share
 from flowpot.evaluation.calibration import FEATURES, Calibration, covariates_of
 from flowpot.evaluation.error_model import ErrorModel
 from flowpot.evaluation.expectation import chance_to_reach, expected_rates
-from flowpot.evaluation.prediction import DECIDING
 
 RULES = ("chance", "tpr", "least-squares")
 TARGETS = {"chance": 0.35, "tpr": 0.9}

@@ -8,6 +8,7 @@ import numpy as np
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.closeness import accepted_distance
+from flowpot.dataset.labels import DECIDING
 from flowpot.dataset.sets import audit_rounds, is_audit
 from flowpot.evaluation.audit import Audit
 from flowpot.evaluation.binomial import frames_needed
@@ -25,7 +26,7 @@ from flowpot.evaluation.evidence import (
 )
 from flowpot.evaluation.fitting import calibrate
 from flowpot.evaluation.fresh import FreshError, fresh_errors
-from flowpot.evaluation.prediction import DECIDING, load_committee
+from flowpot.evaluation.prediction import load_committee
 from flowpot.evaluation.sanity import far_apart
 from flowpot.evaluation.selection import Selection, excess, is_known, select
 from flowpot.evaluation.streaming import PerFrame, spread_over

@@ -8,11 +8,8 @@ import numpy as np
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.collapse import is_collapsed
+from flowpot.dataset.labels import PROPERTIES
 from flowpot.potentials import Potential, evaluate_members, load_potential
-
-PROPERTIES = ("energy", "forces", "stress")
-DECIDING = (*PROPERTIES, "forces_max")
-"""What may have a tolerance: ``forces_max`` is the force on the worst atom (eV/A)."""
 
 
 @dataclass(frozen=True)

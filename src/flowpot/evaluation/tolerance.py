@@ -4,7 +4,7 @@ import difflib
 import math
 from collections.abc import Mapping
 
-from flowpot.evaluation.prediction import DECIDING
+from flowpot.dataset.labels import DECIDING
 from flowpot.validation import mapping, number
 
 

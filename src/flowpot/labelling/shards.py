@@ -1,7 +1,10 @@
 """The sets of a shard's frames: train, validation, test."""
 
+from contextlib import suppress
+
 from flowpot.dataset import Dataset, assign_splits
-from flowpot.dataset.sets import AUDIT
+from flowpot.dataset.sets import AUDIT, SETS
+from flowpot.dataset.splits import TooFewFramesError
 
 
 def assign_shard_splits(
@@ -30,13 +33,10 @@ def assign_shard_splits(
         Of the draw.
     """
     if len(existing) == 0:
-        try:
+        with suppress(TooFewFramesError):
             return assign_splits(
                 frames, existing=None, fractions=fractions, group_by=group_by, seed=seed
             )
-        except ValueError as error:
-            if "too few frames" not in str(error):
-                raise
     return assign_splits(
         frames, existing=existing, fractions=fractions, group_by=group_by, seed=seed
     )
@@ -45,6 +45,6 @@ def assign_shard_splits(
 def split_counts(shard: Dataset) -> dict[str, int]:
     """Count the frames of each set."""
     sets = shard.info["split"]
-    found = {name: int((sets == name).sum()) for name in ("train", "val", "test")}
+    found = {name: int((sets == name).sum()) for name in SETS}
     n_audit = int((sets == AUDIT).sum())
     return found | {AUDIT: n_audit} if n_audit else found

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.labels import DECIDING
 from flowpot.evaluation import PROPERTIES, Calibration
 from flowpot.evaluation.calibration import FEATURES, covariates_of
 from flowpot.evaluation.evidence import column_of
-from flowpot.evaluation.prediction import DECIDING
 from flowpot.report.figures import plain
 from flowpot.report.table import UNITS
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from flowpot.dataset.sets import TEST, TRAIN, VAL
 from flowpot.dataset.storage import replacing
 
-SETS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
+COLOURS = {TRAIN: "tab:blue", VAL: "tab:orange", TEST: "tab:green"}
+"""Colours of the sets."""
 
 _LARGEST_SVG = 400_000  # bytes; beyond, a figure of many points is smaller as PNG
 _DPI = 150

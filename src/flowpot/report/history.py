@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from flowpot.campaign.document import IterationDoc
 from flowpot.dataset import Dataset
 from flowpot.evaluation import PROPERTIES
-from flowpot.report.figures import SETS, plain, row_of_axes
+from flowpot.report.figures import COLOURS, plain, row_of_axes
 from flowpot.report.table import UNITS
 from flowpot.training.document import Metrics
 
@@ -43,7 +43,7 @@ def plot_rmse(
     trained = [turn for turn in turns if turn.metrics]
     for axis, name in zip(axes, PROPERTIES, strict=True):
         unit, factor = UNITS[name]
-        for label, colour in SETS.items():
+        for label, colour in COLOURS.items():
             points = [
                 (turn.iteration, factor * value)
                 for turn in trained

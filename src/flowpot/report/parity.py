@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation import PROPERTIES, CommitteePrediction
-from flowpot.report.figures import SETS
+from flowpot.report.figures import COLOURS
 from flowpot.report.table import UNITS
 
 _BINS = 50
@@ -37,8 +37,8 @@ def plot_parity(dataset: Dataset, prediction: CommitteePrediction) -> Figure:
     split = dataset.info["split"]
     for (above, below), name in zip(axes.T, PROPERTIES, strict=True):
         of_set = np.repeat(split, dataset.n_atoms) if name == "forces" else split
-        rows = {which: of_set == which for which in SETS}
-        for which, colour in SETS.items():
+        rows = {which: of_set == which for which in COLOURS}
+        for which, colour in COLOURS.items():
             x, y = label[name][rows[which]].ravel(), mean[name][rows[which]].ravel()
             above.plot(x, y, ".", ms=3, c=colour, label=which, rasterized=True)
         above.axline((_middle(label[name]),) * 2, slope=1, c="k", lw=0.6)
@@ -46,7 +46,7 @@ def plot_parity(dataset: Dataset, prediction: CommitteePrediction) -> Figure:
         unit, factor = UNITS[name]
         errors = factor * (mean[name] - label[name])
         limit = np.nanpercentile(np.abs(errors), _WIDEST) if errors.size else 1.0
-        for which, colour in SETS.items():
+        for which, colour in COLOURS.items():
             found = errors[rows[which]].ravel()
             below.hist(
                 found[np.isfinite(found)],

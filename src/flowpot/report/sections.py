@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from flowpot.campaign.reading import Campaign
 from flowpot.dataset import Dataset
+from flowpot.dataset.sets import SETS
 from flowpot.documents import reason_for
 from flowpot.evaluation import CommitteePrediction, evaluate_committee
 from flowpot.potentials import load_potential
@@ -139,7 +140,7 @@ def sample_frames(frames: Dataset, max_atoms: int) -> Dataset:
     split = frames.info.get("split", np.full(len(frames), None, object))
     kind = np.asarray(frames.info.get("config_type", np.full(len(frames), "")), str)
     chosen = []
-    for name in ("train", "val", "test"):
+    for name in SETS:
         rows = np.flatnonzero((split == name) & (kind != "isolated_atom"))
         rows = np.random.default_rng(0).permutation(rows)
         chosen.append(rows[np.cumsum(frames.n_atoms[rows]) <= max_atoms // 3])

@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flowpot.campaign.document import IterationDoc
+from flowpot.dataset.sets import SETS
 from flowpot.evaluation import Calibration, FreshError
 
 UNITS = {
@@ -95,7 +96,7 @@ def _rmse(name: str, factor: float) -> Cell:
     def cell(turn: IterationDoc) -> str:
         if turn.metrics is None:
             return "-"
-        sets = (turn.metrics.get(s, {}).get(name) for s in ("train", "val", "test"))
+        sets = (turn.metrics.get(s, {}).get(name) for s in SETS)
         return " / ".join(_x(value, factor) for value in sets)
 
     return cell

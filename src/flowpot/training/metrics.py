@@ -4,9 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.labels import PROPERTIES
 from flowpot.potentials import Prediction
-
-PROPERTIES = ("energy", "forces", "stress")
 
 
 def residuals(

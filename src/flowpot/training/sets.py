@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset, assign_splits
 from flowpot.dataset.electronic_state import STATE
-from flowpot.dataset.sets import sets_of
+from flowpot.dataset.sets import SETS, sets_of
 from flowpot.randomness import derive_seed
 
-SETS = ("train", "val", "test")
 _SPLIT_SEED = 0  # not the member's: a committee shares its sets
 
 
@@ -119,7 +118,7 @@ class TrainingSets:
 
 def is_isolated_atom(dataset: Dataset) -> NDArray[np.bool_]:
     """Find the frames that are one atom in vacuum: no axis is periodic."""
-    return (dataset.n_atoms == 1) & ~dataset.pbc.any(axis=1)
+    return dataset.is_isolated_atom
 
 
 def isolated_energies(isolated: Dataset) -> dict[int, float]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.sets import sets_of
+from flowpot.dataset.sets import TRAIN, sets_of
 from flowpot.evaluation.prediction import members_of
 from flowpot.evaluation.uncertainty.base import Uncertainty
 from flowpot.evaluation.uncertainty.distance import FeatureDistance
@@ -44,8 +44,7 @@ def beside_spread(
     """
     if kept := kept_with(committee):
         return kept
-    isolated = (labelled.n_atoms == 1) & ~labelled.pbc.any(axis=1)
-    training = labelled[(sets_of(labelled) == "train") & ~isolated]
+    training = labelled[(sets_of(labelled) == TRAIN) & ~labelled.is_isolated_atom]
     try:
         return [FeatureDistance.fit(members, training)] if len(training) else []
     except NotImplementedError as error:
