@@ -16,6 +16,7 @@ from flowpot import (
     Campaign,
     MetatrainTrainingMaker,
 )
+from flowpot.augmentation import Dimers, Strains
 from flowpot.campaign import embedded_store
 from flowpot.campaign.config.configuration import ConfigurationError, read_configuration
 from flowpot.campaign.config.schema import campaign_schema
@@ -100,6 +101,22 @@ def test_an_engine_is_chosen_by_its_name(file):
         assert md_maker.n_steps == n_steps
     with pytest.raises(ConfigurationError, match="did you mean 'BatchedMDMaker'"):
         read_configuration(file(exploration={"md_maker": "BatchMDMaker"}))
+
+
+def test_extra_kinds_of_frames_are_chosen_by_their_names(file):
+    check = jsonschema.Draft202012Validator(campaign_schema()).validate
+    kinds = ["Strains", {"maker": "Dimers", "n_points": 5}]
+    path = file(augmentation={"preset": "smoke", "extra": kinds})
+    check(yaml.safe_load(path.read_text()))
+    maker = read_configuration(path).maker.augmentation
+    assert maker.extra == (Strains(), Dimers(n_points=5))
+    for wrong, problem in (
+        ({"maker": "Dimer"}, r"extra\[0\].maker: .*did you mean 'Dimers'"),
+        ({"n_points": 5}, r"extra\[0\]: say by `maker` which it is: Alloys"),
+        ({"maker": "Dimers", "points": 5}, r"extra\[0\].points: Dimers has no such"),
+    ):
+        with pytest.raises(ConfigurationError, match=problem):
+            read_configuration(file(augmentation={"extra": [wrong]}))
 
 
 def test_several_trainers_of_several_kinds(file):

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from inspect import isabstract
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,9 @@ def _value(hint: Any, value: Any, place: str, before: Any) -> Any:
         kinds = dataclasses_in(hint)
         if dataclasses.is_dataclass(before) and not isinstance(before, type):
             kinds = list(dict.fromkeys([type(before), *kinds]))
+        if before is None and MAKER not in value and isabstract(hint):
+            named = ", ".join(kind.__name__ for kind in kinds)
+            raise ConfigurationError(place, f"say by `{MAKER}` which it is: {named}")
         if kinds:
             return _nested(kinds, value, place, before)
         if is_mergeable(hint) and isinstance(before, Mapping):

@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import re
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -13,7 +13,7 @@ from jobflow import Maker
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.errors import PydanticUserError
 
-from flowpot.augmentation import AugmentationMaker
+from flowpot.augmentation import AugmentationMaker, Generator, generators
 from flowpot.evaluation import EvaluationMaker
 from flowpot.exploration import ExplorationMaker
 from flowpot.exploration.engine import engines
@@ -40,6 +40,9 @@ MAKERS: dict[str, type] = {
     )
 }
 """Those that a file may name without their module."""
+
+GENERATORS = generators()
+"""Kinds of frames that a file may name: flowpot's, and those of other packages."""
 
 _PACKAGES = ("flowpot", "atomate2")
 _ENTRY_POINTS = "flowpot.makers"
@@ -70,20 +73,25 @@ def alternatives(hint: Any) -> list[Any]:
 
 
 def dataclasses_in(hint: Any) -> list[type]:
-    """List the dataclasses that a field takes; for a Maker's, its known subclasses."""
+    """List the dataclasses that a field takes; for a base class, those of its kind."""
     found: list[type] = []
+    named = [*MAKERS.values(), *GENERATORS.values()]
     for each in alternatives(hint):
-        if isinstance(each, type) and dataclasses.is_dataclass(each):
-            known = [kind for kind in MAKERS.values() if issubclass(kind, each)]
+        if not isinstance(each, type):
+            continue
+        if dataclasses.is_dataclass(each) or each is Generator:
+            known = [kind for kind in named if issubclass(kind, each)]
             found += known or [each]
     return list(dict.fromkeys(found))
 
 
 def makers_in(hint: Any) -> list[type]:
-    """List the Makers that a field takes by name; none where it takes any text."""
+    """List the classes that a field takes by name; none where it takes any text."""
     if str in alternatives(hint):
         return []
-    return [kind for kind in dataclasses_in(hint) if issubclass(kind, Maker)]
+    return [
+        kind for kind in dataclasses_in(hint) if issubclass(kind, Maker | Generator)
+    ]
 
 
 def adapter_of(hint: Any) -> TypeAdapter[Any]:
@@ -97,7 +105,7 @@ def adapter_of(hint: Any) -> TypeAdapter[Any]:
 def list_item(hint: Any) -> Any:
     """Return what a list holds, if the field takes a list of dataclasses; else None."""
     for each in alternatives(hint):
-        if get_origin(each) is list and dataclasses_in(get_args(each)[0]):
+        if get_origin(each) in (list, Sequence) and dataclasses_in(get_args(each)[0]):
             return get_args(each)[0]
     return None
 

@@ -1,6 +1,5 @@
 """The JSON schema of a campaign's file, from the annotations that it is read by."""
 
-import dataclasses
 from typing import Any
 
 from jobflow import Maker
@@ -109,7 +108,7 @@ def _of_hint(hint: Any, definitions: dict[str, Schema]) -> Schema:
     plain = [
         each
         for each in alternatives(hint)
-        if not dataclasses.is_dataclass(each) and list_item(each) is None
+        if not dataclasses_in(each) and list_item(each) is None
     ]
     options += [_plain(each) for each in plain]
     return options[0] if len(options) == 1 else {"anyOf": options}
