@@ -32,8 +32,8 @@ from flowpot import (
 from flowpot.augmentation import Clusters, Distortions, Slabs
 from flowpot.cli import app
 from flowpot.evaluation import SelectionRules
-from flowpot.exploration.lammps.sanity import SanityLimits
 from flowpot.exploration.members import stage_member
+from flowpot.exploration.sanity import SanityLimits
 
 COPPER = {
     "name": "copper",

@@ -46,6 +46,10 @@ MOVED: dict[str, dict[str, str]] = {
     # dataset
     # evaluation
     # exploration
+    "flowpot.exploration.lammps.conditions": {
+        "Conditions": "flowpot.exploration.conditions"
+    },
+    "flowpot.exploration.lammps.sanity": {"SanityLimits": "flowpot.exploration.sanity"},
     # labelling
     "flowpot.labelling.espresso.metadata": {
         "StructureMetadata": "flowpot.labelling.espresso.document",

@@ -20,9 +20,9 @@ from flowpot.evaluation import (
 )
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.driver import main
-from flowpot.exploration.lammps.result import md_frames, read_disagreement
 from flowpot.exploration.lammps.run import WATCH_FILE, Run, read_outcome, write_run
 from flowpot.exploration.lammps.script import Output
+from flowpot.exploration.lammps.trajectory import md_frames, read_disagreement
 
 SLOPES = {"energy": 0.5, "forces": 2.0, "stress": 1.5}
 TOLERANCE = {"energy": 1e-3, "forces": 0.1, "stress": 1e-3}

@@ -107,3 +107,8 @@ def pair(name: str, value: float | Sequence[float]) -> tuple[float, float]:
     if ends.shape not in ((1,), (2,)) or not all(map(math.isfinite, ends)):
         raise ValueError(f"{name} is {value!r}: use one number, or a ramp's two ends")
     return float(ends[0]), float(ends[-1])
+
+
+def ramp(ends: tuple[float, float], progress: np.ndarray) -> np.ndarray:
+    """Return the targets of a ramp after some share of the run."""
+    return ends[0] + (ends[1] - ends[0]) * progress

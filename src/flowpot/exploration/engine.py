@@ -16,14 +16,13 @@ from flowpot.dataset.portable import portable
 from flowpot.documents import keep_traceback, package_versions, reason_for
 from flowpot.exploration.conditions import Barostat, Conditions, Ensemble, pair
 from flowpot.exploration.document import MDBatchDoc, MDDoc
-from flowpot.exploration.frames import refused_document
 from flowpot.exploration.members import anchored
 from flowpot.exploration.preparation import (
     needed_members,
     plain_calibration,
     starts_of,
 )
-from flowpot.exploration.sampling import Output
+from flowpot.exploration.sampling import Output, refused_document
 from flowpot.exploration.sanity import SanityLimits
 from flowpot.jobs import stage_job
 from flowpot.plugins import registered

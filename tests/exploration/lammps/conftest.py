@@ -10,12 +10,11 @@ from ase import units
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.cell import LammpsCell
 from flowpot.exploration.lammps.driver import main
-from flowpot.exploration.lammps.external import ExternalForces
-from flowpot.exploration.lammps.library import open_lammps
+from flowpot.exploration.lammps.library import ExternalForces, open_lammps
 from flowpot.exploration.lammps.potential import external_forces
-from flowpot.exploration.lammps.result import md_frames
 from flowpot.exploration.lammps.run import Run, read_outcome, write_run
 from flowpot.exploration.lammps.script import Output, data_file, script, species_of
+from flowpot.exploration.lammps.trajectory import md_frames
 from flowpot.exploration.preparation import boxed
 from flowpot.exploration.sanity import SanityCheck, SanityLimits
 

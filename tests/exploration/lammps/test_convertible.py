@@ -10,8 +10,8 @@ from ase.build import bulk
 
 from flowpot.campaign import ActiveLearningMaker
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.binary import run_binary
-from flowpot.exploration.lammps.conditions import Conditions
 from flowpot.exploration.lammps.convertible import (
     check_convertible,
     check_release,

@@ -14,7 +14,6 @@ from scipy.spatial.transform import Rotation
 from flowpot.dataset import Dataset
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.driver import main
-from flowpot.exploration.lammps.result import md_document, read_disagreement
 from flowpot.exploration.lammps.run import RESULT_FILE, read_outcome, read_run
 from flowpot.exploration.lammps.script import (
     LOG_FILE,
@@ -22,7 +21,11 @@ from flowpot.exploration.lammps.script import (
     Output,
     newest_restart,
 )
-from flowpot.exploration.lammps.trajectory import read_thermo
+from flowpot.exploration.lammps.trajectory import (
+    md_document,
+    read_disagreement,
+    read_thermo,
+)
 from flowpot.exploration.sanity import SanityLimits
 
 MORSE = {

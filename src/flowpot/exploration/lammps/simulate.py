@@ -9,14 +9,14 @@ from ase import Atoms
 from monty.serialization import loadfn
 
 from flowpot.exploration.document import MDDoc
-from flowpot.exploration.lammps.checkpoint import unpack
-from flowpot.exploration.lammps.result import md_document
 from flowpot.exploration.lammps.run import (
     PLAN_FILE,
     RESULT_FILE,
     Run,
+    unpack,
     write_run,
 )
+from flowpot.exploration.lammps.trajectory import md_document
 from flowpot.exploration.outcome import RETRIES, Outcome, gentler
 from flowpot.run_cache import RunCache
 

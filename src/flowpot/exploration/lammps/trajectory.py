@@ -1,5 +1,6 @@
 """Read back what a run wrote: sampled frames and the thermodynamic log."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,27 +8,25 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
+from flowpot.dataset import Dataset
 from flowpot.dataset.electronic_state import bare
+from flowpot.documents import package_versions
 from flowpot.exploration.conditions import Conditions
+from flowpot.exploration.document import MDDoc
 from flowpot.exploration.lammps.cell import LammpsCell, lower_triangle
-from flowpot.exploration.lammps.script import LOG_FILE
+from flowpot.exploration.lammps.run import WATCH_FILE, Run, pack
+from flowpot.exploration.lammps.script import DENSE_FILE, FRAMES_FILE, LOG_FILE
+from flowpot.exploration.outcome import Outcome
+from flowpot.exploration.sampling import THERMO, described, sampled_frames
 from flowpot.randomness import derive_seed
 
 _COLUMNS = ["id", "type", "x", "y", "z", "ix", "iy", "iz"]
 
-THERMO_COLUMNS = {
-    "Step": "step",
-    "Time": "time (ps)",
-    "Temp": "temperature (K)",
-    "PotEng": "potential energy (eV)",
-    "KinEng": "kinetic energy (eV)",
-    "TotEng": "total energy (eV)",
-    "Press": "pressure (kbar)",
-    **{
-        f"P{ab}": f"pressure {ab} (kbar)" for ab in ("xx", "yy", "zz", "xy", "xz", "yz")
-    },
-    "Volume": "volume (A^3)",
-}
+_KEYWORDS = (
+    *("Step", "Time", "Temp", "PotEng", "KinEng", "TotEng", "Press"),
+    *("Pxx", "Pyy", "Pzz", "Pxy", "Pxz", "Pyz", "Volume"),
+)
+"""LAMMPS's names of the columns in `sampling.THERMO`."""
 _BAR = 1e-3  # kbar
 _HEADER = 8  # lines between the mark of a frame and its first atom
 
@@ -141,24 +140,24 @@ def read_thermo(file: Path, last_step: int | None = None) -> dict[str, np.ndarra
         winning. Pressures in kbar.
     """
     rows: dict[int, list[float]] = {}
-    names = list(THERMO_COLUMNS)
+    n_columns = len(THERMO)
     lines = file.read_text().splitlines() if file.exists() else []
     inside = False
     for line in lines:
         words = line.split()
-        if words[: len(names)] == names:
+        if tuple(words[:n_columns]) == _KEYWORDS:
             inside = True
-        elif inside and len(words) == len(names) and words[0].isdigit():
+        elif inside and len(words) == n_columns and words[0].isdigit():
             rows[int(words[0])] = [float(word) for word in words]
         elif line.startswith("Loop time"):
             inside = False
         elif line.startswith("reset_timestep"):
             rows.clear()  # those of the minimisation before the run
     steps = [s for s in sorted(rows) if last_step is None or s <= last_step]
-    table = np.array([rows[s] for s in steps]).reshape(len(steps), len(names))
+    table = np.array([rows[s] for s in steps]).reshape(-1, n_columns)
     return {
-        label: table[:, i] * (_BAR if label.endswith("(kbar)") else 1.0)
-        for i, (name, label) in enumerate(THERMO_COLUMNS.items())
+        name: table[:, i] * (_BAR if name.endswith("(kbar)") else 1.0)
+        for i, name in enumerate(THERMO)
     }
 
 
@@ -178,3 +177,54 @@ def resumed(conditions: Conditions, folder: Path) -> Conditions:
     return replace(
         conditions, seed=derive_seed(conditions.seed, "noise", last_step(folder))
     )
+
+
+def md_frames(
+    folder: Path, run: Run, start: Atoms, outcome: Outcome, parent: str
+) -> Dataset:
+    """
+    Collect the sampled frames of a run; see `sampling.sampled_frames`.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    run, start, outcome
+        What was run, from where, and how it ended.
+    parent
+        Fingerprint of the frame that the start was made from.
+    """
+    files = [folder / FRAMES_FILE, folder / DENSE_FILE]
+    found = read_frames(files, start, LammpsCell.of(start))
+    return sampled_frames(found, run.conditions, outcome, parent)
+
+
+def md_document(
+    folder: Path, run: Run, start: Atoms, outcome: Outcome, parent: str
+) -> MDDoc:
+    """Describe a run; see :func:`md_frames` for the arguments."""
+    document = described(
+        md_frames(folder, run, start, outcome, parent),
+        *(start, run.conditions, outcome, parent),
+        thermo=read_thermo(folder / LOG_FILE, outcome.n_steps),
+        disagreement=read_disagreement(folder / WATCH_FILE),
+    )
+    return document.model_copy(
+        update={
+            "folder": str(folder.absolute()),
+            "checkpoint": pack(folder) if outcome.out_of_time else None,
+            "versions": package_versions("lammps", "torch"),
+        }
+    )
+
+
+def read_disagreement(file: Path) -> dict[str, np.ndarray]:
+    """Read the committee's log as columns; of a step written twice the later row."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    readings = [json.loads(line) for line in lines if line.endswith("}")]
+    rows = {
+        r["step"]: {"step": r["step"], **r["disagreement"], "excess": r["excess"]}
+        for r in readings
+    }
+    names = rows[min(rows)] if rows else {}
+    return {name: np.array([rows[s][name] for s in sorted(rows)]) for name in names}
