@@ -12,7 +12,7 @@ from ase.build import bulk
 import flowpot.exploration.engine
 from flowpot.exploration import BatchedMDMaker, LammpsMDMaker, MDMaker
 from flowpot.exploration.contract import check_engine
-from flowpot.exploration.engine import default_engine, engines
+from flowpot.exploration.registry import default_engine, engines
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Frames of many trajectories, joined."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -7,11 +8,62 @@ from typing import TypeVar
 import numpy as np
 
 from flowpot.dataset import Dataset
-from flowpot.exploration.document import MDDoc, MDFailure
+from flowpot.exploration.document import ExplorationDoc, MDDoc, MDFailure
+from flowpot.exploration.plan import ExplorationPlan
+from flowpot.exploration.vacuum import restore_vacuum
 
 T = TypeVar("T")
 
 _ENOUGH_ROWS = 10  # of the log, for a correlation time
+
+
+def exploration_document(
+    plan: ExplorationPlan, runs: Sequence[MDDoc], lost: Sequence[str], iteration: int
+) -> ExplorationDoc:
+    """
+    Join the frames of trajectories, and count what there was.
+
+    Parameters
+    ----------
+    plan
+        Settings of the exploration.
+    runs
+        The trajectories that have a document.
+    lost
+        For each trajectory that has none, the reason.
+    iteration
+        Iteration that is recorded with every frame.
+    """
+    short = [run for run in runs if run.state == "out of time"]
+    sampled = [run for run in runs if run.dataset is not None]
+    datasets = [Dataset.load(run.dataset) for run in sampled]
+    strides = [
+        decorrelated_stride(run, plan.equilibration)
+        if plan.stride == "auto"
+        else plan.stride
+        for run in sampled
+    ]
+    frames = collect_frames(datasets, plan.equilibration, strides)
+    if len(frames) and (plan.detect_vacuum or not frames.pbc.all()):
+        restored = (
+            restore_vacuum(atoms, plan.vacuum, detect=plan.detect_vacuum)
+            for atoms in frames
+        )
+        frames = Dataset.from_atoms(restored, labels=False)
+    return ExplorationDoc(
+        dataset=frames.with_info(iteration=iteration).to_artifact("explored.h5"),
+        n_frames=len(frames),
+        n_sampled=sum(map(len, datasets)),
+        n_runs=len(runs) + len(lost),
+        n_failed=len(lost) + sum(run.state == "failed" for run in runs),
+        n_steps=sum(run.n_steps for run in runs),
+        n_short=len(short),
+        n_steps_missing=sum(plan.md_maker.n_steps - run.n_steps for run in short),
+        halted=dict(Counter(run.halted for run in runs if run.halted)),
+        failures=failures_of(runs, lost, plan.md_maker.n_steps),
+        members=sorted({run.member for run in runs}),
+        md_seconds=sum(run.seconds for run in runs),
+    )
 
 
 def collect_frames(

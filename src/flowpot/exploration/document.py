@@ -1,7 +1,7 @@
 """What exploration leaves behind."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +11,10 @@ from flowpot.dataset import Artifact
 from flowpot.documents import StageDoc
 
 MDState = Literal["done", "halted", "out of time", "failed"]
+
+_ROWS_OF_A_BATCH = 400
+_FEWEST_ROWS = 5
+"""Rows of the logs that an MDBatchDoc keeps: of all its runs, and at least of each."""
 
 
 class MDDoc(StageDoc):
@@ -85,6 +89,21 @@ class MDBatchDoc(StageDoc):
     """Several trajectories that shared a job."""
 
     runs: list[MDDoc]
+
+    @classmethod
+    def of(cls, runs: Sequence[MDDoc], **fields: Any) -> Self:
+        """
+        Make a document that does not grow with the number of its trajectories.
+
+        Parameters
+        ----------
+        runs
+            The trajectories, whose logs are thinned.
+        **fields
+            Other fields of the document.
+        """
+        rows = max(_FEWEST_ROWS, _ROWS_OF_A_BATCH // max(len(runs), 1))
+        return cls(runs=[run.thinned(rows) for run in runs], **fields)
 
 
 class MDFailure(BaseModel):

@@ -2,12 +2,11 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any, ClassVar
 
-from ase import Atoms
 from jobflow import Job, Maker
 
 from flowpot.dataset import Dataset
@@ -18,6 +17,8 @@ from flowpot.exploration.conditions import Barostat, Conditions, Ensemble, pair
 from flowpot.exploration.document import MDBatchDoc, MDDoc
 from flowpot.exploration.members import anchored
 from flowpot.exploration.preparation import (
+    Committee,
+    Planned,
     needed_members,
     plain_calibration,
     starts_of,
@@ -25,66 +26,13 @@ from flowpot.exploration.preparation import (
 from flowpot.exploration.sampling import Output, refused_document
 from flowpot.exploration.sanity import SanityLimits
 from flowpot.jobs import stage_job
-from flowpot.plugins import registered
 from flowpot.settings import get_settings
 from flowpot.validation import at_least, instance, positive, text, whole
 from flowpot.validation import seed as check_seed
 
-ENTRY_POINTS = "flowpot.md_engines"
-"""The group of entry points by which other packages' engines are found."""
-
-_ENGINES = {
-    "LammpsMDMaker": "flowpot.exploration.lammps.makers",
-    "BatchedMDMaker": "flowpot.exploration.batched.makers",
-}
 _STEPS_OF_A_JOB = 20_000
-"""Steps beside which a job's start-up, about ten seconds, is negligible."""
-_BATCH_ROWS = 400
-_FEWEST_ROWS = 5
-"""Thermo rows that a job with several trajectories keeps: in all, at least of each."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """
-    A trajectory that an engine is to run.
-
-    Attributes
-    ----------
-    start
-        Where it begins, in a box.
-    conditions
-        What is simulated.
-    parent
-        Fingerprint of the frame that the start was made from.
-    earlier
-        What a job that ran out of time has left of it; None: it begins here.
-    """
-
-    start: Atoms
-    conditions: Conditions
-    parent: str
-    earlier: MDDoc | None = None
-
-
-@dataclass(frozen=True)
-class Committee:
-    """
-    The potentials that an engine is given.
-
-    Attributes
-    ----------
-    members
-        Those that it needs, as ``members.members_of`` describes them.
-    driving
-        Index of the one whose forces move the atoms.
-    calibration
-        Of the last evaluation, as plain dictionaries, for checked trajectories.
-    """
-
-    members: list[Any]
-    driving: int = 0
-    calibration: Mapping[str, Any] = field(default_factory=dict)
+"""Steps beside which the start-up of a job, about ten seconds, is negligible."""
+_STARTS_FILE = "starts.h5"
 
 
 @dataclass
@@ -93,8 +41,9 @@ class MDMaker(Maker, ABC):
     Run molecular dynamics with a committee member as the potential.
 
     An engine is a subclass with a method `simulate`; `flowpot.exploration.contract`
-    tests whether it does what is promised here. A trajectory that breaks down is cut
-    before its wreck, one that cannot run is recorded in the document; neither raises.
+    tests whether it keeps what is promised here. Neither a trajectory that breaks down
+    nor one that cannot run raises: of the first, the frames before the breakdown are
+    kept, and the document of the second says why.
 
     Parameters
     ----------
@@ -117,9 +66,9 @@ class MDMaker(Maker, ABC):
     minimise
         Largest number of relaxation steps before the run.
     seed
-        Of the velocities and of the noise, where ``make`` is given none.
+        Seed of the velocities and of the noise, where ``make`` is given none.
     limits
-        Beyond which a run is a wreck.
+        Limits beyond which a frame is unphysical and the run is halted.
     upper_factor
         Predicted error, in units of the tolerance, at which a checked run is halted.
     dense_interval
@@ -155,7 +104,7 @@ class MDMaker(Maker, ABC):
     cache: str | None = None
 
     packages: ClassVar[tuple[str, ...]] = ("torch",)
-    """Whose versions the documents name."""
+    """Distributions whose versions the documents name."""
 
     def __post_init__(self) -> None:
         """Check the fields, before anything starts."""
@@ -183,7 +132,7 @@ class MDMaker(Maker, ABC):
     @abstractmethod
     def simulate(self, planned: Sequence[Planned], committee: Committee) -> list[MDDoc]:
         """
-        Run trajectories in the current folder, and describe each, in order.
+        Run trajectories in the current folder.
 
         Parameters
         ----------
@@ -191,13 +140,14 @@ class MDMaker(Maker, ABC):
             The trajectories. One with `earlier` goes on from its ``checkpoint``, and
             its document then describes all of it.
         committee
-            What moves and judges them.
+            The potentials, and the calibration of their disagreement.
 
         Returns
         -------
         list of MDDoc
-            State ``"failed"`` with a reason for one that did not run; ``"out of
-            time"`` with a ``checkpoint`` for one that can go on.
+            A document for each trajectory, in order. The state is ``"failed"``, with
+            a reason, for one that did not run, and ``"out of time"``, with a
+            ``checkpoint``, for one that can go on.
         """
 
     def conditions(
@@ -206,7 +156,7 @@ class MDMaker(Maker, ABC):
         pressure: float | tuple[float, float] | None = None,
         seed: int | None = None,
     ) -> Conditions:
-        """Return the conditions of a trajectory; what is None is the Maker's."""
+        """Return the conditions of a trajectory; None stands for the Maker's value."""
         return Conditions(
             ensemble=self.ensemble,
             temperature=pair(
@@ -221,7 +171,7 @@ class MDMaker(Maker, ABC):
         )
 
     def output(self) -> Output:
-        """Say what a run writes, and how often."""
+        """Return what a run writes, and how often."""
         return Output(
             sample_interval=self.sample_interval,
             dense_interval=self.dense_interval,
@@ -231,12 +181,12 @@ class MDMaker(Maker, ABC):
 
     def runs_to_share(self, n_runs: int) -> int:
         """
-        Say how many trajectories should share a job, and what it loads.
+        Return how many trajectories should share a job and its loaded model.
 
         Parameters
         ----------
         n_runs
-            Trajectories of an iteration.
+            Number of trajectories of an iteration.
         """
         if (workers := get_settings().MD_WORKERS) is not None:
             return ceil(n_runs / workers)
@@ -254,7 +204,7 @@ class MDMaker(Maker, ABC):
         calibration: Any = None,
     ) -> Job:
         """
-        Run one trajectory.
+        Make a job that runs one trajectory.
 
         Parameters
         ----------
@@ -264,7 +214,7 @@ class MDMaker(Maker, ABC):
             CommitteeDoc, PotentialDoc, a model, an ASE calculator's class, or a list
             of these.
         temperature, pressure, seed
-            Instead of the Maker's.
+            Used in place of the Maker's.
         member
             Index of the committee member that drives; a single one always does.
         calibration
@@ -276,9 +226,9 @@ class MDMaker(Maker, ABC):
             Its output is an :class:`MDDoc`.
         """
         conditions = self.conditions(temperature, pressure, seed)
+        frames = portable(structure, _STARTS_FILE)
         return self.run_one(
-            *(portable(structure, "starts.h5"), conditions, anchored(committee)),
-            *(member, calibration),
+            frames, conditions, anchored(committee), member, calibration
         )
 
     def make_several(
@@ -291,14 +241,14 @@ class MDMaker(Maker, ABC):
         calibration: Any = None,
     ) -> Job:
         """
-        Run several trajectories in one job.
+        Make a job that runs several trajectories.
 
         Parameters
         ----------
         structures
             A frame for each trajectory.
         conditions
-            Of each trajectory.
+            Conditions of each trajectory.
         committee, member, calibration
             See :meth:`make`.
 
@@ -306,11 +256,11 @@ class MDMaker(Maker, ABC):
         -------
         Job
             Its output is an :class:`MDBatchDoc`. Its function takes ``resume``: the
-            output of an earlier one, whose unfinished trajectories go on.
+            output of an earlier job, whose unfinished trajectories go on.
         """
+        frames = portable(structures, _STARTS_FILE)
         return self.run_several(
-            *(portable(structures, "starts.h5"), list(conditions), anchored(committee)),
-            *(member, calibration),
+            frames, list(conditions), anchored(committee), member, calibration
         )
 
     @stage_job(MDDoc)
@@ -323,8 +273,10 @@ class MDMaker(Maker, ABC):
         calibration: Any,
     ) -> MDDoc:
         """Run one trajectory, in the job's folder."""
-        frames = Dataset.load(structure)
-        return self._run(frames, [conditions], committee, member, calibration)[0]
+        return self._run_one(structure, conditions, committee, member, calibration)
+
+    def _run_one(self, structure: Any, conditions: Conditions, *given: Any) -> MDDoc:
+        return self._run(Dataset.load(structure), [conditions], *given)[0]
 
     @stage_job(MDBatchDoc)
     def run_several(
@@ -339,8 +291,8 @@ class MDMaker(Maker, ABC):
         """
         Run several trajectories, in the job's folder.
 
-        Those that an earlier job has left unfinished go on, and what else it has
-        found stays as it is.
+        Those that an earlier job has left unfinished go on; the others of that job
+        stay as they are.
         """
         started = time.perf_counter()
         earlier = resume.runs if resume else None
@@ -351,22 +303,20 @@ class MDMaker(Maker, ABC):
             )
         except ArtifactError as error:
             return MDBatchDoc(runs=[], failure=str(error))
-        except OSError:  # a full disk, say: the job is sent once more
+        except OSError:  # such as a full disk: the job is sent once more
             raise
         except Exception as error:
             if resume is not None:
-                raise  # what there is already stays
+                raise  # the earlier output stays
             keep_traceback(error)
             runs = [
-                refused_document(start, each, parent, reason_for(error))
-                for start, each, parent in zip(
+                refused_document(start, condition, parent, reason_for(error))
+                for start, condition, parent in zip(
                     frames, conditions, frames.fingerprints.tolist(), strict=True
                 )
             ]
-        # The document does not grow with the number of trajectories it describes.
-        rows = max(_FEWEST_ROWS, _BATCH_ROWS // max(len(runs), 1))
-        return MDBatchDoc(
-            runs=[run.thinned(rows) for run in runs],
+        return MDBatchDoc.of(
+            runs,
             seconds=time.perf_counter() - started,
             versions=package_versions(*self.packages),
         )
@@ -380,44 +330,17 @@ class MDMaker(Maker, ABC):
         calibration: Any,
         earlier: Sequence[MDDoc] | None = None,
     ) -> list[MDDoc]:
-        """Check what is given, run what is not finished, in the order of the frames."""
+        """Check the arguments, and run what is unfinished, in the order of frames."""
         starts = starts_of(frames, conditions, self.vacuum)
         members, driving = needed_members(committee, member, self.check_interval)
         given = Committee(members, driving, plain_calibration(calibration))
         parents = frames.fingerprints.tolist()
-        planned = [
-            Planned(*each) for each in zip(starts, conditions, parents, strict=True)
-        ]
-        if earlier is None:
-            return self._with_member(self.simulate(planned, given), member)
-        runs = list(earlier)
-        going = [i for i, run in enumerate(runs) if run.unfinished]
-        todo = [replace(planned[i], earlier=runs[i]) for i in going]
-        found = self._with_member(self.simulate(todo, given), member)
-        for i, run in zip(going, found, strict=True):
-            runs[i] = run
-        return runs
-
-    @staticmethod
-    def _with_member(runs: list[MDDoc], member: int) -> list[MDDoc]:
-        return [run.model_copy(update={"member": member}) for run in runs]
-
-
-def engines() -> dict[str, type[MDMaker]]:
-    """
-    List the engines: flowpot's own, and those of other packages.
-
-    Another package names its own in the group ``flowpot.md_engines`` of its entry
-    points. They can then be chosen by the name of their class, in YAML too.
-
-    Raises
-    ------
-    TypeError
-        If an entry point is no :class:`MDMaker`.
-    """
-    return registered(ENTRY_POINTS, _ENGINES, MDMaker)
-
-
-def default_engine() -> MDMaker:
-    """Return the engine that an exploration has where it is given none."""
-    return engines()["LammpsMDMaker"]()
+        planned = list(map(Planned, starts, conditions, parents))
+        runs = dict(enumerate(earlier or []))
+        todo = [i for i in range(len(planned)) if i not in runs or runs[i].unfinished]
+        new = self.simulate(
+            [replace(planned[i], earlier=runs.get(i)) for i in todo], given
+        )
+        for i, run in zip(todo, new, strict=True):
+            runs[i] = run.model_copy(update={"member": member})
+        return [runs[i] for i in range(len(planned))]

@@ -1,12 +1,9 @@
 """The exploration stage as a Flow: plan, run, collect."""
 
-import dataclasses
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from math import ceil
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jobflow import Flow, Job, Maker, OutputReference, Response
@@ -15,60 +12,39 @@ from flowpot.dataset import Dataset
 from flowpot.dataset.artifact import ArtifactError
 from flowpot.dataset.portable import portable
 from flowpot.documents import package_versions, reason_of, recorded
-from flowpot.exploration.collection import (
-    batched,
-    collect_frames,
-    decorrelated_stride,
-    failures_of,
-)
-from flowpot.exploration.conditions import Conditions, pair
+from flowpot.exploration.collection import batched, exploration_document
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.document import ExplorationDoc, MDBatchDoc
-from flowpot.exploration.engine import MDMaker, default_engine
 from flowpot.exploration.members import anchored, members_of
-from flowpot.exploration.schedule import ExplorationChange, change_at
-from flowpot.exploration.starts import (
-    MEMBER_CHOICES,
-    SAMPLINGS,
-    STARTS_FROM,
-    MemberChoice,
-    Sampling,
-    StartFrom,
-    Target,
-    draw_conditions,
-    draw_starts,
-    drivers,
-)
-from flowpot.exploration.vacuum import restore_vacuum
-from flowpot.jobs import Pointer, Spare, continue_with, deciding_job, fan_out_job
-from flowpot.randomness import derive_rng, derive_seed
-from flowpot.validation import (
-    at_least,
-    instance,
-    names,
-    one_of,
-    positive,
-    text,
-    whole,
+from flowpot.exploration.plan import ExplorationPlan
+from flowpot.jobs import (
+    JobName,
+    Pointer,
+    Spare,
+    continue_with,
+    deciding_job,
+    fan_out_job,
 )
 from flowpot.validation import seed as check_seed
+from flowpot.validation import text
 
 
 @dataclass
-class ExplorationMaker(Maker):
+class ExplorationMaker(ExplorationPlan, Maker):
     """
     Explore with molecular dynamics and collect the sampled frames.
 
     Parameters
     ----------
     name
-        Of the Flow.
+        Name of the Flow.
     md_maker
         The engine of the trajectories.
     n_starts
-        Frames drawn from the dataset to start from.
+        Number of frames drawn from the dataset to start from.
     temperatures, pressures
-        K and kbar; how they are used is ``sampling``'s. A pair among them is a ramp
-        from the first to the second. None: those of the `md_maker`.
+        K and kbar; how they are used is up to ``sampling``. A pair among them is a
+        ramp from the first to the second. None: those of the `md_maker`.
     sampling
         ``"range"``: uniform between the smallest and the largest. ``"list"``: one of
         the values. ``"grid"``: every start at every temperature and pressure.
@@ -98,104 +74,18 @@ class ExplorationMaker(Maker):
     runs_per_job
         Trajectories that share a job and its loaded model. None: shared out among
         ``FLOWPOT_MD_WORKERS`` jobs or, where that is not set, so many that starting a
-        job takes next to none of its time.
+        job takes a negligible part of its time.
     schedule
-        What changes from iteration to iteration, the last change for all that follow.
-        Each is told from the fields here, not from the change before.
+        What changes from iteration to iteration; the last change holds for all that
+        follow. Each changes the fields here, not those of the change before.
     """
 
     name: str = "exploration"
-    md_maker: MDMaker = field(default_factory=default_engine)
-    n_starts: int = 20
-    temperatures: Sequence[Target] | None = (0.0, 1000.0)
-    pressures: Sequence[Target] | None = (-5.0, 5.0)
-    sampling: Sampling = "range"
-    equilibration: int = 0
-    stride: int | Literal["auto"] = 1
-    vacuum: float = 15.0
-    detect_vacuum: float | None = None
-    member: MemberChoice = "random"
-    config_types: Sequence[str] | None = None
-    runs_per_job: int | None = None
-    runs_per_start: int = 1
-    start_from: StartFrom = "initial"
-    schedule: list[ExplorationChange] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Check the fields, before anything starts."""
         text(name=self.name)
-        instance(Maker, md_maker=self.md_maker)
-        if not hasattr(self.md_maker, "make_several"):
-            raise ValueError(
-                f"md_maker is a {type(self.md_maker).__name__}: it must be a Maker of "
-                "trajectories, such as LammpsMDMaker"
-            )
-        one_of(SAMPLINGS, sampling=self.sampling)
-        one_of(MEMBER_CHOICES, member=self.member)
-        one_of(STARTS_FROM, start_from=self.start_from)
-        whole(1, n_starts=self.n_starts, runs_per_job=self.runs_per_job)
-        whole(1, runs_per_start=self.runs_per_start)
-        if self.stride != "auto":
-            whole(1, stride=self.stride)
-        whole(0, equilibration=self.equilibration)
-        at_least(0, vacuum=self.vacuum)
-        positive(detect_vacuum=self.detect_vacuum)
-        names(config_types=self.config_types)
-        self._check_targets()
-        if self.equilibration >= self.md_maker.n_steps:
-            raise ValueError(
-                f"equilibration is {self.equilibration} and the runs have "
-                f"{self.md_maker.n_steps} steps: leave some to sample from"
-            )
-        for i, change in enumerate(self.schedule):
-            try:
-                change.applied(self)
-            except ValueError as error:
-                raise ValueError(f"schedule[{i}]: {error}") from error
-
-    def _check_targets(self) -> None:
-        """Refuse temperatures and pressures that are none, before anything starts."""
-        for name in ("temperatures", "pressures"):
-            values = getattr(self, name)
-            if values is None:
-                continue
-            given = isinstance(values, Sequence) and not isinstance(values, str)
-            if not (given or isinstance(values, np.ndarray)):
-                raise ValueError(
-                    f"{name} is {values!r}: give a list of numbers, such as [300, 600]"
-                )
-            self._check_owner(name)
-            if not len(values):
-                raise ValueError(
-                    f"{name} is empty: give at least one, or None for the md_maker's"
-                )
-            ends = [pair(f"{name}[{i}]", each) for i, each in enumerate(values)]
-            if name == "temperatures" and np.min(ends) < 0:
-                raise ValueError(f"temperatures are {list(values)} K: use 0 or more")
-
-    def _check_owner(self, name: str) -> None:
-        """Refuse conditions of the trajectories' Maker that would be replaced."""
-        own = name.removesuffix("s")
-        usual = {each.name: each.default for each in dataclasses.fields(self.md_maker)}
-        said = getattr(self.md_maker, own, None)
-        if own in usual and said != usual[own]:
-            raise ValueError(
-                f"{name} is {getattr(self, name)} and md_maker.{own} is {said}: give "
-                f"one of them; with {name}=None the md_maker's is used"
-            )
-
-    def at(self, iteration: int) -> "ExplorationMaker":
-        """Return the exploration of an iteration, counted from 1, by the schedule."""
-        if not self.schedule:
-            return self
-        return change_at(self.schedule, iteration).applied(self)
-
-    def n_jobs(self, n_runs: int) -> int:
-        """Count the jobs that run so many trajectories of one member."""
-        return ceil(n_runs / self._shared(n_runs))
-
-    def _shared(self, n_runs: int) -> int:
-        return self.runs_per_job or self.md_maker.runs_to_share(n_runs)
+        super().__post_init__()
 
     def make(
         self,
@@ -217,11 +107,16 @@ class ExplorationMaker(Maker):
         dataset
             Frames to start from.
         seed
-            From which all draws are derived.
+            Seed from which all draws are derived.
         calibration
-            Of the last evaluation, for trajectories that are checked.
+            Calibration of the last evaluation, for trajectories that are checked.
         iteration
-            Counted from 1: for the schedule, and for the record.
+            Iteration, counted from 1: it chooses from the schedule, and is recorded.
+
+        Returns
+        -------
+        Flow
+            Its output is an :class:`ExplorationDoc`.
         """
         check_seed(seed=seed)
         referred = isinstance(committee, OutputReference)
@@ -235,7 +130,7 @@ class ExplorationMaker(Maker):
             calibration=calibration,
             iteration=iteration,
         )
-        plan.name = "plan md"
+        plan.name = JobName.PLAN_MD.value
         return Flow([plan], output=plan.output, name=self.name)
 
     @fan_out_job
@@ -256,16 +151,16 @@ class ExplorationMaker(Maker):
         Parameters
         ----------
         committee
-            A Pointer to it, or the list of its members.
+            A Pointer to the committee, or the list of its members.
         counted
-            As long as the committee.
+            Any list that is as long as the committee.
         dataset, seed, calibration, iteration
             See :meth:`make`.
         """
         frames = Dataset.load(dataset)
-        by_member = self._trajectories(frames, len(counted), seed)
+        by_member = self.trajectories(frames, len(counted), seed)
         jobs, planned = [], []
-        shared = self._shared(sum(map(len, by_member.values())))
+        shared = self.runs_of_a_job(sum(map(len, by_member.values())))
         for member, trajectories in by_member.items():
             for group in batched(trajectories, shared):
                 needed = self._needed(committee, member)
@@ -277,40 +172,9 @@ class ExplorationMaker(Maker):
             iteration=iteration,
             jobs=[job.uuid for job in jobs],
         )
-        collect.name = "collect frames"
+        collect.name = JobName.COLLECT_FRAMES.value
         Spare.give(jobs, collect)
         return continue_with(jobs, collect, ExplorationDoc)
-
-    def _trajectories(
-        self, frames: Dataset, n_members: int, seed: int
-    ) -> dict[int, list[tuple[int, Conditions]]]:
-        """Draw: for each member that drives, starts (as indices) and conditions."""
-        starts = draw_starts(
-            frames,
-            self.n_starts,
-            rng=derive_rng(seed, "starts"),
-            config_types=self.config_types,
-            start_from=self.start_from,
-        )
-        drawn = draw_conditions(
-            len(starts),
-            self.temperatures,
-            self.pressures,
-            self.sampling,
-            derive_rng(seed, "conditions"),
-            self.runs_per_start,
-        )
-        turns = drivers(self.member, len(drawn), n_members, derive_rng(seed, "member"))
-        by_member: dict[int, list[tuple[int, Conditions]]] = {}
-        for i, ((start, kelvin, kbar), members) in enumerate(
-            zip(drawn, turns, strict=True)
-        ):
-            for member in members:
-                conditions = self.md_maker.conditions(
-                    kelvin, kbar, derive_seed(seed, "trajectory", i, member)
-                )
-                by_member.setdefault(member, []).append((starts[start], conditions))
-        return by_member
 
     def _needed(self, committee: Any, member: int) -> Any:
         """Return the driving model, and the others only to a checked trajectory."""
@@ -357,67 +221,45 @@ class ExplorationMaker(Maker):
         batches
             Outputs of the trajectories' jobs; None for a job that failed.
         planned
-            Trajectories of each job.
+            Number of trajectories of each job.
         iteration
-            Recorded with every frame.
+            Iteration that is recorded with every frame.
         jobs
             Uuids of the jobs.
         earlier
-            For each job that went on with the trajectories of another, what that one
-            has left.
+            For each job that went on with the trajectories of another, the output of
+            that other job.
         spare
             The trajectories' jobs: those that failed are sent once more, and those
             that ran out of time go on.
+
+        Raises
+        ------
+        ArtifactError
+            If a job could not read its frames or models.
         """
         started = time.perf_counter()
         if (again := _next_round(batches, spare)) is not None:
             return again
-        if earlier:  # a job that was killed has not undone what there was before
+        if earlier:  # a killed job has not undone the earlier output
             batches = [b or e for b, e in zip(batches, earlier, strict=True)]
-        if failures := [each.failure for each in batches if each and each.failure]:
+        if failures := [batch.failure for batch in batches if batch and batch.failure]:
             raise ArtifactError(failures[0])
-        runs = [run for batch in batches if batch is not None for run in batch.runs]
         reasons = [reason_of(job) or "its job failed" for job in jobs]
         reasons = reasons or ["its job failed"] * len(planned)
         lost = [
-            why
-            for batch, n, why in zip(batches, planned, reasons, strict=True)
+            reason
+            for batch, n, reason in zip(batches, planned, reasons, strict=True)
             if batch is None
             for _ in range(n)
         ]
-        short = [run for run in runs if run.state == "out of time"]
-        full = [run for run in runs if run.dataset is not None]
-        sampled = [Dataset.load(run.dataset) for run in full]
-        strides = [
-            decorrelated_stride(run, self.equilibration)
-            if self.stride == "auto"
-            else self.stride
-            for run in full
-        ]
-        frames = collect_frames(sampled, self.equilibration, strides)
-        if len(frames) and (self.detect_vacuum or not frames.pbc.all()):
-            frames = Dataset.from_atoms(
-                (
-                    restore_vacuum(atoms, self.vacuum, detect=self.detect_vacuum)
-                    for atoms in frames
-                ),
-                labels=False,
-            )
-        return ExplorationDoc(
-            dataset=frames.with_info(iteration=iteration).to_artifact("explored.h5"),
-            n_frames=len(frames),
-            n_sampled=sum(map(len, sampled)),
-            n_runs=sum(planned),
-            n_failed=len(lost) + sum(run.state == "failed" for run in runs),
-            n_steps=sum(run.n_steps for run in runs),
-            n_short=len(short),
-            n_steps_missing=sum(self.md_maker.n_steps - run.n_steps for run in short),
-            halted=dict(Counter(run.halted for run in runs if run.halted)),
-            failures=failures_of(runs, lost, self.md_maker.n_steps),
-            members=sorted({run.member for run in runs}),
-            md_seconds=sum(run.seconds for run in runs),
-            seconds=time.perf_counter() - started,
-            versions=package_versions(*self.md_maker.packages),
+        runs = [run for batch in batches if batch is not None for run in batch.runs]
+        document = exploration_document(self, runs, lost, iteration)
+        return document.model_copy(
+            update={
+                "seconds": time.perf_counter() - started,
+                "versions": package_versions(*self.md_maker.packages),
+            }
         )
 
 
@@ -427,8 +269,8 @@ def _next_round(
     """
     Send lost jobs once more, and let trajectories that ran out of time go on.
 
-    None where there is nothing more to be done: also where no trajectory came any
-    further since the last time.
+    None where there is nothing more to be done: also where no trajectory has advanced
+    since the last time.
     """
     if spare is None:
         return None

@@ -1,14 +1,59 @@
 """Check and complete what trajectories are started with."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ase import Atoms
 
 from flowpot.dataset import Dataset
 from flowpot.exploration.conditions import Conditions
+from flowpot.exploration.document import MDDoc
 from flowpot.exploration.members import members_of
 from flowpot.potentials.geometry import VACUUM_MARGIN, periodic_cell
+
+
+@dataclass(frozen=True)
+class Planned:
+    """
+    A trajectory that an engine is to run.
+
+    Attributes
+    ----------
+    start
+        Where it begins, in a box.
+    conditions
+        What is simulated.
+    parent
+        Fingerprint of the frame that the start was made from.
+    earlier
+        What a job that ran out of time has left of it; None: it begins here.
+    """
+
+    start: Atoms
+    conditions: Conditions
+    parent: str
+    earlier: MDDoc | None = None
+
+
+@dataclass(frozen=True)
+class Committee:
+    """
+    The potentials that an engine is given.
+
+    Attributes
+    ----------
+    members
+        Those that it needs, as ``members.members_of`` describes them.
+    driving
+        Index of the one whose forces move the atoms.
+    calibration
+        Of the last evaluation, as plain dictionaries, for checked trajectories.
+    """
+
+    members: list[Any]
+    driving: int = 0
+    calibration: Mapping[str, Any] = field(default_factory=dict)
 
 
 def starts_of(

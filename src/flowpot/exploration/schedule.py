@@ -1,15 +1,12 @@
-"""Other conditions in later iterations."""
+"""Settings of an exploration that change from iteration to iteration."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import Any
 
 from monty.json import MSONable
 
 from flowpot.exploration.starts import Sampling, StartFrom, Target
-
-if TYPE_CHECKING:
-    from flowpot.exploration.makers import ExplorationMaker
 
 _OF_THE_ENGINE = ("n_steps", "sample_interval", "timestep")
 
@@ -17,7 +14,7 @@ _OF_THE_ENGINE = ("n_steps", "sample_interval", "timestep")
 @dataclass
 class ExplorationChange(MSONable):
     """
-    What is different in an iteration; None leaves the exploration's own.
+    What is different in an iteration; None keeps the exploration's own value.
 
     Parameters
     ----------
@@ -26,9 +23,9 @@ class ExplorationChange(MSONable):
         that follow.
     temperatures, pressures, sampling, n_starts, runs_per_start, start_from, \
     config_types, equilibration
-        Instead of the `ExplorationMaker`'s.
+        Used in place of the `ExplorationMaker`'s.
     n_steps, sample_interval, timestep
-        Instead of its ``md_maker``'s.
+        Used in place of its ``md_maker``'s.
 
     Examples
     --------
@@ -50,33 +47,30 @@ class ExplorationChange(MSONable):
     timestep: float | None = None
 
     def __post_init__(self) -> None:
-        """Check how long it holds; the rest is checked where it is applied."""
+        """Check its length; the exploration checks the other fields."""
         if self.iterations < 1:
             raise ValueError(f"iterations is {self.iterations}: use 1 or more")
 
     def __repr__(self) -> str:
         """Name what is different."""
-        told = {"iterations": self.iterations, **self._changes()}
-        inside = ", ".join(f"{name}={value!r}" for name, value in told.items())
+        of_engine, own = self.values()
+        shown = {"iterations": self.iterations, **own, **of_engine}
+        inside = ", ".join(f"{name}={value!r}" for name, value in shown.items())
         return f"ExplorationChange({inside})"
 
-    def _changes(self) -> dict[str, Any]:
-        named = {field.name: getattr(self, field.name) for field in fields(self)}
-        del named["iterations"]
-        return {name: value for name, value in named.items() if value is not None}
-
-    def applied(self, maker: "ExplorationMaker") -> "ExplorationMaker":
-        """Return the exploration with these changes, and without a schedule."""
-        changes = self._changes()
-        own = {name: changes.pop(name) for name in _OF_THE_ENGINE if name in changes}
-        md_maker = replace(maker.md_maker, **own)
-        return replace(maker, md_maker=md_maker, schedule=[], **changes)
+    def values(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the new values of the engine's fields, and of the exploration's."""
+        changes = {field.name: getattr(self, field.name) for field in fields(self)}
+        del changes["iterations"]
+        changes = {k: value for k, value in changes.items() if value is not None}
+        of_engine = {k: changes.pop(k) for k in _OF_THE_ENGINE if k in changes}
+        return of_engine, changes
 
 
 def change_at(
     schedule: Sequence[ExplorationChange], iteration: int
 ) -> ExplorationChange:
-    """Return the change of an iteration, counted from 1, of a schedule that has any."""
+    """Return the change at an iteration, counted from 1; the schedule is not empty."""
     last = 0
     for change in schedule:
         last += change.iterations

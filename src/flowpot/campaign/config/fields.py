@@ -16,7 +16,7 @@ from pydantic.errors import PydanticUserError
 from flowpot.augmentation import AugmentationMaker, Generator, generators
 from flowpot.evaluation import EvaluationMaker
 from flowpot.exploration import ExplorationMaker
-from flowpot.exploration.engine import engines
+from flowpot.exploration.registry import engines
 from flowpot.labelling import EspressoStaticMaker, LabellingMaker
 from flowpot.training import (
     CommitteeTrainingMaker,

@@ -13,8 +13,9 @@ from flowpot.documents import package_versions
 from flowpot.exploration.batched.dynamics import Dynamics, Watch
 from flowpot.exploration.batched.replica import Replica
 from flowpot.exploration.document import MDDoc
-from flowpot.exploration.engine import Committee, MDMaker, Planned
+from flowpot.exploration.engine import MDMaker
 from flowpot.exploration.members import stage_member
+from flowpot.exploration.preparation import Committee, Planned
 from flowpot.exploration.sampling import described, sampled_frames
 from flowpot.run_cache import RunCache
 from flowpot.settings import get_settings

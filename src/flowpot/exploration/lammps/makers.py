@@ -10,10 +10,8 @@ from typing import Any, ClassVar
 
 from jobflow import Job
 
-from flowpot.dataset import Dataset
-from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.document import MDDoc
-from flowpot.exploration.engine import Committee, MDMaker, Planned
+from flowpot.exploration.engine import MDMaker
 from flowpot.exploration.lammps.binary import run_binary
 from flowpot.exploration.lammps.dispersion import Dispersion
 from flowpot.exploration.lammps.launch import run_drivers
@@ -23,6 +21,7 @@ from flowpot.exploration.lammps.simulate import Trajectory, simulate, take_up
 from flowpot.exploration.lammps.trajectory import last_step
 from flowpot.exploration.members import stage_member
 from flowpot.exploration.outcome import Outcome
+from flowpot.exploration.preparation import Committee, Planned
 from flowpot.jobs import stage_job
 from flowpot.settings import get_settings
 from flowpot.validation import (
@@ -149,20 +148,11 @@ class LammpsMDMaker(MDMaker):
         return job
 
     @stage_job(MDDoc)
-    def run_one(
-        self,
-        structure: Any,
-        conditions: Conditions,
-        committee: Any,
-        member: int,
-        calibration: Any,
-        prev_dir: str | None = None,
-    ) -> MDDoc:
-        """Run one trajectory, in the job's folder."""
+    def run_one(self, *trajectory: Any, prev_dir: str | None = None) -> MDDoc:
+        """Run one trajectory, or go on with the one in the folder `prev_dir`."""
         if prev_dir is not None:
             take_up(Path(prev_dir), _folder(0))
-        frames = Dataset.load(structure)
-        return self._run(frames, [conditions], committee, member, calibration)[0]
+        return self._run_one(*trajectory)
 
     def simulate(self, planned: Sequence[Planned], committee: Committee) -> list[MDDoc]:
         """Run trajectories in the current folder; see :meth:`MDMaker.simulate`."""
