@@ -40,7 +40,7 @@ class Forgetful(BatchedMDMaker):
 
 @dataclass
 class Careless(BatchedMDMaker):
-    """Leaves a field out where it is written down."""
+    """Leaves a field out of its serialised form."""
 
     def as_dict(self):
         fields = super().as_dict()
@@ -52,7 +52,7 @@ class Careless(BatchedMDMaker):
     ("engine", "promise"),
     [
         (Forgetful(), "all steps are counted"),
-        (Careless(), "the same after it was written down"),
+        (Careless(), "the same after it was serialised"),
     ],
 )
 def test_an_engine_that_breaks_a_promise_is_told_which(engine, promise, copper, emt):

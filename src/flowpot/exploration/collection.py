@@ -1,4 +1,4 @@
-"""Frames of many trajectories, joined."""
+"""Join the frames of many trajectories into the document of an exploration."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -80,7 +80,12 @@ def collect_frames(
         First step whose frame is kept.
     strides
         For each trajectory, every how many-th frame is kept, counted from the last.
-        Candidates, the last sane frames before a halt, are kept whatever the stride.
+        Candidates, the last physical frames before a halt, are kept in any case.
+
+    Returns
+    -------
+    Dataset
+        The frames, without duplicates.
     """
     kept = []
     for frames, stride in zip(sampled, strides, strict=True):
@@ -92,14 +97,19 @@ def collect_frames(
 
 def decorrelated_stride(run: MDDoc, equilibration: int) -> int:
     """
-    Count the sampled frames to the next one that is statistically independent.
+    Return how many sampled frames apart two statistically independent ones are.
 
     Parameters
     ----------
     run
-        The trajectory; its potential energy is what is looked at.
+        The trajectory. The correlation is that of its potential energy.
     equilibration
         First step that counts.
+
+    Returns
+    -------
+    int
+        1 where the log is too short to tell.
     """
     thermo = {name: np.array(column) for name, column in run.thermo.items()}
     late = thermo["step"] >= max(equilibration, 1)
@@ -112,7 +122,9 @@ def decorrelated_stride(run: MDDoc, equilibration: int) -> int:
 
 def inefficiency(series: np.ndarray) -> float:
     """
-    Statistical inefficiency: rows of a series that hold one independent value.
+    Return the statistical inefficiency of a series, (n,).
+
+    It is the number of rows that hold one independent value.
 
     Notes
     -----
@@ -135,16 +147,16 @@ def failures_of(
     runs: Sequence[MDDoc], lost: Sequence[str], n_steps: int
 ) -> list[MDFailure]:
     """
-    List the trajectories that did not run, are short, or whose jobs failed, and why.
+    List the trajectories that failed or ran out of time, and the reasons.
 
     Parameters
     ----------
     runs
-        Those that have a document.
+        The trajectories that have a document.
     lost
-        For each that has none, why.
+        For each trajectory that has none, the reason.
     n_steps
-        Steps that each was to do.
+        Number of steps of a complete trajectory.
     """
     failed = [
         MDFailure(
@@ -158,11 +170,11 @@ def failures_of(
         for run in runs
         if run.state in ("failed", "out of time")
     ]
-    return failed + [MDFailure(trajectory="", parent="", reason=why) for why in lost]
+    return failed + [MDFailure(trajectory="", parent="", reason=r) for r in lost]
 
 
 def batched(items: Sequence[T], size: int) -> Iterator[list[T]]:
-    """Cut a sequence into lists of at most ``size`` (itertools has it from 3.12)."""
+    """Yield lists of at most `size` items in turn, as itertools.batched of 3.12 does."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch

@@ -1,4 +1,4 @@
-"""What a trajectory is to be: ensemble, temperature, pressure, length."""
+"""Conditions of a trajectory: ensemble, temperature, pressure, length."""
 
 import math
 from collections.abc import Sequence
@@ -28,17 +28,17 @@ class Conditions(MSONable):
     ensemble
         ``"auto"`` is NPT with barostats along the periodic axes, NVT without any.
     temperature
-        K, first and last step's: a ramp where they differ. 0 K draws no velocities
-        and takes heat away by friction alone, because a Nose-Hoover thermostat has
-        no zero temperature.
+        Temperatures (K) at the first and the last step: a ramp where they differ. At
+        0 K no velocities are drawn and friction alone takes heat away, because a
+        Nose-Hoover thermostat cannot have a temperature of zero.
     pressure
-        kbar, first and last step's.
+        Pressures (kbar) at the first and the last step.
     n_steps
         Length of the run.
     timestep
-        fs.
+        Length of a step (fs).
     seed
-        Of the velocities and of Langevin's noise.
+        Seed of the velocities and of Langevin's noise.
     barostat
         ``"iso"`` scales all periodic axes together, ``"aniso"`` each by itself,
         ``"tri"`` also changes the angles between them.
@@ -75,12 +75,17 @@ class Conditions(MSONable):
 
     def ensemble_for(self, pbc: ArrayLike) -> Ensemble:
         """
-        Ensemble of a frame.
+        Return the ensemble of a frame.
 
         Parameters
         ----------
         pbc
             (3,) periodic axes of the frame.
+
+        Returns
+        -------
+        str
+            The same as `ensemble`, with ``"auto"`` resolved.
 
         Raises
         ------
@@ -99,7 +104,21 @@ class Conditions(MSONable):
 
 
 def pair(name: str, value: float | Sequence[float]) -> tuple[float, float]:
-    """Read one number, or the two ends of a ramp, as the two ends."""
+    """
+    Return the two ends of a ramp, which are equal where one number is given.
+
+    Parameters
+    ----------
+    name
+        Name of the field, for the error's message.
+    value
+        A number, or a sequence of one or two numbers.
+
+    Raises
+    ------
+    ValueError
+        If the value is anything else, or not finite.
+    """
     numbers(
         **{name: value if isinstance(value, list | tuple | np.ndarray) else [value]}
     )
@@ -110,5 +129,5 @@ def pair(name: str, value: float | Sequence[float]) -> tuple[float, float]:
 
 
 def ramp(ends: tuple[float, float], progress: np.ndarray) -> np.ndarray:
-    """Return the targets of a ramp after some share of the run."""
+    """Return the targets of a ramp where `progress`, of 0 to 1, of the run is done."""
     return ends[0] + (ends[1] - ends[0]) * progress

@@ -1,4 +1,4 @@
-"""What exploration leaves behind."""
+"""Documents of trajectories and of the exploration stage."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
@@ -21,56 +21,57 @@ class MDDoc(StageDoc):
     """One trajectory."""
 
     state: MDState = Field(
-        description="done: all steps; halted: stopped where it stopped making sense; "
-        "out of time: can be resumed; failed: did not run"
+        description="done: all steps; halted: stopped as it became unphysical or the "
+        "committee disagreed; out of time: can be resumed; failed: did not run"
     )
     reason: str | None = Field(None, description="why it halted or failed")
-    detail: str | None = Field(None, description="LAMMPS's own words, if it halted")
+    detail: str | None = Field(None, description="message of the engine, if it halted")
     dataset: Artifact | None = Field(
         None,
         description="the sampled frames, those before a halt; None if there are none",
     )
     n_frames: int = Field(0, description="sampled frames")
     attempts: int = Field(
-        1, description="tries, each with half the timestep, until it did not break down"
+        1,
+        description="attempts, each with half the timestep, until it did not break down",
     )
     n_steps: int = Field(0, description="steps done")
     trajectory: str = Field(description="name of the trajectory, also of its frames")
     parent: str = Field(description="fingerprint of the frame that it started from")
-    formula: str = Field(description="of its atoms")
+    formula: str = Field(description="chemical formula of its atoms")
     ensemble: str = Field(description="npt, nvt, nve or langevin")
     temperature: tuple[float, float] = Field(description="first and last target (K)")
     pressure: tuple[float, float] = Field(description="first and last target (kbar)")
     timestep: float = Field(description="timestep (fs)")
-    seed: int = Field(description="of the velocities and of the noise")
+    seed: int = Field(description="seed of the velocities and of the noise")
     member: int = Field(0, description="index of the committee member that drove it")
-    engine: str = Field("python", description="what gave LAMMPS the forces")
+    engine: str = Field("python", description="what computed the forces")
     thermo: dict[str, list[float]] = Field(
         default_factory=dict,
         description="columns of the log, with units, thinned",
     )
     disagreement: dict[str, list[float]] = Field(
         default_factory=dict,
-        description="of the committee at the checked steps, thinned: step, each "
-        "property, and the excess over its threshold",
+        description="disagreement of the committee at the checked steps, thinned: "
+        "step, each property, and the excess over its threshold",
     )
-    folder: str = Field("", description="where it ran")
+    folder: str = Field("", description="folder where it ran")
     checkpoint: Artifact | None = Field(
-        None, description="what a run that is out of time goes on from"
+        None, description="state from which a run that is out of time goes on"
     )
 
     @property
     def unfinished(self) -> bool:
-        """Whether it can go on."""
+        """Whether it ran out of time and can go on."""
         return self.state == "out of time" and self.checkpoint is not None
 
     @property
     def halted(self) -> str | None:
-        """Why the run was stopped, None if it was not."""
+        """The reason why the run was halted; None if it was not."""
         return self.reason if self.state == "halted" else None
 
     def thinned(self, rows: int) -> "MDDoc":
-        """Return a copy whose columns have at most so many rows, evenly spaced."""
+        """Return a copy whose logs have at most `rows` rows, evenly spaced."""
         columns = ("thermo", "disagreement")
         return self.model_copy(
             update={name: thin(getattr(self, name), rows) for name in columns}
@@ -78,7 +79,7 @@ class MDDoc(StageDoc):
 
 
 def thin(columns: Mapping[str, ArrayLike], rows: int) -> dict[str, list[float]]:
-    """Keep evenly spaced rows of a table, the first and the last among them."""
+    """Return evenly spaced rows of a table, the first and the last among them."""
     table = {name: np.asarray(column) for name, column in columns.items()}
     n = len(next(iter(table.values()), []))
     kept = np.unique(np.linspace(0, n - 1, min(n, rows)).round().astype(int))
@@ -110,7 +111,9 @@ class MDFailure(BaseModel):
     """A trajectory that did not run."""
 
     trajectory: str
-    parent: str = Field(description="fingerprint of its start")
+    parent: str = Field(
+        description="fingerprint of the frame that it was to start from"
+    )
     reason: str
     folder: str = ""
 

@@ -1,4 +1,4 @@
-"""The potentials of a run, between the job that has them and the driver."""
+"""The committee of a run: how its members are described, and their calculators."""
 
 import json
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ MODEL = "model"
 CALCULATOR = "calculator"
 _ASE = "ase.calculators."
 SKIN = 1.0
-"""Of the neighbours that are searched for (A): a crystal's atoms seldom leave it."""
+"""Skin of the neighbour lists (A): atoms of a crystal seldom move so far."""
 
 
 def members_of(committee: Any) -> list[Any]:
     """
-    List the members of whatever stands for a committee.
+    Return the members of a committee, in any form that it may have.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def members_of(committee: Any) -> list[Any]:
 
 
 def anchored(committee: Any) -> Any:
-    """Make the paths of models absolute, before a job runs in a folder of its own."""
+    """Return a committee with absolute paths: its job will run in another folder."""
     if isinstance(committee, str | Path):
         return str(Path(committee).expanduser().absolute())
     if isinstance(committee, list | tuple):
@@ -48,20 +48,26 @@ def anchored(committee: Any) -> Any:
 
 def stage_member(member: Any, folder: Path) -> dict[str, Any]:
     """
-    Write a member's model to a folder and say how the driver gets it.
+    Write a member's model to a folder and describe the member in plain JSON.
 
     Parameters
     ----------
     member
         See :func:`members_of`.
     folder
-        Where the model file goes, named by its content.
+        Folder of the model files, each in a folder that is named by its hash.
 
     Returns
     -------
     dict
-        ``{"model": path}`` or ``{"calculator": dotted name, "kwargs": {...}}``, in
-        plain JSON.
+        ``{"model": path}`` or ``{"calculator": dotted name, "kwargs": {...}}``.
+
+    Raises
+    ------
+    ValueError
+        If the calculator is given by name and is not ASE's, or is no ASE calculator.
+    TypeError
+        If the member is nothing of what is listed in :func:`members_of`.
     """
     if callable(member):
         member = {CALCULATOR: member}
@@ -79,9 +85,9 @@ def stage_member(member: Any, folder: Path) -> dict[str, Any]:
     if isinstance(member, str | Path):
         return {MODEL: str(Path(member).absolute())}
     artifact = _artifact(member)
-    place = folder / artifact.sha256[:12]
-    place.mkdir(parents=True, exist_ok=True)
-    return {MODEL: str(artifact.to_file(place).absolute())}
+    own_folder = folder / artifact.sha256[:12]
+    own_folder.mkdir(parents=True, exist_ok=True)
+    return {MODEL: str(artifact.to_file(own_folder).absolute())}
 
 
 def _artifact(member: Any) -> Artifact:
@@ -99,13 +105,13 @@ def _artifact(member: Any) -> Artifact:
 
 
 class Calculators:
-    """Calculators by their description; what several runs share is loaded once."""
+    """Calculators by their description; each is loaded once, for all runs."""
 
     def __init__(self) -> None:
         self._loaded: dict[str, Calculator] = {}
 
     def __call__(self, description: Mapping[str, Any]) -> Calculator:
-        """Load, or give what was loaded."""
+        """Return the calculator that :func:`stage_member` has described."""
         key = json.dumps(description, sort_keys=True)
         if key not in self._loaded:
             self._loaded[key] = _load(description)
@@ -126,7 +132,7 @@ def _load(description: Mapping[str, Any]) -> Calculator:
 
 def check_factory(factory: Any) -> None:
     """
-    Refuse what does not make an ASE calculator, before it is called.
+    Raise an error if a factory does not make ASE calculators, without calling it.
 
     Parameters
     ----------
@@ -138,12 +144,12 @@ def check_factory(factory: Any) -> None:
     ValueError
         For anything else: a document could name any function of this machine.
     """
-    made = factory
+    kind = factory
     if not isinstance(factory, type):
-        made = getattr(factory, "__annotations__", {}).get("return")
-        if isinstance(made, str):
-            made = get_type_hints(factory).get("return")
-    if not (isinstance(made, type) and issubclass(made, BaseCalculator)):
+        kind = getattr(factory, "__annotations__", {}).get("return")
+        if isinstance(kind, str):
+            kind = get_type_hints(factory).get("return")
+    if not (isinstance(kind, type) and issubclass(kind, BaseCalculator)):
         name = getattr(factory, "__qualname__", repr(factory))
         raise ValueError(  # noqa: TRY004 - one error for all wrong values
             f"calculator is {getattr(factory, '__module__', '')}.{name}: give the "
@@ -152,12 +158,12 @@ def check_factory(factory: Any) -> None:
 
 
 def properties_of(atoms: Atoms) -> list[str]:
-    """Name what is asked of a calculator: stress only where an axis is periodic."""
+    """Return what a calculator computes of a frame: stress if any axis is periodic."""
     return ["energy", "forces", *(["stress"] if atoms.pbc.any() else [])]
 
 
 def stress_matrix(results: Mapping[str, Any]) -> np.ndarray:
-    """(3, 3) stress (eV/A^3) of a calculator's results; NaN where it has none."""
+    """Return the stress of a calculator's results, (3, 3) in eV/A^3; NaN without."""
     if "stress" not in results:
         return np.full((3, 3), np.nan)
     stress = np.asarray(results["stress"], dtype=float)

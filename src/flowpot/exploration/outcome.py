@@ -1,4 +1,4 @@
-"""How a trajectory ended, and whether it is tried again."""
+"""How a trajectory ended, and whether it is run again with a smaller timestep."""
 
 from dataclasses import dataclass, replace
 
@@ -7,8 +7,9 @@ from flowpot.exploration.document import MDState
 from flowpot.randomness import derive_seed
 
 RETRIES = 2
+"""How often a trajectory that broke down at once is run again."""
 DISAGREEMENT = "disagreement in "
-"""How the reason of a halt begins that says nothing against the integration."""
+"""Beginning of the reason where the committee's disagreement has halted a run."""
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,18 @@ class Outcome:
     Attributes
     ----------
     n_steps
-        Last step that was done.
+        Number of the last step.
     halted
-        Why it was stopped: a sanity limit, a disagreement, an error of the engine;
-        None where it was not.
+        Reason why it was halted: a sanity limit, a disagreement, an error of the
+        engine. None where it was not halted.
     error
-        What prevented it; None where it ran.
+        Reason why it did not run; None where it ran.
     detail
-        The engine's own words, where it halted the run.
+        Message of the engine, where its error halted the run.
     out_of_time
         Whether it reached its walltime and can be resumed.
     seconds
-        Wall time of the steps, without start-up.
+        Wall time of the steps (s), without start-up.
     """
 
     n_steps: int = 0
@@ -42,7 +43,7 @@ class Outcome:
 
     @property
     def state(self) -> MDState:
-        """The same in a word."""
+        """The outcome in a word, as in the documents."""
         if self.error is not None:
             return "failed"
         if self.halted is not None:
@@ -51,9 +52,15 @@ class Outcome:
 
     def broke_at_once(self, sample_interval: int) -> bool:
         """
-        Whether a smaller timestep may help: a breakdown before the first frame.
+        Say whether it broke down before its first sampled frame.
 
-        A halt for disagreement is no breakdown, and one at step 0 is the start's fault.
+        A smaller timestep may help then. A halt because of a disagreement is no
+        breakdown, and a halt at step 0 is due to the start, not to the timestep.
+
+        Parameters
+        ----------
+        sample_interval
+            Number of the step of the first sampled frame.
         """
         return (
             self.halted is not None
@@ -66,7 +73,14 @@ def gentler(conditions: Conditions, attempt: int) -> Conditions:
     """
     Return the conditions of another attempt: half the timestep and a new seed.
 
-    Halving keeps the number of steps, and so the number of sampled frames.
+    The number of steps stays, and so does the number of sampled frames.
+
+    Parameters
+    ----------
+    conditions
+        Conditions of the attempt before.
+    attempt
+        Number of the new attempt, from 1.
     """
     return replace(
         conditions,

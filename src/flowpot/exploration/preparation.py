@@ -1,4 +1,4 @@
-"""Check and complete what trajectories are started with."""
+"""Prepare trajectories: the frames and conditions, and the potentials they need."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,13 +21,13 @@ class Planned:
     Attributes
     ----------
     start
-        Where it begins, in a box.
+        The frame to start from, with a cell vector along each axis.
     conditions
-        What is simulated.
+        Ensemble, temperature, pressure and length.
     parent
         Fingerprint of the frame that the start was made from.
     earlier
-        What a job that ran out of time has left of it; None: it begins here.
+        Document of a job in which it ran out of time; None: it begins here.
     """
 
     start: Atoms
@@ -44,11 +44,11 @@ class Committee:
     Attributes
     ----------
     members
-        Those that it needs, as ``members.members_of`` describes them.
+        The members that it needs, in any form that ``members.members_of`` lists.
     driving
-        Index of the one whose forces move the atoms.
+        Index of the member whose forces move the atoms.
     calibration
-        Of the last evaluation, as plain dictionaries, for checked trajectories.
+        Calibration of each property, as plain dictionaries, for checked trajectories.
     """
 
     members: list[Any]
@@ -60,21 +60,21 @@ def starts_of(
     frames: Dataset, conditions: Sequence[Conditions], vacuum: float
 ) -> list[Atoms]:
     """
-    Box the frames to start from.
+    Return the frames to start from, with a cell vector along each axis.
 
     Parameters
     ----------
     frames
-        One for each trajectory.
+        A frame for each trajectory.
     conditions
-        Of each trajectory.
+        Conditions of each trajectory.
     vacuum
         See :func:`boxed`.
 
     Raises
     ------
     ValueError
-        For a frame that cannot be simulated.
+        If a frame cannot be simulated, or their number is not that of the conditions.
     """
     if len(frames) != len(conditions):
         raise ValueError(
@@ -102,9 +102,9 @@ def needed_members(
     committee
         See ``members.members_of``.
     member
-        Index of the one that drives; a single one always does.
+        Index of the member that drives; a single member always does.
     check_interval
-        None where the others are never asked.
+        Steps between evaluations of the whole committee. None: never.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def needed_members(
     Raises
     ------
     ValueError
-        If there is no such member, or nobody to disagree with.
+        If there is no such member, or only one to be checked.
     """
     members = members_of(committee)
     driving = member if len(members) > 1 else 0
@@ -134,7 +134,7 @@ def needed_members(
 
 
 def plain_calibration(calibration: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return calibrations as dictionaries, whether they come as such or as models."""
+    """Return calibrations, dictionaries or pydantic models, as dictionaries."""
     return {
         name: dict(fit) if isinstance(fit, Mapping) else fit.model_dump()
         for name, fit in (calibration or {}).items()

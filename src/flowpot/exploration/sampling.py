@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -17,19 +18,19 @@ from flowpot.exploration.outcome import Outcome
 @dataclass(frozen=True)
 class Output:
     """
-    What a run writes, and how often (steps).
+    What a run writes, and how often.
 
     Attributes
     ----------
     sample_interval
-        Between sampled frames.
+        Steps between sampled frames.
     dense_interval
-        Between the frames sampled while the committee disagrees more than the lower
-        bound; None samples no more than usual.
+        Steps between the frames sampled while the predicted error exceeds the
+        tolerance; None samples no more than usual.
     thermo_interval
-        Between the lines of the log.
+        Steps between the rows of the log.
     restart_interval
-        Between restart files, two of which are kept by turns.
+        Steps between restart files; the last two are kept.
     """
 
     sample_interval: int
@@ -38,7 +39,7 @@ class Output:
     restart_interval: int = 1000
 
     def __post_init__(self) -> None:
-        """Check the intervals: whole steps, so that no frame is lost to rounding."""
+        """Check that the intervals are whole numbers of steps."""
         for name, value in vars(self).items():
             if value is not None and (value != int(value) or value < 1):
                 raise ValueError(f"{name} is {value}: use a whole number of steps")
@@ -55,19 +56,19 @@ THERMO = (
     *(f"pressure {ab} (kbar)" for ab in ("xx", "yy", "zz", "xy", "xz", "yz")),
     "volume (A^3)",
 )
-"""Columns of a run's log, whichever engine writes it."""
+"""Columns of a run's log, the same for all engines."""
 
 COMPONENTS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 """Components of a tensor in the order of the log and of LAMMPS: xx, yy, zz, xy, ..."""
 
 CONFIG_TYPE = "md"
 
-_ROWS = 100  # of the thinned columns in a document
-_CANDIDATES = 3  # last frames before a halt that are marked
+_ROWS = 100  # that the logs in a document have at most
+_CANDIDATES = 3  # last frames before a halt, which are marked
 
 
 def trajectory_name(parent: str, conditions: Conditions) -> str:
-    """Name a trajectory by its start and conditions."""
+    """Return the name of a trajectory, made of its start and conditions."""
     kelvin, kbar = conditions.temperature[0], conditions.pressure[0]
     return f"{parent[:8]}-{kelvin:g}K-{kbar:g}kbar-{conditions.seed}"
 
@@ -81,17 +82,24 @@ def sampled_frames(
     """
     Collect the sampled frames of a run.
 
-    The frame it began with is not among them, nor those from a halt on: they are
-    the wreck. The last ones before it are marked as ``candidate``.
+    Neither the frame it began with nor the unphysical ones from a halt on are among
+    them. The last ones before the halt are marked as ``candidate``.
 
     Parameters
     ----------
     frames
-        By step, in order.
+        Frames by step, in order.
     conditions, outcome
-        What was run, and how it ended.
+        Conditions of the run, and how it ended.
     parent
         Fingerprint of the frame that the start was made from.
+
+    Returns
+    -------
+    Dataset
+        The frames with the columns ``config_type``, ``parent``, ``trajectory``,
+        ``md_step``, ``temperature`` (K) and ``pressure`` (kbar), which are the
+        targets at that step, and ``candidate``.
     """
     end = outcome.n_steps + (outcome.halted is None)
     kept = {step: atoms for step, atoms in frames.items() if 0 < step < end}
@@ -120,14 +128,15 @@ def described(
     disagreement: Mapping[str, ArrayLike],
 ) -> MDDoc:
     """
-    Describe a trajectory; the engine completes the document.
+    Return the document of a trajectory, which the engine completes.
 
     Parameters
     ----------
     frames
-        Those of :func:`sampled_frames`.
+        Result of :func:`sampled_frames`.
     start, conditions, outcome, parent
-        What was run, from where, and how it ended.
+        The frame it began with, what was simulated, how it ended, and the fingerprint
+        of the frame that the start was made from.
     thermo, disagreement
         Columns of the logs.
     """
@@ -148,14 +157,14 @@ def described(
 def refused_document(
     start: Atoms, conditions: Conditions, parent: str, reason: str
 ) -> MDDoc:
-    """Describe a trajectory that could not even be prepared, and say why."""
-    folder = str(Path.cwd())
+    """Return the document of a trajectory that could not be prepared."""
     identity = _identity(start, conditions, parent)
-    return MDDoc(state="failed", reason=reason, **(identity | {"folder": folder}))
+    folder = str(Path.cwd())
+    return MDDoc(state="failed", reason=reason, folder=folder, **identity)
 
 
-def _identity(start: Atoms, conditions: Conditions, parent: str) -> dict[str, object]:
-    """Say which trajectory it is."""
+def _identity(start: Atoms, conditions: Conditions, parent: str) -> dict[str, Any]:
+    """Return the fields of a document that are known before the run."""
     ensemble = conditions.ensemble
     if ensemble == "auto":
         ensemble = "npt" if start.pbc.any() else "nvt"

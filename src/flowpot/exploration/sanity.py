@@ -1,4 +1,4 @@
-"""When a trajectory has stopped making sense."""
+"""Limits beyond which the frames of a trajectory are unphysical."""
 
 import math
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ NOT_A_NUMBER = "not a number"
 ATOMS_LOST = "atoms lost"
 
 _HORIZON = 1.5
-"""How far beyond contact pairs are looked for (A): bonds are about that long."""
+"""Pairs are searched for up to this far beyond contact (A), about a bond's length."""
 
 
 @dataclass(frozen=True)
 class SanityLimits(MSONable):
     """
-    Limits beyond which a run is a wreck.
+    Limits beyond which a frame is unphysical, and its run is halted.
 
     Attributes
     ----------
     contact
         Smallest distance of a pair, as a fraction of the sum of its covalent radii.
-        None is the limit common to all stages, 0.5.
+        None: 0.5, the limit of all stages.
     volume
         Smallest and largest volume, as fractions of the start's.
     temperature
@@ -53,12 +53,12 @@ class SanityLimits(MSONable):
 
 class SanityCheck:
     """
-    The limits, for the atoms of one run.
+    Compare the frames of one run with the limits.
 
     Parameters
     ----------
     limits
-        What a sane frame keeps to.
+        The limits.
     start
         The frame that the run begins with.
     """
@@ -73,34 +73,41 @@ class SanityCheck:
         self, atoms: Atoms, forces: np.ndarray, velocities: np.ndarray
     ) -> str | None:
         """
-        Say what is wrong with a frame.
+        Name the limit that a frame is beyond.
 
         Parameters
         ----------
         atoms
             The frame.
         forces
-            (n, 3) on its atoms.
+            (n, 3) forces on its atoms (eV/A).
         velocities
-            (n, 3) of its atoms (A/ps), in any orientation.
+            (n, 3) velocities of its atoms (A/ps), in any orientation.
 
         Returns
         -------
         str | None
-            The first limit that is passed, in a word or two; None for a sane frame.
+            The first such limit in a word or two; None for a physical frame.
         """
-        if not math.isfinite(forces.sum()):  # only if each of its terms is
+        if not math.isfinite(forces.sum()):  # a sum is finite if each term is
             return NOT_A_NUMBER
         return self.judge(atoms, self.temperature(velocities))
 
     def judge(self, atoms: Atoms, temperature: float) -> str | None:
         """
-        Say what is wrong with a frame whose temperature (K) is known.
+        Name the limit that a frame with finite forces is beyond.
+
+        Parameters
+        ----------
+        atoms
+            The frame.
+        temperature
+            Its instantaneous temperature (K).
 
         Returns
         -------
         str | None
-            As above, for finite forces.
+            See :meth:`__call__`.
         """
         if not math.isfinite(atoms.positions.sum()):
             return NOT_A_NUMBER
@@ -111,7 +118,7 @@ class SanityCheck:
         return None
 
     def bounds(self, cell: np.ndarray, temperature: float) -> str | None:
-        """Say whether a cell (A) or a temperature (K) is beyond its limit."""
+        """Name the limit that a cell (A) or a temperature (K) is beyond."""
         low, high = self.limits.volume
         if not low < abs(np.linalg.det(cell)) / self._volume < high:
             return "volume"
@@ -120,7 +127,7 @@ class SanityCheck:
         return None
 
     def temperature(self, velocities: np.ndarray) -> float:
-        """Instantaneous temperature (K) of velocities (A/ps)."""
+        """Return the instantaneous temperature (K) of velocities (A/ps)."""
         twice_kinetic = self._masses @ np.einsum("ni,ni->n", velocities, velocities)
         degrees = 3 * len(velocities) * units.kB
         return float(twice_kinetic * (1e-3 / units.fs) ** 2 / degrees)
@@ -128,11 +135,11 @@ class SanityCheck:
 
 class ContactCheck:
     """
-    Whether atoms are too close, at next to no cost from step to step.
+    Find atoms that are too close, at a small cost from step to step.
 
-    The pairs that are near give the clearance: by how much the closest, in terms of
-    its own limit, may still approach. Until the atoms have moved that far no pair can
-    be in contact, and the distances are not computed again.
+    The clearance is the smallest amount by which the distance of any pair exceeds its
+    limit. Until the atoms have moved that far no pair can be too close, and the
+    distances are not computed again.
 
     Parameters
     ----------
@@ -148,15 +155,15 @@ class ContactCheck:
         self._clearance = 0.0
 
     def __call__(self, atoms: Atoms) -> bool:
-        """Compare each pair's distance with its own limit."""
+        """Return whether any pair is too close."""
         if self._approach(atoms) >= self._clearance:
             self._clearance = clearance(atoms, self._fraction, _HORIZON)
             self._last = atoms.copy()
         return self._clearance < 0
 
     def _approach(self, atoms: Atoms) -> float:
-        """Bound the approach of any pair since the distances were computed (A)."""
+        """Return a bound (A) on how far any pair has approached since then."""
         moved = atoms.positions - self._last.positions
-        farthest = np.sqrt(np.einsum("ni,ni->n", moved, moved).max())
+        farthest_move = np.sqrt(np.einsum("ni,ni->n", moved, moved).max())
         strained = np.linalg.norm(atoms.cell.array - self._last.cell.array, axis=1)
-        return float(2 * farthest + strained.sum())
+        return float(2 * farthest_move + strained.sum())

@@ -1,4 +1,4 @@
-"""Which trajectories to run: from where, under which conditions, driven by whom."""
+"""Random draws of initial frames, conditions and driving members."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -38,14 +38,14 @@ def draw_starts(
     dataset
         Frames to draw from. Those with a single atom are never drawn.
     n
-        How many, at most.
+        Number of frames, at most.
     rng
-        Of the draw.
+        Random generator.
     config_types
-        Kinds of frames that may be drawn. None: by `start_from`.
+        Kinds of frames that may be drawn. None: `start_from` decides.
     start_from
         ``"initial"``: all but frames that come from molecular dynamics, which is the
-        initial augmented dataset. ``"labelled"``: those, too.
+        initial augmented dataset. ``"labelled"``: all.
 
     Returns
     -------
@@ -75,13 +75,13 @@ def draw_starts(
 def _nothing_to_start_from(
     dataset: Dataset, kinds: np.ndarray, config_types: Sequence[str] | None
 ) -> str:
-    """Say why no frame can be drawn, and what to do."""
-    there = sorted({str(kind) for kind in kinds[dataset.n_atoms > 1]})
+    """Return the message of an error: why no frame can be drawn, and what to do."""
+    kinds_there = sorted({str(kind) for kind in kinds[dataset.n_atoms > 1]})
     asked = "not from MD" if config_types is None else f"of {list(config_types)}"
-    if config_types is None and there:
-        remedy = f"set config_types to {there} to start from these all the same"
-    elif there:
-        remedy = f"set config_types to some of {there}"
+    if config_types is None and kinds_there:
+        remedy = f"set config_types to {kinds_there} to start from these all the same"
+    elif kinds_there:
+        remedy = f"set config_types to some of {kinds_there}"
     else:
         remedy = "give frames of two atoms or more"
     return (
@@ -97,27 +97,32 @@ def input_structures(dataset: Dataset) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        A fingerprint for each frame: that of the first ancestor (column ``parent``)
-        which is not itself made from another frame; a frame without is its own.
+        (n,) fingerprint of the last ancestor of each frame, found by following the
+        column ``parent``; of the frame itself where it has no parent.
     """
-    own = dataset.fingerprints.tolist()
+    frames = dataset.fingerprints.tolist()
     nobody = np.full(len(dataset), "", dtype=object)
     parents = ["" if p is None else str(p) for p in dataset.info.get("parent", nobody)]
-    above = {one: p for one, p in zip(own, parents, strict=True) if p and p != one}
+    parent_of = {f: p for f, p in zip(frames, parents, strict=True) if p and p != f}
     roots = []
-    for frame in own:
-        seen = {frame}
-        while (parent := above.get(frame)) is not None and parent not in seen:
+    for frame in frames:
+        ancestor, seen = frame, {frame}
+        while (parent := parent_of.get(ancestor)) is not None and parent not in seen:
             seen.add(parent)
-            frame = parent  # noqa: PLW2901 - one generation up
-        roots.append(frame)
+            ancestor = parent
+        roots.append(ancestor)
     return np.array(roots, dtype=object)
 
 
 def _draw_evenly(
     n: int, roots: np.ndarray, kinds: np.ndarray, rng: np.random.Generator
 ) -> list[int]:
-    """Draw n items, each from the root, then the kind, that was drawn least so far."""
+    """
+    Draw n items without replacement.
+
+    Each is drawn from the root that was drawn least so far and, among those, from the
+    kind that was drawn least; chance decides the rest.
+    """
     chance = rng.permutation(len(roots))
     of_root, of_kind = np.zeros(roots.max() + 1, int), np.zeros(kinds.max() + 1, int)
     left = np.arange(len(roots))
@@ -154,7 +159,7 @@ def draw_conditions(
         ramps: of either end), ``"list"`` draws one of the values, ``"grid"`` crosses
         every start with every temperature and every pressure.
     rng
-        Of the draws.
+        Random generator.
     runs_per_start
         Trajectories of each start, or of each of its points on the grid.
 
@@ -164,8 +169,8 @@ def draw_conditions(
         Index of the start, temperature and pressure of each trajectory.
     """
     if sampling == "grid":
-        own: list[Target | None] = [None]
-        points = product(range(n), temperatures or own, pressures or own)
+        engine_s: list[Target | None] = [None]
+        points = product(range(n), temperatures or engine_s, pressures or engine_s)
         return [point for point in points for _ in range(runs_per_start)]
     n_runs = n * runs_per_start
     draw = _from_range if sampling == "range" else _from_list
@@ -182,7 +187,7 @@ def _from_range(
     """Draw uniformly between the smallest and the largest value."""
     if values is None:
         return [None] * n
-    ends = np.array([pair("value", each) for each in values])
+    ends = np.array([pair("value", target) for target in values])
     low, high = ends.min(axis=0), ends.max(axis=0)
     drawn = low + (high - low) * rng.random(n)[:, None]
     return [_target(round(a, digits), round(b, digits)) for a, b in drawn.tolist()]
@@ -191,16 +196,16 @@ def _from_range(
 def _from_list(
     n: int, values: Sequence[Target] | None, digits: int, rng: np.random.Generator
 ) -> list[Target | None]:
-    """Draw one of the values for each."""
+    """Draw one of the values for each trajectory."""
     if values is None:
         return [None] * n
-    ends = [pair("value", each) for each in values]
+    ends = [pair("value", target) for target in values]
     drawn = [ends[i] for i in rng.choice(len(ends), n)]
     return [_target(round(a, digits), round(b, digits)) for a, b in drawn]
 
 
 def _target(first: float, last: float) -> Target:
-    """Write one number where the two ends of a ramp are the same."""
+    """Return one number where the two ends of a ramp are the same."""
     return first if first == last else (first, last)
 
 
@@ -213,22 +218,22 @@ def drivers(
     Parameters
     ----------
     choice
-        ``"random"`` is one member for all, the paper's; ``"round robin"`` takes turns;
-        ``"all"`` runs each trajectory with each.
+        ``"random"``: one member for all, as in AiiDA-TrainsPot; ``"round robin"``: by
+        turns; ``"all"``: each trajectory is run by each member.
     n
         Number of trajectories.
     n_members
         Size of the committee.
     rng
-        Of the draw.
+        Random generator.
 
     Returns
     -------
     list[list[int]]
-        Members of each trajectory.
+        Indices of the members that drive each trajectory.
     """
     if choice == "all":
         return [list(range(n_members)) for _ in range(n)]
     first = int(rng.integers(n_members))
-    turn = 1 if choice == "round robin" else 0
-    return [[(first + turn * i) % n_members] for i in range(n)]
+    step = 1 if choice == "round robin" else 0
+    return [[(first + step * i) % n_members] for i in range(n)]

@@ -1,4 +1,4 @@
-"""How much the committee disagrees along a trajectory."""
+"""Disagreement of the committee along a trajectory, and when it halts the run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,17 +19,18 @@ from flowpot.exploration.outcome import DISAGREEMENT
 @dataclass(frozen=True)
 class Reading:
     """
-    What the committee said of one frame.
+    Disagreement of the committee on one frame.
 
     Attributes
     ----------
     step
-        Of the run.
+        Step of the run.
     disagreement
-        Per property, as :func:`flowpot.evaluation.disagreement` defines it.
+        Disagreement in each property: see :func:`flowpot.evaluation.disagreement`.
     excess
-        What the error stays under, in units of the tolerance, of the property where it
-        is largest: a frame is flagged over 1. NaN without a calibration.
+        Predicted error in units of the tolerance, of the property where this is
+        largest: see :func:`flowpot.evaluation.selection.excess`. A frame is flagged
+        over 1. NaN without a calibration.
     """
 
     step: int
@@ -45,12 +46,12 @@ class CommitteeWatch:
     Attributes
     ----------
     calculators
-        Of the other members: the driving one has been asked already.
+        Calculators of the members apart from the driving one.
     calibration
-        Per property; empty for disagreement without a bound.
+        Calibration of each property; empty: the disagreement has no bound.
     upper_factor
-        In units of the tolerance: a run whose error is over so many of them with a
-        chance of 95 % is halted.
+        A run is halted where its error exceeds this many tolerances with a probability
+        of 95 %.
     """
 
     calculators: Sequence[Calculator] = field(repr=False)
@@ -59,16 +60,21 @@ class CommitteeWatch:
 
     def read(self, step: int, atoms: Atoms, driving: Mapping[str, object]) -> Reading:
         """
-        Evaluate the other members and compare.
+        Evaluate the other members on a frame, and compare.
 
         Parameters
         ----------
         step
-            Of the run.
+            Step of the run.
         atoms
             The frame.
         driving
             Results of the member that drives the run: energy, forces, stress.
+
+        Raises
+        ------
+        BrokenMemberError
+            See :func:`readings`.
         """
         results = [driving]
         for calculator in self.calculators:
@@ -83,7 +89,7 @@ class CommitteeWatch:
         return readings([step], prediction, frames, self.calibration)[0]
 
     def too_much(self, reading: Reading) -> str | None:
-        """Name the property that disagrees over the upper bound, if one does."""
+        """Return the reason to halt the run, None where there is none."""
         return breach(reading, self.calibration, self.upper_factor)
 
 
@@ -94,44 +100,41 @@ def readings(
     calibration: Mapping[str, Calibration],
 ) -> list[Reading]:
     """
-    Read off how much a committee disagrees.
+    Compute the disagreement of a committee on n frames.
 
     Parameters
     ----------
     steps
-        Of each frame.
+        Step of each frame.
     prediction
-        The members' of the frames.
+        Predictions of all members.
     frames
-        What was predicted.
+        The frames.
     calibration
-        Per property; empty for disagreement without a bound.
+        Calibration of each property; empty: the disagreement has no bound.
 
     Raises
     ------
     BrokenMemberError
-        Where a member has no numbers for a frame that a run starts from.
+        If a member predicts NaN or infinity at step 0.
     """
     _check_members(steps, prediction)
-    found = disagreement(prediction, frames)
+    spread = disagreement(prediction, frames)
     over = np.full(len(frames), np.nan)
     if calibration:
-        over = excess(found, calibration)
+        over = excess(spread, calibration)
     return [
-        Reading(
-            step, {name: float(column[i]) for name, column in found.items()}, float(x)
-        )
-        for i, (step, x) in enumerate(zip(steps, over, strict=True))
+        Reading(step, {name: float(spread[name][i]) for name in spread}, float(over[i]))
+        for i, step in enumerate(steps)
     ]
 
 
 class BrokenMemberError(ValueError):
-    """A member of the committee predicts no numbers where a run starts."""
+    """A member of the committee predicts NaN or infinity for the initial frame."""
 
 
 def _check_members(steps: Sequence[int], prediction: CommitteePrediction) -> None:
-    started = np.asarray(steps) == 0
-    energy = prediction.energy[:, started]
+    energy = prediction.energy[:, np.asarray(steps) == 0]
     broken = np.flatnonzero(~np.isfinite(energy).all(axis=1))
     if len(broken):
         raise BrokenMemberError(
@@ -144,7 +147,21 @@ def _check_members(steps: Sequence[int], prediction: CommitteePrediction) -> Non
 def breach(
     reading: Reading, calibration: Mapping[str, Calibration], upper_factor: float
 ) -> str | None:
-    """Name the property that disagrees over the upper bound, if one does."""
+    """
+    Return the reason to halt a run: the property that is beyond the upper bound.
+
+    Parameters
+    ----------
+    reading
+        Disagreement on the current frame.
+    calibration, upper_factor
+        See :class:`CommitteeWatch`.
+
+    Returns
+    -------
+    str | None
+        None where no property is beyond its bound.
+    """
     for name, fit in calibration.items():
         if fit.surely_over(reading.disagreement, name, upper_factor)[0]:
             return f"{DISAGREEMENT}{name}"
