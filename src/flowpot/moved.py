@@ -45,6 +45,7 @@ MOVED: dict[str, dict[str, str]] = {
     },
     # dataset
     # evaluation
+    "flowpot.evaluation.error_model": {"ErrorModel": "flowpot.evaluation.model"},
     # exploration
     "flowpot.exploration.lammps.conditions": {
         "Conditions": "flowpot.exploration.conditions"

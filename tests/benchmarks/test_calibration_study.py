@@ -12,8 +12,8 @@ import pytest
 
 from flowpot.campaign import IterationDoc, Limits, decide
 from flowpot.evaluation import Calibration, Criteria, audit, calibrate, select
+from flowpot.evaluation.decision import RULES
 from flowpot.evaluation.evidence import all_labelled, gather
-from flowpot.evaluation.fitting import RULES
 from flowpot.randomness import derive_rng
 from flowpot.training.sets import is_isolated_atom
 

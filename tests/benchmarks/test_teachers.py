@@ -28,7 +28,7 @@ from flowpot.evaluation import (
     judge,
     load_committee,
 )
-from flowpot.evaluation.calibration import covariates_of
+from flowpot.evaluation.covariates import covariates_of
 from flowpot.evaluation.evidence import gather
 from flowpot.evaluation.streaming import spread_over
 from flowpot.randomness import derive_seed

@@ -4,27 +4,24 @@ from flowpot.dataset.labels import PROPERTIES
 from flowpot.evaluation.audit import Audit, audit
 from flowpot.evaluation.calculator import CommitteeCalculator
 from flowpot.evaluation.calibration import Calibration
+from flowpot.evaluation.covariates import Evidence
 from flowpot.evaluation.criteria import Criteria
+from flowpot.evaluation.decision import over_threshold
 from flowpot.evaluation.disagreement import disagreement, error, label_error
 from flowpot.evaluation.diversity import Descriptors, describe, farthest_points
 from flowpot.evaluation.document import EvaluationDoc
-from flowpot.evaluation.error_model import ErrorModel
-from flowpot.evaluation.evidence import Evidence, Witnesses, gather
+from flowpot.evaluation.evidence import Witnesses, gather
 from flowpot.evaluation.fitting import Trust, calibrate
 from flowpot.evaluation.fresh import FreshError
 from flowpot.evaluation.judgement import Judgement, judge
 from flowpot.evaluation.makers import EvaluationMaker
+from flowpot.evaluation.model import ErrorModel
 from flowpot.evaluation.prediction import (
     CommitteePrediction,
     evaluate_committee,
     load_committee,
 )
-from flowpot.evaluation.selection import (
-    Selection,
-    SelectionRules,
-    over_threshold,
-    select,
-)
+from flowpot.evaluation.selection import Selection, SelectionRules, select
 from flowpot.evaluation.streaming import Spread, spread_over
 from flowpot.evaluation.uncertainty import (
     CommitteeSpread,

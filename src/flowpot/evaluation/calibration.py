@@ -1,4 +1,4 @@
-"""What is known of how a committee's uncertainty translates into its error."""
+"""How the uncertainties of a committee translate into its error."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,44 +8,35 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, model_validator
 
 from flowpot.evaluation.binomial import Interval
-from flowpot.evaluation.error_model import OWN, ErrorModel
+from flowpot.evaluation.covariates import (
+    FORCES_SPREAD,
+    OWN,
+    Uncertainties,
+    covariates_of,
+)
+from flowpot.evaluation.model import ErrorModel
 
-FEATURES = ("feature_distance", "feature_distance_rms", "rigidity", "rigidity_rms")
-"""Uncertainties that say something of every property."""
-_SMALLEST = 1e-300
-
-Uncertainties = Mapping[str, Any]
-"""Numbers or (n,) arrays: the spread of each property under its name, and others."""
-
-
-def covariates_of(
-    uncertainty: Uncertainties, name: str
-) -> dict[str, NDArray[np.float64]]:
-    """
-    Choose what the error of one property may follow.
-
-    Its own spread, that of the forces (by which frames are chosen, so that the choice
-    does not bias the fit of another property), and the distances in feature space.
-    """
-    found = {}
-    if name in uncertainty:
-        found[OWN] = uncertainty[name]
-    if name != "forces" and "forces" in uncertainty:
-        found["forces_spread"] = uncertainty["forces"]
-    found |= {k: uncertainty[k] for k in FEATURES if k in uncertainty}
-    return {k: np.atleast_1d(np.asarray(v, dtype=float)) for k, v in found.items()}
+_SMALLEST = 1e-300  # of what is divided by
 
 
 class Calibration(BaseModel):
-    """How the uncertainties of one property translate into its error."""
+    """
+    How the uncertainties of a committee translate into its error in one property.
+
+    The error model decides which frames are flagged, or, by the rule ``least-squares``,
+    a threshold on the leading uncertainty. Make one with
+    :func:`flowpot.evaluation.calibrate`.
+    """
 
     slope: float = Field(description="typical ratio of uncertainty to error")
     slope_interval: Interval = Field(description="95 % interval of the slope")
     covariate: str = Field(
-        OWN, description="the uncertainty that slope and threshold are of"
+        OWN, description="the leading uncertainty, which slope and threshold are of"
     )
     r2: float = Field(description="coefficient of determination")
-    rank_correlation: float = Field(description="Spearman's, prediction with error")
+    rank_correlation: float = Field(
+        description="Spearman's, of the prediction with the error"
+    )
     tpr: float | None = Field(
         None,
         description="share of the frames over tolerance that are flagged; None without "
@@ -65,49 +56,58 @@ class Calibration(BaseModel):
         None, description="of the frames judged, by the error model"
     )
     expected_bad: float | None = Field(
-        None, description="share of the frames judged that is over tolerance, likewise"
+        None,
+        description="share of the frames judged that is over tolerance, by it, too",
     )
     coverage: float | None = Field(
         None, description="share of errors under the predicted median; nominal: 0.5"
     )
     tolerance: float = Field(description="on the error, in the property's unit")
     threshold: float = Field(
-        description="on the uncertainty, the others being as in the fit: for people; "
-        "what flags a frame is its chance"
+        description="on the leading uncertainty, the others being as in the fit: for "
+        "people to read; what flags a frame is its chance"
     )
-    rule: str = Field("least-squares", description="that decides what is flagged")
+    rule: str = Field(
+        "least-squares", description="what decides which frames are flagged"
+    )
     chance: float = Field(
-        0.5, description="of being over the limit, from which on a frame is flagged"
+        0.5,
+        description="probability of being over the limit from which on a frame is "
+        "flagged",
     )
     limit: float | None = Field(
-        None, description="on the error; None: the threshold decides"
+        None, description="on the error that flags a frame; None: the threshold does"
     )
     error_model: ErrorModel | None = Field(
-        None, description="from uncertainties to errors"
+        None, description="predicts errors from uncertainties"
     )
     spread_model: ErrorModel | None = Field(
-        None, description="the same without the features, for a watched MD run"
+        None,
+        description="the same from the spread of the members alone, for an MD run "
+        "that is watched",
     )
     n: int = Field(description="frames in the fit")
-    effective_n: float = Field(description="frames that they are worth")
+    effective_n: float = Field(description="frames that these are worth")
     origin: str = Field("", description="where the frames of the fit came from")
-    trusted: bool = Field(description="whether the fit is a good one: information")
-    reason: str | None = Field(None, description="why it is not")
+    trusted: bool = Field(
+        description="whether the fit is a good one; it decides nothing"
+    )
+    reason: str | None = Field(None, description="why the fit is not trusted")
     decides: bool = Field(True, description="whether it takes part in the selection")
 
     @model_validator(mode="before")
     @classmethod
     def _line(cls, fields: Any) -> Any:
-        """Return a document without an error model that of its line."""
+        """Make the error model of a document of an earlier version, from its line."""
         if not isinstance(fields, dict) or fields.get("error_model") is not None:
             return fields
         slope, threshold = fields.get("slope"), fields.get("threshold")
         if not isinstance(slope, int | float) or not isinstance(threshold, int | float):
             return fields
         slope, scale, exponents = max(slope, _SMALLEST), 1.0, {OWN: 1.0}
-        if mixture := fields.get("mixture"):  # as older versions joined energy, forces
+        if mixture := fields.get("mixture"):  # of energy and forces
             weight = mixture["weight"]
-            exponents = {OWN: 1 - weight, "forces_spread": weight}
+            exponents = {OWN: 1 - weight, FORCES_SPREAD: weight}
             scale = mixture["scale"] ** weight
         limit = max(threshold, _SMALLEST) / slope
         model = ErrorModel.line(exponents, scale / slope)
@@ -115,12 +115,17 @@ class Calibration(BaseModel):
 
     def model_for(self, covariates: Mapping[str, Any]) -> ErrorModel:
         """
-        Choose the error model that some covariates are enough for.
+        Return the error model that needs no more than some covariates.
+
+        Parameters
+        ----------
+        covariates
+            By their names, as :func:`covariates_of` chooses them.
 
         Raises
         ------
         ValueError
-            If there is none.
+            Where neither model can do with them.
         """
         for model in (self.error_model, self.spread_model):
             if model is not None and set(model.names) <= covariates.keys():
@@ -133,18 +138,18 @@ class Calibration(BaseModel):
 
     def excess(self, uncertainty: Uncertainties, name: str) -> NDArray[np.float64]:
         """
-        Return how far a frame is over what is accepted: it is flagged if over 1.
+        Return how far frames are over what is accepted: they are flagged over 1.
 
-        That is what its error stays under, with a probability of 1 - `chance`, in units
-        of the limit; or its leading uncertainty in units of the threshold, by the rule
-        ``least-squares``.
+        This is the error that a frame stays under with a probability of 1 - `chance`,
+        in units of the limit; by the rule ``least-squares`` it is the leading
+        uncertainty in units of the threshold.
 
         Parameters
         ----------
         uncertainty
-            Numbers or (n,) arrays.
+            Numbers or (n,) arrays by name.
         name
-            The calibration's property.
+            The property that this is the calibration of.
 
         Returns
         -------
@@ -159,7 +164,12 @@ class Calibration(BaseModel):
         return model.quantile(covariates, 1 - self.chance) / self.limit
 
     def chance_over(self, uncertainty: Uncertainties, name: str) -> NDArray[np.float64]:
-        """Return the probability (n,) that each frame is over tolerance."""
+        """
+        Return the probability (n,) that each frame's error is over tolerance.
+
+        Parameters are those of :meth:`excess`. It is 1 where an uncertainty is not
+        finite, and 0 where a frame has no stress.
+        """
         covariates = covariates_of(uncertainty, name)
         chance = self.model_for(covariates).chance(covariates, self.tolerance)
         has_none = name == "stress" and np.isnan(covariates.get(OWN, np.zeros(1)))
@@ -168,7 +178,11 @@ class Calibration(BaseModel):
     def error_bar(
         self, uncertainty: Uncertainties, name: str, q: float = 0.68
     ) -> NDArray[np.float64]:
-        """Return the error (n,) that frames stay under with probability q."""
+        """
+        Return the error (n,) that frames stay under with probability q.
+
+        In the property's unit; the other parameters are those of :meth:`excess`.
+        """
         covariates = covariates_of(uncertainty, name)
         return self.model_for(covariates).quantile(covariates, q)
 
@@ -176,17 +190,22 @@ class Calibration(BaseModel):
         self, uncertainty: Uncertainties, q: float = 0.68
     ) -> NDArray[np.float64]:
         """
-        Return the error of the forces on atoms (A,), component RMS, as `error_bar`.
+        Return the force error that atoms stay under with probability q.
 
-        By the model of whole frames, whose errors scatter less than those of single
-        atoms: the bars are rather narrow in the tail.
+        It is predicted by the model of whole frames, whose errors scatter less than
+        those of single atoms: the bars are rather narrow in the tail.
 
         Parameters
         ----------
         uncertainty
-            (A,) arrays of atoms.
+            (A,) arrays by name.
         q
             Between 0 and 1.
+
+        Returns
+        -------
+        numpy.ndarray
+            (A,) component RMS in eV/A.
         """
         covariates = covariates_of(uncertainty, "forces")
         return self.model_for(covariates).quantile(covariates, q)
@@ -195,15 +214,16 @@ class Calibration(BaseModel):
         self, uncertainty: Uncertainties, name: str, factor: float
     ) -> NDArray[np.bool_]:
         """
-        Mask of frames whose error is far beyond anything, with a chance of 95 %.
+        Return the mask (n,) of frames beyond the upper bound, with a chance of 95 %.
 
         Parameters
         ----------
         uncertainty, name
-            As in `excess`.
+            As in :meth:`excess`.
         factor
-            In units of the tolerance; or of the committee's typical error, where that
-            is larger: a poor committee does not make its frames wrecks.
+            Upper bound of the error in units of the tolerance, or of the committee's
+            typical error where that is larger: that a committee is poor does not make
+            its frames unphysical.
         """
         usual = self.tolerance
         if self.error_model is not None and self.error_model.n > 0:

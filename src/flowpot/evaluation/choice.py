@@ -8,9 +8,10 @@ import numpy as np
 from flowpot.dataset import Dataset
 from flowpot.dataset.sets import AUDIT as AUDIT_SET
 from flowpot.dataset.sets import ROUND
-from flowpot.evaluation.evidence import column_of
+from flowpot.evaluation.covariates import column_of
+from flowpot.evaluation.decision import is_known
 from flowpot.evaluation.prediction import evaluate_committee
-from flowpot.evaluation.selection import Selection, is_known
+from flowpot.evaluation.selection import Selection
 from flowpot.potentials import Potential
 
 SELECTED, AUDIT, PILOT, CLOSING = "selected", "audit", "pilot", "closing"

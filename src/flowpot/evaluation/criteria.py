@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from monty.json import MSONable
 
+from flowpot.evaluation.decision import checked_rule
 from flowpot.evaluation.evidence import KINDS, REPRESENTATIVE
-from flowpot.evaluation.fitting import Trust, check_with_forces, checked_rule
+from flowpot.evaluation.fitting import Trust, check_with_forces
 from flowpot.evaluation.selection import SelectionRules
 from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
 

@@ -2,8 +2,8 @@
 From uncertainty to error: the calibration of a committee.
 
 A committee's uncertainty follows its true error, but the factor is far from one and
-moves with the generation and with where the frames came from. It is therefore fitted
-anew each iteration, on frames that represent those to be judged.
+changes with the generation and with where the frames came from. It is therefore fitted
+anew in each iteration, on frames that represent those to be judged.
 """
 
 import math
@@ -17,25 +17,30 @@ from scipy.stats import rankdata
 from scipy.stats import t as student
 
 from flowpot.dataset.labels import DECIDING
-from flowpot.evaluation.binomial import effective_number, weighted_share
-from flowpot.evaluation.calibration import FEATURES, Calibration, covariates_of
-from flowpot.evaluation.error_model import ErrorModel
-from flowpot.evaluation.expectation import chance_to_reach, expected_rates
+from flowpot.evaluation.binomial import Interval, effective_number, weighted_share
+from flowpot.evaluation.calibration import Calibration
+from flowpot.evaluation.covariates import Pairs, covariates_of
+from flowpot.evaluation.decision import (
+    LEAST_SQUARES,
+    TARGETS,
+    TPR,
+    chance_to_reach,
+    checked_rule,
+    expected_rates,
+)
+from flowpot.evaluation.model import ErrorModel
 
-RULES = ("chance", "tpr", "least-squares")
-TARGETS = {"chance": 0.35, "tpr": 0.9}
-_RENAMED = {"quantile": "tpr"}  # it aimed at a true positive rate, too
+Array = NDArray[np.float64]
+
 _JOINED = ("energy", "stress")
 _N_BOOTSTRAP = 500
 _SEED = 0  # the same frames have the same intervals
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Trust:
     """
-    What a fit has to have to be called trusted.
+    What a calibration needs to be called trusted.
 
     Attributes
     ----------
@@ -63,7 +68,7 @@ def calibrate(
     with_forces: Collection[str] = (),
 ) -> dict[str, Calibration]:
     """
-    Fit uncertainties against errors for each property that has labels.
+    Fit uncertainties against errors, for each property that has labels.
 
     Parameters
     ----------
@@ -76,28 +81,33 @@ def calibrate(
         for ``forces_max``.
     rule
         ``chance``: a frame is flagged from a probability of being over tolerance on.
-        ``tpr``: from the one on that finds a share of the bad frames among those
-        judged. ``least-squares``: the AiiDA-TrainsPot paper's line through the origin,
-        for comparison.
+        ``tpr``: from the probability on that finds a share of the bad frames among
+        those judged. ``least-squares``: the AiiDA-TrainsPot paper's line through the
+        origin, for comparison.
     target
-        Of the first two; None: 0.35 and 0.9.
+        Probability or share of the first two rules; None: 0.35 and 0.9.
     weights
         (n,) inverse selection probabilities; None weighs all frames alike.
     worth
         (n,) what frames of another origin count for: see `ErrorModel.fit`.
     judged
-        Uncertainties of the frames to be judged: the rates to expect are of these;
-        None: of the frames of the fit.
+        (m,) uncertainties of the frames to be judged, whose rates are expected; None:
+        the frames of the fit.
     trust
         What makes a fit trusted.
     with_forces
-        Of older versions: the forces' spread is always taken into account.
+        Without effect: the forces' spread is always taken into account.
 
     Returns
     -------
     dict[str, Calibration]
         Without the properties that have no usable frame, or, for the line, fewer than
         two.
+
+    Raises
+    ------
+    ValueError
+        For an unknown rule or a target that is no share.
 
     Examples
     --------
@@ -111,63 +121,34 @@ def calibrate(
     check_with_forces(with_forces)
     fits = {}
     for name in DECIDING:
-        covariates = covariates_of(disagreement, name)
-        if name not in tolerance or name not in error or not covariates:
+        if name not in tolerance or name not in error:
             continue
-        e = np.asarray(error[name], dtype=float)
-        w = np.ones(len(e)) if weights is None else np.asarray(weights, float)
-        v = np.ones(len(e)) if worth is None else np.asarray(worth, float)
-        usable = np.isfinite([e, w, *covariates.values()]).all(axis=0) & (w * v > 0)
-        pairs = Pairs(
-            {k: x[usable] for k, x in covariates.items()},
-            e[usable],
-            w[usable],
-            v[usable],
-        )
-        if len(pairs) < (2 if rule == "least-squares" else 1):
+        if not covariates_of(disagreement, name):
+            continue
+        pairs = Pairs.of(disagreement, error[name], name, weights, worth)
+        if len(pairs) < (2 if rule == LEAST_SQUARES else 1):
             continue
         seen = pairs.covariates if judged is None else covariates_of(judged, name)
-        if rule == "least-squares":
+        if rule == LEAST_SQUARES:
             fit = _line(pairs, tolerance[name], seen)
         else:
             goal = TARGETS[rule] if target is None else target
             fit = _modelled(pairs, tolerance[name], rule, goal, seen)
         reason = _distrust(fit, trust or Trust(), pairs)
-        known = {"trusted": reason is None, "reason": reason}
-        fits[name] = fit.model_copy(update=known)
+        fits[name] = fit.model_copy(
+            update={"trusted": reason is None, "reason": reason}
+        )
     return fits
-
-
-def checked_rule(rule: str, target: float | None) -> str:
-    """
-    Refuse a rule that does not exist, and a share that is none.
-
-    Returns
-    -------
-    str
-        The rule, by the name that it has now.
-
-    Raises
-    ------
-    ValueError
-        Naming what there is.
-    """
-    rule = _RENAMED.get(rule, rule)
-    if rule not in RULES:
-        raise ValueError(f"rule is {rule!r}: use one of {', '.join(RULES)}")
-    if target is not None and not 0 < target < 1:
-        raise ValueError(f"target is {target}: use a share between 0 and 1")
-    return rule
 
 
 def check_with_forces(names: Collection[str]) -> None:
     """
-    Refuse what never had a meaning, and say that the option is idle.
+    Warn that the option has no effect.
 
     Raises
     ------
     ValueError
-        Naming what was allowed.
+        For a property that could never be joined with the forces.
     """
     if unknown := set(names).difference(_JOINED):
         raise ValueError(
@@ -182,37 +163,6 @@ def check_with_forces(names: Collection[str]) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """
-    Uncertainties and errors of n frames in one property.
-
-    Attributes
-    ----------
-    covariates
-        (n,) by name, the leading one first.
-    error
-        (n,) in the property's unit, finite.
-    weights
-        (n,) inverse selection probabilities.
-    worth
-        (n,) what each counts for.
-    """
-
-    covariates: Mapping[str, Array]
-    error: Array
-    weights: Array
-    worth: Array
-
-    def __len__(self) -> int:
-        return len(self.error)
-
-    @property
-    def leading(self) -> Array:
-        """The uncertainty that the slope is of."""
-        return next(iter(self.covariates.values()))
-
-
 def _modelled(
     pairs: Pairs,
     tolerance: float,
@@ -225,18 +175,19 @@ def _modelled(
         pairs.covariates, pairs.error, pairs.weights, worth=pairs.worth
     )
     chances = model.chance(judged, tolerance)
-    cut = chance_to_reach(chances, goal) if rule == "tpr" else goal
+    cut = chance_to_reach(chances, goal) if rule == TPR else goal
     rates = expected_rates(model, judged, tolerance, chances >= cut)
     slope, interval = _typical_ratio(pairs, model.n)
     predicted = model.left_out(pairs.covariates, pairs.error)
     y = np.log(np.maximum(pairs.error, np.exp(predicted.min() - 20)))
+    weights = pairs.weights * pairs.worth
     return Calibration(
         slope=slope,
         slope_interval=interval,
-        covariate=next(iter(pairs.covariates)),
-        r2=_r2(y, predicted, pairs.weights * pairs.worth),
+        covariate=pairs.leading_name,
+        r2=_r2(y, predicted, weights),
         rank_correlation=_spearman(predicted, pairs.error),
-        coverage=float(np.average(y <= predicted, weights=pairs.weights * pairs.worth)),
+        coverage=float(np.average(y <= predicted, weights=weights)),
         tpr=rates.tpr,
         tpr_interval=rates.tpr_interval,
         ppv=rates.ppv,
@@ -250,29 +201,20 @@ def _modelled(
         chance=cut,
         limit=tolerance,
         error_model=model,
-        spread_model=_without_features(pairs),
+        spread_model=_spread_model(pairs),
         n=len(pairs),
         effective_n=model.n,
         trusted=True,
     )
 
 
-def _without_features(pairs: Pairs) -> ErrorModel | None:
-    """Fit the members' spread alone, where there is more."""
-    spreads = {k: x for k, x in pairs.covariates.items() if k not in FEATURES}
-    if not spreads or len(spreads) == len(pairs.covariates):
-        return None
-    return ErrorModel.fit(spreads, pairs.error, pairs.weights, worth=pairs.worth)
-
-
 def _line(pairs: Pairs, tolerance: float, judged: Mapping[str, Array]) -> Calibration:
     """
     Fit disagreement = slope * error by weighted least squares, and count.
 
-    The AiiDA-TrainsPot paper, section II.1.6: slope = sum(w d e) / sum(w e^2), its
-    interval the bootstrap's. The rates are counted among the frames of the fit, as the
-    paper has it; what is to be expected of the frames judged, by the error model, is
-    said beside them.
+    AiiDA-TrainsPot paper, section II.1.6: slope = sum(w d e) / sum(w e^2), its interval
+    the bootstrap's. The rates are counted among the frames of the fit, as in the paper;
+    the rates to be expected of the frames judged are the error model's.
     """
     d, e, w = pairs.leading, pairs.error, pairs.weights
     slope = _least_squares(d, e, w)
@@ -290,7 +232,7 @@ def _line(pairs: Pairs, tolerance: float, judged: Mapping[str, Array]) -> Calibr
     return Calibration(
         slope=slope,
         slope_interval=(low, high),
-        covariate=next(iter(pairs.covariates)),
+        covariate=pairs.leading_name,
         r2=_r2(d, slope * e, w),
         rank_correlation=_spearman(d, e),
         coverage=float(np.average(slope * e <= d, weights=w)),
@@ -302,7 +244,7 @@ def _line(pairs: Pairs, tolerance: float, judged: Mapping[str, Array]) -> Calibr
         expected_ppv=expected.ppv,
         expected_bad=expected.bad,
         error_model=model,
-        spread_model=_without_features(pairs),
+        spread_model=_spread_model(pairs),
         tolerance=tolerance,
         threshold=slope * tolerance,
         n=len(e),
@@ -311,25 +253,32 @@ def _line(pairs: Pairs, tolerance: float, judged: Mapping[str, Array]) -> Calibr
     )
 
 
+def _spread_model(pairs: Pairs) -> ErrorModel | None:
+    """Fit the members' spread alone; None where there is nothing else, or no spread."""
+    if not pairs.spreads or len(pairs.spreads) == len(pairs.covariates):
+        return None
+    return ErrorModel.fit(pairs.spreads, pairs.error, pairs.weights, worth=pairs.worth)
+
+
 def _least_squares(d: Array, e: Array, w: Array) -> float:
     norm = (w * e) @ e
     return float((w * d) @ e / norm) if norm > 0 else 0.0
 
 
-def _typical_ratio(pairs: Pairs, n: float) -> tuple[float, tuple[float, float]]:
+def _typical_ratio(pairs: Pairs, n: float) -> tuple[float, Interval]:
     """
     Return the geometric mean of uncertainty over error, and its 95 % interval.
 
     Student's t on the logs: neither outliers nor heavy tails move it much.
     """
-    some = (pairs.leading > 0) & (pairs.error > 0)
-    if not some.any():
+    positive = (pairs.leading > 0) & (pairs.error > 0)
+    if not positive.any():
         return 0.0, (0.0, 0.0)
-    logs = np.log(pairs.leading[some] / pairs.error[some])
-    w = (pairs.weights * pairs.worth)[some]
+    logs = np.log(pairs.leading[positive] / pairs.error[positive])
+    w = (pairs.weights * pairs.worth)[positive]
     mean = np.average(logs, weights=w)
     variance = np.average((logs - mean) ** 2, weights=w)
-    freedom = max(min(n, some.sum()) - 1, 1.0)
+    freedom = max(min(n, positive.sum()) - 1, 1.0)
     half = student.ppf(0.975, freedom) * math.sqrt(variance / freedom)
     half = min(half, 50.0)
     return math.exp(mean), (math.exp(mean - half), math.exp(mean + half))
@@ -348,7 +297,7 @@ def _spearman(d: Array, e: Array) -> float:
 
 
 def _distrust(fit: Calibration, trust: Trust, pairs: Pairs) -> str | None:
-    """Say why a fit is not trusted, or None."""
+    """Say why a fit is not trusted; None if it is."""
     if fit.effective_n < trust.min_frames - 1e-6:
         return (
             f"too few frames: {fit.effective_n:.1f} effective, {trust.min_frames:g} "
@@ -357,7 +306,7 @@ def _distrust(fit: Calibration, trust: Trust, pairs: Pairs) -> str | None:
     if np.ptp(pairs.leading) == 0 or np.ptp(pairs.error) == 0:
         return "no spread: all frames disagree or err alike"
     low, high = fit.slope_interval
-    if fit.rule == "least-squares" and high - low > fit.slope:
+    if fit.rule == LEAST_SQUARES and high - low > fit.slope:
         return (
             f"slope {fit.slope:.3g} is uncertain: interval {low:.3g} to {high:.3g} is "
             "wider than itself"

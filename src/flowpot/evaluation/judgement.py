@@ -15,11 +15,12 @@ from flowpot.evaluation.binomial import frames_needed
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.checks import Checked, earlier_sample, same_committee
 from flowpot.evaluation.choice import CLOSING, Judged, draw_closing, draw_pilot
+from flowpot.evaluation.covariates import Evidence
 from flowpot.evaluation.criteria import Criteria
+from flowpot.evaluation.decision import excess, is_known
 from flowpot.evaluation.diversity import describe
 from flowpot.evaluation.evidence import (
     ALL_LABELLED,
-    Evidence,
     Witnesses,
     all_labelled,
     gather,
@@ -28,7 +29,7 @@ from flowpot.evaluation.fitting import calibrate
 from flowpot.evaluation.fresh import FreshError, fresh_errors
 from flowpot.evaluation.prediction import load_committee
 from flowpot.evaluation.sanity import far_apart
-from flowpot.evaluation.selection import Selection, excess, is_known, select
+from flowpot.evaluation.selection import Selection, select
 from flowpot.evaluation.streaming import PerFrame, spread_over
 from flowpot.evaluation.uncertainty import Uncertainty
 from flowpot.evaluation.uncertainty.family import beside_spread
@@ -183,8 +184,10 @@ def _calibrated(
     A property takes part in the selection unless enough frames show that nothing ranks
     its errors, or ``decide_by`` leaves it out. When none is left, all take part.
     """
+    # What is not measured any more predicts nothing.
+    measured = {k: v for k, v in evidence.disagreement.items() if k in seen}
     fits = calibrate(
-        evidence.disagreement,
+        measured,
         evidence.error,
         criteria.tolerance,
         rule=criteria.rule,

@@ -1,17 +1,24 @@
-"""Bayesian linear regression in closed form."""
+"""Bayesian linear regression in closed form, and the distribution of its residuals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from flowpot.evaluation.binomial import effective_number
 
 Array = NDArray[np.float64]
 
-_PINNED = 1e12  # precision of a slope that is zero
+_PINNED = 1e12  # precision of a slope that is held at zero
 _ROUNDING = 1e-6
-_LEVERAGE = 0.9  # largest that a residual is corrected for
-_PASSES = 3  # in which the prior of the exponents takes up the scatter
+_LEVERAGE = 0.9  # largest leverage that a residual is corrected for
+_PASSES = 3  # in which the prior of the slopes takes up the scatter
+_TAIL_WORTH = 6.0  # frames that Student's t counts for beside the observed residuals
+_SMALLEST = 1e-12  # stands for zero where nothing positive is known
 
 
 @dataclass(frozen=True)
@@ -19,9 +26,9 @@ class Regression:
     """
     A normal-inverse-gamma distribution of coefficients and their scatter.
 
-    Gelman et al., Bayesian Data Analysis, 3rd ed. (2013), section 14.8: b given the
-    variance s2 is normal with covariance s2 / precision, and freedom * variance / s2
-    is chi-squared with so many degrees of freedom.
+    Gelman et al., Bayesian Data Analysis, 3rd ed. (2013), section 14.8: the
+    coefficients b given the variance s2 are normal with covariance s2 / precision, and
+    freedom * variance / s2 is chi-squared with so many degrees of freedom.
 
     Attributes
     ----------
@@ -42,16 +49,16 @@ class Regression:
 
     def updated(self, design: Array, y: Array, power: Array) -> Self:
         """
-        Take in observations.
+        Return the posterior after some observations, with this prior.
 
         Parameters
         ----------
         design
             (n, k).
         y
-            (n,).
+            (n,) observations.
         power
-            (n,) to which each frame's likelihood is raised.
+            (n,) to which the likelihood of each observation is raised.
         """
         weighted = design * power[:, None]
         precision = self.precision + weighted.T @ design
@@ -73,41 +80,49 @@ class Regression:
 
     def fitted(self, design: Array, y: Array, power: Array, deviation: float) -> Self:
         """
-        Take in observations, with a prior of the slopes that is independent of them.
+        Return the posterior, with slopes whose prior does not depend on the scatter.
 
-        In the conjugate prior the slopes' deviation is in units of the scatter, which
-        is known better after the update: a few passes make it `deviation`, whatever
-        the scatter, within a factor of two of the prior's own. Slopes that come out
-        negative are set to zero, the most negative first: frames do not get better by
-        being less certain.
+        In the conjugate prior the deviation of the slopes is in units of the scatter,
+        which is known better after the update: a few passes make it `deviation`,
+        whatever the scatter, within a factor of two of the prior's own. Slopes that
+        come out negative are set to zero, the most negative first: frames do not get
+        better by being less certain.
+
+        Parameters
+        ----------
+        design, y, power
+            As in :meth:`updated`.
+        deviation
+            Prior standard deviation of each slope.
         """
-        found, none = self.updated(design, y, power), np.zeros(len(self.mean), bool)
+        held = np.zeros(len(self.mean), dtype=bool)
+        posterior = self.updated(design, y, power)
         while True:
             for _ in range(_PASSES):
-                prior = self._with_slopes(found.variance, deviation, none)
-                found = prior.updated(design, y, power)
-            slopes = np.where(none, 0.0, found.mean)[1:]
+                prior = self._with_slopes(posterior.variance, deviation, held)
+                posterior = prior.updated(design, y, power)
+            slopes = np.where(held, 0.0, posterior.mean)[1:]
             if not len(slopes) or slopes.min() > -_ROUNDING:
-                return found
-            none[1 + slopes.argmin()] = True
+                return posterior
+            held[1 + slopes.argmin()] = True
 
     def _with_slopes(
-        self, variance: float, deviation: float, none: NDArray[np.bool_]
+        self, variance: float, deviation: float, held: NDArray[np.bool_]
     ) -> Self:
-        """Set the prior deviation of the slopes, and those that are none to zero."""
+        """Set the prior deviation of the slopes, and hold some of them at zero."""
         ratio = np.clip(variance / self.variance, 0.25, 4.0)
         diagonal = np.full(len(self.mean), ratio * self.variance / deviation**2)
         diagonal[0] = self.precision[0, 0]
-        diagonal[none] = _PINNED
-        mean = np.where(none, 0.0, self.mean)
+        diagonal[held] = _PINNED
+        mean = np.where(held, 0.0, self.mean)
         return replace(self, mean=mean, precision=np.diag(diagonal))
 
     def residuals(self, design: Array, y: Array, power: Array) -> tuple[Array, Array]:
         """
-        Return the standardised residuals, ascending, and the share of each.
+        Return the standardised residuals (n,), ascending, and the share of each.
 
         They are divided by sqrt(1 - h), h the leverage, since a line lies too near to
-        the frames that it was fitted to.
+        the observations that it was fitted to.
         """
         if not len(y):
             return np.empty(0), np.empty(0)
@@ -117,6 +132,121 @@ class Regression:
         u = (y - design @ self.mean) / scale
         order = np.argsort(u, kind="stable")
         return u[order], power[order] / power.sum()
+
+
+@dataclass(frozen=True)
+class ResidualDistribution:
+    """
+    Predictive distribution of the standardised residual.
+
+    A Dirichlet-process mixture (Ferguson, Ann. Stat. 1, 209, 1973) of Student's t and
+    of the residuals that were observed: with few observations the tails are Student's,
+    with many those of the data, whatever their distribution.
+
+    Attributes
+    ----------
+    freedom
+        Degrees of freedom of Student's t.
+    n
+        Observations that the residuals are worth.
+    values
+        (k,) standardised residuals, ascending.
+    shares
+        (k,) share of each in n.
+    """
+
+    freedom: float
+    n: float
+    values: Array
+    shares: Array
+
+    def cumulative(self, z: Array) -> Array:
+        """Return the probability (m,) of a residual of at most z (m,)."""
+        base = student.cdf(z, self.freedom)
+        if not len(self.values):
+            return np.asarray(base)
+        middles = self.shares.cumsum() - self.shares / 2
+        observed = np.interp(z, self.values, middles, left=0.0, right=1.0)
+        return np.asarray(
+            (_TAIL_WORTH * base + self.n * observed) / (_TAIL_WORTH + self.n)
+        )
+
+    def quantile(self, q: float) -> float:
+        """Return the residual that others stay under with probability q."""
+        low, high = -1e3, 1e3
+        for _ in range(80):  # bisection to the last digit
+            middle = (low + high) / 2
+            if self.cumulative(np.array([middle]))[0] < q:
+                low = middle
+            else:
+                high = middle
+        return (low + high) / 2
+
+    def drawn_excess(
+        self, gap: Array, unit: float, scatter: float, rng: np.random.Generator
+    ) -> Array:
+        """
+        Return probabilities of exceeding a gap, with shares drawn from the posterior.
+
+        The residuals are weighed anew (the Bayesian bootstrap, Rubin, Ann. Stat. 9,
+        130, 1981); the base is normal, since its scatter is drawn, too.
+
+        Parameters
+        ----------
+        gap
+            (m,) in the unit of the observations.
+        unit
+            Value in that unit of a standardised residual of one.
+        scatter
+            Standard deviation of the base.
+        rng
+            Random numbers.
+        """
+        tail = rng.gamma(_TAIL_WORTH)
+        share = rng.gamma(np.maximum(self.n * self.shares, _SMALLEST))
+        observed: Array | float = 0.0
+        if len(share):
+            above = share[::-1].cumsum()[::-1] - share / 2
+            observed = np.interp(
+                gap, self.values * unit, above, left=share.sum(), right=0.0
+            )
+        chance = (tail * norm.sf(gap / scatter) + observed) / (tail + share.sum())
+        return np.asarray(chance)
+
+
+def likelihood_power(n: int, weights: Array | None, worth: Array | None) -> Array:
+    """
+    Return the power (n,) to which the likelihood of each observation is raised.
+
+    Parameters
+    ----------
+    n
+        Number of observations.
+    weights
+        (n,) inverse selection probabilities, scaled here so that all together count
+        for their effective number (Kish, Survey Sampling, 1965); None: one each.
+    worth
+        (n,) what each observation counts for besides; None: one each.
+    """
+    power = np.ones(n)
+    if weights is not None:
+        w = np.asarray(weights, dtype=float)
+        w = np.where(np.isfinite(w) & (w > 0), w, 0.0)
+        power = w * effective_number(w) / w.sum() if w.sum() > 0 else w
+    return power if worth is None else power * worth
+
+
+def stand_in_for_zero(values: Array) -> float:
+    """Return half of the smallest positive value, whose log is taken for zero's."""
+    positive = values[values > 0]
+    return float(max(positive.min() / 2, _SMALLEST)) if len(positive) else _SMALLEST
+
+
+def logs_of(columns: Sequence[Array], floor: Sequence[float]) -> Array:
+    """Return the logs (n, k) of k columns (n,), each at least that of its floor."""
+    pairs = zip(columns, floor, strict=True)
+    logs = [np.log(np.maximum(column, least)) for column, least in pairs]
+    return np.stack(logs, axis=1)
 
 
 def thinned(values: Array, shares: Array, n: int) -> tuple[Array, Array]:

@@ -9,8 +9,8 @@ from monty.json import MSONable
 
 from flowpot.dataset.geometry.closeness import check_distance
 from flowpot.evaluation.calibration import Calibration
+from flowpot.evaluation.decision import excess, is_known, lacks
 from flowpot.evaluation.diversity import Descriptors, farthest_points
-from flowpot.evaluation.streaming import HAS_STRESS
 from flowpot.validation import whole
 
 METHODS = ("random", "diverse", "top")
@@ -141,7 +141,7 @@ def select(
     wrecked = np.zeros_like(finite)
     for name, fit in calibration.items():
         surely = fit.surely_over(disagreement, name, rules.upper_factor)
-        wrecked |= finite & surely & ~_without(disagreement, name)
+        wrecked |= finite & surely & ~lacks(disagreement, name)
     free = np.ones_like(finite) if candidates is None else np.asarray(candidates, bool)
     pool = np.flatnonzero(finite & over & ~wrecked & free)
     accepted = np.flatnonzero(finite & ~over & free)
@@ -162,48 +162,6 @@ def select(
         n_wrecked=int(wrecked.sum()),
         n_insane=int((~finite).sum()),
     )
-
-
-def over_threshold(
-    disagreement: Mapping[str, np.ndarray],
-    calibration: Mapping[str, Calibration],
-    factor: float = 1.0,
-) -> np.ndarray:
-    """Mask of the frames over ``factor`` times the limit in any property."""
-    return excess(disagreement, calibration) > factor
-
-
-def excess(
-    disagreement: Mapping[str, np.ndarray], calibration: Mapping[str, Calibration]
-) -> np.ndarray:
-    """
-    Return what each frame's error stays under, in units of the limit, at its worst.
-
-    Infinite for a frame without a finite prediction: what cannot be said is over.
-    """
-    largest = np.zeros(len(is_known(disagreement)))
-    for name, fit in calibration.items():
-        ratio = np.where(
-            _without(disagreement, name), 0.0, fit.excess(disagreement, name)
-        )
-        np.maximum(largest, ratio, out=largest)
-    return np.where(is_known(disagreement), largest, np.inf)
-
-
-def is_known(disagreement: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Mask of the frames whose uncertainties are finite; a stress need not exist."""
-    columns = [np.atleast_1d(v) for k, v in disagreement.items() if k != "stress"]
-    return np.asarray(np.isfinite(columns).all(axis=0))
-
-
-def _without(disagreement: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """Mask of the frames that do not have a property: stress without a volume."""
-    known = is_known(disagreement)
-    if name != "stress":
-        return np.zeros_like(known)
-    if HAS_STRESS in disagreement:
-        return np.atleast_1d(disagreement[HAS_STRESS]) == 0
-    return known & np.isnan(np.atleast_1d(disagreement["stress"]))
 
 
 def _choose(

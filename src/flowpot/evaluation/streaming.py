@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
+from flowpot.evaluation.covariates import HAS_STRESS
 from flowpot.evaluation.disagreement import disagreement, error
 from flowpot.evaluation.prediction import (
     evaluate_committee,
@@ -19,9 +20,6 @@ from flowpot.potentials.base import batches
 
 ATOMS_AT_ONCE = 50_000
 """Atoms whose predictions are in memory together: about 100 bytes each and member."""
-
-HAS_STRESS = "has_stress"
-"""Which frames have a stress at all, among the uncertainties of a single potential."""
 
 PerFrame = dict[str, NDArray[np.float64]]
 

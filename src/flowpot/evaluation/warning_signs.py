@@ -5,7 +5,7 @@ from typing import Any
 
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.criteria import Criteria
-from flowpot.evaluation.selection import is_known
+from flowpot.evaluation.decision import is_known
 from flowpot.evaluation.streaming import PerFrame
 
 _MANY = 0.5  # share of frames

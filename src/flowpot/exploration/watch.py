@@ -9,9 +9,9 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation.calibration import Calibration
+from flowpot.evaluation.decision import excess
 from flowpot.evaluation.disagreement import disagreement
 from flowpot.evaluation.prediction import CommitteePrediction
-from flowpot.evaluation.selection import excess
 from flowpot.exploration.members import properties_of, stress_matrix
 from flowpot.exploration.outcome import DISAGREEMENT
 

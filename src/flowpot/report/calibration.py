@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.labels import DECIDING
 from flowpot.evaluation import PROPERTIES, Calibration
-from flowpot.evaluation.calibration import FEATURES, covariates_of
-from flowpot.evaluation.evidence import column_of
+from flowpot.evaluation.covariates import covariates_of, uncertainties_in
 from flowpot.report.figures import plain
 from flowpot.report.table import UNITS
 
@@ -179,21 +177,11 @@ def _weights(evidence: Arrays) -> NDArray[np.float64]:
     return np.asarray(evidence.get("weights", ones) * evidence.get("worth", ones))
 
 
-def _uncertainties(columns: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
-    """Read the columns that are uncertainties, under their own names."""
-    names = {column_of(name): name for name in (*DECIDING, *FEATURES)}
-    return {
-        name: np.asarray(columns[column], dtype=float)
-        for column, name in names.items()
-        if column in columns
-    }
-
-
 def _leading(
     columns: Mapping[str, Any], fit: Calibration | None, name: str
 ) -> NDArray[np.float64]:
     """Return the uncertainty that a calibration was fitted to, or the own one."""
-    covariates = covariates_of(_uncertainties(columns), name)
+    covariates = covariates_of(uncertainties_in(columns), name)
     if fit is not None and fit.covariate in covariates:
         return covariates[fit.covariate]
     return next(iter(covariates.values()))
@@ -275,7 +263,7 @@ def _draw_coverage(
     name: str,
 ) -> None:
     """Draw the observed shares, and the band of chance about the nominal ones."""
-    e, seen = np.asarray(evidence[f"error_{name}"]), _uncertainties(evidence)
+    e, seen = np.asarray(evidence[f"error_{name}"]), uncertainties_in(evidence)
     w = _weights(evidence)
     usable = np.isfinite(fit.error_bar(seen, name, 0.5)) & (e >= 0) & (w > 0)
     e, w = e[usable], w[usable]

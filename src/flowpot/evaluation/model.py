@@ -1,9 +1,9 @@
 """
-What the error of a frame is likely to be, given its uncertainties.
+The error model: how large the error of a frame is likely to be.
 
-One model for everything that an evaluation says: which frames are flagged, error bars,
-the bound of wrecked frames, and the rates that are to be expected. Simulations with
-known laws hold it to what it says (tests/evaluation/test_simulation.py).
+One model answers everything that an evaluation says: which frames are flagged, error
+bars, the upper bound of the frames of broken runs, and the rates to be expected.
+Simulations with known laws hold it to this (tests/evaluation/test_simulation.py).
 """
 
 import math
@@ -13,27 +13,29 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import norm
-from scipy.stats import t as student
 
-from flowpot.evaluation.binomial import effective_number
-from flowpot.evaluation.regression import Regression, thinned
+from flowpot.evaluation.covariates import OWN
+from flowpot.evaluation.regression import (
+    Regression,
+    ResidualDistribution,
+    likelihood_power,
+    logs_of,
+    stand_in_for_zero,
+    thinned,
+)
 
 Array = NDArray[np.float64]
 Covariates = Mapping[str, Array]
 """Uncertainties of n frames, (n,) each; ``spread`` is the property's own."""
 
-OWN = "spread"
 _EXPONENT = 0.5  # prior standard deviation of every exponent
 _RATIO = math.log(2)  # prior mean of log(error / own spread)
 _INTERCEPT = 16.0  # prior variance of the intercept in units of the scatter's
 _UNKNOWN = 1e4  # the same where no covariate has the error's unit
 _SCATTER, _SCATTER_WORTH = 0.5, 4.0  # prior scatter, and the frames that it counts for
-_TAIL_WORTH = 6.0  # frames that Student's t counts for beside the observed residuals
-_SHAPE = 64  # residuals that are kept, at most
-_SMALLEST = 1e-12  # stands for zero where nothing positive was seen
+_MAX_RESIDUALS = 64  # that are kept
 _LEAST_EXPONENT = 0.05  # for a threshold: frames do not get better by disagreeing
-_LARGEST = 40.0  # of |log error|: predictions stay finite
+_LARGEST_LOG = 40.0  # of |log error|: predictions stay finite
 
 
 class ErrorModel(BaseModel):
@@ -43,13 +45,11 @@ class ErrorModel(BaseModel):
     log e = z' b + residual, with z = (1, log x - centre). The prior is
     normal-inverse-gamma (Gelman et al., Bayesian Data Analysis, 3rd ed., 2013, sec.
     14.2 and 14.8): exponent 1 +- 0.5 for the own spread, 0 +- 0.5 for all others,
-    scatter about 0.5. The predictive distribution is a Dirichlet-process mixture
-    (Ferguson, Ann. Stat. 1, 209, 1973) of its closed form, Student's t, and of the
-    standardised residuals that were seen: with few frames the tails are Student's,
-    with many those of the data, whatever their law.
+    scatter about 0.5. The residuals of new frames have the distribution
+    :class:`flowpot.evaluation.regression.ResidualDistribution`.
 
-    Make one with :meth:`fit`; all fields are plain numbers, so that it is kept in a
-    document.
+    Make one with :meth:`fit`. All fields are plain numbers, so that a document can
+    keep them.
 
     Examples
     --------
@@ -66,18 +66,20 @@ class ErrorModel(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    names: tuple[str, ...] = Field(description="of the covariates, in order")
+    names: tuple[str, ...] = Field(description="names of the covariates")
     floor: tuple[float, ...] = Field(description="what stands for zero, of each")
-    centre: tuple[float, ...] = Field(description="mean log of each in the fit")
+    centre: tuple[float, ...] = Field(description="mean log in the fit, of each")
     mean: tuple[float, ...] = Field(description="intercept and exponents")
     covariance: tuple[tuple[float, ...], ...] = Field(
-        description="of these, in units of the squared scatter"
+        description="covariance of these, in units of the squared scatter"
     )
-    scatter: float = Field(description="of log error about the line")
+    scatter: float = Field(description="standard deviation of log error about the line")
     freedom: float = Field(description="degrees of freedom of Student's t")
     n: float = Field(description="frames that the fit is worth")
-    residuals: tuple[float, ...] = Field((), description="standardised, ascending")
-    shares: tuple[float, ...] = Field((), description="of the fit's worth, of each")
+    residuals: tuple[float, ...] = Field(
+        (), description="standardised residuals, ascending"
+    )
+    shares: tuple[float, ...] = Field((), description="share of each residual in `n`")
 
     @classmethod
     def fit(
@@ -102,10 +104,10 @@ class ErrorModel(BaseModel):
             (n,) inverse selection probabilities, needed where frames were chosen by
             something that is no covariate. The likelihood of each frame is raised to
             its weight, scaled so that all together count for their effective number
-            (Kish, 1965).
+            (Kish, Survey Sampling, 1965).
         worth
-            (n,) numbers from 0 to 1: frames of another origin say less of those to be
-            judged, and count for less than one.
+            (n,) numbers from 0 to 1. Frames of another origin say less of the frames
+            to be judged, and count for less than one.
 
         Raises
         ------
@@ -117,27 +119,28 @@ class ErrorModel(BaseModel):
         names = tuple(covariates)
         y = np.asarray(error, dtype=float)
         columns = [np.asarray(covariates[name], dtype=float) for name in names]
-        power = _power(len(y), weights, worth)
+        power = likelihood_power(len(y), weights, worth)
         kept = np.isfinite([y, *columns]).all(axis=0) & (power > 0)
         y, power = y[kept], power[kept]
         columns = [column[kept] for column in columns]
-        floor = tuple(_floor(column) for column in columns)
-        x = _logs(columns, floor)
-        y = np.log(np.maximum(y, _floor(y)))
+        floor = tuple(stand_in_for_zero(column) for column in columns)
+        x = logs_of(columns, floor)
+        y = np.log(np.maximum(y, stand_in_for_zero(y)))
         centre = (
             np.average(x, axis=0, weights=power) if len(y) else np.zeros(len(names))
         )
         design = np.column_stack([np.ones(len(y)), x - centre])
-        found = _prior(names, centre).fitted(design, y, power, _EXPONENT)
-        u, shares = thinned(*found.residuals(design, y, power), _SHAPE)
+        posterior = _prior(names, centre).fitted(design, y, power, _EXPONENT)
+        residuals = posterior.residuals(design, y, power)
+        u, shares = thinned(*residuals, _MAX_RESIDUALS)
         return cls(
             names=names,
             floor=floor,
             centre=tuple(centre),
-            mean=tuple(found.mean),
-            covariance=tuple(map(tuple, np.linalg.inv(found.precision))),
-            scatter=math.sqrt(found.variance),
-            freedom=found.freedom,
+            mean=tuple(posterior.mean),
+            covariance=tuple(map(tuple, np.linalg.inv(posterior.precision))),
+            scatter=math.sqrt(posterior.variance),
+            freedom=posterior.freedom,
             n=float(power.sum()),
             residuals=tuple(u),
             shares=tuple(shares),
@@ -145,7 +148,7 @@ class ErrorModel(BaseModel):
 
     @classmethod
     def line(cls, exponents: Mapping[str, float], scale: float) -> Self:
-        """Make the model that knows errors exactly: scale * product of powers."""
+        """Make the model of errors that are scale * product(covariate ** exponent)."""
         width = len(exponents) + 1
         return cls(
             names=tuple(exponents),
@@ -167,7 +170,7 @@ class ErrorModel(BaseModel):
         covariates
             (m,) arrays, of the names that were fitted; others are not read.
         tolerance
-            In the error's unit.
+            Acceptable error, in the error's unit.
 
         Returns
         -------
@@ -180,7 +183,7 @@ class ErrorModel(BaseModel):
             gap = math.log(tolerance) - centre
         with np.errstate(divide="ignore", invalid="ignore"):
             z = np.where(width > 0, gap / width, np.where(gap >= 0, np.inf, -np.inf))
-        return np.where(known, 1 - self._distribution(z), 1.0)
+        return np.where(known, 1 - self._residual.cumulative(z), 1.0)
 
     def quantile(self, covariates: Covariates, q: float) -> Array:
         """
@@ -206,24 +209,39 @@ class ErrorModel(BaseModel):
         if not 0 < q < 1:
             raise ValueError(f"q is {q}: use a probability between 0 and 1")
         centre, width, known = self._predicted(covariates)
-        logs = centre if self.scatter == 0 else centre + width * self._standardised(q)
-        return np.where(known, np.exp(np.clip(logs, -_LARGEST, _LARGEST)), np.inf)
+        logs = centre
+        if self.scatter:
+            logs = centre + width * self._residual.quantile(q)
+        errors = np.exp(np.clip(logs, -_LARGEST_LOG, _LARGEST_LOG))
+        return np.where(known, errors, np.inf)
 
     def threshold(self, tolerance: float, chance: float) -> float:
         """
-        Return the leading uncertainty at which a chance of being over is reached.
+        Return the leading uncertainty from which on frames have a chance of being over.
 
-        The other covariates are as in the fit, on average. It is for people: with
-        several covariates no threshold on one decides.
+        It is for people to read: with several covariates no threshold on one of them
+        decides. The others are taken as they are in the fit, on average.
+
+        Parameters
+        ----------
+        tolerance
+            Acceptable error, in the error's unit.
+        chance
+            Probability of an error over tolerance, between 0 and 1.
+
+        Returns
+        -------
+        float
+            In the unit of the first covariate.
         """
         if not self.names:
             return 0.0
         exponent = max(self.mean[1], _LEAST_EXPONENT)
         width = self.scatter * math.sqrt(1 + self.covariance[0][0])
-        quantile = self._standardised(1 - chance) if self.scatter else 0.0
+        quantile = self._residual.quantile(1 - chance) if self.scatter else 0.0
         gap = math.log(tolerance) - self.mean[0] - width * quantile
         log = self.centre[0] + gap / exponent
-        return math.exp(min(max(log, -_LARGEST), _LARGEST))
+        return math.exp(min(max(log, -_LARGEST_LOG), _LARGEST_LOG))
 
     def draws(
         self, covariates: Covariates, tolerance: float, n: int, rng: np.random.Generator
@@ -234,12 +252,11 @@ class ErrorModel(BaseModel):
         Parameters
         ----------
         covariates
-            (m,) arrays.
+            As in :meth:`chance`.
         tolerance
-            In the error's unit.
+            Acceptable error, in the error's unit.
         n
-            Draws of coefficients, scatter and shape: the residuals are weighed anew
-            in each (the Bayesian bootstrap, Rubin, Ann. Stat. 9, 130, 1981).
+            Number of draws of coefficients, scatter and shares of the residuals.
         rng
             Random numbers.
 
@@ -250,87 +267,69 @@ class ErrorModel(BaseModel):
         """
         design, known = self._design(covariates)
         root = np.linalg.cholesky(np.array(self.covariance))
-        residuals = np.array(self.residuals) * self.scatter
-        found = np.ones((n, len(known)))
-        for row in found:
+        chances = np.ones((n, len(known)))
+        for row in chances:
             scatter = self.scatter * math.sqrt(
                 self.freedom / rng.chisquare(self.freedom)
             )
             b = self.mean + scatter * root @ rng.normal(size=len(self.mean))
             gap = math.log(tolerance) - design @ b
-            tail = rng.gamma(_TAIL_WORTH)
-            share = rng.gamma(np.maximum(self.n * np.array(self.shares), _SMALLEST))
-            over = (
-                np.interp(
-                    gap,
-                    residuals,
-                    share[::-1].cumsum()[::-1] - share / 2,
-                    left=share.sum(),
-                    right=0.0,
-                )
-                if len(share)
-                else 0.0
-            )
-            chance = (tail * norm.sf(gap / scatter) + over) / (tail + share.sum())
+            chance = self._residual.drawn_excess(gap, self.scatter, scatter, rng)
             row[known] = np.broadcast_to(chance, gap.shape)[known]
-        return found
+        return chances
 
     def left_out(self, covariates: Covariates, error: Array) -> Array:
         """
-        Predict the log error of frames of the fit as if without each of them.
+        Predict the log error of each frame of the fit as if it had been left out.
 
         Allen's leave-one-out residual, r / (1 - h), with h the leverage of a frame of
-        weight 1 (Allen, Technometrics 16, 125, 1974). NaN where something is not known.
+        weight 1 (Allen, Technometrics 16, 125, 1974).
+
+        Parameters
+        ----------
+        covariates, error
+            (n,) arrays, those of the fit.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n,); NaN where the error or a covariate is not known.
         """
         design, known = self._design(covariates)
         e = np.asarray(error, dtype=float)
         known = known & np.isfinite(e)
         y = np.log(
-            np.maximum(e, _floor(e[known])), where=known, out=np.full(len(e), np.nan)
+            np.maximum(e, stand_in_for_zero(e[known])),
+            where=known,
+            out=np.full(len(e), np.nan),
         )
         leverage = np.einsum("ij,jk,ik->i", design, np.array(self.covariance), design)
         residual = y - design @ np.array(self.mean)
         return y - residual / (1 - np.clip(leverage, 0, 0.9))
 
     def _design(self, covariates: Covariates) -> tuple[Array, NDArray[np.bool_]]:
-        """Return the rows z, and which of them are known."""
+        """Return the rows z (m, k), and the mask (m,) of those that are known."""
         columns = [np.asarray(covariates[name], dtype=float) for name in self.names]
         known = np.asarray(np.isfinite(columns).all(axis=0))
         with np.errstate(divide="ignore", invalid="ignore"):
-            x = _logs(columns, self.floor) - np.array(self.centre)
+            x = logs_of(columns, self.floor) - np.array(self.centre)
         x = np.clip(np.where(known[:, None], x, 0.0), -1e3, 1e3)
         return np.column_stack([np.ones(len(known)), x]), known
 
     def _predicted(
         self, covariates: Covariates
     ) -> tuple[Array, Array, NDArray[np.bool_]]:
-        """Return centre and width of log error, and where they are known."""
+        """Return centre and width (m,) of log error, and the mask of known frames."""
         design, known = self._design(covariates)
         spread = np.einsum("ij,jk,ik->i", design, np.array(self.covariance), design)
         width = self.scatter * np.sqrt(1 + np.maximum(spread, 0))
         return design @ np.array(self.mean), width, known
 
-    def _distribution(self, z: Array) -> Array:
-        """Distribution function of the standardised residual."""
-        base = student.cdf(z, self.freedom)
-        if not self.residuals:
-            return base
-        shares = np.array(self.shares)
-        seen = np.interp(
-            z, self.residuals, shares.cumsum() - shares / 2, left=0.0, right=1.0
+    @property
+    def _residual(self) -> ResidualDistribution:
+        return ResidualDistribution(
+            self.freedom, self.n, np.array(self.residuals), np.array(self.shares)
         )
-        return (_TAIL_WORTH * base + self.n * seen) / (_TAIL_WORTH + self.n)
-
-    def _standardised(self, q: float) -> float:
-        """Return the quantile of the standardised residual, by bisection."""
-        low, high = -1e3, 1e3
-        for _ in range(80):
-            middle = (low + high) / 2
-            if self._distribution(np.array([middle]))[0] < q:
-                low = middle
-            else:
-                high = middle
-        return (low + high) / 2
 
 
 def _prior(names: tuple[str, ...], centre: Array) -> Regression:
@@ -348,26 +347,3 @@ def _prior(names: tuple[str, ...], centre: Array) -> Regression:
     if OWN in names:
         mean[0], variance[0] = centre[own] + _RATIO, _INTERCEPT
     return Regression(mean, np.diag(1 / variance), _SCATTER**2, _SCATTER_WORTH)
-
-
-def _power(n: int, weights: Array | None, worth: Array | None) -> Array:
-    """Return the power to which each frame's likelihood is raised."""
-    power = np.ones(n)
-    if weights is not None:
-        w = np.asarray(weights, dtype=float)
-        w = np.where(np.isfinite(w) & (w > 0), w, 0.0)
-        power = w * effective_number(w) / w.sum() if w.sum() > 0 else w
-    return power if worth is None else power * worth
-
-
-def _floor(values: Array) -> float:
-    """Return what stands for zero: half of the smallest positive value."""
-    positive = values[values > 0]
-    return float(max(positive.min() / 2, _SMALLEST)) if len(positive) else _SMALLEST
-
-
-def _logs(columns: list[Array], floor: tuple[float, ...]) -> Array:
-    """Return the logs of columns, shape (n, k)."""
-    pairs = zip(columns, floor, strict=True)
-    logs = [np.log(np.maximum(column, least)) for column, least in pairs]
-    return np.stack(logs, axis=1)
