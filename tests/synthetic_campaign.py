@@ -16,8 +16,7 @@ from flowpot.dataset import Artifact, Dataset
 from flowpot.evaluation import Audit, calibrate
 from flowpot.evaluation.document import EvaluationDoc
 from flowpot.exploration.document import ExplorationDoc, MDBatchDoc, MDDoc
-from flowpot.labelling.document import LabelFailure, LabellingDoc
-from flowpot.labelling.records import frame_records
+from flowpot.labelling.document import LabelFailure, LabellingDoc, frame_records
 from flowpot.training.document import CommitteeDoc, PotentialDoc
 
 NAME, UUID = "synthetic", "00000000-0000-4000-8000-000000000000"

@@ -19,7 +19,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from flowpot.dataset import Dataset
 from flowpot.dataset.io.static_documents import LabelError
 from flowpot.labelling import LabellingDoc, LabellingMaker
-from flowpot.labelling.batch import label_batch
+from flowpot.labelling.batches import label_batch
 from flowpot.labelling.labels import FrameLabel, with_frame_labels
 
 NAN, INF = float("nan"), float("inf")

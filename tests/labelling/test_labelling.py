@@ -254,6 +254,6 @@ def test_the_engine_inherits_the_stages_limit(cheap):
     assert cheap.min_distance_fraction is None
     for limit in (None, 0.3):
         maker = LabellingMaker(static_maker=cheap, min_distance_fraction=limit)
-        jobs, _ = maker._label_jobs(Dataset.from_atoms([bulk("Si")]), [[0]])
+        jobs, _ = maker.label_jobs.make(Dataset.from_atoms([bulk("Si")]), [0])
         engine = jobs[0].function.__self__
         assert engine.min_distance_fraction == maker.min_distance == (limit or 0.5)

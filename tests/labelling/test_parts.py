@@ -12,9 +12,8 @@ from monty.json import MontyEncoder
 from numpy.testing import assert_allclose
 
 from flowpot.dataset import Dataset
-from flowpot.jobs import stage_job
+from flowpot.jobs import JobName, stage_job
 from flowpot.labelling import LabellingDoc, LabellingMaker, parts
-from flowpot.labelling.makers import COLLECT_PART
 
 ALLOWED = 100_000
 """Bytes of a document."""
@@ -60,12 +59,12 @@ def test_the_shard_does_not_depend_on_the_parts(emt, jobstore, clean_dir, monkey
     maker = LabellingMaker(static_maker=emt, max_force=1.5)
     monkeypatch.setattr(parts, "LABELS_PER_PART", 100)
     whole = label(maker, frames, jobstore)
-    assert not list(jobstore.query({"name": COLLECT_PART}))
+    assert not list(jobstore.query({"name": JobName.COLLECT_LABELS_PART}))
 
     monkeypatch.setattr(parts, "LABELS_PER_PART", 4)
     monkeypatch.setattr(parts, "PARTS_PER_PART", 2)
     divided = label(maker, frames, jobstore)
-    assert len(list(jobstore.query({"name": COLLECT_PART}))) > 10
+    assert len(list(jobstore.query({"name": JobName.COLLECT_LABELS_PART}))) > 10
     one, two = Dataset.load(whole), Dataset.load(divided)
     assert whole.n_failed == divided.n_failed > 4
     for name, value in one.fields.items():
@@ -94,8 +93,8 @@ def test_no_job_grows_with_the_number_of_labels(emt, jobstore, n):
     jobs = plan.run(jobstore).replace.jobs
     found = sizes(jobs)
     assert max(found.values()) < ALLOWED, found
-    assert found.keys() == {emt.name, COLLECT_PART, "collect labels"}
-    read = [job for job in jobs if job.name == COLLECT_PART]
+    assert found.keys() == {emt.name, JobName.COLLECT_LABELS_PART, "collect labels"}
+    read = [job for job in jobs if job.name == JobName.COLLECT_LABELS_PART]
     assert len(read) < n / 10
 
 

@@ -17,7 +17,7 @@ from numpy.testing import assert_allclose
 
 from flowpot.dataset import Dataset
 from flowpot.labelling import LabellingDoc, LabellingMaker
-from flowpot.labelling.batch import label_batch
+from flowpot.labelling.batches import label_batch
 
 pytestmark = pytest.mark.qe
 

@@ -145,7 +145,7 @@ def _labelling(
     labels = plan_labels(
         frames,
         frames[:0],
-        stage._problem,  # noqa: SLF001 - the same frames are refused
+        stage.problem_of,
         max_labels=stage.max_labels,
         seed=seed,
     )

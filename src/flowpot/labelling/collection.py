@@ -1,6 +1,7 @@
-"""From the outputs of many jobs to one labelled shard."""
+"""From the outputs of many label jobs to one labelled shard."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -8,9 +9,11 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from flowpot.dataset import Dataset
-from flowpot.dataset.io.static_documents import LabelError, part_of
-from flowpot.documents import reason_of
+from flowpot.dataset import Dataset, assign_splits
+from flowpot.dataset.io.static_documents import LabelError
+from flowpot.dataset.sets import AUDIT, SETS
+from flowpot.dataset.splits import TooFewFramesError
+from flowpot.documents import field_of, reason_of
 from flowpot.labelling.document import LabelFailure
 from flowpot.labelling.frames import in_order, to_structure
 from flowpot.labelling.labels import (
@@ -41,20 +44,20 @@ class LabellingError(RuntimeError):
 @dataclass
 class Collected:
     """
-    What the engines' outputs amount to.
+    Labels and failures of the label jobs.
 
     Parameters
     ----------
     labels
         By the index of the frame.
     failures
-        Frames that the engine gave no label for.
+        Frames for which the engine gave no label.
     seconds
         Wall time of the engines, summed over frames, where they report it (s).
     n_corrected
-        Frames that needed a remedy.
+        Number of frames that needed a remedy.
     versions
-        Of the engine.
+        Versions of the engine and its packages.
     """
 
     labels: dict[int, FrameLabel] = field(default_factory=dict)
@@ -77,10 +80,11 @@ def collect_outputs(
     frames
         All frames of the stage.
     outputs
-        One per job, with ``frames``, the indices it labelled, and either ``output``,
-        that of a static document, and other fields of it, or ``dataset`` and ``runs``
-        of a batch. Whatever a failed job could not give is None. ``order`` says in
-        which order the atoms were sent, where it was another than the frame's.
+        One per job: ``frames``, the indices of the frames it labelled, ``job``, its
+        uuid, and either ``output`` and other fields of a static document, or
+        ``dataset`` and ``runs`` of a batch. What a failed job could not give is None.
+        ``order`` is the order in which the atoms were sent, where it was another than
+        the frame's.
     convention
         What the stress of the documents means, where their class does not say it.
     """
@@ -95,7 +99,7 @@ def collect_outputs(
 
 
 def was_lost(output: Mapping[str, Any]) -> bool:
-    """Whether a job left nothing: killed, or it could not write its answer."""
+    """Whether a job left no output at all: it was killed, or could not write."""
     answers = ("runs", "state", "output", "energy", "failure")
     return all(output.get(name) is None for name in answers)
 
@@ -104,9 +108,16 @@ def labelled_shard(
     frames: Dataset, collected: Collected, max_force: float | None
 ) -> Dataset:
     """
-    Attach the labels, and keep the frames that have one worth training on.
+    Attach the labels, and return the frames that have one worth training on.
 
-    Labels beyond `max_force` (eV/A) are moved from the labels to the failures.
+    Parameters
+    ----------
+    frames
+        All frames of the stage.
+    collected
+        Labels and failures. Labels beyond `max_force` are moved to the failures.
+    max_force
+        Largest force on an atom that is accepted (eV/A); None for any.
     """
     if max_force is not None:
         for index, label in list(collected.labels.items()):
@@ -126,18 +137,27 @@ def check_success(
     n_sent: int, failures: list[LabelFailure], min_success_fraction: float
 ) -> None:
     """
-    Stop a stage most of whose frames failed: something other than the frames is wrong.
+    Stop a stage in which most frames failed: the cause is not in the frames.
+
+    Parameters
+    ----------
+    n_sent
+        Number of frames sent to the engine.
+    failures
+        Frames without a label; those that failed in the engine count.
+    min_success_fraction
+        Share of the frames sent that must have a label.
 
     Raises
     ------
     LabellingError
         With the counts, the most frequent reason and the way to go on regardless.
     """
-    failed = [each for each in failures if each.stage == "engine"]
+    failed = [one for one in failures if one.stage == "engine"]
     n_good = n_sent - len(failed)
     if n_sent == 0 or n_good >= min_success_fraction * n_sent:
         return
-    reasons = [each.reason for each in failed]
+    reasons = [one.reason for one in failed]
     common = max(set(reasons), key=reasons.count)
     raise LabellingError(
         f"only {n_good} of {n_sent} frames were labelled, fewer than "
@@ -147,6 +167,48 @@ def check_success(
         n_sent=n_sent,
         n_failed=len(failures),
     )
+
+
+def assign_shard_splits(
+    frames: Dataset,
+    existing: Dataset,
+    *,
+    fractions: tuple[float, float, float],
+    group_by: str | None,
+    seed: int,
+) -> Dataset:
+    """
+    Assign the frames of a shard to sets, respecting those of earlier shards.
+
+    Parameters
+    ----------
+    frames
+        Frames of the shard.
+    existing
+        Frames of earlier shards. Without any, none of the sets stays empty if there
+        are frames enough.
+    fractions
+        Shares of the frames in the train, validation and test sets.
+    group_by
+        Metadata column: frames with equal values share a set.
+    seed
+        Seed of the random draw.
+    """
+    if len(existing) == 0:
+        with suppress(TooFewFramesError):  # then sets stay empty, as in later shards
+            return assign_splits(
+                frames, existing=None, fractions=fractions, group_by=group_by, seed=seed
+            )
+    return assign_splits(
+        frames, existing=existing, fractions=fractions, group_by=group_by, seed=seed
+    )
+
+
+def split_counts(shard: Dataset) -> dict[str, int]:
+    """Count the frames of each set; that of audits only if it has any."""
+    sets = shard.info["split"]
+    counts = {name: int((sets == name).sum()) for name in (*SETS, AUDIT)}
+    return {name: n for name, n in counts.items() if n or name != AUDIT}
 
 
 def _collect_one(
@@ -160,12 +222,12 @@ def _collect_one(
     collected.seconds += output.get("seconds") or 0.0
     collected.n_corrected += bool(output.get("corrections"))
     errors = list(output.get("errors") or [])
-    found = output.get("output", output)  # older jobs refer to its parts one by one
-    if found is None or output.get("state") == "failed" or output.get("failure"):
+    label = output.get("output", output)  # older jobs refer to its parts one by one
+    if label is None or output.get("state") == "failed" or output.get("failure"):
         errors = errors or [_why_nothing(output)]
     else:
         try:
-            collected.labels[index] = _label(frames[index], output, found, convention)
+            collected.labels[index] = _label(frames[index], output, label, convention)
         except LabelError as error:
             errors = [*errors, f"the label was refused: {error}"]
         except Exception as error:  # noqa: BLE001  no document may end the stage
@@ -179,18 +241,18 @@ def _collect_one(
 
 
 def _label(
-    frame: Atoms, output: Mapping[str, Any], found: Any, convention: str | None
+    frame: Atoms, output: Mapping[str, Any], document: Any, convention: str | None
 ) -> FrameLabel:
     """Read the label of a frame, its atoms in the frame's order."""
     label = FrameLabel.from_output(
-        found, len(frame), periodic=bool(frame.pbc.any()), convention=convention
+        document, len(frame), periodic=bool(frame.pbc.any()), convention=convention
     )
     order = output.get("order")
     if order is not None:
         forces = np.empty_like(label.forces)
         forces[np.asarray(order)] = label.forces
         label = replace(label, forces=forces)
-    structure = part_of(found, "structure")
+    structure = field_of(document, "structure")
     if structure is not None:
         sent = to_structure(frame, periodic=True)
         check_geometry_kept(structure, sent if order is None else in_order(sent, order))
@@ -209,30 +271,22 @@ def _collect_batch(
         ]
         return
     batch = Dataset.load(output["dataset"])
-    good: NDArray[np.bool_] = batch.is_labelled
+    is_labelled: NDArray[np.bool_] = batch.is_labelled
     for row, (index, run) in enumerate(zip(indices, output["runs"], strict=True)):
-        collected.seconds += _get(run, "seconds") or 0.0
-        collected.n_corrected += bool(_get(run, "corrections"))
-        if good[row]:
-            rows = slice(batch.offsets[row], batch.offsets[row + 1])
-            collected.labels[index] = FrameLabel(
-                float(batch.energy[row]), batch.forces[rows], batch.stress[row]
-            )
+        collected.seconds += field_of(run, "seconds") or 0.0
+        collected.n_corrected += bool(field_of(run, "corrections"))
+        if is_labelled[row]:
+            collected.labels[index] = FrameLabel.of_frame(batch, row)
             continue
-        reason = "; ".join(_get(run, "errors") or ["no reason given"])
-        folder = _get(run, "folder")
+        reason = "; ".join(field_of(run, "errors") or ["no reason given"])
+        folder = field_of(run, "folder")
         collected.failures.append(
             failure(frames, index, reason=reason, stage="engine", folder=folder)
         )
 
 
 def _why_nothing(output: Mapping[str, Any]) -> str:
-    """Say why a job gave no label at all: by its own words, if it left any."""
+    """Return why a job gave no label at all, in its own words if it left any."""
     job = output["job"]
-    said = output.get("failure") or reason_of(job)
-    return said or f"the job gave no label: see job {job}"
-
-
-def _get(record: Any, name: str) -> Any:
-    """Read a record that may have been read back as a dict."""
-    return record.get(name) if isinstance(record, Mapping) else getattr(record, name)
+    reason = output.get("failure") or reason_of(job)
+    return reason or f"the job gave no label: see job {job}"

@@ -1,13 +1,17 @@
-"""Documents of the labelling stage."""
+"""Documents of the labelling stage, and what is recorded of each frame."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
+import numpy as np
+from ase import Atoms
 from pydantic import BaseModel, Field
 
-from flowpot.dataset import Artifact
+from flowpot.dataset import Artifact, Dataset
 from flowpot.documents import StageDoc
 
 FailureStage = Literal["geometry", "engine", "max_force"]
+_SCALARS = (str, bool, int, float)
 
 
 class LabelFailure(BaseModel):
@@ -16,7 +20,8 @@ class LabelFailure(BaseModel):
     fingerprint: str = Field(description="content hash of the frame")
     reason: str = Field(description="what went wrong")
     stage: FailureStage = Field(
-        description="refused before the engine, failed in it, or its label refused"
+        description="geometry: not sent to the engine; engine: failed there; "
+        "max_force: its label was refused"
     )
     criterion: str | None = Field(
         default=None,
@@ -32,7 +37,7 @@ class LabelFailure(BaseModel):
 
 
 class FrameRun(BaseModel):
-    """How one frame of a batch went, and what it is, for queries by both."""
+    """How the calculation of a frame in a batch went, and which frame it is."""
 
     frame: dict[str, Any] = Field(
         default_factory=dict, description="see :func:`frame_record`"
@@ -67,7 +72,7 @@ class BatchDoc(StageDoc):
 
 
 class LabelPartDoc(StageDoc):
-    """A part of many label jobs, collected: what the stage's shard is made of."""
+    """Labels of a part of the label jobs; the stage's shard is made of such parts."""
 
     dataset: Artifact = Field(
         description="the part's frames, labelled where there is a label"
@@ -78,20 +83,26 @@ class LabelPartDoc(StageDoc):
 
 class LabellingDoc(StageDoc):
     """
-    One labelled shard: what a labelling stage adds to a campaign's data.
+    One labelled shard: the frames that a labelling stage adds to a campaign's data.
 
     ``seconds`` is the engines' wall time, summed over frames, where they report it.
     """
 
     dataset: Artifact = Field(description="the labelled frames, each with its split")
-    n_labelled: int = Field(description="frames of the shard")
-    n_computed: int = Field(description="of them, labelled by this stage's engine")
-    n_sent: int = Field(0, description="frames sent to the engine, failed ones too")
+    n_labelled: int = Field(description="frames in the shard")
+    n_computed: int = Field(
+        description="frames in the shard that this stage's engine labelled"
+    )
+    n_sent: int = Field(
+        0, description="frames sent to the engine, failed ones included"
+    )
     n_failed: int = Field(description="frames without a usable label")
-    n_duplicates: int = Field(description="frames dropped: known, or given twice")
+    n_duplicates: int = Field(
+        description="frames left out: labelled before, or given twice"
+    )
     n_postponed: int = Field(description="frames not sent because of max_labels")
     n_refused: dict[str, int] = Field(
-        default_factory=dict, description="frames not sent, by what was wrong with them"
+        default_factory=dict, description="frames not sent, by criterion"
     )
     failures: list[LabelFailure] = Field(
         description="each frame without a label; where they are many, the first ones"
@@ -104,3 +115,50 @@ class LabellingDoc(StageDoc):
     splits: dict[str, int] = Field(
         default_factory=dict, description="frames per set: train, val, test"
     )
+
+
+def frame_record(atoms: Atoms, fingerprint: str) -> dict[str, Any]:
+    """
+    Describe a frame by a few words and numbers that a database can search.
+
+    Parameters
+    ----------
+    atoms
+        The frame. Its ``info`` holds those metadata columns in which it has a value.
+    fingerprint
+        Content hash of the frame.
+
+    Returns
+    -------
+    dict
+        ``fingerprint``, ``formula`` (of all atoms, in Hill's order), ``n_atoms``, and
+        every metadata column with a value: ``config_type``, ``parent``,
+        ``iteration``, ``temperature`` (K), ``pressure`` (kbar), ``trajectory``,
+        ``md_step`` ...
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> frame_record(bulk("Si"), "5e0f")
+    {'fingerprint': '5e0f', 'formula': 'Si2', 'n_atoms': 2}
+    """
+    columns = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in atoms.info.items()
+    }
+    return {
+        "fingerprint": fingerprint,
+        "formula": atoms.get_chemical_formula(),
+        "n_atoms": len(atoms),
+        **{k: v for k, v in columns.items() if isinstance(v, _SCALARS)},
+    }
+
+
+def frame_records(frames: Dataset, indices: Iterable[int]) -> list[dict[str, Any]]:
+    """
+    Describe the frames of a label job, for its metadata.
+
+    The query ``{"metadata.frames.config_type": "md"}`` then finds the job, whichever
+    engine it runs.
+    """
+    return [frame_record(frames[i], str(frames.fingerprints[i])) for i in indices]

@@ -1,4 +1,4 @@
-"""From the structures users hold to frames engines label, if they are sane."""
+"""Frames as engines take them, and which frames no engine may start on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _NO_VOLUME = 1e-3  # A^3
 
 def to_atoms(structure: Structure | Molecule | Atoms) -> Atoms:
     """
-    Take the bare frame out of whatever holds it.
+    Return the bare frame of a structure, without labels and metadata.
 
     Parameters
     ----------
@@ -35,20 +35,20 @@ def to_atoms(structure: Structure | Molecule | Atoms) -> Atoms:
     Atoms
         Species, positions, cell, periodic axes and, where there are any, initial
         magnetic moments, charge and multiplicity (see
-        `flowpot.dataset.electronic_state`); neither labels nor metadata.
+        :mod:`flowpot.dataset.electronic_state`).
     """
     if isinstance(structure, Atoms):
         atoms = electronic_state.bare(structure)
     else:
-        found = from_structures([structure])
+        arrays = from_structures([structure])
         atoms = Atoms(
-            found["numbers"],
-            found["positions"],
-            cell=found["cell"][0],
-            pbc=found["pbc"][0],
+            arrays["numbers"],
+            arrays["positions"],
+            cell=arrays["cell"][0],
+            pbc=arrays["pbc"][0],
         )
         electronic_state.set_state(
-            atoms, found["magmoms"], found["charge"][0], found["spin"][0]
+            atoms, arrays["magmoms"], arrays["charge"][0], arrays["spin"][0]
         )
     if not any(atoms.pbc) and atoms.cell.rank < len(atoms.cell):
         atoms.center(vacuum=_MOLECULE_VACUUM)
@@ -59,32 +59,32 @@ def to_structure(
     structure: Structure | Molecule | Atoms, *, periodic: bool = False
 ) -> Structure:
     """
-    Return the pymatgen Structure of a bare frame, whatever holds it.
+    Return the pymatgen Structure of a frame, without labels and metadata.
 
     Parameters
     ----------
     structure
         The frame.
     periodic
-        Whether a frame without periodic axes becomes a periodic box. Otherwise its
-        periodic axes survive in the lattice: an isolated atom stays one through JSON.
+        Whether a frame without periodic axes becomes a periodic box. If not, the
+        lattice keeps the axes that are periodic.
     """
     atoms = to_atoms(structure)
     if periodic and not any(atoms.pbc):
         atoms.pbc = True
-    found = electronic_state.from_atoms([atoms])
+    state = electronic_state.from_atoms([atoms])
     bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    made = AseAtomsAdaptor.get_structure(bare)
-    set_state(made, found["magmoms"], found["charge"][0], found["spin"][0])
-    return made
+    converted = AseAtomsAdaptor.get_structure(bare)
+    set_state(converted, state["magmoms"], state["charge"][0], state["spin"][0])
+    return converted
 
 
 def usual_order(structure: Structure) -> list[int]:
     """
     Return the order of atoms to which codes' input sets sort a structure.
 
-    VASP's, for example, sorts by electronegativity and returns the forces so. A
-    structure that is sent in this order keeps it: pymatgen sorts stably.
+    VASP's, for example, sorts by electronegativity and returns the forces in that
+    order. A structure that is sent in this order keeps it: pymatgen's sort is stable.
     """
     return sorted(range(len(structure)), key=structure.__getitem__)
 
@@ -106,10 +106,10 @@ class GeometryProblem:
     Parameters
     ----------
     criterion
-        What it failed: ``"content"``, ``"cell"``, ``"volume"``, ``"vacuum"``,
+        What is wrong: ``"content"``, ``"cell"``, ``"volume"``, ``"vacuum"``,
         ``"distance"`` or ``"state"`` (see :func:`state_problem`).
     reason
-        The problem, with its numbers.
+        The problem in words, with its numbers.
     """
 
     criterion: str
@@ -124,7 +124,7 @@ def geometry_problem(
     vacuum: tuple[float, float] | None = None,
 ) -> GeometryProblem | None:
     """
-    Say why a frame must not reach an engine, or None where it may.
+    Return why a frame must not be sent to an engine, None if it may be.
 
     Parameters
     ----------
@@ -139,13 +139,12 @@ def geometry_problem(
         Smallest and largest allowed volume per atom (A^3) of fully periodic frames.
     vacuum
         Smallest and largest allowed empty space (A) along axes that are not periodic.
-        With too little a frame feels the images it is not to have; plane waves in too
-        much cost what nobody can afford.
+        In too little the frame interacts with its images; too much costs plane waves.
 
     Returns
     -------
     GeometryProblem or None
-        The first problem found.
+        The first problem of the frame.
     """
     if len(atoms) == 0:
         return GeometryProblem("content", "the frame has no atoms")
@@ -165,15 +164,20 @@ def geometry_problem(
 
 def state_problem(atoms: Atoms, maker: Any) -> GeometryProblem | None:
     """
-    Say what another package's Maker would not read of a frame's charge and spin.
+    Return why another package's Maker would label a frame of another charge or spin.
 
     Parameters
     ----------
     atoms
         The frame.
     maker
-        The Maker. VASP's read the charge of a Structure if their input set says
-        ``use_structure_charge``; none reads a multiplicity. All read moments.
+        The Maker. VASP's read the charge of a Structure if their input set has
+        ``use_structure_charge``; none reads a multiplicity. All read initial moments.
+
+    Returns
+    -------
+    GeometryProblem or None
+        None if the Maker reads all that the frame has.
     """
     generator = getattr(maker, "input_set_generator", None)
     charge, spin = atoms.info.get("charge"), atoms.info.get("spin")
@@ -201,8 +205,8 @@ def open_gaps(atoms: Atoms) -> NDArray[np.float64]:
     Returns
     -------
     ndarray
-        For each such axis the widest gap between atoms and images of atoms, measured
-        across the cell's faces (A). Where atoms lie in the cell does not matter.
+        For each such axis the widest gap between atoms or their images (A), measured
+        perpendicular to the faces of the cell. It does not depend on the origin.
     """
     heights = atoms.cell.volume / atoms.cell.areas()
     places = np.sort(atoms.get_scaled_positions(wrap=False) % 1.0, axis=0)
@@ -217,6 +221,14 @@ def check_geometry(
 ) -> None:
     """
     Refuse a frame that no engine should start on.
+
+    Parameters
+    ----------
+    structure
+        The frame.
+    min_distance_fraction
+        Shortest allowed distance of two atoms over the sum of their covalent radii;
+        None for the common limit.
 
     Raises
     ------
@@ -233,23 +245,23 @@ def check_geometry(
 
 
 def _volume_per_atom(atoms: Atoms) -> NDArray[np.float64]:
-    """Return the volume per atom (A^3) where it means anything: fully periodic."""
+    """Return the volume per atom (A^3), shape (1,); (0,) if not fully periodic."""
     return np.array([atoms.cell.volume / len(atoms)] if all(atoms.pbc) else [])
 
 
 def _outside(
     values: NDArray[np.float64], window: tuple[float, float] | None, unit: str
 ) -> str | None:
-    """Name the first value outside a window."""
+    """Describe the first value outside a window, None if there is none."""
     low, high = window or (-np.inf, np.inf)
-    wrong = values[(values < low) | (values > high)]
-    if len(wrong) == 0:
+    outside = values[(values < low) | (values > high)]
+    if len(outside) == 0:
         return None
-    return f"{wrong[0]:.2f} {unit} is outside [{low:g}, {high:g}]"
+    return f"{outside[0]:.2f} {unit} is outside [{low:g}, {high:g}]"
 
 
 def _too_close(atoms: Atoms, fraction: float) -> str | None:
-    """Name the pair of atoms, images included, that is closest below the limit."""
+    """Describe the closest pair of atoms or images below the limit."""
     pair = closest_pair(atoms, fraction)
     if pair is None:
         return None

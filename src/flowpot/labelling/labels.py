@@ -1,4 +1,4 @@
-"""Labels on their way from static documents to the Dataset."""
+"""Labels of single frames: read from static documents, attached to a Dataset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pymatgen.core import IStructure
 from flowpot.dataset import Dataset
 from flowpot.dataset.io.static_documents import LabelError, read_labels
 
-_MOVED = 0.01  # A: codes write positions with eight digits, or with five
+_MOVED = 0.01  # A: some codes write positions with five digits only
 
 
 @dataclass(frozen=True)
@@ -48,39 +48,58 @@ class FrameLabel:
         Parameters
         ----------
         output
-            Has ``energy`` (eV), ``forces`` (eV/A) and ``stress``, as attributes or as
-            keys.
+            Holds ``energy`` (eV), ``forces`` (eV/A) and ``stress``, as attributes or
+            as keys.
         n_atoms
-            Atoms of the frame.
+            Number of atoms of the frame.
         periodic
-            Whether the frame has periodic axes: the stress of a box means nothing.
+            Whether the frame has periodic axes. Without, its stress is not read: that
+            of a box in vacuum means nothing.
         convention
             What the stress means, where the document's class does not say it: see
-            `flowpot.dataset.io.static_documents.stress_convention`.
+            :func:`flowpot.dataset.io.static_documents.stress_convention`.
 
         Raises
         ------
         LabelError
-            Where energy or forces are missing, or a label cannot be true.
+            If energy or forces are missing, or a label cannot be true.
         """
-        found = read_labels(output, n_atoms, periodic=periodic, convention=convention)
-        missing = [name for name in ("energy", "forces") if name not in found]
+        labels = read_labels(output, n_atoms, periodic=periodic, convention=convention)
+        missing = [name for name in ("energy", "forces") if name not in labels]
         if missing:
             raise LabelError(f"its document has no {' and no '.join(missing)}")
-        stress = found.get("stress", np.full((3, 3), np.nan))
-        return cls(found["energy"], found["forces"], stress)
+        stress = labels.get("stress", np.full((3, 3), np.nan))
+        return cls(labels["energy"], labels["forces"], stress)
+
+    @classmethod
+    def of_frame(cls, dataset: Dataset, index: int) -> Self:
+        """Return the label that a frame of a dataset has."""
+        atoms = slice(dataset.offsets[index], dataset.offsets[index + 1])
+        energy = float(dataset.energy[index])
+        return cls(energy, dataset.forces[atoms], dataset.stress[index])
 
     @property
     def largest_force(self) -> float:
-        """The largest force on an atom (eV/A)."""
+        """The largest norm of the force on an atom (eV/A)."""
         return float(np.linalg.norm(self.forces, axis=1).max())
 
 
 def with_frame_labels(frames: Dataset, labels: Mapping[int, FrameLabel]) -> Dataset:
     """
-    Attach labels to the frames they belong to; the others stay as they are.
+    Return frames with labels attached to some of them.
 
-    A frame without periodic axes gets no stress: that of its box means nothing.
+    Parameters
+    ----------
+    frames
+        The frames.
+    labels
+        Labels by the index of the frame. A frame without periodic axes gets no stress:
+        that of a box in vacuum means nothing. Other frames stay as they are.
+
+    Raises
+    ------
+    LabelError
+        If a label has not one force for each atom.
     """
     energy, forces = frames.energy.copy(), frames.forces.copy()
     stress = frames.stress.copy()
@@ -105,15 +124,14 @@ def check_geometry_kept(structure: Any, sent: IStructure) -> None:
     Parameters
     ----------
     structure
-        The structure that the document says its label is of; what is no structure says
-        nothing.
+        Structure in the label's document. Anything but a structure is not checked.
     sent
-        The structure that was sent.
+        Structure that was sent to the engine.
 
     Raises
     ------
     LabelError
-        With the first atom that is not where it was.
+        With the atom that lies farthest from where it was sent.
     """
     if not isinstance(structure, IStructure):
         return

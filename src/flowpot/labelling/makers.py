@@ -2,55 +2,37 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from ase import Atoms
-from jobflow import Flow, Job, Maker, Response
-from pymatgen.core import Structure
+from jobflow import Flow, Maker, Response
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.geometry.closeness import accepted_distance, check_distance
-from flowpot.dataset.io.static_documents import (
-    UnknownStressError,
-    checked_convention,
-    output_class,
-    stress_convention,
-)
+from flowpot.dataset.io.static_documents import checked_convention
 from flowpot.dataset.portable import portable
 from flowpot.dataset.splits import checked_fractions
 from flowpot.documents import package_versions, recorded
 from flowpot.jobs import (
-    Pointer,
+    JobName,
     continue_with,
     deciding_job,
     fan_out_job,
-    stage_job,
     try_again,
 )
-from flowpot.labelling.batch import LabelsInFolder, label_batch
+from flowpot.labelling.batches import check_batches
 from flowpot.labelling.collection import (
+    assign_shard_splits,
     check_success,
     labelled_shard,
+    split_counts,
     was_lost,
 )
-from flowpot.labelling.document import (
-    BatchDoc,
-    LabelFailure,
-    LabellingDoc,
-    LabelPartDoc,
-)
+from flowpot.labelling.document import LabelFailure, LabellingDoc, LabelPartDoc
 from flowpot.labelling.espresso.makers import EspressoStaticMaker
-from flowpot.labelling.frames import (
-    GeometryProblem,
-    geometry_problem,
-    in_order,
-    state_problem,
-    to_structure,
-    usual_order,
-)
+from flowpot.labelling.frames import GeometryProblem, geometry_problem, state_problem
+from flowpot.labelling.label_jobs import LabelJobs, label_frames
 from flowpot.labelling.parts import (
     gather,
     part_document,
@@ -59,8 +41,7 @@ from flowpot.labelling.parts import (
     shown_failures,
 )
 from flowpot.labelling.planning import plan_labels
-from flowpot.labelling.records import frame_records
-from flowpot.labelling.shards import assign_shard_splits, split_counts
+from flowpot.labelling.static_makers import is_foreign, min_distance_of
 from flowpot.randomness import derive_seed
 from flowpot.validation import (
     at_least,
@@ -74,21 +55,20 @@ from flowpot.validation import (
 )
 from flowpot.validation import seed as check_seed
 
-COLLECT_LABELS = "collect labels"
-COLLECT_PART = f"{COLLECT_LABELS}, part"
+__all__ = ["LabellingMaker", "label_frames"]  # stored jobs look for both here
 
 
 @dataclass
 class LabellingMaker(Maker):
     """
-    Labels the frames of a dataset and gives one labelled shard.
+    Label the frames of a dataset and return one labelled shard.
 
     Parameters
     ----------
     name
         Name of the stage.
     static_maker
-        What labels one frame: any Maker that honours atomate2's static contract.
+        Labels one frame: any Maker that honours atomate2's static contract.
     batch_size
         Frames per `qe static` job. More than one needs a Maker that labels in a given
         folder, as EspressoStaticMaker does.
@@ -97,16 +77,16 @@ class LabellingMaker(Maker):
         faster than one on two MPI processes.
     min_success_fraction
         Share of the frames sent to the engine that must have a label; below it the
-        stage fails, and says why.
+        stage fails with the most frequent reason.
     max_force
         Labels with a larger force on an atom (eV/A) are kept out of the shard and
         reported. None: no limit.
     max_labels
-        Most frames to send to the engine. None: no limit.
+        Largest number of frames to send to the engine. None: no limit.
     min_distance_fraction
-        Frames with atoms closer than this fraction of their covalent radii's sum are
-        not sent: each is a recorded failure. None is the limit common to all stages,
-        0.5. Where the static Maker has a stricter one of its own, that holds.
+        Frames with atoms closer than this fraction of the sum of their covalent radii
+        are not sent, and are recorded as failures. None is the limit common to all
+        stages, 0.5. A stricter limit of the static Maker takes precedence.
     volume_per_atom
         Smallest and largest volume per atom (A^3) of the fully periodic frames that are
         sent. None: any.
@@ -114,9 +94,10 @@ class LabellingMaker(Maker):
         Smallest and largest empty space (A) along the axes that are not periodic, of
         the frames that are sent. None: any.
     split_fractions
-        Shares of the frames that train, validate and test.
+        Shares of the frames in the train, validation and test sets.
     split_by
-        Metadata column, for example ``"parent"``, whose equals share a set.
+        Metadata column, for example ``"parent"``: frames with equal values share a
+        set.
     stress_convention
         What the stress of the static documents means, where their class does not say
         it: ``"vasp"`` (kbar, positive under compression), ``"aims"`` (kbar, positive
@@ -146,6 +127,7 @@ class LabellingMaker(Maker):
     stress_convention: str | None = None
 
     def __post_init__(self) -> None:
+        """Refuse values of fields that cannot be meant, before any job runs."""
         if self.stress_convention is not None:
             checked_convention(self.stress_convention)
         text(name=self.name, split_by=self.split_by)
@@ -165,19 +147,7 @@ class LabellingMaker(Maker):
                 at_least(0, **{name: limits[0]})
         numbers(0, split_fractions=self.split_fractions)
         checked_fractions(self.split_fractions)
-        batches = self.batch_size > 1 or self.parallel > 1
-        if batches and not isinstance(self.static_maker, LabelsInFolder):
-            raise ValueError(
-                f"batch_size={self.batch_size} and parallel={self.parallel} need a "
-                "Maker with `label_in(structure, folder)`, which "
-                f"{type(self.static_maker).__name__} lacks: it works in the process's "
-                "current folder, which threads share. Set both to 1"
-            )
-        if self.parallel > self.batch_size:
-            raise ValueError(
-                f"parallel={self.parallel} frames at a time need a batch_size of at "
-                f"least as many, not {self.batch_size}"
-            )
+        check_batches(self.static_maker, self.batch_size, self.parallel)
 
     def make(
         self, dataset: Any, existing: Sequence[Any] | None = None, seed: int = 0
@@ -189,12 +159,13 @@ class LabellingMaker(Maker):
         ----------
         dataset
             Frames, or a reference to a stage's document or dataset: whatever
-            ``Dataset.load`` takes. Labelled frames pass through.
+            ``Dataset.load`` takes. Frames that have labels keep them.
         existing
-            Labelled shards of earlier iterations, or references to them: their frames
-            are not labelled again, and new frames' sets respect theirs.
+            Labelled shards of earlier iterations, or references to them. Their frames
+            are not labelled again, and new frames join the sets of their relatives.
         seed
-            Decides the sets of new frames, and the draw where `max_labels` limits it.
+            Seed of the random assignment to sets, and of the random choice of frames
+            where there are more than `max_labels`.
 
         Returns
         -------
@@ -203,32 +174,30 @@ class LabellingMaker(Maker):
         """
         check_seed(seed=seed)
         plan = self.plan(portable(dataset, "dataset.h5"), list(existing or []), seed)
-        plan.name = "plan labels"
+        plan.name = JobName.PLAN_LABELS.value
         return Flow([plan], output=plan.output, name=self.name)
 
     @fan_out_job
     @recorded(LabellingDoc)
     def plan(self, dataset: Any, existing: list[Any], seed: int) -> Response:
-        """Replace this job by one for each frame or batch, and one that collects."""
+        """Replace this job by the label jobs and the jobs that collect their labels."""
         known = Dataset.load(existing)
         plan = plan_labels(
             Dataset.load(dataset),
             known,
-            self._problem,
+            self.problem_of,
             max_labels=self.max_labels,
             seed=seed,
         )
-        self._split(plan.frames, known, seed)  # its options, before DFT is spent
-        jobs, outputs = self._label_jobs(
-            plan.frames, self._batches(plan.to_label.tolist())
-        )
+        self._split(plan.frames, known, seed)  # fails, if it does, before DFT is spent
+        jobs, outputs = self.label_jobs.make(plan.frames, plan.to_label.tolist())
         parts = parts_of(plan, outputs)
-        while len(parts) > 1:  # no job refers to all of them
+        while len(parts) > 1:  # no job refers to the labels of all parts
             collectors = [self.collect_part(**part) for part in parts]
             for collector in collectors:
-                collector.name = COLLECT_PART
+                collector.name = JobName.COLLECT_LABELS_PART.value
             jobs += collectors
-            parts = parts_of_parts([_output_of_part(each) for each in collectors])
+            parts = parts_of_parts(collectors)
         collect = self.collect(
             **parts[0],
             existing=existing,
@@ -238,7 +207,7 @@ class LabellingMaker(Maker):
             },
             seed=seed,
         )
-        collect.name = COLLECT_LABELS
+        collect.name = JobName.COLLECT_LABELS.value
         return continue_with(jobs, collect, LabellingDoc)
 
     @deciding_job
@@ -250,11 +219,11 @@ class LabellingMaker(Maker):
         failures: list[LabelFailure],
         try_lost: bool = True,
     ) -> LabelPartDoc | Response:
-        """Gather a part of the labels, or of such parts: see `collect`."""
+        """Join the labels of a part, or of several parts: see `collect`."""
         if frames is not None and try_lost and any(map(was_lost, outputs)):
-            jobs, outputs = self._label_lost(Dataset.load(frames), outputs)
+            jobs, outputs = self.label_jobs.make_lost(Dataset.load(frames), outputs)
             again = self.collect_part(frames, outputs, failures, try_lost=False)
-            again.name = COLLECT_PART
+            again.name = JobName.COLLECT_LABELS_PART.value
             return try_again(jobs, again, LabelPartDoc)
         everything, collected, refused = gather(frames, outputs, self.stress_convention)
         known = [*map(LabelFailure.model_validate, failures), *refused]
@@ -273,20 +242,43 @@ class LabellingMaker(Maker):
         try_lost: bool = True,
     ) -> LabellingDoc | Response:
         """
-        Gather the labels into one shard; failed jobs' outputs arrive as None.
+        Join the labels into one shard.
 
-        A job without any output was killed, or could not write: with `try_lost` its
-        frames are sent once more. An engine that fails says so in its output.
+        Parameters
+        ----------
+        frames
+            Frames of the label jobs; None where `outputs` are those of parts.
+        outputs
+            Documents of the label jobs (see
+            :func:`flowpot.labelling.collection.collect_outputs`), or of parts. What a
+            failed job could not give is None.
+        failures
+            Frames that were not sent to the engine.
+        existing
+            Labelled shards of earlier iterations.
+        counts
+            Fields of the document that the plan has counted.
+        seed
+            Seed of the random assignment to sets.
+        try_lost
+            Whether to send the frames of lost jobs once more. A job without any output
+            was killed, or could not write it; an engine that fails says so in its
+            output.
+
+        Raises
+        ------
+        LabellingError
+            If too few of the frames sent have a label.
         """
         if any(shard is None for shard in existing):
             raise ValueError("an earlier shard is missing: rerun the job that made it")
         if frames is not None and try_lost and any(map(was_lost, outputs)):
-            jobs, outputs = self._label_lost(Dataset.load(frames), outputs)
-            collect = self.collect(
+            jobs, outputs = self.label_jobs.make_lost(Dataset.load(frames), outputs)
+            again = self.collect(
                 frames, outputs, failures, existing, counts, seed, try_lost=False
             )
-            collect.name = COLLECT_LABELS
-            return try_again(jobs, collect, LabellingDoc)
+            again.name = JobName.COLLECT_LABELS.value
+            return try_again(jobs, again, LabellingDoc)
         everything, collected, refused = gather(frames, outputs, self.stress_convention)
         n_sent = len(collected.labels) + len(collected.failures)
         check_success(n_sent, collected.failures, self.min_success_fraction)
@@ -303,7 +295,7 @@ class LabellingMaker(Maker):
             n_computed=len(collected.labels),
             n_sent=n_sent,
             n_failed=len(failures),
-            n_refused=Counter(each.criterion for each in failures if each.criterion),
+            n_refused=Counter(one.criterion for one in failures if one.criterion),
             **shown_failures(failures),
             n_corrected=collected.n_corrected,
             splits=split_counts(shard),
@@ -314,92 +306,25 @@ class LabellingMaker(Maker):
 
     @property
     def min_distance(self) -> float:
-        """Shortest distance that is labelled, in sums of covalent radii."""
-        engines = getattr(self.static_maker, "min_distance_fraction", None)
-        return max(accepted_distance(self.min_distance_fraction), engines or 0.0)
+        """Shortest distance of atoms that is labelled, in sums of covalent radii."""
+        engine_limit = min_distance_of(self.static_maker) or 0.0
+        return max(accepted_distance(self.min_distance_fraction), engine_limit)
 
-    def _batches(self, indices: Sequence[int]) -> list[list[int]]:
-        """Part frames into those of each job."""
-        size = self.batch_size
-        return [
-            list(indices[start : start + size])
-            for start in range(0, len(indices), size)
-        ]
+    @property
+    def label_jobs(self) -> LabelJobs:
+        """What makes the label jobs of this stage."""
+        return LabelJobs(
+            self.static_maker,
+            self.batch_size,
+            self.parallel,
+            self.min_distance,
+            self.stress_convention,
+        )
 
-    def _label_jobs(
-        self, frames: Dataset, batches: Sequence[list[int]]
-    ) -> tuple[list[Job | Flow], list[dict[str, Any]]]:
-        """Make the jobs that label, and references to what they give."""
-        maker: Any = self.static_maker
-        if hasattr(maker, "fail_softly"):
-            maker = replace(maker, fail_softly=True)
-        if hasattr(maker, "min_distance_fraction"):  # else it refuses what is sent
-            maker = replace(maker, min_distance_fraction=self.min_distance)
-        jobs: list[Job | Flow] = []
-        for indices in batches:
-            if self.batch_size == 1:
-                jobs.append(_frame_job(maker, frames[indices[0]]))
-            else:
-                artifact = frames[np.array(indices)].to_artifact("frames.h5")
-                jobs.append(label_frames(maker, artifact, self.parallel))
-                jobs[-1].name = maker.name
-            jobs[-1].update_metadata({"frames": frame_records(frames, indices)})
-        if jobs:
-            self._check_document(jobs[0])
-        return jobs, [
-            self._output(frames, indices, job.uuid, Pointer.to(job.output))
-            for indices, job in zip(batches, jobs, strict=True)
-        ]
-
-    def _check_document(self, job: Job | Flow) -> None:
-        """Refuse documents in which nobody knows what the stress means."""
-        schema = getattr(job, "output_schema", None)
-        if self.batch_size > 1 or schema is None:
-            return
-        kind = output_class(schema)
-        if kind is None:
-            raise UnknownStressError(
-                f"the {schema.__name__} of {type(self.static_maker).__name__} has no "
-                "field `output` with energy, forces and stress: wrap the Maker in one "
-                "whose document has it"
-            )
-        stress_convention(kind, self.stress_convention)
-
-    def _label_lost(
-        self, frames: Dataset, outputs: Sequence[dict[str, Any]]
-    ) -> tuple[list[Job | Flow], list[dict[str, Any]]]:
-        """Make new jobs for the frames of lost ones; refer to the others as before."""
-        lost = [output["frames"] for output in outputs if was_lost(output)]
-        jobs, found = self._label_jobs(frames, lost)
-        kept = [
-            self._output(frames, output["frames"], output["job"], output["source"])
-            for output in outputs
-            if not was_lost(output)
-        ]
-        return jobs, [*kept, *found]
-
-    def _output(
-        self, frames: Dataset, indices: list[int], job: str, source: Pointer
-    ) -> dict[str, Any]:
-        """Refer to what the collector reads of one job's document."""
-        document = source.reference
-        output: dict[str, Any] = {"frames": indices, "job": job, "source": source}
-        if self.batch_size > 1:
-            fields = ("dataset", "runs", "versions", "failure")
-            return output | {name: getattr(document, name) for name in fields}
-        output |= {"output": document.output, "folder": document.dir_name}
-        if _is_foreign(self.static_maker):
-            _, order = _sent(frames[indices[0]])
-            output |= {"order": order} if order else {}
-        if hasattr(self.static_maker, "fail_softly"):
-            names = ("state", "errors", "corrections", "seconds", "versions", "failure")
-            output |= {name: getattr(document, name) for name in names}
-        return output
-
-    def _problem(self, atoms: Atoms) -> GeometryProblem | None:
-        """Say why a frame must not be sent, or None."""
+    def problem_of(self, atoms: Atoms) -> GeometryProblem | None:
+        """Return why a frame must not be sent to the engine, None if it may be."""
         maker = self.static_maker
-        unread = state_problem(atoms, maker) if _is_foreign(maker) else None
+        unread = state_problem(atoms, maker) if is_foreign(maker) else None
         return unread or geometry_problem(
             atoms,
             min_distance_fraction=self.min_distance,
@@ -408,7 +333,7 @@ class LabellingMaker(Maker):
         )
 
     def _split(self, frames: Dataset, existing: Dataset, seed: int) -> Dataset:
-        """Assign the frames to sets."""
+        """Assign frames to the train, validation and test sets."""
         return assign_shard_splits(
             frames,
             existing,
@@ -416,46 +341,3 @@ class LabellingMaker(Maker):
             group_by=self.split_by,
             seed=derive_seed(seed, "splits"),
         )
-
-
-@stage_job(BatchDoc)
-@recorded(BatchDoc)
-def label_frames(
-    static_maker: LabelsInFolder, frames: Artifact, parallel: int
-) -> BatchDoc:
-    """Label the frames of one batch in the job's folder."""
-    return label_batch(
-        static_maker, Dataset.load(frames), Path.cwd(), parallel=parallel
-    )
-
-
-def _frame_job(maker: Any, atoms: Atoms) -> Job | Flow:
-    """Make the job that labels one frame."""
-    return maker.make(_sent(atoms)[0] if _is_foreign(maker) else to_structure(atoms))
-
-
-def _is_foreign(maker: Any) -> bool:
-    """Whether a Maker is another package's."""
-    return not isinstance(maker, LabelsInFolder)
-
-
-def _sent(atoms: Atoms) -> tuple[Structure, list[int] | None]:
-    """
-    Return what other packages' Makers get of a frame, and the order of its atoms.
-
-    They know two kinds of frames, periodic ones and molecules without a cell: they get
-    isolated atoms and clusters as periodic boxes, as VASP needs them. No order: the
-    frame's own.
-    """
-    structure = to_structure(atoms, periodic=True)
-    order = usual_order(structure)
-    if order == sorted(order):
-        return structure, None
-    return in_order(structure, order), order
-
-
-def _output_of_part(collector: Job) -> dict[str, Any]:
-    """Refer to what is read of a part's document."""
-    document = collector.output
-    fields = {name: getattr(document, name) for name in LabelPartDoc.model_fields}
-    return {"job": collector.uuid, **fields}

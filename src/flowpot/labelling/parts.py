@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jobflow import Job
 from numpy.typing import NDArray
 
 from flowpot.dataset import Artifact, Dataset
@@ -16,15 +17,15 @@ from flowpot.labelling.planning import LabellingPlan
 from flowpot.settings import get_settings
 
 LABELS_PER_PART = 16
-"""Label jobs that one job collects: its references take some 2.7 kB for each."""
+"""Label jobs that one job collects. The references to each take about 2.7 kB."""
 
 PARTS_PER_PART = 64
-"""Parts that one job collects: their references take some 1 kB for each."""
+"""Parts that one job collects. The references to each take about 1 kB."""
 
-_ATOMS_PER_PART = 1024  # some 45 kB
-_REFUSED_PER_PART = 128  # some 40 kB
+_ATOMS_PER_PART = 1024  # about 45 kB
+_REFUSED_PER_PART = 128  # about 40 kB
 MOST_SHOWN = 200
-"""Failures in a LabellingDoc itself; all of them are in its ``failed_frames``."""
+"""Failures that a LabellingDoc lists; where there are more, an Artifact has all."""
 
 _COMPUTED = "label_computed"
 
@@ -38,38 +39,57 @@ def parts_of(
     Parameters
     ----------
     plan
-        The frames of the stage.
+        Plan of the stage.
     outputs
-        References to what the label jobs give: see `collect_outputs`.
+        References to the documents of the label jobs: see
+        :func:`flowpot.labelling.collection.collect_outputs`.
 
     Returns
     -------
     list of dict
-        For each part its ``frames``, the ``outputs`` of its label jobs, and the
-        ``failures`` of frames that were refused before the engine.
+        For each part its ``frames``, the ``outputs`` of its label jobs, and
+        ``failures``, the records of those of its frames that were not sent.
     """
     frames = plan.frames
     batches = [output["frames"] for output in outputs]
-    failures = {each.fingerprint: each for each in plan.failures}
+    failures = {failure.fingerprint: failure for failure in plan.failures}
     parts = []
-    for jobs, inside in divide(batches, weights_of(frames, plan.failures)):
-        own = frames[inside]
+    for jobs, rows in divide(batches, weights_of(frames, plan.failures)):
+        inside = frames[rows]
         parts.append(
             {
-                "frames": own.to_artifact("frames.h5"),
+                "frames": inside.to_artifact("frames.h5"),
                 "outputs": [
-                    _counted_from(inside.start, each) for each in outputs[jobs]
+                    {**output, "frames": [i - rows.start for i in output["frames"]]}
+                    for output in outputs[jobs]
                 ],
                 "failures": [
-                    failures[name] for name in own.fingerprints if name in failures
+                    failures[name] for name in inside.fingerprints if name in failures
                 ],
             }
         )
     return parts
 
 
-def parts_of_parts(outputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Divide references to parts' documents, as `parts_of` does those to labels."""
+def parts_of_parts(collectors: Sequence[Job]) -> list[dict[str, Any]]:
+    """
+    Divide the jobs that collect parts, as `parts_of` divides label jobs.
+
+    Parameters
+    ----------
+    collectors
+        Jobs whose documents are LabelPartDocs.
+    """
+    outputs = [
+        {
+            "job": collector.uuid,
+            **{
+                name: getattr(collector.output, name)
+                for name in LabelPartDoc.model_fields
+            },
+        }
+        for collector in collectors
+    ]
     return [
         {
             "frames": None,
@@ -78,10 +98,6 @@ def parts_of_parts(outputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
         }
         for start in range(0, len(outputs), PARTS_PER_PART)
     ]
-
-
-def _counted_from(start: int, output: Mapping[str, Any]) -> dict[str, Any]:
-    return {**output, "frames": [index - start for index in output["frames"]]}
 
 
 def divide(
@@ -93,14 +109,15 @@ def divide(
     Parameters
     ----------
     batches
-        Frames that each job labels, in increasing order.
+        Indices of the frames that each job labels, in increasing order.
     weights
-        What share of a part's document each frame of the stage may take, shape (n,).
+        Share of the room in a part's document that each frame of the stage takes,
+        shape (n,).
 
     Returns
     -------
     list of tuple of slice
-        Jobs and frames of each part. No job's frames are separated.
+        Jobs and frames of each part. All frames of a job are in one part.
     """
     parts, first_job, first_frame, load = [], 0, 0, 0.0
     job, frame = 0, 0
@@ -119,14 +136,19 @@ def weights_of(
     frames: Dataset, failures: Sequence[LabelFailure]
 ) -> NDArray[np.float64]:
     """
-    Weigh frames by what a part's job has to hold of them.
+    Return the share of the room in a part's document that each frame takes.
 
     Parameters
     ----------
     frames
-        Of the stage: their atoms count where artifacts are inline.
+        Frames of the stage. Their atoms count if artifacts are inline.
     failures
-        Those refused before the engine.
+        Frames that were not sent to the engine.
+
+    Returns
+    -------
+    ndarray
+        Shape (n,); a part has room for a sum of 1.
     """
     weights = np.zeros(len(frames))
     if get_settings().ARTIFACT_ROOT is None:
@@ -139,16 +161,16 @@ def part_document(
     frames: Dataset, collected: Collected, failures: Sequence[LabelFailure]
 ) -> LabelPartDoc:
     """
-    Write down what a part of the label jobs amounts to.
+    Return the document of a part of the label jobs.
 
     Parameters
     ----------
     frames
-        The part's frames.
+        Frames of the part.
     collected
-        What their engines gave.
+        Labels and failures of its label jobs.
     failures
-        Those refused before the engine.
+        Frames that were not sent to the engine.
     """
     computed = np.isin(np.arange(len(frames)), list(collected.labels))
     labelled = with_frame_labels(frames, collected.labels)
@@ -168,26 +190,31 @@ def gather(
     convention: str | None = None,
 ) -> tuple[Dataset, Collected, list[LabelFailure]]:
     """
-    Read what label jobs, or parts of them, have given.
+    Read the outputs of label jobs, or of the jobs that collected parts of them.
 
     Parameters
     ----------
     frames
-        Of the label jobs; None where `outputs` are those of parts.
+        Frames of the label jobs; None where `outputs` are those of parts.
     outputs
-        As for `collect_outputs`, or fields of LabelPartDoc.
+        As :func:`flowpot.labelling.collection.collect_outputs` takes them, or the
+        fields of LabelPartDocs.
     convention
-        As for `collect_outputs`.
+        What the stress of the documents means, where their class does not say it.
 
     Returns
     -------
-    tuple
-        All frames; what their engines gave; those that parts refused before it.
+    frames
+        All frames.
+    collected
+        Labels and failures of the engine.
+    refused
+        Frames of parts that were not sent to the engine.
 
     Raises
     ------
     LostPartError
-        Where a part was killed.
+        If the job of a part left no output.
     """
     if frames is not None:
         everything = Dataset.load(frames)
@@ -217,31 +244,31 @@ def gather(
 
 
 class LostPartError(RuntimeError):
-    """A job that collected a part of the labels was killed."""
+    """A job that collected a part of the labels left no output."""
 
 
 def shown_failures(failures: Sequence[LabelFailure]) -> dict[str, Any]:
-    """Return the fields of a LabellingDoc that tell of failures of any number."""
-    held = list(failures[:MOST_SHOWN])
-    beyond = len(failures) > len(held)
-    artifact = failures_to_artifact(failures) if beyond else None
-    return {"failures": held, "failed_frames": artifact}
+    """Return the fields of a LabellingDoc that record its failures."""
+    shown = list(failures[:MOST_SHOWN])
+    more = len(failures) > len(shown)
+    artifact = failures_to_artifact(failures) if more else None
+    return {"failures": shown, "failed_frames": artifact}
 
 
 def failures_to_artifact(failures: Sequence[LabelFailure]) -> Artifact:
-    """Keep failures of any number beside a document."""
-    content = [each.model_dump(mode="json") for each in failures]
+    """Write failures of any number into an Artifact, as JSON."""
+    content = [failure.model_dump(mode="json") for failure in failures]
     return Artifact.from_bytes("failures.json", json.dumps(content).encode())
 
 
 def failures_from_artifact(artifact: Any) -> list[LabelFailure]:
-    """Read failures back; an Artifact's dictionary will do."""
+    """Read failures from an Artifact, or from its dictionary."""
     content = json.loads(Artifact.from_document(artifact).read_bytes())
-    return [LabelFailure.model_validate(each) for each in content]
+    return [LabelFailure.model_validate(entry) for entry in content]
 
 
 def _before_labelling(dataset: Dataset) -> Dataset:
-    """Take away what engines computed: whoever reads the labels may refuse some."""
+    """Remove the labels that engines computed: some of them may be refused later."""
     computed = dataset.info[_COMPUTED].astype(bool)
     energy, forces = dataset.energy.copy(), dataset.forces.copy()
     stress = dataset.stress.copy()
@@ -252,11 +279,6 @@ def _before_labelling(dataset: Dataset) -> Dataset:
 
 
 def _labels_of(dataset: Dataset, start: int) -> dict[int, FrameLabel]:
-    """Return the labels that engines computed, by the frame's number from `start`."""
-    labels = {}
-    for row in np.flatnonzero(dataset.info[_COMPUTED].astype(bool)):
-        atoms = slice(dataset.offsets[row], dataset.offsets[row + 1])
-        labels[start + int(row)] = FrameLabel(
-            float(dataset.energy[row]), dataset.forces[atoms], dataset.stress[row]
-        )
-    return labels
+    """Return the labels that engines computed, by the frame's index plus `start`."""
+    computed = np.flatnonzero(dataset.info[_COMPUTED].astype(bool)).tolist()
+    return {start + row: FrameLabel.of_frame(dataset, row) for row in computed}

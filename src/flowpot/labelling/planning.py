@@ -12,26 +12,26 @@ from flowpot.labelling.document import FailureStage, LabelFailure
 from flowpot.labelling.frames import GeometryProblem
 from flowpot.randomness import derive_rng
 
-_FIRST = ("isolated_atom", "input")  # what max_labels never leaves out
+_FIRST = ("isolated_atom", "input")  # kinds that max_labels never leaves out
 
 
 @dataclass(frozen=True)
 class LabellingPlan:
     """
-    What a labelling stage is going to do.
+    Frames of a labelling stage, and which of them are to be labelled.
 
     Parameters
     ----------
     frames
         The frames of the stage, each once, in the order given.
     to_label
-        Indices of those that the engine labels.
+        Indices of the frames that the engine labels.
     failures
-        Those that no engine should start on.
+        Frames that must not be sent to the engine.
     n_duplicates
-        Frames dropped because earlier shards, or this one, have them already.
+        Number of frames left out because this shard or earlier ones have them already.
     n_postponed
-        Frames beyond ``max_labels``.
+        Number of frames beyond ``max_labels``.
     """
 
     frames: Dataset
@@ -55,38 +55,38 @@ def plan_labels(
     Parameters
     ----------
     dataset
-        Frames with or without labels. Those that have them pass through.
+        Frames with or without labels. Frames that have labels keep them.
     existing
-        Labelled frames of earlier iterations: what is in them is not done again.
+        Labelled frames of earlier iterations, which are not labelled again.
     problem
-        Says why a frame must not reach an engine, or None.
+        Returns why a frame must not be sent to an engine, None if it may be.
     max_labels
-        Most frames to send. Isolated atoms and inputs go first, the others are drawn
-        at random.
+        Largest number of frames to send; None for no limit. Isolated atoms and input
+        structures are chosen first, the others at random.
     seed
-        Seed of the draw.
+        Seed of the random choice.
     """
     known = np.isin(dataset.fingerprints, existing.labelled.fingerprints)
     frames = dataset[~known].deduplicate()
     n_duplicates = len(dataset) - len(frames)
 
-    wanted = np.flatnonzero(~frames.is_labelled)
-    problems = {int(index): problem(frames[int(index)]) for index in wanted}
-    sane = np.array([i for i, found in problems.items() if found is None], dtype=int)
-    to_label = _limited(frames, sane, max_labels, seed)
+    unlabelled = np.flatnonzero(~frames.is_labelled)
+    problems = {int(index): problem(frames[int(index)]) for index in unlabelled}
+    sound = np.array([i for i, fault in problems.items() if fault is None], dtype=int)
+    to_label = _limited(frames, sound, max_labels, seed)
     failures = [
         failure(
             frames,
             index,
-            reason=f"{found.criterion}: {found.reason}",
+            reason=f"{fault.criterion}: {fault.reason}",
             stage="geometry",
-            criterion=found.criterion,
+            criterion=fault.criterion,
         )
-        for index, found in problems.items()
-        if found is not None
+        for index, fault in problems.items()
+        if fault is not None
     ]
     return LabellingPlan(
-        frames, to_label, failures, n_duplicates, len(sane) - len(to_label)
+        frames, to_label, failures, n_duplicates, len(sound) - len(to_label)
     )
 
 
@@ -99,7 +99,7 @@ def failure(
     folder: str | None = None,
     criterion: str | None = None,
 ) -> LabelFailure:
-    """Record that a frame has no label."""
+    """Return the record of a frame without a label."""
     kinds = frames.info.get("config_type")
     return LabelFailure(
         fingerprint=str(frames.fingerprints[index]),
@@ -114,7 +114,7 @@ def failure(
 def _limited(
     frames: Dataset, indices: NDArray[np.int64], limit: int | None, seed: int
 ) -> NDArray[np.int64]:
-    """Keep at most so many frames: the indispensable, then a random draw."""
+    """Choose so many frames: those of kinds in _FIRST, then others at random."""
     if limit is None or len(indices) <= limit:
         return indices
     kinds = frames.info.get("config_type", np.full(len(frames), None, dtype=object))

@@ -166,7 +166,7 @@ def test_makers_that_do_not_read_a_charge_get_none(emt):
     triplet.info["spin"] = 3
     plain = bulk("Cu", a=3.5)
     stage = LabellingMaker(static_maker=emt)
-    problems = [stage._problem(atoms) for atoms in (ion, triplet, plain)]
+    problems = [stage.problem_of(atoms) for atoms in (ion, triplet, plain)]
     assert "charge is 1, which ForceFieldStaticMaker" in problems[0].reason
     assert "spin (multiplicity) is 3" in problems[1].reason
     assert problems[2] is None

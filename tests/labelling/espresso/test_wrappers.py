@@ -9,7 +9,7 @@ import pytest
 from ase.build import bulk
 
 from flowpot.dataset import Dataset
-from flowpot.labelling.batch import label_batch
+from flowpot.labelling.batches import label_batch
 from flowpot.labelling.espresso import PreflightError
 from flowpot.labelling.espresso.command import PwCommand
 from flowpot.labelling.espresso.preflight import check_command

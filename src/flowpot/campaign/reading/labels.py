@@ -76,8 +76,8 @@ def labels_in(document: Mapping[str, Any]) -> list[Label]:
     Returns
     -------
     list of dict
-        For each frame, what :func:`flowpot.labelling.records.frame_record` returns, and
-        ``energy`` (eV; None: it has no label), ``energy_per_atom`` (eV/atom),
+        For each frame, what :func:`flowpot.labelling.document.frame_record` returns,
+        and ``energy`` (eV; None: it has no label), ``energy_per_atom`` (eV/atom),
         ``forces_max`` (eV/A), ``labelled_in`` (iteration), ``folder`` and ``job``.
     """
     output = document.get("output") or {}

@@ -8,7 +8,7 @@ from jobflow import run_locally
 
 from flowpot.dataset import Dataset
 from flowpot.labelling import LabellingMaker
-from flowpot.labelling.records import frame_record
+from flowpot.labelling.document import frame_record
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Several frames in one job, some of them at once."""
+"""Batches: several frames in one job, some of them labelled at once."""
 
 import time
 from collections.abc import Iterator
@@ -6,30 +6,38 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import Any, Protocol, runtime_checkable
-
-from ase import Atoms
+from typing import Any
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.io.static_documents import LabelError
-from flowpot.labelling.document import BatchDoc, FrameRun
+from flowpot.labelling.document import BatchDoc, FrameRun, frame_records
 from flowpot.labelling.labels import FrameLabel, with_frame_labels
-from flowpot.labelling.records import frame_records
+from flowpot.labelling.static_makers import LabelsInFolder
 
 
-@runtime_checkable
-class LabelsInFolder(Protocol):
+def check_batches(maker: Any, batch_size: int, parallel: int) -> None:
     """
-    A static Maker whose work does not depend on the process's current folder.
+    Refuse batches that a static Maker cannot label.
 
-    Only such Makers can label several frames of one job at once: threads share the
-    current folder.
+    Raises
+    ------
+    ValueError
+        If the Maker does not label in a given folder, or more frames than those of a
+        batch are to be labelled at a time.
     """
-
-    def label_in(
-        self, structure: Atoms, folder: Path | str, *, stop: Event | None = None
-    ) -> Any:
-        """Label a frame in a folder and give its document."""
+    batches = batch_size > 1 or parallel > 1
+    if batches and not isinstance(maker, LabelsInFolder):
+        raise ValueError(
+            f"batch_size={batch_size} and parallel={parallel} need a "
+            "Maker with `label_in(structure, folder)`, which "
+            f"{type(maker).__name__} lacks: it works in the process's "
+            "current folder, which threads share. Set both to 1"
+        )
+    if parallel > batch_size:
+        raise ValueError(
+            f"parallel={parallel} frames at a time need a batch_size of at "
+            f"least as many, not {batch_size}"
+        )
 
 
 def label_batch(
@@ -41,19 +49,24 @@ def label_batch(
     Parameters
     ----------
     maker
-        What labels one frame.
+        Labels one frame.
     frames
         The frames.
     folder
-        In which a folder named by its fingerprint is made for each frame.
+        In it a folder named by its fingerprint is made for each frame.
     parallel
-        How many engines run at a time.
+        Number of frames that are labelled at a time.
 
     Returns
     -------
     BatchDoc
         A frame that fails is recorded in it, also one whose elements have no
-        pseudopotential; one that finds the machine wanting (no pw.x) ends the batch.
+        pseudopotential.
+
+    Raises
+    ------
+    Exception
+        If the machine cannot run the engine at all (no pw.x, for example).
     """
     start = time.perf_counter()
 
@@ -95,7 +108,7 @@ def label_batch(
 
 @contextmanager
 def _stoppable_pool(parallel: int) -> Iterator[tuple[ThreadPoolExecutor, Event]]:
-    """Return threads that end their engines when the batch is left by an exception."""
+    """Return threads, and an event that is set if the block is left by an exception."""
     stop = Event()
     with ThreadPoolExecutor(max_workers=parallel) as pool:
         try:
@@ -107,7 +120,7 @@ def _stoppable_pool(parallel: int) -> Iterator[tuple[ThreadPoolExecutor, Event]]
 
 
 def _run(document: Any) -> FrameRun:
-    """Sum up how a frame went."""
+    """Summarise how the calculation of a frame went."""
     if isinstance(document, ValueError):
         return FrameRun(state="failed", errors=[str(document)])
     return FrameRun(

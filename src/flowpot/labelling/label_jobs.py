@@ -1,0 +1,221 @@
+"""The jobs that label frames, and the references by which their labels are read."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from jobflow import Flow, Job, Maker
+from pymatgen.core import Structure
+
+from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset.io.static_documents import (
+    UnknownStressError,
+    output_class,
+    stress_convention,
+)
+from flowpot.documents import recorded
+from flowpot.jobs import Pointer, stage_job
+from flowpot.labelling.batches import label_batch
+from flowpot.labelling.collection import was_lost
+from flowpot.labelling.document import BatchDoc, frame_records
+from flowpot.labelling.frames import in_order, to_structure, usual_order
+from flowpot.labelling.static_makers import (
+    FailsSoftly,
+    LabelsInFolder,
+    for_stage,
+    is_foreign,
+)
+
+_OF_BATCH = ("dataset", "runs", "versions", "failure")
+_OF_SOFT_FAILURE = (
+    "state",
+    "errors",
+    "corrections",
+    "seconds",
+    "versions",
+    "failure",
+)
+
+
+@dataclass(frozen=True)
+class LabelJobs:
+    """
+    Makes the jobs that label the frames of a stage.
+
+    Parameters
+    ----------
+    static_maker
+        Labels one frame.
+    batch_size
+        Frames of a job.
+    parallel
+        Frames of a job that are labelled at a time.
+    min_distance
+        Shortest distance of two atoms that the stage accepts, as a fraction of the
+        sum of their covalent radii.
+    stress_convention
+        What the stress of the documents means, where their class does not say it.
+    """
+
+    static_maker: Maker
+    batch_size: int
+    parallel: int
+    min_distance: float
+    stress_convention: str | None = None
+
+    def make(
+        self, frames: Dataset, indices: Sequence[int]
+    ) -> tuple[list[Job | Flow], list[dict[str, Any]]]:
+        """
+        Make the jobs that label some frames of a stage.
+
+        Parameters
+        ----------
+        frames
+            All frames of the stage.
+        indices
+            Which of them are to be labelled.
+
+        Returns
+        -------
+        jobs
+            One for each batch of frames.
+        outputs
+            For each job a dictionary of references to its document, as
+            :func:`flowpot.labelling.collection.collect_outputs` reads it.
+
+        Raises
+        ------
+        UnknownStressError
+            If nothing says what the stress of the Maker's documents means.
+        """
+        size = self.batch_size
+        starts = range(0, len(indices), size)
+        batches = [list(indices[start : start + size]) for start in starts]
+        return self._of_batches(frames, batches)
+
+    def make_lost(
+        self, frames: Dataset, outputs: Sequence[dict[str, Any]]
+    ) -> tuple[list[Job | Flow], list[dict[str, Any]]]:
+        """
+        Make new jobs in place of those that were lost.
+
+        Parameters
+        ----------
+        frames
+            All frames of the stage.
+        outputs
+            What the label jobs have left, references resolved.
+
+        Returns
+        -------
+        jobs
+            The new jobs.
+        outputs
+            References to the documents of the finished jobs and of the new ones.
+        """
+        lost = [output["frames"] for output in outputs if was_lost(output)]
+        jobs, new = self._of_batches(frames, lost)
+        kept = [
+            self._references(frames, output["frames"], output["job"], output["source"])
+            for output in outputs
+            if not was_lost(output)
+        ]
+        return jobs, [*kept, *new]
+
+    def _of_batches(
+        self, frames: Dataset, batches: Sequence[list[int]]
+    ) -> tuple[list[Job | Flow], list[dict[str, Any]]]:
+        """Make a job for each batch of frames, and refer to its document."""
+        maker = for_stage(self.static_maker, self.min_distance)
+        jobs: list[Job | Flow] = []
+        for indices in batches:
+            if self.batch_size == 1:
+                jobs.append(_frame_job(maker, frames[indices[0]]))
+            else:
+                artifact = frames[np.array(indices)].to_artifact("frames.h5")
+                jobs.append(label_frames(maker, artifact, self.parallel))
+                jobs[-1].name = maker.name
+            jobs[-1].update_metadata({"frames": frame_records(frames, indices)})
+        if jobs and self.batch_size == 1:
+            self._check_document(jobs[0])
+        return jobs, [
+            self._references(frames, indices, job.uuid, Pointer.to(job.output))
+            for indices, job in zip(batches, jobs, strict=True)
+        ]
+
+    def _check_document(self, job: Job | Flow) -> None:
+        """Refuse documents whose stress nobody can interpret."""
+        schema = getattr(job, "output_schema", None)
+        if schema is None:
+            return
+        kind = output_class(schema)
+        if kind is None:
+            raise UnknownStressError(
+                f"the {schema.__name__} of {type(self.static_maker).__name__} has no "
+                "field `output` with energy, forces and stress: wrap the Maker in one "
+                "whose document has it"
+            )
+        stress_convention(kind, self.stress_convention)
+
+    def _references(
+        self, frames: Dataset, indices: list[int], job: str, source: Pointer
+    ) -> dict[str, Any]:
+        """Refer to the fields that the collector reads of one job's document."""
+        document = source.reference
+        output: dict[str, Any] = {"frames": indices, "job": job, "source": source}
+        if self.batch_size > 1:
+            return output | _fields(document, _OF_BATCH)
+        output |= {"output": document.output, "folder": document.dir_name}
+        if is_foreign(self.static_maker):
+            _, order = periodic_structure(frames[indices[0]])
+            output |= {"order": order} if order else {}
+        if isinstance(self.static_maker, FailsSoftly):
+            output |= _fields(document, _OF_SOFT_FAILURE)
+        return output
+
+
+@stage_job(BatchDoc)
+@recorded(BatchDoc)
+def label_frames(
+    static_maker: LabelsInFolder, frames: Artifact, parallel: int
+) -> BatchDoc:
+    """Label the frames of a batch in the job's folder."""
+    return label_batch(
+        static_maker, Dataset.load(frames), Path.cwd(), parallel=parallel
+    )
+
+
+def periodic_structure(atoms: Atoms) -> tuple[Structure, list[int] | None]:
+    """
+    Return a frame as other packages' Makers get it, and the order of its atoms.
+
+    Such Makers know periodic structures, and molecules without a cell. Isolated atoms
+    and clusters are handed to them as periodic boxes, which is what VASP needs.
+
+    Returns
+    -------
+    structure
+        Its atoms are in the order to which input sets sort them.
+    order
+        Index in the frame of each atom of `structure`; None if the order is the
+        frame's own.
+    """
+    structure = to_structure(atoms, periodic=True)
+    order = usual_order(structure)
+    if order == sorted(order):
+        return structure, None
+    return in_order(structure, order), order
+
+
+def _frame_job(maker: Any, atoms: Atoms) -> Job | Flow:
+    """Make the job that labels one frame."""
+    foreign = is_foreign(maker)
+    return maker.make(periodic_structure(atoms)[0] if foreign else to_structure(atoms))
+
+
+def _fields(document: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(document, name) for name in names}
