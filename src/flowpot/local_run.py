@@ -1,6 +1,5 @@
 """A campaign in a folder of this machine, from start or interruption to results."""
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -11,26 +10,23 @@ from typing import Any
 from jobflow import JobStore
 from rich.console import Console
 
-from flowpot.campaign import (
-    ActiveLearningMaker,
-    Campaign,
-    LoopMaker,
-    ResumableRun,
-    embedded_store,
+from flowpot.campaign.local.identity import (
+    described,
+    differences,
+    read_description,
+    write_description,
 )
-from flowpot.campaign.local.identity import described, differences, summarised
 from flowpot.campaign.local.locking import locked
+from flowpot.campaign.local.run import ResumableRun
+from flowpot.campaign.local.stores import embedded_store
+from flowpot.campaign.makers import ActiveLearningMaker
+from flowpot.campaign.reading import Campaign
 from flowpot.console import say
-from flowpot.dataset.storage import write_whole
-from flowpot.jobs import jobs_of
 from flowpot.report import ProgressLog, campaign_table, write_results
 from flowpot.settings import get_settings
 
 _CACHES = {"LABEL_CACHE": "labels", "TRAINING_CACHE": "trainings"}
-"""Settings, and the folders of a run that they name unless the user has others."""
-
-_DESCRIPTION = "campaign.json"
-"""File of a run that says what was asked for."""
+"""Settings, and folders in that of the campaign, used where a setting has no value."""
 
 
 def run_in_folder(
@@ -51,11 +47,11 @@ def run_in_folder(
     inputs
         Arguments of its ``make``.
     folder
-        Of the run: ``results/``, the database in ``store/``, the jobs' folders in
-        ``run/``, of a continued campaign also in ``run-2/`` and so on; ``labels/`` and
-        ``trainings/`` keep what a killed job had finished.
+        Folder of the campaign: ``results/``, the database in ``store/``, the jobs'
+        folders in ``run/``, of a continued campaign also in ``run-2/`` and so on;
+        ``labels/`` and ``trainings/`` keep what a killed job had finished.
     console
-        To print on.
+        Console to print on.
     go_on
         Whether to continue the campaign that has ended in this folder, with this
         Maker's stages and limits.
@@ -63,8 +59,8 @@ def run_in_folder(
     Raises
     ------
     ValueError
-        If there is none to continue, or if the folder holds another campaign than the
-        one that is asked for.
+        If there is no campaign to continue, or if the folder holds another one than is
+        asked for.
     FolderInUseError
         If another process runs in this folder.
     """
@@ -78,7 +74,7 @@ def run_in_folder(
         verb = "Taking up the" if run.started else "Starting a"
         verb = "Continuing a" if "campaign" in given and not run.started else verb
         say(console, f"{verb} campaign in {folder}")
-        _describe(run, described(maker, inputs))
+        write_description(run, described(maker, inputs))
         with _caches(folder):
             flow = run.run(None if run.started else maker.make(**given))
         campaign = Campaign.from_store(store, flow.output.uuid)
@@ -95,7 +91,7 @@ def _chosen(
     *,
     go_on: bool,
 ) -> tuple[ResumableRun, dict[str, Any]]:
-    """Choose the run to start or to take up, and what a new one is given."""
+    """Return the run to start or to take up, and the arguments of ``make``."""
     runs = [
         ResumableRun(path, store) for path in sorted(folder.glob("run*"), key=_number)
     ]
@@ -109,7 +105,7 @@ def _chosen(
     if go_on and ended is not None:
         following = ResumableRun(folder / f"run-{len(runs) + 1}", store)
         return following, {"campaign": ended}
-    changes = differences(_description(last), described(maker, inputs))
+    changes = differences(read_description(last), described(maker, inputs))
     if changes:
         remedy = (
             "give --continue to go on with it under the new settings"
@@ -119,13 +115,13 @@ def _chosen(
         )
         raise ValueError(
             f"{folder} holds another campaign than the one asked for: "
-            f"{summarised(changes)}. Run in another folder (--folder), or {remedy}"
+            f"{changes}. Run in another folder (--folder), or {remedy}"
         )
     return last, inputs
 
 
 def _ended(run: ResumableRun, store: JobStore) -> Campaign | None:
-    """Read the campaign that a run has ended; None where it has not."""
+    """Return the campaign of a run, None where it has not ended."""
     flow = run.flow
     output = getattr(flow, "output", None)
     if output is None:
@@ -137,38 +133,20 @@ def _ended(run: ResumableRun, store: JobStore) -> Campaign | None:
     return Campaign.from_store(store, output.uuid)
 
 
-def _describe(run: ResumableRun, description: dict[str, Any]) -> None:
-    """Write down what a run is asked for, before it starts."""
-    path = run.folder / _DESCRIPTION
-    if not run.started:
-        write_whole(path, json.dumps(description, indent=1))
-
-
-def _description(run: ResumableRun) -> dict[str, Any]:
-    """Read what a run was asked for: where it does not say, from its loop's job."""
-    try:
-        found: dict[str, Any] = json.loads((run.folder / _DESCRIPTION).read_bytes())
-    except (FileNotFoundError, ValueError):
-        loops = [job.maker for job in jobs_of(run.flow)]
-        [campaign] = [loop.campaign for loop in loops if isinstance(loop, LoopMaker)]
-        return {"maker": described(campaign, {})["maker"]}
-    return found
-
-
 @contextmanager
 def _caches(folder: Path) -> Iterator[None]:
-    """Keep labels and unfinished trainings there, where the user has no other place."""
+    """Keep finished labels and unfinished trainings in a folder, unless settings do."""
     settings = get_settings()
-    own = {
+    variables = {
         f"FLOWPOT_{name}": str(folder / place)
         for name, place in _CACHES.items()
         if getattr(settings, name) is None
     }
-    os.environ.update(own)
+    os.environ.update(variables)
     try:
         yield
     finally:
-        for name in own:
+        for name in variables:
             del os.environ[name]
 
 
@@ -178,7 +156,7 @@ def _show(campaign: Campaign, folder: Path, console: Console) -> None:
     if doc.committee is not None and doc.dataset:
         places = write_results(campaign, folder / "results") | places
     console.print()
-    console.print(campaign_table(campaign.name, campaign.turns))
+    console.print(campaign_table(campaign.name, campaign.iteration_docs))
     say(console, ("Stopped", "bold"), f", {doc.stop_reason}")
     for what, path in places.items():
         say(console, f"  {what:12} {path}")

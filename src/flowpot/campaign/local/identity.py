@@ -1,4 +1,4 @@
-"""What a campaign was asked to be, to be compared with what is asked now."""
+"""What a campaign in a folder was asked to be, compared with what is asked now."""
 
 import hashlib
 import json
@@ -8,85 +8,110 @@ from typing import Any
 
 from monty.json import MontyDecoder, MontyEncoder
 
-from flowpot.campaign.makers import ActiveLearningMaker
+from flowpot.campaign.local.run import ResumableRun
+from flowpot.campaign.loop import LoopMaker
+from flowpot.campaign.stages import CampaignStages
 from flowpot.dataset import Dataset
+from flowpot.dataset.storage import write_whole
+from flowpot.jobs import jobs_of
 from flowpot.redaction import redact
+
+DESCRIPTION_FILE = "campaign.json"
+"""File in the folder of a run with the description of its campaign."""
 
 _MOST_NAMED = 5
 _LONGEST = 60  # characters of a value
 _MISSING = "nothing"
 
 
-def described(maker: ActiveLearningMaker, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def described(campaign: CampaignStages, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Describe a campaign: all fields of its Makers, and what it starts from, by content.
+    Describe a campaign: all fields of its Makers, and the content of its inputs.
 
     Parameters
     ----------
-    maker
-        The campaign.
+    campaign
+        The campaign: an ActiveLearningMaker.
     inputs
         Arguments of its ``make``.
 
     Returns
     -------
     dict
-        ``maker`` and ``inputs``, as JSON has them.
+        ``maker``, and ``inputs`` as hashes; JSON can hold both.
     """
-    plain = json.loads(json.dumps(maker, cls=MontyEncoder))
     return {
-        "maker": plain,
+        "maker": json.loads(json.dumps(campaign, cls=MontyEncoder)),
         "inputs": {
-            name: _digest(each) for name, each in inputs.items() if each is not None
+            name: _digest(value) for name, value in inputs.items() if value is not None
         },
     }
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """
-    Name what differs between two descriptions.
+    Name what differs between two descriptions; "" if nothing does.
 
-    Fields that a newer flowpot has added count with their defaults.
+    Fields that did not exist when the first was written count with their defaults.
 
     Parameters
     ----------
     before, now
-        As :func:`described` returns them; without ``inputs`` those are not compared.
+        As :func:`described` returns them; inputs are compared where both have them.
 
     Returns
     -------
-    list of str
-        ``tolerance.forces was 0.2, now 0.1`` and so on, in the Makers' order.
+    str
+        ``tolerance.forces was 0.2, now 0.1; ...``: the first few, in the Makers' order.
     """
-    old, new = (_complete(each["maker"]) for each in (before, now))
-    found = list(_changes(old, new, ""))
+    old, new = (_with_defaults(description["maker"]) for description in (before, now))
+    changes = list(_changes(old, new, ""))
     if "inputs" in before and "inputs" in now:
         had, has = before["inputs"], now["inputs"]
         names = [name for name in {**had, **has} if had.get(name) != has.get(name)]
-        found += [f"{name} has another content" for name in names]
-    return found
-
-
-def summarised(changes: list[str]) -> str:
-    """Join the first few differences."""
+        changes += [f"{name} has another content" for name in names]
     more = len(changes) - _MOST_NAMED
     named = changes[:_MOST_NAMED] + ([f"and {more} more"] if more > 0 else [])
     return "; ".join(named)
 
 
-def _complete(maker: Any) -> Any:
-    """Add the defaults of fields that were not known when it was written."""
-    whole = MontyDecoder().process_decoded(maker)
-    return json.loads(json.dumps(whole, cls=MontyEncoder))
+def write_description(run: ResumableRun, description: Mapping[str, Any]) -> None:
+    """Write down what a run is asked for, unless it has started."""
+    if not run.started:
+        path = run.folder / DESCRIPTION_FILE
+        write_whole(path, json.dumps(description, indent=1))
+
+
+def read_description(run: ResumableRun) -> dict[str, Any]:
+    """
+    Read what a run was asked for.
+
+    Without its file, the Makers are those of the loop's job; the inputs are not known.
+    """
+    try:
+        description: dict[str, Any] = json.loads(
+            (run.folder / DESCRIPTION_FILE).read_bytes()
+        )
+    except (FileNotFoundError, ValueError):
+        makers = [job.maker for job in jobs_of(run.flow)]
+        [campaign] = [m.campaign for m in makers if isinstance(m, LoopMaker)]
+        return {"maker": described(campaign, {})["maker"]}
+    return description
+
+
+def _with_defaults(maker: Any) -> Any:
+    """Add the defaults of fields that did not exist when a Maker was written."""
+    decoded = MontyDecoder().process_decoded(maker)
+    return json.loads(json.dumps(decoded, cls=MontyEncoder))
 
 
 def _changes(old: Any, new: Any, place: str) -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for name in {**old, **new}:
             if not name.startswith("@version"):
-                at = f"{place}.{name}" if place else name
+                inner = f"{place}.{name}" if place else name
                 yield from _changes(
-                    old.get(name, _MISSING), new.get(name, _MISSING), at
+                    old.get(name, _MISSING), new.get(name, _MISSING), inner
                 )
     elif old != new:
         yield f"{place} was {_short(old)}, now {_short(new)}"
@@ -98,11 +123,11 @@ def _short(value: Any) -> str:
 
 
 def _digest(given: Any) -> str:
-    """Hash what a campaign starts from: frames by what they are, files by content."""
-    whole = hashlib.sha256()
+    """Hash an input: frames by what they are, files by their content."""
+    digest = hashlib.sha256()
     for part in given if isinstance(given, list | tuple) else [given]:
-        whole.update(_content(part))
-    return whole.hexdigest()
+        digest.update(_content(part))
+    return digest.hexdigest()
 
 
 def _content(part: Any) -> bytes:

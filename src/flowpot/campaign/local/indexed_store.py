@@ -1,4 +1,4 @@
-"""MontyDB on SQLite, without reading everything for each question."""
+"""MontyDB on SQLite with indexes: a query reads only the documents it may match."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from monty.json import jsanitize
 from montydb.types import bson
 
 INDEXED = ("uuid", "blob_uuid", "name", "metadata.campaign_uuid")
-"""Fields by which documents are found; asked for others, all are read."""
+"""Fields that are indexed; a query on others reads all documents."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS [documents](
@@ -30,12 +30,12 @@ _AT_ONCE = 500  # parameters of one statement
 
 class IndexedMontyStore(MontyStore):
     """
-    A MontyStore that finds documents by some fields without reading the others.
+    A MontyStore that finds documents by indexed fields without reading the others.
 
     MontyDB reads and decodes a whole collection for each query and each update, blobs
-    and all, so that a run with many jobs becomes ever slower. Here a table beside
-    MontyDB's own says which documents have which values of :data:`INDEXED`; the few
-    that a query may mean are read, and mongomock does with them what MongoDB would.
+    included, so that a run with many jobs becomes ever slower. Here a table beside
+    MontyDB's own says which documents have which values of :data:`INDEXED`. Only the
+    documents that a query may match are read, and mongomock answers the query on them.
     Databases that a plain MontyStore wrote are indexed when they are opened.
 
     Parameters
@@ -67,7 +67,7 @@ class IndexedMontyStore(MontyStore):
         self._version: int | None = None
 
     def connect(self, force_reset: bool = False) -> None:
-        """Connect, and index what another kind of store has written."""
+        """Connect, and index documents that a plain MontyStore has written."""
         super().connect(force_reset)
         with self._lock:
             if self._sqlite is None or force_reset:
@@ -106,8 +106,8 @@ class IndexedMontyStore(MontyStore):
             few.connect(force_reset=True)
             if documents := self._read(keys):
                 few._collection.insert_many(documents)  # noqa: SLF001 - as it does
-            found = list(few.query(*options, **kwargs))
-        yield from found
+            answer = list(few.query(*options, **kwargs))
+        yield from answer
 
     def update(
         self, docs: list[dict[str, Any]] | dict[str, Any], key: Any = None
@@ -148,12 +148,12 @@ class IndexedMontyStore(MontyStore):
         path = folder / f"{self.collection_name}.collection"
         database = sqlite3.connect(path, timeout=60, check_same_thread=False)
         database.text_factory = str
-        # Each answer is on the disk before the run notes that its job is done.
+        # Each output is on the disk before the run records that its job is done.
         pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
         try:
             database.executescript(f"{pragmas} {_SCHEMA}")
         except sqlite3.OperationalError:
-            raise  # it is locked, or out of reach: not damaged
+            raise  # locked, or out of reach: not damaged
         except sqlite3.DatabaseError as error:
             database.close()
             raise sqlite3.DatabaseError(
@@ -174,18 +174,18 @@ class IndexedMontyStore(MontyStore):
             self._version = version
 
     def _keys(self, criteria: Mapping[str, Any]) -> list[str] | None:
-        """Find the documents that may be meant; None: it takes reading them all."""
+        """Return keys of the documents that may match; None: no index tells."""
         with self._lock:
             self._complete()
-            found = [
+            candidates = [
                 self._having(name, values)
                 for name in INDEXED
                 if (values := _values(criteria.get(name))) is not None
             ]
-        return min(found, key=len, default=None)
+        return min(candidates, key=len, default=None)
 
     def _having(self, name: str, values: Sequence[str]) -> list[str]:
-        """Find the documents that have one of some values of a field."""
+        """Return keys of the documents that have one of some values of a field."""
         keys: dict[str, None] = {}
         for some in _pieces(values):
             marks = ",".join("?" * len(some))
@@ -216,7 +216,7 @@ class IndexedMontyStore(MontyStore):
             self._index(key, document)
 
     def _index(self, key: str, document: Mapping[str, Any]) -> None:
-        values = [("", "", key)]  # every document has a line: it was seen
+        values = [("", "", key)]  # a row for every document: it has been indexed
         for name in INDEXED:
             value: Any = document
             for part in name.split("."):
@@ -232,7 +232,7 @@ class IndexedMontyStore(MontyStore):
 
 
 def _values(condition: Any) -> list[str] | None:
-    """Return the strings that a condition asks for; None: it is another condition."""
+    """Return the strings that a condition asks for; None for any other condition."""
     if isinstance(condition, str):
         return [condition]
     if isinstance(condition, Mapping) and isinstance(condition.get("$in"), Iterable):

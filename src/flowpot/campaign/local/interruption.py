@@ -1,4 +1,4 @@
-"""Being told to stop: by a queue's walltime, or by a terminal that closes."""
+"""Signals by which a queue at the walltime, or a closing terminal, ends a process."""
 
 import signal
 import threading
@@ -12,12 +12,12 @@ _SHELL_SIGNAL = 128  # shells report 128 + the signal
 
 class StoppedBySignal(KeyboardInterrupt):
     """
-    The process was told to stop by another signal than Ctrl-C's.
+    Raised where the process is told to stop by another signal than Ctrl-C's.
 
     Attributes
     ----------
     signal
-        Which one.
+        The signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -26,7 +26,7 @@ class StoppedBySignal(KeyboardInterrupt):
 
 
 def exit_code(interruption: KeyboardInterrupt) -> int:
-    """Return the exit status that shells give a process that was so interrupted."""
+    """Return the exit status of an interrupted process, as shells have it."""
     if isinstance(interruption, StoppedBySignal):
         return _SHELL_SIGNAL + interruption.signal
     return _SHELL_SIGNAL + signal.SIGINT
@@ -38,23 +38,28 @@ def stopped_by_signals() -> Iterator[None]:
     Let SIGTERM and SIGHUP end the block as Ctrl-C does: child programs are ended too.
 
     Slurm sends SIGTERM when a job's time is up, and SIGKILL half a minute later.
-    Signals that this process ignores (under ``nohup``) or handles itself stay so; and
-    only Python's main thread receives signals.
+    Signals that this process ignores (under ``nohup``) or handles itself are left as
+    they are, and so are those of any thread but Python's main one.
+
+    Raises
+    ------
+    StoppedBySignal
+        From within the block, when such a signal comes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ours = [each for each in _SIGNALS if signal.getsignal(each) is signal.SIG_DFL]
-    for each in ours:
-        signal.signal(each, _stop)
+    numbers = [n for n in _SIGNALS if signal.getsignal(n) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _stop)
     try:
         yield
     finally:
-        for each in ours:
-            signal.signal(each, signal.SIG_DFL)
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _stop(number: int, _: FrameType | None) -> None:
-    """Stop once: what is ended on the way out is not to be interrupted again."""
+    """Raise once: a second signal is not to interrupt the clean-up."""
     signal.signal(number, signal.SIG_IGN)
     raise StoppedBySignal(number)

@@ -13,23 +13,24 @@ LOCK_FILE = "lock"
 
 
 class FolderInUseError(RuntimeError):
-    """Another process runs in the folder."""
+    """Raised where another process runs in the folder."""
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """
-    Keep other processes out of a folder until the block is left or this process dies.
+    Lock a folder until the block is left or this process dies.
 
     Parameters
     ----------
     folder
-        Made if it is not there; gets a file ``lock`` that says who is in it.
+        Folder to lock, made if it does not exist. Its file ``lock`` says which process
+        holds it.
 
     Raises
     ------
     FolderInUseError
-        If another process is in it, with its id, its host, and since when.
+        If another process holds it, with its id, its host, and since when.
 
     Notes
     -----
@@ -55,7 +56,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _holder() -> dict[str, str | int]:
-    """Describe this process."""
+    """Describe this process: its id, its host, and the time."""
     return {
         "pid": os.getpid(),
         "host": socket.gethostname(),
@@ -63,11 +64,11 @@ def _holder() -> dict[str, str | int]:
     }
 
 
-def _refusal(folder: Path, said: str) -> str:
-    """Say who is in the folder, and what to do."""
+def _refusal(folder: Path, description: str) -> str:
+    """Say which process holds the folder, and what to do."""
     who = "another process"
-    with suppress(ValueError, KeyError, TypeError):  # it is just writing this down
-        holder = json.loads(said)
+    with suppress(ValueError, KeyError, TypeError):  # it is just being written
+        holder = json.loads(description)
         who = f"process {holder['pid']} on {holder['host']} since {holder['since']}"
     return (
         f"{folder} is in use by {who}: wait until that run has ended, stop it, or use "

@@ -1,10 +1,10 @@
 """
-Run a Flow in this process, so that an interrupted run can be taken up again.
+Run a Flow in this process, so that an interrupted run can be resumed.
 
 jobflow's ``run_locally`` keeps the outputs of finished jobs in the store but forgets
 which jobs those were, and which jobs a dynamic one had appended. Here each job's
-response is written beside the results as soon as it is there; taken up again, a job
-with a recorded response hands it over instead of running.
+response is written to a file as soon as it is there. In a resumed run, a job with a
+recorded response returns it instead of running again.
 """
 
 import json
@@ -27,17 +27,17 @@ from flowpot.documents import keep_traceback, local_failures, reason_for
 from flowpot.jobs import jobs_of
 
 _KEPT = ("replace", "detour", "addition", "stop_children", "stop_jobflow")
-"""What is recorded of a response: its output is in the store already."""
+"""Fields of a response that are recorded; its output is in the store already."""
 
-_LEAST_FREE = 1_000_000  # bytes: with less, what failed did so for want of space
+_LEAST_FREE = 1_000_000  # bytes: with less, a job fails because the disk is full
 
 Watcher = Callable[[str, Job, Response | Exception | None], None]
 """
-Called with an event, the job, and what came of it.
+Called with an event, the job, and its result.
 
-``"started"``: nothing yet. ``"finished"`` and ``"reused"``: its response. ``"failed"``:
-its exception. ``"lost"``: nothing; a finished job whose record or whose output has
-become unreadable, and which runs again.
+``"started"``: no result yet. ``"finished"``, and ``"reused"`` in a resumed run: the
+response. ``"failed"``: the exception. ``"lost"``: no result; the job had finished, but
+its record or its output has become unreadable, and it runs again.
 """
 
 
@@ -48,12 +48,12 @@ class ResumableRun:
     Parameters
     ----------
     folder
-        Of the run: ``flow.json``, ``responses/`` and the jobs' folders in ``jobs/``.
+        Folder of the run: ``flow.json``, ``responses/`` and the jobs' folders in
+        ``jobs/``.
     store
-        JobStore of the outputs. It must outlive the process, or there is nothing to
-        take up.
+        JobStore of the outputs. A run can be resumed only if it outlives the process.
     watch
-        Told of each job as it starts and ends.
+        Called as each job starts and ends.
     """
 
     def __init__(
@@ -67,38 +67,38 @@ class ResumableRun:
 
     @property
     def flow(self) -> Flow | None:
-        """The Flow that this folder holds; None without a readable one."""
+        """The Flow in this folder; None if there is none, or it cannot be read."""
         return _read_json(self.folder / "flow.json")
 
     @property
     def started(self) -> bool:
-        """Whether there is a run to take up."""
+        """Whether there is a run to resume."""
         return _read_text(self.folder / "flow.json") is not None
 
     def run(self, flow: Flow | None = None) -> Flow:
         """
-        Run a Flow, or take up the one that this folder holds.
+        Run a Flow, or resume the one in this folder.
 
         Parameters
         ----------
         flow
-            To start; not looked at when the folder holds one.
+            Flow to start; ignored when the folder holds one.
 
         Returns
         -------
         Flow
-            The one that ran: its output is in the store.
+            The Flow that ran: its output is in the store.
 
         Raises
         ------
         ValueError
-            If there is no Flow to start, and none to take up.
+            If there is no Flow to start, and none to resume.
         FolderInUseError
             If another process runs in this folder.
         SystemExit
-            If the disk is full: the run can be taken up when there is space again.
+            If the disk is full: the run can be resumed when there is space again.
         StoppedBySignal
-            If the process was told to end: the run can be taken up.
+            If the process was told to end: the run can be resumed.
         """
         jobs = self.folder / "jobs"
         with ExitStack() as stack:
@@ -106,18 +106,18 @@ class ResumableRun:
             stack.enter_context(stopped_by_signals())
             self._reasons = stack.enter_context(local_failures())
             stack.callback(_remove_empty_folders, jobs)
-            taken_up = self._begin(flow)
+            resumable = self._begin(flow)
             run_locally(
-                taken_up,
+                resumable,
                 store=self.store,
                 root_dir=jobs,
                 create_folders=True,
                 log=False,
             )
-        return taken_up
+        return resumable
 
     def _begin(self, flow: Flow | None) -> Flow:
-        """Read the Flow from the folder, where it is written first if need be."""
+        """Read the Flow from the folder, after writing it there in a new run."""
         (self.folder / "responses").mkdir(exist_ok=True)
         path = self.folder / "flow.json"
         if not self.started:
@@ -128,11 +128,12 @@ class ResumableRun:
         records = (self.folder / "responses").glob("*.json")
         uuids = [record.stem.rpartition("-")[0] for record in records]
         self._stored = complete_jobs(self.store, uuids) if uuids else set()
-        taken_up = _read_json(path)
-        self._prepare(taken_up)
-        return taken_up
+        resumable = _read_json(path)
+        self._prepare(resumable)
+        return resumable
 
     def _prepare(self, flow: Any) -> None:
+        """Let jobs look for their recorded responses before they run."""
         for job in jobs_of(flow):
             job.__dict__["run"] = _Resumed(job, self)
 
@@ -140,18 +141,18 @@ class ResumableRun:
         return self.folder / "responses" / f"{job.uuid}-{job.index}.json"
 
     def _recorded(self, job: Job) -> Response | None:
-        """Read what is recorded of a job, if that and its output are still there."""
+        """Return a job's recorded response, if that and its output are still there."""
         path = self._record(job)
-        found = _read_json(path)
-        if found is not None and (job.uuid, job.index) in self._stored:
-            return Response(**found)
+        record = _read_json(path)
+        if record is not None and (job.uuid, job.index) in self._stored:
+            return Response(**record)
         if path.exists():
             self.watch("lost", job, None)
         return None
 
 
 class _Resumed:
-    """Stands in for ``Job.run``: runs the job once in the life of its folder."""
+    """Replaces ``Job.run``: runs the job unless its response is recorded."""
 
     def __init__(self, job: Job, run: ResumableRun) -> None:
         self.job = job
@@ -159,7 +160,7 @@ class _Resumed:
 
     def __call__(self, store: JobStore, job_dir: Any = None) -> Response:
         job, owner = self.job, self.owner
-        response = owner._recorded(job)  # noqa: SLF001 - the two halves of one thing
+        response = owner._recorded(job)  # noqa: SLF001 - a part of ResumableRun
         if response is not None:
             owner.watch("reused", job, response)
         else:
@@ -189,9 +190,9 @@ class _Resumed:
 
 def _check_space(folder: Path) -> None:
     """
-    End the process on a full disk, whose failures say nothing about the campaign.
+    End the process on a full disk: a job that fails for it is to run again.
 
-    Not by an Exception: those jobflow notes, and goes on without the job.
+    It raises SystemExit, since jobflow catches any Exception and goes on.
     """
     if shutil.disk_usage(folder).free < _LEAST_FREE:
         raise SystemExit(
@@ -205,17 +206,17 @@ def _write_json(path: Path, item: Any) -> None:
 
 
 def _read_json(path: Path) -> Any:
-    """Read a file of this module; None where it is not there, or damaged."""
+    """Read a file that `_write_json` wrote; None where it is missing or damaged."""
     text = _read_text(path)
     return None if text is None else json.loads(text, cls=MontyDecoder)
 
 
 def _read_text(path: Path) -> str | None:
     """
-    Read a JSON file as text; None where it is not there, or damaged.
+    Read a JSON file as text; None where it is missing or damaged.
 
-    An interrupted write can only cut it or leave zeros in it: neither is JSON. What a
-    disk changes otherwise, the checksum tells.
+    A file that an interrupted write has cut or filled with zeros is not JSON. Any other
+    damage shows in the checksum.
     """
     try:
         text = checked_text(path.read_text(encoding="utf-8"), Where(str(path)))
@@ -226,7 +227,7 @@ def _read_text(path: Path) -> str | None:
 
 
 def _remove_empty_folders(root: Path) -> None:
-    """``run_locally`` makes a folder also for a job that is not run again."""
+    """Remove the folders that ``run_locally`` makes for jobs that do not run again."""
     for folder in root.glob("job_*"):
         if not any(folder.iterdir()):
             folder.rmdir()
