@@ -22,7 +22,9 @@ from flowpot.campaign.local.stores import embedded_store
 from flowpot.campaign.makers import ActiveLearningMaker
 from flowpot.campaign.reading import Campaign
 from flowpot.console import say
-from flowpot.report import ProgressLog, campaign_table, write_results
+from flowpot.report.html import write_results
+from flowpot.report.progress import ProgressLog
+from flowpot.report.table import print_campaign
 from flowpot.settings import get_settings
 
 _CACHES = {"LABEL_CACHE": "labels", "TRAINING_CACHE": "trainings"}
@@ -156,7 +158,7 @@ def _show(campaign: Campaign, folder: Path, console: Console) -> None:
     if doc.committee is not None and doc.dataset:
         places = write_results(campaign, folder / "results") | places
     console.print()
-    console.print(campaign_table(campaign.name, campaign.iteration_docs))
+    print_campaign(console, campaign.name, campaign.iteration_docs)
     say(console, ("Stopped", "bold"), f", {doc.stop_reason}")
     for what, path in places.items():
         say(console, f"  {what:12} {path}")

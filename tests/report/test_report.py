@@ -20,7 +20,7 @@ from flowpot.report import (
     plot_rmse,
     save_figures,
 )
-from flowpot.report.atlas import principal_components
+from flowpot.report.map import principal_components
 
 
 @pytest.fixture

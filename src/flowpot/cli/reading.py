@@ -69,7 +69,7 @@ def _look(store: Any, name: str | None, queue: Any) -> tuple[Any, bool]:
         jobs = queued_jobs(queue, found)
         found = with_queue(found, jobs)
         failures += failed_jobs(jobs)
-    return status_view(found, campaign.turns, failures), campaign.finished
+    return status_view(found, campaign.iteration_docs, failures), campaign.finished
 
 
 def report(

@@ -1,34 +1,29 @@
 """What people look at: tables, figures, progress."""
 
-from flowpot.report.atlas import plot_map
-from flowpot.report.calibration import (
-    plot_calibration,
-    plot_coverage,
-    plot_disagreement,
-    plot_rates,
-)
-from flowpot.report.figures import save_figures
-from flowpot.report.history import plot_cost, plot_growth, plot_halts, plot_rmse
-from flowpot.report.html import write_report
-from flowpot.report.parity import plot_parity
-from flowpot.report.progress import ProgressLog
-from flowpot.report.results import write_results
-from flowpot.report.table import campaign_table
+from flowpot.lazy import lazy_exports
 
-__all__ = [
-    "ProgressLog",
-    "campaign_table",
-    "plot_calibration",
-    "plot_cost",
-    "plot_coverage",
-    "plot_disagreement",
-    "plot_growth",
-    "plot_halts",
-    "plot_map",
-    "plot_parity",
-    "plot_rates",
-    "plot_rmse",
-    "save_figures",
-    "write_report",
-    "write_results",
+_HOME = {
+    "ProgressLog": "flowpot.report.progress",
+    "campaign_table": "flowpot.report.table",
+    "plot_augmentation": "flowpot.report.augmentation",
+    "plot_calibration": "flowpot.report.calibration",
+    "plot_cost": "flowpot.report.history",
+    "plot_coverage": "flowpot.report.calibration",
+    "plot_disagreement": "flowpot.report.disagreement",
+    "plot_growth": "flowpot.report.history",
+    "plot_halts": "flowpot.report.history",
+    "plot_map": "flowpot.report.map",
+    "plot_parity": "flowpot.report.parity",
+    "plot_rates": "flowpot.report.calibration",
+    "plot_rmse": "flowpot.report.history",
+    "save_figures": "flowpot.report.figures",
+    "write_report": "flowpot.report.html",
+    "write_results": "flowpot.report.html",
+}
+
+__all__ = [  # noqa: PLE0604 - the keys are the public names
+    *_HOME,
 ]
+
+# The table and the status of a campaign need no matplotlib.
+__getattr__, __dir__ = lazy_exports(__name__, _HOME)

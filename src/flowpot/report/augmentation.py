@@ -1,4 +1,4 @@
-"""What augmentation made, as a figure: how many, how large, how close, how dense."""
+"""Figure of the frames that augmentation has made."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 
 from flowpot.augmentation import nearest_distances
 from flowpot.dataset import Dataset
-from flowpot.report.figures import plain
+from flowpot.report.figures import config_types, grid_of_axes, plain
 
 _BINS = 40
-_UNNAMED = "-"
 
 Groups = Mapping[str, NDArray[np.float64]]
 
 
 def plot_augmentation(dataset: Dataset) -> Figure:
     """
-    Draw what a dataset consists of, by config_type.
+    Plot numbers, sizes, distances and densities of frames, by config_type.
 
     Parameters
     ----------
@@ -32,14 +31,14 @@ def plot_augmentation(dataset: Dataset) -> Figure:
     -------
     Figure
         Frames of each kind; their numbers of atoms; each atom's distance to its
-        nearest neighbour (A); the volume per atom (A^3) of frames that are periodic in
-        three directions, since vacuum is no volume.
+        nearest neighbour (A); the volume per atom (A^3) of the frames that are
+        periodic in three directions (the cells of others hold vacuum).
     """
-    kinds = _kinds(dataset)
+    kinds = config_types(dataset)
     names = list(dict.fromkeys(kinds.tolist()))
     colours = dict(zip(names, colormaps["tab20"].colors, strict=False))  # type: ignore[attr-defined]
-    figure = Figure(figsize=(11, 7), layout="constrained")
-    counts, sizes, distances, volumes = figure.subplots(2, 2).ravel()
+    figure, axes = grid_of_axes(2, 2, 7)
+    counts, sizes, distances, volumes = axes.ravel()
     _draw_counts(counts, kinds, names, colours)
     _draw_stack(sizes, {k: dataset.n_atoms[kinds == k] for k in names}, colours)
     sizes.set(xlabel="atoms per frame", ylabel="frames")
@@ -53,19 +52,13 @@ def plot_augmentation(dataset: Dataset) -> Figure:
     return figure
 
 
-def _kinds(dataset: Dataset) -> NDArray[np.object_]:
-    """Return each frame's config_type."""
-    column = dataset.info.get("config_type", np.full(len(dataset), None, object))
-    return np.array([kind or _UNNAMED for kind in column], dtype=object)
-
-
 def _nearest(dataset: Dataset, kinds: NDArray[np.object_], names: list[str]) -> Groups:
     """Return the nearest-neighbour distances of each kind; isolated atoms have none."""
-    found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
+    distances: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
     for kind, atoms in zip(kinds, dataset, strict=True):
         nearest = nearest_distances(atoms)
-        found[kind].append(nearest[np.isfinite(nearest)])
-    return {name: np.concatenate(each) for name, each in found.items()}
+        distances[kind].append(nearest[np.isfinite(nearest)])
+    return {name: np.concatenate(arrays) for name, arrays in distances.items()}
 
 
 def _draw_counts(

@@ -6,47 +6,43 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import TABLEAU_COLORS
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from flowpot.dataset import Dataset
 from flowpot.evaluation import PROPERTIES, Calibration
 from flowpot.evaluation.covariates import covariates_of, uncertainties_in
-from flowpot.report.figures import plain
+from flowpot.report.figures import grid_of_axes, logarithmic
 from flowpot.report.table import UNITS
 
-Arrays = Mapping[str, NDArray[np.float64]]
+Evidence = Mapping[str, NDArray[np.float64]]
 """Uncertainties, ``error_*`` and ``weights``: an EvaluationDoc's evidence."""
 
 _GRID = 60  # points along either axis of a map
 _GOOD_RATE = 0.85
-_UNNAMED = "-"
 
 
 def plot_calibration(
-    evidence: Arrays, calibration: Mapping[str, Calibration]
+    evidence: Evidence, calibration: Mapping[str, Calibration]
 ) -> Figure:
     """
-    Disagreement against error, with the fit and both thresholds (paper, Fig. 5b).
+    Plot disagreement against error, with the fit and both limits (paper, Fig. 5b).
 
     Parameters
     ----------
     evidence
-        Of n frames, as :meth:`flowpot.Campaign.evidence` reads it.
+        Columns of n frames, as :meth:`flowpot.Campaign.evidence` reads them.
     calibration
-        What was fitted on them; a property without a fit stays empty.
+        Fits to these frames, by property; a property without a fit stays empty.
 
     Returns
     -------
     Figure
         Logarithmic axes. The band is the slope's 95 % interval. The threshold on the
-        disagreement and the tolerance on the error part the frames into those that
+        disagreement and the tolerance on the error divide the frames into those that
         are caught, missed, labelled in vain, and fine.
     """
-    figure, axes = _grid_of_axes(1)
+    figure, axes = grid_of_axes(1, len(PROPERTIES), 3.8)
     for axis, name in zip(axes[0], PROPERTIES, strict=True):
         unit, factor = UNITS[name]
         axis.set(xlabel=f"error {name} ({unit})", ylabel=f"disagreement ({unit})")
@@ -55,15 +51,15 @@ def plot_calibration(
             _draw_calls(axis, factor * d, factor * e, fit, factor)
             _draw_fit(axis, fit, factor * np.array([e.min(), e.max()]))
             axis.set_title(_summary(fit), fontsize=9)
-            _logarithmic(axis)
+            logarithmic(axis)
     if calibration:
         next(a for a in axes[0] if a.has_data()).legend(fontsize=8, frameon=False)
     return figure
 
 
-def plot_rates(evidence: Arrays, calibration: Mapping[str, Calibration]) -> Figure:
+def plot_rates(evidence: Evidence, calibration: Mapping[str, Calibration]) -> Figure:
     """
-    TPR and PPV over both thresholds (paper, Fig. 5b).
+    Plot TPR and PPV over tolerance and threshold (paper, Fig. 5b).
 
     Parameters
     ----------
@@ -73,13 +69,13 @@ def plot_rates(evidence: Arrays, calibration: Mapping[str, Calibration]) -> Figu
     Returns
     -------
     Figure
-        Above the share of the frames over tolerance that lie over the threshold
-        (TPR), below the share of the frames over the threshold that are over
-        tolerance (PPV), for every tolerance and threshold, with a contour at 0.85;
-        white where there are no such frames. The dot is what the campaign works
-        with, the dashed line the fit.
+        Upper row: the share of the frames over tolerance that lie over the threshold
+        (TPR); lower row: the share of the frames over the threshold that are over
+        tolerance (PPV); for every tolerance and threshold, with a contour at 0.85, and
+        white where there are no such frames. The dot marks the campaign's own
+        tolerance and threshold, the dashed line is the fit.
     """
-    figure, axes = _grid_of_axes(2)
+    figure, axes = grid_of_axes(2, len(PROPERTIES), 7.2)
     mesh = None
     for column, name in zip(axes.T, PROPERTIES, strict=True):
         unit, _ = UNITS[name]
@@ -94,9 +90,9 @@ def plot_rates(evidence: Arrays, calibration: Mapping[str, Calibration]) -> Figu
     return figure
 
 
-def plot_coverage(evidence: Arrays, calibration: Mapping[str, Calibration]) -> Figure:
+def plot_coverage(evidence: Evidence, calibration: Mapping[str, Calibration]) -> Figure:
     """
-    How often the error stays within what the calibrated error promises.
+    Plot how often the error stays within the calibrated error.
 
     Parameters
     ----------
@@ -106,12 +102,12 @@ def plot_coverage(evidence: Arrays, calibration: Mapping[str, Calibration]) -> F
     Returns
     -------
     Figure
-        For every nominal level p, the share of the frames of the fit whose error is
-        under the error model's quantile p. The band holds 95 % of what chance makes of
-        a perfect calibration (binomial, effective number of frames). A curve under the
-        diagonal promises too much.
+        For every nominal level p, the share of the frames whose error is below the
+        error model's quantile p. The band holds 95 % of the curves that a perfect
+        calibration would give (binomial, effective number of frames). Where the curve
+        is below the diagonal, the calibrated errors are too small.
     """
-    figure, axes = _grid_of_axes(1)
+    figure, axes = grid_of_axes(1, len(PROPERTIES), 3.8)
     nominal = np.linspace(0, 1, 101)[1:-1]
     for axis, name in zip(axes[0], PROPERTIES, strict=True):
         axis.axline((0, 0), slope=1, c="k", lw=0.6)
@@ -122,69 +118,45 @@ def plot_coverage(evidence: Arrays, calibration: Mapping[str, Calibration]) -> F
     return figure
 
 
-def plot_disagreement(
-    frames: Dataset, calibration: Mapping[str, Calibration] | None = None
-) -> Figure:
+def leading_uncertainty(
+    columns: Mapping[str, Any], fit: Calibration | None, name: str
+) -> NDArray[np.float64]:
     """
-    Disagreement by where frames came from, and by their size.
+    Return the uncertainty that a calibration was fitted to.
 
     Parameters
     ----------
-    frames
-        With columns ``disagreement_energy``, ``disagreement_forces`` and
-        ``disagreement_stress``, as in the ``predictions`` of an EvaluationDoc; the
-        column ``config_type`` says their origin.
-    calibration
-        For the thresholds; None for none.
+    columns
+        Columns of n frames, uncertainties among them.
+    fit
+        Calibration of the property; None: its own disagreement is returned.
+    name
+        Name of the property.
 
     Returns
     -------
-    Figure
-        Above each frame by origin, with the medians; below by number of atoms. A
-        committee whose disagreement grows with size measures size, not error.
+    ndarray
+        Shape (n,), in the property's unit.
     """
-    figure, axes = _grid_of_axes(2)
-    unnamed = np.full(len(frames), None, dtype=object)
-    kinds = frames.info.get("config_type", unnamed)
-    kinds = np.array([kind or _UNNAMED for kind in kinds], dtype=object)
-    groups = {kind: kinds == kind for kind in sorted(set(kinds))}
-    for (above, below), name in zip(axes.T, PROPERTIES, strict=True):
-        unit, factor = UNITS[name]
-        fit = (calibration or {}).get(name)
-        spread = factor * _leading(frames.info, fit, name)
-        _draw_origins(above, spread, groups)
-        _draw_sizes(below, spread, frames.n_atoms, groups)
-        for axis in (above, below):
-            axis.set(ylabel=f"disagreement {name} ({unit})")
-            _logarithmic(axis, "y")
-            if fit:
-                axis.axhline(factor * fit.threshold, c="0.3", lw=0.8, ls="--")
-    return figure
+    covariates = covariates_of(uncertainties_in(columns), name)
+    if fit is not None and fit.covariate in covariates:
+        return covariates[fit.covariate]
+    return next(iter(covariates.values()))
 
 
 def _pairs(
-    evidence: Arrays, fit: Calibration, name: str
+    evidence: Evidence, fit: Calibration, name: str
 ) -> tuple[NDArray[np.float64], ...]:
-    """Return the leading uncertainty, error and weight of the frames that have all."""
-    d, e = _leading(evidence, fit, name), evidence[f"error_{name}"]
+    """Return leading uncertainty, error and weight of the frames that have all."""
+    d, e = leading_uncertainty(evidence, fit, name), evidence[f"error_{name}"]
     w = _weights(evidence)
     usable = (d > 0) & (e > 0) & (w > 0)  # a NaN is none of these
     return d[usable], e[usable], w[usable]
 
 
-def _weights(evidence: Arrays) -> NDArray[np.float64]:
+def _weights(evidence: Evidence) -> NDArray[np.float64]:
     ones = np.ones(len(next(iter(evidence.values()))))
     return np.asarray(evidence.get("weights", ones) * evidence.get("worth", ones))
-
-
-def _leading(
-    columns: Mapping[str, Any], fit: Calibration | None, name: str
-) -> NDArray[np.float64]:
-    """Return the uncertainty that a calibration was fitted to, or the own one."""
-    covariates = covariates_of(uncertainties_in(columns), name)
-    if fit is not None and fit.covariate in covariates:
-        return covariates[fit.covariate]
-    return next(iter(covariates.values()))
 
 
 def _draw_calls(
@@ -194,7 +166,7 @@ def _draw_calls(
     fit: Calibration,
     factor: float,
 ) -> None:
-    """Draw the frames by what the threshold makes of them, and both limits."""
+    """Draw the frames, coloured by both limits, and the limits."""
     over, bad = d > factor * fit.threshold, e > factor * fit.tolerance
     calls = {
         "caught": (over & bad, "tab:red"),
@@ -250,7 +222,7 @@ def _draw_rate(
     axis.contour(x, y, np.nan_to_num(share), [_GOOD_RATE], colors="w", linewidths=1)
     axis.plot(x, fit.slope * x, c="k", ls="--", lw=1)
     axis.plot(factor * fit.tolerance, factor * fit.threshold, "o", c="tab:red", mec="w")
-    _logarithmic(axis)
+    logarithmic(axis)
     axis.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     return mesh
 
@@ -258,11 +230,11 @@ def _draw_rate(
 def _draw_coverage(
     axis: Axes,
     nominal: NDArray[np.float64],
-    evidence: Arrays,
+    evidence: Evidence,
     fit: Calibration,
     name: str,
 ) -> None:
-    """Draw the observed shares, and the band of chance about the nominal ones."""
+    """Draw the observed shares, and the band of the nominal ones."""
     e, seen = np.asarray(evidence[f"error_{name}"]), uncertainties_in(evidence)
     w = _weights(evidence)
     usable = np.isfinite(fit.error_bar(seen, name, 0.5)) & (e >= 0) & (w > 0)
@@ -278,57 +250,8 @@ def _draw_coverage(
     axis.set_title(f"n {len(e)}, effective {n}", fontsize=9)
 
 
-def _draw_origins(
-    axis: Axes, spread: NDArray[np.float64], groups: Mapping[str, NDArray[np.bool_]]
-) -> None:
-    """Draw the frames of each origin side by side, and their median."""
-    for place, rows in enumerate(groups.values()):
-        values = spread[rows & (spread > 0)]
-        across = place + np.linspace(-0.3, 0.3, len(values))
-        axis.plot(across, values, ".", c=_colour(place), alpha=0.6)
-        if len(values):
-            axis.hlines(np.median(values), place - 0.4, place + 0.4, color="k")
-    names = [plain(name) for name in groups]
-    axis.set_xticks(range(len(groups)), names, rotation=30, ha="right")
-
-
-def _draw_sizes(
-    axis: Axes,
-    spread: NDArray[np.float64],
-    n_atoms: NDArray[np.int64],
-    groups: Mapping[str, NDArray[np.bool_]],
-) -> None:
-    """Draw each frame's disagreement against its number of atoms."""
-    for place, rows in enumerate(groups.values()):
-        shown = rows & (spread > 0)
-        axis.plot(n_atoms[shown], spread[shown], ".", c=_colour(place), alpha=0.6)
-    axis.set(xlabel="atoms")
-    _logarithmic(axis, "x")
-
-
-def _colour(place: int) -> str:
-    names = list(TABLEAU_COLORS)
-    return names[place % len(names)]
-
-
-def _logarithmic(axis: Axes, which: str = "xy") -> None:
-    """Make axes logarithmic, with plain numbers at 1, 2 and 5 of each decade."""
-    for letter in which:
-        axis.set(**{f"{letter}scale": "log"})
-        ticks = getattr(axis, f"{letter}axis")
-        ticks.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
-        ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ticks.set_minor_formatter(NullFormatter())
-
-
 def _logarithmic_grid(values: NDArray[np.float64]) -> NDArray[np.float64]:
     positive = values[values > 0]
     if not len(positive):
         return np.geomspace(1e-6, 1, _GRID)
     return np.geomspace(positive.min(), positive.max() * 1.01, _GRID)
-
-
-def _grid_of_axes(rows: int) -> tuple[Figure, NDArray[np.object_]]:
-    # Figure rather than pyplot: no window, no global state, safe in a worker.
-    figure = Figure(figsize=(11, 0.4 + 3.4 * rows), layout="constrained")
-    return figure, figure.subplots(rows, len(PROPERTIES), squeeze=False)

@@ -1,27 +1,66 @@
-"""What all figures share: their axes, and how they are kept."""
+"""What all figures share: their axes, the groups of frames, and how they are saved."""
 
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import NDArray
 
+from flowpot.dataset import Dataset
 from flowpot.dataset.sets import TEST, TRAIN, VAL
 from flowpot.dataset.storage import replacing
 
-COLOURS = {TRAIN: "tab:blue", VAL: "tab:orange", TEST: "tab:green"}
-"""Colours of the sets."""
+SET_COLOURS = {TRAIN: "tab:blue", VAL: "tab:orange", TEST: "tab:green"}
+"""Colour of each set of frames in every figure."""
 
+_UNNAMED = "-"
 _LARGEST_SVG = 400_000  # bytes; beyond, a figure of many points is smaller as PNG
 _DPI = 150
 
 
-def row_of_axes(columns: int, height: float = 3.6) -> tuple[Figure, Sequence[Axes]]:
-    """Return a figure with axes side by side."""
-    # Figure rather than pyplot: no window, no global state, safe in a worker.
+def grid_of_axes(
+    rows: int, columns: int, height: float
+) -> tuple[Figure, NDArray[np.object_]]:
+    """
+    Return a figure, `height` inches high, and its axes, shape (rows, columns).
+
+    It is a Figure of its own and none of pyplot's, which have a window and a global
+    state: workers and threads may draw side by side.
+    """
     figure = Figure(figsize=(11, height), layout="constrained")
-    return figure, figure.subplots(1, columns, squeeze=False)[0]
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def row_of_axes(columns: int, height: float = 3.6) -> tuple[Figure, Sequence[Axes]]:
+    """Return a figure, `height` inches high, with axes side by side."""
+    figure, axes = grid_of_axes(1, columns, height)
+    return figure, axes[0]
+
+
+def logarithmic(axis: Axes, which: str = "xy") -> None:
+    """Make axes logarithmic, with plain numbers at 1, 2 and 5 of each decade."""
+    for letter in which:
+        axis.set(**{f"{letter}scale": "log"})
+        ticks = getattr(axis, f"{letter}axis")
+        ticks.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+        ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ticks.set_minor_formatter(NullFormatter())
+
+
+def config_types(dataset: Dataset) -> NDArray[np.object_]:
+    """Return each frame's ``config_type``, shape (n,); a dash where it has none."""
+    column = dataset.info.get("config_type", np.full(len(dataset), None, object))
+    return np.array([kind or _UNNAMED for kind in column], dtype=object)
+
+
+def explored_in(dataset: Dataset) -> NDArray[np.int_]:
+    """Return the iteration that explored each frame, shape (n,); 0 for all others."""
+    column = dataset.info.get("iteration", np.full(len(dataset), np.nan))
+    return np.nan_to_num(np.asarray(column, float), nan=0.0).astype(int)
 
 
 def plain(text: str) -> str:
@@ -34,7 +73,21 @@ def plain(text: str) -> str:
 
 
 def save_figures(figures: Mapping[str, Figure], folder: Path) -> Sequence[Path]:
-    """Write each figure as ``<name>.png``."""
+    """
+    Save each figure as ``<name>.png``.
+
+    Parameters
+    ----------
+    figures
+        Figures by their names.
+    folder
+        Folder of the files; made if need be.
+
+    Returns
+    -------
+    sequence of pathlib.Path
+        The files, in the figures' order.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, figure in figures.items():

@@ -11,11 +11,17 @@ from matplotlib.ticker import MaxNLocator
 from flowpot.campaign.document import IterationDoc
 from flowpot.dataset import Dataset
 from flowpot.evaluation import PROPERTIES
-from flowpot.report.figures import COLOURS, plain, row_of_axes
+from flowpot.report.figures import (
+    SET_COLOURS,
+    config_types,
+    explored_in,
+    plain,
+    row_of_axes,
+)
 from flowpot.report.table import UNITS
 from flowpot.training.document import Metrics
 
-STAGE_COLOURS = {
+_STAGE_COLOURS = {
     "labelling": "tab:purple",
     "training": "tab:blue",
     "exploration": "tab:green",
@@ -25,29 +31,35 @@ STAGE_COLOURS = {
 
 
 def plot_rmse(
-    turns: Sequence[IterationDoc],
+    iterations: Sequence[IterationDoc],
     members: Mapping[int, Sequence[Metrics]] | None = None,
 ) -> Figure:
     """
-    RMSE against iteration, for the three sets (paper, Fig. 4, top).
+    Plot RMSE against iteration, for the three sets (paper, Fig. 4, top).
 
     Parameters
     ----------
-    turns
-        Of the campaign.
+    iterations
+        The campaign's iterations.
     members
-        The members' metrics, by iteration: bands from the best to the worst. The
-        line is the committee's mean prediction, which is better than its members.
+        Metrics of each member, by iteration.
+
+    Returns
+    -------
+    Figure
+        Lines: the committee's mean prediction, which is better than its members'.
+        Bands: from the best member to the worst.
     """
     figure, axes = row_of_axes(len(PROPERTIES))
-    trained = [turn for turn in turns if turn.metrics]
+    trained = [iteration for iteration in iterations if iteration.metrics]
     for axis, name in zip(axes, PROPERTIES, strict=True):
         unit, factor = UNITS[name]
-        for label, colour in COLOURS.items():
+        for label, colour in SET_COLOURS.items():
             points = [
-                (turn.iteration, factor * value)
-                for turn in trained
-                if (value := (turn.metrics or {}).get(label, {}).get(name)) is not None
+                (iteration.iteration, factor * value)
+                for iteration in trained
+                if (value := (iteration.metrics or {}).get(label, {}).get(name))
+                is not None
             ]
             x, y = np.array(points, float).reshape(-1, 2).T
             axis.plot(x, y, "o-", c=colour, label=label)
@@ -59,7 +71,7 @@ def plot_rmse(
                 )
         axis.set(ylabel=f"RMSE {name} ({unit})")
         axis.set_ylim(bottom=0)
-        _iterations(axis)
+        _label_iterations(axis)
     axes[0].legend(frameon=False)
     return figure
 
@@ -67,19 +79,19 @@ def plot_rmse(
 def _spread(
     members: Mapping[int, Sequence[Metrics]], label: str, name: str
 ) -> np.ndarray:
-    """Return iteration, best and worst member, as rows."""
+    """Return number of the iteration, best and worst RMSE of its members, as rows."""
     rows = []
-    for iteration, metrics in sorted(members.items()):
-        values = [each.get(label, {}).get(name) for each in metrics]
+    for number, metrics in sorted(members.items()):
+        values = [member.get(label, {}).get(name) for member in metrics]
         known = [value for value in values if value is not None]
         if known:
-            rows.append((iteration, min(known), max(known)))
+            rows.append((number, min(known), max(known)))
     return np.array(rows, float).T
 
 
 def plot_growth(dataset: Dataset) -> Figure:
     """
-    Labelled frames by origin, as the iterations add them.
+    Plot the number of labelled frames after each iteration, by config_type.
 
     Parameters
     ----------
@@ -88,12 +100,10 @@ def plot_growth(dataset: Dataset) -> Figure:
         others in the first.
     """
     figure, (axis,) = row_of_axes(1)
-    kinds = dataset.info.get("config_type", np.full(len(dataset), None, object))
-    kinds = np.array([kind or "-" for kind in kinds], dtype=object)
-    explored = dataset.info.get("iteration", np.full(len(dataset), np.nan))
-    added = np.nan_to_num(np.asarray(explored, float), nan=0.0).astype(int) + 1
+    kinds = config_types(dataset).astype(str)
+    added = explored_in(dataset) + 1
     x = np.arange(1, added.max(initial=1) + 1)
-    names, counts = np.unique(kinds.astype(str), return_counts=True)
+    names, counts = np.unique(kinds, return_counts=True)
     below = np.zeros(len(x))
     for place, name in enumerate(names[np.argsort(-counts)]):
         height = np.array([((kinds == name) & (added <= i)).sum() for i in x])
@@ -106,28 +116,28 @@ def plot_growth(dataset: Dataset) -> Figure:
     axis.bar_label(bars, labels=[f"{n:.0f}" for n in below], padding=2)
     axis.margins(y=0.1)
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    _iterations(axis)
+    _label_iterations(axis)
     return figure
 
 
-def plot_halts(turns: Sequence[IterationDoc], n_runs: Mapping[int, int]) -> Figure:
+def plot_halts(iterations: Sequence[IterationDoc], n_runs: Mapping[int, int]) -> Figure:
     """
-    Trajectories that were halted, by reason, among all that were run.
+    Plot how many trajectories were halted, by reason, among all that were run.
 
     Parameters
     ----------
-    turns
-        Of the campaign.
+    iterations
+        The campaign's iterations.
     n_runs
-        Trajectories of each iteration.
+        Number of trajectories, by iteration.
     """
     figure, (axis,) = row_of_axes(1, height=3.0)
     x = sorted(n_runs)
-    halted = {turn.iteration: turn.halted or {} for turn in turns}
+    halted = {iteration.iteration: iteration.halted or {} for iteration in iterations}
     whole = np.array([n_runs[i] - sum(halted.get(i, {}).values()) for i in x], float)
     axis.bar(x, whole, color="0.85", width=0.7, label="ran to the end")
     below = whole
-    reasons = sorted({reason for each in halted.values() for reason in each})
+    reasons = sorted({reason for counts in halted.values() for reason in counts})
     for place, reason in enumerate(reasons):
         height = np.array([halted.get(i, {}).get(reason, 0) for i in x], float)
         axis.bar(
@@ -137,28 +147,31 @@ def plot_halts(turns: Sequence[IterationDoc], n_runs: Mapping[int, int]) -> Figu
     axis.set(ylabel="trajectories")
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    _iterations(axis)
+    _label_iterations(axis)
     return figure
 
 
-def plot_cost(turns: Sequence[IterationDoc]) -> Figure:
-    """Wall time of the engines by stage, of each iteration and in all (hours)."""
-    figure, (each, total) = row_of_axes(2, height=3.0)
-    x = [turn.iteration for turn in turns]
+def plot_cost(iterations: Sequence[IterationDoc]) -> Figure:
+    """Plot wall time (hours) by stage, of each iteration and of all together."""
+    figure, (by_iteration, total) = row_of_axes(2, height=3.0)
+    x = [iteration.iteration for iteration in iterations]
     below = np.zeros(len(x))
     sums = {}
-    for stage, colour in STAGE_COLOURS.items():
-        hours = np.array([turn.seconds.get(stage, 0.0) for turn in turns]) / 3600
+    for stage, colour in _STAGE_COLOURS.items():
+        hours = (
+            np.array([iteration.seconds.get(stage, 0.0) for iteration in iterations])
+            / 3600
+        )
         if hours.sum() == 0:
             continue
-        each.bar(x, hours, bottom=below, color=colour, width=0.7)
+        by_iteration.bar(x, hours, bottom=below, color=colour, width=0.7)
         below += hours
         sums[stage] = hours.sum()
-    each.set(ylabel="hours")
-    _iterations(each)
+    by_iteration.set(ylabel="hours")
+    _label_iterations(by_iteration)
     whole = sum(sums.values()) or 1.0
     bars = total.barh(
-        list(sums), list(sums.values()), color=[STAGE_COLOURS[stage] for stage in sums]
+        list(sums), list(sums.values()), color=[_STAGE_COLOURS[stage] for stage in sums]
     )
     shares = [f"{hours:.2g} h, {hours / whole:.0%}" for hours in sums.values()]
     total.bar_label(bars, labels=shares, padding=4)
@@ -168,6 +181,7 @@ def plot_cost(turns: Sequence[IterationDoc]) -> Figure:
     return figure
 
 
-def _iterations(axis: Axes) -> None:
+def _label_iterations(axis: Axes) -> None:
+    """Put whole numbers on the axis of iterations."""
     axis.set(xlabel="iteration")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs no other."""
+"""The report of a campaign, one HTML file that needs no other; all its results."""
 
 from base64 import b64encode
 from datetime import datetime
@@ -9,8 +9,9 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from flowpot.campaign.reading import Campaign
 from flowpot.dataset.storage import write_whole
 from flowpot.report.figures import encode
-from flowpot.report.sections import headlines, sections_of
-from flowpot.report.status import duration
+from flowpot.report.sections import sections_of
+from flowpot.report.status import duration, state_of
+from flowpot.report.verdict import headlines
 
 _SUFFIXES = {"image/svg+xml": "svg", "image/png": "png"}
 
@@ -24,18 +25,18 @@ def write_report(
     Parameters
     ----------
     campaign
-        Finished or running: parts of which there is nothing yet say so.
+        Finished or running: sections of which there is nothing yet say so.
     folder
-        Made if need be.
+        Folder of the files; made if need be.
     load_models
         Whether the committee's models predict all labelled frames, and describe them
         for the map. A model file may hold code that runs when it is loaded: set this
-        for a store that you trust. Else what the campaign itself predicted is shown.
+        only for a store that you trust. Else the campaign's own predictions are shown.
 
     Returns
     -------
     pathlib.Path
-        Of the file.
+        The file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
@@ -56,6 +57,7 @@ def write_report(
     page = environment.get_template("report.html.jinja").render(
         campaign=campaign,
         status=status,
+        state=state_of(status),
         remaining=duration(status.remaining) if status.remaining else None,
         headlines=headlines(campaign),
         parts=parts,
@@ -64,3 +66,23 @@ def write_report(
     path = folder / "report.html"
     write_whole(path, page)
     return path
+
+
+def write_results(campaign: Campaign, folder: Path) -> dict[str, Path]:
+    """
+    Write a campaign's dataset, models and report as files.
+
+    Parameters
+    ----------
+    campaign
+        A campaign with at least one training. Its models are loaded.
+    folder
+        Gets ``dataset.xyz``, ``models/``, ``report.html`` and the report's figures.
+
+    Returns
+    -------
+    dict[str, pathlib.Path]
+        Files and folders by what they hold: ``dataset``, ``models``, ``report``.
+    """
+    report = write_report(campaign, folder, load_models=True)
+    return {**campaign.export(folder), "report": report}

@@ -1,4 +1,4 @@
-"""Tell people how far a campaign is, while it runs."""
+"""Lines about each job of a campaign, while it runs."""
 
 import time
 from collections import Counter
@@ -11,17 +11,22 @@ from flowpot.documents import reason_of
 from flowpot.jobs import jobs_of
 from flowpot.report.status import duration
 
-_WORTH_SAYING = 20.0  # s
+_WORTH_SAYING = 20.0  # s; less is not announced
 
 
 class ProgressLog:
     """
-    Print a line for each job: stage, jobs done of those known, time elapsed and left.
+    Print a line for each job: its name, how many are done, time elapsed and left.
 
-    Jobs appear as the campaign appends them, so the total is of the present
-    iteration, and so is the estimate of what is left: jobs of a kind take what those
-    before them took, in this iteration or the last. Hand its :meth:`watch` to
-    :class:`flowpot.campaign.ResumableRun`.
+    Jobs are known when the campaign has appended them: the totals, and the estimate of
+    the time left, are those of the present iteration. Jobs of a name are expected to
+    take what those before them took, in this iteration or an earlier one. Hand its
+    :meth:`watch` to :class:`flowpot.campaign.ResumableRun`.
+
+    Parameters
+    ----------
+    console
+        Console to print on.
     """
 
     def __init__(self, console: Console) -> None:
@@ -34,10 +39,10 @@ class ProgressLog:
         self._seconds: dict[tuple[int, str], list[float]] = {}
 
     def watch(self, event: str, job: Job, result: Response | Exception | None) -> None:
-        """Take in what a job came to: see `flowpot.campaign.local.run.Watcher`."""
+        """Count and print an event: see `flowpot.campaign.local.run.Watcher`."""
         key = (job.metadata.get("iteration", 0), job.name)
         if event == "lost":
-            self._say(key, "runs again: what was kept of it is unreadable")
+            self._say(key, "runs again: its record was unreadable")
             return
         if event == "started":
             self._started = time.monotonic()
@@ -63,7 +68,7 @@ class ProgressLog:
                 self._say(key, "done")
 
     def remaining(self, iteration: int) -> float:
-        """Estimate what the known jobs, and those to be expected, still take (s)."""
+        """Estimate what the known and expected jobs of an iteration still take (s)."""
         before = {n: s for (i, n), s in self._seconds.items() if 0 < i < iteration}
         names = {name for i, name in self.total if i == iteration} | before.keys()
         left = 0.0
@@ -84,14 +89,14 @@ class ProgressLog:
     def _say(self, key: tuple[int, str], state: str, style: str = "") -> None:
         iteration, name = key
         minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
-        turn = f"iteration {iteration}" if iteration else "start"
-        at = self.done[key] + (state == "...")
+        where = f"iteration {iteration}" if iteration else "start"
+        number = self.done[key] + (state == "...")
         left = self.remaining(iteration)
         if left >= _WORTH_SAYING and state == "done":
-            state += f", about {duration(left)} left in this iteration"
+            state += f", about {duration(left)} left"
         say(
             self.console,
             (f"{minutes:3d}:{seconds:02d}", "dim"),
-            f"  {turn:12} {name:20} {at} of {self.total[key]}  ",
+            f"  {where:12} {name:20} {number} of {self.total[key]}  ",
             (state, style),
         )

@@ -1,9 +1,8 @@
-"""The parts of a campaign's report; each says so where there is nothing yet."""
+"""The sections of a campaign's report; each says so where there is nothing yet."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,19 +14,14 @@ from flowpot.documents import reason_for
 from flowpot.evaluation import CommitteePrediction, evaluate_committee
 from flowpot.potentials import load_potential
 from flowpot.redaction import redact
-from flowpot.report.atlas import plot_map
-from flowpot.report.calibration import (
-    plot_calibration,
-    plot_coverage,
-    plot_disagreement,
-    plot_rates,
-)
+from flowpot.report.calibration import plot_calibration, plot_coverage, plot_rates
+from flowpot.report.disagreement import plot_disagreement
 from flowpot.report.history import plot_cost, plot_growth, plot_halts, plot_rmse
+from flowpot.report.map import plot_map
 from flowpot.report.parity import plot_parity
-from flowpot.report.table import campaign_table, in_words
+from flowpot.report.table import campaign_table
 
-_MAX_ATOMS = 4000  # that the report's own predictions are made for
-_LARGE = 100  # meV and up: no decimals
+_MAX_ATOMS = 4000  # of the frames that the report itself predicts
 _MAX_ROWS = 200  # of the table of failures
 
 _PARITY, _MAP = "Predictions and labels", "Map of the frames"
@@ -43,22 +37,22 @@ Rows = list[list[str]]
 @dataclass
 class Section:
     """
-    A part of the report.
+    A section of the report, with a figure or a table.
 
     Attributes
     ----------
     name
-        Of its figure's file.
+        Name of the figure's file, without its suffix.
     title
-        Its heading.
+        Heading.
     caption
-        What is to be seen.
+        What the figure or the table shows.
     figure
-        None where there is nothing to draw.
+        The figure; None where there is nothing to draw.
     header, rows
-        Of its table.
+        Cells of the table.
     empty
-        What is said where there is neither.
+        What the section says if it has neither figure nor rows.
     """
 
     name: str
@@ -70,27 +64,32 @@ class Section:
     empty: str = ""
 
 
-Parts = Section | Iterator[Section]
-
-
 def sections_of(campaign: Campaign, *, load_models: bool = False) -> Iterator[Section]:
     """
-    Draw and tabulate what a campaign has come to, one part after the other.
+    Yield the sections of a campaign's report, in order.
 
-    A part that cannot be drawn, of a campaign that has failed for instance, says why.
+    A section that cannot be drawn, of a failed campaign for instance, says why.
+
+    Parameters
+    ----------
+    campaign
+        Finished or running.
+    load_models
+        Whether the committee's models are loaded: see
+        :func:`flowpot.report.write_report`.
     """
-    for name, title, build in _parts(campaign, load_models=load_models):
+    for name, title, build in _builders(campaign, load_models=load_models):
         try:
             built = build()
             yield from [built] if isinstance(built, Section) else list(built)
-        except Exception as error:  # noqa: BLE001 - the other parts are shown
+        except Exception as error:  # noqa: BLE001 - the other sections are shown
             yield Section(name, title, empty=f"Cannot be shown: {reason_for(error)}.")
 
 
-def _parts(
+def _builders(
     campaign: Campaign, *, load_models: bool
-) -> Iterator[tuple[str, str, Callable[[], Parts]]]:
-    """List names and titles of the parts, and what makes them."""
+) -> Iterator[tuple[str, str, Callable[[], Section | Iterator[Section]]]]:
+    """Yield name and title of each section, and the function that builds it."""
     frames = cache(campaign.dataset)
     sample = cache(lambda: sample_frames(frames(), _MAX_ATOMS))
     yield "iterations", "Iterations", lambda: _iterations(campaign)
@@ -116,7 +115,7 @@ def _settings(campaign: Campaign) -> Section:
     return Section(
         "settings",
         "Settings",
-        "Of the last training, and of one label and one trajectory.",
+        "Settings of the last training, of one label and of one trajectory.",
         rows=[[name, redact(str(value))] for name, value in campaign.settings.items()],
         empty="Known once a label or a training is there.",
     )
@@ -133,9 +132,16 @@ def _versions(campaign: Campaign) -> Section:
 
 def sample_frames(frames: Dataset, max_atoms: int) -> Dataset:
     """
-    Draw frames of all three sets, as many of each as there is room for.
+    Draw frames at random from the three sets, as many of each as there is room for.
 
-    Isolated atoms give reference energies; they are in no set that is judged.
+    Isolated atoms are left out: they only give reference energies.
+
+    Parameters
+    ----------
+    frames
+        Frames with a ``split`` column.
+    max_atoms
+        Number of atoms in the drawn frames, at most; each set has a third of them.
     """
     split = frames.info.get("split", np.full(len(frames), None, object))
     kind = np.asarray(frames.info.get("config_type", np.full(len(frames), "")), str)
@@ -148,7 +154,7 @@ def sample_frames(frames: Dataset, max_atoms: int) -> Dataset:
 
 
 def _iterations(campaign: Campaign) -> Section:
-    table = campaign_table(campaign.name, campaign.turns)
+    table = campaign_table(campaign.name, campaign.iteration_docs)
     cells = [list(column.cells) for column in table.columns]
     return Section(
         "iterations",
@@ -168,13 +174,15 @@ def _errors(campaign: Campaign) -> Section:
         "Errors",
         "Line: the committee's mean prediction. Band: from its best member to its "
         "worst.",
-        figure=plot_rmse(campaign.turns, campaign.member_metrics) if trained else None,
+        figure=plot_rmse(campaign.iteration_docs, campaign.member_metrics)
+        if trained
+        else None,
         empty=_UNTRAINED,
     )
 
 
 def _is_trained(campaign: Campaign) -> bool:
-    return any(turn.metrics for turn in campaign.turns)
+    return any(iteration.metrics for iteration in campaign.iteration_docs)
 
 
 def _parity(campaign: Campaign, sample: Dataset, n_frames: int) -> Section:
@@ -184,13 +192,13 @@ def _parity(campaign: Campaign, sample: Dataset, n_frames: int) -> Section:
     return Section(
         "parity",
         _PARITY,
-        f"{_of(sample, n_frames)} Below, how the errors are spread.",
+        f"{_sampled(sample, n_frames)} Below, how the errors are spread.",
         figure=plot_parity(sample, prediction),
     )
 
 
 def _parity_as_predicted(campaign: Campaign, frames: Dataset) -> Section:
-    """Show what each frame was predicted to be before it was labelled."""
+    """Compare labels with what was predicted before the frames were labelled."""
     if not _is_trained(campaign):
         return Section("parity", _PARITY, empty=_UNTRAINED)
     predicted = {
@@ -198,7 +206,7 @@ def _parity_as_predicted(campaign: Campaign, frames: Dataset) -> Section:
         for batch in campaign.predictions()
         for i, fingerprint in enumerate(batch.fingerprints.tolist())
     }
-    known = [each in predicted for each in frames.fingerprints.tolist()]
+    known = [fingerprint in predicted for fingerprint in frames.fingerprints.tolist()]
     frames = frames[np.array(known, dtype=bool)]
     if not len(frames):
         return Section(
@@ -207,8 +215,8 @@ def _parity_as_predicted(campaign: Campaign, frames: Dataset) -> Section:
             empty="No frame that the committee has predicted is labelled yet. "
             "flowpot report --load-models compares all labelled frames.",
         )
-    found = [predicted[each] for each in frames.fingerprints.tolist()]
-    mean = Dataset.concatenate([batch[[i]] for batch, i in found])
+    places = [predicted[fingerprint] for fingerprint in frames.fingerprints.tolist()]
+    mean = Dataset.concatenate([batch[[i]] for batch, i in places])
     prediction = CommitteePrediction(
         mean.energy[None], mean.forces[None], mean.stress[None]
     )
@@ -241,7 +249,7 @@ def _calibration(campaign: Campaign) -> Iterator[Section]:
         (
             "coverage",
             "Coverage of the calibrated error",
-            "Under the diagonal the calibrated error promises too much.",
+            "Where the curve is below the diagonal, calibrated errors are too small.",
             plot_coverage,
         ),
     ]
@@ -253,7 +261,7 @@ def _calibration(campaign: Campaign) -> Iterator[Section]:
     yield Section(
         "disagreement",
         "Disagreement by origin and size",
-        "Of the frames that the last evaluation chose, with the thresholds.",
+        "The frames that the last evaluation chose, and the thresholds.",
         figure=plot_disagreement(chosen, fits) if chosen else None,
         empty="No frame is chosen yet.",
     )
@@ -281,8 +289,8 @@ def _map(campaign: Campaign, sample: Dataset, n_frames: int) -> Section:
         section.empty = f"No map: {error}."
         return section
     section.caption = (
-        f"{_of(sample, n_frames)} Principal components of the model's own descriptors: "
-        "frames that are alike to it lie side by side."
+        f"{_sampled(sample, n_frames)} Principal components of the model's own "
+        "descriptors: frames that the model finds similar lie side by side."
     )
     return section
 
@@ -293,63 +301,38 @@ def _halts(campaign: Campaign) -> Section:
         "halts",
         "Molecular dynamics",
         "Trajectories, and why some were halted.",
-        figure=plot_halts(campaign.turns, runs) if runs else None,
+        figure=plot_halts(campaign.iteration_docs, runs) if runs else None,
         empty="Nothing is explored yet.",
     )
 
 
 def _failures(campaign: Campaign) -> Section:
-    found = campaign.failures.fillna("").astype(str).map(redact).to_numpy().tolist()
-    shown = f"The last {_MAX_ROWS} of {len(found)}." if len(found) > _MAX_ROWS else ""
+    rows = campaign.failures.fillna("").astype(str).map(redact).to_numpy().tolist()
+    shown = f"The last {_MAX_ROWS} of {len(rows)}." if len(rows) > _MAX_ROWS else ""
     return Section(
         "failures",
         "Failures",
         shown,
         header=[str(column) for column in campaign.failures.columns],
-        rows=found[-_MAX_ROWS:],
+        rows=rows[-_MAX_ROWS:],
         empty="None.",
     )
 
 
 def _cost(campaign: Campaign) -> Section:
-    spent = any(sum(turn.seconds.values()) for turn in campaign.turns)
+    spent = any(
+        sum(iteration.seconds.values()) for iteration in campaign.iteration_docs
+    )
     return Section(
         "cost",
         "Cost",
         "Wall time of the engines, added up over runs that went side by side.",
-        figure=plot_cost(campaign.turns) if spent else None,
+        figure=plot_cost(campaign.iteration_docs) if spent else None,
         empty="No stage has finished yet.",
     )
 
 
-def _of(sample: Dataset, n_frames: int) -> str:
+def _sampled(sample: Dataset, n_frames: int) -> str:
     if len(sample) == n_frames:
         return "All frames."
     return f"{len(sample)} of {n_frames} frames, drawn from each set."
-
-
-def headlines(campaign: Campaign) -> list[tuple[str, Any]]:
-    """Return the few numbers that people look for first."""
-    turns = campaign.turns
-    tested = [turn.metrics for turn in turns if turn.metrics]
-    test = (tested[-1].get("test") or {}) if tested else {}
-    judged = [turn for turn in turns if turn.n_explored is not None]
-    found: list[tuple[str, Any]] = [
-        ("iterations", len(turns)),
-        ("labelled frames", turns[-1].n_dataset if turns else 0),
-    ]
-    if fresh := next((t.fresh_error for t in reversed(turns) if t.fresh_error), None):
-        for name, unit in (("energy", "meV/atom"), ("forces", "meV/Å")):
-            if name in fresh:
-                said = in_words(fresh[name], 1e3)
-                found.append((f"error on fresh frames, {name} ({unit})", said))
-    for name, unit in (("energy", "meV/atom"), ("forces", "meV/Å")):
-        if (value := test.get(name)) is not None:
-            digits = 0 if 1e3 * value >= _LARGE else 1
-            found.append((f"RMSE {name}, test ({unit})", f"{1e3 * value:.{digits}f}"))
-    if judged:
-        last = judged[-1]
-        found.append(("frames flagged", f"{last.n_over} of {last.n_explored}"))
-    hours = sum(sum(turn.seconds.values()) for turn in turns) / 3600
-    found.append(("hours in engines", f"{hours:.2g}"))
-    return found

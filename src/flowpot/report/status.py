@@ -1,6 +1,6 @@
 """How far a campaign is, for a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -10,12 +10,14 @@ from rich.text import Text
 
 from flowpot.campaign.document import IterationDoc
 from flowpot.campaign.reading.status import CampaignStatus, StageStatus
-from flowpot.campaign.record import STAGES
+from flowpot.campaign.record import LOOP_STAGES
+from flowpot.dataset.sets import TEST
 from flowpot.redaction import redact
-from flowpot.report.table import in_words
+from flowpot.report.table import error_with_interval
 
 _BAR = 24  # characters
 _SHOWN_FAILURES = 5
+_STYLES = {"running": "bold yellow", "finished": "bold green", "failed": "bold red"}
 
 
 def duration(seconds: float) -> str:
@@ -27,16 +29,24 @@ def duration(seconds: float) -> str:
     >>> duration(42.3), duration(400), duration(10_000)
     ('42 s', '7 min', '2.8 h')
     """
-    if seconds < 120:  # noqa: PLR2004
+    minute, hour = 60, 3600
+    if seconds < 2 * minute:
         return f"{seconds:.0f} s"
-    if seconds < 7200:  # noqa: PLR2004
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    if seconds < 2 * hour:
+        return f"{seconds / minute:.0f} min"
+    return f"{seconds / hour:.1f} h"
+
+
+def state_of(status: CampaignStatus) -> str:
+    """Return ``running``, ``finished`` or ``failed``."""
+    if status.stop_reason is None:
+        return "running"
+    return "failed" if status.stop_kind == "failed" else "finished"
 
 
 def status_view(
     status: CampaignStatus,
-    turns: Iterable[IterationDoc],
+    iterations: Iterable[IterationDoc],
     failures: Iterable[dict[str, Any]] = (),
 ) -> RenderableType:
     """
@@ -45,27 +55,35 @@ def status_view(
     Parameters
     ----------
     status
-        Of the campaign.
-    turns
-        Its iterations, for the errors reached.
+        Status of the campaign.
+    iterations
+        Its iterations so far.
     failures
-        With ``iteration``, ``stage``, ``what``, ``reason`` and ``folder``.
+        What failed, each with ``iteration``, ``stage``, ``what``, ``reason`` and
+        ``folder``.
+
+    Returns
+    -------
+    RenderableType
+        For a terminal of 80 columns, or of more.
     """
     parts: list[RenderableType] = [_headline(status), _summary(status), Text()]
-    finished = [turn for turn in turns if turn.metrics or turn.n_labelled is not None]
-    if finished:
-        parts += [_errors(finished), Text()]
+    begun = [each for each in iterations if each.metrics or each.n_labelled is not None]
+    if begun:
+        parts += [_iterations(begun), Text()]
     if status.stop_reason is None:
         parts.append(_stages(status))
-    parts += list(_failures(list(failures)))
+    parts += _failures(list(failures))
     return Group(*parts)
 
 
 def _headline(status: CampaignStatus) -> Text:
-    running = status.stop_reason is None
-    state = ("running", "bold yellow") if running else ("finished", "bold green")
+    state = state_of(status)
     return Text.assemble(
-        (f"Campaign {status.name!r}", "bold"), "  ", state, f"  {status.uuid}"
+        (f"Campaign {status.name!r}", "bold"),
+        "  ",
+        (state, _STYLES[state]),
+        f"  {status.uuid}",
     )
 
 
@@ -78,20 +96,21 @@ def _summary(status: CampaignStatus) -> Text:
     if status.remaining:
         parts.append(f"about {duration(status.remaining)} left in this iteration")
     if status.at_most:
-        most = f"{duration(status.at_most)} if all {status.max_iterations} run"
-        parts.append(most)
+        parts.append(
+            f"{duration(status.at_most)} if all {status.max_iterations} run",
+        )
     return Text(", ".join(parts))
 
 
 def _stages(status: CampaignStatus) -> Table:
-    """Return the stages of the present iteration, a bar each."""
+    """Return the stages of the present iteration, each with a progress bar."""
     table = Table(box=None, pad_edge=False, show_header=False)
     present = {
         stage.stage: stage
         for stage in status.stages
         if stage.iteration == status.iteration
     }
-    for name in STAGES[1:]:
+    for name in LOOP_STAGES:
         stage = present.get(name)
         if stage is None or not stage.total:
             continue
@@ -116,37 +135,38 @@ def _counts(stage: StageStatus) -> tuple[Text, str]:
     return Text(", ").join(jobs), taken
 
 
-def _errors(turns: list[IterationDoc]) -> Table:
-    """Return the iterations in a line each."""
+def _iterations(iterations: Sequence[IterationDoc]) -> Table:
+    """Return a table with a row an iteration, its errors those of forces (meV/A)."""
     table = Table(
-        "iteration",
-        "frames",
-        "fresh error, forces (meV/A)",
-        "RMSE, test",
-        "flagged",
-        "chosen",
+        *("iteration", "frames", "fresh error", "RMSE, test", "flagged", "chosen"),
+        box=None,
+        pad_edge=False,
+        caption="Errors of forces in meV/A.",
+        caption_justify="left",
     )
-    for turn in turns:
-        error = ((turn.metrics or {}).get("test") or {}).get("forces")
-        explored = "-" if turn.n_explored is None else f"of {turn.n_explored}"
+    for iteration in iterations:
+        rmse = ((iteration.metrics or {}).get(TEST) or {}).get("forces")
+        n_over, n_explored = iteration.n_over, iteration.n_explored
+        explored = "-" if n_explored is None else f"of {n_explored}"
+        n_selected = iteration.n_selected
         table.add_row(
-            str(turn.iteration),
-            str(turn.n_dataset),
-            in_words((turn.fresh_error or {}).get("forces"), 1e3),
-            "-" if error is None else f"{1e3 * error:.3g}",
-            "-" if turn.n_over is None else f"{turn.n_over} {explored}",
-            "-" if turn.n_selected is None else f"{turn.n_selected} + {turn.n_audit}",
+            str(iteration.iteration),
+            str(iteration.n_dataset),
+            error_with_interval((iteration.fresh_error or {}).get("forces"), 1e3),
+            "-" if rmse is None else f"{1e3 * rmse:.3g}",
+            "-" if n_over is None else f"{n_over} {explored}",
+            "-" if n_selected is None else f"{n_selected} + {iteration.n_audit}",
         )
     return table
 
 
-def _failures(failures: list[dict[str, Any]]) -> Iterable[RenderableType]:
+def _failures(failures: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:
     if not failures:
         return
     yield Text(f"\n{len(failures)} failed", style="bold red")
-    for each in failures[-_SHOWN_FAILURES:]:
-        place = f"  iteration {each['iteration']}, {each['stage']}: "
-        reason = redact(f"{each['what']}: {each['reason']}")
+    for failure in failures[-_SHOWN_FAILURES:]:
+        place = f"  iteration {failure['iteration']}, {failure['stage']}: "
+        reason = redact(f"{failure['what']}: {failure['reason']}")
         yield Text.assemble((place, "dim"), reason)
-        if each["folder"]:
-            yield Text(f"    {each['folder']}", style="dim")
+        if failure["folder"]:
+            yield Text(f"    {failure['folder']}", style="dim")

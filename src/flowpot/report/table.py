@@ -1,7 +1,8 @@
-"""A campaign in one table: a column an iteration."""
+"""A campaign in tables: a column an iteration."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -14,7 +15,7 @@ UNITS = {
     "forces": ("meV/A", 1e3),
     "stress": ("meV/A^3", 1e3),
 }
-"""What people read, and the factor from eV."""
+"""Units that people read, and the factors to them from eV."""
 
 _STAGES = {
     "labelling": "DFT",
@@ -22,103 +23,140 @@ _STAGES = {
     "exploration": "MD",
     "evaluation": "evaluation",
 }
+_WIDEST = 20  # characters of an iteration's column; longer cells are wrapped
+_UNLIMITED = 10_000  # characters
+_FOUR_DIGITS = 999.5
 
 Cell = Callable[[IterationDoc], str]
 
 
-def campaign_table(name: str, turns: Sequence[IterationDoc]) -> Table:
-    """Labels, errors, calibration, selection and seconds of every iteration."""
+def campaign_table(name: str, iterations: Sequence[IterationDoc]) -> Table:
+    """
+    Tabulate labels, errors, calibration, selection and seconds of every iteration.
+
+    Parameters
+    ----------
+    name
+        Name of the campaign.
+    iterations
+        Its iterations, a column each.
+    """
     table = Table(
         title=Text(f"Campaign {name!r}"),
         title_justify="left",
-        caption="Error on fresh frames: median of explored frames, as predicted before "
-        "they were learned. RMSE of the committee mean, on train / val / test. "
+        caption="Fresh error: median of explored frames, as predicted before they were "
+        "learned. RMSE of the committee mean, on train / val / test. "
         "Seconds are summed over runs that went side by side.",
         caption_justify="left",
     )
-    table.add_column("iteration")
-    for turn in turns:
-        table.add_column(str(turn.iteration), justify="right")
+    table.add_column("iteration", no_wrap=True)
+    for iteration in iterations:
+        table.add_column(str(iteration.iteration), justify="right", max_width=_WIDEST)
     for rows in (_fresh(), _labels(), _errors(), _calibration(), _frames(), _seconds()):
         table.add_section()
         for label, cell in rows:
-            table.add_row(label, *map(cell, turns))
+            table.add_row(label, *map(cell, iterations))
     return table
 
 
-def _labels() -> list[tuple[str, Cell]]:
-    return [
-        (
-            "frames labelled (failed)",
-            lambda t: f"{_n(t.n_labelled)} ({_n(t.n_failed)})",
-        ),
-        ("frames in the dataset", lambda t: _n(t.n_dataset)),
-    ]
+def print_campaign(
+    console: Console, name: str, iterations: Sequence[IterationDoc]
+) -> None:
+    """
+    Print a campaign's table, in several parts where the terminal is too narrow.
+
+    Parameters
+    ----------
+    console
+        Console to print on.
+    name, iterations
+        As in :func:`campaign_table`.
+    """
+    without_limit = console.options.update(max_width=_UNLIMITED)
+    remaining = list(iterations)
+    while remaining:
+        for n_columns in range(len(remaining), 0, -1):
+            table = campaign_table(name, remaining[:n_columns])
+            width = console.measure(table, options=without_limit).maximum
+            if width <= console.width:
+                break
+        del remaining[:n_columns]
+        if remaining:
+            table.caption = None
+        console.print(table)
 
 
-def _fresh() -> list[tuple[str, Cell]]:
-    errors: list[tuple[str, Cell]] = [
-        (f"error on fresh frames, {name} ({unit})", _fresh_error(name, factor))
-        for name, (unit, factor) in UNITS.items()
-    ]
-    return [*errors, ("fresh frames over tolerance", _fresh_over)]
+def error_with_interval(fresh: FreshError | None, factor: float) -> str:
+    """
+    Write a fresh error and its interval, or a dash where there is none.
+
+    Parameters
+    ----------
+    fresh
+        Error, in eV.
+    factor
+        Factor to the unit that is written.
+    """
+    if fresh is None or fresh.value is None:
+        return "-"
+    low, high = (_number(limit, factor) for limit in fresh.interval)
+    return f"{_number(fresh.value, factor)} [{low}, {high}]"
+
+
+def _fresh() -> Iterator[tuple[str, Cell]]:
+    for name, (unit, factor) in UNITS.items():
+        yield f"fresh error {name} ({unit})", _fresh_error(name, factor)
+    yield "fresh frames over tolerance", _fresh_over
 
 
 def _fresh_error(name: str, factor: float) -> Cell:
-    return lambda turn: in_words((turn.fresh_error or {}).get(name), factor)
+    return lambda i: error_with_interval((i.fresh_error or {}).get(name), factor)
 
 
-def in_words(fresh: FreshError | None, factor: float) -> str:
-    """Write a fresh error and its interval, or a dash where there is none."""
-    if fresh is None or fresh.value is None:
-        return "-"
-    low, high = fresh.interval
-    return f"{_x(fresh.value, factor)} [{_x(low, factor)}, {_x(high, factor)}]"
-
-
-def _fresh_over(turn: IterationDoc) -> str:
+def _fresh_over(iteration: IterationDoc) -> str:
     shares = {
         name: fresh.over
-        for name, fresh in (turn.fresh_error or {}).items()
+        for name, fresh in (iteration.fresh_error or {}).items()
         if fresh.over is not None
     }
     return ", ".join(f"{name} {share:.0%}" for name, share in shares.items()) or "-"
 
 
-def _errors() -> list[tuple[str, Cell]]:
-    return [
-        (f"RMSE {name} ({unit})", _rmse(name, factor))
-        for name, (unit, factor) in UNITS.items()
-    ]
+def _labels() -> Iterator[tuple[str, Cell]]:
+    yield (
+        "frames labelled (failed)",
+        lambda i: f"{_count(i.n_labelled)} ({_count(i.n_failed)})",
+    )
+    yield "frames in the dataset", lambda i: _count(i.n_dataset)
+
+
+def _errors() -> Iterator[tuple[str, Cell]]:
+    for name, (unit, factor) in UNITS.items():
+        yield f"RMSE {name} ({unit})", _rmse(name, factor)
 
 
 def _rmse(name: str, factor: float) -> Cell:
-    def cell(turn: IterationDoc) -> str:
-        if turn.metrics is None:
+    def cell(iteration: IterationDoc) -> str:
+        metrics = iteration.metrics
+        if metrics is None:
             return "-"
-        sets = (turn.metrics.get(s, {}).get(name) for s in SETS)
-        return " / ".join(_x(value, factor) for value in sets)
+        sets = (metrics.get(label, {}).get(name) for label in SETS)
+        return " / ".join(_number(rmse, factor) for rmse in sets)
 
     return cell
 
 
-def _calibration() -> list[tuple[str, Cell]]:
-    rows: list[tuple[str, Cell]] = []
+def _calibration() -> Iterator[tuple[str, Cell]]:
     for name, (unit, factor) in UNITS.items():
-        rows += [
-            (f"slope {name} [95 %]", _fit(name, _slope)),
-            (f"threshold {name} ({unit})", _fit(name, _threshold(factor))),
-        ]
-    return [
-        *rows,
-        ("calibrated on", lambda t: _first(t, "origin")),
-        ("trusted", lambda t: _first(t, "trusted")),
-    ]
+        yield f"slope {name} [95 %]", _fit(name, _slope)
+        yield f"threshold {name} ({unit})", _fit(name, _threshold(factor))
+    yield "calibrated on", _calibrated_on
+    yield "trusted", _trusted
 
 
 def _fit(name: str, show: Callable[[Calibration], str]) -> Cell:
-    def cell(turn: IterationDoc) -> str:
-        fit = (turn.calibration or {}).get(name)
+    def cell(iteration: IterationDoc) -> str:
+        fit = (iteration.calibration or {}).get(name)
         return "-" if fit is None else show(fit)
 
     return cell
@@ -130,46 +168,59 @@ def _slope(fit: Calibration) -> str:
 
 
 def _threshold(factor: float) -> Callable[[Calibration], str]:
-    return lambda fit: _x(fit.threshold, factor)
+    return lambda fit: _number(fit.threshold, factor)
 
 
-def _first(turn: IterationDoc, field: str) -> str:
-    values = [getattr(fit, field) for fit in (turn.calibration or {}).values()]
-    if field == "trusted" and values:
-        return f"{sum(values)} of {len(values)} properties"
-    return str(values[0]) if values else "-"
+def _calibrated_on(iteration: IterationDoc) -> str:
+    origins = [fit.origin for fit in (iteration.calibration or {}).values()]
+    return origins[0] if origins else "-"
 
 
-def _frames() -> list[tuple[str, Cell]]:
-    return [
-        ("frames explored", lambda t: _n(t.n_explored)),
-        ("MD runs halted", lambda t: _n(sum((t.halted or {}).values()))),
-        ("frames flagged", lambda t: _n(t.n_over)),
-        ("  of them wrecked", lambda t: _n(t.n_wrecked)),
-        ("frames selected + audit", lambda t: f"{_n(t.n_selected)} + {_n(t.n_audit)}"),
-        ("audit: bad of labelled", _audit),
-    ]
+def _trusted(iteration: IterationDoc) -> str:
+    trusted = [fit.trusted for fit in (iteration.calibration or {}).values()]
+    return f"{sum(trusted)} of {len(trusted)} properties" if trusted else "-"
 
 
-def _audit(turn: IterationDoc) -> str:
-    if turn.audit is None or turn.audit.n == 0:
+def _frames() -> Iterator[tuple[str, Cell]]:
+    yield "frames explored", lambda i: _count(i.n_explored)
+    yield "MD runs halted", lambda i: _count(sum((i.halted or {}).values()))
+    yield "frames flagged", lambda i: _count(i.n_over)
+    yield "  beyond the upper bound", lambda i: _count(i.n_wrecked)
+    yield (
+        "frames selected + audit",
+        lambda i: f"{_count(i.n_selected)} + {_count(i.n_audit)}",
+    )
+    yield "audit: bad of labelled", _audit
+
+
+def _audit(iteration: IterationDoc) -> str:
+    audit = iteration.audit
+    if audit is None or audit.n == 0:
         return "-"
-    return f"{turn.audit.n_bad} of {turn.audit.n} (<= {turn.audit.upper_limit:.0%})"
+    return f"{audit.n_bad} of {audit.n} (<= {audit.upper_limit:.0%})"
 
 
-def _seconds() -> list[tuple[str, Cell]]:
-    return [
-        (f"seconds in {label}", _seconds_of(stage)) for stage, label in _STAGES.items()
-    ]
+def _seconds() -> Iterator[tuple[str, Cell]]:
+    for stage, label in _STAGES.items():
+        yield f"seconds in {label}", _seconds_of(stage)
 
 
 def _seconds_of(stage: str) -> Cell:
-    return lambda turn: _x(turn.seconds.get(stage), 1, ".0f")
+    def cell(iteration: IterationDoc) -> str:
+        seconds = iteration.seconds.get(stage)
+        return "-" if seconds is None else f"{seconds:.0f}"
+
+    return cell
 
 
-def _n(value: int | None) -> str:
-    return "-" if value is None else str(value)
+def _count(n: int | None) -> str:
+    return "-" if n is None else str(n)
 
 
-def _x(value: float | None, factor: float, form: str = ".3g") -> str:
-    return "-" if value is None else format(factor * value, form)
+def _number(value: float | None, factor: float) -> str:
+    """Write three digits, all of them before the point of a large number."""
+    if value is None:
+        return "-"
+    number = factor * value
+    large = _FOUR_DIGITS <= abs(number) < 1e6  # noqa: PLR2004
+    return f"{number:.0f}" if large else f"{number:.3g}"

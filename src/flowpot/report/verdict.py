@@ -1,10 +1,11 @@
-"""What came of a campaign, in words: is it good, and what to do next."""
+"""What came of a campaign: the few numbers, and the answers, that people want first."""
 
 from flowpot.campaign.document import CampaignDoc, IterationDoc
 from flowpot.campaign.reading import Campaign
 from flowpot.campaign.stopping import fresh_error_in_words
-
-Answers = dict[str, str]
+from flowpot.dataset.sets import TEST
+from flowpot.report.status import duration
+from flowpot.report.table import UNITS, error_with_interval
 
 _NEXT = {
     "converged": (
@@ -18,22 +19,25 @@ _NEXT = {
     "completed": "add the stage that is missing, and go on with `--continue`",
     "failed": "mend what the reason names, and run the same command again",
 }
+"""What to do after each kind of end."""
+
+_LARGE = 100  # meV and up: no decimals
 
 
-def verdict(campaign: Campaign) -> Answers:
+def verdict(campaign: Campaign) -> dict[str, str]:
     """
     Answer what everybody asks of a campaign that has ended.
 
     Parameters
     ----------
     campaign
-        Finished.
+        A finished campaign.
 
     Returns
     -------
     dict
-        Whether the potential is good, whether that can be trusted, what it cost, and
-        what to do next.
+        Questions and their answers: whether the potential is good, whether that can be
+        trusted, what it cost, and what to do next.
     """
     doc = campaign.doc
     last = doc.iterations[-1] if doc.iterations else None
@@ -72,15 +76,48 @@ def _cost(doc: CampaignDoc) -> str:
     for iteration in doc.iterations:
         for stage, seconds in iteration.seconds.items():
             by_stage[stage] = by_stage.get(stage, 0.0) + seconds
-    parts = ", ".join(f"{stage} {_time(s)}" for stage, s in by_stage.items())
-    total = _time(sum(by_stage.values()))
+    parts = ", ".join(f"{stage} {duration(s)}" for stage, s in by_stage.items())
+    total = duration(sum(by_stage.values()))
     return f"{labels} labels; {total} of the engines' time ({parts})"
 
 
-def _time(seconds: float) -> str:
-    minute, hour = 60, 3600
-    if seconds < 2 * minute:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * hour:
-        return f"{seconds / minute:.0f} min"
-    return f"{seconds / hour:.1f} h"
+def headlines(campaign: Campaign) -> list[tuple[str, str]]:
+    """
+    Return the few numbers that people look for first.
+
+    Parameters
+    ----------
+    campaign
+        Finished or running.
+
+    Returns
+    -------
+    list of (str, str)
+        Names of the numbers with their units, and the numbers.
+    """
+    iterations = campaign.iteration_docs
+    numbers = [
+        ("iterations", str(len(iterations))),
+        ("labelled frames", str(iterations[-1].n_dataset if iterations else 0)),
+    ]
+    latest = iterations[::-1]
+    fresh = next((each.fresh_error for each in latest if each.fresh_error), {})
+    metrics = next((each.metrics for each in latest if each.metrics), {})
+    test = metrics.get(TEST) or {}
+    units = {name: UNITS[name] for name in ("energy", "forces")}
+    for name, (unit, factor) in units.items():
+        if name in fresh:
+            error = error_with_interval(fresh[name], factor)
+            numbers.append((f"error on fresh frames, {name} ({unit})", error))
+    for name, (unit, factor) in units.items():
+        if (rmse := test.get(name)) is not None:
+            digits = 0 if factor * rmse >= _LARGE else 1
+            numbers.append(
+                (f"RMSE {name}, test ({unit})", f"{factor * rmse:.{digits}f}")
+            )
+    explored = [each for each in iterations if each.n_explored is not None]
+    if explored:
+        flagged = f"{explored[-1].n_over} of {explored[-1].n_explored}"
+        numbers.append(("frames flagged", flagged))
+    hours = sum(sum(each.seconds.values()) for each in iterations) / 3600
+    return [*numbers, ("hours in engines", f"{hours:.2g}")]

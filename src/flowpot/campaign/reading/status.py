@@ -71,6 +71,8 @@ class CampaignStatus:
         Its stages so far, in order.
     max_iterations
         Iterations that are allowed; None: not known.
+    stop_kind
+        Kind of end, as in :class:`flowpot.campaign.CampaignDoc`; None: it runs.
     """
 
     name: str
@@ -79,6 +81,7 @@ class CampaignStatus:
     n_dataset: int
     stages: list[StageStatus] = field(default_factory=list)
     max_iterations: int | None = None
+    stop_kind: str | None = None
 
     @property
     def iteration(self) -> int:
@@ -169,6 +172,9 @@ def status_of(documents: CampaignDocuments) -> CampaignStatus:
         n_dataset=iterations[-1].n_dataset if iterations else 0,
         stages=stages,
         max_iterations=documents.allowed,
+        stop_kind=None
+        if documents.end is None
+        else documents.end["output"]["stop_kind"],
     )
 
 

@@ -1,4 +1,4 @@
-"""A map of the frames: what is alike to the potential lies side by side."""
+"""A map of the frames: those with similar descriptors lie side by side."""
 
 import numpy as np
 from matplotlib import colormaps
@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.report.figures import plain, row_of_axes
+from flowpot.report.figures import config_types, explored_in, plain, row_of_axes
 
 
 def principal_components(
@@ -19,12 +19,13 @@ def principal_components(
     Parameters
     ----------
     descriptors
-        Shape (n, D).
+        Descriptors of n frames, shape (n, D).
 
     Returns
     -------
     ndarray, ndarray
-        Projections, shape (n, 2), and the share of the variance along either.
+        Projections, shape (n, 2), and the shares of the variance along both
+        directions, shape (2,).
 
     Notes
     -----
@@ -43,25 +44,29 @@ def principal_components(
 
 def plot_map(dataset: Dataset, descriptors: NDArray[np.float64]) -> Figure:
     """
-    Frames by their descriptors, coloured by iteration and by origin (Fig. 5a).
+    Plot frames by their descriptors (paper, Fig. 5a).
 
     Parameters
     ----------
     dataset
         n frames.
     descriptors
-        Shape (n, D), of one potential.
+        Descriptors of the frames by one potential, shape (n, D).
+
+    Returns
+    -------
+    Figure
+        First and second principal component of the descriptors, coloured by the
+        iteration that explored the frame (left) and by ``config_type`` (right).
     """
     figure, axes = row_of_axes(2, height=4.4)
     place, shares = principal_components(descriptors)
-    explored = dataset.info.get("iteration", np.full(len(dataset), np.nan))
-    turn = np.nan_to_num(np.asarray(explored, float), nan=0.0).astype(int)
-    names = {0: "start"} | {i: f"explored in {i}" for i in np.unique(turn) if i}
+    explored = explored_in(dataset)
+    names = {0: "start"} | {i: f"explored in {i}" for i in np.unique(explored) if i}
     blend = colormaps["viridis"](np.linspace(0, 0.95, max(names) + 1))
-    kinds = dataset.info.get("config_type", np.full(len(dataset), None, object))
-    kinds = np.array([kind or "-" for kind in kinds], dtype=object)
+    kinds = config_types(dataset)
     groups = [
-        {names[i]: (turn == i, blend[i]) for i in sorted(names)},
+        {names[i]: (explored == i, blend[i]) for i in sorted(names)},
         {
             str(kind): (kinds == kind, colormaps["tab20"].colors[i % 20])  # type: ignore[attr-defined]
             for i, kind in enumerate(sorted(set(kinds)))

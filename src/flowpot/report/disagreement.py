@@ -1,0 +1,86 @@
+"""Figure of the committee's disagreement, by origin and size of the frames."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import TABLEAU_COLORS
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from flowpot.dataset import Dataset
+from flowpot.evaluation import PROPERTIES, Calibration
+from flowpot.report.calibration import leading_uncertainty
+from flowpot.report.figures import config_types, grid_of_axes, logarithmic, plain
+from flowpot.report.table import UNITS
+
+
+def plot_disagreement(
+    frames: Dataset, calibration: Mapping[str, Calibration] | None = None
+) -> Figure:
+    """
+    Plot disagreement by the origin of the frames, and by their size.
+
+    Parameters
+    ----------
+    frames
+        n frames with columns ``disagreement_energy``, ``disagreement_forces`` and
+        ``disagreement_stress``, as in the ``predictions`` of an EvaluationDoc; the
+        column ``config_type`` is their origin.
+    calibration
+        Fits by property, whose thresholds are drawn; None: no threshold is drawn.
+
+    Returns
+    -------
+    Figure
+        Upper row: each frame by origin, with the medians; lower row: by number of
+        atoms. A committee whose disagreement grows with size measures size, not error.
+    """
+    figure, axes = grid_of_axes(2, len(PROPERTIES), 7.2)
+    kinds = config_types(frames)
+    groups = {kind: kinds == kind for kind in sorted(set(kinds))}
+    for (above, below), name in zip(axes.T, PROPERTIES, strict=True):
+        unit, factor = UNITS[name]
+        fit = (calibration or {}).get(name)
+        spread = factor * leading_uncertainty(frames.info, fit, name)
+        _draw_origins(above, spread, groups)
+        _draw_sizes(below, spread, frames.n_atoms, groups)
+        for axis in (above, below):
+            axis.set(ylabel=f"disagreement {name} ({unit})")
+            logarithmic(axis, "y")
+            if fit:
+                axis.axhline(factor * fit.threshold, c="0.3", lw=0.8, ls="--")
+    return figure
+
+
+def _draw_origins(
+    axis: Axes, spread: NDArray[np.float64], groups: Mapping[str, NDArray[np.bool_]]
+) -> None:
+    """Draw the frames of each origin side by side, and their median."""
+    for place, rows in enumerate(groups.values()):
+        values = spread[rows & (spread > 0)]
+        across = place + np.linspace(-0.3, 0.3, len(values))
+        axis.plot(across, values, ".", c=_colour(place), alpha=0.6)
+        if len(values):
+            axis.hlines(np.median(values), place - 0.4, place + 0.4, color="k")
+    names = [plain(name) for name in groups]
+    axis.set_xticks(range(len(groups)), names, rotation=30, ha="right")
+
+
+def _draw_sizes(
+    axis: Axes,
+    spread: NDArray[np.float64],
+    n_atoms: NDArray[np.int64],
+    groups: Mapping[str, NDArray[np.bool_]],
+) -> None:
+    """Draw each frame's disagreement against its number of atoms."""
+    for place, rows in enumerate(groups.values()):
+        shown = rows & (spread > 0)
+        axis.plot(n_atoms[shown], spread[shown], ".", c=_colour(place), alpha=0.6)
+    axis.set(xlabel="atoms")
+    logarithmic(axis, "x")
+
+
+def _colour(place: int) -> str:
+    names = list(TABLEAU_COLORS)
+    return names[place % len(names)]
