@@ -1,13 +1,16 @@
 """Campaigns from files: read, run, refused, and described by a schema."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
 import yaml
 from ase.build import bulk
 from ase.io import write
+from jobflow import Maker
 from typer.testing import CliRunner
 
 from flowpot import (
@@ -18,6 +21,7 @@ from flowpot import (
 )
 from flowpot.augmentation import Dimers, Strains
 from flowpot.campaign import embedded_store
+from flowpot.campaign.config import fields
 from flowpot.campaign.config.configuration import ConfigurationError, read_configuration
 from flowpot.campaign.config.schema import campaign_schema
 from flowpot.cli import app
@@ -101,6 +105,32 @@ def test_an_engine_is_chosen_by_its_name(file):
         assert md_maker.n_steps == n_steps
     with pytest.raises(ConfigurationError, match="did you mean 'BatchedMDMaker'"):
         read_configuration(file(exploration={"md_maker": "BatchMDMaker"}))
+
+
+@dataclass
+class ForeignStaticMaker(Maker):
+    """A Maker of single points of another package."""
+
+    name: str = "foreign static"
+
+    def make(self, structure, prev_dir=None):
+        """Never called: it is only named."""
+
+
+def test_makers_of_other_packages_are_chosen_by_their_names(file, monkeypatch):
+    """An entry point of the group ``flowpot.makers`` makes a class known."""
+    point = SimpleNamespace(name="emt", load=lambda: ForeignStaticMaker)
+    monkeypatch.setattr(
+        "flowpot.plugins.entry_points",
+        lambda group: [point] if group == "flowpot.makers" else [],
+    )
+    fields.named_classes.cache_clear()
+    try:
+        path = file(labelling={"static_maker": {"maker": "ForeignStaticMaker"}})
+        maker = read_configuration(path).maker
+    finally:
+        fields.named_classes.cache_clear()
+    assert isinstance(maker.labelling.static_maker, ForeignStaticMaker)
 
 
 def test_extra_kinds_of_frames_are_chosen_by_their_names(file):

@@ -1,4 +1,4 @@
-"""A campaign from a YAML file that holds the Makers' fields by their own names."""
+"""A campaign from a YAML file whose keys are the fields of its Makers."""
 
 import dataclasses
 import json
@@ -28,17 +28,16 @@ from flowpot.campaign.makers import ActiveLearningMaker
 from flowpot.validation import nearest
 
 PRESET = "preset"
-"""The key by which a file starts from a preset of a Maker that has some."""
+"""The key for the preset that the other keys of a Maker change."""
 
 STARTS = ("structures", "dataset", "committee", "explored")
-"""What :meth:`ActiveLearningMaker.make` takes: files, relative to the YAML's."""
-
+"""The keys for files to start from: arguments of :meth:`ActiveLearningMaker.make`."""
 
 _OF_FILES = (KEYS, PBC)
 
 
 class ConfigurationError(ValueError):
-    """Something in the file that no campaign can be made of, and where."""
+    """Raised for content of a file that no campaign can be made of, with its place."""
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(f"{place}: {problem}" if place else problem)
@@ -56,7 +55,7 @@ class Configuration:
     inputs
         What it starts from: arguments of its ``make``.
     notes
-        What the user may not know of the files.
+        Notes on the files for the user, such as on vacuum along periodic axes.
     """
 
     maker: ActiveLearningMaker
@@ -69,11 +68,17 @@ def read_configuration(path: Path) -> Configuration:
     Read a campaign from a YAML file.
 
     Keys are the fields of `ActiveLearningMaker`; a stage's value holds the fields of
-    its Maker, and so on. What is not named keeps its default, or what ``preset`` says.
-    ``maker`` chooses another class, for example for ``labelling.static_maker``.
-    ``structures``, ``dataset``, ``committee`` and ``explored`` are (lists of) files;
-    ``keys`` says what their labels are called (`LabelKeys`), and ``pbc`` which axes
-    are periodic, if not those that the files say.
+    its Maker, and so on. A field that is not named keeps its default, or the value of
+    the ``preset``. ``maker`` chooses another class, for example for
+    ``labelling.static_maker``. ``structures``, ``dataset``, ``committee`` and
+    ``explored`` are (lists of) files, relative to the folder of the YAML file; ``keys``
+    names their labels (`LabelKeys`), and ``pbc`` the periodic axes, where these are
+    others than in the files.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
 
     Raises
     ------
@@ -86,18 +91,18 @@ def read_configuration(path: Path) -> Configuration:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
-        found = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except UnicodeDecodeError as error:
         problem = f"this is not text ({error}): give a YAML file, in UTF-8"
         raise ConfigurationError(str(path), problem) from error
     except yaml.YAMLError as error:
         raise ConfigurationError(str(path), f"this is not YAML: {error}") from error
-    if not isinstance(found, Mapping):
+    if not isinstance(content, Mapping):
         raise ConfigurationError(
             str(path), "give keys and values, as in `name: silicon`"
         )
-    starts = {key: found[key] for key in STARTS if found.get(key) is not None}
-    fields = {k: v for k, v in found.items() if k not in (*STARTS, *_OF_FILES)}
+    starts = {key: content[key] for key in STARTS if content.get(key) is not None}
+    fields = {k: v for k, v in content.items() if k not in (*STARTS, *_OF_FILES)}
     maker = _build(ActiveLearningMaker, fields, "", None)
     try:
         maker.check_options()
@@ -106,7 +111,15 @@ def read_configuration(path: Path) -> Configuration:
     if not starts.keys() & {"structures", "dataset"}:
         raise ConfigurationError("structures, dataset", "give at least one of them")
     configuration = Configuration(maker)
-    reading = _reading(found, path.parent, maker)
+    try:
+        reading = Reading.of(
+            path.parent,
+            content.get(KEYS),
+            content.get(PBC),
+            labelled=maker.augmentation is None,
+        )
+    except ValueError as error:
+        raise ConfigurationError("", str(error)) from error
     for key, value in starts.items():
         try:
             inputs = reading.read(key, value)
@@ -118,31 +131,20 @@ def read_configuration(path: Path) -> Configuration:
     return configuration
 
 
-def _reading(
-    found: Mapping[str, Any], folder: Path, maker: ActiveLearningMaker
-) -> Reading:
-    """Say how the files to start from are to be read."""
-    as_they_are = maker.augmentation is None
-    try:
-        return Reading.of(folder, found.get(KEYS), found.get(PBC), labelled=as_they_are)
-    except ValueError as error:
-        raise ConfigurationError("", str(error)) from error
-
-
 def _build(kind: type, given: Mapping[str, Any], place: str, base: Any) -> Any:
     """
-    Make a dataclass of what a file gives.
+    Make an instance of a dataclass from the fields in a file.
 
     Parameters
     ----------
     kind
         The dataclass.
     given
-        Its fields.
+        Fields by their names.
     place
-        Where that is in the file.
+        Place of these in the file.
     base
-        An instance to take the other fields from; None: their defaults.
+        Instance that has the other fields; None: they have their defaults.
     """
     given = dict(given)
     if (preset := given.pop(PRESET, None)) is not None:
@@ -169,9 +171,9 @@ def _build(kind: type, given: Mapping[str, Any], place: str, base: Any) -> Any:
 
 
 def _value(hint: Any, value: Any, place: str, before: Any) -> Any:
-    """Make one field's value, which was `before` if the file had not named it."""
+    """Make the value of a field; `before` is the one that it has without the file."""
     if isinstance(value, str) and makers_in(hint):
-        value = {MAKER: value}  # with its defaults
+        value = {MAKER: value}  # all its fields have their defaults
     if isinstance(value, Mapping):
         kinds = dataclasses_in(hint)
         if dataclasses.is_dataclass(before) and not isinstance(before, type):
@@ -185,7 +187,7 @@ def _value(hint: Any, value: Any, place: str, before: Any) -> Any:
             value = {**before, **value}
     elif isinstance(value, list) and (item := list_item(hint)) is not None:
         return [
-            _value(item, each, f"{place}[{i}]", None) for i, each in enumerate(value)
+            _value(item, entry, f"{place}[{i}]", None) for i, entry in enumerate(value)
         ]
     return _checked(hint, value, place)
 
@@ -212,7 +214,7 @@ def _checked(hint: Any, value: Any, place: str) -> Any:
             json.dumps(value, default=str), strict=True
         )
     except ValidationError as error:
-        problems = {each["msg"] for each in error.errors()}
+        problems = {details["msg"] for details in error.errors()}
         raise ConfigurationError(
             place, f"{value!r} does not fit: {'; or: '.join(sorted(problems))}"
         ) from error
@@ -228,7 +230,7 @@ def _preset(kind: type, name: Any, place: str) -> Any:
 
 
 def _default(kind: type, name: str) -> Any:
-    """Return a field's default, None where it has none."""
+    """Return the default of a field, None where it has none."""
     declared = next(f for f in dataclasses.fields(kind) if f.name == name)
     if declared.default_factory is not dataclasses.MISSING:
         return declared.default_factory()
@@ -240,10 +242,10 @@ def _join(place: str, name: Any) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number, and a key that is given twice is an error."""
+    """A loader to which 1e-3 is a number, and a key that is given twice an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
-        """Refuse a key that is there already: YAML lets the last one win."""
+        """Refuse a key that is given twice: PyYAML would take the last value."""
         keys = [str(key.value) for key, _ in node.value if key.value != "<<"]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice is not None:

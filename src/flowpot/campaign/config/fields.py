@@ -1,55 +1,58 @@
-"""What a Maker's fields take, by their annotations."""
+"""The classes and values that the fields of a Maker accept, by their annotations."""
 
 import dataclasses
 import inspect
 import re
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from jobflow import Maker
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.errors import PydanticUserError
 
-from flowpot.augmentation import AugmentationMaker, Generator, generators
-from flowpot.evaluation import EvaluationMaker
-from flowpot.exploration import ExplorationMaker
+from flowpot.augmentation import Generator, generators
 from flowpot.exploration.registry import engines
-from flowpot.labelling import EspressoStaticMaker, LabellingMaker
-from flowpot.training import (
-    CommitteeTrainingMaker,
-    MACETrainingMaker,
-    MetatrainTrainingMaker,
-)
+from flowpot.plugins import registered
 from flowpot.validation import nearest
 
-MAKERS: dict[str, type] = {
-    kind.__name__: kind
-    for kind in (
-        AugmentationMaker,
-        LabellingMaker,
-        EspressoStaticMaker,
-        CommitteeTrainingMaker,
-        MACETrainingMaker,
-        MetatrainTrainingMaker,
-        ExplorationMaker,
-        EvaluationMaker,
-        *engines().values(),
-    )
-}
-"""Those that a file may name without their module."""
-
-GENERATORS = generators()
-"""Kinds of frames that a file may name: flowpot's, and those of other packages."""
-
-_PACKAGES = ("flowpot", "atomate2")
-_ENTRY_POINTS = "flowpot.makers"
-"""Entry points of other packages: each ``module:Class`` is a Maker for files."""
+ENTRY_POINTS = "flowpot.makers"
+"""The group of entry points by which other packages' Makers are found."""
 
 MAKER = "maker"
 """The key by which a file chooses among Makers."""
+
+_PACKAGES = ("flowpot", "atomate2")
+_MAKERS = {
+    "AugmentationMaker": "flowpot.augmentation",
+    "LabellingMaker": "flowpot.labelling",
+    "EspressoStaticMaker": "flowpot.labelling",
+    "CommitteeTrainingMaker": "flowpot.training",
+    "MACETrainingMaker": "flowpot.training",
+    "MetatrainTrainingMaker": "flowpot.training",
+    "ExplorationMaker": "flowpot.exploration",
+    "EvaluationMaker": "flowpot.evaluation",
+}
+
+
+@cache
+def named_classes() -> tuple[type, ...]:
+    """
+    List the classes that a file may name without their module.
+
+    They are Makers, MD engines and kinds of frames: flowpot's own, and those of other
+    packages, which the groups ``flowpot.makers``, ``flowpot.md_engines`` and
+    ``flowpot.generators`` of their entry points announce.
+
+    Raises
+    ------
+    TypeError
+        If an entry point is a class of another kind.
+    """
+    makers = registered(ENTRY_POINTS, _MAKERS, Maker)
+    return (*makers.values(), *engines().values(), *generators().values())
 
 
 def annotations_of(kind: type) -> dict[str, Any]:
@@ -66,27 +69,26 @@ def annotations_of(kind: type) -> dict[str, Any]:
 
 
 def alternatives(hint: Any) -> list[Any]:
-    """Split a union."""
+    """List the members of a union; of any other annotation, itself."""
     if get_origin(hint) in (Union, types.UnionType):
-        return [each for part in get_args(hint) for each in alternatives(part)]
+        return [inner for part in get_args(hint) for inner in alternatives(part)]
     return [hint]
 
 
 def dataclasses_in(hint: Any) -> list[type]:
-    """List the dataclasses that a field takes; for a base class, those of its kind."""
-    found: list[type] = []
-    named = [*MAKERS.values(), *GENERATORS.values()]
-    for each in alternatives(hint):
-        if not isinstance(each, type):
+    """List the dataclasses that a field accepts, known subclasses in place of bases."""
+    kinds: list[type] = []
+    for base in alternatives(hint):
+        if not isinstance(base, type):
             continue
-        if dataclasses.is_dataclass(each) or each is Generator:
-            known = [kind for kind in named if issubclass(kind, each)]
-            found += known or [each]
-    return list(dict.fromkeys(found))
+        if dataclasses.is_dataclass(base) or base is Generator:
+            subclasses = [kind for kind in named_classes() if issubclass(kind, base)]
+            kinds += subclasses or [base]
+    return list(dict.fromkeys(kinds))
 
 
 def makers_in(hint: Any) -> list[type]:
-    """List the classes that a field takes by name; none where it takes any text."""
+    """List the classes that a field accepts by name; none where it takes any text."""
     if str in alternatives(hint):
         return []
     return [
@@ -103,39 +105,50 @@ def adapter_of(hint: Any) -> TypeAdapter[Any]:
 
 
 def list_item(hint: Any) -> Any:
-    """Return what a list holds, if the field takes a list of dataclasses; else None."""
-    for each in alternatives(hint):
-        if get_origin(each) in (list, Sequence) and dataclasses_in(get_args(each)[0]):
-            return get_args(each)[0]
+    """Return the type of a list's items if they are dataclasses, None otherwise."""
+    for option in alternatives(hint):
+        if get_origin(option) in (list, Sequence):
+            item = get_args(option)[0]
+            if dataclasses_in(item):
+                return item
     return None
 
 
 def is_mergeable(hint: Any) -> bool:
-    """Whether a field holds options by names that another package gives them."""
+    """Return whether a field holds options of another package by their names."""
     return any(
-        get_origin(each) in (dict, Mapping) and get_args(each)[1] is Any
-        for each in alternatives(hint)
+        get_origin(option) in (dict, Mapping) and get_args(option)[1] is Any
+        for option in alternatives(hint)
     )
 
 
 def maker_named(name: str, allowed: Iterable[type]) -> type:
     """
-    Find a Maker's class by its name, or by its module and name.
+    Return a Maker's class by its name, or by its module and name.
+
+    Parameters
+    ----------
+    name
+        Name of the class, or of its module and class joined by a dot.
+    allowed
+        Classes that need no module.
 
     Raises
     ------
     ValueError
-        If there is none, naming the nearest.
+        If there is none, with the nearest name.
     """
     by_name = {kind.__name__: kind for kind in allowed}
     if name in by_name:
         return by_name[name]
     module, _, last = name.rpartition(".")
-    if module and not _is_registered(name):
+    announced = {f"{kind.__module__}.{kind.__name__}" for kind in named_classes()}
+    is_known = name.partition(".")[0] in _PACKAGES or name in announced
+    if module and not is_known:
         raise ValueError(
             f"{name!r} is of a package that flowpot does not know: a file may name "
             f"Makers of {', '.join(_PACKAGES)}, and those that an installed package "
-            f"announces by the entry point {_ENTRY_POINTS!r}"
+            f"announces by the entry point {ENTRY_POINTS!r}"
         )
     try:
         kind = getattr(import_module(module), last) if module else None
@@ -150,24 +163,17 @@ def maker_named(name: str, allowed: Iterable[type]) -> type:
     return kind
 
 
-def _is_registered(name: str) -> bool:
-    """Whether a Maker may be imported because a file names it."""
-    if name.partition(".")[0] in _PACKAGES:
-        return True
-    announced = entry_points(group=_ENTRY_POINTS)
-    return name in {each.value.replace(":", ".") for each in announced}
-
-
 def descriptions(kind: type) -> dict[str, str]:
-    """Read what the docstring's section Parameters says of each field."""
-    found: dict[str, str] = {}
+    """Return the description of each field in a dataclass's docstring."""
+    texts: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if dataclasses.is_dataclass(base):
-            found |= dict(_parameters(inspect.cleandoc(base.__doc__ or "")))
-    return found
+            texts |= dict(_parameters(inspect.cleandoc(base.__doc__ or "")))
+    return texts
 
 
 def _parameters(docstring: str) -> Iterator[tuple[str, str]]:
+    """Yield name and description of each entry of the section Parameters."""
     section = re.search(
         r"^(?:Parameters|Attributes)\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)",
         docstring,

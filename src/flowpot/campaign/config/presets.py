@@ -1,15 +1,15 @@
 """
 Settings of whole campaigns: fields of `ActiveLearningMaker`.
 
-``smoke`` is for any structure. ``carbon-exploration`` and ``carbon-accuracy`` are the
-paper's runs A and B, for carbon alone: Grimme's D2 for what holds graphite's layers
-together, 20 trajectories of 10 ns at up to 5000 K, and cells of 600 light atoms. They
-refuse other elements (see ``elements`` of `ActiveLearningMaker`), where D2 is wrong for
-a metal, and as many steps of heavier atoms cost weeks.
+``smoke`` is for any structure. ``carbon-exploration`` and ``carbon-accuracy`` are runs
+A and B of the AiiDA-TrainsPot paper, for carbon alone: Grimme's D2 binds the layers of
+graphite, and there are 20 trajectories of 10 ns at up to 5000 K in cells of 600 light
+atoms. They refuse other elements (see ``elements`` of `ActiveLearningMaker`): D2 is
+wrong for a metal, and as many steps of heavier atoms take weeks.
 
-From the Methods of AiiDA-TrainsPot's paper. What is not named here is a default:
-SSSP 1.3 PBE precision, MACE with 4.5 A, two layers, batches of 1 and 500 epochs,
-committees of 4, 20 trajectories, -5 to 5 kbar, 1000 frames selected at most.
+The values are from the Methods of the paper. Those that are not named here are
+defaults: SSSP 1.3 PBE precision, MACE with 4.5 A, two layers, batches of 1 and 500
+epochs, committees of 4, 20 trajectories, -5 to 5 kbar, at most 1000 frames selected.
 """
 
 from typing import Any
@@ -22,9 +22,9 @@ from flowpot.training import CommitteeTrainingMaker, MACETrainingMaker
 from flowpot.validation import one_of
 
 PRESETS = ("smoke", "carbon-exploration", "carbon-accuracy")
-"""Their names."""
+"""Names of the presets."""
 ALIASES = {"fast-exploration": "carbon-exploration", "accuracy": "carbon-accuracy"}
-"""Names that the runs on carbon had before."""
+"""Earlier names of presets, which remain valid."""
 
 _NANOSECOND = 1_000_000  # steps of 1 fs
 
@@ -41,26 +41,26 @@ def fields_of(preset: str) -> dict[str, Any]:
     name = str(preset).replace("_", "-")
     name = ALIASES.get(name, name)
     one_of(PRESETS, preset=name)
-    found = {
+    fields = {
         "smoke": smoke,
         "carbon-exploration": carbon_exploration,
         "carbon-accuracy": carbon_accuracy,
     }
-    return found[name]()
+    return fields[name]()
 
 
 def carbon_exploration() -> dict[str, Any]:
-    """Return run A: ten iterations with cheap labels, up to 5000 K."""
+    """Return the fields of run A: ten iterations with cheap labels, up to 5000 K."""
     return _carbon("carbon_exploration", "fast", 5000.0) | {"max_iterations": 10}
 
 
 def carbon_accuracy() -> dict[str, Any]:
-    """Return run B: two iterations with precise labels, up to 1000 K."""
+    """Return the fields of run B: two iterations, precise labels, up to 1000 K."""
     return _carbon("carbon_accuracy", "stringent", 1000.0) | {"max_iterations": 2}
 
 
 def smoke() -> dict[str, Any]:
-    """Return every stage small: minutes on a laptop, for cells of a few atoms."""
+    """Return fields of small stages: minutes on a laptop for cells of a few atoms."""
     return {
         "augmentation": AugmentationMaker.preset("smoke"),
         "labelling": LabellingMaker(
@@ -85,7 +85,7 @@ def smoke() -> dict[str, Any]:
 
 
 def _carbon(augmentation: str, protocol: str, hottest: float) -> dict[str, Any]:
-    """Return what runs A and B have in common: 10 ns trajectories with Grimme's D2."""
+    """Return the fields that runs A and B share: 10 ns trajectories with D2."""
     return {
         "augmentation": AugmentationMaker.preset(augmentation),
         "labelling": LabellingMaker(

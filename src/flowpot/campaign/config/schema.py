@@ -1,4 +1,4 @@
-"""The JSON schema of a campaign's file, from the annotations that it is read by."""
+"""The JSON schema of campaign files, from the annotations of the Makers' fields."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ Schema = dict[str, Any]
 _FILES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 _KEYS = {
     "type": "object",
-    "description": "What the labels of the files are called.",
+    "description": "Names of the labels in the files.",
     "properties": {
         name: {"type": "string", "description": text}
         for name, text in descriptions(LabelKeys).items()
@@ -36,14 +36,14 @@ _KEYS = {
     "additionalProperties": False,
 }
 _PBC = {
-    "description": "Which axes of the files' frames are periodic; else as they say.",
+    "description": "Periodic axes of the frames, if others than in the files.",
     "anyOf": [
         {"type": "boolean"},
         {"type": "string", "pattern": "^[TF]{3}$"},
         {"type": "array", "items": {"type": "boolean"}, "minItems": 3, "maxItems": 3},
     ],
 }
-_OTHER_MAKER = {  # any other package's, which only it can check
+_OTHER_MAKER = {  # of any other package, which alone can check its fields
     "type": "object",
     "properties": {MAKER: {"type": "string", "pattern": r"\."}},
     "required": [MAKER],
@@ -52,7 +52,9 @@ _OTHER_MAKER = {  # any other package's, which only it can check
 
 def campaign_schema() -> Schema:
     """
-    Describe what :func:`read_configuration` accepts, for editors and other programs.
+    Return the schema of files that :func:`read_configuration` accepts.
+
+    Editors and other programs check files by it.
 
     Returns
     -------
@@ -75,7 +77,7 @@ def campaign_schema() -> Schema:
 
 
 def _describe(kind: type, definitions: dict[str, Schema]) -> Schema:
-    """Describe a dataclass; those that its fields take become definitions."""
+    """Describe a dataclass; those that its fields accept become definitions."""
     texts = descriptions(kind)
     properties: dict[str, Schema] = {MAKER: {"const": kind.__name__}}
     for name, hint in annotations_of(kind).items():
@@ -96,27 +98,26 @@ def _describe(kind: type, definitions: dict[str, Schema]) -> Schema:
 
 
 def _of_hint(hint: Any, definitions: dict[str, Schema]) -> Schema:
-    """Describe what one field takes."""
+    """Describe the values that one field accepts."""
     kinds = dataclasses_in(hint)
     options = [_reference(kind, definitions) for kind in kinds]
     if item := list_item(hint):
         options.append({"type": "array", "items": _of_hint(item, definitions)})
-    if any(isinstance(k, type) and issubclass(k, Maker) for k in kinds):
+    if any(issubclass(kind, Maker) for kind in kinds):
         options.append(_OTHER_MAKER)
     if makers_in(hint):
         options.append({"type": "string"})
-    plain = [
-        each
-        for each in alternatives(hint)
-        if not dataclasses_in(each) and list_item(each) is None
+    options += [
+        _plain(option)
+        for option in alternatives(hint)
+        if not dataclasses_in(option) and list_item(option) is None
     ]
-    options += [_plain(each) for each in plain]
     return options[0] if len(options) == 1 else {"anyOf": options}
 
 
 def _reference(kind: type, definitions: dict[str, Schema]) -> Schema:
     if kind.__name__ not in definitions:
-        definitions[kind.__name__] = {}  # it is under way, should it contain itself
+        definitions[kind.__name__] = {}  # ends the recursion if it contains itself
         definitions[kind.__name__] = _describe(kind, definitions)
     return {"$ref": f"#/$defs/{kind.__name__}"}
 
@@ -127,4 +128,4 @@ def _plain(hint: Any) -> Schema:
     try:
         return adapter_of(hint).json_schema()
     except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError):
-        return {}  # nothing that a file could hold
+        return {}  # a type that no file can hold: any value

@@ -1,4 +1,4 @@
-"""The files that a campaign starts from, as its own file names them."""
+"""The files that a campaign starts from, which its configuration file names."""
 
 import warnings
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from flowpot.dataset.geometry.vacuum import VacuumWarning, vacuum_note
 from flowpot.dataset.io.files import Periodicity, periodic_axes
 
 KEYS, PBC = "keys", "pbc"
-"""How the labels of the files are called, and which of their axes are periodic."""
+"""The keys for the names of the files' labels, and for their periodic axes."""
 
 _LOOKED_AT = 100
 """Frames of a dataset that are searched for vacuum."""
@@ -27,13 +27,13 @@ class Reading:
     Parameters
     ----------
     folder
-        What their names are relative to.
+        Folder to which their names are relative.
     keys
-        The names of labels. None: see `Dataset.stream`.
+        Names of the labels. None: see `Dataset.stream`.
     pbc
-        Which axes are periodic. None: as the files say.
+        Periodic axes. None: those in the files.
     labelled_structures
-        Whether structures may have labels: where none of them is augmented.
+        Whether labels of structures are read: where structures are not augmented.
     """
 
     folder: Path
@@ -44,12 +44,12 @@ class Reading:
     @classmethod
     def of(cls, folder: Path, keys: Any, pbc: Any, *, labelled: bool) -> "Reading":
         """
-        Check what a campaign's file says of its files.
+        Make it from the values of ``keys`` and ``pbc`` in a configuration file.
 
         Raises
         ------
         ValueError
-            With the field, what it is, and what it may be.
+            With the key, its value, and the values that it may have.
         """
         if pbc is not None:
             periodic_axes(pbc)
@@ -57,19 +57,26 @@ class Reading:
 
     def read(self, name: str, given: Any) -> Any:
         """
-        Read what a campaign starts from; models stay files.
+        Read what a campaign starts from.
 
         Parameters
         ----------
         name
             ``structures``, ``dataset``, ``explored`` or ``committee``.
         given
-            A file's name or pattern, or a list of them.
+            Name or pattern of files, or a list of these.
 
         Returns
         -------
-        Any
-            Frames as Atoms, frames as a Dataset, or paths.
+        list of Atoms, Dataset, or list of Path
+            Structures as Atoms, other frames as a Dataset; of models their paths.
+
+        Raises
+        ------
+        ValueError
+            If a name is no text.
+        FileNotFoundError
+            If there is no such file.
         """
         paths = self._paths(name, given)
         if name == "committee":
@@ -83,21 +90,21 @@ class Reading:
         return list(frames) if name == "structures" else frames
 
     def note(self, name: str, frames: Any) -> str | None:
-        """Say whether frames hold vacuum along axes that are said to be periodic."""
+        """Return a note on frames with vacuum along periodic axes; None for none."""
         if name not in ("structures", "dataset") or self.pbc is not None:
             return None
         chosen = np.unique(np.linspace(0, len(frames) - 1, _LOOKED_AT).astype(int))
-        found = vacuum_note(frames[int(index)] for index in chosen)
-        return found and f"{name}: {found}"
+        note = vacuum_note(frames[int(index)] for index in chosen)
+        return note and f"{name}: {note}"
 
     def _paths(self, name: str, given: Any) -> list[Path]:
         paths: list[Path] = []
-        for each in given if isinstance(given, list) else [given]:
-            if not isinstance(each, str):
-                raise ValueError(f"{each!r} is not the name of a file")  # noqa: TRY004, one error for all bad values
-            absolute = Path(each).expanduser().is_absolute()
-            matching = [] if absolute else sorted(self.folder.glob(each))
-            paths += matching or [self.folder / Path(each).expanduser()]
+        for pattern in given if isinstance(given, list) else [given]:
+            if not isinstance(pattern, str):
+                raise ValueError(f"{pattern!r} is not the name of a file")  # noqa: TRY004, one error for all bad values
+            absolute = Path(pattern).expanduser().is_absolute()
+            matching = [] if absolute else sorted(self.folder.glob(pattern))
+            paths += matching or [self.folder / Path(pattern).expanduser()]
         if missing := [str(path) for path in paths if not path.exists()]:
             raise FileNotFoundError(f"{name}: there is no file {', '.join(missing)}")
         return paths
@@ -110,7 +117,7 @@ def _label_keys(keys: Any) -> LabelKeys | None:
     if (
         not isinstance(keys, Mapping)
         or not keys.keys() <= set(names)
-        or not all(isinstance(each, str) for each in keys.values())
+        or not all(isinstance(key, str) for key in keys.values())
     ):
         raise ValueError(
             f"{KEYS} is {keys!r}: give the names of some of {', '.join(names)}, as in "
