@@ -1,4 +1,4 @@
-"""Crystals as surfaces see them: layers of the smallest surface cell."""
+"""Crystals from which slabs are cut, in the smallest cell of each surface."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from flowpot.dataset.electronic_state import ASE_MAGMOMS
 
 _DIGITS = 2
-"""Moments that differ by less (Bohr magnetons) do not lower a crystal's symmetry."""
+"""Decimals of moments (Bohr magnetons) in which sites differ for the symmetry."""
 _GAP = 5.0
 """Vacuum that pymatgen leaves on slabs (A); the final one is added later."""
 
@@ -28,13 +28,12 @@ class Crystal:
     Parameters
     ----------
     primitive
-        Its primitive cell: what slabs are cut from, since that gives the smallest
-        surface cells.
+        Primitive cell, from which slabs are cut to have the smallest surface cells.
     conventional
-        The lattice by which planes are indexed.
+        Conventional lattice, by which planes are indexed.
     rotations
-        Point group of the crystal, in fractional coordinates of that lattice, shape
-        (m, 3, 3).
+        The m operations of the point group, in fractional coordinates of the
+        conventional lattice, shape (m, 3, 3).
     """
 
     primitive: Structure
@@ -43,14 +42,15 @@ class Crystal:
 
     @classmethod
     def of(cls, atoms: Atoms) -> "Crystal":
-        """Find both cells, as spglib has them."""
+        """Find both cells and the point group with spglib."""
         moments = atoms.arrays.get(ASE_MAGMOMS)
         plain = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        given = AseAtomsAdaptor.get_structure(plain)
+        structure = AseAtomsAdaptor.get_structure(plain)
         if moments is not None and moments.any():
             # As spins of species they tell sites apart, and survive being cut.
-            given.add_spin_by_site(moments.round(_DIGITS).tolist())
-        conventional = SpacegroupAnalyzer(given).get_conventional_standard_structure()
+            structure.add_spin_by_site(moments.round(_DIGITS).tolist())
+        analyzer = SpacegroupAnalyzer(structure)
+        conventional = analyzer.get_conventional_standard_structure()
         symmetry = SpacegroupAnalyzer(conventional).get_symmetry_dataset()
         return cls(
             conventional.get_primitive_structure(),
@@ -62,16 +62,21 @@ class Crystal:
         self, indices: Sequence[tuple[int, ...]]
     ) -> dict[tuple[int, ...], list[tuple[int, ...]]]:
         """
-        Sort planes by what symmetry makes the same.
+        Group planes that are equivalent by symmetry.
 
         A rotation W of the crystal takes the plane h to h W^-1 (International Tables
         for Crystallography A, 5.1). Both sides of a plane bound the same slab, so that
-        h and -h are the same, too, and so are multiples of h.
+        h and -h are equivalent, too, and so are multiples of h.
+
+        Parameters
+        ----------
+        indices
+            Miller indices of the planes, in the conventional cell.
 
         Returns
         -------
         dict
-            The first of each kind of planes, and the further ones of its kind.
+            For the first plane of each group, the others of the group.
         """
         kinds: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
         first: dict[tuple[int, ...], tuple[int, ...]] = {}
@@ -92,6 +97,11 @@ class Crystal:
         ----------
         index
             Miller indices of the plane, in the conventional cell.
+
+        Returns
+        -------
+        Structure
+            The crystal in this cell, which is right-handed.
         """
         normal = np.linalg.inv(self.conventional.matrix) @ np.array(index)
         # Indices of a plane are integers in the primitive cell too, up to the number
@@ -120,7 +130,12 @@ class Crystal:
         index
             Miller indices of the surface, in the conventional cell.
         size
-            Least thickness of the layers that they consist of, in A.
+            Least height of the layers that a slab consists of, in A.
+
+        Returns
+        -------
+        list of Slab
+            Slabs with a little vacuum.
         """
         generator = SlabGenerator(
             self.layer(index), (0, 0, 1), size, _GAP, primitive=False

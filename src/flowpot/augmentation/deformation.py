@@ -1,4 +1,4 @@
-"""Strain: of the periodic directions only, so that vacuum stays as it is."""
+"""Strain along periodic directions only, so that vacuum stays as it is."""
 
 from typing import Literal
 
@@ -23,21 +23,27 @@ def strain(
     Parameters
     ----------
     atoms
-        Periodic in one direction at least, for anything to happen.
+        The structure. One without periodic directions is not strained.
     rng
-        Where the randomness comes from.
+        Source of randomness.
     limits
-        The strain e is uniform between these; (-0.2, 0.6) is the default of AiiDA-
-        TrainsPot. Lengths change by the factor 1 + e.
+        Lowest and highest strain, between which the strain e is uniform. Lengths change
+        by the factor 1 + e. (-0.2, 0.6) is the default of AiiDA-TrainsPot.
     mode
-        `isotropic`: all periodic directions alike. `uniaxial`: along one direction
-        drawn at random among the periodic ones. `shear`: an engineering shear e
-        between two such directions.
+        ``"isotropic"`` for all periodic directions alike, ``"uniaxial"`` for a random
+        direction in their span, ``"shear"`` for an engineering shear e between two
+        random directions in their span.
 
     Returns
     -------
     Atoms
-        The strained copy: the atoms move with the cell.
+        A strained copy, in which the atoms have moved with the cell.
+
+    Raises
+    ------
+    ValueError
+        If a limit is -1 or less, or the lowest is above the highest; if a structure
+        with one periodic direction is to be sheared.
 
     Examples
     --------
@@ -62,9 +68,13 @@ def deform(atoms: Atoms, matrix: NDArray[np.float64]) -> Atoms:
         The structure.
     matrix
         Deformation gradient F, shape (3, 3): every vector x becomes F x.
+
+    Returns
+    -------
+    Atoms
+        A deformed copy.
     """
     deformed = atoms.copy()
-    deformed.calc = None
     deformed.set_cell(atoms.cell @ matrix.T)
     deformed.positions = atoms.positions @ matrix.T
     return deformed
@@ -78,28 +88,34 @@ def deformations(
     mode: StrainMode = "isotropic",
 ) -> NDArray[np.float64]:
     """
-    Return the deformation gradients of some strains.
+    Return the deformation gradients of strains along periodic directions.
 
     Parameters
     ----------
     cell
-        Cell vectors as rows, shape (3, 3), in A.
+        Cell vectors as rows in A, shape (3, 3).
     pbc
-        Which of them are periodic, shape (3,).
+        Which cell vectors are periodic, shape (3,).
     amounts
         The strains e, shape (n,).
     rng
-        Draws the directions of uniaxial and shear strain.
+        Source of randomness, for the directions of uniaxial and shear strain.
     mode
-        As in `strain`.
+        Kind of strain, as in `strain`.
 
     Returns
     -------
     numpy.ndarray
         Shape (n, 3, 3). With P the projector on the span of the periodic vectors and
         m, n orthonormal vectors of that span: ``I + e P`` (isotropic), ``I + e n n^T``
-        (uniaxial), ``I + e/2 (m n^T + n m^T)`` (shear). What is orthogonal to the span,
-        vacuum and all, is not deformed.
+        (uniaxial), ``I + e/2 (m n^T + n m^T)`` (shear). Directions orthogonal to the
+        span, such as that of vacuum, are not deformed.
+
+    Raises
+    ------
+    ValueError
+        If there is no such mode, or a structure with one periodic direction is to be
+        sheared.
     """
     if mode not in STRAIN_MODES:
         raise ValueError(f"strain mode is {mode!r}: use one of {STRAIN_MODES}")
@@ -126,7 +142,7 @@ def periodic_span(
 
 
 def check_strain_limits(limits: tuple[float, float]) -> None:
-    """Refuse strains that turn a crystal inside out, or an empty range."""
+    """Refuse strains of -1 or less, which leave no volume, and an empty range."""
     low, high = limits
     if not -1 < low <= high:
         raise ValueError(
@@ -136,14 +152,14 @@ def check_strain_limits(limits: tuple[float, float]) -> None:
 
 
 def _directed(
-    span: NDArray[np.float64], n: int, rng: np.random.Generator, mode: StrainMode
+    span: NDArray[np.float64], size: int, rng: np.random.Generator, mode: StrainMode
 ) -> NDArray[np.float64]:
-    """Return n tensors of unit strain along random directions of a span."""
-    vectors = rng.normal(size=(n, 2, len(span))) @ span
-    one = vectors[:, 0] / np.linalg.norm(vectors[:, 0], axis=1, keepdims=True)
+    """Return tensors of unit strain along random directions of a span."""
+    vectors = rng.normal(size=(size, 2, len(span))) @ span
+    m = vectors[:, 0] / np.linalg.norm(vectors[:, 0], axis=1, keepdims=True)
     if mode == "uniaxial":
-        return one[:, :, None] * one[:, None, :]
-    other = vectors[:, 1] - (vectors[:, 1] * one).sum(axis=1, keepdims=True) * one
-    other /= np.linalg.norm(other, axis=1, keepdims=True)
-    outer = one[:, :, None] * other[:, None, :]
+        return m[:, :, None] * m[:, None, :]
+    n = vectors[:, 1] - (vectors[:, 1] * m).sum(axis=1, keepdims=True) * m
+    n /= np.linalg.norm(n, axis=1, keepdims=True)
+    outer = m[:, :, None] * n[:, None, :]
     return 0.5 * (outer + outer.transpose(0, 2, 1))

@@ -1,4 +1,4 @@
-"""Random displacements, in proportion to the distance of the nearest neighbour."""
+"""Random displacements, scaled by the distance to the nearest neighbour."""
 
 import numpy as np
 from ase import Atoms
@@ -12,7 +12,7 @@ from flowpot.validation import at_least
 from flowpot.validation import fraction as check_fraction
 
 _TURNS = 200
-"""How often the displacements of atoms that came too close are turned, at most."""
+"""How often displacements that bring atoms too close are turned, at most."""
 
 
 def distort(
@@ -30,25 +30,25 @@ def distort(
     atoms
         Any structure.
     rng
-        Where the randomness comes from.
+        Source of randomness.
     fraction
-        Magnitudes are uniform up to this fraction of the atom's own distance to its
-        nearest neighbour; directions are isotropic.
+        Largest displacement of an atom, as a fraction of the distance to its nearest
+        neighbour. Magnitudes are uniform up to it, directions isotropic.
     min_distance
         Shortest distance allowed between two atoms, as a fraction of the sum of their
-        covalent radii. The displacements of atoms that come closer are turned in
-        another direction; 0 allows everything, None is the common limit.
+        covalent radii; 0 for none, None for the common limit. The displacements of
+        atoms that come closer are turned in another direction.
 
     Returns
     -------
     Atoms
-        A displaced copy. An atom without a neighbour, or whose only neighbours are
-        its own images, stays: moving it would move the whole.
+        A displaced copy. An atom without a neighbour, or with no neighbours but its own
+        periodic images, stays: moving it would move the whole structure.
 
     Raises
     ------
     ValueError
-        Where no directions are found that keep atoms apart.
+        If no directions are found that keep atoms apart.
     """
     check_fraction(fraction=fraction)
     at_least(0, min_distance=min_distance)
@@ -71,7 +71,6 @@ def distort(
             "covalent radii, whichever way they are turned: lower one of the two"
         )
     displaced = atoms.copy()
-    displaced.calc = None
     displaced.positions += moves[0]
     return displaced
 
@@ -85,14 +84,14 @@ def random_displacements(
     Parameters
     ----------
     reach
-        Largest magnitudes, any shape, in A.
+        Largest magnitudes in A, of any shape.
     rng
-        Where the randomness comes from.
+        Source of randomness.
 
     Returns
     -------
     numpy.ndarray
-        Shape (..., 3), in A.
+        Displacements in A, shape (..., 3).
     """
     magnitudes = reach * rng.random(reach.shape)
     return magnitudes[..., None] * random_directions(reach.shape, rng)
@@ -116,27 +115,30 @@ def keep_apart(
     """
     Turn displacements that bring atoms too close.
 
-    Only directions are drawn again, so that magnitudes stay distributed as they were.
+    Only directions are drawn again, so that the distribution of magnitudes stays.
 
     Parameters
     ----------
     moves
-        Displacements of N atoms in n frames, shape (n, N, 3), in A.
+        Displacements of N atoms in n frames in A, shape (n, N, 3).
     vectors
-        From the first to the second atom of P pairs, before displacement, shape
-        (n, P, 3), in A.
+        Vectors from the first to the second atom of P pairs in A, before displacement,
+        shape (n, P, 3).
     ends
-        First and second atoms of the pairs, shape (P,) each.
+        Indices of the first and of the second atoms of the pairs, each of shape (P,).
     floors
-        Shortest distances allowed, shape (n, P) or (1, P), in A.
+        Shortest distances allowed in A, shape (n, P) or (1, P).
     rng
-        Where the randomness comes from.
+        Source of randomness.
 
     Returns
     -------
-    tuple
-        The displacements, whether each frame keeps all its pairs apart, (n,), and how
-        many displacements were turned.
+    moves : numpy.ndarray
+        The displacements, shape (n, N, 3).
+    apart : numpy.ndarray
+        Whether all pairs of a frame are apart, shape (n,).
+    turned : int
+        Number of displacements that were turned.
     """
     first, second = ends
     moves = moves.copy()
@@ -146,24 +148,38 @@ def keep_apart(
     for _ in range(_TURNS):
         shifted = vectors[frames] + moves[frames][:, second] - moves[frames][:, first]
         close = (shifted**2).sum(axis=2) < floors[frames] ** 2
-        which, pair = np.nonzero(close)
-        if not len(which):
+        frame, pair = np.nonzero(close)
+        if not len(frame):
             return moves, np.ones(len(moves), dtype=bool), turned
         # One end of each pair: turning both would disturb twice as many others.
         end = np.where(rng.integers(2, size=len(pair)), first[pair], second[pair])
         atoms = np.zeros(moves.shape[:2], dtype=bool)
-        atoms[frames[which], end] = True
+        atoms[frames[frame], end] = True
         lengths = np.linalg.norm(moves[atoms], axis=1)
         moves[atoms] = lengths[:, None] * random_directions(lengths.shape, rng)
         turned += len(lengths)
-        frames = np.unique(frames[which])
+        frames = np.unique(frames[frame])
     apart = np.ones(len(moves), dtype=bool)
     apart[frames] = False
     return moves, apart, turned
 
 
 def movable(atoms: Atoms, nearest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Set to zero the reach of an atom that has no neighbour but its own images."""
+    """
+    Return the distances by which displacements are scaled.
+
+    Parameters
+    ----------
+    atoms
+        A structure of N atoms.
+    nearest
+        Distance of each atom to its nearest neighbour in A, shape (N,).
+
+    Returns
+    -------
+    numpy.ndarray
+        The same, but zero for atoms that have no neighbour, or only their own images.
+    """
     if len(atoms) == 1:
         return np.zeros_like(nearest)
     return np.where(np.isfinite(nearest), nearest, 0.0)

@@ -20,15 +20,15 @@ from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.neighbours import Pairs, find_pairs
 
 _ROUNDS = 20
-"""How often frames that were rejected are drawn anew."""
+"""How often rejected frames are drawn again, at most."""
 _CHUNK = 100_000
-"""Atoms handled at once: bounds memory."""
+"""Number of atoms handled at once, which bounds memory."""
 
 
 @dataclass(frozen=True)
-class Amounts:
+class Limits:
     """
-    How much frames are displaced and strained.
+    Limits of the displacements and strains of frames.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Amounts:
 @dataclass(frozen=True)
 class Sites:
     """
-    Who sits on the N sites of a structure, in each of n frames.
+    Which atoms are on the N sites of a structure, in each of n frames.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Sites:
     present
         Which sites have their atom, shape (n, N).
     scale
-        Factor by which the frame is longer than the structure before it is strained,
+        Factor by which each frame is longer than the structure before it is strained,
         shape (n,).
     """
 
@@ -67,7 +67,7 @@ class Sites:
 
     @classmethod
     def of(cls, atoms: Atoms, n: int) -> "Sites":
-        """Return n times the atoms of a structure."""
+        """Return the sites of n frames that have the atoms of a structure."""
         return cls(
             np.tile(atoms.numbers, (n, 1)),
             np.ones((n, len(atoms)), bool),
@@ -80,25 +80,25 @@ class Sites:
         return (~self.present).sum(axis=1)
 
     def __getitem__(self, frames: NDArray[np.int64]) -> "Sites":
-        """Return those of some of the frames."""
+        """Return the sites of some of the frames."""
         return Sites(self.numbers[frames], self.present[frames], self.scale[frames])
 
 
 @dataclass(frozen=True)
 class Drawn:
     """
-    Frames that were accepted.
+    The frames that were accepted.
 
     Parameters
     ----------
     frames
         The frames.
     slots
-        Which of the frames asked for they are.
+        Index of each frame among those that were asked for.
     rejected
-        How many were thrown away.
+        Number of frames that were thrown away because atoms were too close.
     turned
-        How many displacements were turned, in all frames drawn.
+        Number of displacements that were turned, in all frames drawn.
     """
 
     frames: Dataset
@@ -109,7 +109,7 @@ class Drawn:
 
 def draw_frames(
     atoms: Atoms,
-    amounts: Amounts,
+    limits: Limits,
     sites: Sites,
     min_distance: float,
     rng: np.random.Generator,
@@ -120,19 +120,19 @@ def draw_frames(
     Parameters
     ----------
     atoms
-        The structure.
-    amounts
-        How much the frames are displaced and strained.
+        The structure, of N sites.
+    limits
+        Limits of displacements and strains.
     sites
-        Who sits on its sites in each frame.
+        Which atoms are on the sites in each of the n frames.
     min_distance
         Shortest distance between two atoms, in sums of covalent radii.
     rng
-        Where the randomness comes from.
+        Source of randomness.
     """
-    draw = _Draw(atoms, amounts, min_distance, rng)
+    draw = _Draw(atoms, limits, min_distance, rng)
     size = max(1, _CHUNK // len(atoms))
-    made: list[Dataset] = []
+    accepted: list[Dataset] = []
     slots: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
     rejected = turned = 0
     n = len(sites.numbers)
@@ -143,33 +143,33 @@ def draw_frames(
                 break
             frames, apart, turns = draw.frames(sites[waiting])
             dataset = frames.dataset()
-            made.append(dataset if apart.all() else dataset[apart])
+            accepted.append(dataset if apart.all() else dataset[apart])
             slots.append(waiting[apart])
             waiting = waiting[~apart]
             rejected += len(waiting)
             turned += turns
     taken = np.concatenate(slots)
     order = np.argsort(taken, kind="stable")
-    frames_made = Dataset.concatenate(made)
+    joined = Dataset.concatenate(accepted)
     if (np.diff(taken) < 0).any():
-        frames_made = frames_made[order]
-    return Drawn(frames_made, taken[order], rejected, turned)
+        joined = joined[order]
+    return Drawn(joined, taken[order], rejected, turned)
 
 
 @dataclass(frozen=True)
 class _Draw:
-    """One draw of frames from a structure."""
+    """What all draws of frames from one structure have in common."""
 
     atoms: Atoms
-    amounts: Amounts
+    limits: Limits
     min_distance: float
     rng: np.random.Generator
 
     def frames(self, sites: Sites) -> tuple[Frames, NDArray[np.bool_], int]:
-        """Draw a frame for each slot, say which are sane, count what was turned."""
-        atoms, limits, lost = self.atoms, self.amounts, sites.lost
+        """Draw each frame once, tell which keep atoms apart, count turned moves."""
+        atoms, limits, lost = self.atoms, self.limits, sites.lost
         n = len(lost)
-        amounts, modes, gradients = self._strains(n)
+        strains, modes, gradients = self._strains(n)
         gradients = sites.scale[:, None, None] * gradients
         moves, apart, turned = self._moves(gradients, sites.numbers, sites.present)
         types = np.where(
@@ -181,12 +181,15 @@ class _Draw:
             "n_vacancies": lost,
         }
         if limits.strain is not None and atoms.pbc.any():
-            info |= {"strain": amounts, "strain_mode": modes}
-        strained = atoms.positions @ gradients.transpose(0, 2, 1)
-        cell = np.array(atoms.cell) @ gradients.transpose(0, 2, 1)
-        positions, pbc = strained + moves, atoms.pbc
+            info |= {"strain": strains, "strain_mode": modes}
         frames = Frames(
-            *(sites.numbers, positions, cell, pbc, info, sites.present, atoms)
+            numbers=sites.numbers,
+            positions=atoms.positions @ gradients.transpose(0, 2, 1) + moves,
+            cell=np.array(atoms.cell) @ gradients.transpose(0, 2, 1),
+            pbc=atoms.pbc,
+            info=info,
+            present=sites.present,
+            parent=atoms,
         )
         return frames, apart, turned
 
@@ -194,18 +197,20 @@ class _Draw:
         self, n: int
     ) -> tuple[NDArray[np.float64], list[str], NDArray[np.float64]]:
         """Draw strains, their modes, and the deformation gradients."""
-        cell, pbc, limits = np.array(self.atoms.cell), self.atoms.pbc, self.amounts
+        cell, pbc, limits = np.array(self.atoms.cell), self.atoms.pbc, self.limits
         if limits.strain is None:
             return np.zeros(n), [], np.tile(np.eye(3), (n, 1, 1))
-        # A wire cannot be sheared: its two ways of straining are the same one.
+        # A wire cannot be sheared, and its isotropic strain is its uniaxial one.
         possible = limits.strain_modes if pbc.sum() > 1 else ("isotropic",)
-        amounts = self.rng.uniform(*limits.strain, size=n)
+        strains = self.rng.uniform(*limits.strain, size=n)
         drawn = self.rng.integers(len(possible), size=n)
         gradients = np.empty((n, 3, 3))
         for number, mode in enumerate(possible):
-            these = drawn == number
-            gradients[these] = deformations(cell, pbc, amounts[these], self.rng, mode)
-        return amounts, [possible[k] for k in drawn], gradients
+            of_mode = drawn == number
+            gradients[of_mode] = deformations(
+                cell, pbc, strains[of_mode], self.rng, mode
+            )
+        return strains, [possible[number] for number in drawn], gradients
 
     def _moves(
         self,
@@ -213,29 +218,30 @@ class _Draw:
         numbers: NDArray[np.int64],
         present: NDArray[np.bool_],
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], int]:
-        """Draw displacements, turned where atoms came too close."""
+        """Draw displacements, turned in another direction where atoms are too close."""
+        fraction = self.limits.fraction
         radii = covalent_radii[numbers]
         pairs = self._pairs(gradients, radii.max())
         vectors = pairs.vectors @ gradients.transpose(0, 2, 1)
         lengths = np.linalg.norm(vectors, axis=2)
         reach = np.zeros(present.shape)
-        if self.amounts.fraction and len(self.atoms) > 1:
+        if fraction and len(self.atoms) > 1:
             nearest = pairs.nearest(lengths)
-            reach = self.amounts.fraction * np.where(np.isfinite(nearest), nearest, 0.0)
+            reach = fraction * np.where(np.isfinite(nearest), nearest, 0.0)
         both = present[:, pairs.first] & present[:, pairs.second]
         sums = radii[:, pairs.first] + radii[:, pairs.second]
         floors = np.where(both, self.min_distance * sums, 0.0)
-        own = pairs.first == pairs.second
-        apart = (lengths[:, own] >= floors[:, own]).all(axis=1)
+        images = pairs.first == pairs.second  # of an atom, whose distance moves keep
+        images_apart = (lengths[:, images] >= floors[:, images]).all(axis=1)
         half = pairs.first < pairs.second
-        moves, separate, turned = keep_apart(
+        moves, apart, turned = keep_apart(
             random_displacements(reach, self.rng),
             vectors[:, half],
             (pairs.first[half], pairs.second[half]),
             floors[:, half],
             self.rng,
         )
-        return moves, apart & separate, turned
+        return moves, apart & images_apart, turned
 
     def _pairs(self, gradients: NDArray[np.float64], radius: float) -> Pairs:
         """Find every pair that strain and displacements may bring together."""
@@ -244,7 +250,7 @@ class _Draw:
         nearest = movable(self.atoms, nearest_distances(self.atoms)).max()
         approach = (
             2 * self.min_distance * radius
-            + 2 * self.amounts.fraction * largest * nearest
+            + 2 * self.limits.fraction * largest * nearest
         )
         cutoff = np.maximum(approach, largest * nearest) / smallest
         return find_pairs(self.atoms, 1.001 * float(cutoff.max()))

@@ -1,4 +1,4 @@
-"""What frames inherit of the moments, charge and multiplicity of their parent."""
+"""How frames inherit the moments, charge and multiplicity of their parent."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -17,13 +17,15 @@ def inherited(
     Return the electronic state of frames on the sites of a parent.
 
     An atom that stays keeps its moment. An element that is new on a site takes the mean
-    size of the moments that it has in the parent, or, if it is not there, the moment
-    of the site, as far as its free atom has so much; the sign is the site's, so that
-    an antiferromagnet stays one.
+    size of its moments in the parent. If the parent lacks the element, it takes the
+    moment of the site, up to the moment of its free atom. The sign is that of the site,
+    so that an antiferromagnet stays one.
 
     The charge is that of the parent. So is the multiplicity, unless atoms are missing
-    or elements have changed: the number of electrons is then another one. The moments
-    that it stands for are what such a frame starts from, and its total is free.
+    or elements have changed, since the number of electrons is then another one. The
+    total moment of such a frame is free. If the parent has a multiplicity and no
+    moments, the frame gets moments to start from: the parent's total, divided evenly
+    among its sites.
 
     Parameters
     ----------
@@ -41,8 +43,8 @@ def inherited(
         `flowpot.dataset.electronic_state`.
     """
     n = len(numbers)
-    own = electronic_state.from_atoms([parent])
-    moments, charge, spin = own["magmoms"], own["charge"][0], own["spin"][0]
+    state = electronic_state.from_atoms([parent])
+    moments, charge, spin = state["magmoms"], state["charge"][0], state["spin"][0]
     other = ~present.all(axis=1)
     other |= (np.sort(numbers, axis=1) != np.sort(parent.numbers)).any(axis=1)
     unpaired = 0.0 if np.isnan(spin) else spin - 1
@@ -50,10 +52,10 @@ def inherited(
     if unpaired and not np.nan_to_num(moments).any():
         magmoms[other] = unpaired / len(parent)
     if not np.isnan(moments).any():
-        known = mean_moments([parent])
+        sizes = mean_moments([parent])
         for frame, site in np.argwhere(numbers != parent.numbers):
             magmoms[frame, site] = _moment(
-                int(numbers[frame, site]), moments[site], known
+                int(numbers[frame, site]), moments[site], sizes
             )
     return {
         "magmoms": magmoms,
@@ -62,37 +64,37 @@ def inherited(
     }
 
 
-def _moment(number: int, of_site: float, known: Mapping[str, float]) -> float:
+def _moment(number: int, site_moment: float, sizes: Mapping[str, float]) -> float:
     """Choose the moment of an element that is new on a site."""
     free = float(ground_state_magnetic_moments[number])
-    size = known.get(chemical_symbols[number], min(abs(of_site), free))
-    return -size if of_site < 0 else size
+    size = sizes.get(chemical_symbols[number], min(abs(site_moment), free))
+    return -size if site_moment < 0 else size
 
 
-def inherit(made: Atoms, parent: Atoms, kept: NDArray[np.bool_] | None = None) -> None:
+def inherit(frame: Atoms, parent: Atoms, kept: NDArray[np.bool_] | None = None) -> None:
     """
-    Copy to a frame what it inherits from the parent of its atoms.
+    Set the moments, charge and multiplicity that a frame inherits from its parent.
 
     Parameters
     ----------
-    made
-        The frame, changed in place.
+    frame
+        The frame, which is changed in place.
     parent
-        What it was made of.
+        The structure that the frame was made of.
     kept
-        Which of the parent's atoms it has, shape (N,); None: all.
+        Which of the parent's N atoms the frame has, shape (N,); None for all.
     """
     present = np.ones(len(parent), bool) if kept is None else kept
     numbers = parent.numbers.copy()
-    numbers[present] = made.numbers
-    found = inherited(parent, numbers[None], present[None])
-    made.arrays.pop(electronic_state.ASE_MAGMOMS, None)
-    moments = found["magmoms"][0][present]
-    electronic_state.set_state(made, moments, found["charge"][0], found["spin"][0])
+    numbers[present] = frame.numbers
+    state = inherited(parent, numbers[None], present[None])
+    frame.arrays.pop(electronic_state.ASE_MAGMOMS, None)
+    moments = state["magmoms"][0][present]
+    electronic_state.set_state(frame, moments, state["charge"][0], state["spin"][0])
 
 
 def mean_moments(structures: Iterable[Atoms]) -> dict[str, float]:
-    """Return the mean size of each element's moments, where there are any (mu_B)."""
+    """Return the mean size of each element's moments, if it has any (mu_B)."""
     sizes: dict[str, list[float]] = {}
     for atoms in structures:
         if not atoms.has(electronic_state.ASE_MAGMOMS):
@@ -100,38 +102,39 @@ def mean_moments(structures: Iterable[Atoms]) -> dict[str, float]:
         moments = np.abs(atoms.get_initial_magnetic_moments())
         for symbol, size in zip(atoms.symbols, moments, strict=True):
             sizes.setdefault(symbol, []).append(float(size))
-    return {symbol: float(np.mean(found)) for symbol, found in sizes.items()}
+    return {symbol: float(np.mean(values)) for symbol, values in sizes.items()}
 
 
 def with_moments(frames: Sequence[Atoms], moments: Mapping[str, float]) -> list[Atoms]:
     """
-    Set parallel moments, by element, in frames that have no atom of a parent.
+    Return copies of frames without a parent, with parallel moments by element.
 
-    Isolated atoms, clusters and dimers are then polarised where the inputs are, so
-    that their energies can be compared.
+    Isolated atoms, clusters and dimers are then polarised if the inputs are, so that
+    their energies can be compared.
 
     Parameters
     ----------
     frames
-        The frames; they stay as they are.
+        The frames, which stay as they are.
     moments
-        Of each element, in Bohr magnetons. Frames without such an element get none.
+        Moment of each element, in Bohr magnetons. Frames without such an element get
+        none.
     """
-    made = []
-    for each in frames:
-        atoms = each.copy()
+    copies = []
+    for frame in frames:
+        atoms = frame.copy()
         if moments.keys() & set(atoms.symbols):
             atoms.set_initial_magnetic_moments(
                 [moments.get(symbol, 0.0) for symbol in atoms.symbols]
             )
-        made.append(atoms)
-    return made
+        copies.append(atoms)
+    return copies
 
 
-def repeated(made: Atoms, atoms: Atoms) -> None:
-    """Return a supercell, in place, the charge and total moment of all its cells."""
-    own = electronic_state.from_atoms([atoms])
+def repeated(supercell: Atoms, cell: Atoms) -> None:
+    """Set the charge and total moment of a supercell, in place: those of all cells."""
+    state = electronic_state.from_atoms([cell])
     charge, spin = electronic_state.times(
-        len(made) // len(atoms), float(own["charge"][0]), float(own["spin"][0])
+        len(supercell) // len(cell), float(state["charge"][0]), float(state["spin"][0])
     )
-    electronic_state.set_state(made, np.empty(0), charge, spin)
+    electronic_state.set_state(supercell, np.empty(0), charge, spin)

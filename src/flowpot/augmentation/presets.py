@@ -1,4 +1,4 @@
-"""The settings of the paper's runs: keyword arguments of `AugmentationMaker`."""
+"""Settings of the paper's runs, as keyword arguments of `AugmentationMaker`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +13,13 @@ from flowpot.augmentation.supercell import Supercells
 PRESETS = ("carbon_exploration", "carbon_accuracy", "alloy_run", "smoke")
 """Names of the presets: each is a function of this module."""
 ALIASES = {"fast_exploration": "carbon_exploration", "accuracy": "carbon_accuracy"}
-"""Names that the runs on carbon had before."""
+"""Former names of the runs on carbon."""
 _LARGE = Supercells(min_length=24.0, max_atoms=600)
 _SEVEN = ((1, 0, 0), (1, 1, 0), (1, 1, 1), (0, 0, 1), (0, 1, 1), (0, 1, 0), (1, 0, 1))
 
 
 def carbon_exploration() -> dict[str, Any]:
-    """Return the paper's run A on carbon: wide and fast."""
+    """Return the paper's run A on carbon: large displacements, little strain."""
     return {
         **_carbon(),
         "distortion": Distortions(fraction=0.4, strain=(-0.2, 0.2), n_vacancies=2),
@@ -27,7 +27,7 @@ def carbon_exploration() -> dict[str, Any]:
 
 
 def carbon_accuracy() -> dict[str, Any]:
-    """Return the paper's run B on carbon: displaced less, strained more."""
+    """Return the paper's run B on carbon: smaller displacements, more strain."""
     return {
         **_carbon(),
         "distortion": Distortions(fraction=0.3, strain=(-0.3, 0.6), n_vacancies=2),
@@ -58,7 +58,7 @@ def alloy_run(
 
 
 def smoke() -> dict[str, Any]:
-    """Return a few frames of the inputs as they are: minutes of DFT on a laptop."""
+    """Return settings for a few small frames: minutes of DFT on a laptop."""
     return {
         "supercell": None,
         "distortion": Distortions(

@@ -22,19 +22,19 @@ def quasirandom_numbers(
     """
     Rearrange the elements on some sites into a special quasirandom structure.
 
-    Its pair correlations (Warren-Cowley parameters of all shells in the cell) are as
-    close to those of a random alloy as the best of many random arrangements.
+    Of many random arrangements it is the one with pair correlations (Warren-Cowley
+    parameters of all shells in the cell) closest to those of a random alloy.
 
     Parameters
     ----------
     atoms
-        The alloy: how many atoms of each element is kept.
+        The alloy, of N atoms. The number of atoms of each element is kept.
     sites
-        Sites among which elements are exchanged.
+        Indices of the sites among which elements are exchanged.
     rng
-        Where the randomness comes from.
+        Source of randomness.
     iterations
-        Arrangements tried.
+        Number of arrangements tried.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def quasirandom_numbers(
     Raises
     ------
     ImportError
-        Where sqsgenerator is not installed.
+        If sqsgenerator is not installed.
 
     References
     ----------
@@ -58,7 +58,7 @@ def quasirandom_numbers(
     composition: dict[str, Any] = {"sites": [int(site) for site in sites]}
     for kind, count in zip(kinds, counts, strict=True):
         composition[chemical_symbols[kind]] = int(count)
-    # Placeholders: the given arrangement must not matter.
+    # Placeholders, since the result must not depend on the given arrangement.
     species = np.array(atoms.get_chemical_symbols())
     species[sites] = chemical_symbols[kinds[0]]
     result = sqsgenerator.optimize(
@@ -77,8 +77,8 @@ def quasirandom_numbers(
         }
     )
     _, best = next(iter(result))
-    # Equally good arrangements come in no fixed order: the first by their elements.
-    return np.array(min(list(each.species) for each in best))
+    # Equally good arrangements come in no fixed order: take the first by its elements.
+    return np.array(min(list(arrangement.species) for arrangement in best))
 
 
 def _sqsgenerator() -> ModuleType:

@@ -24,18 +24,23 @@ def remove_atoms(
     Parameters
     ----------
     atoms
-        More than n atoms.
+        A structure of more than n atoms.
     rng
-        Where the randomness comes from.
+        Source of randomness.
     n
-        How many to remove.
+        Number of atoms to remove.
     species
-        Elements of which they are; None: any.
+        Elements of the atoms that may be removed; None for any.
+
+    Returns
+    -------
+    Atoms
+        A copy without these atoms.
 
     Raises
     ------
     ValueError
-        Where there are not as many, or no atom would be left.
+        If there are fewer than n such atoms, or no atom would be left.
     """
     at_least(1, n=n)
     eligible = removable(atoms.numbers, species)
@@ -45,18 +50,30 @@ def remove_atoms(
             f"cannot remove n={n} atoms of {atoms.get_chemical_formula()}, which has "
             f"{len(atoms)}{of}: take a supercell, or remove fewer"
         )
-    made = atoms.copy()
-    made.calc = None
     kept = present_atoms(eligible[None], np.array([n]), rng)[0]
-    made = made[kept]
-    inherit(made, atoms, kept)
-    return made
+    defective = atoms[kept]
+    inherit(defective, atoms, kept)
+    return defective
 
 
 def removable(
     numbers: NDArray[np.int64], species: Sequence[str] | None
 ) -> NDArray[np.bool_]:
-    """Tell the atoms that may be removed: those of some elements, or all."""
+    """
+    Tell which atoms may be removed.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, of any shape.
+    species
+        Elements of the atoms that may be removed; None for any.
+
+    Returns
+    -------
+    numpy.ndarray
+        True for atoms that may be removed, of the shape of `numbers`.
+    """
     if species is None:
         return np.ones(numbers.shape, bool)
     return np.isin(numbers, [atomic_numbers[symbol] for symbol in species])
@@ -71,16 +88,16 @@ def present_atoms(
     Parameters
     ----------
     eligible
-        Atoms that may go, shape (n, N).
+        Atoms that may be removed from each of n frames, shape (n, N).
     lost
-        How many of each frame's go, shape (n,).
+        Number of atoms that each frame loses, shape (n,).
     rng
-        Where the randomness comes from.
+        Source of randomness.
 
     Returns
     -------
     numpy.ndarray
-        Shape (n, N), `lost` of each row False.
+        Shape (n, N): False for the `lost` atoms of each frame, True for all others.
     """
     keys = np.where(eligible, rng.random(eligible.shape), 1.0)
     rank = keys.argsort(axis=1).argsort(axis=1)
@@ -94,19 +111,19 @@ def draw_counts(
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
     """
-    Choose the frames that have vacancies, and how many each.
+    Choose the frames that have vacancies, and the number of vacancies of each.
 
     Parameters
     ----------
     eligible
-        Atoms that may go, shape (n, N).
+        Atoms that may be removed from each of n frames, shape (n, N).
     counts
-        Numbers of vacancies, in ascending order; one is drawn for each frame among
-        those that it has atoms for, one of which stays.
+        Numbers of vacancies, in ascending order. One is drawn for each frame among
+        those that the frame has atoms for, of which at least one stays.
     n_defective
-        Number of frames with vacancies, fewer where others cannot have any.
+        Number of frames with vacancies; fewer if the others have too few atoms.
     rng
-        Where the randomness comes from.
+        Source of randomness.
 
     Returns
     -------
@@ -133,16 +150,23 @@ def cannot_lose(
 
 
 def vacancy_counts(n_vacancies: int | Sequence[int]) -> tuple[int, ...]:
-    """Return numbers of vacancies in ascending order, if they are some."""
-    given = (n_vacancies,) if isinstance(n_vacancies, int) else tuple(n_vacancies)
-    if not given:
+    """
+    Return numbers of vacancies in ascending order.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is below 1.
+    """
+    counts = (n_vacancies,) if isinstance(n_vacancies, int) else tuple(n_vacancies)
+    if not counts:
         raise ValueError("n_vacancies is empty: give a number, or several, such as 1")
-    at_least(1, n_vacancies=min(given))
-    return tuple(sorted(set(given)))
+    at_least(1, n_vacancies=min(counts))
+    return tuple(sorted(set(counts)))
 
 
 def check_species(species: Sequence[str] | None) -> None:
-    """Refuse elements of vacancies that are none."""
+    """Refuse a `vacancy_species` that is empty or names anything but elements."""
     if species is not None:
         elements(vacancy_species=species)
         if not species:

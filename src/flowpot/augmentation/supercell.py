@@ -1,4 +1,4 @@
-"""Supercells whose shortest lattice translation is as long as atoms can pay for."""
+"""Supercells with the longest shortest lattice translation for their atoms."""
 
 from dataclasses import dataclass
 
@@ -17,14 +17,14 @@ from flowpot.validation import at_least, positive
 @dataclass(frozen=True)
 class Supercells(MSONable):
     """
-    How large the supercells are from which the other frames are made.
+    Size of the supercells that frames are made of.
 
     Parameters
     ----------
     min_length
         Wanted length of the shortest lattice translation, in A.
     max_atoms
-        Largest number of atoms.
+        Largest number of atoms, which may not allow that length.
     """
 
     min_length: float = 18.0
@@ -44,28 +44,29 @@ def supercell(atoms: Atoms, *, min_length: float = 18.0, max_atoms: int = 450) -
     """
     Repeat a structure until no lattice translation is shorter than a length.
 
-    What counts is the shortest of *all* lattice translations, which for a skewed cell
-    may be none of the cell vectors: it is the distance of an atom to its own image.
-    Cells need not be multiples of the given cell vectors (non-diagonal supercells):
-    compact shapes reach the same length with fewer atoms.
+    The length is that of the shortest of *all* lattice translations, the distance of an
+    atom to its nearest image, which for a skewed cell may be none of the cell vectors.
+    The new cell vectors need not be multiples of the old ones (non-diagonal
+    supercells), since compact cells reach the same length with fewer atoms.
 
     Parameters
     ----------
     atoms
-        Periodic in any number of directions; the others are not repeated.
+        A structure that is periodic in any number of directions. It is not repeated
+        along the others.
     min_length
         Wanted length of the shortest lattice translation, in A.
     max_atoms
-        Largest number of atoms. A structure that has more already is not repeated.
+        Largest number of atoms. A structure with more atoms is not repeated.
 
     Returns
     -------
     Atoms
-        The smallest supercell found whose shortest translation is `min_length` or
-        more; where `max_atoms` do not suffice, the one whose shortest translation is
-        the longest found. Its cell is Minkowski-reduced and has the handedness of the
+        The smallest supercell found whose shortest translation is at least
+        `min_length`. If `max_atoms` do not suffice, the one whose shortest translation
+        is the longest. Its cell is Minkowski-reduced and has the handedness of the
         given one. Moments are repeated with their atoms; charge and total moment are
-        those of all its cells.
+        those of all repeated cells.
 
     Examples
     --------
@@ -74,21 +75,31 @@ def supercell(atoms: Atoms, *, min_length: float = 18.0, max_atoms: int = 450) -
     >>> len(cell), round(shortest_translation(cell.cell, cell.pbc), 1)
     (432, 15.1)
     """
-    made = atoms.copy()
-    made.calc = None
     copies = max_atoms // len(atoms)
     if copies <= 1 or shortest_translation(atoms.cell, atoms.pbc) >= min_length:
-        return made
-    matrix = _matrix(atoms, min_length, copies)
-    info = made.info
-    made = make_supercell(made, matrix)
-    made.info = dict(info)
-    repeated(made, atoms)
-    return made
+        return atoms.copy()
+    large = make_supercell(atoms, _matrix(atoms, min_length, copies))
+    large.info = dict(atoms.info)
+    repeated(large, atoms)
+    return large
 
 
 def shortest_translation(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> float:
-    """Return the length of the shortest lattice translation (A); inf without one."""
+    """
+    Return the length of the shortest lattice translation.
+
+    Parameters
+    ----------
+    cell
+        Cell vectors as rows in A, shape (3, 3).
+    pbc
+        Which cell vectors are periodic, shape (3,).
+
+    Returns
+    -------
+    float
+        Length in A; infinite if no cell vector is periodic.
+    """
     reduced = _reduced(np.asarray(cell), np.asarray(pbc))[1]
     return float(np.linalg.norm(reduced, axis=1).min(initial=np.inf))
 
@@ -108,7 +119,7 @@ def _matrix(atoms: Atoms, min_length: float, copies: int) -> NDArray[np.int64]:
 def _reduced(
     cell: NDArray[np.float64], pbc: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the Minkowski-reduced periodic vectors and their integer coefficients."""
+    """Return coefficients of the Minkowski-reduced periodic vectors, and these (A)."""
     periodic = np.flatnonzero(pbc)
     if not len(periodic):
         return np.empty((0, 0), np.int64), np.empty((0, 3))

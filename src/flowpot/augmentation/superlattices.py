@@ -7,17 +7,19 @@ from ase.geometry import minkowski_reduce
 from numpy.typing import NDArray
 
 Lattice = NDArray[np.float64]
+"""Lattice vectors as rows in A, shape (d, 3), with d = 1, 2 or 3."""
 Matrices = NDArray[np.int64]
+"""Vectors of superlattices in units of the lattice's, shape (..., d, d)."""
 
 _WINDOW = 1.15
-"""Superlattices are searched in windows of their index, each this factor wide."""
+"""Factor between the largest and smallest index that are searched at once."""
 _BOUNDED = 3000
-"""Candidates of a window whose shortest vector is bounded, at most."""
+"""Largest number of candidates in a window whose shortest vector is bounded."""
 _TESTED = 400
-"""Candidates of a window whose shortest vector is determined exactly, at most."""
+"""Largest number of candidates in a window whose shortest vector is determined."""
 _PACKING = {1: 1.0, 2: 2 / 3**0.5, 3: 2**0.5}
-"""Hermite's bound: a lattice of volume V has a vector no longer than (bound V)^(1/d):
-the densest packings of rods, discs and balls reach it."""
+"""Hermite's bound by dimension d: a lattice of volume V has a vector that is no longer
+than (bound V)^(1/d). The densest lattice packings of rods, discs and balls reach it."""
 
 
 def longest_superlattice(lattice: Lattice, min_length: float, copies: int) -> Matrices:
@@ -27,36 +29,37 @@ def longest_superlattice(lattice: Lattice, min_length: float, copies: int) -> Ma
     Parameters
     ----------
     lattice
-        d = 1, 2 or 3 reduced lattice vectors as rows, shape (d, 3), in A.
+        Reduced lattice vectors as rows in A, shape (d, 3), with d = 1, 2 or 3.
     min_length
         Wanted length of the shortest vector, in A.
     copies
-        Largest index: how many times the lattice's volume.
+        Largest index of a superlattice: its volume in units of the lattice's.
 
     Returns
     -------
     numpy.ndarray
-        Shape (d, d): rows are the superlattice's (reduced) vectors in units of the
-        lattice's. Of those that reach `min_length` the one of smallest index, else
-        the one whose shortest vector is longest.
+        Reduced vectors of the superlattice as rows, in units of the lattice's, shape
+        (d, d). Of the superlattices that reach `min_length` it is the one of smallest
+        index; if none does, the one whose shortest vector is longest.
 
     Notes
     -----
-    Exhaustive in one and two dimensions, over Hermite normal forms. In three, where
-    there are millions, it takes the superlattices around fcc, bcc and cubic shapes
-    (all matrices within one of the rounded ideal ones, the search of
-    `ase.build.find_optimal_cell_shape`) and the diagonal ones.
+    In one and two dimensions all superlattices are searched, by their Hermite normal
+    forms. In three dimensions, where there are millions, the search is over those
+    near fcc, bcc and cubic shapes (matrices whose elements differ by one at most from
+    the rounded ideal ones, as in `ase.build.find_optimal_cell_shape`) and over diagonal
+    ones.
     """
     volume = np.sqrt(np.linalg.det(lattice @ lattice.T))
     dimension = len(lattice)
     needed = int(np.ceil(min_length**dimension / _PACKING[dimension] / volume - 1e-9))
-    # No smaller index can do; where even the largest cannot, only that region matters.
+    # No smaller index can do. If even the largest cannot, the last windows matter only.
     low = max(1, min(needed, int(copies / _WINDOW**2)))
-    best, length = np.eye(dimension, dtype=np.int64), _shortest(lattice)
+    best, length = np.eye(dimension, dtype=np.int64), _shortest_row(lattice)
     while low <= copies and length < min_length:
         high = min(copies, max(low, int(low * _WINDOW)))
-        found = _CANDIDATES[dimension](lattice, low, high)
-        matrix, reached = _best(lattice, found, min_length)
+        candidates = _CANDIDATES[dimension](lattice, low, high)
+        matrix, reached = _best(lattice, candidates, min_length)
         if reached > length * (1 + 1e-9):
             best, length = matrix, reached
         low = high + 1
@@ -66,11 +69,12 @@ def longest_superlattice(lattice: Lattice, min_length: float, copies: int) -> Ma
 def _best(
     lattice: Lattice, matrices: Matrices, min_length: float
 ) -> tuple[Matrices, float]:
-    """Choose among candidates: the first that is long enough, else the longest."""
-    # The shortest row bounds the shortest vector from above, and so do sums of rows:
-    # cheap, and exact for compact cells. Promising ones are then reduced to be sure.
+    """Return the smallest candidate that is long enough, else the longest."""
+    # The shortest row bounds the shortest vector from above, and so do sums of rows.
+    # This is cheap, and exact for compact cells; the best are reduced to be sure.
     rows = np.linalg.norm(matrices @ lattice, axis=2).min(axis=1)
-    matrices = matrices[_first(np.minimum(rows, min_length))]
+    longest = np.argsort(-np.minimum(rows, min_length), kind="stable")
+    matrices = matrices[longest[:_BOUNDED]]
     signs = np.array([c for c in product((-1, 0, 1), repeat=len(lattice)) if any(c)])
     sums = signs[len(signs) // 2 :] @ (matrices @ lattice)
     bound = np.sqrt((sums**2).sum(axis=2).min(axis=1, initial=np.inf))
@@ -81,7 +85,7 @@ def _best(
         if bound[candidate] <= length * (1 + 1e-9):
             break
         matrix = _reduce(matrices[candidate], lattice)
-        reached = float(np.linalg.norm(matrix @ lattice, axis=1).min())
+        reached = _shortest_row(matrix @ lattice)
         if reached > length:
             best, length = matrix, reached
         if length >= min_length:
@@ -89,9 +93,9 @@ def _best(
     return best, length
 
 
-def _first(lengths: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the longest few, longest first."""
-    return np.argsort(-lengths, kind="stable")[:_BOUNDED]
+def _shortest_row(vectors: Lattice) -> float:
+    """Return the length of the shortest vector of a reduced lattice (A)."""
+    return float(np.linalg.norm(vectors, axis=1).min())
 
 
 def _reduce(matrix: Matrices, lattice: Lattice) -> Matrices:
@@ -103,18 +107,14 @@ def _reduce(matrix: Matrices, lattice: Lattice) -> Matrices:
     return np.asarray(operation[: len(matrix), : len(matrix)] @ matrix, dtype=np.int64)
 
 
-def _shortest(lattice: Lattice) -> float:
-    return float(np.linalg.norm(lattice, axis=1).min())
-
-
 def _rods(lattice: Lattice, low: int, high: int) -> Matrices:
-    """Return all sublattices of a line."""
+    """Return all superlattices of a line."""
     del lattice
     return np.arange(low, high + 1).reshape(-1, 1, 1)
 
 
 def _planes(lattice: Lattice, low: int, high: int) -> Matrices:
-    """Return all sublattices of a plane, reduced, by Hermite normal form."""
+    """Return all superlattices of a plane, reduced, by Hermite normal form."""
     forms = [
         ((a, b), (0, n // a))
         for n in range(low, high + 1)
@@ -139,7 +139,7 @@ def _planes(lattice: Lattice, low: int, high: int) -> Matrices:
 
 
 def _spaces(lattice: Lattice, low: int, high: int) -> Matrices:
-    """Return compact sublattices of space, and the diagonal ones."""
+    """Return compact superlattices of space, and diagonal ones."""
     side = (0.5 * (low + high) * abs(np.linalg.det(lattice))) ** (1 / 3)
     nearby = np.indices((3,) * 9).reshape(9, -1).T.reshape(-1, 3, 3) - 1
     shapes = [
@@ -149,7 +149,7 @@ def _spaces(lattice: Lattice, low: int, high: int) -> Matrices:
     ]
     ideal = [side * shape @ np.linalg.inv(lattice) for shape in shapes]
     compact = np.concatenate(
-        [np.rint(each).astype(np.int64) + nearby for each in ideal]
+        [np.rint(matrix).astype(np.int64) + nearby for matrix in ideal]
     )
     matrices = np.concatenate([compact, _diagonal(high)])
     index = np.abs(_determinants(matrices))
@@ -157,7 +157,7 @@ def _spaces(lattice: Lattice, low: int, high: int) -> Matrices:
 
 
 def _diagonal(high: int) -> Matrices:
-    """Return the diagonal matrices of determinant `high` or less."""
+    """Return the diagonal matrices whose determinant is at most `high`."""
     sides = [
         (a, b, c)
         for a in range(1, high + 1)

@@ -1,21 +1,21 @@
 """
-How long the lattice of an alloy is, from that of the structure it is made of.
+Lattices of alloys, from that of the structure they are made of.
 
-Vegard's law: lengths are linear in composition, between those of the end members, which
-have one of the elements on all mixed sites (L. Vegard, Z. Phys. 5, 17 (1921)). Where
-the end members' volumes are given, or the end members are among the input structures,
-they are used. Otherwise the lengths of bonds tell:
-the mean over all bonds of the sum of two radii, in proportion to that of the structure
-itself, so that at its own composition a structure keeps its lattice. Radii are
+By Vegard's law lengths are linear in the composition, between those of the end members,
+which have one element on all mixed sites (L. Vegard, Z. Phys. 5, 17 (1921)). The end
+members' volumes are used if they are given, or if the end members are among the input
+structures. Otherwise lengths are estimated from bonds: they are proportional to the
+mean over all bonds of the sum of two radii, such that a structure keeps its lattice at
+its own composition. Radii are
 
-* of metals that are close-packed or bcc, if all elements that are mixed are: half the
-  distance of neighbours in a close packing of the element's own volume per atom;
-* of elements with the diamond structure, if all are: half its bond;
+* for metals that are close-packed or bcc, if all mixed elements are: half the distance
+  of neighbours in a close packing with the element's own volume per atom;
+* for elements with the diamond structure, if all are: half the bond length;
 * otherwise covalent radii (Cordero et al. 2008, in ASE).
 
-Lattice constants of the elements are ASE's (Ashcroft and Mermin). Of ten pairs of end
-members this gives the ratio of lattice constants within 4 %, where that of one, taken
-over, is up to 13 % off the other's (their list is in the tests).
+Lattice constants of the elements are ASE's (Ashcroft and Mermin). For ten pairs of end
+members, listed in the tests, this gives the ratio of the lattice constants within 4 %.
+Without scaling, the error is up to 13 %.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,9 +31,9 @@ from flowpot.augmentation.neighbours import bonded_pairs
 
 _METALS = ("fcc", "bcc", "hcp")
 _ANY = 118
-"""Atomic number that stands for whatever is on a mixed site."""
+"""Atomic number that stands for any element on a mixed site."""
 _SYMPREC = 0.01
-"""How far atoms may be from where symmetry wants them (A), as in pymatgen."""
+"""Tolerated distance of atoms from symmetric positions (A), as in pymatgen."""
 
 
 def vegard_scale(
@@ -51,22 +51,28 @@ def vegard_scale(
     atoms
         The structure.
     sites
-        The sites on which elements are mixed.
+        Indices of the sites on which elements are mixed.
     species
-        These elements.
+        Symbols of the elements that are mixed.
     shares
-        Share of each of them on the sites, shape (n, len(species)).
+        Share of each element on these sites in n alloys, shape (n, len(species)).
     end_members
-        Volume per atom (A^3) of the structure that has only this element on the sites;
-        for layers the area (A^2), for wires the length (A) per atom. None: estimated.
+        For each element, the volume per atom (A^3) of the structure with this element
+        on all these sites; for layers the area (A^2), for wires the length (A) per
+        atom. None to estimate them from radii.
 
     Returns
     -------
     numpy.ndarray
-        Shape (n,).
+        Factors, shape (n,).
+
+    Raises
+    ------
+    ValueError
+        If there are end members for a structure that is not periodic.
     """
     if end_members is not None:
-        return _between(atoms, species, shares, end_members)
+        return _interpolated(atoms, species, shares, end_members)
     first = bonded_pairs(atoms).first  # each bond is listed from both its ends
     if not len(first):
         return np.ones(len(shares))
@@ -91,58 +97,61 @@ def end_members_among(
     Parameters
     ----------
     structures
-        Where to look.
+        The structures that may be end members.
     atoms
         The structure that the alloy is made of.
-    species, fixed_species
-        Elements that are mixed; those whose sites stay as they are.
+    species
+        Elements that are mixed.
+    fixed_species
+        Elements whose sites stay as they are.
 
     Returns
     -------
     dict or None
-        Volume (area, length) per atom of each, as `vegard_scale` takes it; None unless
-        each element has one, and one only, of the structure's own kind: of its space
-        group, composition and periodic directions, whatever is on the mixed sites.
+        Volume (area, length) per atom of each end member, as `vegard_scale` takes it.
+        None unless there is exactly one end member for each element: a structure with
+        the space group, composition and periodic directions of `atoms`, irrespective of
+        what is on the mixed sites.
     """
     kind = _kind(atoms, fixed_species)
-    found: dict[str, list[float]] = {symbol: [] for symbol in species}
-    for each in structures:
-        mixed = {str(symbol) for symbol in each.symbols} - set(fixed_species)
-        is_end = len(mixed) == 1 and mixed <= set(species) and each.pbc.any()
-        if is_end and _kind(each, fixed_species) == kind:
-            found[mixed.pop()].append(_size_per_atom(each))
-    if any(len(sizes) != 1 for sizes in found.values()):
+    sizes: dict[str, list[float]] = {symbol: [] for symbol in species}
+    for structure in structures:
+        mixed = {str(symbol) for symbol in structure.symbols} - set(fixed_species)
+        is_end = len(mixed) == 1 and mixed <= set(species) and structure.pbc.any()
+        if is_end and _kind(structure, fixed_species) == kind:
+            sizes[mixed.pop()].append(_size_per_atom(structure))
+    if any(len(candidates) != 1 for candidates in sizes.values()):
         return None
-    return {symbol: sizes[0] for symbol, sizes in found.items()}
+    return {symbol: candidates[0] for symbol, candidates in sizes.items()}
 
 
 def _kind(atoms: Atoms, fixed_species: Sequence[str]) -> tuple[Any, ...]:
-    """Return what structures share that differ by the elements on mixed sites only."""
+    """Return what structures share if they differ on mixed sites only."""
     fixed = [atomic_numbers[symbol] for symbol in fixed_species]
     numbers = np.where(np.isin(atoms.numbers, fixed), atoms.numbers, _ANY)
     positions = atoms.get_scaled_positions().tolist()
     cell = (atoms.cell.tolist(), positions, numbers.tolist())
-    found = spglib.get_symmetry_dataset(cell, symprec=_SYMPREC)
+    symmetry = spglib.get_symmetry_dataset(cell, symprec=_SYMPREC)
     counts = np.unique(numbers, return_counts=True)
     reduced = counts[1] // np.gcd.reduce(counts[1])
     composition = tuple(zip(counts[0].tolist(), reduced.tolist(), strict=True))
-    group = None if found is None else found.number
+    group = None if symmetry is None else symmetry.number
     return group, composition, tuple(atoms.pbc.tolist())
 
 
 def _size_per_atom(atoms: Atoms) -> float:
-    """Return the volume, area or length of the periodic directions, per atom."""
+    """Return the volume, area or length per atom, by the periodic directions."""
     vectors = np.array(atoms.cell)[atoms.pbc]
     return float(np.sqrt(np.linalg.det(vectors @ vectors.T)) / len(atoms))
 
 
-def _between(
+def _interpolated(
     atoms: Atoms,
     species: Sequence[str],
     shares: NDArray[np.float64],
     end_members: Mapping[str, float],
 ) -> NDArray[np.float64]:
-    """Interpolate lengths between the end members'."""
+    """Interpolate lengths between those of the end members."""
     dimension = int(atoms.pbc.sum())
     if not dimension:
         raise ValueError(
@@ -155,7 +164,7 @@ def _between(
 
 
 def _radii(numbers: set[int]) -> dict[int, float]:
-    """Return radii of one and the same kind for all elements (A)."""
+    """Return radii (A), of the same kind for all elements."""
     kinds = {number: _structure(number) for number in numbers}
     if set(kinds.values()) <= set(_METALS):
         return {number: _metallic_radius(number) for number in numbers}
@@ -165,18 +174,18 @@ def _radii(numbers: set[int]) -> dict[int, float]:
 
 
 def _structure(number: int) -> str:
-    """Return the structure of an element, empty where ASE does not know it."""
+    """Return the structure of an element; an empty text if ASE does not know it."""
     return str(_reference(number).get("symmetry", ""))
 
 
 def _reference(number: int) -> dict[str, Any]:
-    """Return ASE's reference structure of an element, empty where it has none."""
+    """Return ASE's reference structure of an element, an empty one if it has none."""
     known = number < len(reference_states)
     return dict(reference_states[number] or {}) if known else {}
 
 
 def _metallic_radius(number: int) -> float:
-    """Return the radius of the spheres that fill an element's volume, packed (A)."""
+    """Return the radius of spheres that have an element's volume if packed (A)."""
     state = _reference(number)
     a = state["a"]
     volume = {

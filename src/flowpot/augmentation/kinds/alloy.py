@@ -20,9 +20,12 @@ from flowpot.augmentation.vegard import end_members_among, vegard_scale
 from flowpot.validation import at_least, elements, one_of
 
 _UNITY = 1e-6
+"""Tolerated difference between the sum of fractions and 1."""
 
 Composition = Mapping[str, float]
+"""Fraction of each element on the mixed sites."""
 Lattice = Literal["vegard", "input"]
+"""Where an alloy's lattice comes from, as `Alloys` describes it."""
 LATTICES: tuple[Lattice, ...] = ("vegard", "input")
 
 
@@ -45,24 +48,31 @@ def alloy(
     atoms
         The structure.
     rng
-        Where the randomness comes from.
+        Source of randomness.
     species
         Elements to mix.
     fixed_species
         Elements of the structure whose sites stay as they are.
     composition
-        Fraction of each element on the sites that are mixed, such as
-        ``{"Mo": 0.25, "W": 0.75}``. None draws it, all compositions being equally
+        Fraction of each element on the mixed sites, such as
+        ``{"Mo": 0.25, "W": 0.75}``. None to draw it, with all compositions equally
         likely (Dirichlet distribution of concentration 1).
     quasirandom
         Whether to arrange them as a special quasirandom structure; needs sqsgenerator.
     lattice, end_members
-        As in `Alloys`, inputs apart. The whole cell is scaled, vacuum included.
+        As in `Alloys`, except that None estimates end members from radii. The whole
+        cell is scaled, vacuum included.
+
+    Returns
+    -------
+    Atoms
+        The alloy.
 
     Raises
     ------
     ValueError
-        Where no sites are left to mix.
+        If no sites are left to mix, or elements, composition or end members do not
+        belong together.
     """
     check_alloy(species, fixed_species, [composition] if composition else None)
     check_lattice(lattice, end_members, species)
@@ -73,17 +83,16 @@ def alloy(
             f"{list(fixed_species)}: fix fewer elements"
         )
     fractions = draw_fractions(species, composition, rng)
-    made = atoms.copy()
-    made.calc = None
-    made.numbers[sites] = mixture(species, fractions, len(sites), rng)
+    mixed = atoms.copy()
+    mixed.numbers[sites] = mixture(species, fractions, len(sites), rng)
     if quasirandom:
-        made.numbers = quasirandom_numbers(made, sites, rng)
-    inherit(made, atoms)
+        mixed.numbers = quasirandom_numbers(mixed, sites, rng)
+    inherit(mixed, atoms)
     if lattice == "input":
-        return made
-    shares = _shares(species, made.numbers[sites])
+        return mixed
+    shares = _shares(species, mixed.numbers[sites])
     scale = vegard_scale(atoms, sites, species, shares[None], end_members)[0]
-    return deform(made, scale * np.eye(3))
+    return deform(mixed, scale * np.eye(3))
 
 
 @dataclass(frozen=True)
@@ -101,26 +110,28 @@ class Alloys(Generator):
         Number of alloys in all, spread evenly over the inputs.
     compositions
         Fractions of each element on the mixed sites, such as ``{"Mo": 0.25, "W":
-        0.75}``, taken in turn. None draws one for each frame, all being equally likely
-        (Dirichlet distribution of concentration 1).
+        0.75}``, which the frames have in this order, again and again. None to draw one
+        for each frame, with all compositions equally likely (Dirichlet distribution of
+        concentration 1).
     distortion
-        How the alloys are distorted (its `n_frames` does not count); None leaves
-        their atoms on the sites of the input.
+        How the alloys are distorted (its `n_frames` is not used); None to leave the
+        atoms on the sites of the input.
     quasirandom
-        Whether each is a special quasirandom structure, its pair correlations as close
-        to those of a random alloy as can be found; needs the package sqsgenerator.
+        Whether each alloy is a special quasirandom structure, with pair correlations as
+        close to those of a random alloy as can be found; needs the package
+        sqsgenerator.
     iterations
-        Arrangements tried for each of these.
+        Number of arrangements tried for each quasirandom structure.
     lattice
-        ``"vegard"``: each alloy's lattice has the length of its composition, by
-        Vegard's law (:mod:`flowpot.augmentation.vegard`); distortions come on top.
-        ``"input"``: all have that of the input.
+        ``"vegard"``: the lattice of each alloy is scaled to its composition by Vegard's
+        law (:mod:`flowpot.augmentation.vegard`), and then distorted. ``"input"``: the
+        lattice of the input is kept.
     end_members
-        Volume per atom (A^3) of the input with only one of the `alloy_species` on the
-        mixed sites, for each of these, such as ``{"Cu": 11.8, "Au": 17.0}``: what
-        Vegard's law interpolates. For layers areas (A^2), for wires lengths (A) per
-        atom. None takes them from the inputs, if each end member is among these, and
-        else estimates them from radii.
+        Volumes per atom (A^3), such as ``{"Cu": 11.8, "Au": 17.0}``, between which
+        Vegard's law interpolates: those of the input with a single one of the
+        `alloy_species` on all mixed sites. For layers areas per atom (A^2), for wires
+        lengths per atom (A). None to take them from the inputs, if all end members are
+        among these, or else to estimate them from radii.
     """
 
     alloy_species: tuple[str, ...]
@@ -147,7 +158,7 @@ class Alloys(Generator):
 
     def generate(self, inputs: Inputs) -> Iterator[Batch]:
         """Make the alloys of each input."""
-        usable = [p for p in inputs.parents if len(self._sites(p))]
+        usable = [parent for parent in inputs.parents if len(self._sites(parent))]
         if not 0 < len(usable) <= self.n_frames:
             raise ValueError(
                 f"alloys: n_frames={self.n_frames} for {len(usable)} inputs with sites "
@@ -174,7 +185,7 @@ class Alloys(Generator):
         sites, shares = self._mixed(parent.supercell, self._sites(parent), count, rng)
         if self.lattice == "vegard":
             ends = self.end_members or end_members_among(
-                (each.cell for each in inputs.parents),
+                (other.cell for other in inputs.parents),
                 *(parent.cell, species, self.fixed_species),
             )
             mixed = self._sites(parent)
@@ -203,14 +214,14 @@ class Alloys(Generator):
         count: int,
         rng: np.random.Generator,
     ) -> tuple[Sites, NDArray[np.float64]]:
-        """Mix elements on some sites; also return their shares, (count, species)."""
+        """Mix elements on some sites; return their shares (count, species), too."""
         numbers = np.tile(atoms.numbers, (count, 1))
         shares = np.empty((count, len(self.alloy_species)))
         for frame in range(count):
-            wanted = None
+            composition = None
             if self.compositions is not None:
-                wanted = self.compositions[frame % len(self.compositions)]
-            fractions = draw_fractions(self.alloy_species, wanted, rng)
+                composition = self.compositions[frame % len(self.compositions)]
+            fractions = draw_fractions(self.alloy_species, composition, rng)
             numbers[frame, sites] = mixture(
                 self.alloy_species, fractions, len(sites), rng
             )
@@ -227,7 +238,7 @@ class Alloys(Generator):
 def mixed_sites(
     numbers: NDArray[np.int64], fixed_species: Sequence[str]
 ) -> NDArray[np.int64]:
-    """Return the sites whose elements are not fixed."""
+    """Return the indices of the sites whose elements are not fixed."""
     fixed = [atomic_numbers[symbol] for symbol in fixed_species]
     return np.flatnonzero(~np.isin(numbers, fixed))
 
@@ -235,7 +246,7 @@ def mixed_sites(
 def draw_fractions(
     species: Sequence[str], composition: Composition | None, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return the fraction of each element, drawn where no composition is given."""
+    """Return the fraction of each element; without a composition, draw it."""
     if composition is None:
         return rng.dirichlet(np.ones(len(species)))
     return np.array([composition.get(symbol, 0.0) for symbol in species])
@@ -250,10 +261,22 @@ def mixture(
     """
     Put elements on sites at random, in numbers as close to fractions as can be.
 
+    Parameters
+    ----------
+    species
+        Symbols of the elements.
+    fractions
+        Fraction of each element, shape (len(species),); their sum is 1.
+    n_sites
+        Number of sites.
+    rng
+        Source of randomness.
+
     Returns
     -------
     numpy.ndarray
-        Atomic numbers, shape (n_sites,); whole numbers by largest remainder.
+        Atomic numbers, shape (n_sites,). How many sites an element has is found by the
+        largest remainder method.
     """
     exact = fractions * n_sites
     counts = np.floor(exact + _UNITY).astype(np.int64)
@@ -268,7 +291,7 @@ def check_alloy(
     fixed_species: Sequence[str],
     compositions: Sequence[Composition] | None,
 ) -> None:
-    """Refuse alloys of one element, and compositions that are none."""
+    """Refuse alloys of one element, and compositions whose sum is not 1."""
     elements(alloy_species=species, fixed_species=fixed_species)
     if len(species) < 2 or set(species) & set(fixed_species):  # noqa: PLR2004
         raise ValueError(
@@ -290,7 +313,7 @@ def check_alloy(
 def check_lattice(
     lattice: str, end_members: Mapping[str, float] | None, species: Sequence[str]
 ) -> None:
-    """Refuse end members that are not those of the alloy, or that nothing uses."""
+    """Refuse end members of other elements, and any if the lattice is the input's."""
     one_of(LATTICES, lattice=lattice)
     if end_members is None:
         return
@@ -307,5 +330,5 @@ def check_lattice(
 
 
 def _shares(species: Sequence[str], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the share of each element on the mixed sites, as it came out."""
+    """Return the share that each element has among the atoms on the mixed sites."""
     return np.array([np.mean(numbers == atomic_numbers[symbol]) for symbol in species])

@@ -1,4 +1,4 @@
-"""Random clusters: molecules that nobody has thought of."""
+"""Random clusters of the inputs' elements."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ from flowpot.dataset.geometry.closeness import made_distance
 from flowpot.validation import at_least, elements, positive
 
 _SPREAD = 3**0.5
-"""Neighbours are between 1 and sqrt(3) of the distance away, as in AiiDA-TrainsPot."""
+"""Largest distance of a neighbour over the smallest, as in AiiDA-TrainsPot."""
 _CANDIDATES = 64
-"""Places tried at once for a new atom."""
+"""Number of places tried at once for a new atom."""
 _ROUNDS = 100
+"""How often that many places are tried, at most."""
 
 
 def cluster(
@@ -38,25 +39,31 @@ def cluster(
     Parameters
     ----------
     species
-        Elements, each as likely as the others.
+        Symbols of the elements, all equally likely.
     rng
-        Where the randomness comes from.
+        Source of randomness.
     n_atoms
         Number of atoms.
     distance
-        Each atom's nearest neighbour is between this, in A, and sqrt(3) times this
-        away; 1.5 A is the AiiDA-TrainsPot paper's, for carbon. None takes for each
-        pair the sum of its covalent radii.
+        Shortest distance of an atom to its nearest neighbour, in A; the longest is
+        sqrt(3) times as long. The AiiDA-TrainsPot paper has 1.5 A, for carbon. None for
+        the sum of the covalent radii of each pair.
     min_distance
-        Shortest distance allowed, as a fraction of the sum of covalent radii: raises
-        the lower limit for atoms too large for `distance`. None is the common limit.
+        Shortest distance allowed, as a fraction of the sum of covalent radii, which
+        replaces `distance` for pairs of atoms where it is longer. None for the common
+        limit.
     vacuum
         Vacuum around the cluster, in A.
+
+    Returns
+    -------
+    Atoms
+        The cluster, without periodic directions.
 
     Raises
     ------
     ValueError
-        Where `distance` is too short for one of the elements.
+        If `distance` is too short for one of the elements.
     """
     elements(species=species)
     at_least(1, n_atoms=n_atoms)
@@ -74,7 +81,7 @@ def cluster(
 def _shell(
     numbers: NDArray[np.int64], atom: int, distance: float | None, min_distance: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how near and how far the earlier atoms may be as neighbours (A)."""
+    """Return the shortest and longest distances from the earlier atoms (A)."""
     radii = covalent_radii[numbers[:atom]] + covalent_radii[numbers[atom]]
     base = radii if distance is None else np.full(atom, distance)
     inner, outer = np.maximum(base, min_distance * radii), _SPREAD * base
@@ -94,7 +101,7 @@ def _place(
     outer: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Find a place within the shell of one atom and outside those of all."""
+    """Find a place in the shell of one atom and not too close to any."""
     for _ in range(_ROUNDS):
         anchors = rng.integers(len(positions), size=_CANDIDATES)
         # Uniform in the volume of the shell.
@@ -120,11 +127,11 @@ class Clusters(Generator):
     n_frames
         Number of clusters in all.
     max_atoms, min_atoms
-        Sizes are uniform between these, both included.
+        Largest and smallest number of atoms, between which sizes are uniform.
     distance
-        Each atom's nearest neighbour is between this, in A, and sqrt(3) times this
-        away; 1.5 A is the AiiDA-TrainsPot paper's, for carbon. None takes for each
-        pair the sum of its covalent radii.
+        Shortest distance of an atom to its nearest neighbour, in A; the longest is
+        sqrt(3) times as long. The AiiDA-TrainsPot paper has 1.5 A, for carbon. None for
+        the sum of the covalent radii of each pair.
     """
 
     n_frames: int = 20
@@ -144,7 +151,7 @@ class Clusters(Generator):
     def generate(self, inputs: Inputs) -> Iterator[Batch]:
         """Make the clusters."""
         rng = inputs.rng(self.kind)
-        made = [
+        clusters = [
             cluster(
                 inputs.species,
                 rng,
@@ -157,6 +164,8 @@ class Clusters(Generator):
         ]
         distance = np.nan if self.distance is None else self.distance
         yield Batch(
-            dataset_of(inputs.of_elements(made), self.kind, cluster_distance=distance),
+            dataset_of(
+                inputs.of_elements(clusters), self.kind, cluster_distance=distance
+            ),
             (self.kind,),
         )

@@ -1,4 +1,4 @@
-"""Dimer curves: two atoms from repulsion to dissociation."""
+"""Dimer curves: two atoms at distances from repulsion to dissociation."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,13 +29,23 @@ def dimer_curve(
     Parameters
     ----------
     pair
-        Their elements.
+        Symbols of the two elements.
     n_points
-        Number of distances, in geometric progression: dense where energy is steep.
+        Number of distances, in geometric progression: dense where the energy is steep.
     shortest, longest
         First and last distance, in sums of the covalent radii.
     vacuum
         Vacuum around the dimer, in A.
+
+    Returns
+    -------
+    list of Atoms
+        A dimer for each distance.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two points, or the distances do not ascend.
     """
     elements(pair=sorted(set(pair)))
     at_least(2, n_points=n_points)
@@ -56,8 +66,10 @@ class Dimers(Generator):
 
     Parameters
     ----------
-    n_points, shortest, longest
-        As in `dimer_curve`.
+    n_points
+        Number of distances, in geometric progression.
+    shortest, longest
+        First and last distance, in sums of the covalent radii.
     """
 
     n_points: int = 15
@@ -76,7 +88,7 @@ class Dimers(Generator):
         )
 
     def generate(self, inputs: Inputs) -> Iterator[Batch]:
-        """Make a curve for each pair."""
+        """Make a curve for each pair of elements."""
         if self.shortest < inputs.min_distance:
             raise ValueError(
                 f"dimers: shortest={self.shortest} is below min_distance="

@@ -12,7 +12,7 @@ from flowpot.augmentation.deformation import (
     StrainMode,
     check_strain_limits,
 )
-from flowpot.augmentation.draw import Amounts, Sites, draw_frames
+from flowpot.augmentation.draw import Limits, Sites, draw_frames
 from flowpot.augmentation.generator import Batch, ParentGenerator
 from flowpot.augmentation.inputs import Inputs, Parent
 from flowpot.augmentation.removal import (
@@ -34,22 +34,23 @@ class Distortions(ParentGenerator):
     Parameters
     ----------
     n_frames
-        Frames per input structure.
+        Number of frames per input structure.
     fraction
-        Displacements are uniform up to this fraction of the atom's own distance to its
-        nearest neighbour, in isotropic directions; 0 for none.
+        Largest displacement of an atom, as a fraction of the distance to its nearest
+        neighbour. Magnitudes are uniform up to it, directions isotropic; 0 for none.
     strain
-        Strains are uniform between these, along periodic directions only; None for
-        none.
+        Lowest and highest strain, between which strains are uniform, along periodic
+        directions only; None for none.
     strain_modes
-        Kinds of strain, one drawn for each frame: isotropic, uniaxial, shear.
+        Kinds of strain, one of which is drawn for each frame: isotropic, uniaxial,
+        shear.
     vacancy_fraction
         Share of the frames that have vacancies.
     n_vacancies
-        Atoms that each of these lacks: a number, or several, of which one is drawn for
-        each frame. Molecules, which no direction repeats, lose none.
+        Number of atoms that such a frame lacks, or several numbers, one of which is
+        drawn for each frame. Molecules lose no atoms.
     vacancy_species
-        Elements of the atoms that they lack; None: any.
+        Elements of the atoms that may be removed; None for any.
     """
 
     n_frames: int = 50
@@ -79,30 +80,41 @@ class Distortions(ParentGenerator):
                 one_of(STRAIN_MODES, strain_modes=mode)
 
     def changes(self, n_atoms: int, *, periodic: bool) -> bool:
-        """Say whether strain or displacements change a structure."""
+        """
+        Tell whether strain or displacements change a structure.
+
+        Parameters
+        ----------
+        n_atoms
+            Number of its atoms: a single one is not displaced.
+        periodic
+            Whether any of its directions is periodic: a molecule is not strained.
+        """
         strained = self.strain not in (None, (0.0, 0.0)) and periodic
         return strained or (self.fraction > 0 and n_atoms > 1)
 
     def from_parent(
         self, parent: Parent, inputs: Inputs, rng: np.random.Generator
     ) -> Batch:
-        """Make the frames of one parent."""
+        """Make the frames of one input."""
         return distorted(parent, self, inputs.min_distance, rng)
 
 
 @dataclass(frozen=True)
 class Strains(ParentGenerator):
     """
-    Strained structures, otherwise perfect: an equation of state, elastic constants.
+    Strained structures, otherwise perfect: for equations of state, elastic constants.
 
     Parameters
     ----------
     n_frames
-        Frames per input structure.
+        Number of frames per input structure.
     limits
-        Strains are uniform between these, along periodic directions only.
+        Lowest and highest strain, between which strains are uniform, along periodic
+        directions only.
     modes
-        Kinds of strain, one drawn for each frame: isotropic, uniaxial, shear.
+        Kinds of strain, one of which is drawn for each frame: isotropic, uniaxial,
+        shear.
     """
 
     n_frames: int = 10
@@ -123,7 +135,7 @@ class Strains(ParentGenerator):
     def from_parent(
         self, parent: Parent, inputs: Inputs, rng: np.random.Generator
     ) -> Batch:
-        """Make the frames of one parent."""
+        """Make the frames of one input."""
         return distorted(parent, self._plan(), inputs.min_distance, rng)
 
 
@@ -136,57 +148,65 @@ def distorted(
     info: Mapping[str, Any] | None = None,
 ) -> Batch:
     """
-    Make the frames that a plan asks for.
+    Make distorted frames of one input.
 
     Parameters
     ----------
     parent
-        What they are made of: its supercell.
+        The input, of whose supercell the frames are made.
     plan
-        How.
+        How the frames are distorted, and their number n.
     min_distance
         Shortest distance between two atoms, in sums of covalent radii.
     rng
-        Where the randomness comes from.
+        Source of randomness.
     sites
-        Who sits on the sites of each frame; None: the parent's atoms. Where all are
-        there, some are removed as the plan says.
+        Which atoms are on the sites of each of the n frames; None for the input's. If
+        no atom is missing, some are removed as the plan says.
     info
-        Further metadata columns, of length n_frames.
+        Further columns of metadata, each of length n.
+
+    Returns
+    -------
+    Batch
+        The frames without their source; fewer than n where atoms came too close.
 
     Raises
     ------
     ValueError
-        Where no frame at all keeps its atoms apart.
+        If atoms come too close in all frames.
     """
     atoms = parent.supercell
     notes: list[str] = []
     slots = np.arange(plan.n_frames)
-    as_given = sites is None
+    atoms_as_given = sites is None
     sites = sites or Sites.of(atoms, plan.n_frames)
     if sites.present.all():
         sites, notes = _with_vacancies(sites, plan, atoms, rng)
-    if as_given and not plan.changes(len(atoms), periodic=bool(atoms.pbc.any())):
+    if atoms_as_given and not plan.changes(len(atoms), periodic=bool(atoms.pbc.any())):
         slots = np.flatnonzero(sites.lost > 0)
         if len(slots) < plan.n_frames:
             notes.append("neither strain nor displacements change it")
-    amounts = Amounts(plan.fraction, plan.strain, plan.strain_modes)
-    drawn = draw_frames(atoms, amounts, sites[slots], min_distance, rng)
-    lost = len(slots) - len(drawn.slots)
-    if lost and lost == len(slots):
+    limits = Limits(plan.fraction, plan.strain, plan.strain_modes)
+    drawn = draw_frames(atoms, limits, sites[slots], min_distance, rng)
+    missing = len(slots) - len(drawn.slots)
+    if missing and missing == len(slots):
         raise ValueError(
             f"{parent.label}: none of {drawn.rejected} frames keeps its atoms "
             f"min_distance={min_distance} of the sum of their covalent radii apart "
             f"with strain={plan.strain} and fraction={plan.fraction}: compress or "
             "displace less, or lower min_distance"
         )
-    if lost:
-        notes.append(f"{lost} distorted frames are missing: atoms came too close")
+    if missing:
+        notes.append(f"{missing} distorted frames are missing: atoms came too close")
     kept = slots[drawn.slots]
     frames = drawn.frames
     if len(kept):
-        columns = (info or {}).items()
-        frames = frames.with_info(**{k: [v[i] for i in kept] for k, v in columns})
+        columns = {
+            name: [values[slot] for slot in kept]
+            for name, values in (info or {}).items()
+        }
+        frames = frames.with_info(**columns)
     labelled = tuple(f"{parent.label}: {note}" for note in notes)
     return Batch(frames, rejected=drawn.rejected, turned=drawn.turned, notes=labelled)
 
@@ -194,7 +214,7 @@ def distorted(
 def _with_vacancies(
     sites: Sites, plan: Distortions, atoms: Atoms, rng: np.random.Generator
 ) -> tuple[Sites, list[str]]:
-    """Remove atoms from the share of the frames that a plan says; note what failed."""
+    """Remove atoms from the share of frames that a plan says; note what failed."""
     wanted = round(plan.n_frames * plan.vacancy_fraction)
     if not wanted:
         return sites, []

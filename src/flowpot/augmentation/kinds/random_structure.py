@@ -1,4 +1,4 @@
-"""Random structure search: symmetric crystals nobody has asked for, through PyXtal."""
+"""Random structures of random symmetry, drawn by PyXtal."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from flowpot.dataset.geometry.neighbours import closest_contact
 from flowpot.validation import at_least, elements, one_of, positive
 
 _GROUPS = {3: 230, 2: 80, 1: 75, 0: 32}
-"""Number of space, layer, rod and (crystallographic) point groups."""
+"""Number of space, layer, rod and (crystallographic) point groups, by dimension."""
 _PERIODIC = {
     3: (True, True, True),
     2: (True, True, False),
@@ -25,6 +25,7 @@ _PERIODIC = {
     0: (False, False, False),
 }
 _ATTEMPTS = 200
+"""How often a group is drawn for a structure, at most."""
 
 
 def random_structure(
@@ -42,25 +43,30 @@ def random_structure(
     Parameters
     ----------
     composition
-        Atoms of each element in the conventional cell.
+        Number of atoms of each element in the conventional cell.
     rng
-        Where the randomness comes from.
+        Source of randomness.
     dimension
         3 for crystals, 2 for layers, 1 for rods, 0 for clusters.
     volume_factor
         Volume, relative to PyXtal's estimate from atomic volumes.
     min_distance
         Shortest distance allowed, as a fraction of the sum of covalent radii; PyXtal
-        itself is stricter. None is the common limit.
+        itself is stricter. None for the common limit.
     vacuum
         Vacuum along open directions, in A.
+
+    Returns
+    -------
+    Atoms
+        The structure, periodic in as many directions as its dimension.
 
     Raises
     ------
     ImportError
-        Where PyXtal is not installed.
+        If PyXtal is not installed.
     ValueError
-        Where no group with Wyckoff positions for the composition was met.
+        If no group was met that has Wyckoff positions for the composition.
 
     References
     ----------
@@ -95,14 +101,17 @@ class RandomStructures(Generator):
     n_frames
         Number of structures in all.
     max_atoms
-        Largest number of atoms in the cell: as many formula units as fit are drawn.
+        Largest number of atoms in the cell. The number of formula units is drawn among
+        those that fit.
     compositions
-        Formula units, such as ``{"Si": 1, "O": 2}``; the inputs' own where None.
+        Formula units, such as ``{"Si": 1, "O": 2}``, one of which is drawn for each
+        structure; None for those of the inputs.
     dimensions
         3 for crystals, 2 for layers, 1 for rods, 0 for clusters; one is drawn for each
         structure.
     volume_factor
-        Volumes are uniform between these, relative to PyXtal's estimate.
+        Lowest and highest volume relative to PyXtal's estimate, between which volumes
+        are uniform.
     """
 
     n_frames: int = 50
@@ -131,12 +140,12 @@ class RandomStructures(Generator):
         """Make the structures."""
         rng = inputs.rng(self.kind)
         units = self._units(inputs)
-        made, dimensions = [], []
+        structures, dimensions = [], []
         for _ in range(self.n_frames):
             unit = units[int(rng.integers(len(units)))]
             copies = int(rng.integers(1, self.max_atoms // sum(unit.values()) + 1))
             dimension = int(rng.choice(self.dimensions))
-            made.append(
+            structures.append(
                 random_structure(
                     {symbol: copies * count for symbol, count in unit.items()},
                     rng,
@@ -147,26 +156,30 @@ class RandomStructures(Generator):
                 )
             )
             dimensions.append(dimension)
-        frames = dataset_of(inputs.of_elements(made), self.kind, dimension=dimensions)
+        frames = dataset_of(
+            inputs.of_elements(structures), self.kind, dimension=dimensions
+        )
         yield Batch(frames, (self.kind,))
 
     def _units(self, inputs: Inputs) -> Sequence[Mapping[str, int]]:
-        """Return the formula units that fit."""
-        given = self.compositions
-        if given is None:
+        """Return the formula units that fit into the cell."""
+        compositions = self.compositions
+        if compositions is None:
             formulae = {
                 parent.cell.get_chemical_formula(empirical=True)
                 for parent in inputs.parents
             }
-            given = tuple(
-                {str(el): int(n) for el, n in Composition(formula).items()}
+            compositions = tuple(
+                {str(element): int(n) for element, n in Composition(formula).items()}
                 for formula in sorted(formulae)
             )
-        fitting = [unit for unit in given if sum(unit.values()) <= self.max_atoms]
+        fitting = [
+            unit for unit in compositions if sum(unit.values()) <= self.max_atoms
+        ]
         if not fitting:
             raise ValueError(
                 f"random_structures: max_atoms={self.max_atoms} is less than one "
-                f"formula unit of {[dict(unit) for unit in given]}: raise it"
+                f"formula unit of {[dict(unit) for unit in compositions]}: raise it"
             )
         return fitting
 
@@ -178,7 +191,7 @@ def _draw(
     volume_factor: float,
     rng: np.random.Generator,
 ) -> Atoms | None:
-    """Let PyXtal try one group; None where it does not suit the composition."""
+    """Draw a structure of one group; None if the group does not suit it."""
     crystal = _pyxtal().pyxtal()
     incompatible = import_module("pyxtal.msg").Comp_CompatibilityError
     try:

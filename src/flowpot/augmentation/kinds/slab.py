@@ -19,7 +19,9 @@ from flowpot.dataset.geometry.vacuum import empty_directions, widest_gap
 from flowpot.validation import at_least, positive
 
 _THINNER = 0.8
+"""Factor by which slabs of too many atoms are made thinner."""
 _THINNEST = 1.0
+"""Thickness (A) below which no slab is cut."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,16 @@ class Slabs(ParentGenerator):
     Parameters
     ----------
     miller_indices
-        Surfaces, in three indices of the conventional cell, for hexagonal crystals
-        too. Of those that a crystal's symmetry makes the same only the first is cut.
+        Surfaces, by three indices in the conventional cell, also for hexagonal
+        crystals. Of surfaces that are equivalent by symmetry, the first is cut.
     min_thickness
         Least distance between the outermost atoms, in A.
     max_atoms
-        Largest number of atoms. A surface for which that is too few for a slab of
-        `min_thickness` gets a thinner one.
+        Largest number of atoms. Slabs of `min_thickness` that have more are made
+        thinner.
     min_length
-        Wanted length of the shortest in-plane translation, in A, as far as `max_atoms`
-        allow.
+        Wanted length of the shortest in-plane translation, in A. It may be shorter
+        because of `max_atoms`.
     """
 
     miller_indices: tuple[tuple[int, int, int], ...] = (
@@ -66,8 +68,8 @@ class Slabs(ParentGenerator):
     def from_parent(
         self, parent: Parent, inputs: Inputs, rng: np.random.Generator
     ) -> Batch:
-        """Make the slabs of one parent."""
-        del rng  # surfaces leave nothing to chance
+        """Cut the slabs of one input."""
+        del rng  # there is nothing random about surfaces
         empty = dataset_of([], self.kind)
         if parent.cell.info.get("charge"):
             note = f"{parent.label}: no slabs, since it is charged"
@@ -75,24 +77,25 @@ class Slabs(ParentGenerator):
         if not is_bulk(parent.cell):
             return Batch(empty, notes=(f"{parent.label}: no slabs, it is no bulk",))
         crystal = Crystal.of(parent.cell)
-        made, notes = [empty], []
-        for index, same in crystal.distinct(self.miller_indices).items():
-            if same:
+        frames, notes = [empty], []
+        for index, equivalent in crystal.distinct(self.miller_indices).items():
+            if equivalent:
+                planes = ", ".join(map(_plane, equivalent))
                 notes.append(
-                    f"{parent.label}: no slabs of {', '.join(map(_plane, same))}, the "
-                    f"same as {_plane(index)} by symmetry"
+                    f"{parent.label}: no slabs of {planes}, the same as "
+                    f"{_plane(index)} by symmetry"
                 )
-            found = _cut(crystal, index, self.min_thickness, self.max_atoms)
-            if not found:
+            slabs = _cut(crystal, index, self.min_thickness, self.max_atoms)
+            if not slabs:
                 notes.append(
                     f"{parent.label}: no {_plane(index)} slab, the thinnest has more "
                     f"than max_atoms={self.max_atoms}"
                 )
-            made += [self._frame(slab, index, inputs.vacuum) for slab in found]
-        return Batch(Dataset.concatenate(made), notes=tuple(notes))
+            frames += [self._frame(slab, index, inputs.vacuum) for slab in slabs]
+        return Batch(Dataset.concatenate(frames), notes=tuple(notes))
 
     def _frame(self, slab: Slab, index: tuple[int, ...], vacuum: float) -> Dataset:
-        """Return a slab its in-plane size, and its metadata."""
+        """Repeat a slab in its plane, and add its metadata."""
         atoms = supercell(
             open_slab(slab, vacuum),
             min_length=self.min_length,
@@ -121,14 +124,13 @@ def slabs(
     Parameters
     ----------
     atoms
-        A crystal, periodic in three directions. Indices are those of its
-        conventional cell, whichever cell is given.
+        A crystal, periodic in three directions, in any of its cells.
     miller_index
-        The surface.
+        Three indices of the surface, in the conventional cell.
     min_thickness
         Least distance between the outermost atoms, in A.
     max_atoms
-        Largest number of atoms; slabs are made thinner to stay below it.
+        Largest number of atoms. Slabs that have more are made thinner.
     vacuum
         Vacuum between slabs, in A.
 
@@ -136,13 +138,13 @@ def slabs(
     -------
     list of Atoms
         Slabs of the smallest in-plane cell, open along the third cell vector, which is
-        normal to the surface; none where even the thinnest has too many atoms. The
-        terminations are pymatgen's, those that symmetry makes equal only once.
+        normal to the surface; none if even the thinnest has too many atoms. The
+        terminations are pymatgen's, of which equivalent ones are cut once.
 
     Raises
     ------
     ValueError
-        Where the structure is not a bulk crystal.
+        If the structure is no bulk crystal, or has a charge.
     """
     index = tuple(int(i) for i in miller_index)
     _check_index(index)
@@ -156,17 +158,26 @@ def slabs(
             f"{atoms.get_chemical_formula()} has a charge of {charge}, and how much of "
             "it a slab has is not known: remove it, and charge the slab"
         )
-    found = _cut(Crystal.of(atoms), index, min_thickness, max_atoms)
-    return [open_slab(slab, vacuum) for slab in found]
+    cut = _cut(Crystal.of(atoms), index, min_thickness, max_atoms)
+    return [open_slab(slab, vacuum) for slab in cut]
 
 
 def is_bulk(atoms: Atoms) -> bool:
-    """Say whether a structure is periodic in three directions and has no vacuum."""
+    """Tell whether a structure is periodic in three directions and has no vacuum."""
     return bool(atoms.pbc.all()) and not empty_directions(atoms)
 
 
 def open_slab(slab: Slab, vacuum: float) -> Atoms:
-    """Return a pymatgen slab as Atoms: normal along z, open there, with its vacuum."""
+    """
+    Return a pymatgen slab as Atoms, with its normal along z.
+
+    Parameters
+    ----------
+    slab
+        The slab.
+    vacuum
+        Vacuum along z, in A, which is not periodic.
+    """
     cell = np.array(slab.lattice.matrix)
     cell[2] = np.cross(cell[0], cell[1]) / np.linalg.norm(np.cross(cell[0], cell[1]))
     # Right-handed, so that the change to standard axes is a rotation.
@@ -191,13 +202,13 @@ def _cut(
 ) -> list[Slab]:
     """Cut slabs that are thick enough, or as thick as the number of atoms allows."""
     size = min_thickness + _widest_layer_gap(crystal, index)
-    found = crystal.slabs(index, size)
-    while any(len(slab) > max_atoms for slab in found):
+    cut = crystal.slabs(index, size)
+    while any(len(slab) > max_atoms for slab in cut):
         size *= _THINNER
         if size < _THINNEST:
             return []
-        found = crystal.slabs(index, size)
-    return found
+        cut = crystal.slabs(index, size)
+    return cut
 
 
 def _widest_layer_gap(crystal: Crystal, index: tuple[int, ...]) -> float:
@@ -209,7 +220,7 @@ def _widest_layer_gap(crystal: Crystal, index: tuple[int, ...]) -> float:
 
 
 def _plane(index: tuple[int, ...]) -> str:
-    """Return a plane as it is written, such as (1 0 0)."""
+    """Write a plane, such as (1 0 0)."""
     return f"({' '.join(map(str, index))})"
 
 

@@ -1,4 +1,4 @@
-"""Chemical disorder: atoms of different elements change places."""
+"""Substitution: atoms of different elements change places."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,9 @@ from flowpot.dataset.geometry.neighbours import closest_contact
 from flowpot.validation import fraction as check_fraction
 
 _ATTEMPTS = 20
+"""How often swaps are drawn for a frame until atoms keep apart, at most."""
 _SOURCES = ("input", "distorted", "strained", "vacancy", "thermal", "slab")
-"""Kinds of frames in which atoms are swapped; clusters are disordered already."""
+"""Kinds of frames in which atoms are swapped; those in clusters are disordered."""
 
 
 def substitute(
@@ -30,17 +31,22 @@ def substitute(
     Parameters
     ----------
     atoms
-        Two elements at least.
+        A structure of two elements at least.
     rng
-        Where the randomness comes from.
+        Source of randomness.
     fraction
-        Share of the atoms that change their element; fewer where a minority element
-        has too few atoms to swap with, two at least.
+        Share of the atoms that change their element. Two atoms at least do, and fewer
+        than this share if the other elements have too few atoms to swap with.
+
+    Returns
+    -------
+    Atoms
+        A copy in which atoms have taken their moments with them.
 
     Raises
     ------
     ValueError
-        Where there is only one element.
+        If there is only one element.
     """
     check_fraction(fraction=fraction)
     if len(set(atoms.numbers)) < 2:  # noqa: PLR2004
@@ -48,22 +54,20 @@ def substitute(
             f"{atoms.get_chemical_formula()} has one element, so that swapping atoms "
             "changes nothing: leave substitution out"
         )
-    made = atoms.copy()
-    made.calc = None
+    swapped = atoms.copy()
     order = swap_order(atoms.numbers, fraction, rng)
-    made.numbers = atoms.numbers[order]
+    swapped.numbers = atoms.numbers[order]
     if atoms.has(ASE_MAGMOMS):
-        # An atom takes its moment with it.
         moments = atoms.get_initial_magnetic_moments()
-        made.set_initial_magnetic_moments(moments[order])
-    return made
+        swapped.set_initial_magnetic_moments(moments[order])
+    return swapped
 
 
 def swap_order(
     numbers: NDArray[np.int64], fraction: float, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """
-    Swap pairs of unlike atoms, each atom once at most: which comes to which site.
+    Draw pairs of atoms of different elements that are swapped.
 
     Parameters
     ----------
@@ -72,7 +76,13 @@ def swap_order(
     fraction
         Share of the atoms that take part.
     rng
-        Where the randomness comes from.
+        Source of randomness.
+
+    Returns
+    -------
+    numpy.ndarray
+        Index of the atom that comes to each site, shape (N,). Each atom is swapped once
+        at most.
     """
     _, species = np.unique(numbers, return_inverse=True)
     most = min(len(numbers) // 2, len(numbers) - int(np.bincount(species).max()))
@@ -95,15 +105,15 @@ def swap_order(
 @dataclass(frozen=True)
 class Substitution(MSONable):
     """
-    Swap atoms of different elements in some of the frames made by other generators.
+    Swap atoms of different elements in copies of some of the other frames.
 
     Parameters
     ----------
     structures_fraction
-        Probability with which a frame is taken. The frame itself stays.
+        Probability with which a frame is copied.
     switches_fraction
-        Largest share of its atoms that then change their element; shares are uniform
-        from one swap up to this.
+        Largest share of the atoms in a copy that change their element. Shares are
+        uniform up to it, and at least one pair is swapped.
     """
 
     structures_fraction: float = 0.2
@@ -119,7 +129,16 @@ class Substitution(MSONable):
         )
 
     def generate(self, inputs: Inputs, batches: Sequence[Batch]) -> Iterator[Batch]:
-        """Make the frames, from what is periodic or molecular, not from clusters."""
+        """
+        Make the frames.
+
+        Parameters
+        ----------
+        inputs
+            The input structures.
+        batches
+            Frames of all generators, of which only some kinds are copied.
+        """
         for batch in batches:
             if not len(batch.frames):
                 continue
@@ -136,7 +155,8 @@ class Substitution(MSONable):
         min_distance: float,
         rng: np.random.Generator,
     ) -> Batch:
-        made, rejected, kept, changed, lost = [], 0, [], [], 0
+        """Swap atoms in each frame of more than one element."""
+        swapped, kept, shares, rejected, lost = [], [], [], 0, 0
         for number, atoms in enumerate(frames):
             if len(set(atoms.numbers)) < 2:  # noqa: PLR2004
                 continue
@@ -144,25 +164,25 @@ class Substitution(MSONable):
             for _ in range(_ATTEMPTS):
                 new = substitute(atoms, rng, fraction=fraction)
                 if closest_contact(new, within=max(min_distance, 0.1)) >= min_distance:
-                    made.append(new)
+                    swapped.append(new)
                     kept.append(number)
-                    changed.append(float(np.mean(new.numbers != atoms.numbers)))
+                    shares.append(float(np.mean(new.numbers != atoms.numbers)))
                     break
                 rejected += 1
             else:
                 lost += 1
         notes = _notes(lost, source)
-        chosen = frames[np.array(kept, dtype=np.int64)]
-        if not made:
-            return Batch(chosen, source, rejected, notes=notes)
-        swapped = Dataset.from_atoms(made, labels=False)
-        moved = {name: getattr(swapped, name) for name in ("numbers", "magmoms")}
-        new_frames = Dataset(**chosen.fields | moved).with_info(
+        originals = frames[np.array(kept, dtype=np.int64)]
+        if not swapped:
+            return Batch(originals, source, rejected, notes=notes)
+        atoms_of = Dataset.from_atoms(swapped, labels=False)
+        changed = {name: getattr(atoms_of, name) for name in ("numbers", "magmoms")}
+        copies = Dataset(**originals.fields | changed).with_info(
             config_type=self.kind,
-            substituted_from=chosen.info["config_type"],
-            substituted_fraction=changed,
+            substituted_from=originals.info["config_type"],
+            substituted_fraction=shares,
         )
-        return Batch(new_frames, source, rejected, notes=notes)
+        return Batch(copies, source, rejected, notes=notes)
 
 
 def _notes(lost: int, source: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Thermal displacements: correlated as phonons are, of the size of a temperature."""
+"""Thermal displacements, as phonons have them at a temperature."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ from flowpot.validation import at_least, positive
 _TRANSVERSE = 0.2
 """Stiffness of a spring across its axis, relative to that along it."""
 _STILL = 1e-3
-"""Modes of a lower share of the highest frequency are rigid motions: left out."""
+"""Share of the highest frequency below which modes are rigid motions: left out."""
 _HBAR = units._hbar * units.J * units.s  # noqa: SLF001
 _ROUNDS = 20
+"""How often rejected frames are drawn again, at most."""
 
 
 @dataclass(frozen=True)
 class ThermalDisplacements(ParentGenerator):
     """
-    Displacements as those of phonons at some temperatures.
+    Displacements as phonons have them at some temperatures.
 
     Parameters
     ----------
     temperatures
-        In K; 0 gives zero-point motion.
+        Temperatures in K; 0 for zero-point motion.
     n_frames
-        Frames per input structure and temperature.
+        Number of frames per input structure and temperature.
     debye_temperature
-        Sets the stiffness: the highest phonon frequency is that of this temperature,
-        in K.
+        Debye temperature in K, to which the highest phonon frequency is scaled.
     """
 
     temperatures: tuple[float, ...] = (300.0, 1000.0)
@@ -54,22 +54,26 @@ class ThermalDisplacements(ParentGenerator):
     def from_parent(
         self, parent: Parent, inputs: Inputs, rng: np.random.Generator
     ) -> Batch:
-        """Make the frames of one parent."""
+        """Make the frames of one input."""
         atoms = parent.supercell
         phonons = Phonons.of(atoms, self.debye_temperature)
         if not len(phonons.frequencies):
             note = f"{parent.label}: no thermal displacements, no atom has neighbours"
             return Batch(dataset_of([], self.kind), notes=(note,))
-        made: list[NDArray[np.float64]] = []
+        accepted: list[NDArray[np.float64]] = []
         rejected = 0
         for temperature in self.temperatures:
-            wanted = len(made) + self.n_frames
+            wanted = len(accepted) + self.n_frames
             for _ in range(_ROUNDS):
-                moves = phonons.displacements(wanted - len(made), temperature, rng)
-                kept = [m for m in moves if _apart(atoms, m, inputs.min_distance)]
-                made += kept
-                rejected += len(moves) - len(kept)
-                if len(made) == wanted:
+                drawn = phonons.displacements(wanted - len(accepted), temperature, rng)
+                kept = [
+                    moves
+                    for moves in drawn
+                    if _apart(atoms, moves, inputs.min_distance)
+                ]
+                accepted += kept
+                rejected += len(drawn) - len(kept)
+                if len(accepted) == wanted:
                     break
             else:
                 raise ValueError(
@@ -78,13 +82,14 @@ class ThermalDisplacements(ParentGenerator):
                     f"{inputs.min_distance} of the sum of their covalent radii: lower "
                     "the temperature, or raise debye_temperature"
                 )
+        n = len(accepted)
         frames = Frames(
-            atoms.numbers,
-            atoms.positions + np.array(made),
-            np.tile(np.array(atoms.cell), (len(made), 1, 1)),
-            atoms.pbc,
-            {
-                "config_type": [self.kind] * len(made),
+            numbers=atoms.numbers,
+            positions=atoms.positions + np.array(accepted),
+            cell=np.tile(np.array(atoms.cell), (n, 1, 1)),
+            pbc=atoms.pbc,
+            info={
+                "config_type": [self.kind] * n,
                 "temperature": np.repeat(np.array(self.temperatures), self.n_frames),
             },
             parent=atoms,
@@ -102,31 +107,35 @@ def thermal_displacements(
     """
     Displace atoms as phonons would at a temperature.
 
-    Neighbours are tied by springs of one stiffness (Born's model: along the bond, and
-    a fifth of that across it), scaled so that the highest frequency of the structure
-    is that of its Debye temperature. Every mode is then drawn from its quantum
-    harmonic distribution: neighbours move together, light atoms farther than heavy
-    ones, and low temperatures keep the zero-point motion.
+    Neighbours are tied by springs (Born's model), all of the same stiffness along the
+    bond and a fifth of that across it, scaled such that the highest frequency of the
+    structure is that of its Debye temperature. The coordinate of every mode is drawn
+    from its quantum harmonic distribution: neighbours move together, light atoms move
+    farther than heavy ones, and zero-point motion remains at low temperatures.
 
     Parameters
     ----------
     atoms
-        The structure, as large as the longest phonons wanted.
+        The structure, at least as large as the longest phonons that are wanted.
     rng
-        Where the randomness comes from.
+        Source of randomness.
     temperature
-        In K.
+        Temperature in K.
     debye_temperature
-        In K.
+        Debye temperature in K.
+
+    Returns
+    -------
+    Atoms
+        A displaced copy.
     """
     at_least(0, temperature=temperature)
     positive(debye_temperature=debye_temperature)
     phonons = Phonons.of(atoms, debye_temperature)
-    made = atoms.copy()
-    made.calc = None
+    displaced = atoms.copy()
     if len(phonons.frequencies):
-        made.positions += phonons.displacements(1, temperature, rng)[0]
-    return made
+        displaced.positions += phonons.displacements(1, temperature, rng)[0]
+    return displaced
 
 
 @dataclass(frozen=True)
@@ -137,10 +146,10 @@ class Phonons:
     Parameters
     ----------
     frequencies
-        Angular frequencies of M modes, in ASE's units (1/time), shape (M,).
+        Angular frequencies of M modes in ASE's unit of inverse time, shape (M,).
     modes
-        Displacement patterns: mass-weighted eigenvectors divided by the square root
-        of the masses, shape (M, N, 3), in amu^-1/2.
+        Displacement patterns in amu^-1/2, shape (M, N, 3): eigenvectors of the
+        dynamical matrix divided by the square roots of the masses.
     """
 
     frequencies: NDArray[np.float64]
@@ -148,7 +157,21 @@ class Phonons:
 
     @classmethod
     def of(cls, atoms: Atoms, debye_temperature: float) -> "Phonons":
-        """Find the modes, and scale the highest frequency to a Debye temperature."""
+        """
+        Find the modes of a structure.
+
+        Parameters
+        ----------
+        atoms
+            The structure, of N atoms.
+        debye_temperature
+            Debye temperature in K, to which the highest frequency is scaled.
+
+        Returns
+        -------
+        Phonons
+            No modes if no atom has a neighbour other than its own images.
+        """
         roots = np.repeat(np.sqrt(atoms.get_masses()), 3)
         dynamical = force_constants(atoms) / np.outer(roots, roots)
         squares, vectors = np.linalg.eigh(dynamical)
@@ -165,14 +188,23 @@ class Phonons:
         """
         Draw displacements at a temperature.
 
-        The coordinate of a harmonic mode is Gaussian, of variance
+        The coordinate of a harmonic mode is Gaussian, with the variance
         ``hbar / (2 omega) coth(hbar omega / 2 kT)`` (for example Landau and Lifshitz,
         Statistical Physics, 30).
+
+        Parameters
+        ----------
+        n
+            Number of frames.
+        temperature
+            Temperature in K.
+        rng
+            Source of randomness.
 
         Returns
         -------
         numpy.ndarray
-            Shape (n, N, 3), in A.
+            Displacements in A, shape (n, N, 3).
         """
         variance = _HBAR / (2 * self.frequencies)
         if temperature > 0:
@@ -189,8 +221,8 @@ def force_constants(atoms: Atoms) -> NDArray[np.float64]:
     Returns
     -------
     numpy.ndarray
-        Shape (3 N, 3 N), in units of a spring's stiffness along its axis; they obey
-        the acoustic sum rule.
+        Shape (3 N, 3 N), in units of a spring's stiffness along its axis. They obey the
+        acoustic sum rule.
     """
     constants = np.zeros((len(atoms), len(atoms), 3, 3))
     pairs = bonded_pairs(atoms)
@@ -205,7 +237,7 @@ def force_constants(atoms: Atoms) -> NDArray[np.float64]:
 
 
 def _apart(atoms: Atoms, moves: Sequence[float], min_distance: float) -> bool:
-    """Say whether displaced atoms keep their distance."""
+    """Tell whether displaced atoms keep their distance."""
     moved = atoms.copy()
     moved.positions += moves
     return not min_distance or closest_contact(moved, min_distance) >= min_distance

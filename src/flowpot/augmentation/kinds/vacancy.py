@@ -19,11 +19,11 @@ from flowpot.augmentation.kinds.distortion import Distortions, distorted
 from flowpot.augmentation.removal import cannot_lose, removable, vacancy_counts
 
 _ENUMERATED = 2000
-"""Up to so many choices of atoms are all tried, in random order."""
+"""Number of choices of atoms up to which all are tried, in random order."""
 _TRIED = 10
-"""Of more, so many are drawn at random for each frame that is wanted."""
+"""Number of choices drawn for each frame that is wanted, if there are more."""
 _SYMPREC = 0.01
-"""How far atoms may be from where symmetry wants them (A), as in pymatgen."""
+"""Tolerated distance of atoms from symmetric positions (A), as in pymatgen."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,22 @@ class Vacancies(ParentGenerator):
     """
     Structures that lack atoms, otherwise perfect or nearly so.
 
-    Of vacancies that the structure's symmetry makes the same one is made. Molecules,
-    which no direction repeats, have none.
+    Of the vacancies that symmetry makes equivalent, one is made. Molecules lose no
+    atoms.
 
     Parameters
     ----------
     n_frames
-        Frames per input structure: fewer where there are fewer distinct vacancies and
-        `fraction` is 0; otherwise each is displaced several times.
+        Number of frames per input structure. If there are fewer distinct vacancies,
+        fewer frames are made where `fraction` is 0; otherwise each kind of vacancy is
+        displaced several times.
     n_vacancies
-        Atoms that each frame lacks: a number, or several, of which the smallest comes
-        first.
+        Number of atoms that each frame lacks, or several numbers, of which the smaller
+        come first.
     fraction
         Largest displacement, as in `Distortions`; 0 for none.
     vacancy_species
-        Elements of the atoms that they lack; None: any.
+        Elements of the atoms that may be removed; None for any.
     """
 
     n_frames: int = 1
@@ -74,7 +75,7 @@ class Vacancies(ParentGenerator):
     def from_parent(
         self, parent: Parent, inputs: Inputs, rng: np.random.Generator
     ) -> Batch:
-        """Make the frames of one parent."""
+        """Make the frames of one input."""
         present, notes = self._present(parent.supercell, rng)
         notes = [f"{parent.label}: {note}" for note in notes]
         if not len(present):
@@ -113,50 +114,52 @@ def distinct_vacancies(
     rng: np.random.Generator,
 ) -> NDArray[np.bool_]:
     """
-    Choose atoms to remove such that symmetry makes no two choices the same.
+    Choose atoms to remove such that no two choices are equivalent by symmetry.
 
     Parameters
     ----------
     atoms
-        The structure, of N atoms, with a cell.
+        A structure of N atoms with a cell.
     eligible
-        Atoms that may go, shape (N,).
+        Atoms that may be removed, shape (N,).
     counts
-        Numbers of vacancies, all choices of the first before those of the next.
+        Numbers of vacancies. All choices of the first number come before those of the
+        next.
     n
-        How many choices are wanted.
+        Number of choices that are wanted.
     rng
-        Where the randomness comes from.
+        Source of randomness.
 
     Returns
     -------
     numpy.ndarray
-        Atoms that stay, shape (m, N) with m of n or fewer: where single atoms, or few,
-        are to go, no other choices exist; otherwise none was met in many draws.
+        Atoms that stay, shape (m, N), with m at most n. If m is smaller, and few atoms
+        are to go, there are no other choices; otherwise none was met in many draws.
     """
     symmetry = _Symmetry.of(atoms)
     sites = np.flatnonzero(eligible)
-    known: set[tuple[int, ...]] = set()
+    choices: set[tuple[int, ...]] = set()
     for count in counts:
         if count >= len(atoms):
             break
         for choice in _choices(sites, count, n, rng):
-            if len(known) == n:
+            if len(choices) == n:
                 break
-            known.add(symmetry.name(choice))
-    present = np.ones((len(known), len(atoms)), bool)
-    for row, gone in enumerate(sorted(known, key=lambda name: (len(name), name))):
-        present[row, list(gone)] = False
+            choices.add(symmetry.representative(choice))
+    present = np.ones((len(choices), len(atoms)), bool)
+    by_size = sorted(choices, key=lambda choice: (len(choice), choice))
+    for row, removed in enumerate(by_size):
+        present[row, list(removed)] = False
     return present
 
 
 def _choices(
     sites: NDArray[np.int64], count: int, n: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.int64]]:
-    """Go through sets of sites: all of them where they are few, in random order."""
+    """Yield sets of sites in random order: all if they are few, else random ones."""
     if comb(len(sites), count) <= _ENUMERATED:
-        every = np.array(list(combinations(sites, count)), np.int64)
-        yield from rng.permutation(every.reshape(-1, count))
+        sets = np.array(list(combinations(sites, count)), np.int64)
+        yield from rng.permutation(sets.reshape(-1, count))
         return
     for _ in range(_TRIED * n):
         yield rng.choice(sites, count, replace=False)
@@ -165,16 +168,17 @@ def _choices(
 @dataclass(frozen=True)
 class _Symmetry:
     """
-    Symmetry of a structure, lattice translations of its parts included.
+    Symmetry of a structure, translations within its cell included.
 
     Parameters
     ----------
     fractions
-        Fractional coordinates of its N atoms, in [0, 1), shape (N, 3).
+        Fractional coordinates of the N atoms, in [0, 1), shape (N, 3).
     rotations, translations
-        Of the operations x' = R x + t, shapes (m, 3, 3) and (m, 3).
+        R and t of the m operations x' = R x + t in these coordinates, shapes (m, 3, 3)
+        and (m, 3).
     equivalent
-        First atom that each is equivalent to, shape (N,).
+        First atom that each atom is equivalent to, shape (N,).
     """
 
     fractions: NDArray[np.float64]
@@ -185,41 +189,40 @@ class _Symmetry:
     @classmethod
     def of(cls, atoms: Atoms) -> "_Symmetry":
         """
-        Find it with spglib; a structure that defeats it has none.
+        Find the symmetry with spglib; the identity alone if spglib finds none.
 
-        Where atoms have moments, sites are the same that an operation of the magnetic
-        space group exchanges: it may turn all moments round (spglib's "grey" ones).
+        If atoms have moments, the operations are those of the magnetic space group,
+        which may reverse all moments.
         """
         fractions = _inside(atoms.get_scaled_positions(wrap=False))
         cell = (atoms.cell.tolist(), fractions.tolist(), atoms.numbers.tolist())
         moments = atoms.get_initial_magnetic_moments()
         if moments.any():
-            found = spglib.get_magnetic_symmetry((*cell, moments.tolist()), _SYMPREC)
+            symmetry = spglib.get_magnetic_symmetry((*cell, moments.tolist()), _SYMPREC)
         else:
-            found = spglib.get_symmetry(cell, _SYMPREC)
-        if found is None:
+            symmetry = spglib.get_symmetry(cell, _SYMPREC)
+        if symmetry is None:
             rotations = np.eye(3, dtype=np.int64)[None]
             return cls(fractions, rotations, np.zeros((1, 3)), np.arange(len(atoms)))
         return cls(
             fractions,
-            found["rotations"].astype(np.int64),
-            found["translations"],
-            found["equivalent_atoms"].astype(np.int64),
+            symmetry["rotations"].astype(np.int64),
+            symmetry["translations"],
+            symmetry["equivalent_atoms"].astype(np.int64),
         )
 
-    def name(self, sites: NDArray[np.int64]) -> tuple[int, ...]:
-        """Return the first of all sets of atoms that are equivalent to a set."""
+    def representative(self, sites: NDArray[np.int64]) -> tuple[int, ...]:
+        """Return the first of the sets of atoms that are equivalent to a set."""
         if len(sites) == 1:
             return (int(self.equivalent[sites[0]]),)
         images = np.einsum("mij,kj->mki", self.rotations, self.fractions[sites])
         images = _inside(images + self.translations[:, None])
         _, atoms = KDTree(self.fractions, boxsize=1.0).query(images)
         ordered = np.sort(atoms, axis=1)
-        first = np.lexsort(ordered.T[::-1])[0]
-        return tuple(int(atom) for atom in ordered[first])
+        return tuple(ordered[np.lexsort(ordered.T[::-1])[0]].tolist())
 
 
 def _inside(fractions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Move fractional coordinates into [0, 1), rounding errors included."""
+    """Wrap fractional coordinates into [0, 1), whatever the rounding errors."""
     wrapped = fractions % 1.0
     return np.where(wrapped >= 1.0, 0.0, wrapped)
