@@ -48,7 +48,7 @@ def frame(seed: int) -> Atoms:
 def bare(maker: EspressoStaticMaker, atoms: Atoms, folder: Path) -> float:
     """Time pw.x run by hand on the same input, in the same environment (s)."""
     folder.mkdir(exist_ok=True)
-    maker.generator().get_input_set(atoms).write(folder)
+    maker.get_input_set(atoms).write(folder)
     alone = {"ess_singleton_isolated": "1", "pml": "ob1", "btl": "self"}
     settings = {f"OMPI_MCA_{name}": value for name, value in alone.items()}
     start = perf_counter()

@@ -17,6 +17,7 @@ from flowpot.dataset.geometry.closeness import (
 from flowpot.evaluation import EvaluationMaker
 from flowpot.exploration import ExplorationMaker, MDMaker
 from flowpot.labelling import EspressoStaticMaker, LabellingMaker
+from flowpot.labelling.static_makers import min_distance_of
 from flowpot.training import CommitteeTrainingMaker, TrainingMaker
 from flowpot.validation import instance
 
@@ -73,8 +74,8 @@ def check_distances(
         made = made_distance(augmentation.min_distance)
         limits["augmentation"] = "augmentation.min_distance", made
     if hasattr(labelling, "min_distance"):
-        of_engine = getattr(labelling.static_maker, "min_distance_fraction", None)
         limit = labelling.min_distance
+        of_engine = min_distance_of(labelling.static_maker)
         engine = "static_maker." if of_engine == limit else ""
         limits["labelling"] = f"labelling.{engine}min_distance_fraction", limit
     sanity: Any = getattr(getattr(exploration, "md_maker", None), "limits", None)

@@ -16,13 +16,8 @@ from flowpot.dataset import Dataset
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
 from flowpot.exploration.starts import draw_starts
 from flowpot.labelling import LabellingMaker
-from flowpot.labelling.espresso.makers import EspressoStaticMaker
-from flowpot.labelling.espresso.protocols import (
-    get_protocol,
-    inequivalent_kpoints,
-    kpoint_mesh,
-)
 from flowpot.labelling.planning import plan_labels
+from flowpot.labelling.static_makers import kpoint_counts
 from flowpot.randomness import derive_rng, derive_seed
 from flowpot.training import CommitteeTrainingMaker
 
@@ -150,7 +145,7 @@ def _labelling(
         seed=seed,
     )
     chosen = labels.frames[labels.to_label]
-    kpoints = _kpoints(stage.static_maker, chosen)
+    kpoints = kpoint_counts(stage.static_maker, chosen)
     cut = labels.n_postponed
     planned = PlannedStage(
         stage="labelling",
@@ -166,17 +161,6 @@ def _labelling(
     plan.refused = [failure.reason for failure in labels.failures]
     known = np.flatnonzero(labels.frames.is_labelled)
     return labels.frames[np.union1d(labels.to_label, known)]
-
-
-def _kpoints(engine: Any, frames: Dataset) -> np.ndarray | None:
-    """Count the irreducible k-points of each frame, where the engine's are known."""
-    if not isinstance(engine, EspressoStaticMaker):
-        return None
-    distance = engine.kspacing or get_protocol(engine.protocol).kpoints_distance
-    counts = [
-        inequivalent_kpoints(atoms, kpoint_mesh(atoms, distance)) for atoms in frames
-    ]
-    return np.array(counts, dtype=int)
 
 
 def _training(

@@ -18,6 +18,7 @@ from flowpot.campaign.start import Start, state_of
 from flowpot.campaign.state import CampaignState
 from flowpot.dataset import Dataset
 from flowpot.exploration.lammps.convertible import check_convertible
+from flowpot.labelling.static_makers import ChecksMachine
 from flowpot.training import TrainingMaker
 from flowpot.training.mace import MACETraining
 
@@ -236,11 +237,10 @@ class ActiveLearningMaker(CampaignStages, Maker):
         Exception
             What the stages' own checks raise: each names the remedy.
         """
-        if self.labelling is not None:
-            static_maker = self.labelling.static_maker
-            if hasattr(static_maker, "preflight"):
-                numbers = np.unique(Dataset.load(structures).numbers)
-                static_maker.preflight([chemical_symbols[z] for z in numbers], folder)
+        static_maker = getattr(self.labelling, "static_maker", None)
+        if isinstance(static_maker, ChecksMachine):
+            numbers = np.unique(Dataset.load(structures).numbers)
+            static_maker.preflight([chemical_symbols[z] for z in numbers], folder)
         for trainer in self._trainers:
             trainer.check()
         md_maker: Any = getattr(self.exploration, "md_maker", None)

@@ -8,7 +8,6 @@ protocol below is one such hook; for Makers without a hook the functions below s
 holds instead. :func:`flowpot.labelling.contract.check_static_maker` tests a Maker.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -118,12 +117,6 @@ class CountsKPoints(Protocol):
 
     def n_kpoints(self, atoms: Atoms) -> int:
         """Return the number of irreducible k-points of a frame."""
-
-
-def check_machine(maker: Any, elements: Sequence[str], folder: Path | str) -> None:
-    """Let a Maker check this machine; one that cannot is taken to be able to run."""
-    if isinstance(maker, ChecksMachine):
-        maker.preflight(list(elements), folder)
 
 
 def for_stage(maker: Any, min_distance: float) -> Any:

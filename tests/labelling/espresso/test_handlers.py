@@ -83,7 +83,7 @@ def test_a_clean_stop_is_gone_on_from(label, pair):
 
 def test_an_eigensolver_that_fails_is_changed(pair, cheap, tmp_path):
     """The error box is written by hand: the real ones are rare."""
-    cheap.generator().get_input_set(pair).write(tmp_path)
+    cheap.get_input_set(pair).write(tmp_path)
     line = "%" * 80
     box = f"{line}\n     Error in routine  cdiaghg (159):\n     problems\n{line}\n"
     (tmp_path / "pw.out").write_text(f"     Program PWSCF v.6.7MaX starts\n {box}")
@@ -169,7 +169,7 @@ def test_a_density_worse_than_the_first_is_given_up(
     pair, cheap, tmp_path, last, mode, start
 ):
     """As of a 24-layer slab of aluminium, which takes minutes: see the benchmarks."""
-    cheap.generator().get_input_set(pair).write(tmp_path)
+    cheap.get_input_set(pair).write(tmp_path)
     lines = [f"  estimated scf accuracy    <  {each:.8f} Ry" for each in (6.2, last)]
     end = "  convergence NOT achieved after  80 iterations: stopping\n   JOB DONE."
     (tmp_path / "pw.out").write_text("\n".join([*lines, end]))

@@ -137,7 +137,7 @@ def test_a_slabs_label_does_not_depend_on_its_box(maker, tmp_path):
     frames = {"tight": layers(15.0), "open": layers(15.0)}
     order = [2, 0, 1]  # the vacuum along a
     assert "K_POINTS automatic" in (  # the algorithm for Gamma alone would diverge
-        maker.generator().get_input_set(frames["tight"]).text
+        maker.get_input_set(frames["tight"]).text
     )
     frames["open"] = Atoms(
         "H4",

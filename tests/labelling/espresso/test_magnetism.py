@@ -48,7 +48,7 @@ def ions(maker):
 
 def by_hand(maker, atoms, folder, **system):
     """Run pw.x on an input that ASE writes, moments and all."""
-    made = maker.generator().get_input_set(atoms)
+    made = maker.get_input_set(atoms)
     chosen = ("ecutwfc", "ecutrho", "occupations", "smearing", "degauss", "nbnd")
     data = {
         "control": {"pseudo_dir": str(made.pseudo_dir), "outdir": "./"},
@@ -124,7 +124,7 @@ def test_ions(symbols, charge, ions, jobstore, tmp_path, clean_dir):
 def test_a_triplet(ions, tmp_path):
     oxygen = Atoms("O2", [[0, 0, 0], [0, 0, 1.2]], cell=[6] * 3)
     oxygen.info["spin"] = 3
-    inputs = ions.generator().get_input_set(oxygen)
+    inputs = ions.get_input_set(oxygen)
     system = inputs.parameters["system"]
     assert (system["nspin"], system["tot_magnetization"]) == (2, 2)
     assert "starting_magnetization(1) = 0.1666" in inputs.text

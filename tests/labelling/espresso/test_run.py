@@ -24,7 +24,7 @@ def long_input(cheap, tmp_path) -> Path:
     cell.rattle(0.1, seed=0)
     cheap.user_settings["SYSTEM"]["ecutwfc"] = 24.0
     cheap.kspacing = 0.3
-    cheap.generator().get_input_set(cell).write(tmp_path)
+    cheap.get_input_set(cell).write(tmp_path)
     return tmp_path
 
 

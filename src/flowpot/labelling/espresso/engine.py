@@ -1,18 +1,20 @@
-"""One frame, one folder, one label: the core that jobs and batches share."""
+"""Labelling one frame in one folder: what single jobs and batches have in common."""
 
 import re
 import shutil
 import time
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Self
 
 from ase import Atoms
 from monty.shutil import compress_file
 from pymatgen.core import Molecule, Structure
 
+from flowpot.dataset.geometry.closeness import check_distance
 from flowpot.labelling.espresso.assembly import Outcome, assemble_document
 from flowpot.labelling.espresso.cache import (
     DamagedEntryError,
@@ -25,6 +27,7 @@ from flowpot.labelling.espresso.handlers import all_handlers
 from flowpot.labelling.espresso.inputs import EspressoInput, EspressoInputGenerator
 from flowpot.labelling.espresso.namelists import (
     INPUT_FILE,
+    checked_number,
     edit_input,
     read_parameters,
 )
@@ -32,44 +35,34 @@ from flowpot.labelling.espresso.outputs import read_report
 from flowpot.labelling.espresso.preflight import ask_version, preflight
 from flowpot.labelling.espresso.remedies import PwJob, run_with_remedies
 from flowpot.labelling.frames import check_geometry, to_atoms
-from flowpot.settings import get_settings
+from flowpot.settings import fixed_path, get_settings
 
 _CLEAN_STOP = 0.95  # of the walltime, as aiida-quantumespresso sets it
 
 
 @dataclass
-class EspressoEngine:
+class EspressoEngine(EspressoInputGenerator):
     """
     Labels frames with pw.x, each in a folder of its own.
 
-    Neither the current folder nor any shared state takes part, so threads may use one
-    engine at once.
-
-    Parameters
-    ----------
-    generator
-        What is asked of pw.x.
-    walltime
-        Seconds that one run of pw.x gets. It is told to stop cleanly at 95 % of them,
-        and ended when they are over. None: no limit.
-    min_distance_fraction
-        Atoms closer than this fraction of their covalent radii's sum are refused;
-        None is the common limit.
-    keep_scratch
-        Whether densities and wavefunctions are kept.
-    gzip_files
-        Whether input and output are compressed.
-    cache
-        Folder where finished labels are kept for later runs. None:
-        ``FLOWPOT_LABEL_CACHE``, or else nowhere.
+    It uses neither the process's current folder nor any shared state, so several
+    threads may use one engine at once. The parameters are those of the same names of
+    :class:`flowpot.EspressoStaticMaker`, which is one.
     """
 
-    generator: EspressoInputGenerator = field(default_factory=EspressoInputGenerator)
     walltime: float | None = None
     min_distance_fraction: float | None = None
     keep_scratch: bool = False
     gzip_files: bool = True
     cache: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values of fields that cannot be meant, before any job runs."""
+        self.cache = fixed_path(self.cache)
+        check_distance(min_distance_fraction=self.min_distance_fraction)
+        if self.walltime is not None:
+            self.walltime = checked_number("walltime", self.walltime, "s")
+        super().__post_init__()
 
     def label_in(
         self,
@@ -87,39 +80,37 @@ class EspressoEngine:
         structure
             The frame.
         folder
-            Made if it is not there. Files of an earlier run in it are removed.
+            It is made if need be. Files of an earlier run in it are removed.
         prev_dir
-            Folder of an earlier calculation, whose density and wavefunctions this one
-            starts from where they are there. Not `folder` itself.
+            Folder of an earlier calculation. This one starts from the density and the
+            wavefunctions that are kept there, if any. Not `folder` itself.
         stop
             Set by another thread to end pw.x early.
 
         Returns
         -------
         EspressoTaskDoc
-            With ``state`` ``"failed"``, ``errors`` and no labels where pw.x gave none.
+            If pw.x gave no label, ``state`` is ``"failed"`` and ``errors`` says why.
 
         Raises
         ------
         ValueError
-            Where no engine should start on the frame's geometry.
+            If no engine should start on the frame's geometry.
         PreflightError
-            Where the machine cannot run pw.x at all, or its launcher is of another MPI.
+            If the machine cannot run pw.x at all, or its launcher is of another MPI.
         """
         start = time.perf_counter()
         folder = Path(folder).absolute()
         atoms = to_atoms(structure)
         check_geometry(atoms, min_distance_fraction=self.min_distance_fraction)
         elements = sorted(set(atoms.get_chemical_symbols()))
-        sums = preflight(elements, self.generator.pseudo_family, folder)
-        generator = self._timed_generator()
-        if generator.hubbard:
-            inputs = generator.get_input_set(atoms, ask_version(folder))
-        else:
-            inputs = generator.get_input_set(atoms)
+        md5 = preflight(elements, self.pseudo_family, folder)
+        version = (ask_version(folder),) if self.hubbard else ()
+        inputs = self._stopping_cleanly().get_input_set(atoms, *version)
 
-        key = calculation_key(inputs, sums)
-        cache = self._cache()
+        key = calculation_key(inputs, md5)
+        cache_folder = self.cache or get_settings().LABEL_CACHE
+        cache = None if cache_folder is None else LabelCache(cache_folder)
         known = damage = None
         if cache is not None and not self.keep_scratch:
             known, damage = _find(cache, key, folder)
@@ -127,22 +118,17 @@ class EspressoEngine:
             return known
         job = self._prepare(inputs, folder, prev_dir)
         job.stop = stop
-        document = self._run(job, inputs, sums, folder)
+        document = self._run(job, inputs, md5, folder)
         document.warnings = [*filter(None, [damage]), *document.warnings]
         document.seconds = time.perf_counter() - start
         if cache is not None and document.state == "successful":
             cache.keep(key, document)
         return document
 
-    def _cache(self) -> LabelCache | None:
-        """Return the cache of labels, where there is one."""
-        folder = self.cache or get_settings().LABEL_CACHE
-        return None if folder is None else LabelCache(folder)
-
     def _prepare(
         self, inputs: EspressoInput, folder: Path, prev_dir: Path | str | None
     ) -> PwJob:
-        """Write what pw.x reads, and say how it is started."""
+        """Write the files that pw.x reads, and return the job that runs it."""
         command = get_settings().PW_CMD
         job = PwJob(command, inputs.n_kpoints, inputs.n_bands, self.walltime)
         _remove_files(folder, prefix=inputs.prefix, scratch_only=False)
@@ -158,7 +144,7 @@ class EspressoEngine:
     def _run(
         self, job: PwJob, inputs: EspressoInput, md5: dict[str, str], folder: Path
     ) -> EspressoTaskDoc:
-        """Run pw.x, with remedies where it fails, and read what it wrote."""
+        """Run pw.x, with remedies if it fails, and return its document."""
         corrections, unresolved = run_with_remedies(job, all_handlers(job), folder)
         outcome = Outcome(
             inputs=inputs,
@@ -170,21 +156,21 @@ class EspressoEngine:
             unresolved=unresolved,
             folder=folder,
         )
-        document = assemble_document(self.generator, outcome)
+        document = assemble_document(self, outcome)
         self._tidy(folder, inputs.prefix)
         return document
 
-    def _timed_generator(self) -> EspressoInputGenerator:
-        """Let pw.x stop by itself before its time is over."""
+    def _stopping_cleanly(self) -> Self:
+        """Return an engine that tells pw.x to stop by itself in time."""
         if self.walltime is None:
-            return self.generator
-        user = {k.lower(): dict(v) for k, v in self.generator.user_settings.items()}
+            return self
+        user = {k.lower(): dict(v) for k, v in self.user_settings.items()}
         stop = {"max_seconds": _CLEAN_STOP * self.walltime}
         user["control"] = {**stop, **user.get("control", {})}
-        return replace(self.generator, user_settings=user)
+        return replace(self, user_settings=user)
 
     def _tidy(self, folder: Path, prefix: str) -> None:
-        """Leave what people read, small."""
+        """Remove scratch files, and compress what people read."""
         if not self.keep_scratch:
             _remove_files(folder, prefix=prefix, scratch_only=True)
         if self.gzip_files:
@@ -195,7 +181,7 @@ class EspressoEngine:
 def _find(
     cache: LabelCache, key: str, folder: Path
 ) -> tuple[EspressoTaskDoc | None, str | None]:
-    """Look for a finished label; say so where there is one that is damaged."""
+    """Return a finished label of the cache, or why the entry there was not used."""
     try:
         return cache.find(key, partial(ask_version, folder)), None
     except DamagedEntryError as error:
@@ -204,7 +190,7 @@ def _find(
 
 
 def _remove_files(folder: Path, *, prefix: str, scratch_only: bool) -> None:
-    """Remove pw.x's scratch, or everything that a run in this folder leaves."""
+    """Remove pw.x's scratch files, or all files that it leaves in a folder."""
     names = [f"{prefix}.*"]
     if not scratch_only:
         names += [f"{INPUT_FILE}*", f"{OUTPUT_FILE}*", ERROR_FILE, "CRASH"]
@@ -225,27 +211,27 @@ def take_start(
     prev_dir: Path | str, folder: Path, *, prefix: str, n_atoms: int
 ) -> tuple[dict[str, str], str | None]:
     """
-    Copy what an earlier pw.x left, for the next one to start from.
+    Copy density and wavefunctions of an earlier calculation, to start from them.
 
     Parameters
     ----------
     prev_dir
         Folder of the earlier calculation, with or without ``host:`` before it.
     folder
-        Of the next one.
+        Folder of the calculation that is to start from it.
     prefix
-        The next one's prefix.
+        Prefix of that calculation's files.
     n_atoms
-        Atoms of the next one's frame. Cell, positions, cutoffs and functional may
-        differ from the earlier one's: pw.x reads the density by its reciprocal
-        vectors and renormalises it.
+        Number of atoms of its frame. Cell, positions, cutoffs and functional may differ
+        from the earlier ones: pw.x reads the density by its reciprocal vectors and
+        renormalises it.
 
     Returns
     -------
     electrons
-        Keys of the namelist ELECTRONS; none where there is nothing to start from.
+        Keys of the namelist ELECTRONS; empty if there is nothing to start from.
     warning
-        Why there is nothing; None where there is.
+        Why there is nothing to start from, None otherwise.
     """
     text = str(prev_dir)
     source = Path(re.sub(r"^[\w.-]+:(?=/)", "", text))
@@ -256,9 +242,9 @@ def take_start(
             "superposed atoms (keep_scratch=True keeps the density of a calculation)"
         )
     schema = density.with_name("data-file-schema.xml")
-    found = _ATOMS.search(schema.read_text()) if schema.is_file() else None
-    if found is None or int(found.group(1)) != n_atoms:
-        count = found.group(1) if found else "an unknown number of"
+    stated = _ATOMS.search(schema.read_text()) if schema.is_file() else None
+    if stated is None or int(stated.group(1)) != n_atoms:
+        count = stated.group(1) if stated else "an unknown number of"
         return {}, (
             f"prev_dir {text} is of a frame of {count} atoms, this one has {n_atoms}: "
             "started from superposed atoms"

@@ -1,4 +1,4 @@
-"""From a frame to the input of pw.x."""
+"""The input of pw.x for a frame."""
 
 import io
 import re
@@ -54,24 +54,24 @@ _ATOM_MIXING_BETA = 0.3
 @dataclass(frozen=True)
 class EspressoInput:
     """
-    A pw.x calculation, ready to be written.
+    Input of a pw.x calculation.
 
     Parameters
     ----------
     atoms
         The frame.
     isolated
-        What pw.x gets of it.
+        The frame as pw.x gets it, so that it does not interact with its images.
     parameters
         Namelists, by lower-case names.
     mesh
         Gamma-centred mesh of k-points.
     pseudos
-        Per element the entry of the pseudopotential family.
+        Entry of the pseudopotential family for each element.
     pseudo_dir
-        Where the pseudopotential files are.
+        Folder of the pseudopotential files.
     text
-        The input file.
+        Content of the input file.
     """
 
     atoms: Atoms
@@ -84,22 +84,22 @@ class EspressoInput:
 
     @property
     def prefix(self) -> str:
-        """What pw.x names its files by."""
+        """Prefix of the names of pw.x's files."""
         return str(self.parameters["control"].get("prefix", "pwscf"))
 
     @property
     def n_kpoints(self) -> int:
-        """k-points that pw.x is going to have at least, those of each spin."""
+        """Least number of k-points that pw.x will have, those of both spins counted."""
         spins = 2 if self.parameters["system"].get("nspin") == 2 else 1  # noqa: PLR2004
         return spins * inequivalent_kpoints(self.isolated.atoms, self.mesh)
 
     @property
     def n_bands(self) -> int:
-        """Kohn-Sham states at each k-point."""
+        """Number of Kohn-Sham states at each k-point."""
         return int(self.parameters["system"]["nbnd"])
 
     def write(self, folder: Path) -> Path:
-        """Write the input file into a folder and give its path."""
+        """Write the input file into a folder and return its path."""
         path = folder / INPUT_FILE
         path.write_text(self.text)
         return path
@@ -110,29 +110,8 @@ class EspressoInputGenerator(InputGenerator):
     """
     Chooses every parameter of a pw.x single point for a given frame.
 
-    Parameters
-    ----------
-    protocol
-        ``"stringent"``, ``"balanced"`` or ``"fast"``.
-    pseudo_family
-        Name of a family, or a family.
-    user_settings
-        Namelists whose keys override what the protocol and family say, for example
-        ``{"SYSTEM": {"ecutwfc": 50}}``. ``ecutwfc`` alone keeps the family's ratio of
-        ``ecutrho`` to it.
-    kspacing
-        Distance of k-points (1/A, 2 pi included) instead of the protocol's.
-    magnetic_moments
-        Starting moment per element (Bohr magnetons). The frame's own come first.
-    spin
-        ``"given"`` or ``"polarised"``: see :class:`EspressoStaticMaker`.
-    assume_isolated
-        What removes periodic images of frames that are not fully periodic: None,
-        ``"auto"`` or a value of pw.x's key (see ``electrostatics.isolated_frame``).
-    correct_dipole
-        Whether slabs get a dipole correction.
-    hubbard
-        U of each manifold (eV), for example ``{"Ni-3d": 6.0}``.
+    The parameters are those of the same names of
+    :class:`flowpot.EspressoStaticMaker`, which is one.
     """
 
     protocol: str = "stringent"
@@ -146,14 +125,12 @@ class EspressoInputGenerator(InputGenerator):
     hubbard: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        """Refuse values of fields that pw.x would not take, before any job runs."""
         get_protocol(self.protocol)
         check_name(self.pseudo_family)
         user = checked_settings(self.user_settings)
-        self.assume_isolated = checked_isolation(self.assume_isolated)
-        if (
-            self.assume_isolated == "esm"
-            and user.get("system", {}).get("esm_bc", "pbc") == "pbc"
-        ):
+        isolation = checked_isolation(self.assume_isolated)
+        if isolation == "esm" and user.get("system", {}).get("esm_bc", "pbc") == "pbc":
             raise ValueError(
                 "assume_isolated is 'esm', which does nothing without user_settings "
                 "{'SYSTEM': {'esm_bc': 'bc1'}}, or 'bc2' or 'bc3'"
@@ -176,12 +153,15 @@ class EspressoInputGenerator(InputGenerator):
         atoms
             The frame.
         version
-            Of the Quantum ESPRESSO that is going to read it: DFT+U depends on it.
+            Version of the Quantum ESPRESSO that will read the input: how DFT+U is
+            written depends on it.
 
         Raises
         ------
         FileNotFoundError
-            Where a pseudopotential file is missing.
+            If a pseudopotential file is missing.
+        ValueError
+            If the frame and the parameters contradict each other.
         """
         family = get_family(self.pseudo_family)
         elements = sorted(set(atoms.get_chemical_symbols()))
@@ -213,6 +193,10 @@ class EspressoInputGenerator(InputGenerator):
             text = _render(frame, parameters, mesh, names) + card
         return EspressoInput(atoms, isolated, parameters, mesh, pseudos, folder, text)
 
+    def n_kpoints(self, atoms: Atoms) -> int:
+        """Return the number of irreducible k-points of a frame."""
+        return inequivalent_kpoints(atoms, self._mesh(atoms))
+
     def _user_system(self) -> dict[str, Any]:
         """Return the user's keys of SYSTEM, in lower case."""
         return checked_settings(self.user_settings).get("system", {})
@@ -223,7 +207,7 @@ class EspressoInputGenerator(InputGenerator):
         return kpoint_mesh(atoms, distance)
 
     def _parameters(self, atoms: Atoms, totals: dict[str, Any]) -> dict[str, Any]:
-        """Return the namelists: the protocol's, then the frame's, then the user's."""
+        """Return the namelists: the user's keys override protocol and frame."""
         protocol = get_protocol(self.protocol)
         family = get_family(self.pseudo_family)
         wave, density = family.cutoffs(atoms.get_chemical_symbols())
@@ -262,7 +246,7 @@ class EspressoInputGenerator(InputGenerator):
 def _set_bands(
     system: dict[str, Any], atoms: Atoms, valence: Mapping[str, float], moment: float
 ) -> None:
-    """Choose the number of bands, where the user has not."""
+    """Set the number of bands, unless the user has."""
     electrons = sum(valence[symbol] for symbol in atoms.get_chemical_symbols())
     electrons -= float(system.get("tot_charge", 0.0))
     fixed = system.get("tot_magnetization", moment)
@@ -270,7 +254,7 @@ def _set_bands(
 
 
 def _species(text: str) -> list[str]:
-    """Read the names of the species, in their order, from an input file."""
+    """Read the names of the species from an input file, in their order."""
     block = re.search(r"ATOMIC_SPECIES\n((?:\S.*\n)+)", text)
     return [line.split()[0] for line in block.group(1).splitlines()] if block else []
 
@@ -281,11 +265,11 @@ def _render(
     mesh: tuple[int, int, int],
     pseudopotentials: dict[str, str],
 ) -> str:
-    """Write the input; Gamma alone gets the algorithm for real wavefunctions."""
+    """Return the text of the input file; Gamma alone has real wavefunctions."""
     system = parameters["system"]
     gamma = mesh == (1, 1, 1) and not system.get("noncolin")
     if system.get("assume_isolated") == "2D":
-        gamma = False  # with it the SCF of pw.x 6.7 diverges
+        gamma = False  # the SCF of pw.x 6.7 diverges with real wavefunctions
     buffer = io.StringIO()
     write_espresso_in(
         buffer,
@@ -294,5 +278,5 @@ def _render(
         pseudopotentials=pseudopotentials,
         kpts=None if gamma else mesh,
     )
-    # ASE writes the namelists that pw.x does not read here too; it warns about each.
+    # ASE also writes empty namelists, and pw.x warns about each that it does not read.
     return re.sub(r"&[A-Z]+\n/\n", "", buffer.getvalue())

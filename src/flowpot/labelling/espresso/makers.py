@@ -1,26 +1,19 @@
 """The Maker of Quantum ESPRESSO single points."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from ase import Atoms
 from jobflow import CURRENT_JOB, Job, Maker, OutputReference
 from pymatgen.core import Molecule, Structure
 
-from flowpot.dataset.geometry.closeness import check_distance
 from flowpot.documents import recorded
-from flowpot.jobs import stage_job
+from flowpot.jobs import JobName, stage_job
 from flowpot.labelling.espresso.document import EspressoOutput, EspressoTaskDoc
 from flowpot.labelling.espresso.engine import EspressoEngine
-from flowpot.labelling.espresso.inputs import EspressoInputGenerator
-from flowpot.labelling.espresso.magnetism import SpinPolicy
-from flowpot.labelling.espresso.namelists import checked_number
 from flowpot.labelling.espresso.preflight import preflight
-from flowpot.labelling.espresso.pseudos import PseudoFamily
 from flowpot.labelling.frames import check_geometry, to_structure
-from flowpot.settings import fixed_path
 
 
 class LabelError(RuntimeError):
@@ -28,7 +21,14 @@ class LabelError(RuntimeError):
 
 
 @dataclass
-class EspressoStaticMaker(Maker):
+class _NamedMaker(Maker):
+    """Puts the field `name` before the engine's, as it comes first in all Makers."""
+
+    name: str = JobName.QE_STATIC.value
+
+
+@dataclass
+class EspressoStaticMaker(EspressoEngine, _NamedMaker):
     """
     Energy, forces and stress of a structure by Quantum ESPRESSO's pw.x.
 
@@ -39,56 +39,59 @@ class EspressoStaticMaker(Maker):
     Parameters
     ----------
     name
-        The job's name.
+        Name of the job.
     protocol
         ``"stringent"``, ``"balanced"`` or ``"fast"``: k-points, smearing, thresholds.
     pseudo_family
         Name of a family (``"sssp-1.3-pbe-precision"``, ``"sssp-1.3-pbe-efficiency"``,
         ``"debian-pbe"``) or a :class:`PseudoFamily`.
     user_settings
-        Namelists whose keys override all else: ``{"SYSTEM": {"ecutwfc": 50}}``.
+        Namelists whose keys override all others: ``{"SYSTEM": {"ecutwfc": 50}}``.
     kspacing
-        Distance of k-points (1/A, 2 pi included) instead of the protocol's.
+        Largest distance of neighbouring k-points (1/A, 2 pi included), instead of the
+        protocol's.
     magnetic_moments
-        Starting moment per element (Bohr magnetons), where the structure has none of
-        its own; any that is not zero makes the calculation spin-polarised.
+        Starting moment of each element (Bohr magnetons), for structures without
+        moments of their own. Any that is not zero makes the calculation
+        spin-polarised.
     spin
-        Which frames are spin-polarised; one rule for isolated atoms, molecules,
-        fragments and crystals alike, as the energy of a frame must tend to the sum of
-        its atoms' when it is pulled apart. ``"given"`` (the default, as in the AiiDA-
-        TrainsPot paper, which has one setting for all): those with moments of their
+        Which frames are spin-polarised. The same rule holds for isolated atoms,
+        molecules and crystals, as the energy of a frame must tend to the sum of its
+        atoms' when it is pulled apart. ``"given"`` (the default, as in the AiiDA-
+        TrainsPot paper, which has one setting for all): frames with moments of their
         own, a multiplicity, or elements in `magnetic_moments`. ``"polarised"``: all
-        that may be magnetic, which start from the free atoms' moments where nothing
-        else is said, at about twice the cost.
+        frames that may be magnetic, which start from the moments of free atoms unless
+        others are given, at about twice the cost.
     assume_isolated
-        How periodic images of frames that are not fully periodic are removed: None
-        (they are not), ``"auto"`` (molecules: Martyna-Tuckerman; slabs: 2D cutoff), or
-        a method by name. These methods need boxes twice as long as the charge: with
-        ``"auto"`` pw.x gets such a box, and the label is still that of the frame's own
-        cell. Energy and forces do not depend on the box; the stress is that of the
-        periodic axes, its components along open ones mean nothing. A method by name is
-        refused where the frame is not fit for it.
+        How the interaction of frames that are not fully periodic with their images is
+        removed: None (it is not), ``"auto"`` (molecules: Martyna-Tuckerman; slabs: 2D
+        cutoff), or a method by name. These methods need boxes twice as long as the
+        charge: with ``"auto"`` pw.x gets such a box, and the label is still that of the
+        frame's own cell. Energy and forces do not depend on the box. Of the stress only
+        the components along periodic axes mean something. A method by name is refused
+        where the frame is not fit for it.
     correct_dipole
         Whether slabs get a dipole correction.
     hubbard
-        U of each manifold (eV), for example ``{"Ni-3d": 6.0}``.
+        Hubbard U of each manifold (eV), for example ``{"Ni-3d": 6.0}``.
     walltime
-        Seconds that one run of pw.x gets; None for no limit.
+        Time limit of one run of pw.x (s); None for no limit. pw.x is told to stop by
+        itself after 95 % of it, and ended when it is over.
     min_distance_fraction
-        Atoms closer than this fraction of their covalent radii's sum are refused.
-        None is the labelling stage's limit, or else the one common to all stages, 0.5.
+        Frames with atoms closer than this fraction of the sum of their covalent radii
+        are refused. None is the labelling stage's limit, or else the one common to all
+        stages, 0.5.
     keep_scratch
         Whether densities and wavefunctions are kept in the job's folder, for another
         calculation's `prev_dir`.
     gzip_files
         Whether input and output are compressed afterwards.
     cache
-        Folder where finished labels are kept by what was asked of pw.x: a run that
-        follows a killed one does none of them again. None: ``FLOWPOT_LABEL_CACHE``,
-        or else nowhere.
+        Folder in which finished labels are kept, so that no later run repeats a
+        calculation. None: ``FLOWPOT_LABEL_CACHE``, or else no cache.
     fail_softly
         Whether a frame without a label gives a document with ``state`` ``"failed"``
-        instead of a failed job. LabellingMaker sets it: a campaign outlives a frame.
+        instead of a failed job. LabellingMaker sets it, so that a campaign goes on.
 
     Examples
     --------
@@ -98,29 +101,7 @@ class EspressoStaticMaker(Maker):
     'qe static'
     """
 
-    name: str = "qe static"
-    protocol: str = "stringent"
-    pseudo_family: str | PseudoFamily = "sssp-1.3-pbe-precision"
-    user_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    kspacing: float | None = None
-    magnetic_moments: dict[str, float] = field(default_factory=dict)
-    spin: SpinPolicy = "given"
-    assume_isolated: str | None = None
-    correct_dipole: bool = False
-    hubbard: dict[str, float] = field(default_factory=dict)
-    walltime: float | None = None
-    min_distance_fraction: float | None = None
-    keep_scratch: bool = False
-    gzip_files: bool = True
-    cache: str | None = None
     fail_softly: bool = False
-
-    def __post_init__(self) -> None:
-        self.cache = fixed_path(self.cache)
-        check_distance(min_distance_fraction=self.min_distance_fraction)
-        if self.walltime is not None:
-            self.walltime = checked_number("walltime", self.walltime, "s")
-        self.generator()  # which checks every field that pw.x is going to read
 
     def make(
         self,
@@ -136,14 +117,14 @@ class EspressoStaticMaker(Maker):
             The structure, or a reference to one. Its periodic axes are kept.
         prev_dir
             Folder of an earlier calculation, such as another job's
-            ``output.dir_name``. Where it holds a charge density (its maker's
-            `keep_scratch`) of as many atoms the SCF starts from that, and from the
-            wavefunctions if they fit. It changes the steps, not the label.
+            ``output.dir_name``. If it holds a charge density (with `keep_scratch`) of
+            a frame with as many atoms, the SCF starts from it, and from the
+            wavefunctions if they fit. This changes the number of steps, not the label.
 
         Raises
         ------
         ValueError
-            Where the geometry is one that no engine should start on.
+            If no engine should start on the structure's geometry.
         """
         if not isinstance(structure, OutputReference):
             check_geometry(structure, min_distance_fraction=self.min_distance_fraction)
@@ -155,7 +136,14 @@ class EspressoStaticMaker(Maker):
     def label(
         self, structure: Structure | Molecule, prev_dir: str | None = None
     ) -> EspressoTaskDoc:
-        """Label a structure in the job's folder: the body of the job."""
+        """
+        Label a structure in the job's folder; this is what the job runs.
+
+        Raises
+        ------
+        LabelError
+            If pw.x gives no label, unless the Maker is to `fail_softly`.
+        """
         document = self.label_in(structure, Path.cwd(), prev_dir=prev_dir)
         document.uuid = CURRENT_JOB.job.uuid if CURRENT_JOB.job else None
         if document.state == "failed" and not self.fail_softly:
@@ -173,13 +161,11 @@ class EspressoStaticMaker(Maker):
         stop: Event | None = None,
     ) -> EspressoTaskDoc:
         """
-        Label a structure in a folder, here and now: threads may do so at once.
+        Label a structure in a folder, without a job: see `EspressoEngine.label_in`.
 
-        See :meth:`flowpot.labelling.espresso.engine.EspressoEngine.label_in`.
+        Threads may do so at once.
         """
-        document = self.engine().label_in(
-            structure, folder, prev_dir=prev_dir, stop=stop
-        )
+        document = super().label_in(structure, folder, prev_dir=prev_dir, stop=stop)
         document.task_label = self.name
         return document
 
@@ -187,33 +173,9 @@ class EspressoStaticMaker(Maker):
         self, elements: list[str], folder: Path | str = "."
     ) -> dict[str, str]:
         """
-        Check that this machine can label such elements; each job does so itself.
+        Check that this machine can label frames of some elements.
 
-        See :func:`flowpot.labelling.espresso.preflight.preflight`.
+        Each job does so itself. See
+        :func:`flowpot.labelling.espresso.preflight.preflight`.
         """
         return preflight(elements, self.pseudo_family, folder)
-
-    def generator(self) -> EspressoInputGenerator:
-        """Return what chooses pw.x's parameters."""
-        return EspressoInputGenerator(
-            protocol=self.protocol,
-            pseudo_family=self.pseudo_family,
-            user_settings=self.user_settings,
-            kspacing=self.kspacing,
-            magnetic_moments=self.magnetic_moments,
-            spin=self.spin,
-            assume_isolated=self.assume_isolated,
-            correct_dipole=self.correct_dipole,
-            hubbard=self.hubbard,
-        )
-
-    def engine(self) -> EspressoEngine:
-        """Return what runs pw.x."""
-        return EspressoEngine(
-            generator=self.generator(),
-            walltime=self.walltime,
-            min_distance_fraction=self.min_distance_fraction,
-            keep_scratch=self.keep_scratch,
-            gzip_files=self.gzip_files,
-            cache=self.cache,
-        )
