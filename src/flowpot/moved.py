@@ -58,6 +58,9 @@ MOVED: dict[str, dict[str, str]] = {
     },
     # potentials
     # training
+    "flowpot.training.committee_makers": dict.fromkeys(
+        ("CommitteeTrainingMaker", "_collect_committee"), "flowpot.training.committee"
+    ),
 }
 """Modules that are gone: the names that they had, and the module of each today."""
 

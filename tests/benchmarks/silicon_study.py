@@ -60,7 +60,7 @@ def train(dataset: Dataset, seed: int, folder: Path) -> list[Any]:
         members += cached(
             folder / f"members-{first}.pkl",
             lambda seeds=seeds, first=first: train_members(
-                TRAINER.training(),
+                TRAINER,
                 sets,
                 seeds,
                 [None, None],

@@ -72,7 +72,7 @@ def train(maker, dataset, folder, seed, starts=(None,) * SIZE):
     folder.mkdir()
     seeds = range(seed, seed + SIZE)
     sets = TrainingSets.load(dataset)
-    found = train_members(maker.training(), sets, seeds, starts, Place(folder))
+    found = train_members(maker, sets, seeds, starts, Place(folder))
     assert [each.failure for each in found] == [None] * SIZE
     return found
 
@@ -103,7 +103,7 @@ def test_overhead_over_the_program_alone(early, tmp_path, monkeypatch):
     monkeypatch.setattr(members, "run_programs", run)
     sets = TrainingSets.load(early)
     begun, cpu = time.perf_counter(), time.process_time()
-    (found,) = train_members(maker.training(), sets, [1], [None], Place(tmp_path))
+    (found,) = train_members(maker, sets, [1], [None], Place(tmp_path))
     total, cpu = time.perf_counter() - begun, time.process_time() - cpu
     assert found.failure is None
     alone = sum(inside)

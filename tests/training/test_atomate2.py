@@ -21,7 +21,7 @@ FLOWS = "atomate2.forcefields.flows"
 @pytest.fixture(scope="module")
 def metatrain_member(silicon_set, tmp_path_factory):
     """Enough epochs that silicon is stable."""
-    training = small("pet", epochs=40).training()
+    training = small("pet", epochs=40)
     folder = tmp_path_factory.mktemp("pet")
     sets = TrainingSets.load(silicon_set)
     (found,) = train_members(training, sets, [1], [None], Place(folder))

@@ -66,14 +66,14 @@ def mace_options():
 @pytest.fixture(scope="module")
 def mace(plenty, mace_options, tmp_path_factory):
     options = {**mace_options, "max_num_epochs": 30}
-    training = MACETrainingMaker(hyperparameters=options).training()
+    training = MACETrainingMaker(hyperparameters=options)
     folder = tmp_path_factory.mktemp("mace")
     return train(training, TrainingSets.load(plenty), folder / "pretraining")
 
 
 @pytest.mark.parametrize("method", ["naive", "replay"])
 def test_mace(mace, mace_options, few, plenty, method, tmp_path):
-    scratch = MACETrainingMaker(hyperparameters=mace_options).training()
+    scratch = MACETrainingMaker(hyperparameters=mace_options)
     fresh = train(scratch, few, tmp_path / "scratch")
     options = {**mace_options, "lr": 0.005}
     if method == "replay":
@@ -108,14 +108,14 @@ def pet_maker():
 def pet(plenty, pet_maker, tmp_path_factory):
     options = pet_maker.hyperparameters
     longer = {**options, "training": {**options["training"], "num_epochs": 60}}
-    training = replace(pet_maker, hyperparameters=longer).training()
+    training = replace(pet_maker, hyperparameters=longer)
     folder = tmp_path_factory.mktemp("pet")
     return train(training, TrainingSets.load(plenty), folder / "pretraining")
 
 
 @pytest.mark.parametrize("method", ["full", "heads"])
 def test_pet(pet, pet_maker, few, method, tmp_path):
-    scratch = pet_maker.training()
+    scratch = pet_maker
     fresh = train(scratch, few, tmp_path / "scratch")
     tuned = train(
         replace(scratch, foundation_model=pet.checkpoint, fine_tuning=method),

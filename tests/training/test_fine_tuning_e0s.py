@@ -13,10 +13,10 @@ from flowpot.dataset import Dataset
 from flowpot.potentials import load_potential
 from flowpot.training.backend import Run, TrainingError
 from flowpot.training.mace import MACETraining
-from flowpot.training.mace_energies import change_energies, kept_energies
-from flowpot.training.mace_start import check_started
+from flowpot.training.mace.energies import change_energies, kept_energies
+from flowpot.training.mace.start import check_started
 from flowpot.training.members import Place, train_members
-from flowpot.training.metatrain_start import read_baseline
+from flowpot.training.metatrain.start import read_baseline
 from flowpot.training.sets import TrainingSets
 
 from .conftest import ATOM, make_silicon
@@ -203,12 +203,12 @@ def test_a_start_of_more_elements_and_heads(tmp_path):
 @pytest.mark.parametrize("kind", ["foundation", "warm start"])
 def test_metatrains_reference_energies_too(silicon_set, kind, tmp_path):
     maker = small_metatrain("pet", 3)
-    before = train(maker.training(), silicon_set, tmp_path / "before")
+    before = train(maker, silicon_set, tmp_path / "before")
     maker.hyperparameters["training"] |= {"num_epochs": 1, "learning_rate": 1e-7}
     start = before.checkpoint
     if kind == "foundation":
         maker.foundation_model, start = before.checkpoint, None
-    tuned = train(maker.training(), shifted(silicon_set), tmp_path / "tuned", start)
+    tuned = train(maker, shifted(silicon_set), tmp_path / "tuned", start)
     model = tmp_path / "tuned/member-0/model.ckpt"
     assert read_baseline(model) == {14: pytest.approx(ATOM + SHIFT)}
     assert tuned.metrics["val"]["energy"] < 2 * before.metrics["val"]["energy"] + 0.01

@@ -11,16 +11,15 @@ from flowpot.potentials.geometry import volume_ratio
 from flowpot.potentials.mace import MACEPotential
 from flowpot.training.backend import Run
 from flowpot.training.mace import MACETraining
-from flowpot.training.mace_energies import kept_energies
-from flowpot.training.mace_options import (
+from flowpot.training.mace.energies import kept_energies
+from flowpot.training.mace.options import (
     check_options,
     default_hyperparameters,
     known_options,
     small_hyperparameters,
 )
 from flowpot.training.members import Place, train_members
-from flowpot.training.periodic import periodic_dataset
-from flowpot.training.sets import TrainingSets, is_isolated_atom
+from flowpot.training.sets import TrainingSets, is_isolated_atom, periodic_dataset
 
 
 def options_written(training, data, folder, **run):
@@ -166,7 +165,7 @@ def test_several_gpus_and_cuequivariance(silicon_set, tmp_path, monkeypatch):
     assert options["enable_cueq"] is True
     with pytest.raises(ValueError, match="pip install cuequivariance-torch"):
         training.check()
-    monkeypatch.setattr("flowpot.training.mace.find_spec", lambda name: name)
+    monkeypatch.setattr("flowpot.training.mace.training.find_spec", lambda name: name)
     training.check()
 
 
@@ -182,7 +181,7 @@ def test_large_data_are_preprocessed(silicon_set, tmp_path, monkeypatch):
     sets = TrainingSets.load(silicon_set)
     training = MACETraining({"r_max": 5.0}, device="cpu")
     assert training.prepare(sets, Run(tmp_path, seed=3)).before == []
-    monkeypatch.setattr("flowpot.training.mace._FRAMES_IN_MEMORY", 10)
+    monkeypatch.setattr("flowpot.training.mace.training._FRAMES_IN_MEMORY", 10)
     command = training.prepare(sets, Run(tmp_path, seed=3)).before
     assert command[0].endswith("/mace_prepare_data")
     given = dict(zip(command[2::2], command[3::2], strict=True))

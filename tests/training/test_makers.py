@@ -7,6 +7,7 @@ from jobflow import run_locally
 from monty.json import MontyDecoder, MontyEncoder
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.splits import SPLITS
 from flowpot.potentials import calculator, evaluate_members, load_potential
 from flowpot.training import (
     CommitteeDoc,
@@ -17,7 +18,7 @@ from flowpot.training import (
 from flowpot.training.backend import TrainingError
 from flowpot.training.committee import committee_document
 from flowpot.training.members import Place, train_members
-from flowpot.training.sets import SETS, TrainingSets
+from flowpot.training.sets import TrainingSets
 
 from .conftest import ATOM
 
@@ -63,7 +64,7 @@ def test_documents_are_complete(committee):
     assert len(committee.members) == 2
     assert committee.n_frames == {"train": 24, "val": 4, "test": 4}
     for member in committee.members:
-        assert set(member.metrics) == set(SETS)
+        assert set(member.metrics) == set(SPLITS)
         assert all(set(m) == PROPERTIES for m in member.metrics.values())
         assert member.backend == "mace"
         assert member.species == ["Si"]
@@ -139,9 +140,7 @@ def test_a_potential_loads_in_atomate2_and_in_two_lines(member, jobstore, clean_
 
 
 def test_same_seed_same_model(silicon_set, tmp_path):
-    training = MACETrainingMaker.small(
-        max_num_epochs=2, hidden_irreps="4x0e"
-    ).training()
+    training = MACETrainingMaker.small(max_num_epochs=2, hidden_irreps="4x0e")
     sets = TrainingSets.load(silicon_set)
     training.check()  # imports MACE, once in a process
     begun = time.process_time()

@@ -64,7 +64,7 @@ def prepare(training, data, folder):
 
 
 def test_forces_stress_and_seed_are_asked_for(with_molecule, tmp_path):
-    options = prepare(small("pet").training(), with_molecule, tmp_path)
+    options = prepare(small("pet"), with_molecule, tmp_path)
     for name in ("training_set", "validation_set"):
         energy = options[name]["targets"]["energy"]
         assert energy["forces"] == {"key": "REF_forces"}
@@ -83,7 +83,7 @@ def test_forces_stress_and_seed_are_asked_for(with_molecule, tmp_path):
 
 def test_no_stress_at_all_is_not_asked_for(silicon_set, tmp_path):
     bare = silicon_set.with_labels(stress=np.full((len(silicon_set), 3, 3), np.nan))
-    options = prepare(small("pet").training(), bare, tmp_path)
+    options = prepare(small("pet"), bare, tmp_path)
     assert options["training_set"]["targets"]["energy"]["stress"] is False
 
 
@@ -203,7 +203,7 @@ def test_forces_and_stress_are_trained(mixed):
 def test_soap_bpnn(silicon_set, tmp_path):
     pytest.importorskip("spex", reason="pip install 'metatrain[soap-bpnn]'")
     sets = TrainingSets.load(silicon_set)
-    training = small("soap_bpnn").training()
+    training = small("soap_bpnn")
     (found,) = train_members(training, sets, [1], [None], Place(tmp_path))
     assert found.failure is None
     assert found.metrics["test"]["forces"] < np.sqrt(np.mean(sets.test.forces**2))
@@ -212,7 +212,7 @@ def test_soap_bpnn(silicon_set, tmp_path):
 @pytest.mark.slow
 def test_same_seed_same_model(silicon_set, tmp_path):
     sets = TrainingSets.load(silicon_set)
-    training = small("pet", epochs=2).training()
+    training = small("pet", epochs=2)
     found = train_members(training, sets, [7, 7, 8], [None] * 3, Place(tmp_path))
     energies = [
         load_potential(each, "cpu").evaluate(sets.test).energy for each in found
@@ -227,9 +227,9 @@ def test_lora(silicon_set, tmp_path):
     sets = TrainingSets.load(silicon_set)
     maker = small("pet", epochs=1)
     place = Place(tmp_path / "first")
-    (before,) = train_members(maker.training(), sets, [1], [None], place)
+    (before,) = train_members(maker, sets, [1], [None], place)
     maker.foundation_model, maker.fine_tuning = before.checkpoint, "lora"
     place = Place(tmp_path / "tuned")
-    (tuned,) = train_members(maker.training(), sets, [1], [None], place)
+    (tuned,) = train_members(maker, sets, [1], [None], place)
     assert tuned.failure is None
     assert np.isfinite(list(tuned.metrics["test"].values())).all()

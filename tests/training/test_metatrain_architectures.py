@@ -76,7 +76,7 @@ def test_llpr_needs_the_model_it_wraps(silicon_set, tmp_path):
 
 def train(maker, data, folder):
     folder.mkdir()
-    training = maker.training()
+    training = maker
     training.check()
     sets = TrainingSets.load(data)
     (found,) = train_members(training, sets, [1], [None], Place(folder))

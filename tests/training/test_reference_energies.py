@@ -17,7 +17,7 @@ from flowpot.potentials import load_potential
 from flowpot.training import MACETrainingMaker
 from flowpot.training.backend import Run, TrainingError
 from flowpot.training.mace import MACETraining
-from flowpot.training.mace_energies import (
+from flowpot.training.mace.energies import (
     change_energies,
     keep_energies,
     kept_energies,
@@ -45,7 +45,7 @@ def test_single_precision_learns_as_well(shift, silicon_set, member, quick, tmp_
     The labels of 8 atoms of -500,100 eV are multiples of 0.25 eV in float32.
     """
     data = shifted(silicon_set, shift)
-    training = quick.training()
+    training = quick
     training.device = "cpu"
     sets = TrainingSets.load(data)
     (found,) = train_members(training, sets, [member.seed], [None], Place(tmp_path))
@@ -183,7 +183,7 @@ def test_replayed_frames_lose_the_foundations_energies(
     maker = json.loads(json.dumps(maker, cls=MontyEncoder), cls=MontyDecoder)
     maker.check()
     sets = TrainingSets.load(shifted(make_silicon(4, 2, 2)))
-    maker.training().prepare(sets, Run(tmp_path / "run", seed=1))
+    maker.prepare(sets, Run(tmp_path / "run", seed=1))
     told = yaml.safe_load((tmp_path / "run/options.yaml").read_text())
     assert told["multiheads_finetuning"] is True
     assert told["foundation_model"] == "start.model"

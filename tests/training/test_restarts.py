@@ -7,15 +7,14 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from zipfile import is_zipfile
 
 import numpy as np
 import pytest
 from jobflow import run_locally
 
+from flowpot.run_cache import RunCache
 from flowpot.training import CommitteeTrainingMaker, MACETrainingMaker
-from flowpot.training.cache import TrainingCache
 from flowpot.training.mace import MACETraining
 from flowpot.training.members import Place, train_members
 from flowpot.training.sets import TrainingSets
@@ -98,7 +97,7 @@ def test_a_killed_worker(backend, resumed, silicon_set, tmp_path):
     if backend == "mace":
         training = MACETraining(options(max_num_epochs=n_epochs), device="cpu")
     else:
-        training = small_metatrain("pet", n_epochs).training()
+        training = small_metatrain("pet", n_epochs)
     sets = TrainingSets.load(silicon_set)
     places = [Place(tmp_path / job, cache=str(tmp_path / "cache")) for job in "ab"]
     for place in places:
@@ -119,7 +118,7 @@ def test_a_training_that_another_process_runs_is_left_alone(tmp_path):
     for run in runs:
         run.mkdir()
         (run / "input").write_text("the same")
-    first, second = TrainingCache(tmp_path / "cache"), TrainingCache(tmp_path / "cache")
+    first, second = RunCache(tmp_path / "cache"), RunCache(tmp_path / "cache")
     with first:
         assert not first.adopt(runs[0])
         (runs[0] / "checkpoint").write_text("epoch 3")
@@ -142,7 +141,7 @@ def test_a_finished_training_is_not_done_again(silicon_set, tmp_path):
     for place in places:
         place.folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainingCache, "runs", [])  # it releases none
+        patch.setattr(RunCache, "runs", [])  # it releases none
         (first,) = train_members(training, sets, [3], [None], places[0])
     (found,) = train_members(training, sets, [3], [None], places[1])
     log = (places[1].folder / "member-0" / "train.log").read_text()
@@ -150,16 +149,17 @@ def test_a_finished_training_is_not_done_again(silicon_set, tmp_path):
     assert found.model.sha256 == first.model.sha256
 
 
-def wait_for_a_checkpoint(process, deadline):
+def wait_for_a_checkpoint(child, timeout):
     """End a training, as its walltime would, after some epochs; but only once."""
-    folder = Path(f"/proc/{process.pid}/cwd").readlink()
+    folder = child.command.folder
     mark = folder / "was ended"
-    while process.poll() is None and not mark.exists():
+    while child.process.poll() is None and not mark.exists():
         if any(map(is_zipfile, folder.glob("checkpoints/*epoch-[2-9].pt"))):
             mark.touch()
-            return
+            return False
         time.sleep(0.02)
-    process.wait()
+    child.process.wait()
+    return True
 
 
 @pytest.mark.slow
@@ -167,7 +167,7 @@ def wait_for_a_checkpoint(process, deadline):
 def test_a_job_out_of_time_goes_on_in_another(
     members_per_job, silicon_set, jobstore, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("flowpot.training.program._wait", wait_for_a_checkpoint)
+    monkeypatch.setattr("flowpot.processes.child._Child.wait", wait_for_a_checkpoint)
     trainer = MACETrainingMaker(
         hyperparameters=options(max_num_epochs=25),
         cache=str(tmp_path / "cache"),
@@ -219,5 +219,5 @@ def test_a_diverging_training_is_tried_again_and_recorded(silicon_set, tmp_path)
 
 
 def test_what_the_next_job_is_given_may_lie_in_a_folder_with_a_space(tmp_path):
-    kept = TrainingCache(tmp_path / "of the group").keep("start.model", b"weights")
+    kept = RunCache(tmp_path / "of the group").keep("start.model", b"weights")
     assert kept.read_bytes() == b"weights"

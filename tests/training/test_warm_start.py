@@ -6,10 +6,10 @@ from jobflow import run_locally
 
 from flowpot.potentials import load_potential
 from flowpot.training import CommitteeTrainingMaker, MACETrainingMaker, PotentialDoc
+from flowpot.training.document import predecessor, start_of
 from flowpot.training.mace import MACETraining
 from flowpot.training.members import Place, train_members
 from flowpot.training.sets import TrainingSets
-from flowpot.training.warm_start import predecessor, start_of
 
 from .conftest import ATOM
 from .test_metatrain import small as small_metatrain
@@ -33,10 +33,10 @@ def test_metatrain_warm_start(silicon_set, tmp_path):
     sets = TrainingSets.load(silicon_set)
     maker = small_metatrain("pet", 3)
     place = Place(tmp_path / "first")
-    (before,) = train_members(maker.training(), sets, [1], [None], place)
+    (before,) = train_members(maker, sets, [1], [None], place)
     maker.hyperparameters["training"] |= {"num_epochs": 1, "learning_rate": 1e-7}
     starts, place = [before.checkpoint, None], Place(tmp_path / "second")
-    warm, fresh = train_members(maker.training(), sets, [1, 2], starts, place)
+    warm, fresh = train_members(maker, sets, [1, 2], starts, place)
     old, same, other = (
         load_potential(each, "cpu").evaluate(sets.test).forces
         for each in (before, warm, fresh)

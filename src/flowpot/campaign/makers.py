@@ -207,11 +207,10 @@ class ActiveLearningMaker(CampaignStages, Maker):
         engine = getattr(getattr(self.exploration, "md_maker", None), "engine", "")
         for trainer in self._trainers:
             trainer.check_options()
-            training = trainer.training()
             options: dict[str, Any] = {}
-            if isinstance(training, MACETraining) and not training.foundation_model:
-                options = training.options  # a foundation's own are in its file
-            check_convertible(engine, training.backend, options)
+            if isinstance(trainer, MACETraining) and not trainer.foundation_model:
+                options = trainer.options  # a foundation's own are in its file
+            check_convertible(engine, trainer.backend, options)
 
     @property
     def _trainers(self) -> list[TrainingMaker]:

@@ -1,6 +1,6 @@
 """From a dataset to potentials: one, or a committee of them."""
 
-from flowpot.training.committee_makers import CommitteeTrainingMaker
+from flowpot.training.committee import CommitteeTrainingMaker
 from flowpot.training.document import CommitteeDoc, PotentialDoc
 from flowpot.training.makers import (
     MACETrainingMaker,

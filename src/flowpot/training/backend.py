@@ -16,11 +16,11 @@ from flowpot.validation import device, instance, mapping
 
 
 class TrainingError(RuntimeError):
-    """A training program failed, for a reason of its own or of the machine."""
+    """A training program failed."""
 
 
 class KilledError(TrainingError):
-    """A training program was killed: it can go on from its checkpoint."""
+    """A training program was killed: it can continue from its checkpoint."""
 
 
 class DivergedError(TrainingError):
@@ -28,7 +28,7 @@ class DivergedError(TrainingError):
 
 
 class OutOfTimeError(RuntimeError):
-    """The time of a job was up before its trainings were: they go on in another."""
+    """The walltime of a job was up before its trainings: another continues them."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,16 @@ class Run:
     Parameters
     ----------
     folder
-        A folder of its own.
+        Folder of this run alone.
     seed
         Seed of the initial weights and of the order of the frames.
     learning_rate_scale
         Factor on the learning rate: below 1 after a run that diverged.
     start
-        Model or checkpoint to start from; None: fresh ones, or the foundation model's.
+        Model or checkpoint to start from; None: fresh weights, or those of the
+        foundation model.
     resume
-        Whether to go on from the checkpoint that a run that was ended left in the
+        Whether to continue from the checkpoint that an interrupted run left in the
         folder.
     """
 
@@ -68,11 +69,11 @@ class Trained:
     model
         The model file.
     checkpoint
-        What a training can be continued from.
+        File that a training can be continued from.
     loss_curve
         Columns ``epoch``, ``train`` and ``val``.
     hyperparameters
-        All that the program was told.
+        All options that the program was given.
     """
 
     model: Path
@@ -84,7 +85,7 @@ class Trained:
 @dataclass
 class Training(ABC):
     """
-    How one package trains a potential.
+    How one package trains a potential: its options, input and output.
 
     Parameters
     ----------
@@ -105,14 +106,23 @@ class Training(ABC):
     device: str = "auto"
 
     backend: ClassVar[str]
+    """Name of the potentials that it trains: see `Potential.backend`."""
     packages: ClassVar[tuple[str, ...]]
+    """Distributions whose versions a document records."""
     starts_from: ClassVar[str] = "model"
-    """What of a PotentialDoc another training starts from: model or checkpoint."""
+    """Field of a PotentialDoc that a training starts from: model or checkpoint."""
     checkpoint_files: ClassVar[str]
-    """Where in a run's folder its program leaves checkpoints: a glob pattern."""
+    """Glob pattern of the checkpoints in a run's folder."""
 
     def check_fields(self) -> None:
-        """Refuse what can be told without the package, when the Maker is made."""
+        """
+        Refuse options that are wrong whether or not the package is installed.
+
+        Raises
+        ------
+        ValueError
+            Naming the option.
+        """
         mapping(hyperparameters=self.hyperparameters)
         device(device=self.device)
         instance(
@@ -121,39 +131,61 @@ class Training(ABC):
         )
 
     def check_options(self) -> None:
-        """Refuse options that the package, where it is installed, does not have."""
+        """
+        Refuse options that the package does not have.
+
+        A campaign does so before any job. Where the package is not installed, what
+        only it can tell is left to `check`.
+
+        Raises
+        ------
+        ValueError
+            Naming the option.
+        """
         self.check_fields()
 
     @abstractmethod
     def check(self) -> None:
-        """Check options and machine, before anything starts."""
+        """
+        Check that this machine can train with these options.
+
+        The job does so before it trains; call it earlier where costly work, such as
+        labelling, precedes the training.
+
+        Raises
+        ------
+        ValueError
+            For options or a device that cannot be.
+        FileNotFoundError
+            If the program is not installed.
+        """
 
     @abstractmethod
     def prepare(self, sets: TrainingSets, run: Run) -> Program:
-        """Write the input of a run into its folder."""
+        """Write the input of a run into its folder, and return the program to run."""
 
     @abstractmethod
     def read(self, run: Run) -> Trained:
         """
-        Find what a run left in its folder.
+        Find the files that a run left in its folder.
 
         Raises
         ------
         TrainingError
-            Where there is no model.
+            If there is no model.
         """
 
     def checkpoints(self, run: Run) -> list[Path]:
-        """Find the checkpoints of a run, by age; remove what was cut off in writing."""
-        found = []
+        """List the checkpoints of a run, oldest first; remove incomplete ones."""
+        complete = []
         for path in run.folder.glob(self.checkpoint_files):
             if zipfile.is_zipfile(path):  # torch.save writes one
-                found.append(path)
+                complete.append(path)
             else:
                 path.unlink()
-        return sorted(found, key=lambda path: path.stat().st_mtime)
+        return sorted(complete, key=lambda path: path.stat().st_mtime)
 
     def epoch(self, run: Run) -> int:
-        """Return the epoch that a run's checkpoints have come to; -1: there is none."""
+        """Return the epoch of a run's last checkpoint; -1 where there is none."""
         numbers = [re.findall(r"\d+", path.stem) for path in self.checkpoints(run)]
-        return max((int(each[-1]) for each in numbers if each), default=-1)
+        return max((int(found[-1]) for found in numbers if found), default=-1)

@@ -1,14 +1,175 @@
-"""Judging a committee by its mean prediction."""
+"""Train a committee, and measure the errors of its mean prediction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any
 
-from flowpot.documents import reason_of
+from jobflow import Flow, Job, Maker, OutputReference, Response
+
+from flowpot.documents import reason_of, recorded
+from flowpot.jobs import JobName, Pointer, Spare, deciding_job
 from flowpot.potentials import Prediction, evaluate_members, load_potential
-from flowpot.training import metrics
+from flowpot.randomness import derive_seed
 from flowpot.training.backend import TrainingError
-from flowpot.training.document import PotentialDoc
-from flowpot.training.sets import SETS, TrainingSets
+from flowpot.training.document import CommitteeDoc, PotentialDoc, predecessor
+from flowpot.training.makers import MACETrainingMaker, TrainingMaker
+from flowpot.training.metrics import errors_of_sets
+from flowpot.training.sets import TrainingSets
+from flowpot.validation import boolean, instance, text, whole
+from flowpot.validation import seed as check_seed
+
+
+@dataclass
+class CommitteeTrainingMaker(Maker):
+    """
+    Train a committee: members that differ by their seeds.
+
+    Parameters
+    ----------
+    name
+        Name of the flow.
+    trainer
+        Maker that trains the members. Of a list of them, each trains a member in turn,
+        which makes a mixed committee.
+    size
+        Number of members. A single member costs a fraction: its errors are estimated
+        from the distance of atoms to those that it was trained on.
+    min_size
+        Number of members that is enough where trainings fail; at most `size`, unless
+        that is 1.
+    members_per_job
+        Number of members that a job trains side by side, sharing its cores. Small
+        models use no more than one core: on a machine that runs one job at a time, set
+        it to the number of cores. With several trainers: 1.
+    bagging
+        Whether each member is trained on a bootstrap sample of the training set: the
+        members then differ by more than their weights. Validation and test sets and
+        isolated atoms are the same for all.
+
+    Examples
+    --------
+    >>> maker = CommitteeTrainingMaker(trainer=MACETrainingMaker.small(), size=3)
+    >>> [job.name for job in maker.make("frames.xyz")]
+    ['mace train', 'mace train', 'mace train', 'collect committee']
+    """
+
+    name: str = "train committee"
+    trainer: TrainingMaker | list[TrainingMaker] = field(
+        default_factory=MACETrainingMaker
+    )
+    size: int = 4
+    min_size: int = 2
+    members_per_job: int = 1
+    bagging: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse committees that cannot be trained."""
+        text(name=self.name)
+        for trainer in self._trainers:
+            instance(TrainingMaker, trainer=trainer)
+        whole(1, size=self.size, min_size=self.min_size)
+        whole(1, members_per_job=self.members_per_job)
+        boolean(bagging=self.bagging)
+        if self.min_size > self.size > 1:
+            raise ValueError(
+                f"size is {self.size} and min_size {self.min_size}: give a min_size "
+                "that is no larger than size"
+            )
+        n_trainers = len(self._trainers)
+        if n_trainers == 0 or (self.members_per_job > 1 and n_trainers > 1):
+            raise ValueError(
+                f"members_per_job is {self.members_per_job} with {n_trainers} "
+                "trainers: give one trainer, or members_per_job=1 with several"
+            )
+
+    @property
+    def _trainers(self) -> list[TrainingMaker]:
+        return self.trainer if isinstance(self.trainer, list) else [self.trainer]
+
+    def make(self, dataset: Any, previous: Any = None, seed: int = 0) -> Flow:
+        """
+        Train a committee; the flow's output is a CommitteeDoc.
+
+        Parameters
+        ----------
+        dataset
+            Whatever `Dataset.load` takes; its info column ``split`` gives the sets.
+        previous
+            The CommitteeDoc of the last iteration, or a reference to it: each member
+            starts from the weights of its own predecessor, where the trainer has
+            `warm_start`.
+        seed
+            Seed that the members' seeds are derived from.
+        """
+        check_seed(seed=seed)
+        seeds = [derive_seed(seed, "member", rank) for rank in range(self.size)]
+        jobs, members = [], []
+        for first in range(0, self.size, self.members_per_job):
+            trainer = self._trainers[first % len(self._trainers)]
+            trainer = replace(
+                trainer, raise_on_failure=False, bagging=self.bagging or trainer.bagging
+            )
+            ranks = list(range(first, min(first + self.members_per_job, self.size)))
+            old = _predecessors(previous, ranks) if trainer.warm_start else None
+            if self.members_per_job == 1:
+                job = trainer.make(dataset, old, seeds[first], first)
+                members.append(job.output)
+            else:
+                own_seeds = [seeds[rank] for rank in ranks]
+                job = trainer.make_members(dataset, old, own_seeds, ranks)
+                members += [job.output.members[i] for i in range(len(ranks))]
+            jobs.append(job)
+        collect = collect_committee(
+            members,
+            [Pointer.to(member) for member in members],
+            dataset,
+            min(self.min_size, self.size),
+        )
+        Spare.give(jobs, collect)
+        return Flow([*jobs, collect], output=collect.output, name=self.name)
+
+
+def _predecessors(previous: Any, ranks: Sequence[int]) -> Any:
+    """Return the part of a committee that some members need; a reference is small."""
+    if previous is None or isinstance(previous, OutputReference):
+        return previous
+    members = [predecessor(previous, rank) for rank in ranks]
+    return {"members": members, "ranks": list(ranks)}
+
+
+@deciding_job
+@recorded(CommitteeDoc)
+def _collect_committee(
+    members: Sequence[PotentialDoc | None],
+    addresses: Sequence[Pointer],
+    dataset: Any,
+    min_size: int,
+    spare: Spare | None = None,
+) -> dict[str, Any] | Response:
+    """
+    Measure the errors of a committee's mean prediction, and list its members.
+
+    The output holds references to the members' documents, so that their models are
+    not stored twice. Trainings that ended without an output are sent once more, unless
+    their dataset is missing as well.
+    """
+    lost = [rank for rank, member in enumerate(members) if member is None]
+    shards = dataset if isinstance(dataset, list) else [dataset]
+    if lost and spare is not None and all(shard is not None for shard in shards):
+        per_job = ceil(len(members) / len(spare.jobs))
+        return spare.send(sorted({rank // per_job for rank in lost}), CommitteeDoc)
+    jobs = [address.uuid for address in addresses]
+    fields, ranks = committee_document(members, dataset, min_size, jobs)
+    references = [addresses[rank].reference for rank in ranks]
+    return {**fields, "members": references, "ranks": ranks}
+
+
+def collect_committee(*args: Any) -> Job:
+    """Return the job "collect committee"."""
+    job = _collect_committee(*args)
+    job.name = JobName.COLLECT_COMMITTEE.value
+    return job
 
 
 def committee_document(
@@ -18,16 +179,16 @@ def committee_document(
     jobs: Sequence[str] = (),
 ) -> tuple[dict[str, Any], list[int]]:
     """
-    Judge a committee on the sets that its members were trained on.
+    Measure the errors of a committee on the sets that its members were trained on.
 
     Parameters
     ----------
     members
-        Their documents; None for one whose job failed.
+        Their documents; None for a member whose job failed.
     dataset
-        As the trainings had it.
+        The dataset of the trainings.
     min_size
-        How few members will do.
+        Number of members with a model that is enough.
     jobs
         Uuids of the jobs that trained them, where they are known.
 
@@ -42,35 +203,35 @@ def committee_document(
     TrainingError
         Where fewer than `min_size` have one.
     """
-    with_model = {i: each for i, each in enumerate(members) if each and each.model}
+    documents = {
+        rank: member for rank, member in enumerate(members) if member and member.model
+    }
     reasons = dict(enumerate(map(reason_of, jobs)))
     failures = [
-        f"member {i}: {each.failure if each else reasons.get(i) or 'its job failed'}"
-        for i, each in enumerate(members)
-        if i not in with_model
+        f"member {rank}: "
+        f"{member.failure if member else reasons.get(rank) or 'its job failed'}"
+        for rank, member in enumerate(members)
+        if rank not in documents
     ]
-    if len(with_model) < min_size:
+    if len(documents) < min_size:
         raise TrainingError(
-            f"{len(with_model)} of {len(members)} members have a model, and min_size "
+            f"{len(documents)} of {len(members)} members have a model, and min_size "
             f"is {min_size}:\n" + "\n".join(failures)
         )
-    documents = list(with_model.values())
-    potentials = [load_potential(each, "auto") for each in documents]
+    potentials = [load_potential(document) for document in documents.values()]
     sets = TrainingSets.load(dataset)
-    found: dict[str, Any] = {
-        "metrics": {},
-        "mae": {},
-        "n_frames": {name: len(getattr(sets, name)) for name in SETS},
-        "member_metrics": [each.metrics for each in documents],
+    rmse, mae = errors_of_sets(
+        lambda frames: _mean(evaluate_members(potentials, frames)), sets
+    )
+    fields = {
+        "metrics": rmse,
+        "mae": mae,
+        "n_frames": sets.sizes,
+        "member_metrics": [document.metrics for document in documents.values()],
         "failures": failures,
-        "seconds": sum(each.seconds for each in documents),
+        "seconds": sum(document.seconds for document in documents.values()),
     }
-    for name in SETS:
-        frames = getattr(sets, name)
-        mean = _mean(evaluate_members(potentials, frames))
-        found["metrics"][name] = metrics.rmse(mean, frames)
-        found["mae"][name] = metrics.mae(mean, frames)
-    return found, list(with_model)
+    return fields, list(documents)
 
 
 def _mean(members: Prediction) -> Prediction:

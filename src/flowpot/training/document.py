@@ -1,14 +1,15 @@
-"""What a training and a committee leave behind."""
+"""Documents of trained potentials and committees."""
 
 from typing import Any
 
 from pydantic import BaseModel, Field, field_validator
 
 from flowpot.dataset import Artifact
-from flowpot.documents import StageDoc
+from flowpot.documents import StageDoc, field_of
+from flowpot.training.backend import Training
 
 Metrics = dict[str, dict[str, float]]
-"""By set (train, val, test) and property (energy, forces, stress)."""
+"""Errors by set (train, val, test) and property (energy, forces, stress)."""
 
 
 class Attempt(BaseModel):
@@ -19,29 +20,34 @@ class Attempt(BaseModel):
         default=1.0, description="factor on the learning rate that was asked for"
     )
     failure: str | None = Field(
-        default=None, description="why it failed; None: it did not"
+        default=None, description="why it failed; None: it succeeded"
     )
 
 
 class PotentialDoc(StageDoc):
-    """Output of a training: the model, and how good it is."""
+    """Output of a training: the model and its errors."""
 
     model: Artifact | None = Field(
-        default=None, description="model file; None: it failed"
+        default=None, description="model file; None: the training failed"
     )
     checkpoint: Artifact | None = Field(
         default=None, description="what a training can be continued from"
     )
-    backend: str = Field(description="mace or metatomic")
+    backend: str = Field(
+        description="which potential reads the model: mace, metatomic, or one of "
+        "another package"
+    )
     metrics: Metrics = Field(
         default_factory=dict,
         description="RMSE by set and property: energy (eV/atom), forces (eV/A, over "
         "components), stress (eV/A^3, over components)",
     )
     mae: Metrics = Field(
-        default_factory=dict, description="mean absolute errors, likewise"
+        default_factory=dict, description="mean absolute errors, as in metrics"
     )
-    n_frames: dict[str, int] = Field(default_factory=dict, description="by set")
+    n_frames: dict[str, int] = Field(
+        default_factory=dict, description="number of frames in each set"
+    )
     loss_curve: dict[str, list[float]] = Field(
         default_factory=dict, description="columns epoch, train and val"
     )
@@ -50,22 +56,24 @@ class PotentialDoc(StageDoc):
             "@module": "flowpot.potentials",
             "@callable": "calculator",
         },
-        description="with calculator_kwargs, what atomate2's force-field flows take",
+        description="function that returns an ASE calculator, as atomate2's flows of "
+        "force fields take it; its arguments are calculator_kwargs",
     )
     calculator_kwargs: dict[str, Any] = Field(default_factory=dict)
 
     species: list[str] = Field(default_factory=list)
-    cutoff: float = Field(default=0.0, description="in A")
+    cutoff: float = Field(default=0.0, description="cutoff radius (A)")
     e0s: dict[str, float] = Field(
         default_factory=dict, description="energies of isolated atoms used (eV)"
     )
     hyperparameters: dict[str, Any] = Field(
-        default_factory=dict, description="all that the program was told"
+        default_factory=dict,
+        description="all options of the training program",
     )
     features: Artifact | None = Field(
         default=None,
-        description="moments of the training set's features, for the distance of other "
-        "atoms from it; None where the model gives no features",
+        description="statistics of the features of the training set's atoms, by which "
+        "the distance of other atoms is measured; None where the model has none",
     )
     seed: int = Field(default=0, description="seed of the training that gave the model")
     device: str = "cpu"
@@ -77,7 +85,7 @@ class PotentialDoc(StageDoc):
     @field_validator("force_field_name", mode="before")
     @classmethod
     def _name_of(cls, value: Any) -> Any:
-        """Take back the function that monty makes of the pair on reading."""
+        """Write the function down again that monty makes of the pair on reading."""
         if callable(value):
             return {"@module": value.__module__, "@callable": value.__qualname__}
         return value
@@ -104,12 +112,60 @@ class CommitteeDoc(StageDoc):
     mae: Metrics = Field(default_factory=dict)
     ranks: list[int] = Field(
         default_factory=list,
-        description="which of the committee's members each is: those missing failed",
+        description="rank in the committee of each member; missing ones have failed",
     )
     member_metrics: list[Metrics] = Field(
         default_factory=list, description="RMSE of each member"
     )
-    n_frames: dict[str, int] = Field(default_factory=dict, description="by set")
+    n_frames: dict[str, int] = Field(
+        default_factory=dict, description="number of frames in each set"
+    )
     failures: list[str] = Field(
         default_factory=list, description="why members are missing"
     )
+
+
+def predecessor(previous: Any, rank: int) -> Any:
+    """
+    Return the document of a member's predecessor.
+
+    Parameters
+    ----------
+    previous
+        A PotentialDoc, a CommitteeDoc, either as a dict, or None.
+    rank
+        Rank of the member in the committee.
+
+    Returns
+    -------
+    PotentialDoc, dict or None
+        None where the committee has no member of that rank. The weights of another
+        one are no replacement: two members would be alike.
+    """
+    members = field_of(previous, "members")
+    if members is None:
+        return previous
+    ranks = field_of(previous, "ranks") or list(range(len(members)))
+    return members[ranks.index(rank)] if rank in ranks else None
+
+
+def start_of(document: Any, training: Training) -> Artifact | None:
+    """
+    Return the model or checkpoint of a potential that a training can start from.
+
+    Parameters
+    ----------
+    document
+        A PotentialDoc, as a dict too, or None.
+    training
+        The package that trains, and its options.
+
+    Returns
+    -------
+    Artifact or None
+        None where the potential is of another backend, or has no such file.
+    """
+    if field_of(document, "backend") != training.backend:
+        return None
+    file = field_of(document, training.starts_from)
+    return Artifact.from_document(file) if isinstance(file, dict) else file

@@ -1,8 +1,8 @@
 """Makers that turn a dataset into potentials."""
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,29 +11,33 @@ from jobflow import CURRENT_JOB, Job, Maker, Response
 from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.artifact import ArtifactError
 from flowpot.documents import keep_traceback, reason_for
-from flowpot.jobs import stage_job
+from flowpot.jobs import JobName, stage_job
+from flowpot.run_cache import RunCache
 from flowpot.settings import fixed_path, get_settings
 from flowpot.training.backend import OutOfTimeError, Training, TrainingError
-from flowpot.training.cache import TrainingCache
-from flowpot.training.document import MembersDoc, PotentialDoc
-from flowpot.training.mace import MACETraining, fixed_files
-from flowpot.training.mace_options import small_hyperparameters
+from flowpot.training.document import (
+    MembersDoc,
+    PotentialDoc,
+    predecessor,
+    start_of,
+)
+from flowpot.training.mace import MACETraining
+from flowpot.training.mace.options import fixed_files, small_hyperparameters
 from flowpot.training.members import Place, train_members
 from flowpot.training.metatrain import MetatrainTraining
 from flowpot.training.sets import TrainingSets
-from flowpot.training.warm_start import predecessor, start_of
 from flowpot.validation import boolean, path, positive, text
 
 
 @dataclass
-class TrainingMaker(Maker, ABC):
+class TrainingMaker(Training, Maker, ABC):
     """
     Turn a dataset into a potential: one job.
 
     Parameters
     ----------
     name
-        Name of the jobs.
+        Name of the job.
     hyperparameters
         Options of the training package, by its own names. They replace flowpot's
         defaults one by one; an unknown one is an error before training.
@@ -42,6 +46,8 @@ class TrainingMaker(Maker, ABC):
         that the package knows. None: train from scratch.
     fine_tuning
         How to fine-tune: see the subclass.
+    device
+        ``auto``, ``cpu``, ``cuda``...: see `flowpot.potentials.load_potential`.
     warm_start
         Whether to start from the weights of `previous` instead of fresh ones. Measured
         on silicon, small MACE trained for 32 epochs on 32 frames, then on 64
@@ -49,69 +55,42 @@ class TrainingMaker(Maker, ABC):
         the more accurate ones (forces on new frames: 0.43 eV/A against 0.56), and
         their spread ranks the errors as well (0.90 for both) and is nearer to them
         (0.72 of the error against 0.49). With a quarter of the epochs they are worse
-        (1.31 eV/A; spread 0.23 of the error). Fresh weights owe nothing to the frames
+        (1.31 eV/A; spread 0.23 of the error). Fresh weights do not depend on the frames
         that a campaign began with, and remain the default.
-    device
-        ``auto``, ``cpu``, ``cuda``...: see `flowpot.potentials.load_potential`.
     cache
         Folder, seen by all workers that may run the job, where trainings are kept
-        until they have ended: a job that runs in the place of one that was killed
-        goes on with them. None: ``FLOWPOT_TRAINING_CACHE``, or else nowhere.
+        until they have ended: a job that replaces one that was killed continues them.
+        None: ``FLOWPOT_TRAINING_CACHE``; without that, a killed job's trainings are
+        lost.
     walltime
-        Seconds after which trainings are stopped, to go on from their checkpoints in a
-        job that takes this one's place; needs `cache`. None: no limit.
+        Seconds after which trainings are stopped, to continue from their checkpoints
+        in a job that replaces this one; needs `cache`. None: no limit.
     bagging
         Whether the training set is drawn from itself, with replacement, by the seed.
     raise_on_failure
         Whether a failed training fails its job. A committee's do not: the failure is
-        in the document, and the campaign goes on with the other members.
+        in the document, and the campaign continues with the other members.
     """
 
     name: str = "train"
-    hyperparameters: dict[str, Any] = field(default_factory=dict)
-    foundation_model: str | Artifact | None = None
-    fine_tuning: str = ""
     warm_start: bool = False
-    device: str = "auto"
     cache: str | None = None
     walltime: float | None = None
     bagging: bool = False
     raise_on_failure: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse fields that cannot be meant; `check` asks the package, too."""
+        """Refuse wrong fields, and make paths absolute."""
         text(name=self.name)
         boolean(warm_start=self.warm_start, bagging=self.bagging)
         boolean(raise_on_failure=self.raise_on_failure)
         path(cache=self.cache)
         positive(walltime=self.walltime)
-        self.training().check_fields()
+        self.check_fields()
         self.cache = fixed_path(self.cache)
         start = self.foundation_model
         if isinstance(start, str) and Path(start).is_file():  # not a model's name
             self.foundation_model = fixed_path(start)
-
-    @abstractmethod
-    def training(self) -> Training:
-        """Say which package trains, and how."""
-
-    def check_options(self) -> None:
-        """
-        Refuse options that the package does not have.
-
-        A campaign does so before any job. Where the package is not installed, what
-        only it can tell is left to `check`.
-        """
-        self.training().check_options()
-
-    def check(self) -> None:
-        """
-        Check that this machine can train with these options.
-
-        The job does so before it trains; call it earlier where costly work, such as
-        labelling, precedes the training.
-        """
-        self.training().check()
 
     @stage_job(PotentialDoc)
     def make(
@@ -130,16 +109,15 @@ class TrainingMaker(Maker, ABC):
         seed
             Seed of the initial weights and of the order of the frames.
         rank
-            Of the member of a CommitteeDoc whose weights to start from; fresh ones
-            where the committee has lost it.
+            Rank of the member of a CommitteeDoc whose weights to start from; fresh
+            weights where the committee lacks it.
         """
         try:
             return self._train(dataset, previous, [seed], [rank])[0]
         except OutOfTimeError as error:
-            backend = self.training().backend
-            pending = PotentialDoc(backend=backend, seed=seed, failure=str(error))
+            pending = PotentialDoc(backend=self.backend, seed=seed, failure=str(error))
             inputs = self._kept(dataset, previous, [rank])
-            return _again(self.make(*inputs, seed, rank), pending)
+            return _continued(self.make(*inputs, seed, rank), pending)
 
     @stage_job(MembersDoc)
     def make_members(
@@ -159,18 +137,19 @@ class TrainingMaker(Maker, ABC):
             members = self._train(dataset, previous, seeds, ranks)
         except OutOfTimeError:
             inputs = self._kept(dataset, previous, ranks)
-            again = self.make_members(*inputs, seeds, ranks)
-            return _again(again, MembersDoc(members=[]))
+            job = self.make_members(*inputs, seeds, ranks)
+            return _continued(job, MembersDoc(members=[]))
         return MembersDoc(
-            members=members, seconds=sum(each.seconds for each in members)
+            members=members, seconds=sum(member.seconds for member in members)
         )
 
     def _train(
         self, dataset: Any, previous: Any, seeds: Sequence[int], ranks: Sequence[int]
     ) -> list[PotentialDoc]:
+        """Train; a failure is raised, or in the documents, by `raise_on_failure`."""
         try:
-            found = train_members(
-                self.training(),
+            potentials = train_members(
+                self,
                 TrainingSets.load(dataset),
                 seeds,
                 self._starts(previous, ranks),
@@ -178,50 +157,52 @@ class TrainingMaker(Maker, ABC):
                 bagging=self.bagging,
             )
         except Exception as error:
-            says_nothing = isinstance(error, OutOfTimeError | OSError)
-            says_nothing = says_nothing and not isinstance(error, ArtifactError)
-            if self.raise_on_failure or says_nothing:
+            # A full disk, say, is no property of the potential: let the job fail.
+            is_of_machine = isinstance(error, OutOfTimeError | OSError)
+            is_of_machine = is_of_machine and not isinstance(error, ArtifactError)
+            if self.raise_on_failure or is_of_machine:
                 raise
             keep_traceback(error)
-            backend, why = self.training().backend, reason_for(error)
-            return [PotentialDoc(backend=backend, seed=s, failure=why) for s in seeds]
-        failed = next((each.failure for each in found if each.failure), None)
-        if failed and self.raise_on_failure:
-            raise TrainingError(failed)
-        return found
+            why = reason_for(error)
+            return [
+                PotentialDoc(backend=self.backend, seed=seed, failure=why)
+                for seed in seeds
+            ]
+        failures = [doc.failure for doc in potentials if doc.failure]
+        if failures and self.raise_on_failure:
+            raise TrainingError(failures[0])
+        return potentials
 
     def _cache(self) -> str | Path | None:
         return self.cache or get_settings().TRAINING_CACHE
 
     def _starts(self, previous: Any, ranks: Sequence[int]) -> list[Artifact | None]:
-        """Return what each potential starts from; None: fresh weights."""
+        """Return the file that each potential starts from; None: fresh weights."""
         if not self.warm_start:
             return [None] * len(ranks)
-        training = self.training()
-        return [start_of(predecessor(previous, rank), training) for rank in ranks]
+        return [start_of(predecessor(previous, rank), self) for rank in ranks]
 
     def _kept(
         self, dataset: Any, previous: Any, ranks: Sequence[int]
     ) -> tuple[Artifact, dict[str, Any]]:
-        """Keep a job's inputs where the job that goes on finds them."""
-        training = self.training()
-        with TrainingCache(self._cache() or "") as cache:
+        """Put a job's inputs into the cache, for the job that continues."""
+        with RunCache(self._cache() or "") as cache:
             frames = cache.keep("dataset.h5", Dataset.load(dataset).to_bytes())
             members: list[dict[str, Any]] = []
             for start in self._starts(previous, ranks):
                 kept = start and cache.keep(start.name, start.read_bytes())
-                found = {"backend": training.backend, training.starts_from: kept}
-                members.append(found)
+                members.append({"backend": self.backend, self.starts_from: kept})
         return frames, {"members": members, "ranks": list(ranks)}
 
-    def _options(self) -> dict[str, Any]:
-        """Return the fields that a Training has too."""
-        names = ("hyperparameters", "foundation_model", "fine_tuning", "device")
-        return {name: getattr(self, name) for name in names}
+
+def _continued(job: Job, pending: PotentialDoc | MembersDoc) -> Response:
+    """Replace the running job by one that continues; its output is pending for now."""
+    job.name = CURRENT_JOB.job.name
+    return Response(output=pending, replace=job)
 
 
 @dataclass
-class MACETrainingMaker(TrainingMaker):
+class MACETrainingMaker(MACETraining, TrainingMaker):
     """
     Train a MACE potential with ``mace_run_train``.
 
@@ -229,7 +210,7 @@ class MACETrainingMaker(TrainingMaker):
     ----------
     hyperparameters
         ``mace_run_train``'s options; the rest is
-        `flowpot.training.mace_options.default_hyperparameters`.
+        `flowpot.training.mace.options.default_hyperparameters`.
     fine_tuning
         ``naive`` or ``replay``: see `flowpot.training.mace.MACETraining`.
     preprocess, launcher
@@ -242,10 +223,7 @@ class MACETrainingMaker(TrainingMaker):
     'mace train'
     """
 
-    name: str = "mace train"
-    fine_tuning: str = "naive"
-    preprocess: bool | None = None
-    launcher: str = ""
+    name: str = JobName.MACE_TRAIN.value
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -259,19 +237,13 @@ class MACETrainingMaker(TrainingMaker):
         Parameters
         ----------
         **hyperparameters
-            They replace those of `flowpot.training.mace_options.small_hyperparameters`.
+            They replace those of `flowpot.training.mace.options.small_hyperparameters`.
         """
         return cls(hyperparameters={**small_hyperparameters(), **hyperparameters})
 
-    def training(self) -> MACETraining:
-        """Return MACE with this Maker's options."""
-        return MACETraining(
-            **self._options(), preprocess=self.preprocess, launcher=self.launcher
-        )
-
 
 @dataclass
-class MetatrainTrainingMaker(TrainingMaker):
+class MetatrainTrainingMaker(MetatrainTraining, TrainingMaker):
     """
     Train any architecture of metatrain with ``mtt train``.
 
@@ -292,16 +264,4 @@ class MetatrainTrainingMaker(TrainingMaker):
     'metatrain train'
     """
 
-    name: str = "metatrain train"
-    fine_tuning: str = "full"
-    architecture: str = "pet"
-
-    def training(self) -> MetatrainTraining:
-        """Return metatrain with this Maker's options."""
-        return MetatrainTraining(**self._options(), architecture=self.architecture)
-
-
-def _again(job: Job, pending: PotentialDoc | MembersDoc) -> Response:
-    """Let a job take the place of the running one, which leaves a document for now."""
-    job.name = CURRENT_JOB.job.name
-    return Response(output=pending, replace=job)
+    name: str = JobName.METATRAIN_TRAIN.value

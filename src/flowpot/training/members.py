@@ -1,4 +1,4 @@
-"""Training one potential, or several side by side."""
+"""Train one potential, or several side by side."""
 
 import time
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from flowpot.potentials import Potential, load_potential
 from flowpot.potentials.features import FeatureStatistics
 from flowpot.processes import Ended
 from flowpot.randomness import derive_seed
-from flowpot.training import metrics
+from flowpot.run_cache import RunCache
 from flowpot.training.backend import (
     DivergedError,
     KilledError,
@@ -25,17 +25,17 @@ from flowpot.training.backend import (
     Training,
     TrainingError,
 )
-from flowpot.training.cache import TrainingCache
-from flowpot.training.document import Attempt, PotentialDoc
+from flowpot.training.document import Attempt, Metrics, PotentialDoc
+from flowpot.training.metrics import errors_of_sets
 from flowpot.training.program import Program, run_programs
-from flowpot.training.sets import SETS, TrainingSets
+from flowpot.training.sets import TrainingSets
 
-_RETRIES = 2
+_RETRIES = 2  # of a training that was killed or has diverged; of another failure: 1
 _LEARNING_RATE_FACTOR = 0.3
 _EXPLODED = 3.0
-"""Force error on the validation set, in units of the forces themselves."""
+"""Force error on the validation set, in units of the RMS force, after a divergence."""
 _ENDED = "ended"
-"""Name of the file that says that a program has done what it was to do."""
+"""Name of the file that marks a run whose program has succeeded."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,13 @@ class Place:
     Parameters
     ----------
     folder
-        The job's own: each potential gets a folder in it.
+        Folder of the job: each potential has a folder in it.
     cache
-        See `flowpot.training.cache.TrainingCache`. None: trainings that are killed
-        with their job are lost.
+        Folder of a `flowpot.run_cache.RunCache`. None: trainings that are killed with
+        their job are lost.
     walltime
-        Seconds after which trainings are stopped, to go on in another job. None: never.
+        Seconds after which trainings are stopped, to continue in another job. None: no
+        limit.
     """
 
     folder: Path
@@ -59,7 +60,7 @@ class Place:
     walltime: float | None = None
 
     def check(self) -> None:
-        """Refuse a walltime after which trainings could not go on."""
+        """Refuse a walltime after which trainings could not continue."""
         if self.walltime is not None and self.cache is None:
             raise ValueError(
                 f"walltime is {self.walltime} and cache None: set cache to a folder "
@@ -69,7 +70,7 @@ class Place:
 
 @dataclass
 class _Member:
-    """A potential in training: its last run, how the ones before ended, its model."""
+    """A potential in training: its next run, the attempts so far, and its model."""
 
     run: Run
     sets: TrainingSets
@@ -92,23 +93,26 @@ def train_members(
     """
     Train potentials on the same sets, side by side.
 
-    A training that was killed goes on from its checkpoint, and one that diverged
-    starts again with another seed and a smaller learning rate: both at most twice. One
-    that failed otherwise, its GPU for instance, goes on from its checkpoint once.
+    A training that was killed continues from its checkpoint, and one that diverged
+    starts again with another seed and a smaller learning rate: both at most twice.
+    After another failure, of its GPU for instance, it continues from its checkpoint
+    once.
 
     Parameters
     ----------
     training
         The package and its options.
     sets
-        The frames.
-    seeds, starts
-        Of each potential: its seed, and the model whose weights it starts from.
+        The labelled frames.
+    seeds
+        Seed of each potential.
+    starts
+        File whose weights each potential starts from; None: fresh weights.
     place
         Where and how long.
     bagging
         Whether each potential has a training set of its own, drawn by its seed: see
-        `TrainingSets.resampled`. It is judged on the sets as they are.
+        `TrainingSets.resampled`. Its errors are those on the sets as they are.
 
     Returns
     -------
@@ -119,8 +123,8 @@ def train_members(
     Raises
     ------
     OutOfTimeError
-        Where the walltime is up: called again with the same arguments, in any folder,
-        this goes on.
+        If the walltime is up: another call with the same arguments, in any folder,
+        continues the trainings.
     """
     begun, now = time.perf_counter(), time.monotonic()
     place.check()
@@ -136,26 +140,24 @@ def train_members(
     with ExitStack() as stack:
         cache = None
         if place.cache is not None:
-            cache = stack.enter_context(TrainingCache(place.cache))
+            cache = stack.enter_context(RunCache(place.cache))
         while waiting := [member for member in members if not member.ended]:
-            programs = [_prepare(training, each, cache) for each in waiting]
+            programs = [_prepare(training, member, cache) for member in waiting]
             ends = _run(programs, deadline)
             late = deadline is not None and time.monotonic() > deadline
             if late and any(end is not None and end.returncode for end in ends):
                 _check_progress(training, waiting, place)
                 raise OutOfTimeError(f"the walltime of {place.walltime} s is up")
-            for each, end in zip(waiting, ends, strict=True):
-                _judge(training, sets, each, end)
+            for member, end in zip(waiting, ends, strict=True):
+                _take_result(training, sets, member, end)
         if cache:
             _release(cache, members)
     share = (time.perf_counter() - begun) / len(members)
     return [_finish(training, member, share) for member in members]
 
 
-def _prepare(
-    training: Training, member: _Member, cache: TrainingCache | None
-) -> Program:
-    """Write the input of a member's run, or find what an earlier job left of it."""
+def _prepare(training: Training, member: _Member, cache: RunCache | None) -> Program:
+    """Write the input of a member's run, or find the one that an earlier job left."""
     member.run.folder.mkdir(parents=True, exist_ok=member.run.resume)
     program = training.prepare(member.sets, member.run)
     if cache and not member.run.resume and cache.adopt(member.run.folder):
@@ -167,9 +169,9 @@ def _prepare(
 
 def _run(programs: Sequence[Program], deadline: float | None) -> list[Ended | None]:
     """
-    Run programs, and mark those that end well.
+    Run programs, and mark the folders of those that succeed.
 
-    None for those that have done so in an earlier job.
+    The result is None for those that have succeeded in an earlier job.
     """
     left = [each for each in programs if not (each.folder / _ENDED).exists()]
     ends = dict(zip(map(id, left), run_programs(left, deadline), strict=True))
@@ -183,8 +185,8 @@ def _run(programs: Sequence[Program], deadline: float | None) -> list[Ended | No
 def _check_progress(
     training: Training, members: Sequence[_Member], place: Place
 ) -> None:
-    """Refuse to go on for ever: one training at least has to come further each time."""
-    if all(training.epoch(each.run) <= each.epoch for each in members):
+    """Refuse to continue for ever: a later checkpoint of one training is required."""
+    if all(training.epoch(member.run) <= member.epoch for member in members):
         raise TrainingError(
             f"walltime is {place.walltime}: too short for the training to come to a "
             "later checkpoint (MACE writes one where the validation loss has fallen): "
@@ -192,21 +194,21 @@ def _check_progress(
         )
 
 
-def _release(cache: TrainingCache, members: Sequence[_Member]) -> None:
-    """Take what has ended out of the cache; a killed training may yet go on."""
-    killed = {each.run.folder for each in members if each.killed}
+def _release(cache: RunCache, members: Sequence[_Member]) -> None:
+    """Take ended runs out of the cache; killed trainings may yet continue."""
+    killed = {member.run.folder for member in members if member.killed}
     for run in cache.runs:
         if run not in killed:
             cache.release(run)
 
 
-def _judge(
+def _take_result(
     training: Training,
     sets: TrainingSets,
     member: _Member,
     end: Ended | None,
 ) -> None:
-    """Take the model that a run left, or decide on the next run."""
+    """Read the model that a run left, or decide on the next run."""
     run, failure = member.run, None
     member.ended, member.killed = True, False
     try:
@@ -214,7 +216,8 @@ def _judge(
     except TrainingError as error:
         failure = str(error)
         member.killed = isinstance(error, KilledError)
-        if len(member.attempts) < _retries(error):
+        retries = _RETRIES if isinstance(error, KilledError | DivergedError) else 1
+        if len(member.attempts) < retries:
             member.run = _next_run(run, error, len(member.attempts) + 1)
             member.ended = False
     member.attempts.append(
@@ -225,7 +228,6 @@ def _judge(
 
 
 def _next_run(run: Run, error: TrainingError, attempt: int) -> Run:
-    """Say how to try again after a failure."""
     if not isinstance(error, DivergedError):
         return replace(run, resume=True)
     return replace(
@@ -237,31 +239,34 @@ def _next_run(run: Run, error: TrainingError, attempt: int) -> Run:
     )
 
 
-def _retries(error: TrainingError) -> int:
-    return _RETRIES if isinstance(error, KilledError | DivergedError) else 1
-
-
 def _document(
     training: Training, sets: TrainingSets, run: Run, end: Ended | None
 ) -> PotentialDoc:
-    """Judge what a run left."""
+    """
+    Return the document of a run's model, with its errors.
+
+    Raises
+    ------
+    TrainingError
+        If there is no model, or if it is that of a training that diverged.
+    """
     if end is not None and end.returncode != 0:
         kind = TrainingError if end.signal is None else KilledError
         raise kind(f"{training.backend}'s training failed: {end}")
     trained = training.read(run)
-    model = Artifact.from_file(trained.model)
+    model, checkpoint = Artifact.from_file(trained.model), trained.checkpoint
     potential = load_potential(model, training.device)
-    rmse, mae = _errors(potential, sets)
-    _check_sane(rmse, trained, sets.val)
+    rmse, mae = errors_of_sets(potential.evaluate, sets)
+    _check_converged(rmse, trained, sets.val)
     return PotentialDoc(
         seconds=0.0,
         model=model,
         features=_features(potential, sets.train),
-        checkpoint=_artifact(trained.checkpoint),
+        checkpoint=Artifact.from_file(checkpoint) if checkpoint else None,
         backend=training.backend,
         metrics=rmse,
         mae=mae,
-        n_frames={name: len(getattr(sets, name)) for name in SETS},
+        n_frames=sets.sizes,
         loss_curve=trained.loss_curve,
         calculator_kwargs={"model": model, "device": training.device},
         species=list(potential.species),
@@ -274,35 +279,17 @@ def _document(
     )
 
 
-def _artifact(path: Path | None) -> Artifact | None:
-    return Artifact.from_file(path) if path else None
-
-
 def _features(potential: Potential, frames: Dataset) -> Artifact | None:
-    """Keep where the training set lies in the model's features, if it gives them."""
+    """Return statistics of the training set's features; None where it has none."""
     try:
         statistics = FeatureStatistics.fit(potential, frames)
-    except NotImplementedError:  # said where the features are needed
+    except NotImplementedError:  # reported where the features are needed
         return None
     return Artifact.from_bytes("features.npz", statistics.to_bytes())
 
 
-def _errors(
-    potential: Potential, sets: TrainingSets
-) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
-    rmse, mae = {}, {}
-    for name in SETS:
-        frames = getattr(sets, name)
-        prediction = potential.evaluate(frames)
-        rmse[name] = metrics.rmse(prediction, frames)
-        mae[name] = metrics.mae(prediction, frames)
-    return rmse, mae
-
-
-def _check_sane(
-    rmse: dict[str, dict[str, float]], trained: Trained, val: Dataset
-) -> None:
-    """Refuse a model whose training diverged."""
+def _check_converged(rmse: Metrics, trained: Trained, val: Dataset) -> None:
+    """Raise a DivergedError for the model of a training that diverged."""
     losses = trained.loss_curve["val"][-1:]
     error = rmse["val"]["forces"]
     if not np.isfinite([error, rmse["val"]["energy"], *losses]).all():
@@ -317,11 +304,11 @@ def _check_sane(
 
 def _finish(training: Training, member: _Member, seconds: float) -> PotentialDoc:
     """Complete the document of a potential, or say why there is none."""
-    found = member.document or PotentialDoc(
+    document = member.document or PotentialDoc(
         seconds=0.0,
         backend=training.backend,
         seed=member.attempts[0].seed,
         failure=member.attempts[-1].failure,
         versions=package_versions(*training.packages),
     )
-    return found.model_copy(update={"attempts": member.attempts, "seconds": seconds})
+    return document.model_copy(update={"attempts": member.attempts, "seconds": seconds})

@@ -1,18 +1,23 @@
 """How far predictions are from labels."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.labels import PROPERTIES
+from flowpot.dataset.sets import SETS
 from flowpot.potentials import Prediction
+from flowpot.training.document import Metrics
+from flowpot.training.sets import TrainingSets
 
 
 def residuals(
     prediction: Prediction, dataset: Dataset
 ) -> dict[str, NDArray[np.float64]]:
     """
-    Return prediction minus label, for what both have.
+    Return prediction minus label, where both exist.
 
     Returns
     -------
@@ -36,15 +41,45 @@ def residuals(
 
 
 def rmse(prediction: Prediction, dataset: Dataset) -> dict[str, float]:
-    """Root mean square error of each property, over components; NaN without labels."""
-    found = residuals(prediction, dataset)
-    return {name: _mean(each**2) ** 0.5 for name, each in found.items()}
+    """
+    Return the root mean square error of each property, over components.
+
+    NaN for a property without labels.
+    """
+    differences = residuals(prediction, dataset)
+    return {name: _mean(values**2) ** 0.5 for name, values in differences.items()}
 
 
 def mae(prediction: Prediction, dataset: Dataset) -> dict[str, float]:
-    """Mean absolute error of each property, over components; NaN without labels."""
-    found = residuals(prediction, dataset)
-    return {name: _mean(np.abs(each)) for name, each in found.items()}
+    """
+    Return the mean absolute error of each property, over components.
+
+    NaN for a property without labels.
+    """
+    differences = residuals(prediction, dataset)
+    return {name: _mean(np.abs(values)) for name, values in differences.items()}
+
+
+def errors_of_sets(
+    predict: Callable[[Dataset], Prediction], sets: TrainingSets
+) -> tuple[Metrics, Metrics]:
+    """
+    Return the RMSE and the mean absolute errors on each set.
+
+    Parameters
+    ----------
+    predict
+        Predicts for frames.
+    sets
+        The labelled frames.
+    """
+    errors: tuple[Metrics, Metrics] = {}, {}
+    for name in SETS:
+        frames = getattr(sets, name)
+        prediction = predict(frames)
+        errors[0][name] = rmse(prediction, frames)
+        errors[1][name] = mae(prediction, frames)
+    return errors
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -1,4 +1,4 @@
-"""The sets that a potential is trained on and judged by."""
+"""The frames that a potential is trained on and tested with."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from flowpot.dataset import Dataset, assign_splits
 from flowpot.dataset.electronic_state import STATE
 from flowpot.dataset.sets import SETS, sets_of
+from flowpot.potentials.geometry import periodic_cell, volume_ratio
 from flowpot.randomness import derive_seed
 
 _SPLIT_SEED = 0  # not the member's: a committee shares its sets
@@ -24,8 +25,8 @@ class TrainingSets:
     Parameters
     ----------
     train, val, test
-        The sets. Isolated atoms are in none: their energies are the potential's
-        reference, which it reproduces without training.
+        The sets. Isolated atoms are in none of them: their energies are the
+        potential's reference, which it reproduces without training.
     atomic_energies
         Energy of the isolated atom by atomic number, in eV.
     """
@@ -40,7 +41,7 @@ class TrainingSets:
         """
         Take the labelled frames of a dataset, by their info column ``split``.
 
-        Frames that have no set yet are given one by `assign_splits`.
+        `assign_splits` puts frames that have no set yet into one.
 
         Parameters
         ----------
@@ -50,7 +51,7 @@ class TrainingSets:
         Raises
         ------
         ValueError
-            Where a set is empty.
+            If a set is empty.
         """
         dataset = Dataset.load(source).labelled
         isolated = is_isolated_atom(dataset)
@@ -64,22 +65,30 @@ class TrainingSets:
         if "split" not in frames.info or any(s is None for s in frames.info["split"]):
             frames = assign_splits(frames, seed=_SPLIT_SEED)
         split = sets_of(frames)  # the last audit's frames are in none of these
-        sets = {name: frames[split == name] for name in SETS}
-        _check(sets)
-        return cls(**sets, atomic_energies=isolated_energies(dataset[isolated]))
+        sets = cls(
+            **{name: frames[split == name] for name in SETS},
+            atomic_energies=isolated_energies(dataset[isolated]),
+        )
+        _refuse_empty(sets.sizes)
+        return sets
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of frames in each set."""
+        return {name: len(getattr(self, name)) for name in SETS}
 
     def resampled(self, seed: int) -> Self:
         """
-        Draw the training set from itself, with replacement, as often as it has frames.
+        Draw as many frames from the training set as it has, with replacement.
 
         It is the bootstrap sample of bagging (Breiman, Machine Learning 24, 123,
-        1996). A species that it would lose keeps one frame; the other sets and the
-        energies of isolated atoms stay.
+        1996). Of a species that the sample lacks, one frame is added; the other sets
+        and the energies of isolated atoms stay.
 
         Parameters
         ----------
         seed
-            Of the draw.
+            Seed of the random draw.
         """
         rng = np.random.default_rng(derive_seed(seed, "bagging"))
         train = self.train[rng.integers(len(self.train), size=len(self.train))]
@@ -102,7 +111,7 @@ class TrainingSets:
         Raises
         ------
         ValueError
-            Where a species has no labelled isolated atom.
+            If a species has no labelled isolated atom.
         """
         missing = [z for z in self.species if z not in self.atomic_energies]
         if missing:
@@ -117,15 +126,22 @@ class TrainingSets:
 
 
 def is_isolated_atom(dataset: Dataset) -> NDArray[np.bool_]:
-    """Find the frames that are one atom in vacuum: no axis is periodic."""
-    return dataset.is_isolated_atom
+    """
+    Find the frames of one atom in vacuum, without a periodic axis.
+
+    Returns
+    -------
+    ndarray
+        Shape (n,).
+    """
+    return (dataset.n_atoms == 1) & ~dataset.pbc.any(axis=1)
 
 
 def isolated_energies(isolated: Dataset) -> dict[int, float]:
     """
-    Return the energy of each species' isolated atom: the first neutral one there is.
+    Return the energy (eV) of each species' isolated atom, by atomic number.
 
-    Ions are no atoms, and have other energies.
+    Of several, the first neutral one counts: ions have other energies.
     """
     isolated = isolated[np.isnan(isolated.charge) | (isolated.charge == 0)]
     pairs = zip(isolated.numbers.tolist(), isolated.energy.tolist(), strict=True)
@@ -133,7 +149,7 @@ def isolated_energies(isolated: Dataset) -> dict[int, float]:
 
 
 def _warn_of_states(frames: Dataset) -> None:
-    """Point out frames that differ by what no potential is told."""
+    """Warn of frames that differ in a state that potentials do not take as input."""
     charges = np.unique(np.nan_to_num(frames.charge))
     if len(charges) > 1:
         warnings.warn(
@@ -156,8 +172,7 @@ def _warn_of_states(frames: Dataset) -> None:
         )
 
 
-def _check(sets: dict[str, Dataset]) -> None:
-    sizes = {name: len(frames) for name, frames in sets.items()}
+def _refuse_empty(sizes: dict[str, int]) -> None:
     if empty := [name for name, size in sizes.items() if size == 0]:
         raise ValueError(
             f"no labelled frame in the set {' and '.join(map(repr, empty))} (sizes: "
@@ -165,3 +180,40 @@ def _check(sets: dict[str, Dataset]) -> None:
             "flowpot.dataset.assign_splits, or by hand where all frames share their "
             "positions, which keeps them in one set"
         )
+
+
+def periodic_dataset(dataset: Dataset, cutoff: float) -> Dataset:
+    """
+    Put frames into fully periodic cells, with the stress of those cells.
+
+    Parameters
+    ----------
+    dataset
+        The frames.
+    cutoff
+        Cutoff of the potential, in A.
+
+    Returns
+    -------
+    Dataset
+        The frames, with the part of their info that MACE reads: ``config_type`` and
+        ``config_*``.
+    """
+    cells = np.array(dataset.cell)
+    stress = np.array(dataset.stress)
+    for frame in np.flatnonzero(~dataset.pbc.all(axis=1)):
+        atoms = slice(dataset.offsets[frame], dataset.offsets[frame + 1])
+        cell, pbc = dataset.cell[frame], dataset.pbc[frame]
+        cells[frame] = periodic_cell(dataset.positions[atoms], cell, pbc, cutoff)
+        stress[frame] /= volume_ratio(cells[frame], cell, pbc)
+    return Dataset(
+        numbers=dataset.numbers,
+        positions=dataset.positions,
+        cell=cells,
+        pbc=np.ones_like(dataset.pbc),
+        offsets=dataset.offsets,
+        energy=dataset.energy,
+        forces=dataset.forces,
+        stress=stress,
+        info={k: v for k, v in dataset.info.items() if k.startswith("config_")},
+    )

@@ -33,7 +33,7 @@ def test_what_both_runs_share(preset):
     assert maker.tolerance == {"energy": 0.002, "forces": 0.05, "stress": 0.01}
     assert maker.evaluation.rules.max_selected == 1000
     assert maker.training.size == 4
-    options = maker.training.trainer.training().options
+    options = maker.training.trainer.options
     named = ("r_max", "num_interactions", "batch_size", "max_num_epochs")
     assert [options[name] for name in named] == [4.5, 2, 1, 500]
     assert maker.augmentation.supercell.max_atoms == 600

@@ -23,7 +23,7 @@ from flowpot.exploration.lammps.potential import Symmetrix
 from flowpot.exploration.lammps.run import Run, write_run
 from flowpot.exploration.lammps.script import Output
 from flowpot.training import MACETrainingMaker, MetatrainTrainingMaker
-from flowpot.training.mace_options import (
+from flowpot.training.mace.options import (
     default_hyperparameters,
     small_hyperparameters,
 )

@@ -14,7 +14,7 @@ import yaml
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.training.backend import Run, Trained, Training, TrainingError
-from flowpot.training.metatrain_architecture import (
+from flowpot.training.metatrain.architecture import (
     WRAPPED,
     check_options,
     default_options,
@@ -22,10 +22,9 @@ from flowpot.training.metatrain_architecture import (
     precision,
     supported_device,
 )
-from flowpot.training.metatrain_start import check_baseline, write_baseline
-from flowpot.training.periodic import periodic_dataset
+from flowpot.training.metatrain.start import check_baseline, write_baseline
 from flowpot.training.program import Program, find_program, visible_gpu
-from flowpot.training.sets import TrainingSets
+from flowpot.training.sets import TrainingSets, periodic_dataset
 from flowpot.validation import mapping, nearest, one_of, text
 
 FINE_TUNING = ("full", "heads", "lora")

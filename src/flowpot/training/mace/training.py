@@ -9,19 +9,19 @@ from typing import Any
 import yaml
 
 from flowpot.dataset import Artifact
-from flowpot.settings import fixed_path
 from flowpot.training.backend import Run, Trained, Training, TrainingError
-from flowpot.training.mace_data import write_data
-from flowpot.training.mace_energies import kept_energies, restore_energies
-from flowpot.training.mace_hdf5 import STATISTICS_FILE, preprocessed, preprocessing
-from flowpot.training.mace_loss import read_loss_curve
-from flowpot.training.mace_options import (
+from flowpot.training.mace.data import write_data
+from flowpot.training.mace.energies import kept_energies, restore_energies
+from flowpot.training.mace.hdf5 import STATISTICS_FILE, preprocessed, preprocessing
+from flowpot.training.mace.loss import read_loss_curve
+from flowpot.training.mace.options import (
     check_foundation,
     check_options,
     default_hyperparameters,
+    fixed_files,
 )
-from flowpot.training.mace_replay import DATA_SETS, REPLAY_FILES
-from flowpot.training.mace_start import (
+from flowpot.training.mace.replay import DATA_SETS, REPLAY_FILES
+from flowpot.training.mace.start import (
     FROM_START,
     START_FILE,
     check_started,
@@ -34,8 +34,6 @@ from flowpot.validation import one_of
 FINE_TUNING = ("naive", "replay")
 _NAME = "mace"
 _OPTIONS_FILE = "options.yaml"
-_FILES = (*REPLAY_FILES, STATISTICS_FILE, "E0s")
-"""Options that may be files."""
 _FRAMES_IN_MEMORY = 20_000
 """MACE keeps the graph of each: some 100 kB for 32 atoms."""
 
@@ -216,21 +214,6 @@ def _batches(options: dict[str, Any], sets: TrainingSets) -> dict[str, int]:
             int(options.get("valid_batch_size", 10)), len(sets.val)
         ),
     }
-
-
-def fixed_files(hyperparameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the options with files by full paths: the program runs elsewhere."""
-    files = {name: hyperparameters.get(name) for name in _FILES}
-    return hyperparameters | {
-        name: fixed_path(given)
-        for name, given in files.items()
-        if isinstance(given, str) and _is_file(given)  # MACE knows data sets by name
-    }
-
-
-def _is_file(given: str) -> bool:
-    """Say whether a text names a file; E0s may be a long mapping."""
-    return not given.lstrip().startswith("{") and Path(given).expanduser().is_file()
 
 
 def _resolve(device: str) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import ase.io
 
 from flowpot.dataset import Artifact, Dataset
-from flowpot.training.mace_energies import without_energies
-from flowpot.training.periodic import periodic_dataset
+from flowpot.training.mace.energies import without_energies
+from flowpot.training.sets import periodic_dataset
 
 REPLAY_FILES = ("pt_train_file", "pt_valid_file")
 DATA_SETS = ("mp", "omat", "matpes_pbe", "matpes_r2scan")

@@ -8,6 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from flowpot.settings import fixed_path
+from flowpot.training.mace.hdf5 import STATISTICS_FILE
+from flowpot.training.mace.replay import REPLAY_FILES
 from flowpot.validation import nearest, one_of
 
 _FIXED = {
@@ -31,6 +34,8 @@ _FIXED = {
 }
 
 
+_FILES = (*REPLAY_FILES, STATISTICS_FILE, "E0s")
+"""Options that may be files."""
 _OTHER_FOUNDATIONS = ("small_off", "medium_off", "large_off", "mace_omol")
 """What mace_run_train knows besides its Materials Project models."""
 
@@ -113,6 +118,21 @@ def check_foundation(name: str) -> None:
         )
 
 
+def fixed_files(hyperparameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with absolute paths: the program runs in another folder."""
+    files = {name: hyperparameters.get(name) for name in _FILES}
+    return hyperparameters | {
+        name: fixed_path(value)
+        for name, value in files.items()
+        if isinstance(value, str) and _is_file(value)  # MACE knows data sets by name
+    }
+
+
+def _is_file(value: str) -> bool:
+    """Say whether a text names a file; E0s may be a long mapping."""
+    return not value.lstrip().startswith("{") and Path(value).expanduser().is_file()
+
+
 def known_options() -> dict[str, str | list[str]]:
     """
     Return mace_run_train's options, each with the kind of its value or its choices.
@@ -120,7 +140,7 @@ def known_options() -> dict[str, str | list[str]]:
     They are those of the versions of mace-torch that flowpot asks for: a table, so that
     a machine without mace-torch can plan a campaign. A test compares it with MACE's.
     """
-    table = files("flowpot.training").joinpath("mace_run_train.json")
+    table = files("flowpot.training.mace").joinpath("mace_run_train.json")
     return json.loads(table.read_text())
 
 

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
-from flowpot.training.cache import TrainingCache
+from flowpot.run_cache import RunCache
 
 N_JOBS, N_TRAININGS = 8, 150
 
@@ -23,7 +23,7 @@ def test_a_training_is_never_two_jobs_at_once(tmp_path):
             run = tmp_path / f"run-{rank}-{attempt}"
             run.mkdir()
             (run / "options.yaml").write_text("the same input")
-            with TrainingCache(tmp_path / "cache") as cache:
+            with RunCache(tmp_path / "cache") as cache:
                 cache.adopt(run)
                 if run in cache.runs:
                     inside.append(run)
@@ -44,8 +44,8 @@ def test_a_training_of_another_job_is_left_alone(tmp_path):
         folder.mkdir()
         (folder / "options.yaml").write_text("the same input")
     with (
-        TrainingCache(tmp_path / "cache") as first,
-        TrainingCache(tmp_path / "cache") as second,
+        RunCache(tmp_path / "cache") as first,
+        RunCache(tmp_path / "cache") as second,
     ):
         assert not first.adopt(folders[0])
         assert not second.adopt(folders[1])

@@ -12,8 +12,8 @@ from ase.data import chemical_symbols
 
 from flowpot.dataset import Dataset
 from flowpot.training.backend import TrainingError
-from flowpot.training.mace_energies import fit_energies
-from flowpot.training.mace_loss import first_energy_error
+from flowpot.training.mace.energies import fit_energies
+from flowpot.training.mace.loss import first_energy_error
 from flowpot.training.sets import TrainingSets
 
 if TYPE_CHECKING:

@@ -4,20 +4,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowpot.training.backend import Run
-from flowpot.training.mace_energies import (
+from flowpot.training.mace.energies import (
     Energies,
     change_energies,
     fit_energies,
     keep_energies,
     without_energies,
 )
-from flowpot.training.mace_hdf5 import (
+from flowpot.training.mace.hdf5 import (
     STATISTICS_FILE,
     statistics_energies,
     statistics_without_energies,
 )
-from flowpot.training.mace_replay import REPLAY_FILES, frames_to_replay, write_replay
-from flowpot.training.mace_start import (
+from flowpot.training.mace.replay import REPLAY_FILES, frames_to_replay, write_replay
+from flowpot.training.mace.start import (
     START_FILE,
     check_elements,
     check_energies,
@@ -25,8 +25,7 @@ from flowpot.training.mace_start import (
     start_energies,
     wanted_energies,
 )
-from flowpot.training.periodic import periodic_dataset
-from flowpot.training.sets import TrainingSets
+from flowpot.training.sets import TrainingSets, periodic_dataset
 
 if TYPE_CHECKING:
     from flowpot.potentials.mace import MACEPotential
