@@ -1,4 +1,4 @@
-"""Unfinished runs kept by what they were given, to go on in another job."""
+"""Keep unfinished runs by the hash of their input, to continue in another job."""
 
 import fcntl
 import hashlib
@@ -18,14 +18,14 @@ class RunCache:
     A folder where trainings or trajectories run, each named by the hash of its input.
 
     A job whose worker was killed, or whose time was up, leaves its runs here; the job
-    that takes its place, wherever that is, finds them and goes on. In the job's own
-    folder there is a link to each, and the run itself once it has ended.
+    that replaces it finds them from any folder, and continues them. The job's own
+    folder has a link to each, and the run itself once it has ended.
 
     Parameters
     ----------
     folder
-        Seen by all workers that may run the job. Several processes may use it at once:
-        a run that another process is at work on is left alone.
+        Folder that all workers see which may run the job. Several processes may use
+        it at once: a run that another process has locked is left alone.
 
     Examples
     --------
@@ -46,44 +46,45 @@ class RunCache:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let others go on with what has not been released."""
+        """Unlock the runs that have not been released, so that others continue them."""
         for lock in self._locks.values():
             lock.close()
 
     def adopt(self, run: Path) -> bool:
         """
-        Put what an earlier job left of a run in the place of its folder.
+        Replace the folder of a run by the one that an earlier job left.
 
         Parameters
         ----------
         run
-            Holds the input of a run, and nothing else.
+            Folder with the input of a run, and nothing else.
 
         Returns
         -------
         bool
-            Whether there was an earlier job.
+            Whether an earlier job left one. If not, the folder itself moves into the
+            cache, unless another process has locked its place.
         """
         kept = self._kept(run)
         try:
             self._locks[run] = _lock(kept)
         except BlockingIOError:
             return False
-        found = (kept / "run").exists()
-        if found:
+        is_left = (kept / "run").exists()
+        if is_left:
             shutil.rmtree(run)
         else:
             shutil.move(run, kept / "run")
         run.symlink_to(kept / "run")
-        return found
+        return is_left
 
     @property
     def runs(self) -> list[Path]:
-        """The folders of the runs that are here, as the job knows them."""
+        """Folders in the job of the runs that this object has locked."""
         return list(self._locks)
 
     def release(self, run: Path) -> None:
-        """Return the job a run that has ended."""
+        """Move a run that has ended back into the folder of its job."""
         lock = self._locks.pop(run)
         kept = run.resolve()
         run.unlink()
@@ -94,7 +95,7 @@ class RunCache:
         lock.close()
 
     def keep(self, name: str, content: bytes) -> Artifact:
-        """Keep what the job that goes on is to be given, for as long as the folder."""
+        """Store an input of the job that continues, for as long as the folder exists."""
         digest = hashlib.sha256(content).hexdigest()
         path = self.folder / "inputs" / f"{digest}{Path(name).suffix}"
         if not path.exists():
@@ -104,7 +105,7 @@ class RunCache:
         return Artifact(name=name, sha256=digest, size=size, blob=None, uri=uri)
 
     def _kept(self, run: Path) -> Path:
-        """Return the place of a run, by the names and the content of its files."""
+        """Return the folder of a run, named by its files' names and content."""
         digest = hashlib.sha256()
         for path in sorted(run.iterdir()):
             digest.update(path.name.encode())
@@ -115,12 +116,12 @@ class RunCache:
 
 def _lock(folder: Path) -> TextIO:
     """
-    Lock a folder, which another process may be releasing meanwhile.
+    Lock a folder, which another process may be releasing at the same time.
 
     Raises
     ------
     BlockingIOError
-        Where another process holds it.
+        If another process has locked it.
     """
     path = folder / "lock"
     while True:
@@ -138,11 +139,11 @@ def _lock(folder: Path) -> TextIO:
         except BaseException:
             lock.close()
             raise
-        lock.close()  # of a folder that was released since it was opened
+        lock.close()  # the folder was released after it was opened
 
 
 def _is(path: Path, file: TextIO) -> bool:
-    """Whether a path still leads to an open file."""
+    """Say whether a path still leads to an open file."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:

@@ -14,9 +14,8 @@ from ase.data import chemical_symbols
 from matscipy.neighbours import neighbour_list
 from numpy.typing import NDArray
 
-from flowpot.potentials.allocator import keep_freed_memory
 from flowpot.potentials.base import Potential, Prediction
-from flowpot.potentials.device import resolve_device
+from flowpot.potentials.device import keep_freed_memory, resolve_device
 from flowpot.potentials.geometry import (
     Geometry,
     periodic_cell,

@@ -21,14 +21,13 @@ from metatomic.torch import (
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.potentials.allocator import keep_freed_memory
 from flowpot.potentials.base import (
     Potential,
     Prediction,
     batches,
     default_batch_size,
 )
-from flowpot.potentials.device import resolve_device
+from flowpot.potentials.device import keep_freed_memory, resolve_device
 from flowpot.potentials.geometry import Geometry, volume_ratio, within
 
 _FEATURES = ("feature", "features")

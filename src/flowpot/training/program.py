@@ -1,4 +1,4 @@
-"""Running training programs."""
+"""Find and run training programs."""
 
 import os
 import shlex
@@ -23,7 +23,7 @@ class Program:
     command
         Its argument list.
     folder
-        Where it runs, and writes ``train.log``.
+        Working directory, to which ``train.log`` is written.
     environment
         Variables to set besides those of this process.
     before
@@ -37,7 +37,7 @@ class Program:
 
     @property
     def arguments(self) -> list[str]:
-        """What starts it."""
+        """Argument list that runs both programs, one after the other."""
         if not self.before:
             return self.command
         line = f"{shlex.join(self.before)} && exec {shlex.join(self.command)}"
@@ -48,23 +48,30 @@ def find_program(name: str, package: str) -> str:
     """
     Find a program beside this Python, or on the path.
 
+    Parameters
+    ----------
+    name
+        The program.
+    package
+        Optional dependency of flowpot that installs it.
+
     Raises
     ------
     FileNotFoundError
-        Where it is not installed.
+        If it is not installed.
     """
     beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
+    program = str(beside) if beside.exists() else shutil.which(name)
+    if program is None:
         raise FileNotFoundError(
             f"{name} is neither beside {sys.executable} nor on the path: install it "
             f"with `pip install flowpot[{package}]`"
         )
-    return found
+    return program
 
 
 def visible_gpu(device: str) -> dict[str, str]:
-    """Choose one of several GPUs for a program that knows of 'cuda' only."""
+    """Return the variable that shows a program the GPU of a device like ``cuda:1``."""
     kind, _, index = device.partition(":")
     return {"CUDA_VISIBLE_DEVICES": index} if kind == "cuda" and index else {}
 

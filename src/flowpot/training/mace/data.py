@@ -1,4 +1,4 @@
-"""What a MACE training reads: frames, and the model it starts from."""
+"""Write the input of a MACE training: frames, and the model that it starts from."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from flowpot.potentials.mace import MACEPotential
 
 _LARGEST_NAMED_CUTOFF = 7.0
-"""Vacuum (A) for models that MACE downloads by name: theirs are at most 6 A."""
+"""Vacuum (A) for models that MACE downloads by name, with cutoffs of 6 A at most."""
 
 
 def write_data(
@@ -42,36 +42,38 @@ def write_data(
 
     The energies of isolated atoms (1e5 eV with some pseudopotentials) dwarf what single
     precision resolves. They are subtracted from all frames, MACE and the model that it
-    starts from get zeros, and `restore_energies` puts them into the trained model.
-    That cannot be done where MACE downloads the model or the frames to replay, or
-    where the user gives ``heads``: MACE then gets total energies.
+    starts from get zeros instead, and `restore_energies` puts them into the trained
+    model. This is impossible where MACE downloads the model or the frames to replay,
+    or where the user sets ``heads``: MACE then gets total energies.
 
     Parameters
     ----------
     options
-        mace_run_train's.
+        Options of mace_run_train.
     sets
-        The frames.
+        The labelled frames.
     run
-        Where to write.
+        The run, in whose folder to write.
 
     Returns
     -------
     tuple
-        The cutoff (A), and the options that name what was written.
+        The cutoff (A), and the options that name the written files.
     """
     start = options.get("foundation_model") or ""
     replays = bool(options.get("multiheads_finetuning"))
-    found = _potential(run.folder / start) if start else None
-    if found:
-        _check_start(found, options, sets)
-    cutoff = found.cutoff if found else float(options["r_max"])
-    if start and not found:
+    potential = _potential(run.folder / start) if start else None
+    if potential:
+        _check_start(potential, options, sets)
+    cutoff = potential.cutoff if potential else float(options["r_max"])
+    if start and not potential:
         cutoff = _LARGEST_NAMED_CUTOFF
-    own = start_energies(found, options.get("foundation_head")) if found else {}
-    wanted = _wanted(options, found, own, sets, run)
+    head = options.get("foundation_head")
+    own = start_energies(potential, head) if potential else {}
+    wanted = _wanted(options, potential, own, sets, run)
     removed: Energies = {}
-    if isinstance(wanted, dict) and (found or not start) and _takes_zeros(options):
+    is_written = bool(potential) or not start
+    if isinstance(wanted, dict) and is_written and _takes_zeros(options):
         removed = wanted
         keep_energies(run.folder, removed, own)
     told = dict.fromkeys(sets.species, 0.0) if removed else wanted
@@ -84,7 +86,7 @@ def write_data(
     }
     if removed and (path := options.get(STATISTICS_FILE)):
         written[STATISTICS_FILE] = statistics_without_energies(path, run.folder)
-    if found and isinstance(wanted, dict) and (removed or not replays):
+    if potential and isinstance(wanted, dict) and (removed or not replays):
         energies = dict.fromkeys(own, 0.0) if removed else wanted
         change_energies(run.folder / start, run.folder / START_FILE, energies)
         written["foundation_model"] = START_FILE
@@ -100,7 +102,7 @@ def _potential(model: Path) -> "MACEPotential | None":
 def _check_start(
     start: "MACEPotential", options: dict[str, Any], sets: TrainingSets
 ) -> None:
-    """Refuse what MACE (0.3.16) silently turns into something else, or breaks on."""
+    """Refuse what MACE (0.3.16) fails on, or silently replaces by something else."""
     if options.get("multiheads_finetuning"):
         if not options.get("pt_train_file"):
             raise ValueError(
@@ -123,13 +125,13 @@ def _wanted(
     sets: TrainingSets,
     run: Run,
 ) -> Energies | str:
-    """Find the reference energies of the trained model; a word if MACE is to do so."""
-    given = options.get("E0s")
+    """Return the reference energies of the trained model; a word if MACE finds them."""
+    option = options.get("E0s")
     if path := options.get(STATISTICS_FILE):
-        given = statistics_energies(path)
-    if given is None:
+        option = statistics_energies(path)
+    if option is None:
         return {int(z): float(e) for z, e in sets.reference_energies().items()}
-    energies = parse_energies(given)
+    energies = parse_energies(option)
     if not isinstance(energies, str):
         check_energies(energies, sets.species)
         return energies
@@ -150,8 +152,8 @@ def _takes_zeros(options: dict[str, Any]) -> bool:
         return False
     if not options.get("multiheads_finetuning"):
         return True
-    given = {name for name in REPLAY_FILES if options.get(name)}
-    return given <= set(frames_to_replay(options))
+    replayed = {name for name in REPLAY_FILES if options.get(name)}
+    return replayed <= set(frames_to_replay(options))
 
 
 def _write_sets(
@@ -165,10 +167,10 @@ def _write_sets(
 def _write_replay(
     options: dict[str, Any], removed: Energies, folder: Path, cutoff: float
 ) -> dict[str, str | None]:
-    """Write the frames to replay; MACE is told of none where it replays none."""
+    """Write the frames to replay; return the options, None for unused ones."""
     if not options.get("multiheads_finetuning"):
         return {name: None for name in REPLAY_FILES if options.get(name)}
     return {
-        name: write_replay(given, folder / f"{name}.xyz", removed, cutoff)
-        for name, given in frames_to_replay(options).items()
+        name: write_replay(frames, folder / f"{name}.xyz", removed, cutoff)
+        for name, frames in frames_to_replay(options).items()
     }

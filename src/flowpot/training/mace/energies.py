@@ -1,4 +1,4 @@
-"""Reference energies are kept out of what MACE computes in single precision."""
+"""Keep reference energies out of what MACE computes in single precision."""
 
 import io
 import json
@@ -28,14 +28,14 @@ def fit_energies(frames: Dataset, energy: NDArray[np.float64]) -> Energies:
     frames
         The frames.
     energy
-        What the atoms' energies are to add up to (eV), shape (n,).
+        Sum of the atoms' energies in each frame (eV), shape (n,).
     """
     species = np.unique(frames.numbers)
     frame = np.repeat(np.arange(len(frames)), frames.n_atoms)
     counts = np.zeros((len(frames), len(species)))
     np.add.at(counts, (frame, np.searchsorted(species, frames.numbers)), 1)
-    found = np.linalg.lstsq(counts, energy, rcond=None)[0]
-    return dict(zip(species.tolist(), found.tolist(), strict=True))
+    energies = np.linalg.lstsq(counts, energy, rcond=None)[0]
+    return dict(zip(species.tolist(), energies.tolist(), strict=True))
 
 
 def without_energies(frames: Dataset, energies: Mapping[int, float]) -> Dataset:
@@ -49,23 +49,23 @@ def without_energies(frames: Dataset, energies: Mapping[int, float]) -> Dataset:
 
 def keep_energies(folder: Path, data: Energies, start: Energies) -> None:
     """
-    Write down the energies that the trained model is to get back.
+    Store the reference energies that `restore_energies` puts into the trained model.
 
     Parameters
     ----------
     folder
-        The run's.
+        Folder of the run.
     data
-        Of the elements of the data.
+        Energies (eV) of the elements of the data.
     start
-        Of all elements of the model that a fine-tuning starts from; else empty. The
-        head for replayed data has these.
+        Energies (eV) of all elements of the model that a fine-tuning starts from, which
+        are those of the head for replayed data; empty for a training from scratch.
     """
     (folder / _FILE).write_text(json.dumps({"data": data, "start": start}))
 
 
 def kept_energies(folder: Path) -> tuple[Energies, Energies] | None:
-    """Read what `keep_energies` wrote; None where the sets hold total energies."""
+    """Read what `keep_energies` has written; None where MACE got total energies."""
     path = folder / _FILE
     if not path.exists():
         return None
@@ -84,7 +84,7 @@ def change_energies(
     replayed: Mapping[int, float] | None = None,
 ) -> None:
     """
-    Write a model with other reference energies; all else stays.
+    Write a copy of a model with other reference energies.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def change_energies(
     energies
         Energies (eV) by atomic number; those of other elements stay.
     replayed
-        Of the head for replayed data. None: the same.
+        Energies (eV) of the head for replayed data. None: the same.
     """
     import torch  # noqa: PLC0415, optional
 
@@ -122,26 +122,25 @@ def restore_energies(model: Path) -> Path:
     Parameters
     ----------
     model
-        In the run's folder.
+        File of the model, in the folder of its run.
 
     Returns
     -------
     Path
-        Another file of the same name, or the model itself where its sets held total
-        energies.
+        Another file of the same name; the model itself where MACE got total energies.
 
     Raises
     ------
     TrainingError
-        Where the model has reference energies already.
+        If the model has reference energies already.
     """
     import torch  # noqa: PLC0415, optional
 
     if (kept := kept_energies(model.parent)) is None:
         return model
     data, start = kept
-    found = torch.load(model, map_location="cpu", weights_only=False)
-    if found.atomic_energies_fn.atomic_energies.abs().max() > 0:
+    module = torch.load(model, map_location="cpu", weights_only=False)
+    if module.atomic_energies_fn.atomic_energies.abs().max() > 0:
         raise TrainingError(
             "mace_run_train was given energies without those of isolated atoms, and "
             "its model has reference energies: it took them from somewhere else"

@@ -1,4 +1,4 @@
-"""Frames as HDF5 for MACE, made by its own ``mace_prepare_data``."""
+"""Convert frames to HDF5 by MACE's own ``mace_prepare_data``."""
 
 import ast
 import json
@@ -9,9 +9,9 @@ from flowpot.training.program import available_cores, find_program
 from flowpot.training.sets import TrainingSets
 
 STATISTICS_FILE = "statistics_file"
-"""Name of the option."""
+"""Option of mace_run_train: the file of the data set's statistics."""
 _FOLDER = "processed"
-_SAME = ("train_file", "valid_file", "E0s", "seed", "batch_size")
+_SHARED = ("train_file", "valid_file", "E0s", "seed", "batch_size")
 
 
 def preprocessing(
@@ -23,23 +23,23 @@ def preprocessing(
     Parameters
     ----------
     options
-        mace_run_train's.
+        Options of mace_run_train.
     cutoff
-        Of the model, in A.
+        Cutoff of the model, in A.
     sets
-        The frames: each process writes a file of some of them.
+        The frames; each process writes a file of some of them.
     """
     processes = min(available_cores(), len(sets.train), len(sets.val))
     command = [find_program("mace_prepare_data", "mace"), "--compute_statistics"]
     command += ["--h5_prefix", f"{_FOLDER}/", "--r_max", str(cutoff)]
     command += ["--num_process", str(processes)]
-    for name in _SAME:
+    for name in _SHARED:
         command += [f"--{name}", str(options[name])]
     return command
 
 
 def preprocessed() -> dict[str, str]:
-    """Return the options by which mace_run_train reads what the command made."""
+    """Return the options by which mace_run_train reads the HDF5 files."""
     return {
         "train_file": f"{_FOLDER}/train",
         "valid_file": f"{_FOLDER}/val",
@@ -48,17 +48,17 @@ def preprocessed() -> dict[str, str]:
 
 
 def statistics_energies(path: str | Path) -> dict[int, float]:
-    """Read the reference energies (eV) in a file of such statistics."""
-    given = json.loads(Path(path).read_text())["atomic_energies"]
-    if isinstance(given, str) and given.endswith(".json"):
-        given = json.loads(Path(given).read_text())
-    if isinstance(given, str):
-        given = ast.literal_eval(given)
-    return {int(z): float(energy) for z, energy in given.items()}
+    """Read the reference energies (eV) by atomic number from a statistics file."""
+    energies = json.loads(Path(path).read_text())["atomic_energies"]
+    if isinstance(energies, str) and energies.endswith(".json"):
+        energies = json.loads(Path(energies).read_text())
+    if isinstance(energies, str):
+        energies = ast.literal_eval(energies)
+    return {int(z): float(energy) for z, energy in energies.items()}
 
 
 def statistics_without_energies(path: str | Path, folder: Path) -> str:
-    """Write such a file, with energies of zero, to a folder; return its name."""
+    """Write a copy of a statistics file with zero energies; return its name."""
     content = json.loads(Path(path).read_text())
     zeros = dict.fromkeys(statistics_energies(path), 0.0)
     name = "statistics.json"

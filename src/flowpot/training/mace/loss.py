@@ -1,8 +1,8 @@
-"""The loss of each epoch, from what ``mace_run_train`` writes."""
+"""Read losses and errors from the results of ``mace_run_train``."""
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,20 @@ def read_loss_curve(folder: Path) -> dict[str, list[float]]:
     """
     Read the loss of each epoch from MACE's results.
 
-    Epochs that a resumed training did again replace those before.
+    Epochs that a resumed training has repeated replace the earlier ones.
 
     Parameters
     ----------
     folder
-        MACE's ``results``.
+        MACE's folder ``results``.
 
     Returns
     -------
     dict
-        ``epoch``; ``train``, the mean over the epoch's batches; ``val``, after it.
+        Columns ``epoch``; ``train``, the mean over the epoch's batches; ``val``, the
+        loss on the validation set after the epoch.
     """
-    train: dict[int, list[float]] = defaultdict(list)
+    train: dict[int, list[float]] = {}
     val: dict[int, float] = {}
     for path in sorted(folder.glob("*_train.txt")):
         resumed = False
@@ -35,9 +36,9 @@ def read_loss_curve(folder: Path) -> dict[str, list[float]]:
                 resumed = True
             elif entry["mode"] == "opt":
                 if resumed:
-                    _forget(train, epoch)
+                    train = {n: train[n] for n in train if n < epoch}
                 resumed = False
-                train[epoch].append(entry["loss"])
+                train.setdefault(epoch, []).append(entry["loss"])
             elif entry.get("head") != "pt_head":
                 val[epoch] = entry["loss"]
     epochs = sorted(train)
@@ -55,12 +56,12 @@ def first_energy_error(folder: Path) -> float | None:
     Parameters
     ----------
     folder
-        MACE's ``results``.
+        MACE's folder ``results``.
 
     Returns
     -------
     float or None
-        Root mean square error of the energy (eV/atom); None where none is written.
+        Root mean square error of the energy (eV/atom); None where MACE wrote none.
     """
     for path in sorted(folder.glob("*_train.txt")):
         entry = next(_entries(path), {})
@@ -71,12 +72,5 @@ def first_energy_error(folder: Path) -> float | None:
 
 def _entries(path: Path) -> Iterator[dict[str, Any]]:
     for line in path.read_text().splitlines():
-        try:
+        with suppress(json.JSONDecodeError):  # a line that a kill has cut off
             yield json.loads(line)
-        except json.JSONDecodeError:  # cut off by a kill
-            continue
-
-
-def _forget(train: dict[int, list[float]], first: int) -> None:
-    for epoch in [each for each in train if each >= first]:
-        del train[epoch]

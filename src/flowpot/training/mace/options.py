@@ -1,4 +1,4 @@
-"""The options of ``mace_run_train``: presets, and which a user may set."""
+"""Options of ``mace_run_train``: presets, and those that a user may set."""
 
 import io
 import json
@@ -32,22 +32,21 @@ _FIXED = {
         "a training runs in a folder of its own",
     ),
 }
-
-
+"""Options that flowpot sets, and what to do instead."""
 _FILES = (*REPLAY_FILES, STATISTICS_FILE, "E0s")
 """Options that may be files."""
 _OTHER_FOUNDATIONS = ("small_off", "medium_off", "large_off", "mace_omol")
-"""What mace_run_train knows besides its Materials Project models."""
+"""Names that mace_run_train knows besides its Materials Project models."""
 
 
 def default_hyperparameters() -> dict[str, Any]:
     """
-    Return the paper's settings, by ``mace_run_train``'s names; the rest is MACE's.
+    Return flowpot's defaults, by ``mace_run_train``'s names; the rest is MACE's.
 
-    Two layers, 4.5 A, batches of 1, up to 500 epochs, exponential moving average,
-    a second stage with more weight on energies: the reference's example and the
-    paper's Methods. ``model: MACE`` leaves the isolated atoms' energies exact, which
-    ``ScaleShiftMACE`` shifts.
+    They are those of the AiiDA-TrainsPot paper and of its example: two layers, 4.5 A,
+    batches of 1, up to 500 epochs, an exponential moving average, and a second stage
+    with more weight on energies. ``model: MACE`` reproduces the energies of isolated
+    atoms exactly; ``ScaleShiftMACE`` shifts them.
     """
     return {
         "model": "MACE",
@@ -71,10 +70,11 @@ def default_hyperparameters() -> dict[str, Any]:
 
 def small_hyperparameters() -> dict[str, Any]:
     """
-    Return settings for minutes on a laptop: a small model that is still a sane one.
+    Return options of a small but physical model, for minutes on a laptop.
 
-    32 eight-atom cells of silicon train in 11 s on one core (plus MACE's 8 s to start
-    and end), to 4 meV/atom and 0.12 eV/A where forces have a spread of 2 eV/A.
+    Training on 32 eight-atom cells of silicon takes 11 s on one core (and MACE's 8 s to
+    start and end). Its errors are 4 meV/atom and 0.12 eV/A, where forces have a spread
+    of 2 eV/A.
     """
     return {
         **default_hyperparameters(),
@@ -103,7 +103,7 @@ def check_foundation(name: str) -> None:
     Raises
     ------
     ValueError
-        With the nearest name.
+        Naming the nearest one.
     """
     with redirect_stdout(io.StringIO()):  # importing mace prints a line
         from mace.calculators.foundations_models import (  # noqa: PLC0415
@@ -135,10 +135,10 @@ def _is_file(value: str) -> bool:
 
 def known_options() -> dict[str, str | list[str]]:
     """
-    Return mace_run_train's options, each with the kind of its value or its choices.
+    Return mace_run_train's options, each with the type of its value or its choices.
 
-    They are those of the versions of mace-torch that flowpot asks for: a table, so that
-    a machine without mace-torch can plan a campaign. A test compares it with MACE's.
+    The table holds the options of the mace-torch versions that flowpot requires, so
+    that a machine without mace-torch can plan a campaign. A test compares them.
     """
     table = files("flowpot.training.mace").joinpath("mace_run_train.json")
     return json.loads(table.read_text())
@@ -146,7 +146,7 @@ def known_options() -> dict[str, str | list[str]]:
 
 def check_options(hyperparameters: dict[str, Any]) -> None:
     """
-    Refuse options that are not mace_run_train's, or that flowpot sets.
+    Refuse options that mace_run_train lacks, and those that flowpot sets.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def check_options(hyperparameters: dict[str, Any]) -> None:
 
 
 def _check_value(place: str, value: Any, kind: str | list[str]) -> None:
-    """Refuse a value that mace_run_train could not read."""
+    """Refuse a value that mace_run_train cannot read."""
     if isinstance(kind, list):
         one_of(kind, **{place: value})
     elif kind in _READERS:
@@ -187,7 +187,7 @@ def _boolean(value: Any) -> bool:
 
 
 def _whole(value: Any) -> int:
-    """Read a whole number as MACE does: text or number, without a fraction."""
+    """Read an integer as MACE does, from a text or a number."""
     if isinstance(value, bool):
         raise TypeError(value)
     return int(str(value))

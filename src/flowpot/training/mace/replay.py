@@ -1,4 +1,4 @@
-"""The foundation's own frames, which MACE's multi-head fine-tuning replays."""
+"""Frames of the foundation model that MACE's multi-head fine-tuning replays."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +11,9 @@ from flowpot.training.mace.energies import without_energies
 from flowpot.training.sets import periodic_dataset
 
 REPLAY_FILES = ("pt_train_file", "pt_valid_file")
+"""Options of mace_run_train: files of the frames to replay."""
 DATA_SETS = ("mp", "omat", "matpes_pbe", "matpes_r2scan")
-"""What mace_run_train (0.3.16) downloads by name."""
+"""Data sets that mace_run_train (0.3.16) downloads by name."""
 _ENERGY = "REF_energy"
 _FLOWPOT = ".h5"
 _OTHER_FORMATS = (".h5", ".hdf5", ".aselmdb", ".lmdb")
@@ -20,21 +21,21 @@ _OTHER_FORMATS = (".h5", ".hdf5", ".aselmdb", ".lmdb")
 
 def frames_to_replay(options: Mapping[str, Any]) -> dict[str, Path | Artifact]:
     """
-    Find the replay data among the options, as far as they can be read as frames.
+    Return the files to replay that flowpot can read, by their options.
 
-    MACE's own HDF5, LMDB and the data sets that it downloads cannot.
+    MACE's own HDF5 and LMDB files, and data sets that it downloads, are left out.
     """
-    given = {name: options[name] for name in REPLAY_FILES if options.get(name)}
+    files = {name: options[name] for name in REPLAY_FILES if options.get(name)}
     return {
         name: data if isinstance(data, Artifact) else Path(data).expanduser()
-        for name, data in given.items()
+        for name, data in files.items()
         if isinstance(data, Artifact)
         or (Path(data).expanduser().is_file() and not data.endswith(_OTHER_FORMATS))
     }
 
 
 def write_replay(
-    given: Path | Artifact,
+    source: Path | Artifact,
     target: Path,
     energies: Mapping[int, float],
     cutoff: float,
@@ -44,31 +45,31 @@ def write_replay(
 
     Parameters
     ----------
-    given
+    source
         A file that ASE reads, with MACE's keys (``REF_energy``); or an Artifact of
         one, or of a flowpot dataset (``.h5``).
     target
         File to write.
     energies
-        Reference energies (eV) of the model that learned these frames.
+        Reference energies (eV) of the model that was trained on these frames, by
+        atomic number.
     cutoff
-        The model's, in A.
+        Cutoff of the model, in A.
 
     Returns
     -------
     str
-        The file's name.
+        Name of the written file.
     """
-    if isinstance(given, Artifact) and given.name.endswith(_FLOWPOT):
-        frames = without_energies(Dataset.load(given).labelled, energies)
+    if isinstance(source, Artifact) and source.name.endswith(_FLOWPOT):
+        frames = without_energies(Dataset.load(source).labelled, energies)
         periodic_dataset(frames, cutoff).write(target)
         return target.name
-    if isinstance(given, Artifact):
-        given = given.to_file(target.with_name(f"given-{target.stem}-{given.name}"))
-    written = list(ase.io.iread(given, ":"))
-    for atoms in written:
+    if isinstance(source, Artifact):
+        source = source.to_file(target.with_name(f"given-{target.stem}-{source.name}"))
+    images = list(ase.io.iread(source, ":"))
+    for atoms in images:
         if _ENERGY in atoms.info:
-            found = sum(energies.get(int(z), 0.0) for z in atoms.numbers)
-            atoms.info[_ENERGY] -= found
-    ase.io.write(target, written, format="extxyz")
+            atoms.info[_ENERGY] -= sum(energies.get(int(z), 0.0) for z in atoms.numbers)
+    ase.io.write(target, images, format="extxyz")
     return target.name

@@ -1,4 +1,4 @@
-"""The model that MACE's fine-tuning starts from, and its reference energies."""
+"""Check the model that a fine-tuning starts from, and find its reference energies."""
 
 import ast
 import json
@@ -20,54 +20,62 @@ if TYPE_CHECKING:
     from flowpot.potentials.mace import MACEPotential
 
 FROM_START = ("foundation", "estimated")
-"""Values of E0s by which the start gives them: as they are, or fitted to the data."""
+"""Values of the option E0s that need a model to start from."""
 FITTED = ("average", *FROM_START)
+"""Values of the option E0s that are no energies."""
 
 START_FILE = "start.model"
 _SAME = 1e-5
 """Largest relative difference between energies that went through single precision."""
-_SANE_FACTOR, _SANE_ERROR = 2.0, 0.05
-"""How far (factor; eV/atom) MACE's first error may lie over the start's own."""
+_FACTOR, _ERROR = 2.0, 0.05
+"""Largest ratio of MACE's first error to that of the start, beyond some eV/atom."""
 
 
-def parse_energies(given: Any) -> dict[int, float] | str:
+def parse_energies(option: Any) -> dict[int, float] | str:
     """
-    Read the option E0s: energies by atomic number, or how MACE is to find them.
+    Read the option E0s: energies by atomic number, or the way to find them.
 
     Parameters
     ----------
-    given
+    option
         A mapping, its text, a JSON file, or one of `FITTED`.
 
     Returns
     -------
     dict or str
-        Energies (eV) by atomic number, or the word.
+        Energies (eV) by atomic number, or one of `FITTED`.
 
     Raises
     ------
     ValueError
         For anything else.
     """
-    if isinstance(given, str) and given.lower() in FITTED:
-        return given.lower()
-    found = given
+    if isinstance(option, str) and option.lower() in FITTED:
+        return option.lower()
+    content = option
     try:
-        if isinstance(given, str):
-            is_file = given.endswith(".json")
-            found = json.loads(Path(given).read_text()) if is_file else None
-            found = found or ast.literal_eval(given)
-        energies = {int(z): float(energy) for z, energy in found.items()}
+        if isinstance(option, str):
+            is_file = option.endswith(".json")
+            content = json.loads(Path(option).read_text()) if is_file else None
+            content = content or ast.literal_eval(option)
+        energies = {int(z): float(energy) for z, energy in content.items()}
     except (OSError, ValueError, SyntaxError, TypeError, AttributeError) as error:
-        raise ValueError(_unreadable(given)) from error
+        raise ValueError(_unreadable(option)) from error
     known = all(0 < z < len(chemical_symbols) for z in energies)
     if not energies or not known or not all(map(math.isfinite, energies.values())):
-        raise ValueError(_unreadable(given))
+        raise ValueError(_unreadable(option))
     return energies
 
 
+def _unreadable(option: Any) -> str:
+    return (
+        f"hyperparameters has 'E0s': {option!r}: give energies (eV) by atomic number, "
+        f"as in {{14: -150.3}}, a JSON file of them, or one of {', '.join(FITTED)}"
+    )
+
+
 def wanted_energies(
-    given: dict[int, float] | str,
+    option: dict[int, float] | str,
     start: "MACEPotential",
     own: Mapping[int, float],
     sets: TrainingSets,
@@ -75,32 +83,31 @@ def wanted_energies(
     is_predecessor: bool,
 ) -> dict[int, float]:
     """
-    Find the reference energies that a fine-tuned model is to have.
+    Return the reference energies of a fine-tuned model.
 
     Parameters
     ----------
-    given
-        What `parse_energies` returns.
+    option
+        The option E0s, as `parse_energies` returns it.
     start
         The model to start from.
     own
-        Its energies: see `start_energies`.
+        Its reference energies: see `start_energies`.
     sets
-        The frames.
+        The labelled frames.
     is_predecessor
-        Whether the start is this potential of an earlier iteration. ``average`` and
-        ``estimated`` energies were fitted then and stay: what the weights have learnt
-        is relative to them.
+        Whether the start is this potential of an earlier iteration. Its ``average`` or
+        ``estimated`` energies stay: the weights are trained relative to them.
 
     Returns
     -------
     dict
         Energies (eV) by atomic number, of every element of the frames.
     """
-    if not isinstance(given, str):
-        return given
+    if not isinstance(option, str):
+        return option
     energies = dict(own)
-    if given == "estimated" and not is_predecessor:
+    if option == "estimated" and not is_predecessor:
         energies |= _estimated(start, own, sets.train)
     return {z: energies[z] for z in sets.species}
 
@@ -114,7 +121,8 @@ def start_energies(start: "MACEPotential", head: str | None = None) -> dict[int,
     start
         The model.
     head
-        Which of its heads mace_run_train starts from (``foundation_head``).
+        Head that mace_run_train starts from (``foundation_head``). None: that which
+        the potential uses.
     """
     table = start.all_atomic_energies
     row = start.heads.index(head) if head in start.heads else start.head
@@ -124,7 +132,7 @@ def start_energies(start: "MACEPotential", head: str | None = None) -> dict[int,
 
 def check_elements(start: "MACEPotential", species: Sequence[int]) -> None:
     """
-    Refuse a start that does not know an element, or orders them as MACE does not.
+    Refuse a start that lacks an element, or does not list them by atomic number.
 
     Raises
     ------
@@ -159,32 +167,32 @@ def check_energies(energies: Mapping[int, float], species: Sequence[int]) -> Non
 
 def check_started(folder: Path, model: Path, options: Mapping[str, Any]) -> None:
     """
-    Check that a fine-tuning began with what it was given, and ended with its energies.
+    Check that MACE started from the given model and kept the reference energies.
 
     Parameters
     ----------
     folder
-        The run's, with the start that `write_data` wrote.
+        Folder of the run, with the start that `write_data` has written.
     model
-        The trained model.
+        File of the trained model.
     options
-        mace_run_train's.
+        Options of mace_run_train.
 
     Raises
     ------
     TrainingError
-        Where the model has other reference energies than were asked for, or where
-        MACE's first error on the validation set is far above the start's own.
+        If the model has other reference energies than the options, or if MACE's first
+        error on the validation set is far above that of the start.
     """
     from flowpot.potentials.mace import MACEPotential  # noqa: PLC0415, torch
 
     wanted = parse_energies(options["E0s"])
     trained = MACEPotential.from_file(model, "cpu").reference_energies
     for z, energy in wanted.items() if isinstance(wanted, dict) else ():
-        found = trained.get(chemical_symbols[z], energy)
-        if abs(found - energy) > _SAME * max(1.0, abs(energy)):
+        kept = trained.get(chemical_symbols[z], energy)
+        if abs(kept - energy) > _SAME * max(1.0, abs(energy)):
             raise TrainingError(
-                f"the model's reference energy of {chemical_symbols[z]} is {found} eV, "
+                f"the model's reference energy of {chemical_symbols[z]} is {kept} eV, "
                 f"and {energy} eV was asked for: mace_run_train kept another"
             )
     first = first_energy_error(folder / "results")
@@ -194,7 +202,7 @@ def check_started(folder: Path, model: Path, options: Mapping[str, Any]) -> None
     val = Dataset.read(folder / str(options["valid_file"]))
     errors = (start.evaluate(val).energy - val.energy) / val.n_atoms
     own = float(np.sqrt(np.nanmean(errors**2)))
-    if not first <= _SANE_FACTOR * own + _SANE_ERROR:
+    if not first <= _FACTOR * own + _ERROR:
         raise TrainingError(
             f"mace_run_train's first energy error on the validation set is {first:.3g} "
             f"eV/atom, and that of the model it was to start from is {own:.3g} eV/atom:"
@@ -208,10 +216,3 @@ def _estimated(
     """Fit the start's energies to the data, by least squares over the frames."""
     shifts = fit_energies(train, train.energy - start.evaluate(train).energy)
     return {z: round(own[z] + shift, 6) for z, shift in shifts.items()}
-
-
-def _unreadable(given: Any) -> str:
-    return (
-        f"hyperparameters has 'E0s': {given!r}: give energies (eV) by atomic number, "
-        f"as in {{14: -150.3}}, a JSON file of them, or one of {', '.join(FITTED)}"
-    )

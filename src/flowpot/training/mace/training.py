@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from flowpot.dataset import Artifact
+from flowpot.potentials.device import resolve_device
 from flowpot.training.backend import Run, Trained, Training, TrainingError
 from flowpot.training.mace.data import write_data
 from flowpot.training.mace.energies import kept_energies, restore_energies
@@ -35,34 +36,35 @@ FINE_TUNING = ("naive", "replay")
 _NAME = "mace"
 _OPTIONS_FILE = "options.yaml"
 _FRAMES_IN_MEMORY = 20_000
-"""MACE keeps the graph of each: some 100 kB for 32 atoms."""
+"""Above it frames are read from HDF5: in memory MACE keeps 100 kB for 32 atoms."""
 
 
 @dataclass
 class MACETraining(Training):
     """
-    How MACE is trained.
+    How ``mace_run_train`` trains a potential.
 
-    Frames that are not fully periodic are given to MACE in periodic cells with vacuum
-    (see `periodic_cell`), with the stress of those cells; frames without a periodic
-    axis have none.
+    MACE gets frames that are not fully periodic in periodic cells with vacuum (see
+    `periodic_cell`), with the stress of those cells; frames without a periodic axis
+    have no stress.
 
     Fine-tuning starts from the foundation's weights with the reference energies of the
     new data: the hyperparameter ``E0s``, or by default the isolated atoms in the
-    dataset. ``estimated`` fits them to what the foundation predicts for the data,
-    ``foundation`` keeps its own. A training that did not start from them is refused.
+    dataset. ``estimated`` fits them to the foundation's predictions for the data,
+    ``foundation`` keeps the foundation's own. A training that did not start from them
+    is a failed one.
 
     Parameters
     ----------
     fine_tuning
-        ``naive``: go on from the foundation model on the new data. ``replay``: with a
-        head of its own for the new data, while the foundation's own data
-        (``pt_train_file`` among the hyperparameters) keep what it knows.
+        ``naive``: train the foundation model on the new data alone. ``replay``: train
+        a second head on the new data, and the first one on data of the foundation
+        (``pt_train_file`` among the hyperparameters), so that it forgets nothing.
     preprocess
-        Whether MACE reads the frames from HDF5 as it needs them, instead of keeping
-        them and their graphs in memory. None: where there are more than 20,000.
+        Whether MACE reads the frames from HDF5 when it needs them, instead of keeping
+        them and their graphs in memory. None: for more than 20,000 frames.
     launcher
-        What starts one process per GPU, as ``torchrun --standalone
+        Command that starts one process per GPU, such as ``torchrun --standalone
         --nproc_per_node=4`` or ``srun``; with the hyperparameters ``distributed`` and
         MACE's ``launcher`` (``torchrun``, ``slurm``, ``mpi``). Empty: one process.
     """
@@ -81,11 +83,11 @@ class MACETraining(Training):
         return {**default_hyperparameters(), **self.hyperparameters}
 
     def check(self) -> None:
-        """Check the options, that there are program and device, and the foundation."""
+        """Check the options, the program, the device and the foundation model."""
         self.check_options()
         self._check_files()
         find_program("mace_run_train", "mace")
-        _resolve(self.device)
+        resolve_device(self.device)
         if isinstance(self.foundation_model, str):
             check_foundation(self.foundation_model)
         accelerated = any(map(self.hyperparameters.get, ("enable_cueq", "only_cueq")))
@@ -96,7 +98,7 @@ class MACETraining(Training):
             )
 
     def check_fields(self) -> None:
-        """Refuse what mace_run_train does not have; see `check_options`."""
+        """Refuse options that mace_run_train lacks, and combinations that fail."""
         super().check_fields()
         one_of(FINE_TUNING, fine_tuning=self.fine_tuning)
         check_options(self.hyperparameters)
@@ -109,13 +111,13 @@ class MACETraining(Training):
             )
 
     def _check_energies(self) -> None:
-        """Refuse reference energies that do not go with what is trained."""
-        if (given := self.hyperparameters.get("E0s")) is None:
+        """Refuse reference energies that do not suit the model to start from."""
+        if (option := self.hyperparameters.get("E0s")) is None:
             return
-        energies = parse_energies(given)
+        energies = parse_energies(option)
         if self.foundation_model is None and energies in FROM_START:
             raise ValueError(
-                f"hyperparameters has 'E0s': {given!r}, and there is no "
+                f"hyperparameters has 'E0s': {option!r}, and there is no "
                 "foundation_model to take them from: give energies, or 'average'"
             )
         if self.foundation_model is not None and energies == "average":
@@ -126,14 +128,14 @@ class MACETraining(Training):
             )
 
     def _check_files(self) -> None:
-        """Refuse files among the options that are not there."""
+        """Refuse options that name missing files."""
         for name in (*REPLAY_FILES, STATISTICS_FILE):
-            given = self.hyperparameters.get(name)
-            if not given or isinstance(given, Artifact) or given in DATA_SETS:
+            file = self.hyperparameters.get(name)
+            if not file or isinstance(file, Artifact) or file in DATA_SETS:
                 continue
-            if not Path(given).expanduser().exists():
+            if not Path(file).expanduser().exists():
                 raise ValueError(
-                    f"hyperparameters has {name!r}: {given!r}, and there is no such "
+                    f"hyperparameters has {name!r}: {file!r}, and there is no such "
                     "file: give one that the worker sees"
                     + (
                         f", an Artifact of one, or one of {', '.join(DATA_SETS)}"
@@ -143,8 +145,8 @@ class MACETraining(Training):
                 )
 
     def prepare(self, sets: TrainingSets, run: Run) -> Program:
-        """Write the frames and the options."""
-        device = _resolve(self.device)
+        """Write the frames, the model to start from, and the options."""
+        device = resolve_device(self.device)
         options = fixed_files(self.options)
         options |= _batches(options, sets)
         start = self._start(run)
@@ -163,7 +165,10 @@ class MACETraining(Training):
         if run.learning_rate_scale != 1:
             options["lr"] = options.get("lr", 0.01) * run.learning_rate_scale
         before: list[str] = []
-        if self._preprocesses(sets):
+        preprocess = self.preprocess
+        if preprocess is None:
+            preprocess = len(sets.train) > _FRAMES_IN_MEMORY
+        if preprocess:
             before = preprocessing(options, cutoff, sets)
             options |= preprocessed()
         text = yaml.safe_dump(options, sort_keys=True)
@@ -173,7 +178,7 @@ class MACETraining(Training):
         return Program(command, run.folder, visible_gpu(device), before)
 
     def read(self, run: Run) -> Trained:
-        """Find the model, of the second stage where there was one."""
+        """Find the model, that of the second stage where there was one."""
         models = [run.folder / f"{_NAME}{end}.model" for end in ("_stagetwo", "")]
         model = next((path for path in models if path.exists()), None)
         if model is None:
@@ -191,13 +196,8 @@ class MACETraining(Training):
             hyperparameters=options | ({"E0s": repr(kept[0])} if kept else {}),
         )
 
-    def _preprocesses(self, sets: TrainingSets) -> bool:
-        if self.preprocess is not None:
-            return self.preprocess
-        return len(sets.train) > _FRAMES_IN_MEMORY
-
     def _start(self, run: Run) -> str | None:
-        """Return the model to start from: a name, a path, or a file in the folder."""
+        """Return the model to start from: a name, or a file; write an Artifact's."""
         source = run.start or self.foundation_model
         if isinstance(source, Artifact):
             return source.to_file(run.folder / START_FILE).name
@@ -207,16 +207,10 @@ class MACETraining(Training):
 
 
 def _batches(options: dict[str, Any], sets: TrainingSets) -> dict[str, int]:
-    """Keep batches within the sets: MACE drops a last batch that is not full."""
+    """Return batch sizes within the sets: MACE drops a last batch that is not full."""
     return {
         "batch_size": min(int(options["batch_size"]), len(sets.train)),
         "valid_batch_size": min(
             int(options.get("valid_batch_size", 10)), len(sets.val)
         ),
     }
-
-
-def _resolve(device: str) -> str:
-    from flowpot.potentials.device import resolve_device  # noqa: PLC0415, torch
-
-    return resolve_device(device)

@@ -1,11 +1,13 @@
-"""What an architecture of metatrain has, and what it does not."""
+"""Options, precisions and devices of metatrain's architectures."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from flowpot.potentials.device import resolve_device
+
 _PARTS = ("model", "training")
 WRAPPED = "model_checkpoint"
-"""The trainer's key of an architecture that wraps a trained model: llpr."""
+"""Trainer's key for the model that an architecture extends, as llpr does."""
 _ENSEMBLE = {"num_ensemble_members": {"energy": 32}}
 
 
@@ -18,18 +20,14 @@ def default_options(name: str) -> dict[str, dict[str, Any]]:
     return get_default_hypers(name, base_precision=32)
 
 
-def model_options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Return the options of the model.
-
-    llpr has an ensemble of 32 members for the energy where the user does not say.
-    """
+def model_options(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the model: llpr has 32 energy members by default."""
     ensemble = _ENSEMBLE if WRAPPED in default_options(name)["training"] else {}
-    return {**ensemble, **given}
+    return {**ensemble, **own}
 
 
 def precision(name: str) -> int:
-    """Return the bits of a number: 32 where the architecture works with them."""
+    """Return the bits of a number: 32 where the architecture supports them."""
     import torch  # noqa: PLC0415, optional
 
     known = _model(name).__supported_dtypes__
@@ -45,19 +43,17 @@ def supported_device(name: str, device: str) -> str:
     name
         The architecture.
     device
-        As asked for. ``auto`` or a GPU that the setting chose becomes ``cpu`` where
-        the architecture is trained on CPUs alone.
+        See `flowpot.potentials.load_potential`. For ``auto``, where the architecture
+        does not support the machine's device, its own first one.
 
     Raises
     ------
     ValueError
-        If the architecture is not trained on the device that is named.
+        If the architecture does not support the named device.
     """
-    from flowpot.potentials.device import resolve_device  # noqa: PLC0415, torch
-
-    found, known = resolve_device(device), _model(name).__supported_devices__
-    if found.split(":")[0] in known:
-        return found
+    resolved, known = resolve_device(device), _model(name).__supported_devices__
+    if resolved.split(":")[0] in known:
+        return resolved
     if device == "auto":
         return str(known[0])
     raise ValueError(
@@ -68,12 +64,12 @@ def supported_device(name: str, device: str) -> str:
 
 def check_options(name: str, hyperparameters: Mapping[str, Any]) -> None:
     """
-    Refuse what the architecture does not have, by metatrain's own schema.
+    Refuse options that the architecture lacks, by metatrain's own schema.
 
     Raises
     ------
     ValueError
-        Naming the key.
+        Naming the option.
     """
     from metatrain.utils.architectures import (  # noqa: PLC0415, takes seconds
         check_architecture_options,
@@ -90,10 +86,10 @@ def check_options(name: str, hyperparameters: Mapping[str, Any]) -> None:
         raise ValueError(f"hyperparameters of {name!r}: {error}") from error
 
 
-def _merged(default: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay options over the defaults at every depth, as metatrain does."""
+def _merged(default: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace defaults by a user's options at every depth, as metatrain does."""
     merged = dict(default)
-    for key, value in given.items():
+    for key, value in own.items():
         nested = isinstance(value, Mapping) and isinstance(default.get(key), Mapping)
         merged[key] = _merged(default[key], value) if nested else value
     return merged

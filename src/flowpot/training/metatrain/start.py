@@ -1,4 +1,4 @@
-"""The reference energies of the metatrain checkpoint that a training starts from."""
+"""Change and check the reference energies of metatrain's checkpoints."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from ase.data import chemical_symbols
 from flowpot.training.backend import TrainingError
 
 _BUFFER = "additive_models.0.energy_composition_buffer"
-"""Where a checkpoint keeps the composition model of the target ``energy``."""
+"""Key of the composition model of the target ``energy`` in a checkpoint."""
 _STATES = ("model_state_dict", "best_model_state_dict")
 
 
@@ -18,10 +18,10 @@ def write_baseline(
     checkpoint: Path, target: Path, energies: Mapping[int, float]
 ) -> bool:
     """
-    Write a checkpoint with other reference energies; all else stays.
+    Write a copy of a checkpoint with other reference energies.
 
-    metatrain (2026.4) fits its composition model, or fixes it by ``atomic_baseline``,
-    for new targets only: a checkpoint that has ``energy`` keeps its own, silently.
+    metatrain (2026.4) applies ``atomic_baseline`` to new targets only: a checkpoint
+    that has ``energy`` silently keeps its own energies.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def write_baseline(
     Returns
     -------
     bool
-        Whether the checkpoint has such energies: if not, nothing is written, and
-        metatrain takes ``atomic_baseline``.
+        Whether the checkpoint has reference energies. If not, nothing is written:
+        metatrain applies ``atomic_baseline``.
     """
     import torch  # noqa: PLC0415, optional
 
@@ -57,26 +57,26 @@ def read_baseline(checkpoint: Path) -> dict[int, float]:
 
     content = torch.load(checkpoint, map_location="cpu", weights_only=False)
     state = content["best_model_state_dict"] or content["model_state_dict"]
-    found: dict[int, float] = {}
+    energies: dict[int, float] = {}
     if _BUFFER in state:
-        _each(state[_BUFFER], lambda z, value: found.setdefault(z, float(value)))
-    return found
+        _visit(state[_BUFFER], lambda z, value: energies.setdefault(z, float(value)))
+    return energies
 
 
 def check_baseline(checkpoint: Path, wanted: Mapping[int, float]) -> None:
     """
-    Check that a trained model has the reference energies that were asked for.
+    Check that a trained model has the wanted reference energies.
 
     Raises
     ------
     TrainingError
-        Where it has others.
+        If it has others.
     """
-    found = read_baseline(checkpoint)
+    kept = read_baseline(checkpoint)
     for z, energy in wanted.items():
-        if abs(found.get(z, energy) - energy) > 1e-6 * max(1.0, abs(energy)):
+        if abs(kept.get(z, energy) - energy) > 1e-6 * max(1.0, abs(energy)):
             raise TrainingError(
-                f"the model's reference energy of {chemical_symbols[z]} is {found[z]} "
+                f"the model's reference energy of {chemical_symbols[z]} is {kept[z]} "
                 f"eV, and {energy} eV was asked for: mtt train kept another"
             )
 
@@ -88,11 +88,11 @@ def _changed(buffer: Any, energies: Mapping[int, float]) -> Any:
         if z in energies:
             value.fill_(energies[z])
 
-    return _each(buffer, change)
+    return _visit(buffer, change)
 
 
-def _each(buffer: Any, visit: Callable[[int, Any], Any]) -> Any:
-    """Visit the energy of each element in a saved TensorMap; return it saved anew."""
+def _visit(buffer: Any, visit: Callable[[int, Any], Any]) -> Any:
+    """Call a function on each element's energy in a saved TensorMap; save it again."""
     import metatensor.torch as mts  # noqa: PLC0415, optional
 
     weights = mts.load_buffer(buffer)

@@ -1,6 +1,5 @@
 """Training with metatrain's program, ``mtt train``."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -8,11 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlretrieve
 
-import ase.io
-import numpy as np
 import yaml
 
-from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset import Artifact
 from flowpot.training.backend import Run, Trained, Training, TrainingError
 from flowpot.training.metatrain.architecture import (
     WRAPPED,
@@ -22,9 +19,14 @@ from flowpot.training.metatrain.architecture import (
     precision,
     supported_device,
 )
+from flowpot.training.metatrain.data import (
+    describe_frames,
+    read_loss_curve,
+    write_frames,
+)
 from flowpot.training.metatrain.start import check_baseline, write_baseline
 from flowpot.training.program import Program, find_program, visible_gpu
-from flowpot.training.sets import TrainingSets, periodic_dataset
+from flowpot.training.sets import TrainingSets
 from flowpot.validation import mapping, nearest, one_of, text
 
 FINE_TUNING = ("full", "heads", "lora")
@@ -35,21 +37,18 @@ _HEADS = {
     "head_modules": ["node_heads", "edge_heads"],
     "last_layer_modules": ["node_last_layers", "edge_last_layers"],
 }
-"""PET's modules that head-only fine-tuning leaves free, as metatrain documents them."""
+"""Modules of PET that are trained when only the heads are (metatrain's manual)."""
 _LORA = {"rank": 4, "alpha": 8}
-_VACUUM = 10.0
-"""Vacuum (A) along non-periodic axes: more than the cutoffs in use."""
 
 
 @dataclass
 class MetatrainTraining(Training):
     """
-    How metatrain trains an architecture.
+    How ``mtt train`` trains an architecture.
 
-    Forces are trained on, and stress where any frame has one: metatrain by itself
-    trains on energies alone where a key is missing, and only warns. Fine-tuning starts
-    with the reference energies of the new data, as training from scratch does;
-    ``atomic_baseline: {}`` keeps the foundation model's.
+    It trains on forces, and on stress if any frame has one. Fine-tuning starts with the
+    reference energies of the new data, as training from scratch does;
+    ``atomic_baseline: {}`` keeps those of the foundation model.
 
     Parameters
     ----------
@@ -57,15 +56,15 @@ class MetatrainTraining(Training):
         ``model`` and ``training`` with the architecture's own keys; the rest is the
         architecture's default, except that the energies of isolated atoms are the
         ``atomic_baseline``, every epoch is logged, and a checkpoint is written 20
-        times. Besides, ``base_precision`` (32 or 64).
+        times. Also ``base_precision`` (32 or 64).
     foundation_model
-        A checkpoint (``.ckpt``): a file, an Artifact, or the address of one to
-        download, such as ``https://huggingface.co/lab-cosmo/upet/resolve/main/...``.
-        With ``llpr``, the model whose uncertainty it is to tell.
+        A checkpoint (``.ckpt``): a file, an Artifact, or an address to download it
+        from, such as ``https://huggingface.co/lab-cosmo/upet/resolve/main/...``.
+        For ``llpr``, the model whose uncertainty it predicts.
     fine_tuning
         ``full``; ``heads``: the prediction heads alone; ``lora``: low-rank updates.
     architecture
-        Any that is installed: ``pet``, ``soap_bpnn``... ``gap`` fits its reference
+        An installed one, such as ``pet`` or ``soap_bpnn``. ``gap`` fits its reference
         energies to the training set, and has no checkpoint. ``llpr`` adds an ensemble
         of last layers to a trained model (Bigi et al., Mach. Learn.: Sci. Technol. 5,
         045018, 2024): see `flowpot.potentials.metatomic.MetatomicPotential`.
@@ -80,13 +79,13 @@ class MetatrainTraining(Training):
     checkpoint_files = "outputs/*/*/*.ckpt"
 
     def check(self) -> None:
-        """Check the options, and that there are program and device."""
+        """Check the options, the program and the device."""
         find_program("mtt", "metatrain")
         self.check_options()
         supported_device(self.architecture, self.device)
 
     def check_options(self) -> None:
-        """Refuse what the architecture does not have, by metatrain's own schema."""
+        """Refuse options that the architecture lacks, by metatrain's own schema."""
         self.check_fields()
         if find_spec("metatrain") is None:
             return
@@ -98,11 +97,11 @@ class MetatrainTraining(Training):
 
     @property
     def wraps(self) -> bool:
-        """Whether the architecture adds to a trained model: llpr."""
+        """Whether the architecture extends a trained model, as llpr does."""
         return WRAPPED in default_options(self.architecture)["training"]
 
     def check_fields(self) -> None:
-        """Refuse what metatrain's options do not have at their top."""
+        """Refuse options that metatrain lacks at the top level."""
         super().check_fields()
         one_of(FINE_TUNING, fine_tuning=self.fine_tuning)
         text(architecture=self.architecture)
@@ -120,22 +119,23 @@ class MetatrainTraining(Training):
 
     def prepare(self, sets: TrainingSets, run: Run) -> Program:
         """Write the frames and the options."""
-        given = self.hyperparameters
+        own = self.hyperparameters
         device = supported_device(self.architecture, self.device)
-        files = {"train.xyz": sets.train, "val.xyz": sets.val}
-        stressed = [_write(frames, run.folder / name) for name, frames in files.items()]
-        has_stress = all(stressed)
+        has_stress = [
+            write_frames(sets.train, run.folder / "train.xyz"),
+            write_frames(sets.val, run.folder / "val.xyz"),
+        ]
         options = {
             "seed": run.seed,
             "device": device.split(":")[0],
-            "base_precision": given.get("base_precision", precision(self.architecture)),
+            "base_precision": own.get("base_precision", precision(self.architecture)),
             "architecture": {
                 "name": self.architecture,
-                "model": model_options(self.architecture, given.get("model", {})),
+                "model": model_options(self.architecture, own.get("model", {})),
                 "training": self._training(sets, run),
             },
-            "training_set": _data("train.xyz", stress=has_stress),
-            "validation_set": _data("val.xyz", stress=has_stress),
+            "training_set": describe_frames("train.xyz", stress=all(has_stress)),
+            "validation_set": describe_frames("val.xyz", stress=all(has_stress)),
             "test_set": 0.0,
             "final_eval": False,
         }
@@ -164,23 +164,23 @@ class MetatrainTraining(Training):
 
     def _training(self, sets: TrainingSets, run: Run) -> dict[str, Any]:
         """Return the trainer's options, of which an architecture may lack some."""
-        given = self.hyperparameters.get("training", {})
+        own = self.hyperparameters.get("training", {})
         default = default_options(self.architecture)["training"]
-        options = {**_intervals({**default, **given}), **given}
+        options = {**_intervals({**default, **own}), **own}
         if "batch_size" in default:
-            size = given.get("batch_size", default["batch_size"])
+            size = own.get("batch_size", default["batch_size"])
             largest = len(sets.train)
-            if self.wraps:  # llpr wants whole batches of both sets
+            if self.wraps:  # llpr reads whole batches of both sets
                 largest = min(largest, len(sets.val))
             options["batch_size"] = min(int(size), largest)
-        if "atomic_baseline" in default and "atomic_baseline" not in given:
+        if "atomic_baseline" in default and "atomic_baseline" not in own:
             options["atomic_baseline"] = {"energy": sets.reference_energies()}
         if "learning_rate" in default and run.learning_rate_scale != 1:
-            rate = given.get("learning_rate", default["learning_rate"])
+            rate = own.get("learning_rate", default["learning_rate"])
             options["learning_rate"] = rate * run.learning_rate_scale
         if self.wraps:
             self._check_wrapped(run)
-            options[WRAPPED] = self._start(run) or given[WRAPPED]
+            options[WRAPPED] = self._start(run) or own[WRAPPED]
         elif start := self._start(run):
             self._check_fine_tuning()
             options["finetune"] = self._fine_tuning(start, run, options)
@@ -189,7 +189,7 @@ class MetatrainTraining(Training):
     def _fine_tuning(
         self, start: str, run: Run, options: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Say how to go on from a checkpoint, with the energies of the new data."""
+        """Return the option ``finetune``; write the start with the data's energies."""
         energies = _energies(options["atomic_baseline"])
         changed = run.folder / _START_FILE
         if energies and write_baseline(run.folder / start, changed, energies):
@@ -199,9 +199,9 @@ class MetatrainTraining(Training):
         return {"read_from": start, "method": method, "config": config}
 
     def _check_wrapped(self, run: Run | None = None) -> None:
-        """Refuse llpr without a model, or with one that it would not go on from."""
-        given = self.hyperparameters.get("training", {}).get(WRAPPED)
-        if not (self.foundation_model or given):
+        """Refuse llpr without a model to extend, or with another to start from."""
+        own = self.hyperparameters.get("training", {}).get(WRAPPED)
+        if not (self.foundation_model or own):
             raise ValueError(
                 f"architecture is {self.architecture!r} and foundation_model None: it "
                 "tells how certain a trained model is; set foundation_model to the "
@@ -222,7 +222,7 @@ class MetatrainTraining(Training):
             )
 
     def _start(self, run: Run) -> str | None:
-        """Return the checkpoint to start from."""
+        """Return the checkpoint to start from, written to the folder if need be."""
         source = run.start or self.foundation_model
         if isinstance(source, Artifact):
             return source.to_file(run.folder / _START_FILE).name
@@ -237,76 +237,18 @@ class MetatrainTraining(Training):
         return str(Path(source).resolve()) if source else None
 
 
-def read_loss_curve(folder: Path) -> dict[str, list[float]]:
-    """
-    Read the loss of each epoch from metatrain's ``train.csv`` files.
-
-    Returns
-    -------
-    dict
-        Columns ``epoch``, ``train`` and ``val``.
-    """
-    rows: dict[int, tuple[float, float]] = {}
-    for path in sorted(folder.rglob("train.csv")):
-        with path.open() as file:
-            for row in csv.DictReader(file):
-                losses = row["training loss"], row["validation loss"]
-                # The second line has the units; a kill may cut the last one off.
-                if (row["Epoch"] or "").strip() and losses[1]:
-                    rows[int(row["Epoch"])] = float(losses[0]), float(losses[1])
-    epochs = sorted(rows)
-    return {
-        "epoch": [float(epoch) for epoch in epochs],
-        "train": [rows[epoch][0] for epoch in epochs],
-        "val": [rows[epoch][1] for epoch in epochs],
-    }
-
-
 def _energies(baseline: Any) -> dict[int, float]:
-    """Return the energies by atomic number that ``atomic_baseline`` gives, if any."""
-    given = baseline.get("energy") if isinstance(baseline, Mapping) else None
-    if not isinstance(given, Mapping):
+    """Return the energies (eV) by atomic number in ``atomic_baseline``, if any."""
+    energies = baseline.get("energy") if isinstance(baseline, Mapping) else None
+    if not isinstance(energies, Mapping):
         return {}
-    return {int(z): float(energy) for z, energy in given.items()}
+    return {int(z): float(energy) for z, energy in energies.items()}
 
 
 def _intervals(training: Mapping[str, Any]) -> dict[str, int]:
-    """Log every epoch, and lose at most a twentieth of a training that is killed."""
+    """Log every epoch, and write checkpoints after each twentieth of the training."""
     epochs = training.get("num_epochs")
     wanted = {"log_interval": 1}
     if epochs is not None:
         wanted["checkpoint_interval"] = max(1, int(epochs) // 20)
     return {name: wanted[name] for name in wanted if name in training}
-
-
-def _data(name: str, *, stress: bool) -> dict[str, Any]:
-    """Describe a file of frames: with the keys of forces and stress (see the class)."""
-    energy: dict[str, Any] = {
-        "quantity": "energy",
-        "key": "REF_energy",
-        "unit": "eV",
-        "forces": {"key": "REF_forces"},
-        "stress": {"key": "REF_stress"} if stress else False,
-    }
-    systems = {"read_from": name, "length_unit": "angstrom"}
-    return {"systems": systems, "targets": {"energy": energy}}
-
-
-def _write(frames: Dataset, path: Path) -> bool:
-    """
-    Write frames as metatrain reads them; say whether any has stress.
-
-    Each has a stress, NaN where it is not known: metatrain leaves NaN out of the loss,
-    but ignores the stress of all frames where one has none.
-    """
-    periodic = periodic_dataset(frames, _VACUUM)
-    written = []
-    for atoms, stress in zip(periodic.without_labels(), periodic.stress, strict=True):
-        atoms.info = {"REF_stress": stress}
-        written.append(atoms)
-    for i, atoms in enumerate(written):
-        rows = slice(periodic.offsets[i], periodic.offsets[i + 1])
-        atoms.info["REF_energy"] = float(periodic.energy[i])
-        atoms.arrays["REF_forces"] = periodic.forces[rows]
-    ase.io.write(path, written, format="extxyz")
-    return bool(np.isfinite(periodic.stress).any())

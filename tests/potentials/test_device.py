@@ -7,7 +7,7 @@ import pytest
 
 KEPT = """
 import pathlib, resource, sys, torch
-from flowpot.potentials.allocator import keep_freed_memory
+from flowpot.potentials.device import keep_freed_memory
 if not keep_freed_memory():
     print(-1); raise SystemExit
 torch.set_num_threads(1)
