@@ -95,7 +95,7 @@ class RunCache:
         lock.close()
 
     def keep(self, name: str, content: bytes) -> Artifact:
-        """Store an input of the job that continues, for as long as the folder exists."""
+        """Store an input of the job that continues, while the folder exists."""
         digest = hashlib.sha256(content).hexdigest()
         path = self.folder / "inputs" / f"{digest}{Path(name).suffix}"
         if not path.exists():
