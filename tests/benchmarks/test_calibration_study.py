@@ -15,7 +15,6 @@ from flowpot.evaluation import Calibration, Criteria, audit, calibrate, select
 from flowpot.evaluation.decision import RULES
 from flowpot.evaluation.evidence import all_labelled, gather
 from flowpot.randomness import derive_rng
-from flowpot.training.sets import is_isolated_atom
 
 from .silicon_study import SEEDS, Generation, generations
 
@@ -66,7 +65,7 @@ def judged(now: Generation) -> Turn:
     d, e = now.spread["forces"], now.true["forces"]
     tolerance = {"forces": now.calibration["forces"].tolerance}
     fit = default_fit(now, tolerance)
-    frames = now.dataset[~is_isolated_atom(now.dataset)]
+    frames = now.dataset[~now.dataset.is_isolated_atom]
     everything = all_labelled(now.members, frames)
     (reference,) = calibrate(
         everything.disagreement, everything.error, tolerance

@@ -37,7 +37,6 @@ from flowpot.dataset import Dataset
 from flowpot.potentials import Potential
 from flowpot.potentials.base import batches
 from flowpot.potentials.geometry import Geometry
-from flowpot.training.sets import is_isolated_atom
 
 from .silicon_study import SEEDS, generations
 
@@ -135,7 +134,7 @@ def found(study_folder):
     areas_found = {}
     for seed in SEEDS:
         for each in generations(seed, study_folder):
-            learned = each.dataset[~is_isolated_atom(each.dataset)]
+            learned = each.dataset[~each.dataset.is_isolated_atom]
             learned = learned[learned.info["split"] == "train"]
             print(f"\nseed {seed}, generation {each.turn}")
             far = distance(each.members[0], each.pool, learned)

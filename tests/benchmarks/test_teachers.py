@@ -32,7 +32,6 @@ from flowpot.evaluation.covariates import covariates_of
 from flowpot.evaluation.evidence import gather
 from flowpot.evaluation.streaming import spread_over
 from flowpot.randomness import derive_seed
-from flowpot.training.sets import is_isolated_atom
 
 from .silicon_study import cached, train
 from .teachers import TEACHERS, Teacher
@@ -59,7 +58,7 @@ def area(score: np.ndarray, bad: np.ndarray) -> float:
 def areas(members, dataset: Dataset, pool: Dataset) -> dict[str, float]:
     """Areas of the single uncertainties and of what the error model makes of them."""
     training = dataset[dataset.info["split"] == "train"]
-    distance = FeatureDistance.fit(members, training[~is_isolated_atom(training)])
+    distance = FeatureDistance.fit(members, training[~training.is_isolated_atom])
     fresh = pool[~np.isin(pool.fingerprints, dataset.fingerprints)]
     seen, true = spread_over(members, fresh, uncertainties=[distance])
     evidence = gather(members, dataset, [], [distance]).best(30)

@@ -19,7 +19,7 @@ from flowpot.training.mace.options import (
     small_hyperparameters,
 )
 from flowpot.training.members import Place, train_members
-from flowpot.training.sets import TrainingSets, is_isolated_atom, periodic_dataset
+from flowpot.training.sets import TrainingSets, periodic_dataset
 
 
 def options_written(training, data, folder, **run):
@@ -82,7 +82,7 @@ def test_batches_fit_the_sets(silicon_set, tmp_path):
 
 
 def test_e0s_given_by_the_user(silicon_set, tmp_path):
-    bare = silicon_set[~is_isolated_atom(silicon_set)]
+    bare = silicon_set[~silicon_set.is_isolated_atom]
     training = MACETraining({"E0s": {14: -3}}, device="cpu")
     assert options_written(training, bare, tmp_path)["E0s"] == "{14: 0.0}"
     assert kept_energies(tmp_path) == ({14: -3.0}, {})

@@ -24,7 +24,7 @@ from flowpot.training.mace.energies import (
     restore_energies,
 )
 from flowpot.training.members import Place, train_members
-from flowpot.training.sets import TrainingSets, is_isolated_atom
+from flowpot.training.sets import TrainingSets
 
 from .conftest import ATOM, make_silicon
 from .test_fine_tuning_e0s import carbide, shifted
@@ -156,7 +156,7 @@ def pair(tmp_path_factory):
 def replayed(tmp_path_factory):
     """Frames that the model has learned from, and a flowpot dataset of them."""
     frames = carbide()
-    return frames[~is_isolated_atom(frames)]
+    return frames[~frames.is_isolated_atom]
 
 
 @pytest.mark.parametrize("kind", ["file", "Artifact", "Artifact of a dataset"])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from flowpot.dataset import Dataset
-from flowpot.training.sets import TrainingSets, is_isolated_atom
+from flowpot.training.sets import TrainingSets
 
 from .conftest import ATOM
 
@@ -37,11 +37,11 @@ def test_an_empty_set_is_an_error(silicon_set, empty):
 
 def test_nothing_to_train_on(silicon_set):
     with pytest.raises(ValueError, match="no labelled frame but isolated atoms"):
-        TrainingSets.load(silicon_set[is_isolated_atom(silicon_set)])
+        TrainingSets.load(silicon_set[silicon_set.is_isolated_atom])
 
 
 def test_a_missing_isolated_atom_is_named_with_the_remedy(silicon_set):
-    frames = silicon_set[~is_isolated_atom(silicon_set)]
+    frames = silicon_set[~silicon_set.is_isolated_atom]
     with pytest.raises(ValueError, match=r"isolated atom .* of Si.*'E0s': 'average'"):
         TrainingSets.load(frames).reference_energies()
 
@@ -49,11 +49,11 @@ def test_a_missing_isolated_atom_is_named_with_the_remedy(silicon_set):
 def test_isolated_atoms_are_told_from_one_atom_crystals(silicon_set):
     primitive = Dataset.from_atoms([silicon_set[0][:1]])
     assert primitive.pbc.all()
-    assert not is_isolated_atom(primitive)[0]
+    assert not primitive.is_isolated_atom[0]
 
 
 def test_ions_are_no_reference(silicon_set):
-    ion = silicon_set[is_isolated_atom(silicon_set)].with_state(charge=1)
+    ion = silicon_set[silicon_set.is_isolated_atom].with_state(charge=1)
     shifted = ion.with_labels(energy=ion.energy + 8.0)
     sets = TrainingSets.load([shifted, silicon_set])
     assert sets.atomic_energies == {14: ATOM}

@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 from ase.data import chemical_symbols
-from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset, assign_splits
 from flowpot.dataset.electronic_state import STATE
@@ -54,7 +53,7 @@ class TrainingSets:
             If a set is empty.
         """
         dataset = Dataset.load(source).labelled
-        isolated = is_isolated_atom(dataset)
+        isolated = dataset.is_isolated_atom
         frames = dataset[~isolated]
         _warn_of_states(frames)
         if len(frames) == 0:
@@ -123,18 +122,6 @@ class TrainingSets:
                 "with a foundation model, {'E0s': 'estimated'}"
             )
         return {z: self.atomic_energies[z] for z in self.species}
-
-
-def is_isolated_atom(dataset: Dataset) -> NDArray[np.bool_]:
-    """
-    Find the frames of one atom in vacuum, without a periodic axis.
-
-    Returns
-    -------
-    ndarray
-        Shape (n,).
-    """
-    return (dataset.n_atoms == 1) & ~dataset.pbc.any(axis=1)
 
 
 def isolated_energies(isolated: Dataset) -> dict[int, float]:
