@@ -57,6 +57,7 @@ MOVED: dict[str, dict[str, str]] = {
         "SymmetryData": "flowpot.labelling.espresso.document",
     },
     # potentials
+    "flowpot.potentials.load": {"calculator": "flowpot.potentials.registry"},
     # training
     "flowpot.training.committee_makers": dict.fromkeys(
         ("CommitteeTrainingMaker", "_collect_committee"), "flowpot.training.committee"

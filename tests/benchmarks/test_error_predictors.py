@@ -36,7 +36,6 @@ from scipy.stats import rankdata
 from flowpot.dataset import Dataset
 from flowpot.potentials import Potential
 from flowpot.potentials.base import batches
-from flowpot.potentials.geometry import Geometry
 
 from .silicon_study import SEEDS, generations
 
@@ -57,9 +56,7 @@ def atom_features(potential: Potential, frames: Dataset) -> np.ndarray:
     """Features of every atom (A, D)."""
     return np.concatenate(
         [
-            potential.describe_graph(
-                potential.build_graph(Geometry.of_dataset(frames[batch]))
-            )
+            potential.describe_graph(potential.build_graph(frames[batch]))
             for batch in batches(frames.n_atoms, 256)
         ]
     )

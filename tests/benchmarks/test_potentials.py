@@ -14,7 +14,6 @@ from mace.calculators import MACECalculator
 from flowpot.dataset import Dataset
 from flowpot.potentials import evaluate_members, load_potential
 from flowpot.potentials.base import batches
-from flowpot.potentials.geometry import Geometry
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +70,7 @@ def test_committee(paths, count, repeat, least_gain, record_property):
     )
 
     pieces = [dataset[batch] for batch in batches(dataset.n_atoms, 256)]
-    graphs = [potentials[0].build_graph(Geometry.of_dataset(p)) for p in pieces]
+    graphs = [potentials[0].build_graph(p) for p in pieces]
     inputs = [potentials[0]._tensors(graph) for graph in graphs]
 
     def bare():

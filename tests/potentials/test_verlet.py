@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from flowpot.dataset.arrays import Arrays
 from flowpot.potentials import load_potential
-from flowpot.potentials.geometry import Geometry
 from flowpot.potentials.mace import NeighbourGraph
 from flowpot.potentials.verlet import VerletList
 
@@ -55,10 +55,10 @@ def test_the_pairs_are_those_of_a_new_search(potential, frames, monkeypatch):
     rng = np.random.default_rng(3)
     made, search = count_searches(potential, monkeypatch)
     for start in frames:
-        neighbours = VerletList(potential, 1.0)
+        neighbours = VerletList(potential.build_graph, potential.cutoff, 1.0)
         del made[:]
         for atoms in hot_trajectory(start, 40, rng):
-            geometry = Geometry.of_atoms(atoms)
+            geometry = Arrays.of_atoms(atoms)
             found = neighbours.graph(geometry)
             assert pairs_of(found) == pairs_of(search(geometry)), start
         assert 1 <= len(made) < 20, start
@@ -67,7 +67,7 @@ def test_the_pairs_are_those_of_a_new_search(potential, frames, monkeypatch):
 def test_predictions_are_those_of_a_new_search(potential, frames):
     rng = np.random.default_rng(4)
     for start in frames:
-        neighbours = VerletList(potential, 1.0)
+        neighbours = VerletList(potential.build_graph, potential.cutoff, 1.0)
         for atoms in hot_trajectory(start, 4, rng):
             followed = potential.evaluate_atoms(atoms, neighbours)
             plain = potential.evaluate_atoms(atoms)
@@ -91,23 +91,23 @@ def test_a_frame_may_have_nothing_to_do_with_the_last_one(precise, frames):
 
 def test_no_search_without_need(precise, silicon, monkeypatch):
     made, _ = count_searches(precise, monkeypatch)
-    neighbours = VerletList(precise, 1.0)
+    neighbours = VerletList(precise.build_graph, precise.cutoff, 1.0)
     for step in (0.0, 0.2, 0.49, 0.51, 0.9):
         moved = silicon.copy()
         moved.positions[1, 0] += step
-        neighbours.graph(Geometry.of_atoms(moved))
+        neighbours.graph(Arrays.of_atoms(moved))
     assert made == [1.0, 1.0]
     with pytest.raises(ValueError, match=r"skin is -1\.0 A"):
-        VerletList(precise, -1.0)
+        VerletList(precise.build_graph, precise.cutoff, -1.0)
 
 
 def test_a_cell_that_shrinks_brings_pairs_nearer(precise, silicon, monkeypatch):
     """No atom moves in the cell's own coordinates."""
     made, search = count_searches(precise, monkeypatch)
-    neighbours = VerletList(precise, 1.0)
+    neighbours = VerletList(precise.build_graph, precise.cutoff, 1.0)
     for scale in np.linspace(1.0, 0.7, 16):
         squeezed = silicon.copy()
         squeezed.set_cell(silicon.cell * [scale, 1.0, 1.0], scale_atoms=True)
-        geometry = Geometry.of_atoms(squeezed)
+        geometry = Arrays.of_atoms(squeezed)
         assert pairs_of(neighbours.graph(geometry)) == pairs_of(search(geometry))
     assert len(made) == 2

@@ -24,12 +24,11 @@ from flowpot.evaluation.prediction import (
     CommitteePrediction,
     evaluate_committee,
     load_committee,
-    members_of,
 )
 from flowpot.evaluation.uncertainty import FeatureDistance, Uncertainty
 from flowpot.evaluation.uncertainty.base import PerFrame
 from flowpot.evaluation.uncertainty.family import kept_with
-from flowpot.potentials import Potential, model_file
+from flowpot.potentials import Potential, members_of, model_file
 from flowpot.potentials.features import FeatureStatistics
 from flowpot.potentials.model_files import ModelError, check_archive
 

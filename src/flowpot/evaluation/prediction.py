@@ -1,6 +1,5 @@
 """What a committee predicts for the frames of a dataset."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,12 @@ import numpy as np
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.collapse import is_collapsed
 from flowpot.dataset.labels import PROPERTIES
-from flowpot.potentials import Potential, evaluate_members, load_potential
+from flowpot.potentials import (
+    Potential,
+    evaluate_members,
+    load_potential,
+    members_of,
+)
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,6 @@ def load_committee(committee: Any, device: str = "auto") -> list[Potential]:
         m if isinstance(m, Potential) else load_potential(m, device=device)
         for m in members
     ]
-
-
-def members_of(committee: Any) -> Sequence[Any]:
-    """List what stands for the members of a committee: see `load_committee`."""
-    if isinstance(committee, dict):
-        return committee["members"]
-    return getattr(committee, "members", committee)
 
 
 def evaluate_committee(committee: Any, dataset: Dataset) -> CommitteePrediction:

@@ -15,7 +15,7 @@ from flowpot.documents import package_versions, reason_of, recorded
 from flowpot.exploration.collection import batched, exploration_document
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.document import ExplorationDoc, MDBatchDoc
-from flowpot.exploration.members import anchored, members_of
+from flowpot.exploration.members import anchored
 from flowpot.exploration.plan import ExplorationPlan
 from flowpot.jobs import (
     JobName,
@@ -25,6 +25,7 @@ from flowpot.jobs import (
     deciding_job,
     fan_out_job,
 )
+from flowpot.potentials import members_of
 from flowpot.validation import seed as check_seed
 from flowpot.validation import text
 

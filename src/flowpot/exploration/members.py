@@ -19,24 +19,6 @@ SKIN = 1.0
 """Skin of the neighbour lists (A): atoms of a crystal seldom move so far."""
 
 
-def members_of(committee: Any) -> list[Any]:
-    """
-    Return the members of a committee, in any form that it may have.
-
-    Parameters
-    ----------
-    committee
-        A CommitteeDoc, a PotentialDoc or its model Artifact, the dictionary form of
-        these, the path of a model, the class or factory of an ASE calculator, a
-        mapping ``{"calculator": ..., "kwargs": {...}}`` of such a factory (or its
-        dotted name) and its arguments, or a list of any of these.
-    """
-    if isinstance(committee, Mapping):
-        committee = committee.get("members", [committee])
-    committee = getattr(committee, "members", committee)
-    return list(committee) if isinstance(committee, list | tuple) else [committee]
-
-
 def anchored(committee: Any) -> Any:
     """Return a committee with absolute paths: its job will run in another folder."""
     if isinstance(committee, str | Path):
@@ -53,7 +35,10 @@ def stage_member(member: Any, folder: Path) -> dict[str, Any]:
     Parameters
     ----------
     member
-        See :func:`members_of`.
+        A PotentialDoc or its model Artifact, the dictionary form of these, the path of
+        a model, the class or factory of an ASE calculator, or a mapping
+        ``{"calculator": ..., "kwargs": {...}}`` of such a factory (or its dotted name)
+        and its arguments.
     folder
         Folder of the model files, each in a folder that is named by its hash.
 
@@ -67,7 +52,7 @@ def stage_member(member: Any, folder: Path) -> dict[str, Any]:
     ValueError
         If the calculator is given by name and is not ASE's, or is no ASE calculator.
     TypeError
-        If the member is nothing of what is listed in :func:`members_of`.
+        If the member is none of these.
     """
     if callable(member):
         member = {CALCULATOR: member}

@@ -9,7 +9,7 @@ from ase import Atoms
 from flowpot.dataset import Dataset
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.document import MDDoc
-from flowpot.exploration.members import members_of
+from flowpot.potentials import members_of
 from flowpot.potentials.geometry import VACUUM_MARGIN, periodic_cell
 
 
@@ -44,7 +44,7 @@ class Committee:
     Attributes
     ----------
     members
-        The members that it needs, in any form that ``members.members_of`` lists.
+        The members that it needs, in any form that ``members.stage_member`` takes.
     driving
         Index of the member whose forces move the atoms.
     calibration
@@ -100,7 +100,7 @@ def needed_members(
     Parameters
     ----------
     committee
-        See ``members.members_of``.
+        See `flowpot.potentials.members_of`.
     member
         Index of the member that drives; a single member always does.
     check_interval

@@ -1,13 +1,17 @@
 """A trained potential: load it, and evaluate many frames at once."""
 
-from flowpot.potentials.base import Potential, Prediction, evaluate_members
-from flowpot.potentials.load import calculator, load_potential, model_file
+from flowpot.potentials.base import Potential, Prediction
+from flowpot.potentials.members import evaluate_members, members_of
+from flowpot.potentials.model_files import model_file
+from flowpot.potentials.registry import backend_class, calculator, load_potential
 
 __all__ = [
     "Potential",
     "Prediction",
+    "backend_class",
     "calculator",
     "evaluate_members",
     "load_potential",
+    "members_of",
     "model_file",
 ]

@@ -3,25 +3,29 @@
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
 from ase.data import chemical_symbols
+from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.arrays import Arrays
 from flowpot.dataset.geometry.collapse import check_predictable
-from flowpot.potentials.calculator import PotentialCalculator
-from flowpot.potentials.geometry import Geometry
 from flowpot.potentials.verlet import VerletList
+
+
+class MissingOutputError(NotImplementedError):
+    """A model does not have an output, such as features."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """
-    What potentials predict for n frames of A atoms in all, in float64.
+    Predictions for n frames of A atoms in all, in float64.
 
     A committee's arrays have one more axis in front: the member.
 
@@ -40,14 +44,29 @@ class Prediction:
     forces: NDArray[np.float64]
     stress: NDArray[np.float64]
 
+    @classmethod
+    def joined(cls, parts: Sequence[Self], axis: int = 0) -> Self:
+        """Join predictions for one batch after the other, along the axis of frames."""
+        return cls(
+            np.concatenate([part.energy for part in parts], axis),
+            np.concatenate([part.forces for part in parts], axis),
+            np.concatenate([part.stress for part in parts], axis),
+        )
+
+
+NO_PREDICTION = Prediction(np.empty(0), np.empty((0, 3)), np.empty((0, 3, 3)))
+"""Prediction for no frames."""
+
 
 class Potential(ABC):
     """
     A trained potential.
 
-    A backend gives the neighbour graph of some frames, and the prediction for such a
-    graph. Potentials whose `graph_key` is the same read the same graphs, so that a
-    committee builds each of them once.
+    A backend finds the neighbour graph of some frames and predicts for such a graph.
+    Potentials with the same `graph_key` read the same graphs, so that a committee
+    builds each of them once. `flowpot.potentials.contract.check_potential` tests a
+    backend; another package announces its own by an entry point (see
+    `flowpot.potentials.registry`).
 
     Examples
     --------
@@ -56,38 +75,73 @@ class Potential(ABC):
     """
 
     backend: ClassVar[str]
+    """Name of the backend: `PotentialDoc.backend` of its models."""
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """Endings of its model files, such as ``.model``."""
     device: str
     species: tuple[str, ...]
-    """The chemical symbols it knows, by atomic number."""
+    """Chemical symbols that it knows, by atomic number."""
     cutoff: float
-    """The radius within which two atoms are neighbours, in A."""
+    """Radius within which two atoms are neighbours, in A."""
+
+    @classmethod
+    def from_bytes(cls, content: bytes, device: str = "auto") -> Self:
+        """
+        Load a potential from the content of a model file.
+
+        Parameters
+        ----------
+        content
+            Content of the file, which may run code: trust its source.
+        device
+            See `flowpot.potentials.load_potential`.
+
+        Raises
+        ------
+        TypeError
+            If potentials of this class are not kept in files.
+        """
+        del content, device
+        raise TypeError(f"{cls.__name__} is not loaded from a file")
 
     @property
     def reference_energies(self) -> dict[str, float]:
-        """Energy that it gives to each isolated atom (eV), where it says so."""
+        """Energy (eV) of the isolated atom of each element, empty if not known."""
         return {}
 
     @property
     @abstractmethod
     def graph_key(self) -> Hashable:
-        """What its graphs depend on."""
+        """Everything that its graphs depend on, besides the frames."""
 
     @abstractmethod
-    def build_graph(self, geometry: Geometry, skin: float = 0.0) -> Any:
+    def build_graph(self, frames: Arrays, skin: float = 0.0) -> Any:
         """
-        Find the neighbours of every atom of some frames.
+        Find the neighbours of every atom.
 
-        With a skin (A), also those somewhat beyond the cutoff, in a graph of one frame
-        whose ``moved`` gives the graph of a later step: see `VerletList`.
+        Parameters
+        ----------
+        frames
+            The frames; with a skin, one frame.
+        skin
+            Distance beyond the cutoff (A) within which neighbours are found, too. The
+            graph is then a `flowpot.potentials.verlet.Graph`.
         """
 
     @abstractmethod
     def evaluate_graph(self, graph: Any) -> Prediction:
-        """Predict for a graph that `build_graph` made."""
+        """Predict for a graph that `build_graph` has returned."""
 
     @abstractmethod
     def describe_graph(self, graph: Any) -> NDArray[np.float64]:
-        """Return the features that the model has of each atom, shape (A, D)."""
+        """
+        Return the model's features of each atom, shape (A, D).
+
+        Raises
+        ------
+        MissingOutputError
+            If the model has no features.
+        """
 
     def evaluate(self, dataset: Dataset, batch_size: int | None = None) -> Prediction:
         """
@@ -98,28 +152,31 @@ class Potential(ABC):
         dataset
             The frames.
         batch_size
-            Atoms per batch, at most (a larger frame is a batch of its own). It
-            changes the speed and the memory, never the result. None: what is fast on
-            the potential's device.
+            Largest number of atoms in a batch (a larger frame is a batch of its own).
+            It changes the speed and the memory, never the result. None: a fast number
+            for the potential's device.
 
         Raises
         ------
         ValueError
-            Where a frame has an element that the potential does not know.
+            If a frame has an element that the potential does not know.
         """
-        members = evaluate_members([self], dataset, batch_size)
-        return Prediction(members.energy[0], members.forces[0], members.stress[0])
+        parts = [
+            self.evaluate_graph(self.build_graph(dataset[frames]))
+            for frames in self._batches(dataset, batch_size)
+        ]
+        return Prediction.joined([NO_PREDICTION, *parts])
 
     def descriptors(
         self, dataset: Dataset, batch_size: int | None = None
     ) -> NDArray[np.float64]:
         """
-        Describe every frame: the mean over its atoms of what the model learnt of them.
+        Return the mean of the model's features over the atoms of every frame.
 
-        Frames that are near each other in these features are alike to the potential.
-        They do not change with translations, with the order of the atoms, and with
-        repetition of the cell; nor with rotations, but for architectures that learn
-        this rather than have it, such as PET.
+        Frames with similar descriptors are similar to the potential. Descriptors do
+        not change with translations, with the order of the atoms, and with repetition
+        of the cell; nor with rotations, except for architectures such as PET that
+        learn this symmetry.
 
         Parameters
         ----------
@@ -131,13 +188,13 @@ class Potential(ABC):
         Returns
         -------
         ndarray
-            Shape (n, D), without units. D is the model's: two potentials' descriptors
-            are not to be compared.
+            Shape (n, D), without units. D is the model's: do not compare descriptors
+            of two potentials.
 
         Raises
         ------
-        NotImplementedError
-            Where the model does not give its features.
+        MissingOutputError
+            If the model has no features.
         """
         means = []
         for atoms, features in self.atom_features(dataset, batch_size):
@@ -152,40 +209,41 @@ class Potential(ABC):
         self, dataset: Dataset, batch_size: int | None = None
     ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """
-        Describe every atom, whole frames at a time.
+        Yield the model's features of every atom, a batch of whole frames at a time.
 
         Parameters
         ----------
         dataset, batch_size
-            As in `descriptors`, which is the mean of these over the atoms of a frame.
+            As in `descriptors`.
 
         Yields
         ------
         tuple
-            Which atoms of the dataset, and their features, shape (A, D).
+            The atoms' rows in the dataset, and their features, shape (A, D).
         """
+        for frames in self._batches(dataset, batch_size):
+            start, stop = dataset.offsets[[frames.start, frames.stop]]
+            features = self.describe_graph(self.build_graph(dataset[frames]))
+            yield slice(int(start), int(stop)), features
+
+    def _batches(self, dataset: Dataset, batch_size: int | None) -> Iterator[slice]:
+        """Refuse frames that cannot be predicted; divide the others into batches."""
         self.check_species(dataset.numbers)
         check_predictable(dataset)
-        for frames in batches(
-            dataset.n_atoms, batch_size or default_batch_size([self])
-        ):
-            geometry = Geometry.of_dataset(dataset[frames])
-            start, stop = dataset.offsets[[frames.start, frames.stop]]
-            features = self.describe_graph(self.build_graph(geometry))
-            yield slice(int(start), int(stop)), features
+        yield from batches(dataset.n_atoms, batch_size or default_batch_size([self]))
 
     def evaluate_atoms(
         self, atoms: Atoms, neighbours: VerletList | None = None
     ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
         """
-        Predict for one frame, as molecular dynamics needs it, step after step.
+        Predict for one frame, as at each step of molecular dynamics.
 
         Parameters
         ----------
         atoms
             The frame.
         neighbours
-            Of the steps before; None searches for them.
+            Neighbour list of the earlier steps. None: search for neighbours.
 
         Returns
         -------
@@ -193,29 +251,29 @@ class Potential(ABC):
             Energy (eV), forces (N, 3) (eV/A) and stress (3, 3) (eV/A^3).
         """
         self.check_species(atoms.numbers)
-        geometry = Geometry.of_atoms(atoms)
-        check_predictable(Arrays.of_atoms(atoms))
-        graph = neighbours.graph(geometry) if neighbours else self.build_graph(geometry)
-        found = self.evaluate_graph(graph)
-        return float(found.energy[0]), found.forces, found.stress[0]
+        frame = Arrays.of_atoms(atoms)
+        check_predictable(frame)
+        graph = neighbours.graph(frame) if neighbours else self.build_graph(frame)
+        prediction = self.evaluate_graph(graph)
+        return float(prediction.energy[0]), prediction.forces, prediction.stress[0]
 
-    def calculator(self, skin: float = 0.0) -> PotentialCalculator:
+    def calculator(self, skin: float = 0.0) -> "PotentialCalculator":
         """
         Return an ASE calculator.
 
         Parameters
         ----------
         skin
-            In A, for molecular dynamics: neighbours are searched for again only when
-            the atoms have moved that far, with the same result. 0 suits frames that
-            have nothing to do with each other.
+            Skin of a Verlet list (A), for molecular dynamics: neighbours are searched
+            for again only after the atoms have moved that far, with the same result.
+            Leave it at 0 for unrelated frames.
         """
         return PotentialCalculator(self, skin)
 
     def check_species(self, numbers: NDArray[np.int64]) -> None:
         """Refuse atomic numbers that the potential was not trained on."""
-        found = {chemical_symbols[z] for z in np.unique(numbers)}
-        if unknown := sorted(found.difference(self.species)):
+        symbols = {chemical_symbols[z] for z in np.unique(numbers)}
+        if unknown := sorted(symbols.difference(self.species)):
             raise ValueError(
                 f"the frames have {', '.join(unknown)}, which the potential was not "
                 f"trained on (it knows {', '.join(self.species)}): train one on labels "
@@ -223,52 +281,47 @@ class Potential(ABC):
             )
 
 
-def evaluate_members(
-    potentials: Sequence[Potential], dataset: Dataset, batch_size: int | None = None
-) -> Prediction:
+class PotentialCalculator(Calculator):
     """
-    Predict with every member of a committee, building each graph once.
+    ASE calculator of a potential: energy, forces and, for periodic frames, stress.
 
     Parameters
     ----------
-    potentials
-        The members, of any backends.
-    dataset
-        The frames.
-    batch_size
-        Atoms per batch: see `Potential.evaluate`.
-
-    Returns
-    -------
-    Prediction
-        Energies (M, n), forces (M, A, 3) and stress (M, n, 3, 3).
+    potential
+        The potential.
+    skin
+        See `Potential.calculator`.
     """
-    if not potentials:
-        raise ValueError("no potentials to evaluate: give at least one")
-    for potential in potentials:
-        potential.check_species(dataset.numbers)
-    check_predictable(dataset)
-    shape = len(potentials), len(dataset), len(dataset.numbers)
-    energy, forces, stress = _empty(*shape)
-    size = batch_size or default_batch_size(potentials)
-    for frames in batches(dataset.n_atoms, size):
-        atoms = slice(dataset.offsets[frames.start], dataset.offsets[frames.stop])
-        geometry = Geometry.of_dataset(dataset[frames])
-        graphs: dict[Hashable, Any] = {}
-        for member, potential in enumerate(potentials):
-            key = potential.graph_key
-            if key not in graphs:
-                graphs[key] = potential.build_graph(geometry)
-            found = potential.evaluate_graph(graphs[key])
-            energy[member, frames] = found.energy
-            forces[member, atoms] = found.forces
-            stress[member, frames] = found.stress
-    return Prediction(energy, forces, stress)
+
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012, ASE's
+
+    def __init__(self, potential: Potential, skin: float = 0.0) -> None:
+        super().__init__()
+        self.potential = potential
+        self._neighbours: VerletList | None = None
+        if skin:
+            search, cutoff = potential.build_graph, potential.cutoff
+            self._neighbours = VerletList(search, cutoff, skin)
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] | None = None,
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
+        """Predict all properties; ASE calls this again only when the atoms change."""
+        super().calculate(atoms, properties, system_changes)
+        energy, forces, stress = self.potential.evaluate_atoms(
+            self.atoms, self._neighbours
+        )
+        self.results = {"energy": energy, "free_energy": energy, "forces": forces}
+        if np.isfinite(stress).all():
+            self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
 
 
 def batches(n_atoms: NDArray[np.int64], size: int) -> Iterator[slice]:
     """
-    Cut a row of frames into batches of at most `size` atoms, in order.
+    Divide frames into batches of at most `size` atoms, in order.
 
     Examples
     --------
@@ -287,15 +340,7 @@ def batches(n_atoms: NDArray[np.int64], size: int) -> Iterator[slice]:
         yield slice(start, len(n_atoms))
 
 
-def _empty(members: int, frames: int, atoms: int) -> tuple[NDArray[np.float64], ...]:
-    return (
-        np.empty((members, frames)),
-        np.empty((members, atoms, 3)),
-        np.empty((members, frames, 3, 3)),
-    )
-
-
 def default_batch_size(potentials: Sequence[Potential]) -> int:
-    """Return the atoms per batch that are fast: a GPU wants many, a CPU's cache few."""
+    """Return a fast number of atoms per batch: large on GPUs, small on CPUs."""
     on_cpu = any(potential.device == "cpu" for potential in potentials)
     return 256 if on_cpu else 4096

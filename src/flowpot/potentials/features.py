@@ -1,7 +1,7 @@
-"""How far atoms are from those that a potential has learned, in its own features."""
+"""Distance of atoms to a training set, in the features of a potential."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -14,37 +14,37 @@ from flowpot.potentials.base import Potential
 
 Array = NDArray[np.float64]
 
-_FLAT = 1e-3  # least scale of a feature, in units of the typical one
+_LEAST_SCALE = 1e-3  # of a feature, in units of the typical one
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
     """
-    First and second moments of the features of the atoms of a training set.
+    First and second moments of the features of a training set's atoms.
 
-    Attributes
+    Parameters
     ----------
     numbers
-        (S,) atomic numbers.
+        Atomic numbers, shape (S,).
     mean, scale
-        (S, D) mean and standard deviation of each feature, for each species.
+        Mean and standard deviation of each feature for each species, shape (S, D).
     whitening
-        (S, D, D): a standardised feature vector times this has the Mahalanobis
-        distance as its norm.
+        Matrices W, shape (S, D, D): x W has the Mahalanobis distance as its norm, for a
+        standardised feature vector x.
     rigid_scale
-        (D,) root mean square of each feature.
+        Root mean square of each feature, shape (D,).
     rigidity
-        (D, D): a scaled feature vector times this has as its norm the square root of
-        x' (X'X + lambda)^-1 x.
+        Matrix R, shape (D, D): x R has the square root of x' (X'X + lambda)^-1 x as its
+        norm, for a scaled feature vector x.
 
     Notes
     -----
     Correlation matrices are shrunk towards the identity by D / (n + D), n the number
-    of atoms: a species with few atoms has a distance all the same, and units of the
-    features do not matter. (X'X + lambda)^-1 is the covariance of the weights of a
+    of atoms, so that a species with few atoms has a distance, too, and the units of
+    the features do not matter. (X'X + lambda)^-1 is the covariance of the weights of a
     linear last layer: last-layer prediction rigidity (Bigi, Chong, Ceriotti and
     Grasselli, Mach. Learn.: Sci. Technol. 5, 045018, 2024). Forces are not linear in
-    the features themselves, so that it is a measure for them and no variance.
+    the features: for them it is no variance, but a measure.
     """
 
     numbers: NDArray[np.int64]
@@ -57,37 +57,40 @@ class FeatureStatistics:
     @classmethod
     def fit(cls, potential: Potential, frames: Dataset) -> Self:
         """
-        Take the moments of all atoms, batch by batch.
+        Compute the moments over all atoms, batch by batch.
 
         Raises
         ------
         ValueError
-            Without any atom, or where the features are not finite.
-        NotImplementedError
-            Where the potential does not give its features.
+            Without any atom, or if the features are not finite.
+        MissingOutputError
+            If the potential has no features.
         """
         moments: dict[int, _Moments] = {}
-        for numbers, features in _batches(potential, frames):
-            for z in np.unique(numbers):
-                rows = features[numbers == z]
+        for atoms, features in potential.atom_features(frames):
+            for z in np.unique(frames.numbers[atoms]):
+                rows = features[frames.numbers[atoms] == z]
                 moments.setdefault(int(z), _Moments.about(rows[0])).add(rows)
         if not moments:
             raise ValueError("no frame to take features of: give at least one")
-        found = [moments[z] for z in sorted(moments)]
-        deviation = np.stack([each.deviation for each in found])
+        numbers = sorted(moments)
+        species = [moments[z] for z in numbers]
+        deviation = np.stack([sums.deviation for sums in species])
         if not np.isfinite(deviation).all():
             raise ValueError("the potential's features of the frames are not finite")
         scale = _positive(deviation)
-        pairs = zip(found, scale, strict=True)
-        raw = np.sum([each.raw for each in found], axis=0)
-        n = sum(each.n for each in found)
+        raw = np.sum([sums.raw for sums in species], axis=0)
+        n = sum(sums.n for sums in species)
         rigid_scale = _positive(np.sqrt(np.diag(raw) / n))
         return cls(
-            numbers=np.array(sorted(moments)),
-            mean=np.stack([each.mean for each in found]),
+            numbers=np.array(numbers),
+            mean=np.stack([sums.mean for sums in species]),
             scale=scale,
             whitening=np.stack(
-                [_root(each.covariance, s, each.n) for each, s in pairs]
+                [
+                    _root(sums.covariance, own, sums.n)
+                    for sums, own in zip(species, scale, strict=True)
+                ]
             ),
             rigid_scale=rigid_scale,
             rigidity=_root(raw / n, rigid_scale, n) / np.sqrt(n),
@@ -95,19 +98,26 @@ class FeatureStatistics:
 
     def of_atoms(self, potential: Potential, frames: Dataset) -> dict[str, Array]:
         """
-        Measure the A atoms of some frames.
+        Measure the distance of each of the A atoms of some frames.
 
         Returns
         -------
         dict
-            (A,) arrays without units: ``feature_distance`` (Mahalanobis) and
-            ``rigidity``; infinite for a species that was not learned.
+            Arrays of shape (A,) without units: ``feature_distance`` (Mahalanobis) and
+            ``rigidity``; infinite for a species that the training set lacks.
+
+        Raises
+        ------
+        ValueError
+            If the potential has another number of features than the statistics.
         """
-        parts = [self._atoms(*batch) for batch in _batches(potential, frames)]
-        nothing = {name: np.empty(0) for name in ("feature_distance", "rigidity")}
+        parts = [
+            self._atoms(frames.numbers[atoms], features)
+            for atoms, features in potential.atom_features(frames)
+        ]
         return {
-            name: np.concatenate([p[name] for p in parts] or [none])
-            for name, none in nothing.items()
+            name: np.concatenate([np.empty(0), *(part[name] for part in parts)])
+            for name in ("feature_distance", "rigidity")
         }
 
     def _atoms(self, numbers: NDArray[np.int64], features: Array) -> dict[str, Array]:
@@ -127,7 +137,7 @@ class FeatureStatistics:
         return {"feature_distance": distance, "rigidity": rigid}
 
     def to_bytes(self) -> bytes:
-        """Write them as a compressed npz, matrices in single precision."""
+        """Return the statistics as a compressed npz, matrices in single precision."""
         arrays = {f.name: getattr(self, f.name) for f in fields(self)}
         for name in ("whitening", "rigidity"):
             arrays[name] = arrays[name].astype(np.float32)
@@ -137,7 +147,7 @@ class FeatureStatistics:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """Read what :meth:`to_bytes` wrote."""
+        """Read what :meth:`to_bytes` has returned."""
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {f.name: file[f.name] for f in fields(cls)}
         for name in ("whitening", "rigidity"):
@@ -146,19 +156,34 @@ class FeatureStatistics:
 
     @property
     def species(self) -> tuple[str, ...]:
-        """The chemical symbols that it knows."""
+        """Chemical symbols of the training set."""
         return tuple(chemical_symbols[z] for z in self.numbers)
 
 
 def summarised(atoms: Mapping[str, Array], frames: Dataset) -> dict[str, Array]:
-    """Return the largest atom of each frame, and under ``*_rms`` the RMS over them."""
-    found: dict[str, Array] = {}
+    """
+    Summarise values of atoms for each of n frames.
+
+    Parameters
+    ----------
+    atoms
+        Values of the A atoms by name, shape (A,).
+    frames
+        The frames.
+
+    Returns
+    -------
+    dict
+        The largest value of each frame by name, and its root mean square by the name
+        with ``_rms``, shape (n,).
+    """
+    summary: dict[str, Array] = {}
     starts = frames.offsets[:-1]
     for name, values in atoms.items():
-        found[name] = np.maximum.reduceat(values, starts) if len(starts) else values
+        summary[name] = np.maximum.reduceat(values, starts) if len(starts) else values
         squares = np.add.reduceat(values**2, starts) if len(starts) else values
-        found[f"{name}_rms"] = np.sqrt(squares / frames.n_atoms)
-    return found
+        summary[f"{name}_rms"] = np.sqrt(squares / frames.n_atoms)
+    return summary
 
 
 @dataclass
@@ -200,18 +225,10 @@ class _Moments:
         return self.n * (self.covariance + np.outer(self.mean, self.mean))
 
 
-def _batches(
-    potential: Potential, frames: Dataset
-) -> Iterator[tuple[NDArray[np.int64], Array]]:
-    """Yield atomic numbers and features, a batch of atoms at a time."""
-    for part, features in potential.atom_features(frames):
-        yield frames.numbers[part], features
-
-
 def _positive(scale: Array) -> Array:
-    """Keep scales from zero: what never varied is far when it does."""
+    """Raise scales to a least value: a feature that never varied has no scale."""
     typical = np.sqrt((scale**2).mean())
-    return np.maximum(scale, _FLAT * typical if typical > 0 else 1.0)
+    return np.maximum(scale, _LEAST_SCALE * typical if typical > 0 else 1.0)
 
 
 def _root(covariance: Array, scale: Array, n: int) -> Array:

@@ -14,45 +14,41 @@ from ase.data import chemical_symbols
 from matscipy.neighbours import neighbour_list
 from numpy.typing import NDArray
 
+from flowpot.dataset.arrays import Arrays
 from flowpot.potentials.base import Potential, Prediction
 from flowpot.potentials.device import keep_freed_memory, resolve_device
-from flowpot.potentials.geometry import (
-    Geometry,
-    periodic_cell,
-    volume_ratio,
-    within,
-)
+from flowpot.potentials.geometry import periodic_cell, volume_ratio, within
 
 with warnings.catch_warnings():
     # e3nn and MACE warn of torch.load's `weights_only` as they are imported.
     warnings.simplefilter("ignore")
-    import mace.modules  # noqa: F401  (its classes are what a model file unpickles to)
+    import mace.modules  # noqa: F401  (a model file unpickles to its classes)
 
 
 @dataclass(frozen=True, eq=False)
 class NeighbourGraph:
     """
-    The neighbours of the atoms of n frames, each in a fully periodic cell.
+    Neighbours of the atoms of n frames, each in a fully periodic cell.
 
     Parameters
     ----------
-    geometry
+    frames
         The frames, with the cells of `periodic_cell`.
     edges
         Atoms at either end of each edge, shape (2, E).
     unit_shifts
-        Cells between them, shape (E, 3).
+        Number of cell vectors between them, shape (E, 3).
     shifts
         The same in A, shape (E, 3).
     frame
         Frame of each atom, shape (A,).
     volume_ratio
-        What turns each cell's stress into the frame's, shape (n,).
+        Factor from each cell's stress to the frame's, shape (n,).
     cutoff
-        The potential's, in A.
+        Cutoff of the potential, in A.
     """
 
-    geometry: Geometry
+    frames: Arrays
     edges: NDArray[np.int64]
     unit_shifts: NDArray[np.float64]
     shifts: NDArray[np.float64]
@@ -60,13 +56,13 @@ class NeighbourGraph:
     volume_ratio: NDArray[np.float64]
     cutoff: float
 
-    def moved(self, geometry: Geometry) -> Self:
-        """Move the frames; of their edges, keep those within the cutoff."""
+    def moved(self, frames: Arrays) -> Self:
+        """Return the graph of moved frames: the edges that are within the cutoff."""
         cells = np.stack(
             [
-                periodic_cell(geometry.positions[atoms], cell, pbc, self.cutoff)
-                for atoms, cell, pbc in zip(
-                    geometry.atoms, geometry.cell, geometry.pbc, strict=True
+                periodic_cell(frames.positions[rows], cell, pbc, self.cutoff)
+                for rows, cell, pbc in zip(
+                    frames.rows, frames.cell, frames.pbc, strict=True
                 )
             ]
         )
@@ -76,14 +72,14 @@ class NeighbourGraph:
         else:
             of_edge = cells[self.frame[i]]
             shifts = np.einsum("ek,ekx->ex", self.unit_shifts, of_edge)
-        near = within(self.cutoff, geometry.positions, i, j, shifts)
+        near = within(self.cutoff, frames.positions, i, j, shifts)
         ratios = [
-            volume_ratio(*each)
-            for each in zip(cells, geometry.cell, geometry.pbc, strict=True)
+            volume_ratio(periodic, cell, pbc)
+            for periodic, cell, pbc in zip(cells, frames.cell, frames.pbc, strict=True)
         ]
         return replace(
             self,
-            geometry=geometry._replace(cell=cells),
+            frames=_in_cells(frames, cells),
             edges=self.edges.take(near, axis=1),
             unit_shifts=self.unit_shifts.take(near, axis=0),
             shifts=shifts.take(near, axis=0),
@@ -92,16 +88,16 @@ class NeighbourGraph:
 
     @classmethod
     def joined(cls, graphs: Sequence[Self]) -> Self:
-        """Join graphs of a frame each into one of all of them."""
-        geometry = Geometry.joined([graph.geometry for graph in graphs])
-        first = geometry.offsets[:-1]
+        """Join graphs of one frame each into one graph of all of these frames."""
+        frames = Arrays.joined([graph.frames for graph in graphs])
+        first = frames.offsets[:-1]
         edges = [graph.edges + n for graph, n in zip(graphs, first, strict=True)]
         return cls(
-            geometry=geometry,
+            frames=frames,
             edges=np.concatenate(edges, axis=1),
             unit_shifts=np.concatenate([graph.unit_shifts for graph in graphs]),
             shifts=np.concatenate([graph.shifts for graph in graphs]),
-            frame=np.repeat(np.arange(len(graphs)), np.diff(geometry.offsets)),
+            frame=np.repeat(np.arange(len(graphs)), frames.n_atoms),
             volume_ratio=np.concatenate([graph.volume_ratio for graph in graphs]),
             cutoff=graphs[0].cutoff,
         )
@@ -111,19 +107,20 @@ class MACEPotential(Potential):
     """
     A model that ``mace_run_train`` wrote.
 
-    MACE always sees fully periodic cells, in which non-periodic axes have vacuum (see
-    `periodic_cell`): by itself it replaces non-periodic cell vectors by vectors of
-    hundreds of A, and divides the virial by their volume.
+    MACE is always given fully periodic cells, in which non-periodic axes have vacuum
+    (see `periodic_cell`): by itself it replaces non-periodic cell vectors by vectors
+    of hundreds of A, and divides the virial by their volume.
 
     Parameters
     ----------
     model
-        The torch module, of one of MACE's classes.
+        The torch module, of one of the classes of mace.modules.
     device
         See `load_potential`.
     """
 
     backend = "mace"
+    suffixes = (".model",)
 
     def __init__(self, model: Any, device: str = "auto") -> None:
         self.device = resolve_device(device)
@@ -165,16 +162,15 @@ class MACEPotential(Potential):
 
     @property
     def graph_key(self) -> Hashable:
-        """The cutoff: species and precision enter later."""
+        """The cutoff: graphs do not depend on species and precision."""
         return "mace", self.cutoff
 
-    def build_graph(self, geometry: Geometry, skin: float = 0.0) -> NeighbourGraph:
+    def build_graph(self, frames: Arrays, skin: float = 0.0) -> NeighbourGraph:
         """Find the neighbours of every atom, with matscipy as MACE does."""
         edges, unit_shifts, shifts, cells, ratios = [], [], [], [], []
-        for frame, start in enumerate(geometry.offsets[:-1]):
-            positions = geometry.positions[start : geometry.offsets[frame + 1]]
-            true, pbc = geometry.cell[frame], geometry.pbc[frame]
-            cell = periodic_cell(positions, true, pbc, self.cutoff + skin)
+        for rows, own, pbc in zip(frames.rows, frames.cell, frames.pbc, strict=True):
+            positions = frames.positions[rows]
+            cell = periodic_cell(positions, own, pbc, self.cutoff + skin)
             i, j, shift = neighbour_list(
                 "ijS",
                 cutoff=self.cutoff + skin,
@@ -185,18 +181,17 @@ class MACEPotential(Potential):
             if skin:  # one order of the edges, whenever they were searched for
                 order = np.lexsort((*shift.T, j, i))
                 i, j, shift = i[order], j[order], shift[order]
-            edges.append(np.stack([i, j]).astype(np.int64) + start)
+            edges.append(np.stack([i, j]).astype(np.int64) + rows.start)
             unit_shifts.append(shift.astype(float))
             shifts.append(unit_shifts[-1] @ cell)
             cells.append(cell)
-            ratios.append(volume_ratio(cell, true, pbc))
-        n_atoms = np.diff(geometry.offsets)
+            ratios.append(volume_ratio(cell, own, pbc))
         return NeighbourGraph(
-            geometry=geometry._replace(cell=np.stack(cells)),
+            frames=_in_cells(frames, np.stack(cells)),
             edges=np.concatenate(edges, axis=1),
             unit_shifts=np.concatenate(unit_shifts),
             shifts=np.concatenate(shifts),
-            frame=np.repeat(np.arange(len(n_atoms)), n_atoms),
+            frame=np.repeat(np.arange(len(frames)), frames.n_atoms),
             volume_ratio=np.array(ratios),
             cutoff=self.cutoff,
         )
@@ -219,18 +214,18 @@ class MACEPotential(Potential):
     def _energy(
         self, graph: NeighbourGraph, out: dict[str, Any]
     ) -> NDArray[np.float64]:
-        """Add the atoms' energies in float64: they dwarf what float32 resolves."""
-        atoms = self.atomic_energies[self._index[graph.geometry.numbers]]
+        """Add the atoms' energies in float64: float32 would lose their digits."""
+        atoms = self.atomic_energies[self._index[graph.frames.numbers]]
         summed = np.bincount(graph.frame, atoms, minlength=len(out["energy"]))
         return _numpy(out["energy"]) + summed
 
     def _tensors(self, graph: NeighbourGraph) -> dict[str, torch.Tensor]:
         """Return the graph as MACE's modules read it."""
-        geometry = graph.geometry
-        species = self._index[geometry.numbers]
+        frames = graph.frames
+        species = self._index[frames.numbers]
         floats = {
-            "positions": geometry.positions,
-            "cell": geometry.cell.reshape(-1, 3),
+            "positions": frames.positions,
+            "cell": frames.cell.reshape(-1, 3),
             "shifts": graph.shifts,
             "unit_shifts": graph.unit_shifts,
             "node_attrs": np.eye(len(self.species))[species],
@@ -238,8 +233,8 @@ class MACEPotential(Potential):
         integers = {
             "edge_index": graph.edges,
             "batch": graph.frame,
-            "ptr": geometry.offsets,
-            "head": np.full(len(geometry.cell), self.head),
+            "ptr": frames.offsets,
+            "head": np.full(len(frames), self.head),
         }
         return {
             name: torch.tensor(array, dtype=dtype, device=self.device)
@@ -248,8 +243,13 @@ class MACEPotential(Potential):
         }
 
 
+def _in_cells(frames: Arrays, cells: NDArray[np.float64]) -> Arrays:
+    """Put frames into other cells, all of which are periodic to MACE."""
+    return Arrays(frames.numbers, frames.positions, cells, frames.pbc, frames.offsets)
+
+
 def _scalars(model: Any) -> list[int]:
-    """Find the columns of the node features that do not turn with the frame."""
+    """List the columns of the node features that do not change with rotations."""
     columns: list[int] = []
     start = 0
     for product in model.products:
@@ -262,7 +262,7 @@ def _scalars(model: Any) -> list[int]:
 
 
 def _default_head(heads: list[str]) -> int:
-    """Return the head that was trained last: fine-tuning adds it after `pt_head`."""
+    """Return the head that fine-tuning has trained: it comes after ``pt_head``."""
     names = [str(head).lower() for head in heads]
     return names.index("default") if "default" in names else len(names) - 1
 

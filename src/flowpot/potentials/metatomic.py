@@ -21,17 +21,13 @@ from metatomic.torch import (
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.potentials.base import (
-    Potential,
-    Prediction,
-    batches,
-    default_batch_size,
-)
+from flowpot.dataset.arrays import Arrays
+from flowpot.potentials.base import MissingOutputError, Potential, Prediction
 from flowpot.potentials.device import keep_freed_memory, resolve_device
-from flowpot.potentials.geometry import Geometry, volume_ratio, within
+from flowpot.potentials.geometry import volume_ratio, within
 
 _FEATURES = ("feature", "features")
-"""What metatomic names a model's internal features; metatrain's models have it."""
+"""Names that metatomic gives to the output of a model's internal features."""
 _ENSEMBLE = "energy_ensemble"
 _PAIR = ["first_atom", "second_atom", "cell_shift_a", "cell_shift_b", "cell_shift_c"]
 
@@ -39,43 +35,41 @@ _PAIR = ["first_atom", "second_atom", "cell_shift_a", "cell_shift_b", "cell_shif
 @dataclass(frozen=True, eq=False)
 class NeighbourLists:
     """
-    The neighbours of the atoms of n frames.
+    Neighbours of the atoms of n frames.
 
     Parameters
     ----------
-    geometry
+    frames
         The frames.
     pairs
-        By frame, one array per list that the model asks for, of shape (pairs, 5): the
-        two atoms, and the cells between them.
+        For each frame, one array per list that the model asks for, of shape (P, 5): the
+        two atoms, and the number of cell vectors between them.
     cutoffs
-        Of these lists, in A.
+        Cutoffs of these lists, in A.
     """
 
-    geometry: Geometry
+    frames: Arrays
     pairs: list[list[NDArray[np.int32]]]
     cutoffs: list[float]
 
-    def moved(self, geometry: Geometry) -> Self:
-        """Move the frames; of their pairs, keep those within the cutoffs."""
+    def moved(self, frames: Arrays) -> Self:
+        """Return the graph of moved frames: the pairs that are within the cutoffs."""
         kept = []
-        for atoms, cell, lists in zip(
-            geometry.atoms, geometry.cell, self.pairs, strict=True
-        ):
-            positions = geometry.positions[atoms]
+        for rows, cell, lists in zip(frames.rows, frames.cell, self.pairs, strict=True):
+            positions = frames.positions[rows]
             near = []
             for pairs, cutoff in zip(lists, self.cutoffs, strict=True):
                 i, j = pairs[:, :2].T
-                found = within(cutoff, positions, i, j, pairs[:, 2:] @ cell)
-                near.append(pairs.take(found, axis=0))
+                indices = within(cutoff, positions, i, j, pairs[:, 2:] @ cell)
+                near.append(pairs.take(indices, axis=0))
             kept.append(near)
-        return replace(self, geometry=geometry, pairs=kept)
+        return replace(self, frames=frames, pairs=kept)
 
     @classmethod
     def joined(cls, graphs: Sequence[Self]) -> Self:
-        """Join graphs of a frame each into one of all of them."""
+        """Join graphs of one frame each into one graph of all of these frames."""
         return cls(
-            geometry=Geometry.joined([graph.geometry for graph in graphs]),
+            frames=Arrays.joined([graph.frames for graph in graphs]),
             pairs=[pairs for graph in graphs for pairs in graph.pairs],
             cutoffs=graphs[0].cutoffs,
         )
@@ -86,7 +80,8 @@ class MetatomicPotential(Potential):
     A model that metatrain exported.
 
     Its stress is the strain derivative of the energy over the volume of the frame's
-    cell, for every periodicity; metatomic itself has one for fully periodic frames.
+    cell, for every periodicity; metatomic itself has stress for fully periodic frames
+    only.
 
     Parameters
     ----------
@@ -97,6 +92,7 @@ class MetatomicPotential(Potential):
     """
 
     backend = "metatomic"
+    suffixes = (".pt",)
 
     def __init__(self, model: Any, device: str = "auto") -> None:
         self.device = resolve_device(device)
@@ -123,44 +119,41 @@ class MetatomicPotential(Potential):
     def from_bytes(cls, content: bytes, device: str = "auto") -> Self:
         """Load the content of a ``.pt`` file, which is code: trust its source."""
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # torch.jit's deprecation, not ours to act on
+            warnings.simplefilter("ignore")  # metatomic uses deprecated torch.jit
             path = Path(folder) / "model.pt"
             path.write_bytes(content)
             return cls(load_atomistic_model(path), device)
 
     @property
     def graph_key(self) -> Hashable:
-        """The lists of neighbours that the model asks for."""
+        """Cutoffs and kinds of the neighbour lists that the model asks for."""
         return "metatomic", *self._neighbours
 
-    def build_graph(self, geometry: Geometry, skin: float = 0.0) -> NeighbourLists:
+    def build_graph(self, frames: Arrays, skin: float = 0.0) -> NeighbourLists:
         """Find the neighbours of every atom, with vesin as metatomic does."""
         pairs = []
-        for frame, start in enumerate(geometry.offsets[:-1]):
-            positions = geometry.positions[start : geometry.offsets[frame + 1]]
-            cell = np.where(geometry.pbc[frame][:, None], geometry.cell[frame], 0.0)
+        for rows, own, pbc in zip(frames.rows, frames.cell, frames.pbc, strict=True):
+            positions = frames.positions[rows]
+            cell = np.where(pbc[:, None], own, 0.0)
             lists = []
             for cutoff, full in self._neighbours:
-                reach = cutoff + skin
-                found = _pairs(positions, cell, geometry.pbc[frame], reach, full=full)
+                near = _pairs(positions, cell, pbc, cutoff + skin, full=full)
                 # One order of the pairs, whenever they were searched for.
-                order = np.lexsort(found.T[::-1]) if skin else slice(None)
-                lists.append(found[order])
+                order = np.lexsort(near.T[::-1]) if skin else slice(None)
+                lists.append(near[order])
             pairs.append(lists)
-        return NeighbourLists(geometry, pairs, [c for c, _ in self._neighbours])
+        return NeighbourLists(frames, pairs, [c for c, _ in self._neighbours])
 
     def evaluate_graph(self, graph: NeighbourLists) -> Prediction:
         """Run the model once, and differentiate its energy."""
-        found = self._energies(graph, "energy")
-        return Prediction(found.energy[0], found.forces[0], found.stress[0])
+        outputs = self._energies(graph, "energy")
+        return Prediction(outputs.energy[0], outputs.forces[0], outputs.stress[0])
 
     def evaluate_ensemble(
         self, dataset: Dataset, batch_size: int | None = None
     ) -> Prediction:
         """
-        Predict with each member of the model's own ensemble, as that of llpr.
+        Predict with each member of the model's own ensemble, such as that of llpr.
 
         Parameters
         ----------
@@ -175,35 +168,26 @@ class MetatomicPotential(Potential):
 
         Raises
         ------
-        NotImplementedError
-            Where the model has no ensemble.
+        MissingOutputError
+            If the model has no ensemble.
         """
         if _ENSEMBLE not in self._outputs:
-            raise NotImplementedError(
+            raise MissingOutputError(
                 f"the model has no output {_ENSEMBLE!r} (it has "
                 f"{', '.join(sorted(self._outputs))}): train 'llpr' on it"
             )
-        self.check_species(dataset.numbers)
-        found = [
-            self._energies(
-                self.build_graph(Geometry.of_dataset(dataset[frames])), _ENSEMBLE
-            )
-            for frames in batches(
-                dataset.n_atoms, batch_size or default_batch_size([self])
-            )
+        parts = [
+            self._energies(self.build_graph(dataset[frames]), _ENSEMBLE)
+            for frames in self._batches(dataset, batch_size)
         ]
-        return Prediction(
-            energy=np.concatenate([each.energy for each in found], axis=1),
-            forces=np.concatenate([each.forces for each in found], axis=1),
-            stress=np.concatenate([each.stress for each in found], axis=1),
-        )
+        return Prediction.joined(parts, axis=1)
 
     def _energies(self, graph: NeighbourLists, name: str) -> Prediction:
         """Run the model for energies, one or more a frame, and differentiate each."""
-        geometry = graph.geometry
-        positions = self._tensor(geometry.positions).requires_grad_()
+        frames = graph.frames
+        positions = self._tensor(frames.positions).requires_grad_()
         identity = torch.eye(3, dtype=self.dtype, device=self.device)
-        strain = identity.repeat(len(geometry.cell), 1, 1).requires_grad_()
+        strain = identity.repeat(len(frames), 1, 1).requires_grad_()
         output = ModelOutput(quantity="energy", unit="eV", sample_kind="system")
         energies = self._output(graph, positions, strain, name, output)
         members = energies.shape[1]
@@ -216,11 +200,11 @@ class MetatomicPotential(Potential):
                 allow_unused=True,
                 materialize_grads=True,
             )
-            gradient, virial = (each.cpu().double().numpy() for each in slopes)
-            # Architectures that learn rotations have a slightly skew virial.
+            gradient, virial = (slope.cpu().double().numpy() for slope in slopes)
+            # The virial of architectures that learn rotations is slightly skew.
             virial = (virial + virial.transpose(0, 2, 1)) / 2
             forces.append(-gradient)
-            stresses.append(virial / _volumes(geometry)[:, None, None])
+            stresses.append(virial / _volumes(frames)[:, None, None])
         return Prediction(
             energy=energies.detach().cpu().double().numpy().T,
             forces=np.stack(forces),
@@ -231,14 +215,14 @@ class MetatomicPotential(Potential):
         """Return the output that metatomic names "feature", where the model has it."""
         name = next((n for n in _FEATURES if n in self._outputs), None)
         if name is None:
-            raise NotImplementedError(
+            raise MissingOutputError(
                 f"the model has no output {' or '.join(map(repr, _FEATURES))} (it has "
                 f"{', '.join(sorted(self._outputs))}): describe frames with a MACE "
                 "potential, or with PET"
             )
-        positions = self._tensor(graph.geometry.positions)
+        positions = self._tensor(graph.frames.positions)
         identity = torch.eye(3, dtype=self.dtype, device=self.device)
-        strain = identity.expand(len(graph.geometry.cell), 3, 3)
+        strain = identity.expand(len(graph.frames), 3, 3)
         with torch.no_grad():
             features = self._output(
                 graph, positions, strain, name, ModelOutput(sample_kind="atom")
@@ -270,12 +254,11 @@ class MetatomicPotential(Potential):
         strain: torch.Tensor,
     ) -> System:
         """Return one frame as metatomic takes it, strained by the identity."""
-        geometry = graph.geometry
-        atoms = slice(int(geometry.offsets[frame]), int(geometry.offsets[frame + 1]))
-        pbc = geometry.pbc[frame]
-        cell = self._tensor(np.where(pbc[:, None], geometry.cell[frame], 0.0)) @ strain
-        here = positions[atoms] @ strain
-        types = torch.tensor(geometry.numbers[atoms].astype(np.int32))
+        frames = graph.frames
+        rows, pbc = frames.rows[frame], frames.pbc[frame]
+        cell = self._tensor(np.where(pbc[:, None], frames.cell[frame], 0.0)) @ strain
+        here = positions[rows] @ strain
+        types = torch.tensor(frames.numbers[rows].astype(np.int32))
         system = System(
             types.to(self.device), here, cell, torch.tensor(pbc).to(self.device)
         )
@@ -312,8 +295,8 @@ def _pairs(
     return np.column_stack([i, j, shifts]).astype(np.int32)
 
 
-def _volumes(geometry: Geometry) -> NDArray[np.float64]:
-    """Return the volumes that stress refers to; NaN where a frame has no stress."""
-    volumes = np.abs(np.linalg.det(geometry.cell))
-    pairs = zip(geometry.cell, geometry.pbc, strict=True)
+def _volumes(frames: Arrays) -> NDArray[np.float64]:
+    """Return the volumes that stress refers to; NaN for a frame without stress."""
+    volumes = np.abs(np.linalg.det(frames.cell))
+    pairs = zip(frames.cell, frames.pbc, strict=True)
     return volumes * [volume_ratio(cell, cell, pbc) for cell, pbc in pairs]

@@ -1,9 +1,14 @@
-"""Whether a model file is whole, before what it holds is run."""
+"""Read model files, and check that they are whole before their content is run."""
 
 import io
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flowpot.dataset import Artifact
 
 _UNREADABLE = (
     zipfile.BadZipFile,
@@ -15,22 +20,22 @@ _UNREADABLE = (
     NotImplementedError,
     RuntimeError,
 )
-"""What zipfile raises where an archive is damaged."""
-_LONGEST = 300  # characters of an error that a message repeats
+"""Errors that zipfile raises for damaged archives."""
+_LONGEST = 300  # characters of an error that a message quotes
 
 
 class ModelError(ValueError):
     """
-    A model file is damaged, or none of the package that its name says.
+    A model file is damaged, or of another package than its name says.
 
     Parameters
     ----------
     name
-        The file.
+        Name of the file.
     backend
         The package; empty where that does not matter.
     why
-        What is wrong.
+        The error, or its description.
     """
 
     def __init__(self, name: str, backend: str, why: object) -> None:
@@ -48,21 +53,21 @@ class ModelError(ValueError):
 
 def check_archive(name: str, content: bytes) -> None:
     """
-    Compare each part of a model file with the checksum that the archive has of it.
+    Compare each part of a model file with its checksum in the archive.
 
-    torch, whose files are zip archives, writes these checksums and does not read them.
+    torch, whose files are zip archives, writes these checksums but never reads them.
 
     Parameters
     ----------
     name
-        The file's name, for messages.
+        Name of the file, for messages.
     content
-        The file. What is no zip archive has no checksums.
+        Content of the file. If it is no zip archive, it has no checksums.
 
     Raises
     ------
     ModelError
-        Where a part was changed, or the archive cannot be read.
+        If a part was changed, or the archive cannot be read.
     """
     if not zipfile.is_zipfile(io.BytesIO(content)):
         return
@@ -73,3 +78,32 @@ def check_archive(name: str, content: bytes) -> None:
         raise ModelError(name, "", error) from error
     if bad is not None:
         raise ModelError(name, "", f"the checksum of its part {bad} is wrong")
+
+
+def model_file(source: Any) -> tuple[str, bytes]:
+    """
+    Return the name and the content of a model file.
+
+    Parameters
+    ----------
+    source
+        See `flowpot.potentials.load_potential`.
+    """
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no model file {str(path)!r}")
+        content = path.read_bytes()
+        check_archive(str(path), content)
+        return path.name, content
+    if isinstance(source, Mapping):
+        source = source.get("model") or source
+    model = getattr(source, "model", source)
+    if isinstance(model, Mapping):
+        model = Artifact.from_document(model)
+    if not isinstance(model, Artifact):
+        raise TypeError(
+            f"no model in a {type(source).__name__}: give a PotentialDoc, an Artifact "
+            "or the path of a model file"
+        )
+    return model.name, model.read_bytes()

@@ -1,16 +1,29 @@
-"""The neighbours of a frame in motion, searched for only now and then."""
+"""Neighbours of moving frames, which are not searched for at every step."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 from ase.cell import Cell
 from numpy.typing import NDArray
 
-from flowpot.potentials.geometry import Geometry
+from flowpot.dataset.arrays import Arrays
 
-if TYPE_CHECKING:
-    from flowpot.potentials.base import Potential
+
+class Graph(Protocol):
+    """A neighbour graph of frames that may move."""
+
+    def moved(self, frames: Arrays) -> Self:
+        """Return the graph of moved frames: the pairs that are within the cutoff."""
+
+    @classmethod
+    def joined(cls, graphs: Sequence[Self]) -> Self:
+        """Join graphs of one frame each into one graph of all of these frames."""
+
+
+Search = Callable[[Arrays, float], Graph]
+"""Finds the pairs of a frame within the cutoff and a skin: `Potential.build_graph`."""
 
 
 class VerletList:
@@ -23,10 +36,13 @@ class VerletList:
 
     Parameters
     ----------
-    potential
-        Whose graphs.
+    search
+        Finds the pairs of a frame.
+    cutoff
+        Cutoff of the potential, in A.
     skin
-        In A. A thick one is renewed seldom, and has more pairs to choose from.
+        Distance beyond the cutoff, in A. A thick skin needs few searches, but has more
+        pairs to choose from.
 
     Notes
     -----
@@ -36,40 +52,38 @@ class VerletList:
     found is now further apart than s (cutoff + skin) - 2 u.
     """
 
-    def __init__(self, potential: "Potential", skin: float) -> None:
+    def __init__(self, search: Search, cutoff: float, skin: float) -> None:
         if not skin > 0:
             raise ValueError(f"skin is {skin} A: use more than 0")
-        self.skin = skin
-        self._potential = potential
-        self._searched: Geometry | None = None
-        self._found: Any = None
+        self.cutoff, self.skin = cutoff, skin
+        self._search = search
+        self._searched: Arrays | None = None
+        self._graph: Graph
 
-    def graph(self, geometry: Geometry) -> Any:
-        """Return the graph of one frame; of any, but those that follow are faster."""
-        if self._searched is None or not self._holds(self._searched, geometry):
-            self._searched = Geometry._make(array.copy() for array in geometry)
-            self._found = self._potential.build_graph(self._searched, self.skin)
-        return self._found.moved(geometry)
+    def graph(self, frame: Arrays) -> Any:
+        """Return the graph of any frame; one that follows the last is faster."""
+        if self._searched is None or not self._holds(self._searched, frame):
+            self._searched = frame.copied()
+            self._graph = self._search(self._searched, self.skin)
+        return self._graph.moved(frame)
 
-    def _holds(self, searched: Geometry, geometry: Geometry) -> bool:
-        """Whether every pair within the cutoff is among those that were found."""
-        same = np.array_equal(searched.numbers, geometry.numbers)
-        if not same or not np.array_equal(searched.pbc, geometry.pbc):
+    def _holds(self, searched: Arrays, frame: Arrays) -> bool:
+        """Say whether the search has found every pair within the cutoff."""
+        same = np.array_equal(searched.numbers, frame.numbers)
+        if not same or not np.array_equal(searched.pbc, frame.pbc):
             return False
-        deformation, shrinkage = _deformation(searched, geometry)
-        beyond = geometry.positions - searched.positions @ deformation
+        deformation, shrinkage = _deformation(searched, frame)
+        beyond = frame.positions - searched.positions @ deformation
         farthest = np.sqrt(np.einsum("ni,ni->n", beyond, beyond).max())
-        cutoff = self._potential.cutoff
-        return bool(shrinkage * (cutoff + self.skin) - 2 * farthest >= cutoff)
+        reach = shrinkage * (self.cutoff + self.skin) - 2 * farthest
+        return bool(reach >= self.cutoff)
 
 
-def _deformation(
-    before: Geometry, after: Geometry
-) -> tuple[NDArray[np.float64], float]:
+def _deformation(before: Arrays, after: Arrays) -> tuple[NDArray[np.float64], float]:
     """Return F with cell' = cell F, and the smallest of its singular values and 1."""
     if np.array_equal(before.cell, after.cell):
         return np.eye(3), 1.0
-    cells = [geometry.cell[0] for geometry in (before, after)]
+    cells = [before.cell[0], after.cell[0]]
     if not after.pbc.all():
         cells = [np.array(Cell(cell).complete()) for cell in cells]
     deformation = np.linalg.solve(*cells)
@@ -79,91 +93,86 @@ def _deformation(
 
 class BatchedVerletList:
     """
-    Neighbour graphs of several frames in motion, joined in batches.
+    Neighbour graphs of several moving frames, joined in batches.
 
-    Each frame has pairs of its own, which are searched for when it needs it: what a
-    frame is given does not depend on the others.
+    Each frame has a search of its own, repeated when this frame needs it: its graph
+    does not depend on the other frames.
 
     Parameters
     ----------
-    potential
-        Whose graphs.
-    skin
+    search, cutoff, skin
         See `VerletList`.
     """
 
-    def __init__(self, potential: "Potential", skin: float) -> None:
-        self._potential, self._skin = potential, skin
-        self._searched: list[Geometry] = []
-        self._found: list[Any] = []
-        self._before: tuple[Geometry, NDArray[np.int64]] | None = None
-        self._joined: dict[tuple[int, int], Any] = {}
+    def __init__(self, search: Search, cutoff: float, skin: float) -> None:
+        self._search, self._cutoff, self._skin = search, cutoff, skin
+        self._searched: list[Arrays] = []
+        self._graphs: list[Graph] = []
+        self._before: tuple[Arrays, NDArray[np.int64]] | None = None
+        self._joined: dict[tuple[int, int], Graph] = {}
 
     def keep(self, frames: Sequence[int]) -> None:
-        """Forget all frames but these, which are the frames to come."""
+        """Forget all frames except these, which the next calls are given."""
         kept = list(frames) if self._searched else []
         self._searched = [self._searched[i] for i in kept]
-        self._found = [self._found[i] for i in kept]
+        self._graphs = [self._graphs[i] for i in kept]
         self._joined.clear()
         self._before = None
 
-    def graphs(self, geometry: Geometry, cuts: Sequence[slice]) -> list[Any]:
+    def graphs(self, frames: Arrays, cuts: Sequence[slice]) -> list[Any]:
         """
         Return the graphs of some frames.
 
         Parameters
         ----------
-        geometry
-            The frames: the same ones in the same order each time.
+        frames
+            The same frames in the same order each time; new ones at the end.
         cuts
-            The frames of each graph.
+            Frames of each graph.
         """
-        for i in self._stale(geometry):
-            self._search(geometry.frame(i), i)
-        found = []
+        for index in self._stale(frames):
+            self._renew(frames.frame(index), index)
+        graphs = []
         for cut in cuts:
             key = (cut.start, cut.stop)
             if key not in self._joined:
-                graphs = self._found[cut]
-                self._joined[key] = type(graphs[0]).joined(graphs)
-            frames = [geometry.frame(i) for i in range(cut.start, cut.stop)]
-            found.append(self._joined[key].moved(Geometry.joined(frames)))
-        return found
+                parts = self._graphs[cut]
+                self._joined[key] = type(parts[0]).joined(parts)
+            batch = [frames.frame(i) for i in range(cut.start, cut.stop)]
+            graphs.append(self._joined[key].moved(Arrays.joined(batch)))
+        return graphs
 
-    def _search(self, frame: Geometry, index: int) -> None:
+    def _renew(self, frame: Arrays, index: int) -> None:
         """Search for the pairs of a frame, which may be a new one at the end."""
-        frame = Geometry._make(array.copy() for array in frame)
-        graph = self._potential.build_graph(frame, self._skin)
+        frame = frame.copied()
         self._searched[index : index + 1] = [frame]
-        self._found[index : index + 1] = [graph]
+        self._graphs[index : index + 1] = [self._search(frame, self._skin)]
         self._joined.clear()
         self._before = None
 
-    def _stale(self, geometry: Geometry) -> list[int]:
-        """List the frames of which a pair within the cutoff may not be known."""
+    def _stale(self, frames: Arrays) -> list[int]:
+        """List the frames whose searches may have missed a pair within the cutoff."""
         n = len(self._searched)
-        new = list(range(n, len(geometry.cell)))
+        new = list(range(n, len(frames)))
         if n == 0:
             return new
         if self._before is None:
-            joined = Geometry.joined(self._searched)
+            joined = Arrays.joined(self._searched)
             cells = np.array([Cell(cell).complete() for cell in joined.cell])
-            sizes = np.diff(joined.offsets)
-            frame = np.repeat(np.arange(n), sizes)
-            self._before = joined._replace(cell=cells), frame
+            frame = np.repeat(np.arange(n), joined.n_atoms)
+            self._before = replace(joined, cell=cells), frame
         before, frame = self._before
-        cells = geometry.cell[:n]
+        cells = frames.cell[:n]
         if not before.pbc.all():
             cells = np.array([Cell(cell).complete() for cell in cells])
         deformation = np.linalg.solve(before.cell, cells)
         squares = deformation.transpose(0, 2, 1) @ deformation
         shrinkage = np.sqrt(np.clip(np.linalg.eigvalsh(squares)[:, 0], 0.0, 1.0))
-        positions = geometry.positions[: len(frame)]
+        positions = frames.positions[: len(frame)]
         beyond = positions - np.einsum(
             "ax,axy->ay", before.positions, deformation[frame]
         )
         moved = np.einsum("ax,ax->a", beyond, beyond)
         farthest = np.sqrt(np.maximum.reduceat(moved, before.offsets[:-1]))
-        cutoff = self._potential.cutoff
-        holds = shrinkage * (cutoff + self._skin) - 2 * farthest >= cutoff
-        return [*np.flatnonzero(~holds).tolist(), *new]
+        reach = shrinkage * (self._cutoff + self._skin) - 2 * farthest
+        return [*np.flatnonzero(~(reach >= self._cutoff)).tolist(), *new]

@@ -255,7 +255,8 @@ def _document(
         raise kind(f"{training.backend}'s training failed: {end}")
     trained = training.read(run)
     model, checkpoint = Artifact.from_file(trained.model), trained.checkpoint
-    potential = load_potential(model, training.device)
+    source = {"model": model, "backend": training.backend}
+    potential = load_potential(source, training.device)
     rmse, mae = errors_of_sets(potential.evaluate, sets)
     _check_converged(rmse, trained, sets.val)
     return PotentialDoc(

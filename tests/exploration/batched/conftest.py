@@ -7,20 +7,21 @@ import pytest
 from ase.build import bulk
 from matscipy.neighbours import neighbour_list
 
+from flowpot.dataset.arrays import Arrays
 from flowpot.evaluation.calibration import Calibration
 from flowpot.exploration.batched.dynamics import Dynamics
 from flowpot.exploration.batched.forces import PotentialForces
 from flowpot.exploration.batched.replica import Replica
 from flowpot.exploration.sampling import Output
 from flowpot.potentials import Potential, Prediction
-from flowpot.potentials.geometry import Geometry, periodic_cell, within
+from flowpot.potentials.geometry import periodic_cell, within
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """Pairs of atoms within the cutoff, from both ends."""
 
-    geometry: Geometry
+    geometry: Arrays
     cells: np.ndarray
     first: np.ndarray
     second: np.ndarray
@@ -46,7 +47,7 @@ class Pairs:
 
     @classmethod
     def joined(cls, graphs):
-        geometry = Geometry.joined([g.geometry for g in graphs])
+        geometry = Arrays.joined([g.geometry for g in graphs])
         starts = geometry.offsets[:-1]
         return cls(
             geometry,

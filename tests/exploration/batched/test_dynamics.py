@@ -6,13 +6,13 @@ import torch
 from ase import Atoms
 from ase.build import bulk, fcc111
 
+from flowpot.dataset.arrays import Arrays
 from flowpot.exploration.batched.dynamics import Watch
 from flowpot.exploration.batched.forces import PotentialForces
 from flowpot.exploration.batched.replica import Replica
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.sampling import Output
 from flowpot.exploration.sanity import SanityLimits
-from flowpot.potentials.geometry import Geometry
 from flowpot.potentials.mace import MACEPotential
 
 
@@ -212,14 +212,14 @@ def test_neighbours_are_searched_for_seldom(argon, lennard_jones):
     forces = PotentialForces([potential])
     frames = [argon(i) for i in range(3)]
     for _ in range(4):
-        geometry = Geometry.joined([Geometry.of_atoms(atoms) for atoms in frames])
+        geometry = Arrays.joined([Arrays.of_atoms(atoms) for atoms in frames])
         found = forces.drive(geometry)
-        for atoms, own in zip(frames, geometry.atoms, strict=True):
+        for atoms, own in zip(frames, geometry.rows, strict=True):
             _, expected, _ = lennard_jones().evaluate_atoms(atoms)
             np.testing.assert_allclose(found.forces[own], expected, atol=1e-12)
             atoms.positions += 0.05
         frames[1].rattle(0.02, seed=1)
     assert len(searched) == 3
     frames[1].rattle(1.0, seed=2)
-    forces.drive(Geometry.joined([Geometry.of_atoms(atoms) for atoms in frames]))
+    forces.drive(Arrays.joined([Arrays.of_atoms(atoms) for atoms in frames]))
     assert len(searched) == 4, "of the one frame that moved"

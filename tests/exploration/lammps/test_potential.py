@@ -10,6 +10,7 @@ import pytest
 import torch
 from ase.build import bulk, molecule
 
+from flowpot.dataset.arrays import Arrays
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.binary import convert, run_binary, write_input
 from flowpot.exploration.lammps.cell import LammpsCell
@@ -25,7 +26,6 @@ from flowpot.exploration.lammps.run import Run, write_run
 from flowpot.exploration.lammps.script import LOG_FILE, Output
 from flowpot.exploration.lammps.trajectory import md_frames, read_frames, read_thermo
 from flowpot.exploration.sanity import SanityLimits
-from flowpot.potentials.geometry import Geometry
 from flowpot.potentials.mace import MACEPotential
 
 WATER = [1, 8]
@@ -130,7 +130,7 @@ def test_conversion_to_torchscript(random_mace, tmp_path):
     atoms = bulk("SiGe", "zincblende", a=5.5, cubic=True)
     atoms.rattle(0.1, seed=1)
     potential = MACEPotential(plain, "cpu")
-    graph = potential.build_graph(Geometry.of_atoms(atoms))
+    graph = potential.build_graph(Arrays.of_atoms(atoms))
     found = converted(potential._tensors(graph), torch.ones(len(atoms)), True)
     energy, forces, stress = potential.evaluate_atoms(atoms)
     assert found["total_energy_local"].item() == pytest.approx(energy, abs=1e-9)

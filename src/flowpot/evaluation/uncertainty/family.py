@@ -5,10 +5,9 @@ from typing import Any
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.sets import TRAIN, sets_of
-from flowpot.evaluation.prediction import members_of
 from flowpot.evaluation.uncertainty.base import Uncertainty
 from flowpot.evaluation.uncertainty.distance import FeatureDistance
-from flowpot.potentials import Potential
+from flowpot.potentials import Potential, members_of
 
 
 def kept_with(committee: Any) -> list[Uncertainty]:

@@ -253,9 +253,7 @@ class _Batch:
         from flowpot.exploration.watch import breach, readings  # noqa: PLC0415
 
         found = self._dynamics.forces.members(state.geometry)
-        atoms = np.concatenate(
-            [np.arange(*_ends(state.geometry.atoms[i])) for i in due]
-        )
+        atoms = np.concatenate([np.arange(*_ends(state.geometry.rows[i])) for i in due])
         prediction = CommitteePrediction(
             energy=found.energy[:, due],
             forces=found.forces[:, atoms],

@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import all_changes
 
+from flowpot.dataset.arrays import Arrays
 from flowpot.exploration.members import (
     CALCULATOR,
     MODEL,
@@ -17,17 +18,16 @@ from flowpot.exploration.members import (
 )
 from flowpot.potentials import Potential, Prediction, load_potential
 from flowpot.potentials.base import batches, default_batch_size
-from flowpot.potentials.geometry import Geometry
 from flowpot.potentials.verlet import BatchedVerletList
 
 
 class Forces(Protocol):
     """What moves the replicas of a batch."""
 
-    def drive(self, geometry: Geometry) -> Prediction:
+    def drive(self, geometry: Arrays) -> Prediction:
         """Predict with the driving member, for frames that follow those before."""
 
-    def members(self, geometry: Geometry) -> Prediction:
+    def members(self, geometry: Arrays) -> Prediction:
         """Predict with all members, for the frames that were driven last."""
 
     def keep(self, frames: Sequence[int]) -> None:
@@ -92,7 +92,9 @@ class PotentialForces:
         self._lists: dict[Hashable, BatchedVerletList] = {}
         for each in ordered:
             if each.graph_key not in self._lists:
-                self._lists[each.graph_key] = BatchedVerletList(each, skin)
+                self._lists[each.graph_key] = BatchedVerletList(
+                    each.build_graph, each.cutoff, skin
+                )
         self._graphs: dict[Hashable, list[Any]] = {}
 
     def check(self, atoms: Atoms) -> None:
@@ -106,12 +108,12 @@ class PotentialForces:
             verlet.keep(frames)
         self._graphs.clear()
 
-    def drive(self, geometry: Geometry) -> Prediction:
+    def drive(self, geometry: Arrays) -> Prediction:
         """Predict with the driving member."""
         self._graphs.clear()
         return self._evaluate(self.potentials[self.driving], geometry)
 
-    def members(self, geometry: Geometry) -> Prediction:
+    def members(self, geometry: Arrays) -> Prediction:
         """Predict with all members, on the graphs that there are."""
         found = [self._evaluate(each, geometry) for each in self.potentials]
         return Prediction(
@@ -120,7 +122,7 @@ class PotentialForces:
             np.stack([each.stress for each in found]),
         )
 
-    def _evaluate(self, potential: Potential, geometry: Geometry) -> Prediction:
+    def _evaluate(self, potential: Potential, geometry: Arrays) -> Prediction:
         key = potential.graph_key
         if key not in self._graphs:
             cuts = list(batches(np.diff(geometry.offsets), self._batch_size))
@@ -149,11 +151,11 @@ class CalculatorForces:
     def keep(self, frames: Sequence[int]) -> None:
         """Do nothing: a calculator sees each frame anew."""
 
-    def drive(self, geometry: Geometry) -> Prediction:
+    def drive(self, geometry: Arrays) -> Prediction:
         """Predict with the driving member."""
         return self._evaluate(self._calculators[self._driving], geometry)
 
-    def members(self, geometry: Geometry) -> Prediction:
+    def members(self, geometry: Arrays) -> Prediction:
         """Predict with all members."""
         found = [self._evaluate(each, geometry) for each in self._calculators]
         return Prediction(
@@ -163,7 +165,7 @@ class CalculatorForces:
         )
 
     @staticmethod
-    def _evaluate(calculator: Any, geometry: Geometry) -> Prediction:
+    def _evaluate(calculator: Any, geometry: Arrays) -> Prediction:
         found = []
         for i in range(len(geometry.cell)):
             one = geometry.frame(i)

@@ -8,10 +8,10 @@ import numpy as np
 from ase import units
 from numpy.typing import NDArray
 
+from flowpot.dataset.arrays import Arrays
 from flowpot.exploration.batched.forces import Forces
 from flowpot.exploration.batched.replica import Replica, degrees_of_freedom
 from flowpot.exploration.conditions import ramp
-from flowpot.potentials.geometry import Geometry
 
 Array = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class State:
     """
 
     replicas: list[Replica]
-    geometry: Geometry
+    geometry: Arrays
     velocities: Array
     masses: Array
     frame: NDArray[np.int64]
@@ -67,7 +67,7 @@ class State:
         ]
         state = cls(
             list(replicas),
-            Geometry(
+            Arrays(
                 numbers=np.concatenate([r.start.numbers for r in replicas]),
                 positions=np.concatenate([r.positions for r in replicas]),
                 cell=np.stack([r.cell for r in replicas]),
@@ -80,7 +80,7 @@ class State:
             timestep,
             np.where(thermostat, 1 / damping, 0.0),
         )
-        for i, atoms in enumerate(state.geometry.atoms):
+        for i, atoms in enumerate(state.geometry.rows):
             replicas[i].positions = state.geometry.positions[atoms]
             replicas[i].velocities = state.velocities[atoms]
             replicas[i].cell = state.geometry.cell[i]
