@@ -7,7 +7,7 @@ from jobflow import run_locally
 from monty.json import MontyDecoder, MontyEncoder
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.splits import SPLITS
+from flowpot.dataset.sets import SETS
 from flowpot.potentials import calculator, evaluate_members, load_potential
 from flowpot.training import (
     CommitteeDoc,
@@ -64,7 +64,7 @@ def test_documents_are_complete(committee):
     assert len(committee.members) == 2
     assert committee.n_frames == {"train": 24, "val": 4, "test": 4}
     for member in committee.members:
-        assert set(member.metrics) == set(SPLITS)
+        assert set(member.metrics) == set(SETS)
         assert all(set(m) == PROPERTIES for m in member.metrics.values())
         assert member.backend == "mace"
         assert member.species == ["Si"]
