@@ -212,8 +212,8 @@ class _Checks:
         single = self.potential.descriptors(frames, 1)
         _hold(self.equal(single, means), "features do not depend on the batch")
         alike = [frame, frame[::-1], frame * (1, 2, 1)]
-        own = self.potential.descriptors(Dataset.from_atoms(alike))
-        kept = self.equal(own[1:], own[[0, 0]])
+        means = self.potential.descriptors(Dataset.from_atoms(alike))
+        kept = self.equal(means[1:], means[[0, 0]])
         _hold(kept, "descriptors do not depend on order and repetition")
 
     def calculator(self, frame: Atoms) -> None:
@@ -243,8 +243,8 @@ class _Checks:
     def loading(self, file: Path, frame: Atoms) -> None:
         """Load the file by its suffix, and by the document of a potential."""
         potential, kind = self.potential, type(self.potential)
-        found = backend_class(file.name, potential.backend)
-        _hold(found is kind, f"the entry point of {potential.backend!r} is its class")
+        kept = backend_class(file.name, potential.backend) is kind
+        _hold(kept, f"the entry point of {potential.backend!r} is its class")
         document = {"model": Artifact.from_file(file), "backend": potential.backend}
         loaded = load_potential(document, potential.device)
         again = loaded.evaluate(Dataset.from_atoms([frame]))

@@ -88,8 +88,8 @@ class FeatureStatistics:
             scale=scale,
             whitening=np.stack(
                 [
-                    _root(sums.covariance, own, sums.n)
-                    for sums, own in zip(species, scale, strict=True)
+                    _root(sums.covariance, deviations, sums.n)
+                    for sums, deviations in zip(species, scale, strict=True)
                 ]
             ),
             rigid_scale=rigid_scale,

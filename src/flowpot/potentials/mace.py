@@ -168,14 +168,14 @@ class MACEPotential(Potential):
     def build_graph(self, frames: Arrays, skin: float = 0.0) -> NeighbourGraph:
         """Find the neighbours of every atom, with matscipy as MACE does."""
         edges, unit_shifts, shifts, cells, ratios = [], [], [], [], []
-        for rows, own, pbc in zip(frames.rows, frames.cell, frames.pbc, strict=True):
+        for rows, cell, pbc in zip(frames.rows, frames.cell, frames.pbc, strict=True):
             positions = frames.positions[rows]
-            cell = periodic_cell(positions, own, pbc, self.cutoff + skin)
+            periodic = periodic_cell(positions, cell, pbc, self.cutoff + skin)
             i, j, shift = neighbour_list(
                 "ijS",
                 cutoff=self.cutoff + skin,
                 positions=positions,
-                cell=cell,
+                cell=periodic,
                 pbc=(True, True, True),
             )
             if skin:  # one order of the edges, whenever they were searched for
@@ -183,9 +183,9 @@ class MACEPotential(Potential):
                 i, j, shift = i[order], j[order], shift[order]
             edges.append(np.stack([i, j]).astype(np.int64) + rows.start)
             unit_shifts.append(shift.astype(float))
-            shifts.append(unit_shifts[-1] @ cell)
-            cells.append(cell)
-            ratios.append(volume_ratio(cell, own, pbc))
+            shifts.append(unit_shifts[-1] @ periodic)
+            cells.append(periodic)
+            ratios.append(volume_ratio(periodic, cell, pbc))
         return NeighbourGraph(
             frames=_in_cells(frames, np.stack(cells)),
             edges=np.concatenate(edges, axis=1),

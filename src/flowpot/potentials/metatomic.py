@@ -132,12 +132,12 @@ class MetatomicPotential(Potential):
     def build_graph(self, frames: Arrays, skin: float = 0.0) -> NeighbourLists:
         """Find the neighbours of every atom, with vesin as metatomic does."""
         pairs = []
-        for rows, own, pbc in zip(frames.rows, frames.cell, frames.pbc, strict=True):
+        for rows, cell, pbc in zip(frames.rows, frames.cell, frames.pbc, strict=True):
             positions = frames.positions[rows]
-            cell = np.where(pbc[:, None], own, 0.0)
+            box = np.where(pbc[:, None], cell, 0.0)
             lists = []
             for cutoff, full in self._neighbours:
-                near = _pairs(positions, cell, pbc, cutoff + skin, full=full)
+                near = _pairs(positions, box, pbc, cutoff + skin, full=full)
                 # One order of the pairs, whenever they were searched for.
                 order = np.lexsort(near.T[::-1]) if skin else slice(None)
                 lists.append(near[order])

@@ -79,21 +79,21 @@ def backend_class(file: str, backend: str | None = None) -> type[Potential]:
         If there is none.
     """
     suffix = Path(file).suffix
-    for name, (own, own_suffix) in _OWN.items():
-        if name == backend or (backend is None and suffix == own_suffix):
+    for name, (class_name, known) in _OWN.items():
+        if name == backend or (backend is None and suffix == known):
             module = import_module(f"flowpot.potentials.{name}")
-            return cast("type[Potential]", getattr(module, own))
+            return cast("type[Potential]", getattr(module, class_name))
     others: list[type[Potential]] = [*registered(GROUP, {}, Potential).values()]
     for other in others:
         if other.backend == backend or (backend is None and suffix in other.suffixes):
             return other
     if backend is not None:
-        known = sorted({*_OWN, *(other.backend for other in others)})
+        backends = sorted({*_OWN, *(other.backend for other in others)})
         raise ValueError(
             f"the model {file!r} is of the backend {backend!r}, and installed are "
-            f"{', '.join(known)}: install the package that has it"
+            f"{', '.join(backends)}: install the package that has it"
         )
-    suffixes = [own_suffix for _, own_suffix in _OWN.values()]
+    suffixes = [known for _, known in _OWN.values()]
     suffixes += [known for other in others for known in other.suffixes]
     raise ValueError(
         f"cannot tell which package made the model {file!r}: give a file that ends "

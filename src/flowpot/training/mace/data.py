@@ -69,25 +69,25 @@ def write_data(
     if start and not potential:
         cutoff = _LARGEST_NAMED_CUTOFF
     head = options.get("foundation_head")
-    own = start_energies(potential, head) if potential else {}
-    wanted = _wanted(options, potential, own, sets, run)
+    start_e0s = start_energies(potential, head) if potential else {}
+    wanted = _wanted(options, potential, start_e0s, sets, run)
     removed: Energies = {}
     is_written = bool(potential) or not start
     if isinstance(wanted, dict) and is_written and _takes_zeros(options):
         removed = wanted
-        keep_energies(run.folder, removed, own)
+        keep_energies(run.folder, removed, start_e0s)
     told = dict.fromkeys(sets.species, 0.0) if removed else wanted
     _write_sets(sets, removed, run.folder, cutoff)
     written = {
         "E0s": told if isinstance(told, str) else repr(told),
         "train_file": "train.xyz",
         "valid_file": "val.xyz",
-        **_write_replay(options, own if removed else {}, run.folder, cutoff),
+        **_write_replay(options, start_e0s if removed else {}, run.folder, cutoff),
     }
     if removed and (path := options.get(STATISTICS_FILE)):
         written[STATISTICS_FILE] = statistics_without_energies(path, run.folder)
     if potential and isinstance(wanted, dict) and (removed or not replays):
-        energies = dict.fromkeys(own, 0.0) if removed else wanted
+        energies = dict.fromkeys(start_e0s, 0.0) if removed else wanted
         change_energies(run.folder / start, run.folder / START_FILE, energies)
         written["foundation_model"] = START_FILE
     return cutoff, written
@@ -121,7 +121,7 @@ def _check_start(
 def _wanted(
     options: dict[str, Any],
     start: "MACEPotential | None",
-    own: Energies,
+    start_e0s: Energies,
     sets: TrainingSets,
     run: Run,
 ) -> Energies | str:
@@ -138,7 +138,7 @@ def _wanted(
     if start is not None:
         is_predecessor = run.start is not None
         return wanted_energies(
-            energies, start, own, sets, is_predecessor=is_predecessor
+            energies, start, start_e0s, sets, is_predecessor=is_predecessor
         )
     if options.get("foundation_model"):
         return energies

@@ -77,7 +77,7 @@ def _unreadable(option: Any) -> str:
 def wanted_energies(
     option: dict[int, float] | str,
     start: "MACEPotential",
-    own: Mapping[int, float],
+    start_e0s: Mapping[int, float],
     sets: TrainingSets,
     *,
     is_predecessor: bool,
@@ -91,7 +91,7 @@ def wanted_energies(
         The option E0s, as `parse_energies` returns it.
     start
         The model to start from.
-    own
+    start_e0s
         Its reference energies: see `start_energies`.
     sets
         The labelled frames.
@@ -106,9 +106,9 @@ def wanted_energies(
     """
     if not isinstance(option, str):
         return option
-    energies = dict(own)
+    energies = dict(start_e0s)
     if option == "estimated" and not is_predecessor:
-        energies |= _estimated(start, own, sets.train)
+        energies |= _estimated(start, start_e0s, sets.train)
     return {z: energies[z] for z in sets.species}
 
 
@@ -201,18 +201,18 @@ def check_started(folder: Path, model: Path, options: Mapping[str, Any]) -> None
     start = MACEPotential.from_file(folder / START_FILE, "cpu")
     val = Dataset.read(folder / str(options["valid_file"]))
     errors = (start.evaluate(val).energy - val.energy) / val.n_atoms
-    own = float(np.sqrt(np.nanmean(errors**2)))
-    if not first <= _FACTOR * own + _ERROR:
+    start_error = float(np.sqrt(np.nanmean(errors**2)))
+    if not first <= _FACTOR * start_error + _ERROR:
         raise TrainingError(
             f"mace_run_train's first energy error on the validation set is {first:.3g} "
-            f"eV/atom, and that of the model it was to start from is {own:.3g} eV/atom:"
-            " it started from something else"
+            f"eV/atom, and that of the model it was to start from is {start_error:.3g} "
+            "eV/atom: it started from something else"
         )
 
 
 def _estimated(
-    start: "MACEPotential", own: Mapping[int, float], train: Dataset
+    start: "MACEPotential", start_e0s: Mapping[int, float], train: Dataset
 ) -> dict[int, float]:
     """Fit the start's energies to the data, by least squares over the frames."""
     shifts = fit_energies(train, train.energy - start.evaluate(train).energy)
-    return {z: round(own[z] + shift, 6) for z, shift in shifts.items()}
+    return {z: round(start_e0s[z] + shift, 6) for z, shift in shifts.items()}

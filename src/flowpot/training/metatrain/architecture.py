@@ -20,10 +20,10 @@ def default_options(name: str) -> dict[str, dict[str, Any]]:
     return get_default_hypers(name, base_precision=32)
 
 
-def model_options(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
+def model_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of the model: llpr has 32 energy members by default."""
     ensemble = _ENSEMBLE if WRAPPED in default_options(name)["training"] else {}
-    return {**ensemble, **own}
+    return {**ensemble, **options}
 
 
 def precision(name: str) -> int:
@@ -86,10 +86,10 @@ def check_options(name: str, hyperparameters: Mapping[str, Any]) -> None:
         raise ValueError(f"hyperparameters of {name!r}: {error}") from error
 
 
-def _merged(default: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(default: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Replace defaults by a user's options at every depth, as metatrain does."""
     merged = dict(default)
-    for key, value in own.items():
+    for key, value in options.items():
         nested = isinstance(value, Mapping) and isinstance(default.get(key), Mapping)
         merged[key] = _merged(default[key], value) if nested else value
     return merged

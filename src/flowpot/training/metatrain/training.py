@@ -119,8 +119,8 @@ class MetatrainTraining(Training):
 
     def prepare(self, sets: TrainingSets, run: Run) -> Program:
         """Write the frames and the options."""
-        own = self.hyperparameters
-        device = supported_device(self.architecture, self.device)
+        name, chosen = self.architecture, self.hyperparameters
+        device = supported_device(name, self.device)
         has_stress = [
             write_frames(sets.train, run.folder / "train.xyz"),
             write_frames(sets.val, run.folder / "val.xyz"),
@@ -128,10 +128,10 @@ class MetatrainTraining(Training):
         options = {
             "seed": run.seed,
             "device": device.split(":")[0],
-            "base_precision": own.get("base_precision", precision(self.architecture)),
+            "base_precision": chosen.get("base_precision", precision(name)),
             "architecture": {
-                "name": self.architecture,
-                "model": model_options(self.architecture, own.get("model", {})),
+                "name": name,
+                "model": model_options(name, chosen.get("model", {})),
                 "training": self._training(sets, run),
             },
             "training_set": describe_frames("train.xyz", stress=all(has_stress)),
@@ -164,23 +164,23 @@ class MetatrainTraining(Training):
 
     def _training(self, sets: TrainingSets, run: Run) -> dict[str, Any]:
         """Return the trainer's options, of which an architecture may lack some."""
-        own = self.hyperparameters.get("training", {})
+        chosen = self.hyperparameters.get("training", {})
         default = default_options(self.architecture)["training"]
-        options = {**_intervals({**default, **own}), **own}
+        options = {**_intervals({**default, **chosen}), **chosen}
         if "batch_size" in default:
-            size = own.get("batch_size", default["batch_size"])
+            size = chosen.get("batch_size", default["batch_size"])
             largest = len(sets.train)
             if self.wraps:  # llpr reads whole batches of both sets
                 largest = min(largest, len(sets.val))
             options["batch_size"] = min(int(size), largest)
-        if "atomic_baseline" in default and "atomic_baseline" not in own:
+        if "atomic_baseline" in default and "atomic_baseline" not in chosen:
             options["atomic_baseline"] = {"energy": sets.reference_energies()}
         if "learning_rate" in default and run.learning_rate_scale != 1:
-            rate = own.get("learning_rate", default["learning_rate"])
+            rate = chosen.get("learning_rate", default["learning_rate"])
             options["learning_rate"] = rate * run.learning_rate_scale
         if self.wraps:
             self._check_wrapped(run)
-            options[WRAPPED] = self._start(run) or own[WRAPPED]
+            options[WRAPPED] = self._start(run) or chosen[WRAPPED]
         elif start := self._start(run):
             self._check_fine_tuning()
             options["finetune"] = self._fine_tuning(start, run, options)
@@ -200,8 +200,8 @@ class MetatrainTraining(Training):
 
     def _check_wrapped(self, run: Run | None = None) -> None:
         """Refuse llpr without a model to extend, or with another to start from."""
-        own = self.hyperparameters.get("training", {}).get(WRAPPED)
-        if not (self.foundation_model or own):
+        model = self.hyperparameters.get("training", {}).get(WRAPPED)
+        if not (self.foundation_model or model):
             raise ValueError(
                 f"architecture is {self.architecture!r} and foundation_model None: it "
                 "tells how certain a trained model is; set foundation_model to the "
