@@ -8,8 +8,7 @@ from ase import Atoms
 
 from flowpot.dataset.arrays import Arrays
 from flowpot.dataset.geometry.neighbours import find_pairs
-from flowpot.potentials import Potential, Prediction
-from flowpot.potentials.base import MissingOutputError
+from flowpot.potentials import MissingOutputError, Potential, Prediction
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,12 @@
 """A trained potential: load it, and evaluate many frames at once."""
 
-from flowpot.potentials.base import Potential, Prediction
+from flowpot.potentials.base import MissingOutputError, Potential, Prediction
 from flowpot.potentials.members import evaluate_members, members_of
 from flowpot.potentials.model_files import model_file
 from flowpot.potentials.registry import backend_class, calculator, load_potential
 
 __all__ = [
+    "MissingOutputError",
     "Potential",
     "Prediction",
     "backend_class",
