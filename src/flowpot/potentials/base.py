@@ -47,6 +47,8 @@ class Prediction:
     @classmethod
     def joined(cls, parts: Sequence[Self], axis: int = 0) -> Self:
         """Join predictions for one batch after the other, along the axis of frames."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(
             np.concatenate([part.energy for part in parts], axis),
             np.concatenate([part.forces for part in parts], axis),

@@ -127,7 +127,8 @@ class PotentialForces:
         if key not in self._graphs:
             cuts = list(batches(np.diff(geometry.offsets), self._batch_size))
             self._graphs[key] = self._lists[key].graphs(geometry, cuts)
-        return _joined([potential.evaluate_graph(g) for g in self._graphs[key]])
+        parts = [potential.evaluate_graph(graph) for graph in self._graphs[key]]
+        return Prediction.joined(parts)
 
 
 class CalculatorForces:
@@ -179,14 +180,4 @@ class CalculatorForces:
                     stress_matrix(results)[None],
                 )
             )
-        return _joined(found)
-
-
-def _joined(parts: Sequence[Prediction]) -> Prediction:
-    if len(parts) == 1:
-        return parts[0]
-    return Prediction(
-        np.concatenate([part.energy for part in parts]),
-        np.concatenate([part.forces for part in parts]),
-        np.concatenate([part.stress for part in parts]),
-    )
+        return Prediction.joined(found)
