@@ -5,18 +5,11 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule, mx2
 from ase.cluster import Octahedron
-from ase.spacegroup import crystal
 
+from crystals import PEROVSKITE
 from flowpot.augmentation import Alloys, Distortions, Supercells, alloy, augment
 from flowpot.augmentation.vegard import end_members_among, vegard_scale
 
-PEROVSKITE = crystal(
-    ["Sr", "Ti", "O"],
-    [(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0)],
-    spacegroup=221,
-    cellpar=[3.905] * 3 + [90] * 3,
-)
-PEROVSKITE.info.clear()
 # Measured lattice constants (A) of both end members, at room temperature.
 MEASURED = {
     "Cu-Au": (bulk("Cu", "fcc", a=3.615), "Cu", "Au", 4.078 / 3.615),

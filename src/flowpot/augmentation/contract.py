@@ -32,19 +32,19 @@ def check_generator(
     draws: bool = True,
 ) -> None:
     """
-    Test a generator, in the tests of whoever writes one.
+    Test a generator; to be called by the tests of its author.
 
     Parameters
     ----------
     generator
-        The generator; few frames are enough.
+        The generator, with parameters for a few frames.
     structures
         Small structures that frames can be made of, in anything that `Dataset.load`
         takes. Their moments, charges and multiplicities are replaced.
     n_frames
-        Number of frames that it makes of these structures, where that is known.
+        Number of frames that are made of these structures, if it is known.
     draws
-        Whether there is anything random about its frames.
+        Whether frames depend on the seed.
 
     Raises
     ------
@@ -52,27 +52,27 @@ def check_generator(
         Naming the promise that is not kept.
     """
     decoded = _check_class(generator)
-    frames = list(Dataset.load(structures))
-    inputs = prepare_inputs(_magnetic(frames), seed=1)
+    plain = list(Dataset.load(structures))
+    inputs = prepare_inputs(_magnetic(plain), seed=1)
     before = _parents(inputs).to_bytes()
     batches = list(generator.generate(inputs))
     _hold(_parents(inputs).to_bytes() == before, "the inputs stay as they are")
     _check_batches(generator, batches, inputs)
-    made = _joined(batches)
-    _hold(len(made) > 0, "it makes frames of these structures")
-    _hold(n_frames in (None, len(made)), f"it makes {n_frames} frames, not {len(made)}")
+    frames = _joined(batches)
+    n = len(frames)
+    _hold(n > 0, "it makes frames of these structures")
+    _hold(n_frames in (None, n), f"it makes {n_frames} frames, not {n}")
     again = _joined(decoded.generate(inputs))
-    _hold(_same(made, again), "the same seed gives the same frames")
+    _hold(_same(frames, again), "the same seed gives the same frames")
     if draws:
-        other = prepare_inputs(_magnetic(frames), seed=2)
-        differ = not _same(made, _joined(generator.generate(other)))
-        _hold(differ, "another seed gives other frames")
-    charged = prepare_inputs(_magnetic(frames, charge=1, spin=3), seed=1)
+        other = _joined(generator.generate(prepare_inputs(_magnetic(plain), seed=2)))
+        _hold(not _same(frames, other), "another seed gives other frames")
+    charged = prepare_inputs(_magnetic(plain, charge=1, spin=3), seed=1)
     _check_batches(generator, list(generator.generate(charged)), charged)
-    _check_demanding(generator, _magnetic(frames))
+    _check_demanding(generator, _magnetic(plain))
     if isinstance(generator, ParentGenerator):
-        _check_other_inputs(generator, made, frames)
-    whole = augment(_magnetic(frames), [generator], seed=1)
+        _check_other_inputs(generator, frames, _magnetic(plain))
+    whole = augment(_magnetic(plain), [generator], seed=1)
     _hold(whole.counts.get("input", 0) > 0, "its frames can be joined with others")
 
 
@@ -85,7 +85,7 @@ def _check_class(generator: Generator) -> Generator:
     _hold(is_free, "no other generator has its kind")
     decoded: Generator = MontyDecoder().decode(MontyEncoder().encode(generator))
     # As JSON, which has no tuples: a tuple equals its list.
-    before, after = (MontyEncoder().encode(vars(each)) for each in (generator, decoded))
+    before, after = (MontyEncoder().encode(vars(copy)) for copy in (generator, decoded))
     kept = type(decoded) is type(generator) and before == after
     _hold(kept, "it is the same after it was written down and read back")
     return decoded
@@ -114,6 +114,7 @@ def _check_batches(
 
 
 def _check_frame(frame: Atoms, parent: Atoms | None, inputs: Inputs) -> None:
+    """Check the geometry of a frame, and what it inherits."""
     geometry = np.vstack([frame.positions, frame.cell])
     _hold(bool(np.isfinite(geometry).all()), "positions and cells are finite")
     contact = closest_contact(frame, within=inputs.min_distance)
@@ -141,12 +142,11 @@ def _check_frame(frame: Atoms, parent: Atoms | None, inputs: Inputs) -> None:
     )
 
 
-def _check_demanding(generator: Generator, frames: Sequence[Atoms]) -> None:
+def _check_demanding(generator: Generator, structures: Sequence[Atoms]) -> None:
     """Check that a distance that is hard to keep is kept, or refused."""
-    contact = min(closest_contact(atoms) for atoms in frames)
-    inputs = prepare_inputs(
-        frames, seed=1, min_distance=min(0.95 * contact, _DEMANDING)
-    )
+    contact = min(closest_contact(atoms) for atoms in structures)
+    shortest = min(0.95 * contact, _DEMANDING)
+    inputs = prepare_inputs(structures, seed=1, min_distance=shortest)
     try:
         batches = list(generator.generate(inputs))
     except ValueError:
@@ -155,26 +155,26 @@ def _check_demanding(generator: Generator, frames: Sequence[Atoms]) -> None:
 
 
 def _check_other_inputs(
-    generator: Generator, made: Dataset, frames: Sequence[Atoms]
+    generator: Generator, frames: Dataset, structures: Sequence[Atoms]
 ) -> None:
     """Check that another input, a lone atom, changes no frame and raises no error."""
-    inputs = prepare_inputs([*_magnetic(frames), Atoms("He")], seed=1)
+    inputs = prepare_inputs([*structures, Atoms("He")], seed=1)
     *others, last = generator.generate(inputs)
-    _hold(_same(_joined(others), made), "frames of an input depend on no other input")
+    _hold(_same(_joined(others), frames), "frames of an input depend on no other input")
     _hold(
         len(last.frames) > 0 or bool(last.notes),
         "a note says why no frames are made of an input",
     )
 
 
-def _magnetic(frames: Sequence[Atoms], **info: float) -> list[Atoms]:
+def _magnetic(structures: Sequence[Atoms], **info: float) -> list[Atoms]:
     """Return copies in which each element has a moment of its own."""
     copies = []
-    for atoms in frames:
-        plain = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        plain.set_initial_magnetic_moments(_moments(plain))
-        plain.info.update(info)
-        copies.append(plain)
+    for given in structures:
+        atoms = Atoms(given.numbers, given.positions, cell=given.cell, pbc=given.pbc)
+        atoms.set_initial_magnetic_moments(_moments(atoms))
+        atoms.info.update(info)
+        copies.append(atoms)
     return copies
 
 
@@ -185,7 +185,11 @@ def _moments(atoms: Atoms) -> Any:
 def _parents(inputs: Inputs) -> Dataset:
     """Return what generators may read and must not change."""
     return Dataset.from_atoms(
-        [atoms for each in inputs.parents for atoms in (each.cell, each.supercell)]
+        [
+            atoms
+            for parent in inputs.parents
+            for atoms in (parent.cell, parent.supercell)
+        ]
     )
 
 
@@ -200,5 +204,6 @@ def _same(one: Dataset, other: Dataset) -> bool:
 
 
 def _hold(kept: bool, promise: str) -> None:
+    """Raise an AssertionError if a promise is not kept."""
     if not kept:
         raise AssertionError(f"the generator does not keep its promise: {promise}")

@@ -165,17 +165,12 @@ def _interpolated(
 
 def _radii(numbers: set[int]) -> dict[int, float]:
     """Return radii (A), of the same kind for all elements."""
-    kinds = {number: _structure(number) for number in numbers}
+    kinds = {number: _reference(number).get("symmetry") for number in numbers}
     if set(kinds.values()) <= set(_METALS):
         return {number: _metallic_radius(number) for number in numbers}
     if set(kinds.values()) == {"diamond"}:
         return {n: 3**0.5 / 8 * _reference(n)["a"] for n in numbers}
     return {number: float(covalent_radii[number]) for number in numbers}
-
-
-def _structure(number: int) -> str:
-    """Return the structure of an element; an empty text if ASE does not know it."""
-    return str(_reference(number).get("symmetry", ""))
 
 
 def _reference(number: int) -> dict[str, Any]:

@@ -1,17 +1,15 @@
-"""Random clusters and dimers."""
+"""Random clusters."""
 
 import numpy as np
 import pytest
 from ase.build import bulk, molecule
-from ase.data import atomic_numbers, covalent_radii
+from ase.data import covalent_radii
 from scipy.stats import chisquare
 
 from flowpot.augmentation import (
     Clusters,
-    Dimers,
     augment,
     cluster,
-    dimer_curve,
     nearest_distances,
 )
 
@@ -82,38 +80,15 @@ def test_sizes_and_species_are_uniform(silicon):
     assert np.isnan(clusters.info["cluster_distance"]).all()  # each pair its own
 
 
-def test_dimers_run_from_repulsion_to_dissociation():
-    curve = dimer_curve(("Mo", "S"), n_points=9, shortest=0.7, longest=3.0)
-    radii = sum(covalent_radii[atomic_numbers[s]] for s in ("Mo", "S"))
-    lengths = [atoms.get_distance(0, 1) / radii for atoms in curve]
-    assert lengths[0] == pytest.approx(0.7)
-    assert lengths[-1] == pytest.approx(3.0)
-    assert (np.diff(lengths) > 0).all()
-
-
-def test_every_pair_of_elements_gets_its_curve(zoo):
-    made = augment(zoo["MoS2"], [Dimers(n_points=5)])
-    assert made.counts["dimer"] == 3 * 5
-    dimers = made.frames[made.frames.info["config_type"] == "dimer"]
-    for atoms in dimers:
-        assert atoms.info["dimer_distance"] == pytest.approx(atoms.get_distance(0, 1))
-
-
 @pytest.mark.parametrize(
     ("generator", "message"),
     [
         (lambda: Clusters(min_atoms=1), "min_atoms is 1"),
         (lambda: Clusters(max_atoms=1), "max_atoms is 1"),
         (lambda: Clusters(distance=-1), "distance is -1"),
-        (lambda: Dimers(longest=0.5), "longest is"),
         (lambda: cluster(["Xx"], np.random.default_rng(0), n_atoms=2), "species is"),
     ],
 )
 def test_parameters_are_checked(generator, message):
     with pytest.raises(ValueError, match=message):
         generator()
-
-
-def test_dimers_respect_the_shortest_distance(silicon):
-    with pytest.raises(ValueError, match="raise the one or lower the other"):
-        augment(silicon, [Dimers(shortest=0.4)])

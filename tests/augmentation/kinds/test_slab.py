@@ -5,7 +5,6 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 from ase.build import bulk, graphene
-from ase.spacegroup import crystal
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from pymatgen.core.surface import (
@@ -15,6 +14,7 @@ from pymatgen.core.surface import (
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
+from crystals import MONOCLINIC_ZIRCONIA, PEROVSKITE, RUTILE
 from flowpot.augmentation import (
     AugmentationMaker,
     Slabs,
@@ -141,27 +141,10 @@ CRYSTALS = {
     "Mg": bulk("Mg", "hcp", a=3.21, c=5.21),
     "NaCl": bulk("NaCl", "rocksalt", a=5.64),
     "ZnS": bulk("ZnS", "zincblende", a=5.41),
-    "rutile": crystal(
-        ["Ti", "O"],
-        [(0, 0, 0), (0.3, 0.3, 0)],
-        spacegroup=136,
-        cellpar=[4.6, 4.6, 2.95, 90, 90, 90],
-    ),
-    "perovskite": crystal(
-        ["Sr", "Ti", "O"],
-        [(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0)],
-        spacegroup=221,
-        cellpar=[3.905] * 3 + [90] * 3,
-    ),
-    "monoclinic": crystal(
-        ["Zr", "O", "O"],
-        [(0.275, 0.04, 0.208), (0.07, 0.33, 0.345), (0.45, 0.757, 0.479)],
-        spacegroup=14,
-        cellpar=[5.15, 5.21, 5.32, 90, 99.2, 90],
-    ),
+    "rutile": RUTILE,
+    "perovskite": PEROVSKITE,
+    "monoclinic": MONOCLINIC_ZIRCONIA,
 }
-for each in CRYSTALS.values():
-    each.info.clear()
 ALL_TO_TWO = [h for h in product(range(-2, 3), repeat=3) if np.gcd.reduce(h) == 1]
 
 
