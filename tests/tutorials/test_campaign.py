@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,18 @@ from pymongo import MongoClient
 from flowpot import Campaign, Dataset
 from flowpot.campaign import embedded_store
 from flowpot.report import campaign_table, write_results
+from markdown_blocks import run_blocks
 
 TUTORIALS = Path(__file__).parents[2] / "tutorials"
+_ESPRESSO = 'EspressoStaticMaker(protocol="fast", pseudo_family="debian-pbe")'
+_RUN = "from jobflow import run_locally\n"
+_EMT = {"@module": "ase.calculators.emt", "@callable": "EMT"}
+README = [  # the example on copper, with labels by EMT and nothing after them
+    (_ESPRESSO, f"ForceFieldStaticMaker(force_field_name={_EMT})"),
+    (_RUN, f"{_RUN}from atomate2.forcefields.jobs import ForceFieldStaticMaker\n"),
+    ('"smoke",', '"smoke", training=None, exploration=None, evaluation=None,'),
+]
+"""What is too long in README for a test, and what stands for it."""
 
 
 def load(name):
@@ -37,6 +48,32 @@ def silicon(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
+def demo(silicon, tmp_path, monkeypatch) -> Path:
+    """A folder as `make demo` leaves it, and as a user stands in it."""
+    root = Path(__file__).parents[2]
+    for name in ("tutorials", "SECURITY.md"):
+        (tmp_path / name).symlink_to(root / name)
+    shutil.copytree(silicon, tmp_path / "flowpot-demo", symlinks=True)
+    activate = tmp_path / ".venv/bin/activate"
+    activate.parent.mkdir(parents=True)
+    activate.touch()  # the tests' own environment is on PATH
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("path", "short"),
+    [
+        ("README.md", README),
+        ("tutorials/01_first_campaign.md", ()),
+        ("tutorials/07_using_the_result.md", ()),
+    ],
+)
+def test_every_block_runs_after_the_demo(path, short, demo):
+    assert run_blocks(TUTORIALS.parent / path, demo, short) > 0
+
+
+@pytest.fixture
 def reopened(silicon) -> JobStore:
     """The campaign's database, opened anew."""
     store = embedded_store(silicon / "store")
@@ -46,7 +83,7 @@ def reopened(silicon) -> JobStore:
 
 @pytest.fixture
 def campaign(reopened) -> Campaign:
-    return Campaign.from_store(reopened, "silicon tutorial")
+    return Campaign.from_store(reopened, "silicon")
 
 
 def test_the_campaign_ends_with_a_reason_after_two_iterations(campaign):
@@ -89,7 +126,7 @@ def test_the_store_answers_queries(reopened):
         "active learning",
     } <= names
     second = {
-        "metadata.campaign": "silicon tutorial",
+        "metadata.campaign": "silicon",
         "metadata.iteration": 2,
         "metadata.stage": "labelling",
     }
@@ -130,7 +167,7 @@ def test_the_table_shows_both_iterations(campaign):
 
 
 def test_an_unknown_campaign_is_named(reopened):
-    with pytest.raises(LookupError, match=r"'gold'.*silicon tutorial"):
+    with pytest.raises(LookupError, match=r"'gold'.*silicon"):
         Campaign.from_store(reopened, "gold")
 
 
@@ -164,7 +201,7 @@ def test_provenance_of_an_explored_frame(campaign, reopened):
 
 def test_the_questions_of_tutorial_2(campaign, reopened, mongo_uri, monkeypatch):
     """Plain pymongo finds what Campaign finds."""
-    ask = load("02_query_the_store")
+    ask = load("04_query_the_store")
     with MongoClient(mongo_uri) as client:
         collection = client["tutorial"]["docs"]
         for document in reopened.docs_store.query({}):

@@ -1,11 +1,11 @@
 """
-Tutorial 2: ask the database, with none of flowpot's help.
+Tutorial 4: ask the database, with none of flowpot's help.
 
 What a campaign leaves behind are plain documents, one for each job, in the collection
 that your JobStore names. Any MongoDB client reads them. This tutorial asks them ten
 questions with pymongo's syntax; `collection` is a pymongo Collection:
 
-    python tutorials/02_query_the_store.py mongodb://localhost flowpot docs
+    python tutorials/04_query_the_store.py mongodb://localhost flowpot docs
 
 A document has `name` (of the job), `uuid`, `completed_at`, `output` and `metadata`. The
 metadata of all jobs of a campaign say `campaign`, `campaign_uuid`, `iteration` and

@@ -1,0 +1,88 @@
+"""The blocks of a Markdown file, run one after the other as a reader pastes them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sybil import Document, Example
+from sybil.evaluators.python import PythonEvaluator
+from sybil.parsers.markdown import CodeBlockParser, SkipParser
+
+Short = Sequence[tuple[str, str]]
+
+_FILES = (".yaml", ".toml", ".py")
+
+# `make demo` would run for ten minutes: whether there is such a target is looked at.
+_SHELL = 'make() { command make -n -C "$REPOSITORY" "$@" > /dev/null; }\n'
+
+
+def run_blocks(path: Path, folder: Path, short: Short = ()) -> int:
+    """
+    Run the blocks of a file in a folder, and count them.
+
+    Python blocks share their names; each shell block has a shell of its own. Blocks of
+    YAML, TOML and Python that begin with the name of a file, as a comment, are saved
+    under it; such a Python block is not run. `<!-- skip: next "why" -->` skips a block.
+
+    Parameters
+    ----------
+    path
+        Markdown.
+    folder
+        Where they run.
+    short
+        Pairs: what is long in the text, and what stands for it here.
+    """
+    text = path.read_text()
+    for long, brief in short:
+        assert long in text, f"{path.name} has no {long!r} that could be shortened"
+        text = text.replace(long, brief)
+    copy = folder / f".{path.name}"
+    copy.write_text(text)
+    parsers = [
+        SkipParser(),
+        CodeBlockParser("python", _run_python),
+        CodeBlockParser("sh", _run_shell),
+        CodeBlockParser("yaml", _keep),
+        CodeBlockParser("toml", _keep),
+    ]
+    examples = list(Document.parse(str(copy), *parsers).examples())
+    for example in examples:
+        example.evaluate()
+    return len(examples)
+
+
+def _run_python(example: Example) -> None:
+    if not _save(example):
+        PythonEvaluator()(example)
+
+
+def _run_shell(example: Example) -> None:
+    here = Path(sys.executable).parent
+    environment = os.environ | {
+        "PATH": f"{here}{os.pathsep}{os.environ['PATH']}",
+        "REPOSITORY": str(Path(__file__).parents[1]),
+    }
+    done = subprocess.run(
+        ["bash", "-eu", "-c", _SHELL + example.parsed],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{example.parsed}\n{done.stdout}\n{done.stderr}"
+
+
+def _keep(example: Example) -> None:
+    _save(example)  # an evaluator that returns something has failed
+
+
+def _save(example: Example) -> bool:
+    """Write a block to the file that its first line names; False: it names none."""
+    first = example.parsed.partition("\n")[0]
+    named = first.startswith("# ") and Path(first[2:]).suffix in _FILES
+    if named:
+        Path(first[2:]).write_text(example.parsed)
+    return named
