@@ -9,6 +9,7 @@ import typer
 from flowpot.cli import pseudos
 from flowpot.cli.demo import demo
 from flowpot.cli.doctor import doctor
+from flowpot.cli.init import init
 from flowpot.cli.reading import export, report, status
 from flowpot.cli.run import run
 
@@ -16,7 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Machine-learned interatomic potentials by active learning.",
 )
-for command in (doctor, demo, run, status, report, export):
+for command in (doctor, demo, init, run, status, report, export):
     app.command()(command)
 app.add_typer(pseudos.app, name="pseudos")
 

@@ -1,0 +1,171 @@
+"""A commented campaign file, to begin with, for structures that are given."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from flowpot.dataset import Dataset
+from flowpot.labelling.espresso.pseudos import get_family
+
+_FAMILIES = ("sssp-1.3-pbe-precision", "sssp-1.3-pbe-efficiency", "debian-pbe")
+_LARGE = 32  # atoms from which on a structure is not repeated
+_MIN_LENGTH, _MAX_ATOMS = 8.0, 64  # A: beyond the cutoff of the model; atoms of a cell
+_FRAMES = 60  # distorted cells, of all structures together
+_LABELS = 600
+
+TEMPLATE = """\
+# A campaign for {formulas}.
+#
+#     flowpot run {file} --dry-run    what the first iteration would do, and cost
+#     flowpot run {file}              run it here; stopped, it goes on
+#     flowpot run {file} --submit --worker NAME      hand it to jobflow-remote
+#
+# Keys are the fields of the Makers; what is not here keeps its default, and
+# `flowpot run --schema` lists them all. Sizes are a start: read them, change them.
+name: {name}
+structures:                         # relative to this file
+{structures}
+
+augmentation:
+{supercell}
+  distortion:
+    n_frames: {n_frames:<16d}      # of each structure
+    fraction: 0.2                   # displacements, in nearest-neighbour distances
+    strain: [-0.1, 0.2]             # of all lengths
+    vacancy_fraction: 0.2           # of the frames lose atoms
+{surfaces}
+
+labelling:
+  static_maker:
+    maker: EspressoStaticMaker
+    protocol: balanced              # stringent | balanced | fast: k-points, smearing
+    pseudo_family: {family}
+    # kspacing: 0.25                # 1/A; else the protocol's. Converge it first:
+    #                               # errors of labels cannot be learned away
+  # batch_size: 2                   # frames a job, and
+  # parallel: 2                     # how many of them at a time: for a laptop
+
+training:
+  size: 4                           # members; 1 is cheaper, by feature distance alone
+  trainer:
+    maker: MACETrainingMaker
+    hyperparameters:                # mace_run_train's own names
+      r_max: 5.0                    # A
+      hidden_irreps: 64x0e + 64x1o
+      batch_size: 5
+      max_num_epochs: 200
+
+exploration:
+  n_starts: 20
+  temperatures: [300, 1000]         # K: where the potential will be used, and beyond
+  pressures: [0, 20]                # kbar
+  md_maker:
+    maker: LammpsMDMaker
+    n_steps: 5000
+    timestep: {timestep:<22}# fs
+    sample_interval: 100
+
+# Errors that you accept: eV/atom, eV/A, eV/A^3. Not under three times the error of
+# your labels. A property that is left out takes no part in the decision.
+tolerance: {{energy: 0.003, forces: 0.1, stress: 0.003}}
+max_iterations: 8
+max_labels: {max_labels:<24d}# the budget, in calculations
+seed: 0
+"""
+
+
+@dataclass(frozen=True)
+class Starter:
+    """
+    What a campaign file for some structures begins with.
+
+    Attributes
+    ----------
+    text
+        The file.
+    notes
+        What its user has to see to.
+    """
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+def starter(files: Sequence[Path], target: Path) -> Starter:
+    """
+    Write a campaign for structures, with sizes that fit them.
+
+    Parameters
+    ----------
+    files
+        Structures, in any format that `Dataset.read` knows.
+    target
+        File that the text is meant for: paths in it are relative to its folder.
+
+    Raises
+    ------
+    ValueError
+        If there is no structure in the files.
+    """
+    frames = Dataset.concatenate([Dataset.read(file) for file in files])
+    if not len(frames):
+        raise ValueError(f"{', '.join(map(str, files))}: there is no structure in it")
+    atoms = frames.to_atoms()
+    elements = sorted({symbol for each in atoms for symbol in each.symbols})
+    family, notes = _family(elements)
+    formulas = ", ".join(dict.fromkeys(each.get_chemical_formula() for each in atoms))
+    folder = target.absolute().parent
+    text = TEMPLATE.format(
+        formulas=formulas,
+        file=target.name,
+        name=target.stem.replace("_", " "),
+        structures="\n".join(
+            f"  - {os.path.relpath(file.absolute(), folder)}" for file in files
+        ),
+        supercell=_supercell(frames),
+        n_frames=max(10, round(_FRAMES / len(frames))),
+        surfaces=_surfaces(frames),
+        family=family,
+        timestep=0.5 if "H" in elements else 1.0,
+        max_labels=_LABELS,
+    )
+    return Starter(text, tuple(notes))
+
+
+def _family(elements: Sequence[str]) -> tuple[str, list[str]]:
+    """Choose a family of PBE whose files are here, the best one first."""
+    for name in _FAMILIES:
+        try:
+            get_family(name).locate(elements)
+        except (ValueError, FileNotFoundError):  # lacks an element, or its file
+            continue
+        return name, []
+    note = (
+        f"no family of pseudopotentials with {', '.join(elements)} is here: "
+        f"`flowpot pseudos install {_FAMILIES[0]}` fetches one"
+    )
+    return _FAMILIES[0], [note]
+
+
+def _supercell(frames: Dataset) -> str:
+    """Say how far structures are repeated, or that they are not."""
+    largest = int(frames.n_atoms.max())
+    if largest >= _LARGE or not frames.pbc.any():
+        return f"  supercell: null                   # {largest} atoms: as they are"
+    lengths = np.linalg.norm(frames.cell, axis=2)[frames.pbc]
+    return (
+        "  supercell:                        # the structures are repeated to\n"
+        f"    min_length: {_MIN_LENGTH:<18}# A (now {lengths.min():.1f}); labels cost\n"
+        f"    max_atoms: {_MAX_ATOMS:<19d}# as these atoms to the third power"
+    )
+
+
+def _surfaces(frames: Dataset) -> str:
+    """Leave out kinds of frames that most campaigns do not need at first."""
+    lines = ["  clusters: null                    # without this line, some"]
+    if frames.pbc.all(axis=1).any():
+        lines += ["  slabs: null                       # the same: surfaces"]
+    return "\n".join(lines)

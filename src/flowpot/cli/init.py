@@ -1,0 +1,51 @@
+"""`flowpot init`: a campaign file to begin with."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowpot.cli.errors import readable_errors
+from flowpot.console import open_console, say
+
+PROJECT_FILE = "project.yaml"
+"""jobflow-remote's, beside this file; tutorial 3 explains it line by line."""
+
+
+def init(
+    structures: Annotated[
+        list[Path], typer.Argument(help="Files of the structures to start from.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The campaign's file.")
+    ] = Path("campaign.yaml"),
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write a project file for jobflow-remote, to be filled in."
+        ),
+    ] = None,
+) -> None:
+    """Write a commented campaign file for structures, with sizes that fit them."""
+    console = open_console()
+    with readable_errors("write the campaign's file"):
+        from flowpot.campaign.config.starter import starter  # noqa: PLC0415
+
+        for path in filter(None, (output, project)):
+            if path.exists():
+                raise FileExistsError(f"{path} is there already: give another name")
+        found = starter(structures, output)
+        output.write_text(found.text)
+        say(console, f"Wrote {output}")
+        if project is not None:
+            text = files("flowpot.cli").joinpath(PROJECT_FILE).read_text()
+            project.write_text(text)
+            say(
+                console,
+                f"Wrote {project}: put your host, paths and database in, and move it "
+                "to ~/.jfremote/",
+            )
+        for note in found.notes:
+            say(console, f"Note: {note}")
+        say(console, f"Next: `flowpot run {output} --dry-run`")

@@ -1,0 +1,89 @@
+"""`flowpot init`: what it writes is a campaign, of sizes that fit the structures."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from ase import Atoms
+from ase.build import bulk, graphene, molecule
+from ase.io import write
+from typer.testing import CliRunner
+
+from flowpot.campaign.config.configuration import read_configuration
+from flowpot.cli import app
+
+TUTORIAL = Path(__file__).parents[2] / "tutorials/03_cluster.md"
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, ["init", *map(str, arguments)])
+
+
+STRUCTURES = {
+    "silicon": bulk("Si"),
+    "salt": bulk("NaCl", "rocksalt", a=5.64, cubic=True),
+    "sheet": graphene(vacuum=8.0),
+    "water": molecule("H2O", vacuum=6.0),
+    "large": bulk("Cu", cubic=True) * (3, 3, 3),
+}
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_what_it_writes_is_a_campaign(name, clean_dir):
+    write("cell.extxyz", STRUCTURES[name])
+    done = invoke("cell.extxyz")
+    assert done.exit_code == 0, done.output
+    found = read_configuration(Path("campaign.yaml"))
+    plan = found.maker.dry_run(**found.inputs)
+    labels = next(stage for stage in plan.stages if stage.stage == "labelling")
+    assert 10 <= labels.n_frames <= found.maker.max_labels
+    assert labels.n_atoms / labels.n_frames <= max(64, len(STRUCTURES[name]))
+    text = Path("campaign.yaml").read_text()
+    assert STRUCTURES[name].get_chemical_formula() in text
+    assert max(map(len, text.splitlines())) <= 88
+
+
+def test_a_large_cell_is_not_repeated_and_a_molecule_has_no_slabs(clean_dir):
+    write("large.extxyz", STRUCTURES["large"])
+    write("water.extxyz", STRUCTURES["water"])
+    assert invoke("large.extxyz", "-o", "large.yaml").exit_code == 0
+    assert invoke("water.extxyz", "-o", "water.yaml").exit_code == 0
+    large, water = (
+        yaml.safe_load(Path(f"{name}.yaml").read_text()) for name in ("large", "water")
+    )
+    assert large["augmentation"]["supercell"] is None
+    assert "slabs" not in water["augmentation"]
+    assert water["exploration"]["md_maker"]["timestep"] == 0.5
+
+
+def test_paths_are_relative_to_the_file_wherever_it_is(clean_dir):
+    (clean_dir / "a/b").mkdir(parents=True)
+    (clean_dir / "c").mkdir()
+    write("a/cell.cif", bulk("Cu", cubic=True))
+    assert invoke("a/cell.cif", "-o", "c/copper.yaml").exit_code == 0
+    found = read_configuration(Path("c/copper.yaml"))
+    assert found.maker.name == "copper"
+    assert found.inputs["structures"]
+
+
+def test_nothing_is_overwritten(clean_dir):
+    write("cell.cif", bulk("Cu"))
+    Path("campaign.yaml").write_text("mine")
+    done = invoke("cell.cif")
+    assert done.exit_code == 1
+    assert "campaign.yaml is there already" in done.output
+    assert Path("campaign.yaml").read_text() == "mine"
+
+
+def test_a_missing_family_is_told_with_its_remedy(clean_dir):
+    write("cell.extxyz", Atoms("Pu", cell=[3, 3, 3], pbc=True))
+    done = invoke("cell.extxyz")
+    assert "flowpot pseudos install" in done.output
+
+
+def test_the_project_file_is_the_tutorials(clean_dir):
+    write("cell.cif", bulk("Cu"))
+    assert invoke("cell.cif", "--project", "flowpot.yaml").exit_code == 0
+    project = yaml.safe_load(Path("flowpot.yaml").read_text())
+    block = TUTORIAL.read_text().split("```yaml\n")[1].split("```")[0]
+    assert project == yaml.safe_load(block)
