@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,9 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 sys.path.append(str(Path(__file__).parent))  # for the modules that lie here
+# A shell that starts the tests with `&` lets them, and all that they start, ignore
+# Ctrl-C; several tests are of what it ends.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _START_SECONDS = 60
 
