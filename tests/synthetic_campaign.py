@@ -40,9 +40,9 @@ class SyntheticCampaign:
 
     def __init__(self, store: JobStore, n_frames, n_iterations, members):
         self.store, self.rng = store, np.random.default_rng(0)
-        self.per_turn, self.n_iterations = n_frames // n_iterations, n_iterations
+        self.per_iteration, self.n_iterations = n_frames // n_iterations, n_iterations
         self.time = datetime(2026, 1, 1)  # noqa: DTZ001 - as jobflow writes it
-        self.loop, self.shards, self.turns = str(uuid.uuid4()), [], []
+        self.loop, self.shards, self.iterations = str(uuid.uuid4()), [], []
         self.members = members
         self.parent = str(Dataset.from_atoms([bulk("Cu")]).fingerprints[0])
 
@@ -63,12 +63,12 @@ class SyntheticCampaign:
             seed=0,
             stop_kind="max_iterations",
             stop_reason=f"max_iterations: {self.n_iterations} of them done",
-            iterations=self.turns,
+            iterations=self.iterations,
         ).model_dump(mode="json")
         self._loop(end | {"dataset": self.shards})
 
     def _label(self, number):
-        frames = _frames(self.rng, self.per_turn, number, self.parent)
+        frames = _frames(self.rng, self.per_iteration, number, self.parent)
         records = frame_records(frames.without_labels(), range(len(frames)))
         forces = np.linalg.norm(frames.forces, axis=1)
         largest = np.maximum.reduceat(forces, frames.offsets[:-1])
@@ -129,8 +129,8 @@ class SyntheticCampaign:
         self._save("lammps md", "exploration", number, MDBatchDoc(runs=runs))
         self.explored = ExplorationDoc(
             dataset=Artifact.from_bytes("explored.h5", b""),
-            n_frames=self.per_turn,
-            n_sampled=self.per_turn,
+            n_frames=self.per_iteration,
+            n_sampled=self.per_iteration,
             n_runs=_RUNS,
             n_failed=0,
             n_steps=10_000,
@@ -159,12 +159,12 @@ class SyntheticCampaign:
                 n: f.model_copy(update={"origin": "md"}) for n, f in fits.items()
             },
             audit=Audit(n=20, n_bad=1, bad_share=0.05, upper_limit=0.2),
-            n_explored=self.per_turn,
-            n_over=self.per_turn // (2 * number),
+            n_explored=self.per_iteration,
+            n_over=self.per_iteration // (2 * number),
             n_wrecked=3,
             n_insane=0,
             n_known=0,
-            n_selected=self.per_turn // (2 * number),
+            n_selected=self.per_iteration // (2 * number),
             n_audit=20,
             dataset=Artifact.from_bytes("chosen.h5", b""),
             predictions=predictions.to_artifact("predictions.h5"),
@@ -175,9 +175,9 @@ class SyntheticCampaign:
         said = (self.labelled, committee, self.explored, evaluated)
         known = IterationDoc.model_fields.keys() - {"seconds", "failure"}
         fields = {n: getattr(d, n) for d in said for n in known if hasattr(d, n)}
-        turn = IterationDoc(
+        iteration = IterationDoc(
             iteration=number,
-            n_dataset=number * self.per_turn,
+            n_dataset=number * self.per_iteration,
             seconds={
                 "labelling": self.labelled.seconds,
                 "training": 3600.0,
@@ -186,12 +186,12 @@ class SyntheticCampaign:
             },
             **fields,
         )
-        self.turns.append(turn)
-        self._save("record iteration", None, number, turn)
+        self.iterations.append(iteration)
+        self._save("record iteration", None, number, iteration)
 
     def _loop(self, output):
-        document = self._document("active learning", None, len(self.turns), output)
-        document |= {"uuid": self.loop, "index": len(self.turns) + 1}
+        document = self._document("active learning", None, len(self.iterations), output)
+        document |= {"uuid": self.loop, "index": len(self.iterations) + 1}
         self.store.update(document, key=["uuid", "index"], save={"data": "blob"})
 
     def _save(self, name, stage, number, output):

@@ -119,7 +119,7 @@ class ConstantEvaluation(Maker):
 
 
 def trivial_campaign(n_iterations):
-    """Make the campaign: a frame a turn."""
+    """Make the campaign: a frame an iteration."""
     return ActiveLearningMaker(
         name="trivial",
         augmentation=None,

@@ -164,7 +164,7 @@ def test_status_and_report_of_a_large_campaign(
     def show_status():
         campaign = Campaign.from_store(store, "synthetic")
         failures = campaign.failures.to_dict("records")
-        Console().print(status_view(campaign.status, campaign.turns, failures))
+        Console().print(status_view(campaign.status, campaign.iteration_docs, failures))
 
     _, status_seconds = timed(show_status)
     path, report_seconds = timed(

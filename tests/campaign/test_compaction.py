@@ -63,7 +63,7 @@ def test_a_campaign_has_all_its_frames_and_iterations(narrow, jobstore, clean_di
     )
     again = run_trivial_campaign(jobstore, 13, campaign=campaign)
     assert sizes(again)[:10] == pytest.approx(expected)
-    assert len(sizes(again)) == len(again.turns) == 13
+    assert len(sizes(again)) == len(again.iteration_docs) == 13
 
 
 def test_joining_that_fails_changes_nothing(narrow, jobstore, clean_dir, monkeypatch):

@@ -34,14 +34,14 @@ def test_with_new_limits_and_tolerances(
     given = campaign.doc if handle == "document" else campaign
     again = run(second.make(campaign=given))
     assert again.doc.uuid == campaign.doc.uuid
-    assert [turn.iteration for turn in again.doc.iterations] == [1, 2]
+    assert [doc.iteration for doc in again.doc.iterations] == [1, 2]
     assert again.doc.iterations[0] == campaign.doc.iterations[0]
     assert jobs_of_turn(jobstore, 1) == done
-    turn = again.doc.iterations[1]
-    assert turn.n_sent == campaign.doc.iterations[0].n_chosen > 0
-    assert set(turn.calibration) == {"energy", "forces"}
+    iteration = again.doc.iterations[1]
+    assert iteration.n_sent == campaign.doc.iterations[0].n_chosen > 0
+    assert set(iteration.calibration) == {"energy", "forces"}
     before = campaign.doc.iterations[0].n_dataset
-    assert len(again.dataset()) == turn.n_dataset == before + turn.n_labelled
+    assert len(again.dataset()) == iteration.n_dataset == before + iteration.n_labelled
     assert again.doc.stop_kind == "max_iterations"
     assert "2 of 2 iterations done" in again.doc.stop_reason
 
@@ -134,7 +134,9 @@ def test_two_continuations_of_one_end_are_told_apart(jobstore):
     for campaign, name, n in ((short, "short", 3), (long, "long", 5)):
         assert campaign.name == name
         assert campaign.finished
-        assert [turn.iteration for turn in campaign.turns] == list(range(1, n + 1))
+        assert [doc.iteration for doc in campaign.iteration_docs] == list(
+            range(1, n + 1)
+        )
         assert len(campaign.dataset()) == n
         stages = campaign._documents.of_stage("labelling")
         assert len(stages) == n
@@ -155,7 +157,7 @@ def test_campaigns_of_one_name_are_told_apart(jobstore):
     two = trivial_campaign.run_trivial_campaign(jobstore, 2)
     found = Campaign.from_store(jobstore, "trivial")
     assert found.uuid == two.uuid
-    assert len(found.turns) == 2
+    assert len(found.iteration_docs) == 2
     [note] = found.others
     assert f"another campaign is named 'trivial', too: {one.uuid}" in note
-    assert len(Campaign.from_store(jobstore, one.uuid).turns) == 1
+    assert len(Campaign.from_store(jobstore, one.uuid).iteration_docs) == 1

@@ -21,7 +21,7 @@ from flowpot.training.document import CommitteeDoc
 
 @dataclass
 class ReadingTraining(trivial_campaign.ConstantTraining):
-    """Reads what it would train on; in its turn of harm, the newest shard is harmed."""
+    """Reads what it would train on, in one iteration after harming the newest shard."""
 
     harm: str = ""
 

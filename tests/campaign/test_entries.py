@@ -59,8 +59,8 @@ def test_structures_join_a_dataset(copper, copper_frames, run):
             [bulk("Cu", a=3.7)], dataset=copper_frames(3, labelled=True)
         )
     )
-    turn = campaign.doc.iterations[0]
-    assert (turn.n_labelled, turn.n_sent) == (5, 1)
+    iteration = campaign.doc.iterations[0]
+    assert (iteration.n_labelled, iteration.n_sent) == (5, 1)
 
 
 @pytest.mark.slow
@@ -98,9 +98,9 @@ def test_a_trained_committee_explores_first(
         copper().make(dataset=copper_frames(12, labelled=True), committee=given)
     )
     assert not ran(jobstore) & {"mace train", "collect committee", "qe static"}
-    turn = campaign.doc.iterations[0]
-    assert turn.n_explored > 0
-    assert turn.metrics is None
+    iteration = campaign.doc.iterations[0]
+    assert iteration.n_explored > 0
+    assert iteration.metrics is None
     assert campaign.doc.stop_kind == "max_iterations"
     assert [m.model for m in campaign.committee().members] == [
         m.model for m in committee.members
@@ -126,11 +126,11 @@ def test_explored_frames_are_evaluated_only(
         "record iteration",
         "active learning",
     }
-    turn = campaign.doc.iterations[0]
-    assert turn.n_explored == 20
-    assert turn.calibration["forces"].n > 0
+    iteration = campaign.doc.iterations[0]
+    assert iteration.n_explored == 20
+    assert iteration.calibration["forces"].n > 0
     chosen = Dataset.load(campaign.doc.unlabelled)
-    assert len(chosen) == turn.n_chosen > 0
+    assert len(chosen) == iteration.n_chosen > 0
     assert set(chosen.fingerprints) <= set(explored.fingerprints)
     assert campaign.doc.stop_kind == "completed"
 
@@ -194,11 +194,11 @@ def test_a_committee_of_one(copper, copper_frames, run):
     )
     maker = copper(training=one)
     campaign = run(maker.make(dataset=copper_frames(24, labelled=True)))
-    (turn,) = campaign.doc.iterations
+    (iteration,) = campaign.doc.iterations
     assert campaign.doc.stop_kind != "failed", campaign.doc.stop_reason
-    fit = turn.calibration["forces"]
+    fit = iteration.calibration["forces"]
     assert fit.covariate == "feature_distance"
-    assert turn.n_explored > 0
-    assert turn.n_over is not None
+    assert iteration.n_explored > 0
+    assert iteration.n_over is not None
     assert len(campaign.committee().members) == 1
     assert campaign.committee().members[0].features is not None

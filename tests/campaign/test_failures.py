@@ -54,7 +54,7 @@ def shown(campaign):
     console = Console(width=400, markup=False)
     with console.capture() as capture:
         failures = campaign.failures.to_dict("records")
-        console.print(status_view(campaign.status, campaign.turns, failures))
+        console.print(status_view(campaign.status, campaign.iteration_docs, failures))
     return capture.get()
 
 

@@ -29,8 +29,8 @@ def test_the_budget_holds_for_the_first_labels(copper, run, jobstore):
     """Isolated atoms count, and go first; what is cut is counted."""
     maker = copper(max_labels=4, **LABEL_ONLY)
     campaign = run(maker.make([bulk("Cu", cubic=True)]))
-    turn = campaign.doc.iterations[0]
-    assert (turn.n_sent, turn.n_labelled, turn.n_postponed) == (4, 4, 5)
+    iteration = campaign.doc.iterations[0]
+    assert (iteration.n_sent, iteration.n_labelled, iteration.n_postponed) == (4, 4, 5)
     assert n_static(jobstore) == 4
     assert {"isolated_atom", "input"} <= set(campaign.dataset().info["config_type"])
 
@@ -90,8 +90,8 @@ def test_the_labelling_fails(copper, run, monkeypatch, batch_size):
     assert doc.stop_kind == "failed"
     assert "only 0 of 9 frames were labelled" in doc.stop_reason
     assert "(9 x): PreflightError: 'pw.x-of-nobody' of" in doc.stop_reason
-    (turn,) = doc.iterations
-    assert (turn.n_sent_total, turn.n_failed) == (9, 9)  # the budget is spent
+    (iteration,) = doc.iterations
+    assert (iteration.n_sent_total, iteration.n_failed) == (9, 9)  # the budget is spent
 
 
 def test_the_exploration_fails(copper, copper_frames, committee, run):

@@ -56,9 +56,14 @@ def test_the_next_turn_takes_it_up(stage, lose, run):
     calls = lose(stage, 2)
     campaign = run()
     assert campaign.doc.stop_kind == "max_iterations"
-    assert [turn.failed_stage for turn in campaign.turns] == [None, stage, None, None]
+    assert [doc.failed_stage for doc in campaign.iteration_docs] == [
+        None,
+        stage,
+        None,
+        None,
+    ]
     assert calls == {name: 4 if name == stage else 3 for name in STAGES}
-    assert campaign.turns[-1].n_dataset == len(campaign.dataset()) == 3
+    assert campaign.iteration_docs[-1].n_dataset == len(campaign.dataset()) == 3
 
 
 def test_the_numbers_of_a_turn_are_gathered_again(run, monkeypatch):
@@ -73,7 +78,7 @@ def test_the_numbers_of_a_turn_are_gathered_again(run, monkeypatch):
     monkeypatch.setattr(loop, "summarise", summarise)
     campaign = run(n_iterations=5)
     assert n_calls == {1: 1, 2: 2, 3: 1, 4: 2}
-    assert [turn.iteration for turn in campaign.turns] == [1, 2, 3]
+    assert [doc.iteration for doc in campaign.iteration_docs] == [1, 2, 3]
     assert campaign.stop_reason == "failed: the record of the iteration is missing"
 
 
@@ -81,13 +86,16 @@ def test_there_is_no_third_try(lose, run):
     lose("training", 2, 3)
     campaign = run()
     assert campaign.stop_reason.startswith("failed: the training stage ended without")
-    assert [turn.failed_stage for turn in campaign.turns] == [None, *["training"] * 2]
+    assert [doc.failed_stage for doc in campaign.iteration_docs] == [
+        None,
+        *["training"] * 2,
+    ]
 
 
 def test_each_loss_has_a_second_try(lose, run):
     lose("exploration", 1, 3, 5)
     campaign = run(n_iterations=6)
-    failed = [turn.failed_stage is not None for turn in campaign.turns]
+    failed = [doc.failed_stage is not None for doc in campaign.iteration_docs]
     assert failed == [True, False] * 3
 
 
@@ -96,7 +104,7 @@ def test_nor_one_beyond_the_limits_but_in_a_continued_campaign(lose, run):
     campaign = run(n_iterations=2)
     assert campaign.doc.stop_kind == "failed"
     again = run(n_iterations=5, campaign=campaign)
-    assert [turn.failed_stage for turn in again.turns][1:] == [
+    assert [doc.failed_stage for doc in again.iteration_docs][1:] == [
         *["evaluation"] * 2,
         None,
         None,

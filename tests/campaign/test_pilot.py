@@ -1,4 +1,4 @@
-"""A turn whose evaluation asks for a pilot: labelled and judged again, in that turn."""
+"""An iteration whose evaluation asks for a pilot: labelled, and evaluated again."""
 
 import numpy as np
 import pytest
@@ -29,18 +29,22 @@ def test_the_pilot_is_labelled_before_anything_is_selected(
     maker = copper(exploration=None, training=None, evaluation=evaluation())
     dataset = copper_frames(20, labelled=True)
     campaign = run(maker.make(dataset=dataset, committee=committee, explored=explored))
-    (turn,) = campaign.doc.iterations
-    assert (turn.n_pilot, turn.n_pilot_labelled, turn.n_sent) == (0, 8, 8)
-    assert turn.n_dataset == 21 + 8
-    fit = turn.calibration["forces"]
+    (iteration,) = campaign.doc.iterations
+    assert (iteration.n_pilot, iteration.n_pilot_labelled, iteration.n_sent) == (
+        0,
+        8,
+        8,
+    )
+    assert iteration.n_dataset == 21 + 8
+    fit = iteration.calibration["forces"]
     assert fit.origin == "8 explored frames not learned"
-    assert turn.n_selected == 2
-    assert turn.audit.n + turn.audit.n_flagged == 8
+    assert iteration.n_selected == 2
+    assert iteration.audit.n + iteration.audit.n_flagged == 8
     labels = campaign.dataset()
     pilot = labels[np.asarray(labels.info["selection"]) == "pilot"]
     assert len(pilot) == 8
     assert set(pilot.info["split"]) == {"audit"}
-    fresh = turn.fresh_error["forces"]
+    fresh = iteration.fresh_error["forces"]
     assert (fresh.n, fresh.n_failed) == (8, 0)
     assert "median error on fresh frames: " in campaign.stop_reason
     assert len(campaign.doc.evidence) == 1  # of the second evaluation only
@@ -53,11 +57,11 @@ def test_its_labels_count_against_the_budget(
     maker = copper(**stages, max_labels=16, max_iterations=3)
     dataset = copper_frames(20, labelled=True)
     campaign = run(maker.make(dataset=dataset, committee=committee, explored=explored))
-    turns = campaign.doc.iterations
-    assert turns[0].n_pilot_labelled == 8
-    assert [turn.n_sent_total for turn in turns] == [8, 10, 12]
+    iterations = campaign.doc.iterations
+    assert iterations[0].n_pilot_labelled == 8
+    assert [doc.n_sent_total for doc in iterations] == [8, 10, 12]
     # The first pilot still bears witness: none is drawn again.
-    assert [turn.n_pilot_labelled for turn in turns] == [8, None, None]
+    assert [doc.n_pilot_labelled for doc in iterations] == [8, None, None]
 
 
 def test_a_campaign_that_cannot_label_has_none(
@@ -68,6 +72,6 @@ def test_a_campaign_that_cannot_label_has_none(
     )
     dataset = copper_frames(20, labelled=True)
     campaign = run(maker.make(dataset=dataset, committee=committee, explored=explored))
-    (turn,) = campaign.doc.iterations
-    assert turn.n_pilot == 0
-    assert not turn.calibration["forces"].origin.startswith("8 explored")
+    (iteration,) = campaign.doc.iterations
+    assert iteration.n_pilot == 0
+    assert not iteration.calibration["forces"].origin.startswith("8 explored")

@@ -1,4 +1,4 @@
-"""What a turn hands on, whole or cut off by a failure."""
+"""What an iteration hands on, whole or cut off by a failure."""
 
 import json
 
@@ -28,8 +28,10 @@ def test_a_turn_adds_to_lists_and_replaces_the_rest():
 
 def test_predictions_are_forgotten_after_a_while():
     state = CampaignState("c")
-    for turn in range(12):
-        state = state.with_(predictions=Pointer(str(turn)), shards=Pointer(str(turn)))
+    for iteration in range(12):
+        state = state.with_(
+            predictions=Pointer(str(iteration)), shards=Pointer(str(iteration))
+        )
     assert [each.uuid for each in state.predictions] == [str(t) for t in range(2, 12)]
     assert len(state.shards) == 12
     assert state.starts == Pointer("0")

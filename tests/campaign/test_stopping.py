@@ -13,7 +13,7 @@ LIMITS = Limits(
 )
 
 
-def turn(**fields):
+def iteration(**fields):
     usual = {
         "iteration": 2,
         "n_sent_total": 50,
@@ -33,7 +33,7 @@ def audited(n, n_bad=0):
 
 
 def test_it_goes_on_while_there_is_something_to_learn():
-    assert decide(turn(), LIMITS) is None
+    assert decide(iteration(), LIMITS) is None
 
 
 @pytest.mark.parametrize(
@@ -46,33 +46,33 @@ def test_it_goes_on_while_there_is_something_to_learn():
     ],
 )
 def test_each_reason(fields, kind, words):
-    stop = decide(turn(**fields), LIMITS)
+    stop = decide(iteration(**fields), LIMITS)
     assert stop.kind == kind
     assert stop.reason.startswith(f"{kind}: ")
     assert words in stop.reason
 
 
 def test_frames_that_are_not_worth_a_label_are_counted():
-    last = turn(n_selected=0, n_audit=0, n_wrecked=12, n_insane=3)
+    last = iteration(n_selected=0, n_audit=0, n_wrecked=12, n_insane=3)
     said = decide(last, LIMITS).reason
     assert "of 200 there are 12 of runs that broke (upper_factor) and 3 with" in said
 
 
 def test_the_papers_criterion_is_an_option():
-    last = turn(n_over=0, n_selected=0, n_audit=50)
+    last = iteration(n_over=0, n_selected=0, n_audit=50)
     stop = decide(last, replace(LIMITS, stop_at_none_over=True))
     assert stop.kind == "none_over"
     assert "none of 200 explored frames" in stop.reason
 
 
 def test_what_the_budget_cut_is_told():
-    stop = decide(turn(n_sent_total=100, n_postponed=7), LIMITS)
+    stop = decide(iteration(n_sent_total=100, n_postponed=7), LIMITS)
     assert "7 frames were not labelled" in stop.reason
 
 
 def test_finding_nothing_is_not_converging():
     """A committee blind to its errors flags no frame either: that asks for an audit."""
-    assert decide(turn(n_over=0, n_selected=0, n_audit=50), LIMITS) is None
+    assert decide(iteration(n_over=0, n_selected=0, n_audit=50), LIMITS) is None
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_finding_nothing_is_not_converging():
     ],
 )
 def test_what_is_not_convergence(fields):
-    assert decide(turn(**fields), LIMITS) is None
+    assert decide(iteration(**fields), LIMITS) is None

@@ -76,8 +76,8 @@ def test_it_is_read(kept):
     campaign = Campaign.from_store(opened(kept), "stored silicon")
     assert campaign.finished
     assert campaign.doc.stop_kind == "max_iterations"
-    assert [turn.iteration for turn in campaign.turns] == [1, 2]
-    assert len(campaign.dataset()) == campaign.turns[-1].n_dataset == 17
+    assert [doc.iteration for doc in campaign.iteration_docs] == [1, 2]
+    assert len(campaign.dataset()) == campaign.iteration_docs[-1].n_dataset == 17
     assert len(campaign.dataset().labelled) == 17
     assert set(campaign.calibration) >= {"energy", "forces", "stress"}
     members = campaign.committee().members
@@ -125,7 +125,7 @@ def forget_after(folder, name, iteration):
 )
 def test_a_killed_run_goes_on_and_repeats_nothing(folder, name, iteration, clean_dir):
     before = Campaign.from_store(opened(folder), "stored silicon")
-    labels, chosen = before.dataset(), before.turns[-1].n_chosen
+    labels, chosen = before.dataset(), before.iteration_docs[-1].n_chosen
     done = forget_after(folder, name, iteration)
     assert not Campaign.from_store(opened(folder), "stored silicon").finished
     events = {}
@@ -141,7 +141,7 @@ def test_a_killed_run_goes_on_and_repeats_nothing(folder, name, iteration, clean
     campaign = Campaign.from_store(store, flow.output.uuid)
     assert campaign.doc.stop_kind == "max_iterations"
     assert len(campaign.doc.iterations) == 2
-    assert campaign.turns[-1].n_chosen == chosen
+    assert campaign.iteration_docs[-1].n_chosen == chosen
     assert campaign.dataset().fingerprints.tolist() == labels.fingerprints.tolist()
 
 

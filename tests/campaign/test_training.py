@@ -1,4 +1,4 @@
-"""How training passes from turn to turn: warm, fresh, and from a foundation model."""
+"""Training in later iterations: warm, fresh, and from a foundation model."""
 
 from dataclasses import replace
 
@@ -31,13 +31,13 @@ def trained(copper, copper_frames, run, clean_dir):
 
 
 def starts(campaign, jobstore):
-    """Foundation models that each turn's members were started from."""
+    """Foundation models that each iteration's members were started from."""
     found = {}
     query = {"name": "mace train", "metadata.campaign": campaign.name}
     for document in jobstore.query(query, load=False):
         options = [m["hyperparameters"] for m in document["output"]["members"]]
-        turn = document["metadata"]["iteration"]
-        found[turn] = [each.get("foundation_model") for each in options]
+        iteration = document["metadata"]["iteration"]
+        found[iteration] = [each.get("foundation_model") for each in options]
     return found
 
 
@@ -56,7 +56,7 @@ def test_a_turn_goes_on_from_the_last_ones_weights_if_told_to(warm, trained, job
 
 
 def test_a_campaign_fine_tunes_mace(trained, committee, jobstore):
-    """From a foundation model, in every turn."""
+    """From a foundation model, in every iteration."""
     foundation = committee.members[0].model
     trainer = MACETrainingMaker(
         hyperparameters={
@@ -88,7 +88,7 @@ def pet(learning_rate: float, **fields) -> MetatrainTrainingMaker:
 
 
 def test_a_campaign_fine_tunes_metatrain(trained, copper_frames):
-    """In every turn from the foundation's weights: without steps they stay these."""
+    """Every iteration starts from the foundation's weights: without steps they stay."""
     foundation = trained(pet(3e-3), name="foundation").committee()
     start = foundation.members[0].checkpoint
     tuned = trained(pet(1e-9, foundation_model=start), n_turns=2, name="tuned")

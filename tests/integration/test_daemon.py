@@ -71,8 +71,8 @@ def test_a_campaign_under_the_daemon(daemon, copper_campaign, labeller, tmp_path
 
     doc = Campaign.from_store(daemon.project.get_jobstore(), "silicon").doc
     assert doc.stop_kind == "max_iterations"
-    assert [turn.iteration for turn in doc.iterations] == [1, 2]
-    assert [turn.n_failed for turn in doc.iterations] == [0, 0]
+    assert [each.iteration for each in doc.iterations] == [1, 2]
+    assert [each.n_failed for each in doc.iterations] == [0, 0]
     for iteration in (1, 2):
         jobs = daemon.controller.get_jobs_info(metadata={"iteration": iteration})
         assert {job.worker for job in jobs if job.name == "qe static"} == {"dft"}

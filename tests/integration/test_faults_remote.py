@@ -116,7 +116,7 @@ def test_killed_evaluation(runner, submit, log):
     assert states == {JobState.FAILED: 1, JobState.COMPLETED: sum(states.values()) - 1}
     store = runner.project.get_jobstore()
     campaign = Campaign.from_store(store, "copper")
-    first, second = campaign.turns
+    first, second = campaign.iteration_docs
     assert (first.failed_stage, first.failure) == ("evaluation", None)
     assert (second.failed_stage, second.n_labelled, second.metrics) == (None,) * 3
     assert second.n_explored

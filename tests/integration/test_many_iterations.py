@@ -1,4 +1,4 @@
-"""A hundred turns of a campaign whose stages do nothing: what the loop itself costs."""
+"""What the loop itself costs: a hundred iterations whose stages do nothing."""
 
 import time
 from collections.abc import Callable
@@ -20,34 +20,36 @@ from trivial_campaign import trivial_campaign
 
 N = 100
 EARLY, LATE = range(9, 25), range(84, 100)
-"""Turns: with eight of them joined, and with 64."""
+"""Iterations: with eight of them joined, and with 64."""
 N_REMOTE = 11
 
 
 @dataclass
 class Meter:
-    """Notes the size of each job as it is stored, and when each turn began."""
+    """Notes the size of each job as it is stored, and when each iteration began."""
 
     clock: Callable[[], float] = time.perf_counter
     sizes: dict = field(default_factory=dict)
     began: dict = field(default_factory=dict)
 
     def watch(self, event, job, _):
-        turn = job.metadata.get("iteration")
-        if event == "started" and turn is not None:
-            self.began.setdefault(turn, self.clock())
+        iteration = job.metadata.get("iteration")
+        if event == "started" and iteration is not None:
+            self.began.setdefault(iteration, self.clock())
             size = len(MontyEncoder().encode(job))
-            self.sizes.setdefault(job.name, {})[turn] = size
+            self.sizes.setdefault(job.name, {})[iteration] = size
 
-    def seconds(self, turns):
-        return median(self.began[i + 1] - self.began[i] for i in turns)
+    def seconds(self, iterations):
+        return median(self.began[i + 1] - self.began[i] for i in iterations)
 
 
-def largest(sizes, turns):
-    """Most bytes of each kind of job in some turns."""
+def largest(sizes, iterations):
+    """Most bytes of each kind of job in some iterations."""
     return {
-        name: max(size for turn, size in by_turn.items() if turn in turns)
-        for name, by_turn in sizes.items()
+        name: max(
+            size for iteration, size in by_iteration.items() if iteration in iterations
+        )
+        for name, by_iteration in sizes.items()
     }
 
 
@@ -64,9 +66,9 @@ def jobstore(open_mongo_store):
 @pytest.mark.timeout(3600)
 def test_they_are_all_alike(jobstore, clean_dir):
     """
-    No document grows, and a turn takes no longer, once eight of them were joined.
+    No document grows, and an iteration takes no longer, once eight of them were joined.
 
-    (The CampaignDoc that ends it all has a record of each turn, by reference.)
+    (The CampaignDoc that ends it all has a record of each iteration, by reference.)
     """
     meter = Meter()
     run = ResumableRun(clean_dir / "run", jobstore, meter.watch)
@@ -82,7 +84,7 @@ def test_they_are_all_alike(jobstore, clean_dir):
         for name in early:
             assert late[name] <= most * early[name], name
     first, last = meter.seconds(EARLY), meter.seconds(LATE)
-    print(f"seconds per turn: {first:.3f} at first, {last:.3f} at last")  # noqa: T201
+    print(f"seconds per iteration: {first:.3f} at first, {last:.3f} at last")  # noqa: T201
     assert last < 2 * first
 
 
@@ -95,7 +97,7 @@ def test_so_they_are_without_a_server(clean_dir):
     run = ResumableRun(clean_dir / "run", store, meter.watch)
     run.run(trivial_campaign(N).make([bulk("Cu")]))
     first, last = meter.seconds(EARLY), meter.seconds(LATE)
-    print(f"CPU seconds per turn: {first:.3f} at first, {last:.3f} at last")  # noqa: T201
+    print(f"CPU seconds per iteration: {first:.3f} at first, {last:.3f} at last")  # noqa: T201
     assert last < 1.25 * first
 
 
@@ -136,7 +138,7 @@ def test_so_they_are_under_jobflow_remote(new_project, mongo_uri, local_worker):
     assert set(runner.finish()) == {JobState.COMPLETED}
     with project.get_jobstore() as store:
         campaign = Campaign.from_store(store, flow.output.uuid)
-        assert len(campaign.dataset()) == len(campaign.turns) == N_REMOTE
+        assert len(campaign.dataset()) == len(campaign.iteration_docs) == N_REMOTE
         assert len(campaign.doc.dataset) < N_REMOTE / 2
         records = store.query({"name": "record iteration"}, sort={"completed_at": 1})
         found = [(len(each["hosts"]), each["completed_at"]) for each in records]
@@ -145,15 +147,15 @@ def test_so_they_are_under_jobflow_remote(new_project, mongo_uri, local_worker):
     ended = np.array(ended, dtype="datetime64[ms]")
     seconds = np.diff(ended).astype(float) / 1000
     first, last = median(seconds[:3]), median(seconds[-3:])
-    print(f"seconds per turn: {first:.1f} at first, {last:.1f} at last")  # noqa: T201
+    print(f"seconds per iteration: {first:.1f} at first, {last:.1f} at last")  # noqa: T201
 
 
 def sizes_of_outputs(jobstore):
-    """Bytes of each turn's last output without blobs, by job name."""
+    """Bytes of each iteration's last output without blobs, by job name."""
     found = {}
     for document in jobstore.query(load=False, sort={"index": 1}):
-        turn = document["metadata"].get("iteration")
-        if turn is not None and document["name"] != "active learning":
+        iteration = document["metadata"].get("iteration")
+        if iteration is not None and document["name"] != "active learning":
             size = len(MontyEncoder().encode(document["output"]))
-            found.setdefault(document["name"], {})[turn] = size
+            found.setdefault(document["name"], {})[iteration] = size
     return found

@@ -60,7 +60,7 @@ def local_run(copper_flow, open_mongo_store, tmp_path_factory):
 
 def test_mongodb(local_run):
     campaign = Campaign.from_store(local_run, "copper")
-    assert [turn.iteration for turn in campaign.doc.iterations] == [1, 2]
+    assert [doc.iteration for doc in campaign.doc.iterations] == [1, 2]
     assert campaign.doc.stop_kind == "max_iterations"
     frames = campaign.dataset()
     assert len(frames) == campaign.doc.iterations[-1].n_dataset

@@ -159,7 +159,7 @@ def test_results_are_written(campaign, tmp_path):
 
 
 def test_the_table_shows_both_iterations(campaign):
-    table = campaign_table(campaign.name, campaign.turns)
+    table = campaign_table(campaign.name, campaign.iteration_docs)
     assert [column.header for column in table.columns] == ["iteration", "1", "2"]
     rows = list(table.columns[0].cells)
     for row in ("frames labelled (failed)", "seconds in DFT", "frames explored"):
@@ -216,7 +216,8 @@ def test_the_questions_of_tutorial_2(campaign, reopened, mongo_uri, monkeypatch)
         }
         assert ask.jobs(*asked)["collect labels"] == 2
         assert ask.errors(*asked) == [
-            (turn.iteration, turn.metrics["test"]["forces"]) for turn in campaign.turns
+            (doc.iteration, doc.metrics["test"]["forces"])
+            for doc in campaign.iteration_docs
         ]
         frame = campaign.labels({"config_type": "md"})[0]["fingerprint"]
         ancestors = campaign.provenance(frame).ancestors

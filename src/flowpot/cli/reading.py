@@ -64,7 +64,7 @@ def _look(store: Any, name: str | None, queue: Any) -> tuple[Any, bool]:
 
     campaign = Campaign.from_store(store, name)
     found = campaign.status
-    failures = campaign.failures.to_dict("records")
+    failures = campaign.failure_records
     if queue is not None and not campaign.finished:
         jobs = queued_jobs(queue, found)
         found = with_queue(found, jobs)

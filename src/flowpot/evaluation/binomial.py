@@ -1,7 +1,7 @@
 """What counts say about a share, and how surely."""
 
 import numpy as np
-from scipy.stats import beta
+import scipy  # loads scipy.stats when it is used: reading a campaign needs none
 
 Interval = tuple[float, float]
 
@@ -40,7 +40,7 @@ def jeffreys(k: float, n: float, confidence: float = 0.95) -> Interval:
     101, 2001). Weighted counts, scaled to their effective number, need not be whole.
     """
     tail = (1 - confidence) / 2
-    posterior = beta(k + 0.5, n - k + 0.5)
+    posterior = scipy.stats.beta(k + 0.5, n - k + 0.5)
     low = 0.0 if k == 0 else float(posterior.ppf(tail))
     high = 1.0 if k == n else float(posterior.ppf(1 - tail))
     return low, high
@@ -56,7 +56,7 @@ def clopper_pearson_upper(
     """
     rest = np.asarray(n - k)
     all_counted = rest <= _ROUNDING * np.asarray(n)
-    limit = beta.ppf(confidence, k + 1, np.where(all_counted, 1.0, rest))
+    limit = scipy.stats.beta.ppf(confidence, k + 1, np.where(all_counted, 1.0, rest))
     return np.where(all_counted, 1.0, limit)
 
 

@@ -12,9 +12,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import rankdata
-from scipy.stats import t as student
 
 from flowpot.dataset.labels import DECIDING
 from flowpot.evaluation.binomial import Interval, effective_number, weighted_share
@@ -279,7 +278,7 @@ def _typical_ratio(pairs: Pairs, n: float) -> tuple[float, Interval]:
     mean = np.average(logs, weights=w)
     variance = np.average((logs - mean) ** 2, weights=w)
     freedom = max(min(n, positive.sum()) - 1, 1.0)
-    half = student.ppf(0.975, freedom) * math.sqrt(variance / freedom)
+    half = scipy.stats.t.ppf(0.975, freedom) * math.sqrt(variance / freedom)
     half = min(half, 50.0)
     return math.exp(mean), (math.exp(mean - half), math.exp(mean + half))
 
@@ -293,7 +292,7 @@ def _r2(observed: Array, fitted: Array, w: Array) -> float:
 def _spearman(d: Array, e: Array) -> float:
     if np.ptp(d) == 0 or np.ptp(e) == 0:
         return 0.0
-    return float(np.corrcoef(rankdata(d), rankdata(e))[0, 1])
+    return float(np.corrcoef(scipy.stats.rankdata(d), scipy.stats.rankdata(e))[0, 1])
 
 
 def _distrust(fit: Calibration, trust: Trust, pairs: Pairs) -> str | None:

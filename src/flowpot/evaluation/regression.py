@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
 
 from flowpot.evaluation.binomial import effective_number
 
@@ -162,7 +161,7 @@ class ResidualDistribution:
 
     def cumulative(self, z: Array) -> Array:
         """Return the probability (m,) of a residual of at most z (m,)."""
-        base = student.cdf(z, self.freedom)
+        base = scipy.stats.t.cdf(z, self.freedom)
         if not len(self.values):
             return np.asarray(base)
         middles = self.shares.cumsum() - self.shares / 2
@@ -210,7 +209,9 @@ class ResidualDistribution:
             observed = np.interp(
                 gap, self.values * unit, above, left=share.sum(), right=0.0
             )
-        chance = (tail * norm.sf(gap / scatter) + observed) / (tail + share.sum())
+        chance = (tail * scipy.stats.norm.sf(gap / scatter) + observed) / (
+            tail + share.sum()
+        )
         return np.asarray(chance)
 
 

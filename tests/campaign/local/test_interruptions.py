@@ -68,7 +68,7 @@ def undisturbed(tmp_path_factory):
 
 
 def assert_same(campaign, other):
-    """The same end: frames in order, labels, metadata, and numbers of each turn."""
+    """The same frames in order, labels, metadata, and numbers of each iteration."""
     one, two = campaign.dataset(), other.dataset()
     assert one.fingerprints.tolist() == two.fingerprints.tolist()
     for name in ("energy", "forces", "stress"):
@@ -79,11 +79,11 @@ def assert_same(campaign, other):
     assert campaign.doc.stop_reason == other.doc.stop_reason
     assert len(campaign.doc.committee.members) == len(other.doc.committee.members)
     volatile = {"seconds", "evaluation_job"}
-    turns = [
-        [turn.model_dump(exclude=volatile) for turn in each.turns]
+    iterations = [
+        [doc.model_dump(exclude=volatile) for doc in each.iteration_docs]
         for each in (campaign, other)
     ]
-    assert turns[0] == turns[1]
+    assert iterations[0] == iterations[1]
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def running(synthetic_campaign) -> Campaign:
 def test_a_finished_campaign(finished):
     assert finished.finished
     assert finished.stop_reason == finished.doc.stop_reason
-    assert finished.turns == finished.doc.iterations
+    assert finished.iteration_docs == finished.doc.iterations
     assert finished.iterations["n_dataset"].tolist() == [20, 40, 60]
     assert len(finished.dataset()) == 60
     assert [m.seed for m in finished.committee().members] == [1, 2]
@@ -54,8 +54,8 @@ def test_a_running_campaign_has_what_there_is(running):
     assert not running.finished
     assert running.stop_reason is None
     assert running.iterations["n_dataset"].tolist() == [20, 40, 60]
-    assert running.turns[-1].metrics is None
-    assert running.turns[-1].n_failed == 1
+    assert running.iteration_docs[-1].metrics is None
+    assert running.iteration_docs[-1].n_failed == 1
     assert len(running.dataset()) == 60
     assert len(running.committee().members) == 2
     assert len(running.evidence()) == 2

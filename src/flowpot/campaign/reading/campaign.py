@@ -132,8 +132,6 @@ class Campaign:
         """Numbers of each iteration; of the present one, those that there are."""
         return self._documents.iterations
 
-    turns = iteration_docs
-
     @property
     def iterations(self) -> "pd.DataFrame":
         """The same as a table: a row each iteration, nested names joined by dots."""
@@ -166,11 +164,16 @@ class Campaign:
         return cost.rename_axis("iteration").fillna(0.0)
 
     @property
+    def failure_records(self) -> list[dict[str, Any]]:
+        """The rows of :attr:`failures` as dictionaries."""
+        return failures_in(self._documents)
+
+    @property
     def failures(self) -> "pd.DataFrame":
         """Frames, members and trajectories that failed: why, and in which folder."""
         import pandas as pd  # noqa: PLC0415 - slow
 
-        return pd.DataFrame(failures_in(self._documents), columns=list(COLUMNS))
+        return pd.DataFrame(self.failure_records, columns=list(COLUMNS))
 
     @property
     def status(self) -> CampaignStatus:
