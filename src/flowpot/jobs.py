@@ -1,4 +1,4 @@
-"""How flowpot's jobs are declared: shared by every stage's ``makers.py``."""
+"""Declare jobs, replace them by others, and send them again; for all stages."""
 
 import json
 import re
@@ -28,17 +28,17 @@ from pydantic import BaseModel
 from flowpot.settings import fixed_path
 
 BLOB_KEY = "blob"
-"""Artifacts keep their inline bytes under this key, in the `data` store."""
+"""Artifacts have their inline bytes under this key; jobs put it in the `data` store."""
 
 PLANNED = "planned"
-"""Outputs of jobs that replaced themselves count the new jobs of each stage here."""
+"""Field of a replaced job's output: the number of new jobs of each stage."""
 
 
 class JobName(StrEnum):
     """
     Names of flowpot's own jobs: users choose workers by them.
 
-    A Maker's ``name`` is the value, a plain string, which stores and YAML can hold.
+    A Maker's ``name`` is the value, a plain string as in stores and YAML.
     """
 
     AUGMENT = "augment"
@@ -69,15 +69,22 @@ def stage_job(
     schema: type[BaseModel] | None = None, *, tolerant: bool = False
 ) -> Callable[..., Any]:
     """
-    Declare a leaf job: it computes, and returns a document.
+    Declare a job that computes and returns a document.
 
     Parameters
     ----------
     schema
-        The document's class. None where the document keeps references to other
-        jobs' outputs, which jobflow cannot validate.
+        Class of the document. None where the document has references to outputs of
+        other jobs, which jobflow cannot validate.
     tolerant
-        Whether inputs of failed jobs arrive as None instead of stopping this one.
+        Whether outputs of failed jobs are passed as None. Otherwise this job does not
+        run if one has failed.
+
+    Returns
+    -------
+    Callable
+        Decorator of a function or of a Maker's method. Arguments that name existing
+        files become absolute paths, because jobs run in folders of their own.
     """
     missing = OnMissing.NONE if tolerant else OnMissing.ERROR
     declare = job(
@@ -91,42 +98,43 @@ def stage_job(
 
         @wraps(make)
         def make_job(*args: Any, **kwargs: Any) -> Job:
-            named = {name: _fixed(value) for name, value in kwargs.items()}
-            return make(*map(_fixed, args), **named)
+            fixed = {name: _fixed(value) for name, value in kwargs.items()}
+            return make(*map(_fixed, args), **fixed)
 
         return make_job
 
     return decorate
 
 
-def _fixed(given: Any) -> Any:
-    """Replace files named from here by absolute paths: jobs run in other folders."""
-    if type(given) in (list, tuple):
-        return type(given)(map(_fixed, given))
-    if isinstance(given, Path):
-        return given.expanduser().absolute()
-    if isinstance(given, str) and _LIKE_A_FILE.search(given) and Path(given).exists():
-        return fixed_path(given)
-    return given
+def _fixed(value: Any) -> Any:
+    """Replace the names of existing files by absolute paths."""
+    if type(value) in (list, tuple):
+        return type(value)(map(_fixed, value))
+    if isinstance(value, Path):
+        return value.expanduser().absolute()
+    if isinstance(value, str) and _LIKE_A_FILE.search(value) and Path(value).exists():
+        return fixed_path(value)
+    return value
 
 
 def fan_out_job(method: Callable[..., Any]) -> Callable[..., Any]:
     """
     Declare a job that replaces itself by others.
 
-    Its worker is its own: without ``pass_manager_config=False`` it would overwrite
-    the workers that ``set_run_config(..., dynamic=True)`` chose for its children.
-    No output schema: jobflow would validate unresolved references against it.
+    Its settings of jobflow-remote are its own: without ``pass_manager_config=False``
+    they would overwrite the workers that ``set_run_config(..., dynamic=True)`` has
+    chosen for the new jobs. It has no output schema, against which jobflow would
+    validate unresolved references.
     """
     return job(method, data=BLOB_KEY, config=JobConfig(pass_manager_config=False))
 
 
 def deciding_job(method: Callable[..., Any]) -> Callable[..., Any]:
     """
-    Declare a job that looks at what came of others and decides how to go on.
+    Declare a job that reads the outputs of others and decides how to go on.
 
-    As :func:`fan_out_job`; and it runs also when one of those has failed: the outputs
-    of failed jobs arrive as None.
+    It differs from :func:`fan_out_job` in that it also runs if some of the others have
+    failed: their outputs are passed as None.
     """
     config = JobConfig(pass_manager_config=False, on_missing_references=OnMissing.NONE)
     return job(method, data=BLOB_KEY, config=config)
@@ -141,23 +149,23 @@ def continue_with(
     Parameters
     ----------
     jobs
-        That come before.
+        The new jobs but for the last.
     last
-        Takes the running job's uuid, so that what refers to this one's output gets
-        the last one's, without a reference in between.
+        The last new job. It takes the running job's uuid, so that references to the
+        output of this job are references to that of the last.
     document
-        What the last one returns. Until then, and if it fails, its fields are None
-        for those that tolerate missing inputs: jobflow cannot take an attribute of
-        an output that never came.
+        Class of what the last job returns. Until then, and if it fails, the output is
+        such a document with all fields None: jobflow cannot take an attribute of an
+        output that does not exist.
     **known
-        Fields of it that can be told by now.
+        Fields of that document whose values are known already.
     """
     running = CURRENT_JOB.job
     last.set_uuid(running.uuid)
     last.index = running.index + 1
-    own = running.metadata.get("stage")
-    new = [each for flow in jobs for each in jobs_of(flow)]
-    planned = Counter(each.metadata.get("stage", own) for each in new)
+    own_stage = running.metadata.get("stage")
+    new_jobs = [new for flow in jobs for new in jobs_of(flow)]
+    planned = Counter(new.metadata.get("stage", own_stage) for new in new_jobs)
     planned.pop(None, None)
     unknown = dict.fromkeys(document.model_fields)
     pending = {**unknown, **known, PLANNED: dict(planned)}
@@ -167,21 +175,21 @@ def continue_with(
 @dataclass(frozen=True)
 class Spare(MSONable):
     """
-    Jobs, and the one that collects them, written down to be sent once more.
+    Copies of jobs and of the job that collects them, to be sent again.
 
-    An engine that fails answers: its job's output says so. A job without an output was
-    killed, or its disk was full; that says nothing about what it was to compute. And a
-    job whose time was up left an output that another can go on from. As text, so that
-    jobflow does not look for references in it.
+    A job whose calculation fails has an output that says so. A job without an output
+    was killed, or its disk was full: it is worth a retry. The output of a job whose
+    time was up lets another job go on. The copies are text, in which jobflow does not
+    look for references.
 
     Attributes
     ----------
     jobs, collector
-        Their JSON.
+        JSON of the jobs, and of the one that collects their outputs.
     resends
         Whether jobs without an output may be sent once more.
     reached
-        How far the jobs had come when some were last continued, in steps.
+        Number of steps that all jobs together had done when some last went on.
     """
 
     jobs: list[str]
@@ -199,10 +207,16 @@ class Spare(MSONable):
         reached: int = 0,
     ) -> None:
         """
-        Give them to the collector, as its argument ``spare``.
+        Give copies of jobs to their collector, as its argument ``spare``.
 
-        Jobs that carry too much to be written down, models for example, have no second
-        try.
+        Jobs that carry too much for a document, such as models, are not retried.
+
+        Parameters
+        ----------
+        jobs, collector
+            The jobs, and the one that collects their outputs.
+        resends, reached
+            See :class:`Spare`.
         """
         texts = [json.dumps(job, cls=MontyEncoder) for job in jobs]
         spare = cls(texts, json.dumps(collector, cls=MontyEncoder), resends, reached)
@@ -211,20 +225,19 @@ class Spare(MSONable):
 
     def send(self, lost: Sequence[int], document: type[BaseModel]) -> Response:
         """
-        Replace the running collector by the lost jobs and its own second try.
+        Replace the running collector by the lost jobs and a new collector.
 
-        That one has no spare: there is no third.
+        The new collector has no copies of the jobs: there is no third attempt.
 
         Parameters
         ----------
         lost
-            Which of the jobs.
+            Indices of the lost jobs.
         document
-            What the collector returns.
+            Class of what the collector returns.
         """
-        jobs, text = self._anew(lost)
-        sent = [jobs[i] for i in lost]
-        return try_again(sent, json.loads(text, cls=MontyDecoder), document)
+        jobs, collector = self._renewed(lost)
+        return try_again([jobs[i] for i in lost], collector, document)
 
     def go_on(
         self,
@@ -234,56 +247,63 @@ class Spare(MSONable):
         reached: int,
     ) -> Response:
         """
-        Replace the running collector by jobs that go on, and its own next try.
+        Replace the running collector by jobs that go on, and a new collector.
 
         Parameters
         ----------
         unfinished
-            Which of the jobs have left an output that can be gone on from: they are
-            sent again with a reference to it, their argument ``resume``.
+            Indices of jobs whose outputs let others go on: they are sent again, with a
+            reference to that output as their argument ``resume``.
         lost
-            Which of them have left none, and are sent once more as they were.
+            Indices of jobs without an output, which are sent once more as they were.
         document
-            What the collector returns. Its argument ``earlier`` is given, for each
-            job, the reference to the output that it went on from.
+            Class of what the collector returns. Its argument ``earlier`` has, for each
+            job, the reference to the output that the job went on from, or None.
         reached
-            How far the jobs have come.
+            Number of steps that all jobs together have done.
         """
-        before = {i: json.loads(self.jobs[i], cls=MontyDecoder) for i in unfinished}
-        jobs, text = self._anew([*unfinished, *lost])
-        collector: Job = json.loads(text, cls=MontyDecoder)
-        known = collector.function_kwargs.get("earlier") or [None] * len(jobs)
-        for i, left in before.items():
-            known[i] = left.output
-            jobs[i].update_kwargs({"resume": left.output})
-        collector.update_kwargs({"earlier": known})
+        jobs, collector = self._renewed([*unfinished, *lost])
+        earlier = collector.function_kwargs.get("earlier") or [None] * len(jobs)
+        for i in unfinished:
+            earlier[i] = json.loads(self.jobs[i], cls=MontyDecoder).output
+            jobs[i].update_kwargs({"resume": earlier[i]})
+        collector.update_kwargs({"earlier": earlier})
         resends = self.resends and not lost
         Spare.give(jobs, collector, resends=resends, reached=reached)
         return try_again([jobs[i] for i in (*unfinished, *lost)], collector, document)
 
-    def _anew(self, indices: Sequence[int]) -> tuple[list[Job], str]:
-        """Return some of the jobs new uuids, also in the collector's text."""
+    def _renewed(self, indices: Sequence[int]) -> tuple[list[Job], Job]:
+        """Return the jobs, some with new uuids, and the collector that names these."""
         jobs: list[Job] = [json.loads(text, cls=MontyDecoder) for text in self.jobs]
         collector = self.collector
         for index in indices:
             new = str(uuid.uuid4())
             collector = collector.replace(jobs[index].uuid, new)
             jobs[index].set_uuid(new)
-        return jobs, collector
+        return jobs, json.loads(collector, cls=MontyDecoder)
 
 
 def try_again(
     jobs: Sequence[Flow | Job], collector: Job, document: type[BaseModel]
 ) -> Response:
     """
-    Replace the running collector by jobs in place of lost ones and its second try.
+    Replace the running collector by jobs in place of lost ones, and a new collector.
 
-    The new jobs have the collector's parents, to jobflow-remote, and so the lost jobs:
-    they must not wait for those to succeed.
+    In jobflow-remote the new jobs have the parents of the collector, which are the lost
+    jobs: they must not wait for those to succeed.
+
+    Parameters
+    ----------
+    jobs
+        The jobs in place of the lost ones; their settings are changed.
+    collector
+        The new collector.
+    document
+        Class of what the collector returns.
     """
     for flow in jobs:
-        for each in jobs_of(flow):
-            each.config = replace(each.config, on_missing_references=OnMissing.NONE)
+        for new in jobs_of(flow):
+            new.config = replace(new.config, on_missing_references=OnMissing.NONE)
     return continue_with(jobs, collector, document)
 
 
@@ -291,23 +311,23 @@ class _OpenFlow(Flow):
     """
     A Flow whose jobs read outputs of finished jobs outside it.
 
-    jobflow takes such a replacement as it is, and so does jobflow-remote's runner;
-    but its worker refuses references to jobs that ``job_uuids`` does not name. It is
-    stored as the Flow that it is.
+    jobflow and jobflow-remote's runner accept such a replacement, but the worker of
+    jobflow-remote refuses references to jobs that are not in ``job_uuids``. It is
+    stored as a plain Flow.
     """
 
     @property
     def job_uuids(self) -> tuple[str, ...]:
-        inside = super().job_uuids
+        own = super().job_uuids
         read = {reference.uuid for reference in find_and_get_references(self.jobs)}
-        return (*inside, *sorted(read.difference(inside)))
+        return (*own, *sorted(read.difference(own)))
 
     def add_hosts_uuids(self, hosts_uuids: Any = None, prepend: bool = False) -> None:
         """
-        Lie beside the Flow that the running job came with, not inside it.
+        Add hosts, but not the Flow by which an earlier job was replaced.
 
-        Else what a job brings that is replaced again and again, as a campaign's loop
-        is, would name all the Flows before as its hosts.
+        Otherwise the jobs of a campaign, whose loop is replaced in each iteration,
+        would have all the Flows of earlier iterations as hosts.
         """
         running = CURRENT_JOB.job
         if hosts_uuids is running.hosts and running.index > 1:
@@ -319,7 +339,7 @@ class _OpenFlow(Flow):
 
 
 def jobs_of(flow: Any) -> list[Job]:
-    """List the jobs of a Flow, in any depth; of a Job, itself; of None, none."""
+    """Return the jobs of a Flow, nested ones too; of a Job, itself; of None, none."""
     if flow is None:
         return []
     if isinstance(flow, Job):
@@ -330,17 +350,17 @@ def jobs_of(flow: Any) -> list[Job]:
 @dataclass(frozen=True)
 class Pointer(MSONable):
     """
-    A reference that jobflow does not resolve on the way.
+    A reference to an output that jobflow does not resolve.
 
-    The loop hands on which shards and models there are; as an ``OutputReference``
-    each would be read from the store, blobs and all, at every iteration.
+    The campaign's loop passes on references to shards and models: as an
+    ``OutputReference``, each would be read from the store in every iteration.
 
     Attributes
     ----------
     uuid
-        Of the job.
+        Uuid of the job.
     attributes
-        Path into its output, as jobflow writes it: ("a", name) or ("i", index) steps.
+        Path into its output in jobflow's form: steps ("a", name) or ("i", index).
     """
 
     uuid: str
@@ -348,12 +368,12 @@ class Pointer(MSONable):
 
     @classmethod
     def to(cls, reference: OutputReference) -> "Pointer":
-        """Point to what ``reference`` refers to."""
+        """Return the pointer that is equivalent to a reference."""
         return cls(reference.uuid, tuple(tuple(step) for step in reference.attributes))
 
     @property
     def reference(self) -> OutputReference:
-        """The reference, for a job that is to read the output."""
+        """The equivalent reference, for a job that is to read the output."""
         return OutputReference(
             self.uuid, attributes=tuple(tuple(step) for step in self.attributes)
         )
@@ -361,10 +381,17 @@ class Pointer(MSONable):
 
 def with_references(document: BaseModel, **references: Any) -> dict[str, Any]:
     """
-    Return a document's dictionary with some fields left to other jobs' outputs.
+    Return a document as a dictionary, with references in place of some fields.
 
-    An output that keeps references copies nothing; jobflow resolves them whenever
-    the output is read.
+    As the output of a job this copies no outputs of other jobs; jobflow resolves the
+    references when the output is read.
+
+    Parameters
+    ----------
+    document
+        The document.
+    **references
+        References to outputs of other jobs, by the names of the fields.
     """
     fields = document.model_dump(mode="json", exclude=set(references))
     kind = type(document)

@@ -174,7 +174,7 @@ def failures_of(
 
 
 def batched(items: Sequence[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of at most `size` items in turn, as itertools.batched of 3.12 does."""
+    """Yield lists of at most `size` items, as itertools.batched of Python 3.12 does."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch

@@ -33,7 +33,7 @@ class MDDoc(StageDoc):
     n_frames: int = Field(0, description="sampled frames")
     attempts: int = Field(
         1,
-        description="attempts, each with half the timestep, until it did not break down",
+        description="attempts, each with half the timestep, until none broke down",
     )
     n_steps: int = Field(0, description="steps done")
     trajectory: str = Field(description="name of the trajectory, also of its frames")

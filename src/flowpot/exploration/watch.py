@@ -28,9 +28,8 @@ class Reading:
     disagreement
         Disagreement in each property: see :func:`flowpot.evaluation.disagreement`.
     excess
-        Predicted error in units of the tolerance, of the property where this is
-        largest: see :func:`flowpot.evaluation.selection.excess`. A frame is flagged
-        over 1. NaN without a calibration.
+        Upper bound of the predicted error in units of the tolerance, of the property
+        where this is largest: a frame is flagged over 1. NaN without a calibration.
     """
 
     step: int

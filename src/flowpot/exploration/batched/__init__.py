@@ -1,4 +1,4 @@
-"""Many replicas in one process, on flowpot's own potentials."""
+"""Molecular dynamics of many replicas side by side in one process."""
 
 from flowpot.exploration.batched.makers import BatchedMDMaker
 

@@ -22,13 +22,14 @@ class Barostat:
     Attributes
     ----------
     axes
-        (n, 3, 3) columns: directions, of which the first along periodic axes.
+        (n, 3, 3) orthonormal directions as columns, those along periodic axes first.
     couplings
-        (n, 3, 3) which components of the strain along these directions there are.
+        (n, 3, 3) 1 for the components of the strain, along these directions, that the
+        barostat changes, 0 for the others.
     shared
         (n,) whether the axes are strained alike.
     rates
-        (n,) strain a time and pressure; 0 without a barostat.
+        (n,) strain per time and pressure, in ASE's units; 0 without a barostat.
     """
 
     axes: Array
@@ -44,10 +45,10 @@ class Barostat:
         Parameters
         ----------
         replicas
-            Whose conditions say which of them have one.
+            The replicas; their conditions say which of them have a barostat.
         bulk_modulus
-            In GPa, about that of the material: pressures relax within the
-            `pressure_damping` for it, faster in what is harder.
+            About the bulk modulus of the material (GPa). If it is right, pressures
+            relax within the `pressure_damping`; in a harder material faster.
         """
         n = len(replicas)
         axes, couplings = np.empty((n, 3, 3)), np.zeros((n, 3, 3))
@@ -68,14 +69,14 @@ class Barostat:
 
     def rescale(self, state: State, stress: Array) -> None:
         """
-        Strain the cells for a step, and positions and velocities with them.
+        Strain cells, positions and velocities by one step of the barostats.
 
         Parameters
         ----------
         state
-            The replicas.
+            The replicas, which are changed.
         stress
-            (n, 3, 3) of the potential, in eV/A^3.
+            (n, 3, 3) stress of the potential (eV/A^3).
 
         Notes
         -----
@@ -111,7 +112,7 @@ class Barostat:
         self._apply(state, strain)
 
     def _noise(self, state: State) -> Array:
-        """Draw symmetric matrices, by each replica's own source."""
+        """Draw symmetric matrices, (n, 3, 3), by each replica's random generator."""
         drawn = np.zeros((len(state), 3, 3))
         for i, replica in enumerate(state.replicas):
             if self.rates[i]:
@@ -120,12 +121,12 @@ class Barostat:
         return (drawn + drawn.transpose(0, 2, 1)) / 2
 
     def _apply(self, state: State, strain: Array) -> None:
-        """Deform by the exponential of the strain; non-periodic vectors stay."""
+        """Deform by the exponential of the strain; non-periodic cell vectors stay."""
         acting = np.flatnonzero(self.rates)
         values, vectors = np.linalg.eigh(strain[acting])
-        grown = (vectors * np.exp(values)[:, None]) @ vectors.transpose(0, 2, 1)
+        stretch = (vectors * np.exp(values)[:, None]) @ vectors.transpose(0, 2, 1)
         axes = self.axes[acting]
-        deformation = axes @ grown @ axes.transpose(0, 2, 1)
+        deformation = axes @ stretch @ axes.transpose(0, 2, 1)
         geometry = state.geometry
         before = geometry.cell[acting]
         periodic = geometry.pbc[acting][:, :, None]
@@ -143,7 +144,7 @@ class Barostat:
 
 def directions(atoms: Atoms) -> Array:
     """
-    Orthonormal directions as columns: the periodic cell vectors', one by one.
+    Return orthonormal directions as columns, (3, 3), those of periodic vectors first.
 
     The first lies along the first periodic vector, the second in the plane of the
     first two, as in LAMMPS's cells.

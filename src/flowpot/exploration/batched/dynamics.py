@@ -1,4 +1,4 @@
-"""Running the replicas of a batch, until each has done its steps or is halted."""
+"""Run the replicas of a batch until each has done its steps or is halted."""
 
 import time
 import traceback
@@ -22,12 +22,12 @@ from flowpot.exploration.sanity import NOT_A_NUMBER, SanityCheck, SanityLimits
 @dataclass
 class Watch:
     """
-    When the committee is asked, and what it is held to.
+    When the committee is evaluated, and the bounds on its disagreement.
 
     Attributes
     ----------
     interval
-        Steps between; None for never.
+        Steps between evaluations. None: never.
     calibration
         ``flowpot.evaluation.Calibration`` of each property.
     upper_factor
@@ -42,7 +42,7 @@ class Watch:
 @dataclass
 class Dynamics:
     """
-    What a batch is run with.
+    Molecular dynamics of a batch of replicas.
 
     Attributes
     ----------
@@ -51,15 +51,15 @@ class Dynamics:
     output
         What is sampled, and how often.
     limits
-        Beyond which a replica is a wreck.
+        Limits beyond which a frame is unphysical.
     watch
-        How the committee is asked.
+        When the committee is evaluated.
     bulk_modulus
-        For the barostats: see `Barostat.of`.
+        Bulk modulus (GPa) for the barostats: see `Barostat.of`.
     walltime
-        Seconds after the first step after which all stop. None: never.
+        Seconds after which all replicas stop. None: never.
     save
-        Called with all replicas every `output.restart_interval` steps.
+        Function called with all replicas every `output.restart_interval` steps.
     """
 
     forces: Forces
@@ -72,27 +72,32 @@ class Dynamics:
 
     def run(self, replicas: Sequence[Replica]) -> list[Replica]:
         """
-        Run replicas to their ends; each has an `outcome` then.
+        Run replicas until each has an `outcome`.
 
-        One that breaks down before its first sampled frame is tried again with half
-        the timestep, at most ``RETRIES`` times, and the last try is what counts.
+        A replica that breaks down before its first sampled frame is retried with half
+        the timestep, at most ``RETRIES`` times.
+
+        Returns
+        -------
+        list[Replica]
+            The replicas, or their last attempts, in order.
         """
         current = list(replicas)
         deadline = time.monotonic() + (self.walltime or np.inf)
-        going = [i for i, each in enumerate(current) if each.outcome is None]
+        going = [i for i, replica in enumerate(current) if replica.outcome is None]
         while going:
             batch = _Batch(self, [current[i] for i in going], deadline)
             batch.run(lambda: self.save and self.save(current))
-            # It ends where some of its replicas have; the others go on without them.
+            # The batch ends when any replica ends; the others form the next batch.
             left = [k for k, i in enumerate(going) if current[i].outcome is None]
             self.forces.keep(left)
-            again = [i for i in going if self._tries_again(current[i])]
+            again = [i for i in going if self._is_to_retry(current[i])]
             for i in again:
                 current[i] = current[i].retried()
             going = [*(going[k] for k in left), *again]
         return current
 
-    def _tries_again(self, replica: Replica) -> bool:
+    def _is_to_retry(self, replica: Replica) -> bool:
         outcome = replica.outcome
         return (
             outcome is not None
@@ -108,11 +113,11 @@ class _Batch:
     Parameters
     ----------
     dynamics
-        What they are run with.
+        Settings of the run.
     replicas
-        Those that go on.
+        Replicas without an outcome.
     deadline
-        By ``time.monotonic``.
+        ``time.monotonic()`` at which all stop.
     """
 
     def __init__(
@@ -125,8 +130,8 @@ class _Batch:
         self._atoms = [replica.start.copy() for replica in replicas]
 
     def run(self, save: Callable[[], Any]) -> None:
-        """Run until a replica has an outcome; called with what saves all of them."""
-        self._refuse_unknown()
+        """Run until a replica has an outcome; `save` writes all replicas."""
+        self._check_elements()
         if self._ended:
             return
         self._state = state = State.of(self._replicas)
@@ -140,7 +145,7 @@ class _Batch:
                 if state.replicas[0].step % self._dynamics.output.restart_interval == 0:
                     save()
         except Exception:  # noqa: BLE001 - recorded with the replica that caused it
-            self._blame(traceback.format_exc())
+            self._record_error(traceback.format_exc())
         finally:
             state.release()
             self._share_time()
@@ -149,7 +154,8 @@ class _Batch:
     def _ended(self) -> bool:
         return any(replica.outcome is not None for replica in self._replicas)
 
-    def _refuse_unknown(self) -> None:
+    def _check_elements(self) -> None:
+        """End replicas with elements that the potential does not know."""
         for replica in self._replicas:
             try:
                 self._dynamics.forces.check(replica.start)
@@ -157,42 +163,42 @@ class _Batch:
                 replica.outcome = Outcome(error=str(error))
 
     def _begin(self) -> None:
-        """Relax what is to be relaxed, and look at what has not begun yet."""
+        """Relax replicas at step 0 that are to be relaxed, and check and log these."""
         state = self._state
-        fresh = np.array([replica.step == 0 for replica in state.replicas])
-        wanted = np.array([r.conditions.minimise for r in state.replicas])
-        if (fresh & (wanted > 0)).any():
-            relax(state, self._dynamics.forces, np.where(fresh, wanted, 0))
-        self._found = self._dynamics.forces.drive(state.geometry)
-        # Those that go on have been looked at where they stopped.
+        at_start = np.array([replica.step == 0 for replica in state.replicas])
+        n_steps = np.array([r.conditions.minimise for r in state.replicas])
+        if (at_start & (n_steps > 0)).any():
+            relax(state, self._dynamics.forces, np.where(at_start, n_steps, 0))
+        self._prediction = self._dynamics.forces.drive(state.geometry)
+        # Those that go on were checked and logged before they stopped.
         new = [i for i, r in enumerate(state.replicas) if not r.thermo]
-        self._look(new)
+        self._examine(new)
 
     def _step(self) -> None:
-        """Take a step: BAO, a rescaled cell, A, new forces, B; then look."""
-        state, found = self._state, self._found
-        state.half_kick(found.forces)
+        """Take a step: BAO, a rescaled cell, A, new forces, B; then examine it."""
+        state = self._state
+        state.half_kick(self._prediction.forces)
         state.half_drift()
         state.thermostat()
         state.half_drift()
-        self._barostat.rescale(state, found.stress)
+        self._barostat.rescale(state, self._prediction.stress)
         for replica in state.replicas:
             replica.step += 1
         self._catch_exploding()
-        self._found = self._dynamics.forces.drive(state.geometry)
-        state.half_kick(self._found.forces)
-        self._look([i for i, r in enumerate(state.replicas) if r.outcome is None])
+        self._prediction = self._dynamics.forces.drive(state.geometry)
+        state.half_kick(self._prediction.forces)
+        self._examine([i for i, r in enumerate(state.replicas) if r.outcome is None])
         for replica in state.replicas:
             done = replica.step >= replica.conditions.n_steps
             if replica.outcome is None and done:
                 replica.outcome = Outcome(replica.step)
 
     def _catch_exploding(self) -> None:
-        """End what no potential should see, and put something sane in its place."""
+        """End replicas that would crash a potential; put their starts in the batch."""
         state, kelvin = self._state, self._kelvin()
         for i, replica in enumerate(state.replicas):
-            place, cell = replica.positions, replica.cell
-            finite = np.isfinite(place).all() and np.isfinite(cell).all()
+            positions, cell = replica.positions, replica.cell
+            finite = np.isfinite(positions).all() and np.isfinite(cell).all()
             reason = NOT_A_NUMBER if not finite else None
             if finite:
                 reason = self._checks[i].bounds(cell, kelvin[i])
@@ -203,7 +209,7 @@ class _Batch:
                 replica.velocities[:] = 0.0
 
     def _kelvin(self) -> list[float]:
-        """Return the temperatures that the limits are on: of all degrees of freedom."""
+        """Return temperatures (K) by 3 N degrees of freedom, as `SanityLimits` has."""
         state = self._state
         velocities = state.velocities
         twice = state.masses[:, 0] * np.einsum("ax,ax->a", velocities, velocities)
@@ -211,53 +217,56 @@ class _Batch:
         kelvin: list[float] = (state.sums(twice) / degrees).tolist()
         return kelvin
 
-    def _look(self, indices: Sequence[int]) -> None:
-        """Hold replicas against the limits, and sample those that keep to them."""
+    def _examine(self, indices: Sequence[int]) -> None:
+        """Compare replicas with the limits; log and sample those within them."""
         state, output = self._state, self._dynamics.output
         kelvin = self._kelvin()
-        finite = np.isfinite(state.sums(self._found.forces).sum(axis=1))
+        finite = np.isfinite(state.sums(self._prediction.forces).sum(axis=1))
         for i in indices:
             replica, atoms = state.replicas[i], self._atoms[i]
             atoms.positions[:] = replica.positions
             atoms.cell.array[:] = replica.cell
             reason: str | None = NOT_A_NUMBER
-            if finite[i]:  # a sum is only if each of its terms is
+            if finite[i]:  # a sum is finite if each of its terms is
                 reason = self._checks[i].judge(atoms, kelvin[i])
             if reason is not None:
                 replica.outcome = Outcome(replica.step, reason)
-        sane = [i for i in indices if state.replicas[i].outcome is None]
-        self._ask(sane)
-        sane = [i for i in sane if state.replicas[i].outcome is None]
-        due = [i for i in sane if state.replicas[i].step % output.thermo_interval == 0]
+        physical = [i for i in indices if state.replicas[i].outcome is None]
+        self._ask_committee(physical)
+        physical = [i for i in physical if state.replicas[i].outcome is None]
+        due = [
+            i for i in physical if state.replicas[i].step % output.thermo_interval == 0
+        ]
         if due:
             self._log(due)
-        for i in sane:
+        for i in physical:
             replica = state.replicas[i]
-            interval = output.sample_interval
             dense = None if replica.calm else output.dense_interval
-            if replica.step % interval == 0 or (dense and replica.step % dense == 0):
+            if replica.step % output.sample_interval == 0 or (
+                dense and replica.step % dense == 0
+            ):
                 replica.sample()
 
-    def _ask(self, indices: Sequence[int]) -> None:
-        """Ask the committee about those that it is time for."""
+    def _ask_committee(self, indices: Sequence[int]) -> None:
+        """Evaluate the committee on those replicas that are due."""
         watch, state = self._dynamics.watch, self._state
         if watch.interval is None:
             return
         due = [i for i in indices if state.replicas[i].step % watch.interval == 0]
         if not due:
             return
-        # Brings in the evaluation stage, which most runs do without.
+        # These import the evaluation stage, which most runs do not need.
         from flowpot.evaluation.prediction import (  # noqa: PLC0415
             CommitteePrediction,
         )
         from flowpot.exploration.watch import breach, readings  # noqa: PLC0415
 
-        found = self._dynamics.forces.members(state.geometry)
-        atoms = np.concatenate([np.arange(*_ends(state.geometry.rows[i])) for i in due])
+        by_members = self._dynamics.forces.members(state.geometry)
+        rows = np.flatnonzero(np.isin(state.frame, due))
         prediction = CommitteePrediction(
-            energy=found.energy[:, due],
-            forces=found.forces[:, atoms],
-            stress=found.stress[:, due],
+            energy=by_members.energy[:, due],
+            forces=by_members.forces[:, rows],
+            stress=by_members.stress[:, due],
         )
         frames = Dataset.from_atoms([self._atoms[i] for i in due], labels=False)
         steps = [state.replicas[i].step for i in due]
@@ -273,23 +282,24 @@ class _Batch:
                 replica.outcome = Outcome(replica.step, reason)
 
     def _log(self, indices: Sequence[int]) -> None:
-        """Write a row of the log for some replicas."""
-        state, found = self._state, self._found
+        """Add a row to the logs of some replicas."""
+        state, prediction = self._state, self._prediction
         kinetic, volumes = state.kinetic_tensor(), state.volumes()
         kelvin = state.temperatures(kinetic)
-        pressure = kinetic / volumes[:, None, None] - np.nan_to_num(found.stress)
+        pressure = kinetic / volumes[:, None, None] - np.nan_to_num(prediction.stress)
         pressure /= 1e3 * units.bar
         for i in indices:
             replica = state.replicas[i]
-            energy, moving = float(found.energy[i]), float(np.trace(kinetic[i]) / 2)
+            potential_energy = float(prediction.energy[i])
+            kinetic_energy = float(np.trace(kinetic[i]) / 2)
             replica.thermo.append(
                 [
                     replica.step,
                     replica.step * replica.conditions.timestep * 1e-3,
                     float(kelvin[i]),
-                    energy,
-                    moving,
-                    energy + moving,
+                    potential_energy,
+                    kinetic_energy,
+                    potential_energy + kinetic_energy,
                     float(np.trace(pressure[i]) / 3),
                     *(float(pressure[i][ab]) for ab in COMPONENTS),
                     float(volumes[i]),
@@ -297,13 +307,13 @@ class _Batch:
             )
 
     def _stop(self) -> None:
-        """Stop all that have not ended: there is no time left."""
+        """End all replicas as out of time."""
         for replica in self._replicas:
             if replica.outcome is None:
                 replica.outcome = Outcome(replica.step, out_of_time=True)
 
-    def _blame(self, error: str) -> None:
-        """Find out which replicas raise an error, and end these; all, if none alone."""
+    def _record_error(self, error: str) -> None:
+        """End the replicas that raise an error alone, or all if none does."""
         forces, geometry = self._dynamics.forces, self._state.geometry
         for i, replica in enumerate(self._state.replicas):
             forces.keep([])
@@ -320,7 +330,3 @@ class _Batch:
         share = (time.perf_counter() - self._begun) / len(self._replicas)
         for replica in self._replicas:
             replica.seconds += share
-
-
-def _ends(atoms: slice) -> tuple[int, int]:
-    return atoms.start, atoms.stop

@@ -22,19 +22,26 @@ from flowpot.potentials.verlet import BatchedVerletList
 
 
 class Forces(Protocol):
-    """What moves the replicas of a batch."""
+    """The potentials that move the replicas of a batch."""
 
     def drive(self, geometry: Arrays) -> Prediction:
-        """Predict with the driving member, for frames that follow those before."""
+        """Predict with the driving member, for the next step of the same frames."""
 
     def members(self, geometry: Arrays) -> Prediction:
-        """Predict with all members, for the frames that were driven last."""
+        """
+        Predict with all M members, for the frames of the last call of `drive`.
+
+        Returns
+        -------
+        Prediction
+            Its arrays have a leading axis of length M.
+        """
 
     def keep(self, frames: Sequence[int]) -> None:
-        """Forget all frames but these, which are the frames to come."""
+        """Drop what is stored of frames other than these; only these follow."""
 
     def check(self, atoms: Atoms) -> None:
-        """Refuse a frame with elements that are not known."""
+        """Raise ValueError for a frame with unknown elements."""
 
 
 def forces_of(
@@ -45,30 +52,31 @@ def forces_of(
     device: str,
 ) -> Forces:
     """
-    Load the members, as ``members.stage_member`` describes them.
+    Load the members of a committee.
 
     Parameters
     ----------
     members
-        The committee, or the driving member alone.
+        The committee, or the driving member alone, as ``members.stage_member``
+        describes them.
     driving
-        Index of the one whose forces move the atoms.
+        Index of the member whose forces move the atoms.
     skin
-        Of the neighbour lists (A).
+        Skin of the neighbour lists (A).
     batch_size
-        Atoms that are evaluated at once. None: what is fast on the device.
+        Number of atoms that are evaluated at once. None: a fast one for the device.
     device
         See `flowpot.potentials.load_potential`.
     """
     if any(CALCULATOR in member for member in members):
         return CalculatorForces(members, driving)
-    loaded = [load_potential(Path(each[MODEL]), device) for each in members]
-    return PotentialForces(loaded, driving, skin, batch_size)
+    potentials = [load_potential(Path(member[MODEL]), device) for member in members]
+    return PotentialForces(potentials, driving, skin, batch_size)
 
 
 class PotentialForces:
     """
-    Flowpot's own potentials, which share their neighbour graphs.
+    Forces of flowpot's own potentials, which share their neighbour graphs.
 
     Parameters
     ----------
@@ -87,23 +95,22 @@ class PotentialForces:
     ) -> None:
         self.potentials, self.driving = list(potentials), driving
         self._batch_size = batch_size or default_batch_size(potentials)
-        # The driving member's first: its list is the one that most steps need.
-        ordered = [potentials[driving], *potentials]
+        # The driving member comes first: most steps need its list alone.
         self._lists: dict[Hashable, BatchedVerletList] = {}
-        for each in ordered:
-            if each.graph_key not in self._lists:
-                self._lists[each.graph_key] = BatchedVerletList(
-                    each.build_graph, each.cutoff, skin
+        for potential in (potentials[driving], *potentials):
+            if potential.graph_key not in self._lists:
+                self._lists[potential.graph_key] = BatchedVerletList(
+                    potential.build_graph, potential.cutoff, skin
                 )
         self._graphs: dict[Hashable, list[Any]] = {}
 
     def check(self, atoms: Atoms) -> None:
-        """Refuse a frame with elements that a member does not know."""
+        """Raise ValueError for a frame with elements that a member does not know."""
         for potential in self.potentials:
             potential.check_species(atoms.numbers)
 
     def keep(self, frames: Sequence[int]) -> None:
-        """Forget all frames but these."""
+        """Drop the neighbour lists of frames other than these."""
         for verlet in self._lists.values():
             verlet.keep(frames)
         self._graphs.clear()
@@ -114,12 +121,9 @@ class PotentialForces:
         return self._evaluate(self.potentials[self.driving], geometry)
 
     def members(self, geometry: Arrays) -> Prediction:
-        """Predict with all members, on the graphs that there are."""
-        found = [self._evaluate(each, geometry) for each in self.potentials]
-        return Prediction(
-            np.stack([each.energy for each in found]),
-            np.stack([each.forces for each in found]),
-            np.stack([each.stress for each in found]),
+        """Predict with all members; those of one cutoff share their graphs."""
+        return _stacked(
+            [self._evaluate(potential, geometry) for potential in self.potentials]
         )
 
     def _evaluate(self, potential: Potential, geometry: Arrays) -> Prediction:
@@ -127,13 +131,14 @@ class PotentialForces:
         if key not in self._graphs:
             cuts = list(batches(np.diff(geometry.offsets), self._batch_size))
             self._graphs[key] = self._lists[key].graphs(geometry, cuts)
-        parts = [potential.evaluate_graph(graph) for graph in self._graphs[key]]
-        return Prediction.joined(parts)
+        return Prediction.joined(
+            [potential.evaluate_graph(graph) for graph in self._graphs[key]]
+        )
 
 
 class CalculatorForces:
     """
-    ASE's calculators, one frame after the other: for any potential, but not faster.
+    Forces of ASE's calculators, which take one frame after the other.
 
     Parameters
     ----------
@@ -147,10 +152,10 @@ class CalculatorForces:
         self._driving = driving
 
     def check(self, atoms: Atoms) -> None:
-        """Leave it to the calculator."""
+        """Do nothing: the calculator raises an error itself."""
 
     def keep(self, frames: Sequence[int]) -> None:
-        """Do nothing: a calculator sees each frame anew."""
+        """Do nothing: no neighbour lists are stored."""
 
     def drive(self, geometry: Arrays) -> Prediction:
         """Predict with the driving member."""
@@ -158,26 +163,32 @@ class CalculatorForces:
 
     def members(self, geometry: Arrays) -> Prediction:
         """Predict with all members."""
-        found = [self._evaluate(each, geometry) for each in self._calculators]
-        return Prediction(
-            np.stack([each.energy for each in found]),
-            np.stack([each.forces for each in found]),
-            np.stack([each.stress for each in found]),
-        )
+        return _stacked([self._evaluate(c, geometry) for c in self._calculators])
 
     @staticmethod
     def _evaluate(calculator: Any, geometry: Arrays) -> Prediction:
-        found = []
+        predictions = []
         for i in range(len(geometry.cell)):
-            one = geometry.frame(i)
-            atoms = Atoms(one.numbers, one.positions, cell=one.cell[0], pbc=one.pbc[0])
+            frame = geometry.frame(i)
+            atoms = Atoms(
+                frame.numbers, frame.positions, cell=frame.cell[0], pbc=frame.pbc[0]
+            )
             calculator.calculate(atoms, properties_of(atoms), all_changes)
             results = calculator.results
-            found.append(
+            predictions.append(
                 Prediction(
                     np.array([results["energy"]], dtype=float),
                     np.array(results["forces"], dtype=float),
                     stress_matrix(results)[None],
                 )
             )
-        return Prediction.joined(found)
+        return Prediction.joined(predictions)
+
+
+def _stacked(predictions: Sequence[Prediction]) -> Prediction:
+    """Stack the predictions of members along a new first axis."""
+    return Prediction(
+        np.stack([prediction.energy for prediction in predictions]),
+        np.stack([prediction.forces for prediction in predictions]),
+        np.stack([prediction.stress for prediction in predictions]),
+    )

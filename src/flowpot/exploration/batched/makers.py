@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +31,10 @@ class BatchedMDMaker(MDMaker):
     """
     Run many trajectories side by side in one process, evaluated together.
 
-    For small cells it is several times as fast as one LAMMPS after the other, and on a
-    GPU the larger the batch, the better. The equations of motion are Langevin's
-    (BAOAB) and, with a barostat, stochastic cell rescaling. Trajectories of a job are
-    independent of each other: each is what it would be alone.
+    For small cells this is several times as fast as LAMMPS runs one after the other; on
+    a GPU large batches are the fastest. The equations of motion are Langevin's
+    (BAOAB) and, with a barostat, stochastic cell rescaling. The trajectories of a job
+    are independent: each is the same as in a job of its own.
 
     The parameters that every engine has are those of
     :class:`flowpot.exploration.engine.MDMaker`.
@@ -43,15 +42,15 @@ class BatchedMDMaker(MDMaker):
     Parameters
     ----------
     device
-        Of the potentials: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` ...
+        Device of the potentials: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` ...
     skin
-        Of the neighbour lists (A): see `flowpot.potentials.verlet.VerletList`.
+        Skin of the neighbour lists (A): see `flowpot.potentials.verlet.VerletList`.
     batch_size
-        Atoms that are evaluated at once, at most (a larger cell is alone). None: what
-        is fast on the device.
+        Largest number of atoms that are evaluated at once; a larger cell is evaluated
+        alone. None: a fast one for the device.
     bulk_modulus
-        GPa, roughly that of the material: pressures relax within the barostat's
-        damping time for it, faster in what is harder, more slowly in what is softer.
+        Rough bulk modulus of the material (GPa). If it is right, pressures relax within
+        the barostat's damping time; faster in a harder material, slower in a softer.
 
     Examples
     --------
@@ -74,7 +73,7 @@ class BatchedMDMaker(MDMaker):
         whole(1, batch_size=self.batch_size)
 
     def runs_to_share(self, n_runs: int) -> int:
-        """Say how many trajectories should share a job: all, unless told otherwise."""
+        """Return how many trajectories should share a job: by default all of them."""
         if get_settings().MD_WORKERS is not None:
             return super().runs_to_share(n_runs)
         return n_runs
@@ -83,26 +82,24 @@ class BatchedMDMaker(MDMaker):
         """Run trajectories in the current folder; see :meth:`MDMaker.simulate`."""
         cache = self.cache or get_settings().MD_CACHE
         models = Path(cache or "").expanduser().absolute() / "models"
-        members = [stage_member(each, models) for each in committee.members]
-        with ExitStack() as stack:
-            folder = Path(_FOLDER).absolute()
-            self._write_plan(folder, planned, members, committee)
-            kept = None
-            if cache is not None:
-                kept = stack.enter_context(RunCache(cache))
-                kept.adopt(folder)
-            replicas = [
-                _replica(each, folder / _file(i)) for i, each in enumerate(planned)
-            ]
-            done = self._dynamics(folder, members, committee).run(replicas)
-            for run in kept.runs if kept is not None else []:
-                kept.release(run)  # type: ignore[union-attr]
-        return [_document(replica, folder) for replica in done]
+        members = [stage_member(member, models) for member in committee.members]
+        folder = Path(_FOLDER).absolute()
+        self._write_plan(folder, planned, members, committee)
+        dynamics = self._dynamics(folder, members, committee)
+        if cache is None:
+            replicas = dynamics.run(_replicas(planned, folder))
+        else:
+            with RunCache(cache) as run_cache:
+                run_cache.adopt(folder)
+                replicas = dynamics.run(_replicas(planned, folder))
+                for run in run_cache.runs:
+                    run_cache.release(run)
+        return [_document(replica, folder) for replica in replicas]
 
     def _dynamics(
         self, folder: Path, members: list[dict[str, Any]], committee: Committee
     ) -> Dynamics:
-        # These import torch, which a worker that only plans does without.
+        # It imports torch, which a worker that only plans does not need.
         from flowpot.exploration.batched.forces import forces_of  # noqa: PLC0415
 
         calibration: dict[str, Any] = {}
@@ -131,18 +128,18 @@ class BatchedMDMaker(MDMaker):
         members: list[dict[str, Any]],
         committee: Committee,
     ) -> None:
-        """Write what decides the trajectories: by it they are found again."""
+        """Write all that the trajectories depend on: the cache finds them by it."""
         folder.mkdir()
-        starts = Dataset.from_atoms([each.start for each in planned], labels=False)
+        starts = Dataset.from_atoms([run.start for run in planned], labels=False)
         starts.write(folder / _STARTS_FILE)
-        earlier = [each.earlier and each.earlier.checkpoint for each in planned]
+        checkpoints = [run.earlier and run.earlier.checkpoint for run in planned]
         plan = {
             "maker": self.as_dict(),
-            "conditions": [asdict(each.conditions) for each in planned],
+            "conditions": [asdict(run.conditions) for run in planned],
             "members": members,
             "driving": committee.driving,
             "calibration": dict(committee.calibration),
-            "earlier": [each and each.sha256 for each in earlier],
+            "earlier": [checkpoint and checkpoint.sha256 for checkpoint in checkpoints],
         }
         (folder / _PLAN_FILE).write_text(json.dumps(plan, sort_keys=True, default=str))
 
@@ -151,8 +148,12 @@ def _file(i: int) -> str:
     return f"replica-{i:03d}.npz"
 
 
+def _replicas(planned: Sequence[Planned], folder: Path) -> list[Replica]:
+    return [_replica(run, folder / _file(i)) for i, run in enumerate(planned)]
+
+
 def _replica(planned: Planned, file: Path) -> Replica:
-    """Take a trajectory up from where a killed job, or an earlier one, has left it."""
+    """Start a trajectory, or go on from the file of a killed or an earlier job."""
     content = file.read_bytes() if file.exists() else None
     if content is None and planned.earlier and planned.earlier.checkpoint:
         content = planned.earlier.checkpoint.read_bytes()
@@ -165,7 +166,7 @@ def _replica(planned: Planned, file: Path) -> Replica:
 
 
 def _save(folder: Path, replicas: Sequence[Replica]) -> None:
-    """Write each replica, whole or not at all."""
+    """Write the file of each replica; an interruption leaves no part of a file."""
     for i, replica in enumerate(replicas):
         with replacing(folder / _file(i)) as temporary:
             temporary.write_bytes(replica.to_bytes())

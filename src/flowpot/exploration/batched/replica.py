@@ -1,4 +1,4 @@
-"""One trajectory among those of a batch, and how it is kept."""
+"""One trajectory of a batch, and its file."""
 
 import io
 import json
@@ -18,36 +18,37 @@ from flowpot.exploration.sampling import THERMO
 @dataclass(eq=False)
 class Replica:
     """
-    A trajectory: where it stands, and what was sampled of it.
+    A trajectory: its current state, and what was sampled of it.
 
     Attributes
     ----------
     start
         The frame that it began with.
     conditions
-        What is simulated.
+        Ensemble, temperature, pressure and length.
     parent
         Fingerprint of the frame that the start was made from.
     positions, velocities
-        (N, 3) in A and ASE's unit of velocity.
+        (N, 3) positions (A) and velocities (ASE's unit).
     cell
-        (3, 3) in A.
+        (3, 3) cell (A).
     random
-        Its own source of noise.
+        Random generator of the velocities and the noise.
     step, attempt
-        Steps done, and tries before this one.
+        Number of steps done, and of attempts before this one.
     calm
-        Whether the committee agrees, as far as it was last asked.
+        Whether the predicted error was within the tolerance when the committee was last
+        evaluated.
     frames
-        Sampled: steps, positions and cells.
+        Step, positions and cell of each sampled frame.
     thermo
-        Rows of the log: see `sampling.THERMO`.
+        Rows of the log, with the columns of `sampling.THERMO`.
     readings
-        Rows of the committee's log: step, disagreement per property, excess.
+        Rows of the committee's log: step, disagreement in each property, excess.
     outcome
         How it ended; None while it goes on.
     seconds
-        Its share of the time.
+        Its share of the wall time (s).
     """
 
     start: Atoms
@@ -72,7 +73,7 @@ class Replica:
     def begin(
         cls, start: Atoms, conditions: Conditions, parent: str, attempt: int = 0
     ) -> Self:
-        """Draw velocities by the conditions' seed: at rest as a whole, and exact."""
+        """Begin with random velocities: at rest as a whole, and of the exact energy."""
         random = np.random.default_rng(conditions.seed)
         masses = start.get_masses()[:, None]
         kelvin = conditions.temperature[0]
@@ -91,23 +92,23 @@ class Replica:
         )
 
     def retried(self) -> "Replica":
-        """Begin again with half the timestep and a new seed."""
+        """Return another attempt, with half the timestep and a new seed."""
         attempt = self.attempt + 1
         conditions = gentler(self.conditions, attempt)
         return Replica.begin(self.start, conditions, self.parent, attempt)
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done."""
+        """Fraction of the run that is done."""
         return self.step / self.conditions.n_steps
 
     def sample(self) -> None:
-        """Keep the current frame; one step is kept once."""
+        """Add the current frame to the sampled ones, unless this step is there."""
         if not self.frames or self.frames[-1][0] < self.step:
             self.frames.append((self.step, self.positions.copy(), self.cell.copy()))
 
     def sampled(self) -> dict[int, Atoms]:
-        """Return the frames by step."""
+        """Return the sampled frames by step."""
         return {
             step: bare(self.start, positions=positions, cell=cell)
             for step, positions, cell in self.frames
@@ -124,7 +125,7 @@ class Replica:
         return {name: np.array([row[name] for row in self.readings]) for name in names}
 
     def to_bytes(self) -> bytes:
-        """Write down all that it takes to go on exactly."""
+        """Return the whole state, from which the trajectory can go on exactly."""
         plain = {
             "conditions": asdict(self.conditions),
             "random": self.random.bit_generator.state,
@@ -152,27 +153,27 @@ class Replica:
 
     @classmethod
     def from_bytes(cls, content: bytes, start: Atoms, parent: str) -> Self:
-        """Read what :meth:`to_bytes` wrote, of a trajectory from the same start."""
-        with np.load(io.BytesIO(content)) as kept:
-            plain: dict[str, Any] = json.loads(kept["plain"].tobytes())
+        """Read the result of :meth:`to_bytes` of a trajectory with the same start."""
+        with np.load(io.BytesIO(content)) as arrays:
+            plain: dict[str, Any] = json.loads(arrays["plain"].tobytes())
             random = np.random.default_rng()
             random.bit_generator.state = plain["random"]
             frames = zip(
-                kept["steps"].tolist(), kept["frames"], kept["cells"], strict=True
+                arrays["steps"].tolist(), arrays["frames"], arrays["cells"], strict=True
             )
             return cls(
                 start,
                 Conditions(**plain["conditions"]),
                 parent,
-                kept["positions"],
-                kept["velocities"],
-                kept["cell"],
+                arrays["positions"],
+                arrays["velocities"],
+                arrays["cell"],
                 random,
                 step=plain["step"],
                 attempt=plain["attempt"],
                 calm=plain["calm"],
                 frames=list(frames),
-                thermo=kept["thermo"].tolist(),
+                thermo=arrays["thermo"].tolist(),
                 readings=plain["readings"],
                 outcome=plain["outcome"] and Outcome(**plain["outcome"]),
                 seconds=plain["seconds"],
@@ -180,5 +181,5 @@ class Replica:
 
 
 def degrees_of_freedom(n_atoms: Any) -> Any:
-    """Count them for atoms whose centre of mass is at rest."""
+    """Return the number for atoms whose centre of mass is at rest."""
     return 3 * n_atoms - 3

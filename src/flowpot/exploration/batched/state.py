@@ -1,4 +1,4 @@
-"""The replicas of a batch as arrays, and the equations of motion."""
+"""The replicas of a batch as arrays: equations of motion and relaxation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,9 @@ from flowpot.exploration.conditions import ramp
 
 Array = NDArray[np.float64]
 
-_FORCE = 0.01  # eV/A, of any atom
-_STEP, _LARGEST_STEP = 0.1, 1.0  # of time, in ASE's unit
+# Parameters of the relaxation by FIRE.
+_FORCE = 0.01  # largest force on any atom (eV/A) of a relaxed replica
+_STEP, _LARGEST_STEP = 0.1, 1.0  # timesteps in ASE's unit
 _PATIENCE, _FASTER, _SLOWER = 5, 1.1, 0.5
 _MIXING, _LESS_MIXING = 0.1, 0.99
 _LARGEST_MOVE = 0.2  # A
@@ -30,19 +31,19 @@ class State:
     Attributes
     ----------
     replicas
-        Whose positions, velocities and cells these are, as views.
+        The replicas. Their positions, velocities and cells are views of these arrays.
     geometry
-        Their frames.
+        Species, positions and cells of all replicas.
     velocities
-        (A, 3) in ASE's unit.
+        (A, 3) velocities in ASE's unit.
     masses
-        (A, 1) in u.
+        (A, 1) masses (u).
     frame
-        (A,) the replica of each atom.
+        (A,) index of the replica of each atom.
     timestep
-        (n,) in ASE's unit of time.
+        (n,) timesteps in ASE's unit of time.
     friction
-        (n,) of the thermostat, in its inverse; 0 where there is none.
+        (n,) friction of the thermostats, in the inverse of that unit; 0 without one.
     """
 
     replicas: list[Replica]
@@ -55,7 +56,7 @@ class State:
 
     @classmethod
     def of(cls, replicas: Sequence[Replica]) -> Self:
-        """Gather replicas; from now on their arrays are parts of the batch's."""
+        """Gather replicas, whose arrays become views of the batch's arrays."""
         sizes = [len(replica.start) for replica in replicas]
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
         conditions = [replica.conditions for replica in replicas]
@@ -91,41 +92,41 @@ class State:
         return len(self.replicas)
 
     def release(self) -> None:
-        """Copy the arrays, so that the replicas own them again."""
+        """Give each replica copies of its arrays."""
         for replica in self.replicas:
             replica.positions = replica.positions.copy()
             replica.velocities = replica.velocities.copy()
             replica.cell = replica.cell.copy()
 
     def sums(self, values: Array) -> Array:
-        """Sum what each atom has over the atoms of each replica."""
+        """Return the sums of (A, ...) values over the atoms of each replica."""
         return np.add.reduceat(values, self.geometry.offsets[:-1])
 
     def thermal_energy(self) -> Array:
-        """Return k_B T of each replica's thermostat now (eV)."""
+        """Return k_B T (eV) of each replica's thermostat at its current step, (n,)."""
         kelvin = [
             ramp(r.conditions.temperature, np.array(r.progress)) for r in self.replicas
         ]
         return units.kB * np.array(kelvin, dtype=float)
 
     def target_pressure(self) -> Array:
-        """Return the pressure of each replica's barostat now (eV/A^3)."""
+        """Return the pressure (eV/A^3) of each barostat at its current step, (n,)."""
         kbar = [
             ramp(r.conditions.pressure, np.array(r.progress)) for r in self.replicas
         ]
         return 1e3 * units.bar * np.array(kbar, dtype=float)
 
     def volumes(self) -> Array:
-        """Return the volume of each cell (A^3)."""
+        """Return the volume of each cell (A^3), (n,)."""
         return np.abs(np.linalg.det(self.geometry.cell))
 
     def kinetic_tensor(self) -> Array:
         """Return sum_i m_i v_i v_i of each replica, (n, 3, 3) in eV."""
-        each = self.velocities[:, :, None] * (self.masses * self.velocities)[:, None]
-        return self.sums(each)
+        momenta = self.masses * self.velocities
+        return self.sums(self.velocities[:, :, None] * momenta[:, None])
 
     def temperatures(self, kinetic: Array) -> Array:
-        """Return the instantaneous temperatures (K)."""
+        """Return the temperatures (K), (n,), of the results of `kinetic_tensor`."""
         n_atoms = np.diff(self.geometry.offsets)
         twice = np.einsum("nii->n", kinetic)
         return twice / (units.kB * degrees_of_freedom(n_atoms))
@@ -148,8 +149,8 @@ class State:
         Notes
         -----
         With both half kicks and half drifts around it this is BAOAB (Leimkuhler and
-        Matthews, Appl. Math. Res. Express 2013, 34). The centre of mass stays at rest:
-        what is left of the noise is canonical for the other degrees of freedom.
+        Matthews, Appl. Math. Res. Express 2013, 34). The noise of the centre of mass is
+        taken out again; that of the other degrees of freedom remains canonical.
         """
         if not self.friction.any():
             return
@@ -172,16 +173,17 @@ class State:
 
 def relax(state: State, forces: Forces, n_steps: NDArray[np.int64]) -> None:
     """
-    Move the atoms downhill, each replica for itself; the cells stay.
+    Relax the positions of each replica in its fixed cell.
 
     Parameters
     ----------
     state
-        The replicas; their velocities are left as they are.
+        The replicas; their velocities are not changed.
     forces
         The potential.
     n_steps
-        (n,) steps of each replica, at most. It ends where no force is over 0.01 eV/A.
+        (n,) largest number of steps of each replica. Its relaxation ends before where
+        no force exceeds 0.01 eV/A.
 
     Notes
     -----
@@ -193,19 +195,19 @@ def relax(state: State, forces: Forces, n_steps: NDArray[np.int64]) -> None:
     mixing = np.full(n, _MIXING)
     downhill = np.zeros(n, dtype=int)
     for done in range(int(n_steps.max(initial=0))):
-        found = forces.drive(state.geometry).forces
-        size = np.sqrt((found**2).sum(axis=1))
+        force = forces.drive(state.geometry).forces
+        size = np.sqrt((force**2).sum(axis=1))
         largest = np.maximum.reduceat(size, state.geometry.offsets[:-1])
-        # What is no number is found where the run begins.
+        # Replicas with NaN are ended when the run begins.
         active = (done < n_steps) & (largest > _FORCE) & np.isfinite(largest)
         if not active.any():
             return
-        power = state.sums((found * velocity).sum(axis=1))
+        power = state.sums((force * velocity).sum(axis=1))
         good = power > 0
-        norm_f = np.sqrt(state.sums((found**2).sum(axis=1)))
+        norm_f = np.sqrt(state.sums((force**2).sum(axis=1)))
         norm_v = np.sqrt(state.sums((velocity**2).sum(axis=1)))
         scale = mixing * norm_v / np.where(norm_f > 0, norm_f, 1.0)
-        mixed = (1 - mixing)[frame, None] * velocity + scale[frame, None] * found
+        mixed = (1 - mixing)[frame, None] * velocity + scale[frame, None] * force
         velocity = np.where(good[frame, None], mixed, 0.0)
         patient = good & (downhill > _PATIENCE)
         step = np.where(patient, np.minimum(step * _FASTER, _LARGEST_STEP), step)
@@ -213,7 +215,7 @@ def relax(state: State, forces: Forces, n_steps: NDArray[np.int64]) -> None:
         downhill = np.where(good, downhill + 1, 0)
         step = np.where(good | (done == 0), step, step * _SLOWER)
         mixing = np.where(good, mixing, _MIXING)
-        velocity = velocity + step[frame, None] * found
+        velocity = velocity + step[frame, None] * force
         move = step[frame, None] * velocity
         length = np.sqrt(state.sums((move**2).sum(axis=1)))
         move *= np.minimum(1.0, _LARGEST_MOVE / np.maximum(length, 1e-300))[frame, None]

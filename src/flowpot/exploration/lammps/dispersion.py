@@ -1,4 +1,4 @@
-"""Grimme's D2 dispersion in LAMMPS, by the pair style momb with its Morse part off."""
+"""Grimme's D2 dispersion in LAMMPS: the pair style momb without its Morse part."""
 
 import json
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def momb_coefficients(species: Sequence[int], *, overlay: bool) -> list[str]:
     species
         Atomic numbers in the order of LAMMPS's atom types.
     overlay
-        Whether momb lies over another pair style, and so has to be named.
+        Whether momb is added to another pair style, so that its name is needed.
 
     Raises
     ------
@@ -54,9 +54,9 @@ def momb_coefficients(species: Sequence[int], *, overlay: bool) -> list[str]:
     style = "momb " if overlay else ""
     commands = []
     for (i, first), (j, second) in pairs:
-        one, other = table[chemical_symbols[first]], table[chemical_symbols[second]]
-        c6 = (one["c6"] * other["c6"]) ** 0.5
-        radius = one["r0"] + other["r0"]
+        a, b = table[chemical_symbols[first]], table[chemical_symbols[second]]
+        c6 = (a["c6"] * b["c6"]) ** 0.5
+        radius = a["r0"] + b["r0"]
         commands.append(
             f"pair_coeff {i} {j} {style}0.0 1.0 1.0 {c6:.10g} {radius:.10g}"
         )
@@ -65,6 +65,6 @@ def momb_coefficients(species: Sequence[int], *, overlay: bool) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _parameters() -> dict[str, dict[str, float]]:
-    """C6 (eV A^6) and van der Waals radius (A) by symbol."""
+    """Return C6 (eV A^6) and van der Waals radius (A) by chemical symbol."""
     file = files("flowpot.exploration.lammps") / "dispersion_d2.json"
     return json.loads(file.read_text())["elements"]

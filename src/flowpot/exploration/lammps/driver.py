@@ -1,10 +1,9 @@
 """
-The process in which LAMMPS runs.
+The program that runs LAMMPS as a library.
 
-Started as ``python -m flowpot.exploration.lammps.driver FOLDER...``.
-
-Several folders are run one after the other, so that a model is loaded once. Each is
-resumed from its last restart file if it has one, and skipped if it has ended.
+It is started as ``python -m flowpot.exploration.lammps.driver FOLDER...`` and runs the
+folders one after the other, so that a model is loaded once. A run is resumed from its
+last restart file if it has one, and skipped if it has ended.
 """
 
 import contextlib
@@ -46,9 +45,9 @@ from flowpot.exploration.sanity import SanityCheck
 
 
 def main(folders: list[Path]) -> None:
-    """Run each folder; a run that fails is recorded and does not stop the next."""
+    """Run each folder; a failure is recorded and does not stop the next run."""
     calculators = Calculators()
-    begun: float | None = None  # the first run's first step
+    begun: float | None = None  # time of the first run's first step
     for folder in folders:
         previous = read_outcome(folder)
         if previous is not None and not previous.out_of_time:
@@ -60,8 +59,8 @@ def main(folders: list[Path]) -> None:
                 if deadline is not None and time.monotonic() > deadline:
                     outcome = Outcome(last_step(Path()), out_of_time=True)
                 else:
-                    outcome, at = _run(run, start, calculators, deadline)
-                    begun = begun or at
+                    outcome, started = _run(run, start, calculators, deadline)
+                    begun = begun or started
         except Exception:  # noqa: BLE001 - recorded for the job
             outcome = Outcome(error=traceback.format_exc())
         write_outcome(folder, outcome)
@@ -76,16 +75,16 @@ def _run(
     Parameters
     ----------
     run, start
-        What is run.
+        The run, and the frame that it begins with.
     calculators
-        Those that are loaded.
+        Calculators that earlier runs have loaded.
     deadline
-        By ``time.monotonic``. None: the run's walltime after its first step.
+        ``time.monotonic()`` at which it stops. None: after its walltime.
 
     Returns
     -------
     tuple[Outcome, float]
-        How it ended, and when it began.
+        How it ended, and ``time.monotonic()`` before its first step.
     """
     restart = newest_restart(Path())
     cell = LammpsCell.of(start)
@@ -111,45 +110,46 @@ def _run(
             _judge(run, calculators, library),
         )
         started = time.monotonic()
-        own = started + (run.walltime or np.inf)
-        forces.deadline = own if deadline is None else deadline
+        if deadline is None:
+            deadline = started + (run.walltime or np.inf)
+        forces.deadline = deadline
         return _execute(commands, forces), started
     finally:
         library.close()
 
 
 def _execute(commands: list[str], forces: ExternalForces) -> Outcome:
-    """Run the commands in LAMMPS; set the callback once its fix is defined."""
+    """Run commands in LAMMPS; set the callback as soon as its fix is defined."""
     started = time.monotonic()
-    complaint = None
+    message = None
     for command in commands:
         forces.running = command.startswith("run ")
         try:
             forces.library.command(command)
         except Exception as error:  # noqa: BLE001 - LAMMPS raises nothing narrower
-            complaint = str(error).strip()
+            message = str(error).strip()
         if command.startswith(f"fix {FIX} "):
             forces.attach()
-        # What follows a halt would be written of the wreck.
-        if complaint or forces.halted or forces.error:
+        # The commands after a halt would write files of an unphysical frame.
+        if message or forces.halted or forces.error:
             break
-    # LAMMPS refuses some inputs as it sets a run up, and breaks down in others.
-    broken = complaint is not None and forces.step > 0
+    # An error before the first step is one of the input, a later one a breakdown.
+    broken = message is not None and forces.step > 0
     return Outcome(
         n_steps=forces.step,
         halted=forces.halted or ("LAMMPS error" if broken else None),
-        error=forces.error or (None if broken else complaint),
-        detail=complaint if broken else None,
+        error=forces.error or (None if broken else message),
+        detail=message if broken else None,
         out_of_time=forces.out_of_time,
         seconds=time.monotonic() - started,
     )
 
 
 def _judge(run: Run, calculators: Calculators, library: Any) -> Judge | None:
-    """Make the committee's judge, where a check interval asks for one."""
+    """Return the function that asks the committee; None where it is never asked."""
     if run.check_interval is None:
         return None
-    # Brings in the evaluation stage, which most runs do without.
+    # These import the evaluation stage, which most runs do not need.
     from flowpot.evaluation.calibration import Calibration  # noqa: PLC0415
     from flowpot.exploration.watch import CommitteeWatch  # noqa: PLC0415
 

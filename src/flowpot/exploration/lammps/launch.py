@@ -1,4 +1,4 @@
-"""Start driver processes, and leave none behind."""
+"""Start driver processes, which end with this process."""
 
 import sys
 import time
@@ -22,43 +22,43 @@ def run_drivers(
     attempts: int = 2,
 ) -> list[Outcome]:
     """
-    Run trajectories, several processes at a time.
+    Run trajectories in several driver processes at a time.
 
     Parameters
     ----------
     folders
-        Written by ``run.write_run``.
+        Folders of the runs, written by ``run.write_run``.
     processes
-        How many processes share the folders. Each loads a model once.
+        Number of processes that share the folders. Each loads a model once.
     threads
-        Of each process.
+        Number of threads of each process.
     timeout
-        Wall time (s) after which what still runs is ended.
+        Wall time (s) after which processes that still run are ended. None: never.
     attempts
-        How often processes are started for the folders that have no outcome because
-        their process was killed: they go on from their restart files.
+        How often a run is started whose process was killed: it goes on from its
+        restart files.
 
     Returns
     -------
     list[Outcome]
-        One for each folder, in order; a run that never ended has an ``error``.
+        Outcome of each folder, in order; a run that never ended has an ``error``.
     """
     deadline = time.monotonic() + timeout if timeout else None
     ended: dict[Path, Ended] = {}
     for _ in range(attempts):
-        left = [f for f in folders if read_outcome(f) is None]
+        todo = [f for f in folders if read_outcome(f) is None]
         late = deadline is not None and time.monotonic() > deadline
-        if not left or late:
+        if not todo or late:
             break
-        lanes = [lane for i in range(processes) if (lane := left[i::processes])]
-        drivers = [_driver(lane, threads) for lane in lanes]
-        for lane, end in zip(lanes, run_together(drivers, deadline), strict=True):
-            ended |= dict.fromkeys(lane, end)
+        shares = [share for i in range(processes) if (share := todo[i::processes])]
+        drivers = [_driver(share, threads) for share in shares]
+        for share, end in zip(shares, run_together(drivers, deadline), strict=True):
+            ended |= dict.fromkeys(share, end)
     return [_outcome(folder, ended.get(folder)) for folder in folders]
 
 
 def _driver(folders: Sequence[Path], threads: int) -> Command:
-    """Make the command of a driver that runs some folders, one after the other."""
+    """Return the command of a driver that runs folders one after the other."""
     return Command(
         [sys.executable, "-m", _DRIVER, *map(str, folders)],
         folders[0],
@@ -70,9 +70,9 @@ def _driver(folders: Sequence[Path], threads: int) -> Command:
 def _outcome(folder: Path, ended: Ended | None) -> Outcome:
     outcome = read_outcome(folder)
     if outcome is None:
-        why = "out of time" if ended is None else ended.status
+        status = "out of time" if ended is None else ended.status
         outcome = Outcome(
-            error=f"the driver was ended before the run was done: {why} (see "
+            error=f"the driver was ended before the run was done: {status} (see "
             f"{LAUNCH_LOG} and log.lammps in {folder})"
             + (f"; its output ends:\n{ended.last_lines}" if ended else "")
         )

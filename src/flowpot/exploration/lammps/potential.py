@@ -1,4 +1,4 @@
-"""LAMMPS's commands for the potential, by the engine that evaluates it."""
+"""LAMMPS's commands for the potential, for each engine."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -25,15 +25,15 @@ def external_forces(
     species: Sequence[int], dispersion: Dispersion | None = None
 ) -> list[str]:
     """
-    Let the driver's callback move the atoms.
+    Return the commands by which the driver's callback gives LAMMPS the forces.
 
     Parameters
     ----------
     species
         Atomic numbers in the order of the atom types.
     dispersion
-        Added by LAMMPS. Without one, a pair style without forces gives LAMMPS the
-        neighbour list that it insists on.
+        Dispersion that LAMMPS adds. None: a pair style without forces, because LAMMPS
+        insists on a neighbour list.
     """
     if dispersion is None:
         pair = ["pair_style zero 1.0 nocoeff", "pair_coeff * *"]
@@ -53,7 +53,7 @@ def external_forces(
 @dataclass(frozen=True)
 class PairStyle(ABC):
     """
-    A model inside LAMMPS: a build with its pair style, and the model converted.
+    A pair style by which a build of LAMMPS evaluates a converted model.
 
     Attributes
     ----------
@@ -67,13 +67,13 @@ class PairStyle(ABC):
     """Name of the pair style."""
 
     listed: ClassVar[str] = ""
-    """What ``lmp -h`` lists of a program that can run it, if not the style's name."""
+    """Name in the list of ``lmp -h`` that shows that it can run; "": the style's."""
 
     devices: ClassVar[tuple[str, ...]] = ("cuda", "cpu")
-    """On which it can run."""
+    """Devices on which it can run."""
 
     def __post_init__(self) -> None:
-        """Refuse a device that it cannot run on."""
+        """Check the device."""
         if self.device not in self.devices:
             raise ValueError(
                 f"device is {self.device!r} and the pair style {self.style!r}: use "
@@ -90,11 +90,11 @@ class PairStyle(ABC):
 
     @abstractmethod
     def arguments(self, model: str) -> str:
-        """Return what follows the pair style's name; the model is a converted one."""
+        """Return the arguments of the pair style, for a converted model."""
 
     @abstractmethod
     def coefficients(self, model: str, species: Sequence[int]) -> str:
-        """Return what follows ``pair_coeff * *``, the style's name apart."""
+        """Return the arguments of ``pair_coeff * *``, without the style's name."""
 
     @property
     def options(self) -> list[str]:
@@ -110,11 +110,11 @@ class PairStyle(ABC):
         Parameters
         ----------
         model
-            The model as it was before its conversion.
+            File of the model before its conversion.
         species
             Atomic numbers in the order of the atom types.
         dispersion
-            Laid over the model.
+            Dispersion that is added to the model's forces.
         """
         file = self.converted(model, species)
         style = f"{self.style} {self.arguments(file)}".rstrip()
@@ -137,16 +137,16 @@ class MLIAP(PairStyle):
     devices = ("cuda",)  # what MACE's coupling works on
 
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:  # noqa: ARG002
-        """Run on the kind of GPU that the model is to be used on."""
+        """Return MACE's converter, to be run on the kind of GPU that LAMMPS uses."""
         convert = ["python", "-m", "mace.cli.create_lammps_model", model]
         return [*convert, "--format=mliap", *dtype_option(model)]
 
     def converted(self, model: str, species: Sequence[int]) -> str:  # noqa: ARG002
-        """Name the serialised Python object."""
+        """Name the file of the serialised Python object."""
         return f"{model}-mliap_lammps.pt"
 
     def arguments(self, model: str) -> str:
-        """Return the model, and 0 for no neighbours of ghosts."""
+        """Return the model, and 0 for ghost atoms without neighbours."""
         return f"unified {model} 0"
 
     def coefficients(self, model: str, species: Sequence[int]) -> str:  # noqa: ARG002
@@ -160,16 +160,16 @@ class LibTorchMACE(PairStyle):
     style = "mace"
 
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:  # noqa: ARG002
-        """Compile the model to TorchScript."""
+        """Return MACE's converter to TorchScript."""
         convert = ["python", "-m", "mace.cli.create_lammps_model", model]
         return [*convert, *dtype_option(model)]
 
     def converted(self, model: str, species: Sequence[int]) -> str:  # noqa: ARG002
-        """Name the TorchScript model."""
+        """Name the file of the TorchScript model."""
         return f"{model}-lammps.pt"
 
     def arguments(self, model: str) -> str:  # noqa: ARG002
-        """Return the only option that is right for a message-passing model."""
+        """Return the option without which message-passing models are wrong."""
         return "no_domain_decomposition"
 
     def coefficients(self, model: str, species: Sequence[int]) -> str:
@@ -188,7 +188,7 @@ class Symmetrix(PairStyle):
     style = "symmetrix/mace"
 
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:
-        """Extract the model for the frame's elements."""
+        """Return symmetrix's converter, for the elements of the frame."""
         extract = ["symmetrix_extract_mace", "--model", model, "--atomic-numbers"]
         return [
             *extract,
@@ -202,7 +202,7 @@ class Symmetrix(PairStyle):
         return f"{model.removesuffix('.model')}-{numbers}.json"
 
     def arguments(self, model: str) -> str:  # noqa: ARG002
-        """Return no command."""
+        """Return no arguments."""
         return ""
 
     def coefficients(self, model: str, species: Sequence[int]) -> str:
@@ -216,11 +216,11 @@ class Metatomic(PairStyle):
     style = "metatomic"
 
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:  # noqa: ARG002
-        """Return no command: the exported model is read as it is."""
+        """Return no command: exported models need no conversion."""
         return []
 
     def converted(self, model: str, species: Sequence[int]) -> str:  # noqa: ARG002
-        """Name the model itself."""
+        """Name the file of the model itself."""
         return model
 
     def arguments(self, model: str) -> str:
@@ -233,7 +233,7 @@ class Metatomic(PairStyle):
 
     @property
     def options(self) -> list[str]:
-        """None: torch uses the GPU in builds with Kokkos and without."""
+        """No options: torch uses the GPU in builds with Kokkos and without."""
         return []
 
 

@@ -1,4 +1,4 @@
-"""A run on disk: what the job writes for the driver, and what comes back."""
+"""The folder of a run: what the job writes for the driver, and what comes back."""
 
 import io
 import json
@@ -35,18 +35,18 @@ CHECKPOINT_FILE = "checkpoint.zip"
 @dataclass(frozen=True)
 class Run(MSONable):
     """
-    One trajectory, as the driver is told of it.
+    A trajectory that the driver is to run.
 
     Attributes
     ----------
     conditions, output, limits
-        What is simulated, what is written, and when it has gone wrong.
+        What is simulated, what is written, and beyond what limits it is halted.
     members
-        How the driver gets each committee member (see ``members.stage_member``).
+        Committee members, described by ``members.stage_member``.
     driving
         Index of the member whose forces move the atoms.
     check_interval
-        Steps between evaluations of the whole committee; None for never.
+        Steps between evaluations of the whole committee. None: never.
     calibration
         ``flowpot.evaluation.Calibration`` of each property, as dictionaries.
     upper_factor
@@ -54,7 +54,7 @@ class Run(MSONable):
     walltime
         Seconds after which the run stops and can be resumed.
     dispersion
-        Added to the potential by LAMMPS.
+        Dispersion that LAMMPS adds to the potential.
     extra
         LAMMPS commands before the run.
     """
@@ -73,24 +73,24 @@ class Run(MSONable):
 
 
 def write_run(folder: Path, run: Run, start: Atoms) -> None:
-    """Write a run's folder for the driver."""
+    """Write the folder of a run for the driver."""
     folder.mkdir(parents=True, exist_ok=True)
     dumpfn(run, folder / PLAN_FILE, indent=1)
     Dataset.from_atoms([start], labels=False).write(folder / START_FILE)
 
 
 def read_run(folder: Path) -> tuple[Run, Atoms]:
-    """Read what :func:`write_run` wrote."""
+    """Return the run and its initial frame, written by :func:`write_run`."""
     return loadfn(folder / PLAN_FILE), Dataset.read(folder / START_FILE)[0]
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """Write how a run ended, whole or not at all."""
+    """Write how a run ended; an interruption leaves no part of the file."""
     write_whole(folder / RESULT_FILE, json.dumps(asdict(outcome)))
 
 
 def read_outcome(folder: Path) -> Outcome | None:
-    """Read how a run ended; None if it has not, or what it wrote is unreadable."""
+    """Return how a run ended; None if it has not, or if the file is unreadable."""
     try:
         return Outcome(**json.loads((folder / RESULT_FILE).read_bytes()))
     except (FileNotFoundError, ValueError):
@@ -99,12 +99,12 @@ def read_outcome(folder: Path) -> Outcome | None:
 
 def pack(folder: Path) -> Artifact:
     """
-    Keep what a run needs to go on, on any machine.
+    Return an archive of what a run needs to go on, on any machine.
 
     Parameters
     ----------
     folder
-        Of the run, which has stopped.
+        Folder of the run, which has stopped.
     """
     names = [PLAN_FILE, FRAMES_FILE, DENSE_FILE, LOG_FILE, WATCH_FILE]
     restart = newest_restart(folder)
@@ -113,13 +113,13 @@ def pack(folder: Path) -> Artifact:
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed:
         for name in names:
             if (folder / name).exists():
-                # Without the time of writing: the same run is the same artifact.
+                # Without times of writing, equal runs have equal artifacts.
                 packed.writestr(zipfile.ZipInfo(name), (folder / name).read_bytes())
     return Artifact.from_bytes(CHECKPOINT_FILE, content.getvalue())
 
 
 def unpack(checkpoint: Artifact, folder: Path) -> None:
-    """Put an interrupted run into a folder."""
+    """Extract an archive of :func:`pack` into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(io.BytesIO(checkpoint.read_bytes())) as packed:
         for name in packed.namelist():

@@ -1,4 +1,4 @@
-"""LAMMPS's input: one generator for every engine."""
+"""LAMMPS's input files, the same for all engines."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ _THERMO = "step time temp pe ke etotal press pxx pyy pzz pxy pxz pyz vol"
 
 def species_of(numbers: np.ndarray) -> list[int]:
     """
-    Sort the atomic numbers of a frame: the one order of LAMMPS's atom types.
+    Return the sorted atomic numbers of a frame, in the order of LAMMPS's atom types.
 
     The data file, the masses, every pair coefficient and the reader of the sampled
     frames use this order, so that species cannot be swapped between them.
@@ -42,7 +42,7 @@ def species_of(numbers: np.ndarray) -> list[int]:
 
 def data_file(atoms: Atoms, cell: LammpsCell) -> str:
     """
-    Write a frame as a LAMMPS data file.
+    Return the text of a LAMMPS data file.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def data_file(atoms: Atoms, cell: LammpsCell) -> str:
 
     Notes
     -----
-    Always triclinic: one code path, and barostats may tilt any cell.
+    The cell is always written as a triclinic one, because barostats may tilt it.
     """
     species = species_of(atoms.numbers)
     types = 1 + np.searchsorted(species, atoms.numbers)
@@ -96,7 +96,7 @@ def script(
     restart: str | None = None,
 ) -> list[str]:
     """
-    LAMMPS's commands for a trajectory.
+    Return LAMMPS's commands for a trajectory.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def script(
     output
         What is written.
     potential
-        The engine's commands: pair style and coefficients, and what goes with them.
+        Commands for the potential: pair style, coefficients and the like.
     pbc
         (3,) periodic axes of the frame.
     extra
@@ -133,14 +133,14 @@ def script(
         *_integrator(conditions, pbc),
         *(extra or []),
         f"restart {output.restart_interval} {' '.join(RESTART_FILES)}",
-        # A resumed run is the same run: ramps go on and the last step stays.
+        # The ramps of a resumed run go on, and its last step is the same.
         f"run {conditions.n_steps} upto start 0 stop {conditions.n_steps}",
         f"write_restart {FINAL_FILE}",
     ]
 
 
 def _start(conditions: Conditions, pbc: np.ndarray) -> list[str]:
-    """Relax if asked to, then draw velocities; LAMMPS refuses 0 K and seed 0."""
+    """Return commands that relax and draw velocities; LAMMPS refuses 0 K, seed 0."""
     commands = []
     if conditions.minimise:
         commands += [
@@ -177,7 +177,7 @@ def _sampling(output: Output, *, append: bool) -> list[str]:
 
 
 def _integrator(conditions: Conditions, pbc: np.ndarray) -> list[str]:
-    """Equations of motion; thermostats of 0 K are Langevin friction without noise."""
+    """Return the equations of motion; at 0 K the thermostat is mere friction."""
     ensemble = conditions.ensemble_for(pbc)
     first, last = conditions.temperature
     damping = conditions.temperature_damping * conditions.timestep * _FS
@@ -198,7 +198,7 @@ def _integrator(conditions: Conditions, pbc: np.ndarray) -> list[str]:
 
 def _barostat(conditions: Conditions, pbc: np.ndarray) -> str:
     """
-    Barostats along the periodic axes, which the cell map puts first.
+    Return barostats along the periodic axes, which the cell map puts first.
 
     ``flip no`` keeps the cell vectors continuous along the trajectory.
     """
@@ -216,12 +216,13 @@ def _barostat(conditions: Conditions, pbc: np.ndarray) -> str:
 
 
 def _seed(conditions: Conditions) -> int:
-    """Fold a seed into [1, 9e8], beyond which LAMMPS's generators refuse it."""
+    """Map a seed into [1, 9e8], the range of LAMMPS's generators."""
     return 1 + (conditions.seed - 1) % _LARGEST_SEED
 
 
 def newest_restart(folder: Path) -> str | None:
-    """Name the newest restart file that was written to its end."""
+    """Return the name of the newest complete restart file, None if there is none."""
     files = [folder / name for name in (*RESTART_FILES, FINAL_FILE)]
-    whole = [f for f in files if f.exists() and f.read_bytes().endswith(_FOOTER)]
-    return max(whole, key=lambda f: f.stat().st_mtime_ns).name if whole else None
+    complete = [f for f in files if f.exists() and f.read_bytes().endswith(_FOOTER)]
+    newest = max(complete, key=lambda f: f.stat().st_mtime_ns, default=None)
+    return None if newest is None else newest.name

@@ -1,4 +1,4 @@
-"""Run trajectories, those again that broke down at once, and read them back."""
+"""Run trajectories, retry those that broke down at once, and read them back."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from flowpot.exploration.outcome import RETRIES, Outcome, gentler
 from flowpot.run_cache import RunCache
 
 Runner = Callable[[Sequence[Path]], list[Outcome]]
-"""Runs what ``run.write_run`` has written to the folders."""
+"""Runs the folders that ``run.write_run`` has written, and returns their outcomes."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class Trajectory:
     Attributes
     ----------
     run, start
-        What is run, and from where.
+        What is run, and the frame that it begins with.
     parent
         Fingerprint of the frame that the start was made from.
     folder
-        Where it runs.
+        Folder where it runs.
     attempt
-        How often it was tried before.
+        Number of attempts before this one.
     earlier
-        What a job that ran out of time has left of it; None: it begins here.
+        Document of a job in which it ran out of time. None: it begins here.
     """
 
     run: Run
@@ -52,12 +52,13 @@ class Trajectory:
 
     def written(self) -> "Trajectory":
         """
-        Write its folder, with what an earlier job has left of it.
+        Write its folder, with the files of an earlier job that ran out of time.
 
         Returns
         -------
         Trajectory
-            What is in the folder: one that was tried again goes on as it was then.
+            The trajectory in the folder: if the earlier job had retried it, it goes
+            on with the conditions of the last attempt.
         """
         if self.earlier is None or self.earlier.checkpoint is None:
             write_run(self.folder, self.run, self.start)
@@ -88,62 +89,61 @@ def simulate(
     cache: Path | str | None = None,
 ) -> list[MDDoc]:
     """
-    Run trajectories, and describe each, in order.
+    Run trajectories, and return the document of each, in order.
 
-    One that breaks down before its first sampled frame is tried again, at most
-    ``RETRIES`` times; the last try is what counts.
+    A trajectory that breaks down before its first sampled frame is retried, at most
+    ``RETRIES`` times; the document is that of the last attempt.
 
     Parameters
     ----------
     trajectories
-        What to run.
+        The trajectories.
     runner
-        The engine.
+        Function that runs their folders.
     cache
-        See :class:`flowpot.run_cache.RunCache`. None: runs that are killed with their
-        job are lost.
+        Folder of a :class:`flowpot.run_cache.RunCache`. None: runs that are killed
+        with their job are lost.
     """
     if cache is None:
         return _simulate(trajectories, runner, None)
-    with RunCache(cache) as kept:
-        documents = _simulate(trajectories, runner, kept)
-        for folder in kept.runs:
-            kept.release(folder)
+    with RunCache(cache) as run_cache:
+        documents = _simulate(trajectories, runner, run_cache)
+        for folder in run_cache.runs:
+            run_cache.release(folder)
     return documents
 
 
 def _simulate(
     trajectories: Sequence[Trajectory], runner: Runner, cache: RunCache | None
 ) -> list[MDDoc]:
-    current = [_placed(each, cache) for each in trajectories]
-    outcomes = runner([each.folder for each in current])
+    current = [_write(trajectory, cache) for trajectory in trajectories]
+    outcomes = runner([trajectory.folder for trajectory in current])
     for _ in range(RETRIES):
         again = [
-            i for i, each in enumerate(current) if broke_at_once(each, outcomes[i])
+            i
+            for i, trajectory in enumerate(current)
+            if broke_at_once(trajectory, outcomes[i])
         ]
         if not again:
             break
         for i in again:
-            current[i] = _placed(current[i].retried(), cache)
-        found = runner([current[i].folder for i in again])
-        for i, outcome in zip(again, found, strict=True):
+            current[i] = _write(current[i].retried(), cache)
+        new_outcomes = runner([current[i].folder for i in again])
+        for i, outcome in zip(again, new_outcomes, strict=True):
             outcomes[i] = outcome
-    return [
-        _document(each, outcome)
-        for each, outcome in zip(current, outcomes, strict=True)
-    ]
+    return list(map(_document, current, outcomes))
 
 
-def _placed(trajectory: Trajectory, cache: RunCache | None) -> Trajectory:
-    """Write a trajectory's folder, or find what a killed job has left of it."""
-    placed = trajectory.written()
+def _write(trajectory: Trajectory, cache: RunCache | None) -> Trajectory:
+    """Write the folder of a trajectory, or take it over from a killed job."""
+    written = trajectory.written()
     if cache is not None:
-        cache.adopt(placed.folder)
-    return placed
+        cache.adopt(written.folder)
+    return written
 
 
 def _document(trajectory: Trajectory, outcome: Outcome) -> MDDoc:
-    """Describe a trajectory as a whole, whatever part of it ran here."""
+    """Return the document of the whole trajectory, also of what ran in other jobs."""
     document = md_document(
         trajectory.folder,
         trajectory.run,
@@ -161,21 +161,21 @@ def _document(trajectory: Trajectory, outcome: Outcome) -> MDDoc:
 
 
 def broke_at_once(trajectory: Trajectory, outcome: Outcome) -> bool:
-    """Whether it is to be tried again with a smaller timestep."""
+    """Return whether a trajectory is to be retried with a smaller timestep."""
     interval = trajectory.run.output.sample_interval
     return trajectory.attempt < RETRIES and outcome.broke_at_once(interval)
 
 
 def take_up(previous: Path, folder: Path) -> None:
     """
-    Copy an interrupted run, so that it goes on in another folder.
+    Copy an interrupted run to another folder, where it will go on.
 
     Parameters
     ----------
     previous
         Folder of the run, with its restart files, frames and log.
     folder
-        Where it is to go on; it must not exist.
+        The other folder, which must not exist.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Read back what a run wrote: sampled frames and the thermodynamic log."""
+"""Read the files of a run: sampled frames, thermodynamic log and disagreement."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -33,7 +33,7 @@ _HEADER = 8  # lines between the mark of a frame and its first atom
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """One frame as LAMMPS dumps it: its own axes, atoms in the order of their ids."""
+    """One frame of a LAMMPS dump: in LAMMPS's axes, atoms in the order of their ids."""
 
     step: int
     lower: np.ndarray
@@ -49,7 +49,7 @@ def read_frames(files: list[Path], start: Atoms, cell: LammpsCell) -> dict[int, 
     Parameters
     ----------
     files
-        LAMMPS dumps of one run; missing ones are passed over.
+        LAMMPS dumps of one run; missing ones are skipped.
     start
         The frame that the run began with.
     cell
@@ -58,17 +58,17 @@ def read_frames(files: list[Path], start: Atoms, cell: LammpsCell) -> dict[int, 
     Returns
     -------
     dict[int, ase.Atoms]
-        Frames by step, in the order of the steps. Of a step that was written twice
-        (around a restart) the later copy counts; a frame cut off by a kill does not,
-        nor does one that has lost atoms.
+        Frames by step, in the order of the steps. Of a step that was written twice,
+        around a restart, the later copy is used. Frames that are incomplete because
+        LAMMPS was killed, or that have lost atoms, are left out.
     """
-    found = {}
+    shots = {}
     for file in files:
         if file.exists():
-            found.update({shot.step: shot for shot in _snapshots(file)})
+            shots.update({shot.step: shot for shot in _snapshots(file)})
     n = len(start)
-    found = {step: shot for step, shot in found.items() if len(shot.positions) == n}
-    return {step: _frame(found[step], start, cell) for step in sorted(found)}
+    shots = {step: shot for step, shot in shots.items() if len(shot.positions) == n}
+    return {step: _frame(shots[step], start, cell) for step in sorted(shots)}
 
 
 def _frame(shot: Snapshot, start: Atoms, cell: LammpsCell) -> Atoms:
@@ -83,7 +83,7 @@ def _frame(shot: Snapshot, start: Atoms, cell: LammpsCell) -> Atoms:
 
 
 def _snapshots(file: Path) -> Iterator[Snapshot]:
-    """Return a dump's frames, leaving out those that a kill cut off."""
+    """Yield the complete frames of a dump."""
     with file.open() as lines:
         for block in _blocks(lines):
             n = int(block[2]) if len(block) >= _HEADER else 0
@@ -92,7 +92,7 @@ def _snapshots(file: Path) -> Iterator[Snapshot]:
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Split at the marks, also one that follows a line that was cut off."""
+    """Split at the frames' marks, also at one that follows an incomplete line."""
     block: list[str] = []
     for line in lines:
         rest, mark, _ = line.partition("ITEM: TIMESTEP")
@@ -124,20 +124,20 @@ def _snapshot(lines: list[str]) -> Snapshot:
 
 def read_thermo(file: Path, last_step: int | None = None) -> dict[str, np.ndarray]:
     """
-    Read the log's thermodynamic output.
+    Read the thermodynamic output in a log.
 
     Parameters
     ----------
     file
         LAMMPS's log; a missing one has no rows.
     last_step
-        Step after which rows are left out: those of a wreck.
+        Step after which rows are left out, for example as unphysical. None: no step.
 
     Returns
     -------
     dict[str, numpy.ndarray]
-        Columns named with their units, one row a step, later copies of a step
-        winning. Pressures in kbar.
+        Columns of ``sampling.THERMO``, in the order of the steps. Of a step that was
+        written twice, around a restart, the later row is used.
     """
     rows: dict[int, list[float]] = {}
     n_columns = len(THERMO)
@@ -152,7 +152,7 @@ def read_thermo(file: Path, last_step: int | None = None) -> dict[str, np.ndarra
         elif line.startswith("Loop time"):
             inside = False
         elif line.startswith("reset_timestep"):
-            rows.clear()  # those of the minimisation before the run
+            rows.clear()  # of the minimisation before the run
     steps = [s for s in sorted(rows) if last_step is None or s <= last_step]
     table = np.array([rows[s] for s in steps]).reshape(-1, n_columns)
     return {
@@ -171,8 +171,8 @@ def resumed(conditions: Conditions, folder: Path) -> Conditions:
     """
     Return the conditions of a run that goes on in its folder.
 
-    LAMMPS's restart files hold everything but the state of the generators of noise:
-    with the same seed the noise of the first steps would come again.
+    LAMMPS's restart files lack the states of the random generators: with the same seed
+    the noise of the first steps would be repeated.
     """
     return replace(
         conditions, seed=derive_seed(conditions.seed, "noise", last_step(folder))
@@ -183,26 +183,26 @@ def md_frames(
     folder: Path, run: Run, start: Atoms, outcome: Outcome, parent: str
 ) -> Dataset:
     """
-    Collect the sampled frames of a run; see `sampling.sampled_frames`.
+    Collect the sampled frames of a run; see :func:`sampling.sampled_frames`.
 
     Parameters
     ----------
     folder
-        Of the run.
+        Folder of the run.
     run, start, outcome
-        What was run, from where, and how it ended.
+        What was run, the frame that it began with, and how it ended.
     parent
         Fingerprint of the frame that the start was made from.
     """
     files = [folder / FRAMES_FILE, folder / DENSE_FILE]
-    found = read_frames(files, start, LammpsCell.of(start))
-    return sampled_frames(found, run.conditions, outcome, parent)
+    frames = read_frames(files, start, LammpsCell.of(start))
+    return sampled_frames(frames, run.conditions, outcome, parent)
 
 
 def md_document(
     folder: Path, run: Run, start: Atoms, outcome: Outcome, parent: str
 ) -> MDDoc:
-    """Describe a run; see :func:`md_frames` for the arguments."""
+    """Return the document of a run; the arguments are those of :func:`md_frames`."""
     document = described(
         md_frames(folder, run, start, outcome, parent),
         *(start, run.conditions, outcome, parent),
@@ -219,7 +219,7 @@ def md_document(
 
 
 def read_disagreement(file: Path) -> dict[str, np.ndarray]:
-    """Read the committee's log as columns; of a step written twice the later row."""
+    """Return the committee's log as columns; of a step written twice the later row."""
     lines = file.read_text().splitlines() if file.exists() else []
     readings = [json.loads(line) for line in lines if line.endswith("}")]
     rows = {
