@@ -1,0 +1,28 @@
+"""Declare jobs, replace them by others, and send them again; for all stages."""
+
+from flowpot.jobs.declaration import (
+    BLOB_KEY,
+    JobName,
+    deciding_job,
+    fan_out_job,
+    stage_job,
+)
+from flowpot.jobs.references import Pointer, with_references
+from flowpot.jobs.replacement import PLANNED, continue_with, jobs_of, try_again
+from flowpot.jobs.replacement import _OpenFlow as _OpenFlow  # earlier versions' stores
+from flowpot.jobs.retry import Spare
+
+__all__ = [
+    "BLOB_KEY",
+    "PLANNED",
+    "JobName",
+    "Pointer",
+    "Spare",
+    "continue_with",
+    "deciding_job",
+    "fan_out_job",
+    "jobs_of",
+    "stage_job",
+    "try_again",
+    "with_references",
+]
