@@ -1,6 +1,6 @@
 """Averages of batched dynamics against what is known, and against LAMMPS."""
 
-# ruff: noqa: ARG002, T201 - arguments of the interface; the figures are to be seen
+# ruff: noqa: T201 - arguments of the interface; the figures are to be seen
 
 import sys
 from pathlib import Path
@@ -13,11 +13,11 @@ from ase.build import bulk
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.binary import run_binary
 from flowpot.exploration.lammps.cell import LammpsCell
-from flowpot.exploration.lammps.potential import PairStyle
 from flowpot.exploration.lammps.run import Run, write_run
 from flowpot.exploration.lammps.trajectory import read_frames, read_thermo
 from flowpot.exploration.sampling import Output
 from flowpot.exploration.sanity import SanityLimits
+from lennard_jones import LennardJones
 
 pytestmark = pytest.mark.slow
 
@@ -62,28 +62,6 @@ def test_the_volume_of_an_ideal_gas(barostat, ideal_gas, run_batch):
     assert relative == pytest.approx(1 / np.sqrt(n), rel=0.15)
 
 
-class ArgonStyle(PairStyle):
-    """LAMMPS's own Lennard-Jones potential."""
-
-    style = "lj/cut"
-
-    def conversion(self, model, species):
-        return []
-
-    def converted(self, model, species):
-        return model
-
-    def arguments(self, model):
-        return "7.0"
-
-    def coefficients(self, model, species):
-        return "0.0104 3.40"
-
-    def commands(self, model, species, dispersion=None):
-        shifted = ["pair_modify shift yes"]
-        return super().commands(model, species, dispersion) + shifted
-
-
 def distances(frames):
     """Histogram of the distances between atoms, per atom and frame."""
     edges = np.linspace(3.0, 5.5, 26)
@@ -106,7 +84,7 @@ def test_argon_as_in_lammps(ensemble, run_batch, tmp_path):
     start.rattle(0.05, seed=0)
     plan = Run(native, Output(250, thermo_interval=50), [{"model": "argon"}])
     write_run(tmp_path, plan, start)
-    outcome = run_binary(tmp_path, ArgonStyle("cpu"), LMP)
+    outcome = run_binary(tmp_path, LennardJones("cpu"), LMP)
     assert outcome.n_steps == 150_000
     reference = read_thermo(tmp_path / "log.lammps")
     late = reference["step"] > 15_000

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import units
+from ase.build import bulk
 
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.cell import LammpsCell
@@ -22,8 +23,15 @@ EMT = {"calculator": "ase.calculators.emt.EMT", "kwargs": {}}
 
 
 @pytest.fixture
+def copper():
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.02, seed=1)
+    return atoms
+
+
+@pytest.fixture
 def simulate(tmp_path):
-    """Run a trajectory in this process; give its folder, outcome and frames."""
+    """Run a trajectory in this process; return its folder, outcome and frames."""
 
     def run(atoms, conditions=None, output=None, members=(EMT,), folder="run", **more):
         folder = tmp_path / folder
@@ -79,12 +87,12 @@ def step_zero(clean_dir):
             library.get_thermo(f"p{ab}") for ab in ("xx", "yy", "zz", "xy", "xz", "yz")
         )
         pressure = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-        found = StepZero(
+        step_zero = StepZero(
             library.get_thermo("pe"),
             cell.vectors_back(forces),
             cell.tensor_back(-pressure * units.bar),
         )
         library.close()
-        return found
+        return step_zero
 
     return evaluate

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,22 +29,24 @@ def folder(tmp_path):
 
 def drivers_of(folder: Path) -> list[int]:
     """Process ids of the drivers at work in a folder."""
-    found = []
+    drivers = []
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().decode()
-        except OSError:  # it ended as we looked
-            continue
-        if "lammps.driver" in command and str(folder) in command:
-            found.append(int(process.name))
-    return found
+        command = b""
+        with suppress(OSError):  # it has ended meanwhile
+            command = (process / "cmdline").read_bytes()
+        if b"lammps.driver" in command and str(folder).encode() in command:
+            drivers.append(int(process.name))
+    return drivers
 
 
-def wait_for(condition, seconds=300.0):
+def happens(condition, seconds=300.0) -> bool:
+    """Wait for a condition; tell whether it came true in time."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end
+        if time.monotonic() > end:
+            return False
         time.sleep(0.05)
+    return True
 
 
 def test_timeout_ends_the_driver(folder):
@@ -70,26 +73,26 @@ def launcher(folder):
 
 
 def test_no_driver_survives_an_interrupt(launcher, folder):
-    wait_for((folder / "restart.a").exists)
+    assert happens((folder / "restart.a").exists)
     launcher.send_signal(signal.SIGINT)
     launcher.wait(300)
-    wait_for(lambda: drivers_of(folder) == [])
+    assert happens(lambda: drivers_of(folder) == [])
 
 
 def test_no_driver_survives_the_death_of_its_parent(launcher, folder):
-    wait_for((folder / "restart.a").exists)
+    assert happens((folder / "restart.a").exists)
     launcher.kill()
     launcher.wait(300)
-    wait_for(lambda: drivers_of(folder) == [])
+    assert happens(lambda: drivers_of(folder) == [])
     assert read_outcome(folder) is None  # so that it can be resumed
 
 
 def test_a_killed_driver_is_started_again_and_resumes(launcher, folder):
-    wait_for((folder / "restart.b").exists)
+    assert happens((folder / "restart.b").exists)
     [driver] = drivers_of(folder)
     os.kill(driver, signal.SIGKILL)
-    wait_for(lambda: drivers_of(folder) not in ([], [driver]))
-    wait_for(lambda: "read_restart" in (folder / "in.lammps").read_text())
+    assert happens(lambda: drivers_of(folder) not in ([], [driver]))
+    assert happens(lambda: "read_restart" in (folder / "in.lammps").read_text())
     launcher.send_signal(signal.SIGINT)
     launcher.wait(300)
 

@@ -19,7 +19,6 @@ from flowpot.exploration.lammps.potential import (
     PAIR_STYLES,
     LibTorchMACE,
     Metatomic,
-    PairStyle,
     Symmetrix,
 )
 from flowpot.exploration.lammps.run import Run, write_run
@@ -27,6 +26,7 @@ from flowpot.exploration.lammps.script import LOG_FILE, Output
 from flowpot.exploration.lammps.trajectory import md_frames, read_frames, read_thermo
 from flowpot.exploration.sanity import SanityLimits
 from flowpot.potentials.mace import MACEPotential
+from lennard_jones import LennardJones
 
 WATER = [1, 8]
 KOKKOS = ["-k", "on", "g", "1", "-sf", "kk"]
@@ -148,28 +148,6 @@ def test_dispersion_lies_over_a_pair_style():
     assert second == "pair_coeff * * mliap C"
     # The carbon of Grimme's table: C6 = 18.137929 eV A^6, R0 = 2 x 1.452062 A.
     assert others[0] == "pair_coeff 1 1 momb 0.0 1.0 1.0 18.137929 2.904124"
-
-
-class LennardJones(PairStyle):
-    """A potential that both LAMMPS and ASE have."""
-
-    style = "lj/cut"
-
-    def conversion(self, model, species):
-        return []
-
-    def converted(self, model, species):
-        return model
-
-    def arguments(self, model):
-        return "7.0"
-
-    def coefficients(self, model, species):
-        return "0.0104 3.40"
-
-    def commands(self, model, species, dispersion=None):
-        shifted = ["pair_modify shift yes"]
-        return super().commands(model, species, dispersion) + shifted
 
 
 @pytest.fixture
