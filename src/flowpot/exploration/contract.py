@@ -76,12 +76,10 @@ def _check_conditions(engine: MDMaker) -> None:
 
 def _check_runs(runs: Sequence[MDDoc], frames: Dataset) -> None:
     _hold(len(runs) == len(frames), "each start has a document")
-    _hold(
-        [r.state for r in runs] == ["done"] * len(runs),
-        "a trajectory within its limits is done",
-    )
     steps = list(range(_INTERVAL, _STEPS + 1, _INTERVAL))
     for run, parent in zip(runs, frames.fingerprints, strict=True):
+        state = f"{run.state}: {run.reason}"
+        _hold(run.state == "done", f"a run within its limits is done, not {state}")
         _hold(run.n_steps == _STEPS, "all steps are counted")
         _hold(run.parent == parent, "its parent is the frame that it began with")
         info = Dataset.load(run.dataset).info
@@ -91,7 +89,8 @@ def _check_runs(runs: Sequence[MDDoc], frames: Dataset) -> None:
         kelvin = info["temperature"].tolist()
         wanted = [300 + 300 * step / _STEPS for step in steps]
         _hold(np.allclose(kelvin, wanted), "frames have the ramp's temperature")
-        _hold({"step", "temperature (K)"} <= set(run.thermo), "it has a log")
+        columns = {"step", "temperature (K)", "potential energy (eV)"}
+        _hold(columns <= set(run.thermo), f"its log has the columns {sorted(columns)}")
     _hold(len({run.trajectory for run in runs}) == len(runs), "names are distinct")
 
 

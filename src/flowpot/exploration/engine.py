@@ -273,10 +273,10 @@ class MDMaker(Maker, ABC):
         calibration: Any,
     ) -> MDDoc:
         """Run one trajectory, in the job's folder."""
-        return self._run_one(structure, conditions, committee, member, calibration)
-
-    def _run_one(self, structure: Any, conditions: Conditions, *given: Any) -> MDDoc:
-        return self._run(Dataset.load(structure), [conditions], *given)[0]
+        frames = Dataset.load(structure)
+        return self._prepare_and_run(
+            frames, [conditions], committee, member, calibration
+        )[0]
 
     @stage_job(MDBatchDoc)
     def run_several(
@@ -298,7 +298,7 @@ class MDMaker(Maker, ABC):
         earlier = resume.runs if resume else None
         try:
             frames = Dataset.load(structures)
-            runs = self._run(
+            runs = self._prepare_and_run(
                 frames, conditions, committee, member, calibration, earlier
             )
         except ArtifactError as error:
@@ -321,7 +321,7 @@ class MDMaker(Maker, ABC):
             versions=package_versions(*self.packages),
         )
 
-    def _run(
+    def _prepare_and_run(
         self,
         frames: Dataset,
         conditions: Sequence[Conditions],
@@ -333,13 +333,13 @@ class MDMaker(Maker, ABC):
         """Check the arguments, and run what is unfinished, in the order of frames."""
         starts = starts_of(frames, conditions, self.vacuum)
         members, driving = needed_members(committee, member, self.check_interval)
-        given = Committee(members, driving, plain_calibration(calibration))
+        potentials = Committee(members, driving, plain_calibration(calibration))
         parents = frames.fingerprints.tolist()
         planned = list(map(Planned, starts, conditions, parents))
         runs = dict(enumerate(earlier or []))
         todo = [i for i in range(len(planned)) if i not in runs or runs[i].unfinished]
         new = self.simulate(
-            [replace(planned[i], earlier=runs.get(i)) for i in todo], given
+            [replace(planned[i], earlier=runs.get(i)) for i in todo], potentials
         )
         for i, run in zip(todo, new, strict=True):
             runs[i] = run.model_copy(update={"member": member})

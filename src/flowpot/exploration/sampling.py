@@ -102,11 +102,11 @@ def sampled_frames(
         targets at that step, and ``candidate``.
     """
     end = outcome.n_steps + (outcome.halted is None)
-    kept = {step: atoms for step, atoms in frames.items() if 0 < step < end}
-    steps = np.array(list(kept), dtype=int)
+    sampled = {step: atoms for step, atoms in frames.items() if 0 < step < end}
+    steps = np.array(list(sampled), dtype=int)
     n_candidates = _CANDIDATES if outcome.halted else 0
     progress = steps / conditions.n_steps
-    return Dataset.from_atoms(list(kept.values()), labels=False).with_info(
+    return Dataset.from_atoms(list(sampled.values()), labels=False).with_info(
         config_type=CONFIG_TYPE,
         parent=parent,
         trajectory=trajectory_name(parent, conditions),

@@ -91,9 +91,9 @@ class SanityCheck:
         """
         if not math.isfinite(forces.sum()):  # a sum is finite if each term is
             return NOT_A_NUMBER
-        return self.judge(atoms, self.temperature(velocities))
+        return self.breach(atoms, self.temperature(velocities))
 
-    def judge(self, atoms: Atoms, temperature: float) -> str | None:
+    def breach(self, atoms: Atoms, temperature: float) -> str | None:
         """
         Name the limit that a frame with finite forces is beyond.
 

@@ -101,8 +101,8 @@ def input_structures(dataset: Dataset) -> np.ndarray:
         column ``parent``; of the frame itself where it has no parent.
     """
     frames = dataset.fingerprints.tolist()
-    nobody = np.full(len(dataset), "", dtype=object)
-    parents = ["" if p is None else str(p) for p in dataset.info.get("parent", nobody)]
+    nothing = np.full(len(dataset), "", dtype=object)
+    parents = ["" if p is None else str(p) for p in dataset.info.get("parent", nothing)]
     parent_of = {f: p for f, p in zip(frames, parents, strict=True) if p and p != f}
     roots = []
     for frame in frames:

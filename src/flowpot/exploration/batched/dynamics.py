@@ -89,12 +89,12 @@ class Dynamics:
             batch = _Batch(self, [current[i] for i in going], deadline)
             batch.run(lambda: self.save and self.save(current))
             # The batch ends when any replica ends; the others form the next batch.
-            left = [k for k, i in enumerate(going) if current[i].outcome is None]
-            self.forces.keep(left)
+            remaining = [k for k, i in enumerate(going) if current[i].outcome is None]
+            self.forces.keep(remaining)
             again = [i for i in going if self._is_to_retry(current[i])]
             for i in again:
                 current[i] = current[i].retried()
-            going = [*(going[k] for k in left), *again]
+            going = [*(going[k] for k in remaining), *again]
         return current
 
     def _is_to_retry(self, replica: Replica) -> bool:
@@ -228,7 +228,7 @@ class _Batch:
             atoms.cell.array[:] = replica.cell
             reason: str | None = NOT_A_NUMBER
             if finite[i]:  # a sum is finite if each of its terms is
-                reason = self._checks[i].judge(atoms, kelvin[i])
+                reason = self._checks[i].breach(atoms, kelvin[i])
             if reason is not None:
                 replica.outcome = Outcome(replica.step, reason)
         physical = [i for i in indices if state.replicas[i].outcome is None]

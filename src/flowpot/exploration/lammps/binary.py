@@ -204,7 +204,7 @@ def first_breach(folder: Path, plan: Run, start: Atoms) -> tuple[int, str] | Non
     ]
     frames = read_frames([folder / FRAMES_FILE], start, LammpsCell.of(start))
     for step, atoms in frames.items():
-        reason = check.judge(atoms, 0.0)
+        reason = check.breach(atoms, 0.0)
         if reason is not None:
             return min([*hot, (step, reason)])
     return min(hot, default=None)

@@ -19,7 +19,11 @@ import numpy as np
 from ase import Atoms
 
 from flowpot.exploration.lammps.cell import LammpsCell
-from flowpot.exploration.lammps.library import ExternalForces, Judge, open_lammps
+from flowpot.exploration.lammps.library import (
+    CommitteeCheck,
+    ExternalForces,
+    open_lammps,
+)
 from flowpot.exploration.lammps.potential import external_forces
 from flowpot.exploration.lammps.run import (
     WATCH_FILE,
@@ -107,7 +111,7 @@ def _run(
             start.copy(),
             calculator,
             SanityCheck(run.limits, start),
-            _judge(run, calculators, library),
+            _committee_check(run, calculators, library),
         )
         started = time.monotonic()
         if deadline is None:
@@ -145,8 +149,10 @@ def _execute(commands: list[str], forces: ExternalForces) -> Outcome:
     )
 
 
-def _judge(run: Run, calculators: Calculators, library: Any) -> Judge | None:
-    """Return the function that asks the committee; None where it is never asked."""
+def _committee_check(
+    run: Run, calculators: Calculators, library: Any
+) -> CommitteeCheck | None:
+    """Return the function that evaluates the committee, None where it never is."""
     if run.check_interval is None:
         return None
     # These import the evaluation stage, which most runs do not need.
@@ -161,7 +167,7 @@ def _judge(run: Run, calculators: Calculators, library: Any) -> Judge | None:
     interval = run.check_interval
     log = Path(WATCH_FILE).absolute()
 
-    def judge(step: int, atoms: Atoms, driving: dict[str, Any]) -> str | None:
+    def check(step: int, atoms: Atoms, driving: dict[str, Any]) -> str | None:
         if step % interval:
             return None
         reading = watch.read(step, atoms, driving)
@@ -171,7 +177,7 @@ def _judge(run: Run, calculators: Calculators, library: Any) -> Judge | None:
             library.set_internal_variable(CALM, 0.0 if reading.excess > 1 else 1.0)
         return watch.too_much(reading)
 
-    return judge
+    return check
 
 
 if __name__ == "__main__":

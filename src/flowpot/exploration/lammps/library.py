@@ -71,9 +71,9 @@ def _load_mpi() -> None:
 
 _IMAGE_BITS = {4: 10, 8: 21}  # by the size of LAMMPS's imageint in bytes
 
-Judge = Callable[[int, Atoms, dict[str, Any]], str | None]
+CommitteeCheck = Callable[[int, Atoms, dict[str, Any]], str | None]
 """
-Asks the committee: takes the step, the frame and the results of the driving member, and
+Evaluates the committee: takes the step, the frame and the driving member's results, and
 returns the reason to halt the run, or None.
 """
 
@@ -98,8 +98,8 @@ class ExternalForces:
         Calculator of the driving member.
     check
         Compares the frame with the sanity limits.
-    judge
-        Asks the committee. None: never.
+    check_committee
+        Evaluates the committee. None: never.
     deadline
         ``time.monotonic()`` at which the run stops.
     running
@@ -117,7 +117,7 @@ class ExternalForces:
     atoms: Atoms
     calculator: Calculator
     check: SanityCheck
-    judge: Judge | None = None
+    check_committee: CommitteeCheck | None = None
     deadline: float = np.inf
     running: bool = False
     halted: str | None = None
@@ -176,8 +176,8 @@ class ExternalForces:
         velocities = np.empty_like(self.atoms.positions)
         velocities[rows] = self._extract("v", 3)
         self.halted = self.check(self.atoms, results["forces"], velocities)
-        if self.halted is None and self.running and self.judge is not None:
-            self.halted = self.judge(step, self.atoms, results)
+        if self.halted is None and self.running and self.check_committee is not None:
+            self.halted = self.check_committee(step, self.atoms, results)
         if self.halted is not None:
             return np.zeros_like(positions)
         self.library.fix_external_set_energy_global(FIX, float(results["energy"]))

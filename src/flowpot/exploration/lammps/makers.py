@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 from jobflow import Job
 
+from flowpot.dataset import Dataset
+from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.document import MDDoc
 from flowpot.exploration.engine import MDMaker
 from flowpot.exploration.lammps.binary import run_binary
@@ -147,11 +149,18 @@ class LammpsMDMaker(MDMaker):
         return job
 
     @stage_job(MDDoc)
-    def run_one(self, *trajectory: Any, prev_dir: str | None = None) -> MDDoc:
+    def run_one(
+        self,
+        structure: Any,
+        conditions: Conditions,
+        *potentials: Any,
+        prev_dir: str | None = None,
+    ) -> MDDoc:
         """Run one trajectory, or go on with the one in the folder `prev_dir`."""
         if prev_dir is not None:
             take_up(Path(prev_dir), _folder(0))
-        return self._run_one(*trajectory)
+        frames = Dataset.load(structure)
+        return self._prepare_and_run(frames, [conditions], *potentials)[0]
 
     def simulate(self, planned: Sequence[Planned], committee: Committee) -> list[MDDoc]:
         """Run trajectories in the current folder; see :meth:`MDMaker.simulate`."""
