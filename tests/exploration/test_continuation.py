@@ -15,7 +15,7 @@ from flowpot.exploration.lammps.launch import run_drivers
 
 @pytest.fixture
 def explore(clean_dir, jobstore, emt):
-    """Explore from two cells of copper; give the document and the jobs' names."""
+    """Explore from two cells of copper; return the document and the jobs' names."""
     frames = [bulk("Cu", cubic=True) * (2, 1, 1) for _ in range(2)]
     for seed, atoms in enumerate(frames):
         atoms.rattle(0.03, seed=seed)
@@ -65,7 +65,7 @@ def test_what_comes_no_further_is_counted(explore):
 def test_a_killed_job_s_trajectories_go_on_from_the_cache(
     clean_dir, explore, monkeypatch
 ):
-    """The worker dies in the middle; the job in its place does the rest only."""
+    """The worker dies in the middle; the job in its place does only the rest."""
     begun = []
 
     def dying(folders, **options):

@@ -1,4 +1,4 @@
-"""The family of engines: the contract, the registry, and who may know whom."""
+"""The engines: their contract, their registry, and what they may import."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The draws of starts, conditions and driving members."""
+"""The draws of initial frames, conditions and driving members."""
 
 from collections import Counter
 

@@ -57,7 +57,7 @@ def test_molecule():
 
 
 def test_slab_that_straddles_the_boundary_is_found_and_joined():
-    """A 3.4 A bilayer in a 20 A cell: its own code once saw a gap of 1.7 A."""
+    """A 3.4 A bilayer in a 20 A cell, for which a gap of 1.7 A was once found."""
     layer = graphene(a=2.46, vacuum=10.0)
     layer.cell[2, 2] = 20.0
     layer.pbc = True

@@ -1,4 +1,4 @@
-"""Potentials that cost next to nothing, and batches that run on them."""
+"""Cheap potentials, and batches that run on them."""
 
 from dataclasses import dataclass, replace
 
@@ -151,7 +151,7 @@ def ideal_gas():
 
 
 class BatchRunner:
-    """Run replicas from (frame, conditions), or those that are there."""
+    """Run replicas: new ones from pairs of frame and conditions, or given ones."""
 
     def __call__(self, starts, potentials=None, output=None, **options):
         replicas = [Replica.begin(atoms, each, "parent") for atoms, each in starts]
@@ -169,7 +169,7 @@ def run_batch():
 
 @pytest.fixture
 def calibration():
-    """Build a calibration of the forces with some threshold."""
+    """Return a calibration of the forces with a threshold."""
 
     def build(threshold):
         numbers = dict.fromkeys(("r2", "rank_correlation", "tpr", "ppv"), 1.0)

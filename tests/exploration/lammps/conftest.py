@@ -52,7 +52,7 @@ def simulate(tmp_path):
 
 @dataclass
 class StepZero:
-    """LAMMPS's own view of a frame, mapped back to the frame's axes."""
+    """What LAMMPS computes for a frame, mapped back to the frame's axes."""
 
     energy: float
     forces: np.ndarray
@@ -61,7 +61,7 @@ class StepZero:
 
 @pytest.fixture
 def step_zero(clean_dir):
-    """Return what LAMMPS makes of a frame at step 0, at rest."""
+    """Return what LAMMPS computes for a frame at step 0 without velocities."""
 
     def evaluate(atoms, calculator, dispersion=None) -> StepZero:
         cell = LammpsCell.of(atoms)

@@ -63,7 +63,7 @@ def test_committee_halts_where_its_disagreement_passes_the_bound(copper, simulat
 def test_a_broken_member_is_named_before_the_first_step(
     copper, simulate, calibrated, monkeypatch
 ):
-    """Its weights are not numbers."""
+    """Its energy is NaN."""
     calculate = MorsePotential.calculate
 
     def broken(self, *arguments, **options):

@@ -1,4 +1,4 @@
-"""Models that a LAMMPS program cannot have, or would get wrong."""
+"""Models that a LAMMPS program cannot evaluate, or would evaluate wrongly."""
 
 import sys
 from datetime import date

@@ -1,4 +1,4 @@
-"""Trajectories that break down at once are tried again; others are not."""
+"""Trajectories that break down at once are retried; others are not."""
 
 from dataclasses import replace
 
@@ -92,7 +92,7 @@ def test_an_interrupted_run_goes_on_in_another_folder(trajectory, tmp_path):
 
 
 def test_lost_atoms_are_a_breakdown_like_any_other(trajectory):
-    """At 400 fs copper is gone in a step; with half of that it is tried again."""
+    """At 400 fs copper explodes in one step; it is retried with half of that."""
     conditions = replace(trajectory.run.conditions, timestep=400.0, n_steps=60)
     limits = SanityLimits(contact=0.0, temperature=1e12)
     run = replace(trajectory.run, conditions=conditions, limits=limits)
