@@ -38,6 +38,14 @@ def jobstore() -> JobStore:
     return store
 
 
+@pytest.fixture
+def zoo() -> dict[str, Atoms]:
+    """Structures of all kinds, by name."""
+    from zoo import structures
+
+    return structures()
+
+
 @pytest.fixture(autouse=True)
 def speaking_loggers():
     """Undo what command lines silence for the whole process: flowpot's, and jf's."""

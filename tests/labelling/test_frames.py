@@ -8,7 +8,6 @@ from pymatgen.core import Molecule
 from flowpot.labelling.frames import (
     check_geometry,
     geometry_problem,
-    open_gaps,
     to_atoms,
     to_structure,
 )
@@ -87,20 +86,6 @@ def test_cells_and_numbers():
     problem = geometry_problem(blown, **window)
     assert problem.criterion == "volume"
     assert problem.reason == "216.00 A^3/atom is outside [5, 100]"
-
-
-def test_the_vacuum_is_measured_wherever_the_atoms_are():
-    slab = fcc111("Cu", (2, 2, 3), vacuum=6)
-    slab.pbc = (True, True, False)
-    expected = 12.0
-    for shift in (0.0, 7.0, -30.0):
-        slab.positions[:, 2] += shift
-        np.testing.assert_allclose(open_gaps(slab), expected)
-    skewed = molecule("H2O", vacuum=6)
-    np.testing.assert_allclose(open_gaps(skewed), 12.0)
-    skewed.cell[2] += skewed.cell[0]  # the faces stay as far apart
-    np.testing.assert_allclose(open_gaps(skewed)[1:], 12.0)
-    assert len(open_gaps(bulk("Si"))) == 0
 
 
 def test_vacuum_that_is_none_and_too_much():

@@ -7,7 +7,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mace.calculators import MACECalculator
 
 from flowpot.dataset import Dataset
-from flowpot.potentials.geometry import volume_ratio
+from flowpot.dataset.geometry.cells import volume_ratio
 from flowpot.potentials.mace import MACEPotential
 from flowpot.training.backend import Run
 from flowpot.training.mace import MACETraining

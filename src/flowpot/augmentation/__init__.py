@@ -27,15 +27,14 @@ from flowpot.augmentation.kinds.thermal import (
 )
 from flowpot.augmentation.kinds.vacancy import Vacancies
 from flowpot.augmentation.makers import AugmentationDoc, AugmentationMaker
-from flowpot.augmentation.neighbours import nearest_distances
 from flowpot.augmentation.removal import remove_atoms
 from flowpot.augmentation.supercell import (
     Supercells,
     shortest_translation,
     supercell,
 )
-from flowpot.augmentation.vacuum import add_vacuum
-from flowpot.dataset.geometry.neighbours import closest_contact
+from flowpot.dataset.geometry.neighbours import closest_contact, nearest_distances
+from flowpot.dataset.geometry.vacuum import add_vacuum
 
 __all__ = [
     "Alloys",

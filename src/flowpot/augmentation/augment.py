@@ -13,8 +13,8 @@ from flowpot.augmentation.generator import Batch, Generator, dataset_of
 from flowpot.augmentation.inputs import Inputs, prepare_inputs
 from flowpot.augmentation.kinds.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
-from flowpot.augmentation.vacuum import open_cells
 from flowpot.dataset import Dataset
+from flowpot.dataset.geometry.vacuum import open_cells
 from flowpot.validation import elements, one_of, positive
 
 
@@ -208,7 +208,5 @@ def _with_vacuum(dataset: Dataset, vacuum: float) -> Dataset:
     """Leave vacuum along the open directions of every frame, as `add_vacuum` does."""
     if dataset.pbc.all():
         return dataset
-    cell, positions = open_cells(
-        dataset.cell, dataset.pbc, dataset.positions, dataset.offsets, vacuum
-    )
+    cell, positions = open_cells(dataset, vacuum)
     return Dataset(**{**dataset.fields, "cell": cell, "positions": positions})

@@ -5,9 +5,8 @@ from ase import Atoms
 from ase.data import covalent_radii
 from numpy.typing import NDArray
 
-from flowpot.augmentation.neighbours import nearest_distances
 from flowpot.dataset.geometry.closeness import made_distance
-from flowpot.dataset.geometry.neighbours import find_pairs
+from flowpot.dataset.geometry.neighbours import find_pairs, nearest_distances
 from flowpot.validation import at_least
 from flowpot.validation import fraction as check_fraction
 

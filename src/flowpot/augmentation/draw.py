@@ -15,9 +15,8 @@ from flowpot.augmentation.displacement import (
     random_displacements,
 )
 from flowpot.augmentation.generator import Frames
-from flowpot.augmentation.neighbours import nearest_distances
 from flowpot.dataset import Dataset
-from flowpot.dataset.geometry.neighbours import Pairs, find_pairs
+from flowpot.dataset.geometry.neighbours import Pairs, find_pairs, nearest_distances
 
 _ROUNDS = 20
 """How often rejected frames are drawn again, at most."""

@@ -10,12 +10,11 @@ from ase.data import chemical_symbols
 
 from flowpot.augmentation.inheritance import mean_moments, with_moments
 from flowpot.augmentation.supercell import Supercells
-from flowpot.augmentation.vacuum import add_vacuum
 from flowpot.dataset import Dataset
 from flowpot.dataset.electronic_state import bare
 from flowpot.dataset.geometry.closeness import made_distance
 from flowpot.dataset.geometry.neighbours import closest_contact
-from flowpot.dataset.geometry.vacuum import empty_directions
+from flowpot.dataset.geometry.vacuum import add_vacuum, empty_directions
 from flowpot.randomness import derive_rng
 from flowpot.validation import at_least, positive
 

@@ -27,7 +27,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii, reference_states
 from numpy.typing import NDArray
 
-from flowpot.augmentation.neighbours import bonded_pairs
+from flowpot.dataset.geometry.neighbours import bonded_pairs
 
 _METALS = ("fcc", "bcc", "hcp")
 _ANY = 118

@@ -7,10 +7,10 @@ from typing import Any
 from ase import Atoms
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.geometry.cells import VACUUM_MARGIN, periodic_cell
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.document import MDDoc
 from flowpot.potentials import members_of
-from flowpot.potentials.geometry import VACUUM_MARGIN, periodic_cell
 
 
 @dataclass(frozen=True)

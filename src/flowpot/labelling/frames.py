@@ -13,6 +13,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from flowpot.dataset import electronic_state
 from flowpot.dataset.geometry.closeness import accepted_distance
 from flowpot.dataset.geometry.neighbours import closest_pair
+from flowpot.dataset.geometry.vacuum import widest_layers
 from flowpot.dataset.io.pymatgen import from_structures
 from flowpot.dataset.io.pymatgen_state import set_state
 
@@ -156,7 +157,7 @@ def geometry_problem(
         return GeometryProblem("cell", reason + "non-periodic axes a vacuum")
     problems = {
         "volume": _outside(_volume_per_atom(atoms), volume_per_atom, "A^3/atom"),
-        "vacuum": _outside(open_gaps(atoms), vacuum, "A"),
+        "vacuum": _outside(widest_layers(atoms)[~atoms.pbc], vacuum, "A"),
         "distance": _too_close(atoms, accepted_distance(min_distance_fraction)),
     }
     return next((GeometryProblem(k, v) for k, v in problems.items() if v), None)
@@ -196,22 +197,6 @@ def state_problem(atoms: Atoms, maker: Any) -> GeometryProblem | None:
             "initial moments instead, and remove it by with_state(spin=nan)",
         )
     return None
-
-
-def open_gaps(atoms: Atoms) -> NDArray[np.float64]:
-    """
-    Measure the empty space along the axes that are not periodic.
-
-    Returns
-    -------
-    ndarray
-        For each such axis the widest gap between atoms or their images (A), measured
-        perpendicular to the faces of the cell. It does not depend on the origin.
-    """
-    heights = atoms.cell.volume / atoms.cell.areas()
-    places = np.sort(atoms.get_scaled_positions(wrap=False) % 1.0, axis=0)
-    gaps = np.diff(places, axis=0, append=places[:1] + 1.0).max(axis=0)
-    return (gaps * heights)[~atoms.pbc]
 
 
 def check_geometry(

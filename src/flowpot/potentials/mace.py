@@ -15,9 +15,10 @@ from matscipy.neighbours import neighbour_list
 from numpy.typing import NDArray
 
 from flowpot.dataset.arrays import Arrays
+from flowpot.dataset.geometry.cells import periodic_cell, volume_ratio
+from flowpot.dataset.geometry.neighbours import pairs_within
 from flowpot.potentials.base import Potential, Prediction
 from flowpot.potentials.device import keep_freed_memory, resolve_device
-from flowpot.potentials.geometry import periodic_cell, volume_ratio, within
 
 with warnings.catch_warnings():
     # e3nn and MACE warn of torch.load's `weights_only` as they are imported.
@@ -72,7 +73,7 @@ class NeighbourGraph:
         else:
             of_edge = cells[self.frame[i]]
             shifts = np.einsum("ek,ekx->ex", self.unit_shifts, of_edge)
-        near = within(self.cutoff, frames.positions, i, j, shifts)
+        near = pairs_within(self.cutoff, frames.positions, i, j, shifts)
         ratios = [
             volume_ratio(periodic, cell, pbc)
             for periodic, cell, pbc in zip(cells, frames.cell, frames.pbc, strict=True)

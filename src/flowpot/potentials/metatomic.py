@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.arrays import Arrays
+from flowpot.dataset.geometry.cells import volume_ratio
+from flowpot.dataset.geometry.neighbours import pairs_within
 from flowpot.potentials.base import MissingOutputError, Potential, Prediction
 from flowpot.potentials.device import keep_freed_memory, resolve_device
-from flowpot.potentials.geometry import volume_ratio, within
 
 _FEATURES = ("feature", "features")
 """Names that metatomic gives to the output of a model's internal features."""
@@ -60,7 +61,7 @@ class NeighbourLists:
             near = []
             for pairs, cutoff in zip(lists, self.cutoffs, strict=True):
                 i, j = pairs[:, :2].T
-                indices = within(cutoff, positions, i, j, pairs[:, 2:] @ cell)
+                indices = pairs_within(cutoff, positions, i, j, pairs[:, 2:] @ cell)
                 near.append(pairs.take(indices, axis=0))
             kept.append(near)
         return replace(self, frames=frames, pairs=kept)

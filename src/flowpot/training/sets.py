@@ -9,8 +9,8 @@ from ase.data import chemical_symbols
 
 from flowpot.dataset import Dataset, assign_splits
 from flowpot.dataset.electronic_state import STATE
+from flowpot.dataset.geometry.cells import periodic_cell, volume_ratio
 from flowpot.dataset.sets import SETS, sets_of
-from flowpot.potentials.geometry import periodic_cell, volume_ratio
 from flowpot.randomness import derive_seed
 
 _SPLIT_SEED = 0  # not the member's: a committee shares its sets

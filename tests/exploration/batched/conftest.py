@@ -8,13 +8,14 @@ from ase.build import bulk
 from matscipy.neighbours import neighbour_list
 
 from flowpot.dataset.arrays import Arrays
+from flowpot.dataset.geometry.cells import periodic_cell
+from flowpot.dataset.geometry.neighbours import pairs_within
 from flowpot.evaluation.calibration import Calibration
 from flowpot.exploration.batched.dynamics import Dynamics
 from flowpot.exploration.batched.forces import PotentialForces
 from flowpot.exploration.batched.replica import Replica
 from flowpot.exploration.sampling import Output
 from flowpot.potentials import Potential, Prediction
-from flowpot.potentials.geometry import periodic_cell, within
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ class Pairs:
 
     def moved(self, geometry):
         moved = replace(self, geometry=geometry, cells=geometry.cell)
-        near = within(
+        near = pairs_within(
             *(self.cutoff, geometry.positions, self.first, self.second),
             moved.in_angstrom(),
         )

@@ -6,6 +6,7 @@ import pytest
 from ase.build import bulk
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.geometry.vacuum import restore_vacuum
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.driver import main
 from flowpot.exploration.lammps.run import Run, read_outcome
@@ -18,7 +19,6 @@ from flowpot.exploration.lammps.simulate import (
 )
 from flowpot.exploration.outcome import Outcome
 from flowpot.exploration.sanity import SanityLimits
-from flowpot.exploration.vacuum import restore_vacuum
 
 EMT = {"calculator": "ase.calculators.emt.EMT", "kwargs": {}}
 

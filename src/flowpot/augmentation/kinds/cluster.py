@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from flowpot.augmentation.displacement import random_directions
 from flowpot.augmentation.generator import Batch, Generator, dataset_of
 from flowpot.augmentation.inputs import Inputs
-from flowpot.augmentation.vacuum import add_vacuum
 from flowpot.dataset.geometry.closeness import made_distance
+from flowpot.dataset.geometry.vacuum import add_vacuum
 from flowpot.validation import at_least, elements, positive
 
 _SPREAD = 3**0.5

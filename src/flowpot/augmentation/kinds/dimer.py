@@ -11,7 +11,7 @@ from ase.data import atomic_numbers, covalent_radii
 
 from flowpot.augmentation.generator import Batch, Generator, dataset_of
 from flowpot.augmentation.inputs import Inputs
-from flowpot.augmentation.vacuum import add_vacuum
+from flowpot.dataset.geometry.vacuum import add_vacuum
 from flowpot.validation import at_least, elements, positive
 
 

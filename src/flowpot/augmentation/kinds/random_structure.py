@@ -11,9 +11,9 @@ from pymatgen.core import Composition
 
 from flowpot.augmentation.generator import Batch, Generator, dataset_of
 from flowpot.augmentation.inputs import Inputs
-from flowpot.augmentation.vacuum import add_vacuum
 from flowpot.dataset.geometry.closeness import made_distance
 from flowpot.dataset.geometry.neighbours import closest_contact
+from flowpot.dataset.geometry.vacuum import add_vacuum
 from flowpot.validation import at_least, elements, one_of, positive
 
 _GROUPS = {3: 230, 2: 80, 1: 75, 0: 32}

@@ -13,9 +13,8 @@ from flowpot.augmentation.crystal import Crystal
 from flowpot.augmentation.generator import Batch, ParentGenerator, dataset_of
 from flowpot.augmentation.inputs import Inputs, Parent
 from flowpot.augmentation.supercell import supercell
-from flowpot.augmentation.vacuum import add_vacuum
 from flowpot.dataset import Dataset
-from flowpot.dataset.geometry.vacuum import empty_directions, widest_gap
+from flowpot.dataset.geometry.vacuum import add_vacuum, empty_directions, widest_gap
 from flowpot.validation import at_least, positive
 
 _THINNER = 0.8
@@ -214,9 +213,9 @@ def _cut(
 def _widest_layer_gap(crystal: Crystal, index: tuple[int, ...]) -> float:
     """Return the widest gap between planes of atoms (A)."""
     layer = crystal.layer(index)
-    inside, _, across = widest_gap(layer.frac_coords[:, 2] % 1.0)
+    gap, _ = widest_gap(layer.frac_coords[:, 2] % 1.0)
     a, b, _ = layer.lattice.matrix
-    return float(max(inside, across) * layer.volume / np.linalg.norm(np.cross(a, b)))
+    return float(gap * layer.volume / np.linalg.norm(np.cross(a, b)))
 
 
 def _plane(index: tuple[int, ...]) -> str:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from flowpot.augmentation.generator import Batch, Frames, ParentGenerator, dataset_of
 from flowpot.augmentation.inputs import Inputs, Parent
-from flowpot.augmentation.neighbours import bonded_pairs
-from flowpot.dataset.geometry.neighbours import closest_contact
+from flowpot.dataset.geometry.neighbours import bonded_pairs, closest_contact
 from flowpot.validation import at_least, positive
 
 _TRANSVERSE = 0.2

@@ -9,6 +9,13 @@ from ase.geometry import complete_cell
 from numpy.typing import NDArray
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
+_FIRST_CUTOFF = 1.3
+"""Where the search for nearest neighbours starts, in sums of covalent radii: bonds
+are shorter."""
+_GROWTH = 1.5
+_BONDED = 1.25
+"""Neighbours up to this many nearest-neighbour distances away are bonded."""
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -92,6 +99,86 @@ def find_pairs(atoms: Atoms, cutoff: float) -> Pairs:
     order = np.flatnonzero(~itself)
     order = order[np.argsort(first[order], kind="stable")]
     return Pairs(first[order], second[order], vectors[order], len(atoms))
+
+
+def nearest_distances(atoms: Atoms) -> NDArray[np.float64]:
+    """
+    Return each atom's distance to its nearest neighbour, periodic images included.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (N,), in A; infinite where an atom has no neighbour at all (a single
+        atom with no periodic direction).
+    """
+    farthest = _farthest(atoms)
+    cutoff = _FIRST_CUTOFF * 2 * covalent_radii[atoms.numbers].max()
+    while True:
+        pairs = find_pairs(atoms, cutoff)
+        nearest = pairs.nearest(pairs.lengths)
+        if np.isfinite(nearest).all() or cutoff > farthest:
+            return nearest
+        cutoff *= _GROWTH
+
+
+def bonded_pairs(atoms: Atoms) -> Pairs:
+    """
+    Find the pairs of neighbours, an atom and its own images included.
+
+    Returns
+    -------
+    Pairs
+        Those not much farther apart than either atom's nearest neighbour, each from
+        both its ends; none where no atom has a neighbour.
+    """
+    nearest = nearest_distances(atoms)
+    finite = nearest[np.isfinite(nearest)]
+    pairs = find_pairs(atoms, _BONDED * finite.max(initial=0.0))
+    limit = _BONDED * np.maximum(nearest[pairs.first], nearest[pairs.second])
+    keep = pairs.lengths <= limit
+    return Pairs(pairs.first[keep], pairs.second[keep], pairs.vectors[keep], len(atoms))
+
+
+def _farthest(atoms: Atoms) -> float:
+    """Return a distance by which every atom has met a neighbour, if it has any (A)."""
+    periodic = np.linalg.norm(atoms.cell[atoms.pbc], axis=1)
+    if len(periodic):
+        return float(periodic.min())
+    return float(np.linalg.norm(np.ptp(atoms.positions, axis=0)))
+
+
+def pairs_within(
+    cutoff: float,
+    positions: NDArray[np.float64],
+    first: NDArray[np.integer],
+    second: NDArray[np.integer],
+    shifts: NDArray[np.float64],
+) -> NDArray[np.intp]:
+    """
+    Find the pairs of atoms that are nearer than a cutoff.
+
+    Parameters
+    ----------
+    cutoff
+        Largest distance, in A.
+    positions
+        Positions, shape (N, 3), in A.
+    first, second
+        Atoms of each pair, shape (P,).
+    shifts
+        Vector from the cell of the first to that of the second, shape (P, 3), in A.
+
+    Returns
+    -------
+    ndarray
+        Indices of the pairs, ascending.
+    """
+    # Runs at every step of molecular dynamics: `take` and a product are fastest.
+    vectors = positions.take(second, axis=0)
+    vectors -= positions.take(first, axis=0)
+    vectors += shifts
+    vectors *= vectors
+    return np.flatnonzero(vectors @ np.ones(3) < cutoff**2)
 
 
 @dataclass(frozen=True)

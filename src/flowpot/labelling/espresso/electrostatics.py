@@ -7,6 +7,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from flowpot.dataset.geometry.vacuum import widest_gap
+
 _ALONG = 1e-6  # A: how exactly axes are to lie along x, y and z
 _TAIL = 3.0  # A: how far the density reaches beyond the outermost atoms
 _ROUND = 1e-6  # A: boxes that are too small by less are large enough
@@ -219,11 +221,8 @@ def dipole_correction(atoms: Atoms) -> dict[str, dict[str, Any]]:
     if sum(map(bool, atoms.pbc)) != len(atoms.pbc) - 1:
         return {}
     axis = int(np.flatnonzero(~atoms.pbc)[0])
-    heights = np.sort(atoms.get_scaled_positions()[:, axis])
-    gaps = np.diff(heights, append=heights[0] + 1.0)
-    widest = int(gaps.argmax())
-    width = 0.1 * gaps[widest]
-    middle = heights[widest] + 0.5 * gaps[widest]
+    gap, end = widest_gap(atoms.get_scaled_positions()[:, axis])
+    width, middle = 0.1 * gap, end - 0.5 * gap
     return {
         "control": {"tefield": True, "dipfield": True},
         "system": {

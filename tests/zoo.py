@@ -1,7 +1,6 @@
-"""Structures that have made augmentation stumble."""
+"""Structures that geometry has stumbled over."""
 
 import numpy as np
-import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111, graphene, molecule, mx2, nanotube
 
@@ -34,8 +33,7 @@ def wire() -> Atoms:
     return tube
 
 
-@pytest.fixture
-def zoo() -> dict[str, Atoms]:
+def structures() -> dict[str, Atoms]:
     """Crystals, layers, a wire, molecules, atoms; one to five elements."""
     return {
         "diamond": bulk("C", "diamond", a=3.567),

@@ -8,7 +8,7 @@ from ase.neighborlist import neighbor_list
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowpot.augmentation import add_vacuum
+from flowpot.dataset.geometry.vacuum import add_vacuum, widest_layers
 
 
 def gap_between_images(atoms: Atoms) -> float:
@@ -107,3 +107,21 @@ def test_a_molecule_in_a_flat_box():
 def test_vacuum_must_be_positive(vacuum):
     with pytest.raises(ValueError, match="vacuum is"):
         add_vacuum(bulk("Si"), vacuum)
+
+
+def open_layers(atoms):
+    return widest_layers(atoms)[~atoms.pbc]
+
+
+def test_the_vacuum_is_measured_wherever_the_atoms_are():
+    slab = fcc111("Cu", (2, 2, 3), vacuum=6)
+    slab.pbc = (True, True, False)
+    expected = 12.0
+    for shift in (0.0, 7.0, -30.0):
+        slab.positions[:, 2] += shift
+        np.testing.assert_allclose(open_layers(slab), expected)
+    skewed = molecule("H2O", vacuum=6)
+    np.testing.assert_allclose(open_layers(skewed), 12.0)
+    skewed.cell[2] += skewed.cell[0]  # the faces stay as far apart
+    np.testing.assert_allclose(open_layers(skewed)[1:], 12.0)
+    assert len(open_layers(bulk("Si"))) == 0

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matscipy.neighbours import neighbour_list
 
-from flowpot.potentials.geometry import periodic_cell, volume_ratio
+from flowpot.dataset.geometry.cells import periodic_cell, volume_ratio
 
 SLAB = np.array([[0.0, 0, 0], [1, 1, 2.0], [0.5, 0.2, 4.0]])
 TILTED = np.array([[4.0, 0, 0], [1, 4, 0], [0.5, -0.5, 9]])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase.build import bulk, fcc111, graphene, molecule
 
-from flowpot.exploration.vacuum import restore_vacuum
+from flowpot.dataset.geometry.vacuum import restore_vacuum
 
 
 def distances(atoms):
