@@ -1,8 +1,14 @@
-"""Files by content, that travel from job to job."""
+"""
+Files by content, that travel from job to job.
+
+A hash lies beside the content that it protects: whoever can change a model in a store
+can change its hash, too. A signature needs a key, which is not in the store.
+"""
 
 import base64
 import binascii
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,30 +23,58 @@ from pydantic import (
 )
 
 from flowpot.dataset import artifact_root
-from flowpot.dataset.signing import is_signed, signature
 from flowpot.dataset.storage import replacing
 from flowpot.settings import get_settings
 
 
 class ArtifactError(ValueError):
     """
-    The content of an artifact cannot be had: it is damaged, gone, or out of reach.
+    The content of an artifact is damaged, gone, or out of reach.
 
-    That says nothing about the work of the job that needs it: the artifact is to be
+    The job that needs it has not failed by its own doing: the artifact must be
     restored, or made again.
     """
 
 
 class MissingArtifactError(ArtifactError, FileNotFoundError):
-    """An artifact is not where its document says."""
+    """The content of an artifact is not where its document says."""
+
+
+def signature(sha256: str) -> str | None:
+    """
+    Sign a content.
+
+    Parameters
+    ----------
+    sha256
+        The hash of the content, in hexadecimal digits.
+
+    Returns
+    -------
+    str or None
+        HMAC-SHA256 (RFC 2104) of the hash with the setting ``SIGNING_KEY``; None
+        without a key.
+    """
+    key = get_settings().SIGNING_KEY
+    if key is None:
+        return None
+    secret = key.get_secret_value().encode()
+    return hmac.new(secret, sha256.encode(), hashlib.sha256).hexdigest()
+
+
+def is_signed(sha256: str, given: str | None) -> bool:
+    """Return whether a signature is that of the key; True where there is no key."""
+    expected = signature(sha256)
+    return expected is None or hmac.compare_digest(expected, given or "")
 
 
 class Artifact(BaseModel):
     """
     A file by its content: a dataset or a model.
 
-    Its bytes are either inline, or at a URL under ``FLOWPOT_ARTIFACT_ROOT``, named by
-    their hash, so that identical content is stored once. Reading checks the hash.
+    Its bytes are either inline, or at a URL under ``FLOWPOT_ARTIFACT_ROOT`` that is
+    named by their hash, so that identical content is stored once. Reading checks the
+    hash.
 
     Examples
     --------
@@ -87,7 +121,9 @@ class Artifact(BaseModel):
     @classmethod
     def from_bytes(cls, name: str, content: bytes) -> Self:
         """
-        Keep bytes: under ``FLOWPOT_ARTIFACT_ROOT`` where that is set, else inline.
+        Make an artifact of bytes.
+
+        They are kept under ``FLOWPOT_ARTIFACT_ROOT`` where that is set, else inline.
 
         Parameters
         ----------
@@ -98,22 +134,22 @@ class Artifact(BaseModel):
         """
         digest = hashlib.sha256(content).hexdigest()
         root = get_settings().ARTIFACT_ROOT
-        held: dict[str, Any] = {"name": name, "sha256": digest, "size": len(content)}
-        held["signature"] = signature(digest)
+        known: dict[str, Any] = {"name": name, "sha256": digest, "size": len(content)}
+        known["signature"] = signature(digest)
         if not root:
-            return cls(**held, blob=base64.b64encode(content).decode())
-        return cls(**held, uri=artifact_root.store(root, name, content))
+            return cls(**known, blob=base64.b64encode(content).decode())
+        return cls(**known, uri=artifact_root.store(root, name, content))
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Keep the content of a file, under its name."""
+        """Make an artifact of a file, with its name."""
         path = Path(path)
         return cls.from_bytes(path.name, path.read_bytes())
 
     @classmethod
     def from_document(cls, document: Any) -> Self:
         """
-        Take an artifact from what a job's output or a file holds of it.
+        Read an artifact from a job's output or a file.
 
         Parameters
         ----------
@@ -133,8 +169,8 @@ class Artifact(BaseModel):
             return cls.model_validate(document)
         except ValidationError as error:
             wrong = "; ".join(
-                f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}"
-                for each in error.errors(include_url=False, include_input=False)
+                f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}"
+                for fault in error.errors(include_url=False, include_input=False)
             )
         except (ValueError, RecursionError) as error:
             wrong = f"it is no JSON ({error})"
@@ -150,13 +186,14 @@ class Artifact(BaseModel):
         Raises
         ------
         ArtifactError
-            Where the content is not what the hash says, or cannot be read.
+            Where the content does not have the hash, has no signature though a key is
+            set, or cannot be read.
         """
         content = self._content()
-        found = hashlib.sha256(content).hexdigest()
-        if found != self.sha256 or len(content) != self.size:
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != self.sha256 or len(content) != self.size:
             raise ArtifactError(
-                f"{self._label}: its content has SHA-256 {found} and {len(content)} "
+                f"{self._label}: its content has SHA-256 {digest} and {len(content)} "
                 f"bytes, not {self.sha256} and {self.size}: it was changed or "
                 "truncated; restore it, or run the job that made it again"
             )
@@ -170,9 +207,9 @@ class Artifact(BaseModel):
 
     def signed(self) -> Self:
         """
-        Return the same artifact, signed by the present ``FLOWPOT_SIGNING_KEY``.
+        Return the same artifact, signed with the present ``FLOWPOT_SIGNING_KEY``.
 
-        Only for what you trust: a model file can run code as it is loaded.
+        Sign only what you trust: a model file can run code as it is loaded.
         """
         return self.model_copy(update={"signature": signature(self.sha256)})
 
@@ -211,6 +248,11 @@ class Artifact(BaseModel):
         ----------
         path
             The file, or a folder in which it gets the artifact's name.
+
+        Returns
+        -------
+        Path
+            The file.
         """
         path = Path(path)
         target = path / self.name if path.is_dir() else path

@@ -1,6 +1,16 @@
-"""What the labels of a frame are called in files and in ASE's dictionaries."""
+"""
+The labels of a frame: their names in files and in ASE's dictionaries, and virials.
+
+Many programs give the virial W = -dE/d(strain), in eV, where ASE gives the stress
+-W / volume. MACE (`REF_virials`), QUIP and GPUMD/NEP (`virial`), NequIP and DeePMD
+(`virial.npy`, positive under compression as VASP's `in kB` that dpdata makes it of)
+agree on this sign: see https://github.com/libAtoms/QUIP/issues/227.
+"""
 
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -11,17 +21,22 @@ class LabelKeys:
     Parameters
     ----------
     energy
-        Of the total energy (eV). It must be the one whose gradient the forces are:
-        under smearing the free energy.
+        Name of the total energy (eV). It must be the one whose gradient the forces
+        are: under smearing the free energy.
     forces
-        Of the forces (eV/A).
+        Name of the forces (eV/A).
     stress
-        Of the stress (eV/A^3, positive under tension).
+        Name of the stress (eV/A^3, positive under tension).
     virial
-        Of the virial (eV, -dE/d(strain)), where a frame has that in place of the
-        stress: see `flowpot.dataset.virials`. Files are written with stress only.
+        Name of the virial (eV, -dE/d(strain)), where a frame has that in place of the
+        stress. Files are written with stress only.
 
-    A label that is not there, whatever columns may look like it, is named ``none``.
+    The name ``none`` says that a label is not there, whatever columns look like it.
+
+    Raises
+    ------
+    ValueError
+        Where two labels have one name.
 
     Examples
     --------
@@ -56,3 +71,33 @@ MACE_KEYS = LabelKeys()
 """MACE's defaults, which ASE leaves alone."""
 ASE_KEYS = LabelKeys("energy", "forces", "stress", "virial")
 """The names under which ASE hands labels to a calculator."""
+
+
+def stress_of(
+    virial: NDArray[np.float64], cell: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """
+    Turn virials into stress.
+
+    Parameters
+    ----------
+    virial
+        Shape (..., 3, 3), in eV.
+    cell
+        Cell vectors as rows, shape (..., 3, 3), in A.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (..., 3, 3), in eV/A^3, positive under tension; infinite or NaN where a
+        cell has no volume.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return -virial / np.abs(np.linalg.det(cell))[..., None, None]
+
+
+def virial_of(
+    stress: NDArray[np.float64], cell: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Turn stress (eV/A^3) into virials (eV): see `stress_of`."""
+    return -stress * np.abs(np.linalg.det(cell))[..., None, None]

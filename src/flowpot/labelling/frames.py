@@ -14,8 +14,7 @@ from flowpot.dataset import electronic_state
 from flowpot.dataset.geometry.closeness import accepted_distance
 from flowpot.dataset.geometry.neighbours import closest_pair
 from flowpot.dataset.geometry.vacuum import widest_layers
-from flowpot.dataset.io.pymatgen import from_structures
-from flowpot.dataset.io.pymatgen_state import set_state
+from flowpot.dataset.io.pymatgen import from_structures, set_state
 
 _MOLECULE_VACUUM = 7.5  # A on each side: 15 A to the next image, the default vacuum
 _NO_VOLUME = 1e-3  # A^3

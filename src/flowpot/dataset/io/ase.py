@@ -20,8 +20,8 @@ from flowpot.dataset.labels import (
     PROPERTIES,
     VIRIALS,
     LabelKeys,
+    stress_of,
 )
-from flowpot.dataset.virials import stress_of
 from flowpot.dataset.where import Where
 
 _AGREEMENT = 0.05

@@ -4,7 +4,7 @@ DeePMD-kit's NumPy format: a folder of systems, whose frames have the same atoms
 A system holds ``type.raw`` (an index per atom), ``type_map.raw`` (what the indices
 stand for), ``nopbc`` where nothing is periodic, and folders ``set.*`` of
 ``coord.npy`` (A), ``box.npy`` (A), ``energy.npy`` (eV), ``force.npy`` (eV/A) and
-``virial.npy`` (eV; see `flowpot.dataset.virials`), one row a frame. Of mixed type, a
+``virial.npy`` (eV; see `flowpot.dataset.labels`), one row a frame. Of mixed type, a
 set's ``real_atom_types.npy`` gives each frame's own atoms, -1 where there is none.
 
 https://docs.deepmodeling.com/projects/deepmd/en/stable/data/system.html
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from flowpot.dataset import arrays, checks
 from flowpot.dataset.electronic_state import STATE
-from flowpot.dataset.virials import stress_of, virial_of
+from flowpot.dataset.labels import stress_of, virial_of
 from flowpot.dataset.where import Where
 
 SUFFIX = ".deepmd"

@@ -1,19 +1,21 @@
 """
-The HDF5 form of a dataset: each array of the Dataset is one HDF5 dataset.
+Datasets in HDF5: each column of the Dataset is one HDF5 dataset.
 
 Layout, version 1: attributes ``format`` and ``version``; ``numbers`` (uint8),
 ``positions``, ``cell``, ``pbc``, ``offsets``, and ``energy``, ``forces``, ``stress``,
 ``magmoms``, ``charge``, ``spin`` where any frame has them; group ``info`` with a
 dataset per column, or, for a column of str, a group of ``codes`` (-1: missing) and
-``categories``. Numbers are stored as they are: the last digits of floats do not
-compress, and would cost ten times the time. The user block holds a checksum: see
+``categories``. Numbers are not compressed: the last digits of floats do not compress,
+and trying takes ten times as long. The user block holds a checksum: see
 `flowpot.dataset.io.checksum`.
 
-Version 2 is what a file is that has `magmoms`, `charge` or `spin`: a flowpot that does
-not know these refuses it, rather than read it without.
+Files with `magmoms`, `charge` or `spin` have version 2: an earlier flowpot, which does
+not know these, refuses them rather than read them without.
 """
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,17 +29,30 @@ from flowpot.dataset import checks, electronic_state
 from flowpot.dataset.arrays import PER_ATOM, PER_FRAME
 from flowpot.dataset.electronic_state import STATE
 from flowpot.dataset.io import checksum
-from flowpot.dataset.io.hdf5_probe import check_readable
 from flowpot.dataset.labels import PROPERTIES
 from flowpot.dataset.where import Where
 
 FORMAT = "flowpot dataset"
 VERSION = 2
 _WITHOUT_STATE = 1
+"""Version of files without an electronic state."""
+
+_LEAST_SECONDS = 30.0
+_BYTES_A_SECOND = 20_000_000
+_READ_ALL = """
+import sys, h5py
+def read(name, item):
+    if isinstance(item, h5py.Dataset):
+        for rows in (range(0, len(item), 100_000) if item.shape else ()):
+            item[rows:rows + 100_000]
+with h5py.File(sys.argv[1], "r") as file:
+    file.visititems(read)
+"""
+"""Program that reads a whole file."""
 
 
 def to_bytes(fields: Mapping[str, Any]) -> bytes:
-    """Return the content of the HDF5 file."""
+    """Return the columns of a Dataset as the content of an HDF5 file."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", userblock_size=checksum.USER_BLOCK) as file:
         _write(file, fields)
@@ -46,7 +61,7 @@ def to_bytes(fields: Mapping[str, Any]) -> bytes:
 
 
 def write(path: Path, fields: Mapping[str, Any]) -> None:
-    """Write an HDF5 file."""
+    """Write the columns of a Dataset to an HDF5 file."""
     with h5py.File(path, "w", userblock_size=checksum.USER_BLOCK) as file:
         _write(file, fields)
     with path.open("r+b") as whole:
@@ -74,17 +89,24 @@ def _write_column(group: h5py.Group, name: str, column: Any) -> None:
     if column.dtype.kind != "O":
         group[name] = column
         return
+    # Texts are numbered in the order in which they appear.
     codes_of: dict[str | None, int] = {None: -1}
-    # Codes in order of appearance; None is -1.
     codes = [codes_of.setdefault(text, len(codes_of) - 1) for text in column]
-    held = group.create_group(name)
-    held["codes"] = np.array(codes, np.int32)
+    texts = group.create_group(name)
+    texts["codes"] = np.array(codes, np.int32)
     categories = [text for text in codes_of if text is not None]
-    held.create_dataset("categories", data=categories, dtype=h5py.string_dtype())
+    texts.create_dataset("categories", data=categories, dtype=h5py.string_dtype())
 
 
 def from_bytes(content: bytes) -> dict[str, Any]:
-    """Read the content of an HDF5 file."""
+    """
+    Read the columns of a Dataset from the content of an HDF5 file.
+
+    Raises
+    ------
+    ValueError
+        Where the content is damaged, or is no dataset of flowpot.
+    """
     name = "the HDF5 content"
     checksum.check_hdf5(io.BytesIO(content), Where(name))
     (fields,) = _stream(io.BytesIO(content), name, None)
@@ -93,12 +115,19 @@ def from_bytes(content: bytes) -> dict[str, Any]:
 
 def stream(path: Path, frames: int | None = None) -> Iterator[dict[str, Any]]:
     """
-    Read an HDF5 file in pieces of some frames, or (None) at once.
+    Read an HDF5 file piece by piece.
+
+    Parameters
+    ----------
+    path
+        The file.
+    frames
+        Frames per piece; None: all in one piece.
 
     Yields
     ------
     dict
-        The arrays of a Dataset.
+        The columns of a Dataset.
 
     Raises
     ------
@@ -106,10 +135,10 @@ def stream(path: Path, frames: int | None = None) -> Iterator[dict[str, Any]]:
         Where the file is truncated, or is no dataset of flowpot.
     """
     with path.open("rb") as file:
-        is_whole = checksum.check_hdf5(file, Where(str(path)))
+        has_checksum = checksum.check_hdf5(file, Where(str(path)))
     try:
-        if not is_whole:
-            check_readable(path)
+        if not has_checksum:
+            _check_readable(path)
     except OSError as error:
         raise _not_whole(str(path), error) from error
     return _stream(path, str(path), frames)
@@ -122,7 +151,7 @@ def _stream(source: Any, name: str, frames: int | None) -> Iterator[dict[str, An
             offsets = file["offsets"][()]
             n = len(offsets) - 1
             columns = {
-                unquote(name): _column(held) for name, held in file["info"].items()
+                unquote(name): _column(stored) for name, stored in file["info"].items()
             }
             for start in range(0, max(n, 1), frames or max(n, 1)):
                 piece = slice(start, min(start + (frames or n), n))
@@ -133,6 +162,31 @@ def _stream(source: Any, name: str, frames: int | None) -> Iterator[dict[str, An
                 )
     except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise _not_whole(name, error) from error
+
+
+def _check_readable(path: Path) -> None:
+    """
+    Read a file without a checksum in a process of its own; raise OSError if that fails.
+
+    Where the structure of such a file, of an earlier version, is damaged, the HDF5
+    library may never return, or end the process.
+    """
+    limit = _LEAST_SECONDS + path.stat().st_size / _BYTES_A_SECOND
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _READ_ALL, str(path.absolute())],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=limit,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OSError(f"reading it does not end within {limit:.0f} s") from error
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
+        raise OSError(last[0])
 
 
 def _not_whole(name: str, error: Exception) -> ValueError:
@@ -157,7 +211,7 @@ def _check_format(file: h5py.File, name: str) -> None:
 
 
 def _read(file: h5py.File, offsets: NDArray[np.int64], frames: slice) -> dict[str, Any]:
-    """Read some consecutive frames, without their metadata."""
+    """Read the columns of consecutive frames, except for their metadata."""
     atoms = slice(offsets[0], offsets[-1])
     rows = {**dict.fromkeys(PER_ATOM, atoms), **dict.fromkeys(PER_FRAME, frames)}
     absent = {name for name in (*PROPERTIES, *STATE) if name not in file}
@@ -167,9 +221,9 @@ def _read(file: h5py.File, offsets: NDArray[np.int64], frames: slice) -> dict[st
     return {**fields, "offsets": offsets - offsets[0]}
 
 
-def _column(held: h5py.Dataset | h5py.Group) -> Callable[[slice], NDArray[Any]]:
-    """Return the function that reads some frames' entries of a column."""
-    if isinstance(held, h5py.Dataset):
-        return held.__getitem__
-    texts = np.array([*held["categories"].asstr()[()], None], object)
-    return lambda frames: texts[held["codes"][frames]]
+def _column(stored: h5py.Dataset | h5py.Group) -> Callable[[slice], NDArray[Any]]:
+    """Return the function that reads the entries of some frames in a column."""
+    if isinstance(stored, h5py.Dataset):
+        return stored.__getitem__
+    texts = np.array([*stored["categories"].asstr()[()], None], object)
+    return lambda frames: texts[stored["codes"][frames]]

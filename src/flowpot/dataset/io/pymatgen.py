@@ -1,52 +1,74 @@
-"""Frames from and to pymatgen, and from atomate2's static documents."""
+"""Frames from and to pymatgen, with their electronic state."""
 
+import warnings
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
-from monty.json import MontyDecoder
+from numpy.typing import NDArray
 from pymatgen.core import IMolecule, IStructure, Lattice, Molecule, Structure
+from pymatgen.electronic_structure.core import Magmom
 
 from flowpot.dataset import metadata
-from flowpot.dataset.io import pymatgen_state
-from flowpot.dataset.io.ase import geometry, label_arrays
-from flowpot.dataset.io.static_documents import LabelError, part_of, read_labels
+from flowpot.dataset.electronic_state import lowest_spin, numbers_of, plain
+from flowpot.dataset.io.ase import geometry
+from flowpot.dataset.where import Where
+
+_STRAIGHT = 1e-3
+"""Moments further from one axis than this (Bohr magnetons) are not collinear."""
 
 
 def from_structures(structures: Sequence[IStructure | IMolecule]) -> dict[str, Any]:
-    """Turn pymatgen objects into the arrays of a Dataset."""
-    check_ordered(structures)
-    lattices = [getattr(each, "lattice", None) for each in structures]
+    """
+    Turn pymatgen objects into the columns of a Dataset.
+
+    Raises
+    ------
+    ValueError
+        Where a site is occupied in part, or moments have no common axis.
+    """
+    for frame, structure in enumerate(structures):
+        if not structure.is_ordered:
+            raise ValueError(
+                f"frame {frame}: {structure.formula} has partly occupied sites: order "
+                "it first (pymatgen.transformations.standard_transformations)"
+            )
+    lattices = [getattr(structure, "lattice", None) for structure in structures]
     return {
         **geometry(
-            [each.atomic_numbers for each in structures],
-            [each.cart_coords for each in structures],
+            [structure.atomic_numbers for structure in structures],
+            [structure.cart_coords for structure in structures],
             [np.zeros((3, 3)) if cell is None else cell.matrix for cell in lattices],
             [(False,) * 3 if cell is None else cell.pbc for cell in lattices],
         ),
-        **pymatgen_state.from_structures(structures),
-        "info": metadata.columns_of([each.properties or {} for each in structures]),
+        **states_of(structures),
+        "info": metadata.columns_of(
+            [structure.properties or {} for structure in structures]
+        ),
     }
 
 
-def check_ordered(structures: Sequence[IStructure | IMolecule]) -> None:
-    """Refuse sites that are occupied in part."""
-    for frame, each in enumerate(structures):
-        if not each.is_ordered:
-            raise ValueError(
-                f"frame {frame}: {each.formula} has partly occupied sites: order it "
-                "first (pymatgen.transformations.standard_transformations)"
-            )
-
-
 def to_structures(fields: Mapping[str, Any]) -> list[Structure | Molecule]:
-    """Turn the arrays of a Dataset into pymatgen objects: see `Dataset`."""
+    """
+    Turn the columns of a Dataset into pymatgen objects.
+
+    Returns
+    -------
+    list
+        A Molecule for each frame without a cell, else a Structure.
+
+    Raises
+    ------
+    ValueError
+        Where a frame has one or two cell vectors only.
+    """
     bounds = fields["offsets"].tolist()
     n = len(bounds) - 1
-    made = []
+    structures = []
     for frame, record in enumerate(metadata.records_of(fields["info"], n)):
         rows = slice(bounds[frame], bounds[frame + 1])
-        each = _structure(
+        structure = _structure(
             fields["numbers"][rows],
             fields["positions"][rows],
             fields["cell"][frame],
@@ -54,9 +76,9 @@ def to_structures(fields: Mapping[str, Any]) -> list[Structure | Molecule]:
             record,
         )
         charge, spin = fields["charge"][frame], fields["spin"][frame]
-        pymatgen_state.set_state(each, fields["magmoms"][rows], charge, spin)
-        made.append(each)
-    return made
+        set_state(structure, fields["magmoms"][rows], charge, spin)
+        structures.append(structure)
+    return structures
 
 
 def _structure(
@@ -79,61 +101,149 @@ def _structure(
     )
 
 
-def from_static_documents(
-    documents: Sequence[Any], convention: str | None = None
-) -> dict[str, Any]:
+def states_of(
+    structures: Sequence[IStructure | IMolecule],
+) -> dict[str, NDArray[np.float64]]:
     """
-    Turn atomate2 static documents into the arrays of a Dataset.
+    Read the electronic state of pymatgen objects.
 
-    Their energy is in eV, their forces in eV/A; what their stress means is decided by
-    the class of the document: see
-    `flowpot.dataset.io.static_documents.stress_convention`.
+    Parameters
+    ----------
+    structures
+        Their moments are the site property ``magmom``, else the spins of their
+        species; a site without one has moment zero where another site has one. Their
+        charge is what was given to them; their multiplicity is ``spin_multiplicity``
+        unless that is the lowest possible, which pymatgen fills in. Charges and
+        multiplicities that are not found so are looked up in ``properties``.
+
+    Returns
+    -------
+    dict
+        The columns of `flowpot.dataset.electronic_state`.
+    """
+    moments = [_moments(structure, frame) for frame, structure in enumerate(structures)]
+    charges = [_charge(structure, frame) for frame, structure in enumerate(structures)]
+    spins = [_spin(structure) for structure in structures]
+    return {
+        "magmoms": np.concatenate([np.empty(0), *moments]),
+        "charge": numbers_of(charges, "charge"),
+        "spin": numbers_of(spins, "spin"),
+    }
+
+
+def _moments(structure: IStructure | IMolecule, frame: int) -> NDArray[np.float64]:
+    """Return the moments of one frame, NaN where it has none."""
+    moments = [site.properties.get("magmom") for site in structure]
+    if all(moment is None for moment in moments):
+        moments = [getattr(site.specie, "spin", None) for site in structure]
+    if all(moment is None for moment in moments):
+        return np.full(len(structure), np.nan)
+    return collinear([0.0 if moment is None else moment for moment in moments], frame)
+
+
+def collinear(moments: Sequence[Any], frame: int) -> NDArray[np.float64]:
+    """
+    Turn magnetic moments into signed numbers along their common axis.
+
+    Parameters
+    ----------
+    moments
+        Numbers, vectors along z, or pymatgen's Magmoms along any one axis, in Bohr
+        magnetons.
+    frame
+        Number of the frame, for the message.
+
+    Returns
+    -------
+    numpy.ndarray
+        One number per atom, in Bohr magnetons.
 
     Raises
     ------
     ValueError
-        Where a label of a document cannot be true.
+        Where they have no common axis.
     """
-    documents = [MontyDecoder().process_decoded(each) for each in documents]
-    structures = [_geometry(each, frame) for frame, each in enumerate(documents)]
-    found = []
-    for frame, (document, structure) in enumerate(
-        zip(documents, structures, strict=True)
-    ):
-        output = part_of(document, "output")
-        periodic = any(getattr(structure, "pbc", [False]))
-        try:
-            found.append(
-                read_labels(
-                    output, len(structure), periodic=periodic, convention=convention
-                )
-            )
-        except LabelError as error:
-            raise ValueError(f"document {frame}: {error}") from error
-    sizes = [len(each) for each in structures]
-    made = {**from_structures(structures), **label_arrays(found, sizes)}
-    inputs = [_input(*pair) for pair in zip(documents, structures, strict=True)]
-    return {**made, **pymatgen_state.from_structures(inputs)}
+    if all(isinstance(moment, Real) for moment in moments):
+        return np.array(moments, float)
+    vectors = np.array([Magmom(moment).global_moment for moment in moments], float)
+    lengths = np.linalg.norm(vectors, axis=1)
+    axis = vectors[lengths.argmax()] / (lengths.max() or 1.0)
+    # The axis itself has no sign: its largest component points up.
+    axis *= np.sign(axis[np.abs(axis).argmax()]) or 1.0
+    along = vectors @ axis
+    if (np.linalg.norm(vectors - along[:, None] * axis, axis=1) > _STRAIGHT).any():
+        raise Where().frame(
+            frame,
+            "its magnetic moments have no common axis, and non-collinear magnetism is "
+            "not supported: give one number per atom",
+        )
+    return np.asarray(along)
 
 
-def _input(document: Any, structure: IStructure | IMolecule) -> IStructure | IMolecule:
+def _charge(structure: IStructure | IMolecule, frame: int) -> Any:
+    """Return the charge that a frame was given, None where it was given none."""
+    charge = structure._charge  # noqa: SLF001
+    if isinstance(structure, IMolecule):
+        # Zero is what pymatgen fills in.
+        return charge or structure.properties.get("charge")
+    if charge is None:
+        charge = structure.properties.get("charge")
+    if charge is None and abs(formal := structure.charge) > _STRAIGHT:
+        warnings.warn(
+            f"frame {frame}: its oxidation states add up to {formal:+g}, which is not "
+            "taken for its charge: call set_charge if the cell is charged",
+            stacklevel=2,
+        )
+    return charge
+
+
+def _spin(structure: IStructure | IMolecule) -> Any:
+    if isinstance(structure, IMolecule):
+        spin = structure.spin_multiplicity
+        numbers = np.array(structure.atomic_numbers)
+        if spin != lowest_spin(numbers, structure.charge):
+            return spin
+    return structure.properties.get("spin")
+
+
+def set_state(
+    structure: Structure | Molecule,
+    magmoms: NDArray[np.float64],
+    charge: float,
+    spin: float,
+) -> None:
     """
-    Return the structure that a document's calculation started from.
+    Attach an electronic state to a pymatgen object, in place.
 
-    The moments of VASP's final one are results.
+    Charge and multiplicity go to ``properties`` where pymatgen cannot tell them from
+    what it fills in, or has no place for them.
+
+    Parameters
+    ----------
+    structure
+        The object, of N sites.
+    magmoms
+        Initial magnetic moments, shape (N,), in Bohr magnetons.
+    charge, spin
+        Charge (e) and multiplicity. Whatever is NaN is left out.
     """
-    given = part_of(part_of(document, "input"), "structure")
-    is_given = isinstance(given, IStructure | IMolecule)
-    return given if is_given and len(given) == len(structure) else structure
+    if len(magmoms) and not np.isnan(magmoms[0]):
+        structure.add_site_property("magmom", magmoms.tolist())
+    if not np.isnan(spin):
+        structure.properties["spin"] = plain(spin)
+    if isinstance(structure, Molecule):
+        if not np.isnan(charge):
+            structure.properties["charge"] = plain(charge)
+        _set_molecule(structure, charge, spin)
+    elif not np.isnan(charge):
+        structure.set_charge(plain(charge))
 
 
-def _geometry(document: Any, frame: int) -> IStructure | IMolecule:
-    """Return the geometry of a document, whichever name it has."""
-    for name in ("structure", "molecule"):
-        found = part_of(document, name)
-        if isinstance(found, IStructure | IMolecule):
-            return found
-    raise ValueError(
-        f"document {frame} has neither structure nor molecule: give the output of a "
-        "static job"
-    )
+def _set_molecule(molecule: Molecule, charge: float, spin: float) -> None:
+    """Set the charge and multiplicity of a Molecule, if it can have both."""
+    total = 0 if np.isnan(charge) else plain(charge)
+    numbers = np.array(molecule.atomic_numbers)
+    lowest = lowest_spin(numbers, total)
+    wanted = lowest if np.isnan(spin) else plain(spin)
+    if isinstance(total, int) and isinstance(wanted, int) and wanted % 2 == lowest % 2:
+        molecule.set_charge_and_spin(total, wanted)

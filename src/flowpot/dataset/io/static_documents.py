@@ -1,6 +1,6 @@
-"""Labels in the documents of atomate2's static Makers: units, signs, and sanity."""
+"""Labelled frames from the documents of atomate2's static Makers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from types import NoneType
@@ -9,10 +9,15 @@ from typing import Any, get_args
 import numpy as np
 from ase.stress import voigt_6_to_full_3x3_stress
 from ase.units import GPa
+from monty.json import MontyDecoder
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel
+from pymatgen.core import IMolecule, IStructure
 
+from flowpot.dataset.io.ase import label_arrays
+from flowpot.dataset.io.pymatgen import from_structures, states_of
 from flowpot.dataset.labels import PROPERTIES
+from flowpot.documents import field_of
 
 KBAR = 0.1 * GPa
 """One kbar in eV/A^3."""
@@ -22,7 +27,8 @@ _MOST_FORCE = 1e6  # eV/A
 _MOST_STRESS = 1e4  # eV/A^3
 _ASYMMETRY = (1e-4, 1e-3)  # eV/A^3, and as a share of the largest component
 _VOIGT = (6,)
-_PACKED = (1, 3, 3)  # of documents that hold a list of frames
+_PACKED = (1, 3, 3)  # the shape in documents that hold a list of frames
+_LONGEST = 60  # characters of a value that a message quotes
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,8 @@ class StressConvention:
     Parameters
     ----------
     factor
-        Takes it to eV/A^3 with ASE's sign, which is positive under tension.
+        What the stress is multiplied by to have eV/A^3 and ASE's sign, which is
+        positive under tension.
     voigt
         Whether six components are in ASE's order: xx, yy, zz, yz, xz, xy.
     """
@@ -48,19 +55,20 @@ CONVENTIONS = {
     "ase": StressConvention(1.0, voigt=True),  # eV/A^3, positive under tension
 }
 """
-By name.
+Conventions by name.
 
 `factor` is -0.1 GPa times the ``stress_sign_correction`` of atomate2's elastic flow of
 the same code.
 """
 
-_DOCUMENTS = {
+_CONVENTION_OF = {
     "atomate2.aims.schemas.task.OutputDoc": "aims",
     "atomate2.ase.schemas.OutputDoc": "vasp",  # force fields, too: converted there
     "atomate2.torchsim.schema.CalculationOutput": "ase",
     "emmet.core.tasks.OutputDoc": "vasp",
     "flowpot.labelling.espresso.document.EspressoOutput": "vasp",
 }
+"""Conventions of the classes of documents that are known."""
 
 STRESS_CONVENTION = "stress_convention"
 """The attribute by which a document's class states its own convention."""
@@ -71,25 +79,30 @@ class LabelError(ValueError):
 
 
 class UnknownStressError(LabelError):
-    """Nobody has said what the stress in a kind of document means."""
+    """Nothing says what the stress in a kind of document means."""
 
 
 def stress_convention(output: Any, stated: str | None = None) -> str:
     """
-    Find out what the stress of a static document means.
+    Find the convention of the stress in a static document.
 
     Parameters
     ----------
     output
-        The document's ``output``, or its class. A plain dictionary has no class: it is
-        to follow the contract of atomate2's VASP documents.
+        The document's ``output``, or its class. A plain dictionary, which has no
+        class, counts as one of atomate2's VASP documents.
     stated
-        A name in `CONVENTIONS` that is to hold whatever the class.
+        A name in `CONVENTIONS` that holds whatever the class.
+
+    Returns
+    -------
+    str
+        A name in `CONVENTIONS`.
 
     Raises
     ------
     UnknownStressError
-        Where the class is unknown, with what to do about it.
+        Where the class is unknown; the message says what to do.
     """
     if stated is not None:
         return checked_convention(stated)
@@ -99,34 +112,101 @@ def stress_convention(output: Any, stated: str | None = None) -> str:
         names, own = [f"{output.get('@module')}.{output['@class']}"], None
     else:
         kind = output if isinstance(output, type) else type(output)
-        names = [f"{each.__module__}.{each.__qualname__}" for each in kind.__mro__]
+        names = [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
         own = getattr(kind, STRESS_CONVENTION, None)
     if own is not None:
         return checked_convention(own)
-    found = next((_DOCUMENTS[name] for name in names if name in _DOCUMENTS), None)
-    if found is None:
+    known = [_CONVENTION_OF[name] for name in names if name in _CONVENTION_OF]
+    if not known:
         raise UnknownStressError(
             f"the sign and unit of the stress in documents of {names[0]} are unknown: "
             f"set the LabellingMaker's {STRESS_CONVENTION} to {_choices()}, or give "
             f"that class an attribute `{STRESS_CONVENTION}`"
         )
-    return found
+    return known[0]
 
 
 def checked_convention(name: str) -> str:
-    """Refuse names that are not in `CONVENTIONS`."""
+    """Return a name in `CONVENTIONS`; raise ValueError for any other."""
     if name not in CONVENTIONS:
         raise ValueError(f"{STRESS_CONVENTION} is {name!r}: use one of {_choices()}")
     return name
 
 
 def output_class(schema: type[BaseModel]) -> type | None:
-    """Return the class of the field ``output`` of a document; None without one."""
+    """Return the class of a document's field ``output``, None where it has none."""
     field = schema.model_fields.get("output")
     if field is None:
         return None
     kinds = [k for k in get_args(field.annotation) or [field.annotation] if k]
     return next((k for k in kinds if isinstance(k, type) and k is not NoneType), None)
+
+
+def from_static_documents(
+    documents: Sequence[Any], convention: str | None = None
+) -> dict[str, Any]:
+    """
+    Turn atomate2 static documents into the columns of a Dataset.
+
+    Parameters
+    ----------
+    documents
+        Documents, or what they are in a JobStore. Their energy is in eV and their
+        forces in eV/A.
+    convention
+        See `read_labels`.
+
+    Raises
+    ------
+    ValueError
+        Where a label of a document cannot be true, or a document has no geometry.
+    """
+    documents = [MontyDecoder().process_decoded(document) for document in documents]
+    structures = [_geometry(document, n) for n, document in enumerate(documents)]
+    labels = []
+    for frame, (document, structure) in enumerate(
+        zip(documents, structures, strict=True)
+    ):
+        output = field_of(document, "output")
+        periodic = any(getattr(structure, "pbc", [False]))
+        try:
+            labels.append(
+                read_labels(
+                    output, len(structure), periodic=periodic, convention=convention
+                )
+            )
+        except LabelError as error:
+            raise ValueError(f"document {frame}: {error}") from error
+    sizes = [len(structure) for structure in structures]
+    inputs = [_input(*pair) for pair in zip(documents, structures, strict=True)]
+    return {
+        **from_structures(structures),
+        **label_arrays(labels, sizes),
+        **states_of(inputs),
+    }
+
+
+def _input(document: Any, structure: IStructure | IMolecule) -> IStructure | IMolecule:
+    """
+    Return the structure that a document's calculation started from.
+
+    The moments of VASP's final one are results.
+    """
+    start = field_of(field_of(document, "input"), "structure")
+    is_start = isinstance(start, IStructure | IMolecule)
+    return start if is_start and len(start) == len(structure) else structure
+
+
+def _geometry(document: Any, frame: int) -> IStructure | IMolecule:
+    """Return a document's structure, whichever field it is in."""
+    for name in ("structure", "molecule"):
+        structure = field_of(document, name)
+        if isinstance(structure, IStructure | IMolecule):
+            return structure
+    raise ValueError(
+        f"document {frame} has neither structure nor molecule: give the output of a "
+        "static job"
+    )
 
 
 def read_labels(
@@ -141,38 +221,40 @@ def read_labels(
         The document's ``output``, whose attributes or entries are ``energy`` (eV),
         ``forces`` (eV/A) and ``stress``.
     n_atoms
-        Atoms of the frame.
+        Number of atoms of the frame.
     periodic
-        Whether the frame has periodic axes. Without, its stress means nothing.
+        Whether the frame has periodic axes. Without them its stress is not read, since
+        it means nothing.
     convention
-        See `stress_convention`.
+        A name in `CONVENTIONS`; None leaves it to the document's class: see
+        `stress_convention`.
 
     Returns
     -------
     dict
-        Of those that are there: ``energy`` (eV); ``forces`` (eV/A), shape (n_atoms,
-        3); ``stress`` (eV/A^3, ASE's sign), shape (3, 3).
+        Those of ``energy`` (eV), ``forces`` (eV/A, shape (n_atoms, 3)) and ``stress``
+        (eV/A^3, ASE's sign, shape (3, 3)) that the document has.
 
     Raises
     ------
     LabelError
-        Where a label has not the right shape, is not finite or too large to be true, or
-        the stress is not symmetric.
+        Where a label has the wrong shape, is not finite, is too large to be true, or
+        where the stress is not symmetric.
     """
-    given = {name: part_of(output, name) for name in PROPERTIES}
+    values = {name: field_of(output, name) for name in PROPERTIES}
     labels: dict[str, Any] = {}
-    if given["energy"] is not None:
-        labels["energy"] = _checked_energy(given["energy"], n_atoms)
-    if given["forces"] is not None:
-        labels["forces"] = _checked_forces(given["forces"], n_atoms)
-    if given["stress"] is not None and periodic:
+    if values["energy"] is not None:
+        labels["energy"] = _checked_energy(values["energy"], n_atoms)
+    if values["forces"] is not None:
+        labels["forces"] = _checked_forces(values["forces"], n_atoms)
+    if values["stress"] is not None and periodic:
         rule = CONVENTIONS[stress_convention(output, convention)]
-        labels["stress"] = _checked_stress(given["stress"], rule)
+        labels["stress"] = _checked_stress(values["stress"], rule)
     return labels
 
 
 def _checked_energy(value: Any, n_atoms: int) -> float:
-    """Return a finite energy of a possible size (eV)."""
+    """Return an energy (eV); refuse what is no number, infinite or impossible."""
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
     if not isinstance(value, Real) or isinstance(value, bool | np.bool_):
@@ -187,7 +269,7 @@ def _checked_energy(value: Any, n_atoms: int) -> float:
 
 
 def _checked_forces(value: Any, n_atoms: int) -> NDArray[np.float64]:
-    """Return one finite force an atom (eV/A)."""
+    """Return forces (eV/A), shape (n_atoms, 3); refuse impossible ones."""
     forces = _numbers("forces", value)
     if forces.shape != (n_atoms, 3):
         raise LabelError(
@@ -198,20 +280,20 @@ def _checked_forces(value: Any, n_atoms: int) -> NDArray[np.float64]:
 
 
 def _checked_stress(value: Any, rule: StressConvention) -> NDArray[np.float64]:
-    """Return a finite, symmetric tensor (eV/A^3, ASE's sign)."""
-    given = _numbers("stress", value)
-    if given.shape == _VOIGT:
+    """Return a stress (eV/A^3, ASE's sign), shape (3, 3); refuse impossible ones."""
+    tensor = _numbers("stress", value)
+    if tensor.shape == _VOIGT:
         if not rule.voigt:
             raise LabelError(
                 "stress has six components in an order that its document does not "
                 "state: it must be a 3 x 3 tensor"
             )
-        given = voigt_6_to_full_3x3_stress(given)
-    elif given.shape == _PACKED:
-        given = given[0]
-    if given.shape != (3, 3):
-        raise LabelError(f"stress has shape {given.shape}: it must be (3, 3)")
-    stress = rule.factor * given
+        tensor = voigt_6_to_full_3x3_stress(tensor)
+    elif tensor.shape == _PACKED:
+        tensor = tensor[0]
+    if tensor.shape != (3, 3):
+        raise LabelError(f"stress has shape {tensor.shape}: it must be (3, 3)")
+    stress = rule.factor * tensor
     _refuse_impossible("stress", stress, _MOST_STRESS, "eV/A^3")
     difference = np.abs(stress - stress.T).max()
     if difference > _ASYMMETRY[0] + _ASYMMETRY[1] * np.abs(stress).max():
@@ -222,7 +304,7 @@ def _checked_stress(value: Any, rule: StressConvention) -> NDArray[np.float64]:
 
 
 def _numbers(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    """Return an array of real numbers."""
+    """Return an array of floats; refuse what are no real numbers."""
     try:
         array = np.asarray(value)
     except ValueError:  # rows of different lengths
@@ -235,7 +317,7 @@ def _numbers(name: str, value: ArrayLike) -> NDArray[np.float64]:
 def _refuse_impossible(
     name: str, values: NDArray[np.float64], most: float, unit: str
 ) -> None:
-    """Refuse what is not finite, or too large to be true."""
+    """Refuse values that are not finite, or above the most that is possible."""
     bad = ~(np.abs(values) <= most)
     if bad.any():
         raise LabelError(
@@ -244,17 +326,10 @@ def _refuse_impossible(
         )
 
 
-def part_of(document: Any, name: str) -> Any:
-    """Return an attribute of a document, or its entry where it was read as a dict."""
-    if isinstance(document, Mapping):
-        return document.get(name)
-    return getattr(document, name, None)
-
-
 def _short(value: Any) -> str:
     """Quote a value, cut where it is long."""
     text = repr(value)
-    return text if len(text) < 60 else text[:57] + "..."  # noqa: PLR2004
+    return text if len(text) < _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def _choices() -> str:
