@@ -8,9 +8,9 @@ from typing import TypeVar
 import numpy as np
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.geometry.vacuum import restore_vacuum
 from flowpot.exploration.document import ExplorationDoc, MDDoc, MDFailure
 from flowpot.exploration.plan import ExplorationPlan
-from flowpot.exploration.vacuum import restore_vacuum
 
 T = TypeVar("T")
 
