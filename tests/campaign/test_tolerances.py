@@ -4,7 +4,7 @@ import pytest
 
 from flowpot import EvaluationMaker, ExplorationMaker, LammpsMDMaker
 from flowpot.campaign import ActiveLearningMaker
-from flowpot.evaluation.tolerance import default_tolerance
+from flowpot.evaluation.criteria import default_tolerance
 from flowpot.training import CommitteeTrainingMaker
 
 

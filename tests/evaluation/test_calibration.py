@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flowpot.evaluation import Calibration, calibrate
-from flowpot.evaluation.tolerance import check_tolerance
+from flowpot.evaluation.criteria import check_tolerance
 
 
 def fit(d, e, tolerance=0.1, **options):

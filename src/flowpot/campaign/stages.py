@@ -14,7 +14,7 @@ from flowpot.campaign.checks import (
 )
 from flowpot.campaign.stopping import Limits
 from flowpot.evaluation import EvaluationMaker
-from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
+from flowpot.evaluation.criteria import check_tolerance, default_tolerance
 from flowpot.exploration import ExplorationMaker
 from flowpot.jobs import JobName
 from flowpot.labelling import LabellingMaker

@@ -25,9 +25,15 @@ from flowpot.evaluation.prediction import (
     evaluate_committee,
     load_committee,
 )
-from flowpot.evaluation.uncertainty import FeatureDistance, Uncertainty
+from flowpot.evaluation.uncertainty import FeatureDistance
 from flowpot.evaluation.uncertainty.base import PerFrame
-from flowpot.evaluation.uncertainty.family import kept_with
+from flowpot.evaluation.uncertainty.registry import (
+    kind_of,
+    loaded,
+    restored,
+    stored_with,
+)
+from flowpot.evaluation.uncertainty.spread import spread_of_atoms
 from flowpot.potentials import Potential, members_of, model_file
 from flowpot.potentials.features import FeatureStatistics
 from flowpot.potentials.model_files import ModelError, check_archive
@@ -48,8 +54,9 @@ class CommitteeCalculator(Calculator):
     device
         torch device of the members.
     uncertainties
-        What the calibration reads beside the spread of the members; None: what the
-        CommitteeDoc has kept.
+        What the calibration reads beside the spread of the members: uncertainties, or
+        the field ``uncertainties`` of an EvaluationDoc. None: those that the documents
+        of the members hold.
 
     Notes
     -----
@@ -90,13 +97,13 @@ class CommitteeCalculator(Calculator):
         committee: Any,
         calibration: Mapping[str, Calibration | Mapping[str, Any]] | None = None,
         device: str = "auto",
-        uncertainties: Sequence[Uncertainty] | None = None,
+        uncertainties: Sequence[Any] | None = None,
     ) -> None:
         super().__init__()
         self.members = load_committee(committee, device=device)
-        if uncertainties is None:
-            uncertainties = kept_with(committee)
-        self.uncertainties = list(uncertainties)
+        self.uncertainties = (
+            stored_with(committee) if uncertainties is None else loaded(uncertainties)
+        )
         self.calibration = {
             name: Calibration.model_validate(fit)
             for name, fit in (calibration or {}).items()
@@ -160,7 +167,11 @@ class CommitteeCalculator(Calculator):
                     contents = json.loads(archive.read(_CONTENTS))
                     members = contents["members"]
                     models = [archive.extract(name, folder) for name in members]
-                    features = [
+                    measured = [
+                        restored(kind, archive.read(name))
+                        for name, kind in contents.get("uncertainties", {}).items()
+                    ]
+                    measured += [  # as earlier versions wrote them
                         FeatureDistance(
                             FeatureStatistics.from_bytes(archive.read(name)), member
                         )
@@ -169,7 +180,7 @@ class CommitteeCalculator(Calculator):
             except (KeyError, ValueError) as error:
                 raise ModelError(str(path), "a committee", error) from error
             return cls(
-                models, contents["calibration"], device=device, uncertainties=features
+                models, contents["calibration"], device=device, uncertainties=measured
             )
 
     def save(self, path: str | Path) -> Path:
@@ -195,18 +206,18 @@ class CommitteeCalculator(Calculator):
             )
         names = [f"{i}/{name}" for i, (name, _) in enumerate(files)]
         fits = {name: fit.model_dump() for name, fit in self.calibration.items()}
+        kinds = {
+            f"uncertainty-{i}": kind_of(each)
+            for i, each in enumerate(self.uncertainties)
+        }
+        contents = {"members": names, "calibration": fits, "uncertainties": kinds}
         path = Path(path)
-        features = [u for u in self.uncertainties if isinstance(u, FeatureDistance)]
         with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-            contents = {"members": names, "calibration": fits}
-            if features:
-                known = {f"features-{i}.npz": u.member for i, u in enumerate(features)}
-                contents["features"] = known
-                for name, each in zip(known, features, strict=True):
-                    archive.writestr(name, each.statistics.to_bytes())
             archive.writestr(_CONTENTS, json.dumps(contents))
             for name, (_, content) in zip(names, files, strict=True):
                 archive.writestr(name, content)
+            for name, uncertainty in zip(kinds, self.uncertainties, strict=True):
+                archive.writestr(name, uncertainty.to_bytes())
             archive.comment = zip_comment()
             archive.close()
             seal_zip(temporary)
@@ -242,19 +253,19 @@ class CommitteeCalculator(Calculator):
         atoms: PerFrame = {}
         if len(self.members) > 1:
             seen = disagreement(prediction, frame)
-            atoms["forces"] = np.sqrt(prediction.forces.var(axis=0).mean(axis=1))
-        for each in self.uncertainties:
-            of_atoms = each.measure_atoms(self.members, frame)
+            atoms = spread_of_atoms(prediction)
+        for uncertainty in self.uncertainties:
+            of_atoms = uncertainty.measure_atoms(self.members, frame)
             atoms |= of_atoms | {f"{k}_rms": v for k, v in of_atoms.items()}
-            seen |= each.measure(self.members, frame)
-        found: dict[str, Any] = {}
+            seen |= uncertainty.measure(self.members, frame)
+        bars: dict[str, Any] = {}
         for name, fit in self.calibration.items():
             if name == "stress" and "stress" not in self.results:
                 continue
             for suffix, q in (("", 0.68), ("_95", 0.95)):
-                found[f"{name}_error{suffix}"] = (
+                bars[f"{name}_error{suffix}"] = (
                     fit.atom_bar(atoms, q)
                     if name == "forces"
                     else float(fit.error_bar(seen, name, q)[0])
                 )
-        return found
+        return bars

@@ -1,4 +1,4 @@
-"""Frames that an evaluation wants labelled, and what later ones need to know."""
+"""Frames that an evaluation wants labelled, with what was predicted of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.geometry.neighbours import closest_pair
 from flowpot.dataset.sets import AUDIT as AUDIT_SET
 from flowpot.dataset.sets import ROUND
 from flowpot.evaluation.covariates import column_of
@@ -15,30 +16,30 @@ from flowpot.evaluation.selection import Selection
 from flowpot.potentials import Potential
 
 SELECTED, AUDIT, PILOT, CLOSING = "selected", "audit", "pilot", "closing"
-_FEWEST = 10  # frames of a pilot
+_FEWEST = 10  # frames of a pilot: fewer say little
 CHECKS = (AUDIT, PILOT, CLOSING)
-"""Ways of being chosen that put a frame into the audit set."""
+"""Reasons for being chosen that put a frame into the audit set."""
 
 
 @dataclass(frozen=True)
 class Judged:
     """
-    Explored frames as a committee sees them.
+    Explored frames and what a committee predicts of them.
 
     Attributes
     ----------
     frames
         n frames.
     members
-        The committee.
+        The members of the committee.
     uncertainty
         (n,) arrays by name.
     accepted
         (n,) mask of the frames that are not flagged.
     free
-        (n,) mask of those that may be chosen.
+        (n,) mask of the frames that may be chosen.
     round
-        Number of this evaluation's audit frames.
+        Number that this evaluation's audit frames have in common.
     """
 
     frames: Dataset
@@ -50,7 +51,7 @@ class Judged:
 
     @property
     def candidates(self) -> np.ndarray:
-        """Indices of the free frames that every member has a prediction for."""
+        """Indices of the free frames that have a finite prediction of every member."""
         return np.flatnonzero(self.free & is_known(self.uncertainty))
 
     def rows(self, index: np.ndarray, kind: str, probability: np.ndarray) -> Dataset:
@@ -60,19 +61,19 @@ class Judged:
         Parameters
         ----------
         index
-            Of the frames.
+            (k,) indices of the frames.
         kind
-            How they were chosen.
+            Why they were chosen: ``selected``, ``audit``, ``pilot`` or ``closing``.
         probability
-            (k,) with which each was drawn; NaN for what was not drawn.
+            (k,) with which each was drawn; NaN for a frame that was not drawn.
 
         Returns
         -------
         Dataset
-            The committee mean as labels, and columns for uncertainties, choice and
-            set.
+            The frames with the committee mean as labels, and columns that hold their
+            uncertainties, how they were chosen, and their set.
         """
-        # Predicted once more: these few are all whose predictions are kept.
+        # Predicted once more: of all other frames no prediction is kept.
         frames = self.frames[index].without_labels()
         n, checks = len(index), kind in CHECKS
         return frames.with_labels(
@@ -87,7 +88,7 @@ class Judged:
         )
 
     def chosen(self, selection: Selection) -> Dataset:
-        """Return the frames of a selection: those to learn, and those to check."""
+        """Return the frames of a selection, to be learned and to be checked."""
         return Dataset.concatenate(
             [
                 self.rows(selection.selected, SELECTED, selection.selected_probability),
@@ -102,20 +103,20 @@ def draw_pilot(
     judged: Judged, size: int, budget: int | None, rng: np.random.Generator
 ) -> Dataset:
     """
-    Draw frames uniformly over all that may be labelled.
+    Draw frames uniformly from all that may be labelled.
 
     Parameters
     ----------
     judged
         The explored frames.
     size
-        How many are wanted. At most half of the free frames, and of the budget, are
-        drawn: a pilot must leave something to choose, and labels for it. None are
-        where that is fewer than ten, which would say little.
+        Number of frames wanted. At most half of the free frames and of the budget are
+        drawn, since a pilot must leave frames to select, and labels for them; none are
+        where these are fewer than ten.
     budget
-        How many may be labelled; None for no limit.
+        Number of frames that may be labelled; None for no limit.
     rng
-        Of the draw.
+        Random numbers.
     """
     candidates = judged.candidates
     room = len(candidates) if budget is None else min(len(candidates), budget)
@@ -129,22 +130,36 @@ def draw_closing(
     judged: Judged, size: int, budget: int | None, rng: np.random.Generator
 ) -> Dataset:
     """
-    Draw frames uniformly over those that this committee accepts now.
+    Draw frames uniformly from those that this committee accepts.
 
     Parameters
     ----------
     judged
         The explored frames.
     size
-        How many are needed. None are drawn where there are not so many: fewer decide
-        nothing.
+        Number of frames needed. Where there are fewer, none are drawn: they would
+        decide nothing.
     budget
-        How many may be labelled; None for no limit.
+        Number of frames that may be labelled; None for no limit.
     rng
-        Of the draw.
+        Random numbers.
     """
     accepted = judged.candidates[judged.accepted[judged.candidates]]
     room = len(accepted) if budget is None else min(len(accepted), budget)
     n = size if size <= room else 0
     index = np.sort(rng.choice(accepted, n, replace=False))
     return judged.rows(index, CLOSING, np.asarray(n / max(len(accepted), 1)))
+
+
+def far_apart(frames: Dataset, fraction: float) -> np.ndarray:
+    """
+    Return the mask (n,) of frames in which no pair of atoms is too close to label.
+
+    Parameters
+    ----------
+    frames
+        n frames.
+    fraction
+        Shortest distance, as a fraction of the sum of the pair's covalent radii.
+    """
+    return np.array([closest_pair(atoms, fraction) is None for atoms in frames], bool)

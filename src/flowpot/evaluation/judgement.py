@@ -14,7 +14,13 @@ from flowpot.evaluation.audit import Audit
 from flowpot.evaluation.binomial import frames_needed
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.checks import Checked, earlier_sample, same_committee
-from flowpot.evaluation.choice import CLOSING, Judged, draw_closing, draw_pilot
+from flowpot.evaluation.choice import (
+    CLOSING,
+    Judged,
+    draw_closing,
+    draw_pilot,
+    far_apart,
+)
 from flowpot.evaluation.covariates import Evidence
 from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.decision import excess, is_known
@@ -28,17 +34,17 @@ from flowpot.evaluation.evidence import (
 from flowpot.evaluation.fitting import calibrate
 from flowpot.evaluation.fresh import FreshError, fresh_errors
 from flowpot.evaluation.prediction import load_committee
-from flowpot.evaluation.sanity import far_apart
 from flowpot.evaluation.selection import Selection, select
-from flowpot.evaluation.streaming import PerFrame, spread_over
-from flowpot.evaluation.uncertainty import Uncertainty
-from flowpot.evaluation.uncertainty.family import beside_spread
+from flowpot.evaluation.streaming import spread_over
+from flowpot.evaluation.uncertainty import StoredUncertainty, Uncertainty
+from flowpot.evaluation.uncertainty.base import PerFrame
+from flowpot.evaluation.uncertainty.registry import stored_with, uncertainties_of
 from flowpot.evaluation.warning_signs import warning_signs
 from flowpot.potentials import Potential
 from flowpot.randomness import derive_rng
 
-_HOPELESS = 0.5  # of the accepted share of bad frames: an audit would hardly pass
-_FEW = 1 / 3  # of the frames that make a calibration trusted: fewer ask for a pilot
+_HOPELESS = 0.5  # of max_bad_share: an audit would hardly pass with more bad frames
+_FEW = 1 / 3  # of min_frames: with fewer explored ones a pilot is drawn
 
 
 @dataclass(frozen=True)
@@ -53,25 +59,34 @@ class Judgement:
     evidence
         What was calibrated on.
     audit
-        Of labelled frames that this committee had judged in this very iteration: its
-        closing audit; before that its pilot.
+        Of frames that were labelled after this committee had judged them: those of its
+        closing audit; before that those of its pilot.
     fresh_error
         Error on fresh frames, as predicted before they were learned, per property.
     selection
         Indices into the explored frames.
     chosen
         The frames to label: selected and audited ones; or, where ``n_pilot`` is not 0,
-        those to be labelled and judged again in this iteration. The committee mean as
-        their labels; columns ``selection``, ``selection_probability``, ``accepted``,
-        ``split``, ``audit_round``, ``disagreement_*`` and other uncertainties.
+        those to be labelled and judged again in this iteration. They have the committee
+        mean as labels, and columns ``selection``, ``selection_probability``,
+        ``accepted``, ``split``, ``audit_round``, ``disagreement_*`` and further
+        uncertainties.
     predictions
         The same.
-    n_explored, n_insane, n_known, n_pilot, n_closing
-        Frames judged; of them without finite predictions or with atoms too close;
-        labelled already; chosen to be labelled before anything is selected; of these,
-        for the closing audit.
+    n_explored
+        Frames judged.
+    n_insane
+        Unphysical frames: without finite predictions, or with atoms too close.
+    n_known
+        Explored frames that are labelled already.
+    n_pilot
+        Frames chosen to be labelled before anything is selected.
+    n_closing
+        Of these, frames for the closing audit.
     warnings
-        What no selection mends, with its cause.
+        Problems that no selection of frames solves, with their causes.
+    uncertainties
+        Those that were fitted here, which the committee's documents do not hold.
     """
 
     calibration: dict[str, Calibration]
@@ -87,6 +102,7 @@ class Judgement:
     n_closing: int = 0
     fresh_error: dict[str, FreshError] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    uncertainties: list[StoredUncertainty] = field(default_factory=list)
 
 
 def judge(
@@ -96,26 +112,43 @@ def judge(
     criteria: Criteria,
     *,
     predictions: Sequence[Dataset] = (),
-    previous: Mapping[str, Calibration] | None = None,  # noqa: ARG001 - see the Maker
+    previous: Mapping[str, Calibration] | None = None,  # noqa: ARG001
     max_labels: int | None = None,
     seed: int = 0,
     iteration: int | None = None,
 ) -> Judgement:
     """
-    Calibrate a committee on labelled frames and judge explored ones with it.
+    Calibrate a committee on labelled frames and judge explored frames with it.
 
-    Parameters are those of :meth:`flowpot.EvaluationMaker.make`, loaded, and the
-    maker's fields.
+    Parameters
+    ----------
+    committee
+        See :func:`flowpot.evaluation.load_committee`.
+    labelled, explored
+        All labelled frames, and the frames to judge.
+    criteria
+        How the committee is calibrated and frames are chosen.
+    predictions
+        Of earlier evaluations, oldest first: their :attr:`Judgement.predictions`.
+    previous
+        Without effect.
+    max_labels
+        Budget: labelled and chosen frames together never exceed it.
+    seed
+        Seed of the random draws.
+    iteration
+        Number of the iteration; None: it is told from the frames.
 
     Raises
     ------
     ValueError
-        If nothing was explored, or nothing can be calibrated on.
+        If nothing was explored, or there is nothing to calibrate on.
     """
     if len(explored) == 0:
         raise ValueError("no explored frame to judge: every MD run failed or was empty")
     members = load_committee(committee)
-    others = beside_spread(committee, members, labelled)
+    stored = stored_with(committee)
+    others = uncertainties_of(members, labelled, stored, criteria.uncertainties)
     seen = spread_over(members, explored, uncertainties=others).disagreement
     witnesses = _witnesses(members, labelled, predictions, criteria, others)
     evidence = witnesses.best(criteria.min_frames)
@@ -159,6 +192,11 @@ def judge(
             fresh_errors(sample, DECIDING, criteria.tolerance) if sample else {}
         ),
         warnings=warning_signs(committee, seen, fits, criteria),
+        uncertainties=[
+            StoredUncertainty.of(each)
+            for each in others
+            if not any(each is known for known in stored)
+        ],
     )
 
 
@@ -169,7 +207,7 @@ def _witnesses(
     criteria: Criteria,
     others: Sequence[Uncertainty],
 ) -> Witnesses:
-    """Find the frames to calibrate on, of the kind that was asked for."""
+    """Find the frames to calibrate on, of the kind that the criteria name."""
     if criteria.evidence == ALL_LABELLED:
         return Witnesses(all_labelled(members, labelled, others))
     return gather(members, labelled, predictions, others)
@@ -179,12 +217,12 @@ def _calibrated(
     evidence: Evidence, criteria: Criteria, seen: PerFrame
 ) -> dict[str, Calibration]:
     """
-    Calibrate each property, and name those that decide.
+    Calibrate each property, and say which of them decide.
 
-    A property takes part in the selection unless enough frames show that nothing ranks
-    its errors, or ``decide_by`` leaves it out. When none is left, all take part.
+    A property decides unless enough frames show that no uncertainty ranks its errors,
+    or ``decide_by`` leaves it out. Where none is left, all decide.
     """
-    # What is not measured any more predicts nothing.
+    # Uncertainties of earlier committees that are not measured now predict nothing.
     measured = {k: v for k, v in evidence.disagreement.items() if k in seen}
     fits = calibrate(
         measured,
@@ -222,13 +260,13 @@ def _labels_first(
     seed: int,
 ) -> Dataset:
     """
-    Choose what is to be labelled before anything is selected, if anything is.
+    Choose frames that are to be labelled before anything is selected.
 
-    A pilot, where too few explored frames are known; and the closing audit, where the
-    iteration would end as converged if what the committee accepts is good. There is
-    one of each in an iteration. No closing audit is sent where the error model already
-    expects more bad frames than it could pass with: asked again and again, it would
-    pass some day.
+    They are a pilot, where too few explored frames are labelled, or a closing audit,
+    where the campaign would end as converged if the frames that the committee accepts
+    are good. There is at most one of each in an iteration. There is no closing audit
+    where the error model expects more bad frames than it could pass with: repeated
+    again and again, it would pass some day.
     """
     nothing = judged.frames[:0]
     if checked.n_tried(CLOSING):
@@ -289,10 +327,10 @@ def _next_round(
     predictions: Sequence[Dataset],
 ) -> int:
     """
-    Count up to the audit of an evaluation that knows no iteration.
+    Return the number of the audit, for an evaluation without an iteration's number.
 
-    If this committee has had frames of the explored ones labelled, it is still the
-    same iteration.
+    It is that of the last audit if that was of this committee and of these frames,
+    else the next.
     """
     audits = labelled[is_audit(labelled)]
     rounds = audit_rounds(audits)
@@ -305,7 +343,7 @@ def _next_round(
 
 
 def _first_of_copies(frames: Dataset) -> np.ndarray:
-    """Mask that keeps one of the frames that are the same."""
+    """Return the mask (n,) that keeps one of the frames that are the same."""
     mask = np.zeros(len(frames), dtype=bool)
     mask[np.unique(frames.fingerprints, return_index=True)[1]] = True
     return mask

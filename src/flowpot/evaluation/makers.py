@@ -7,12 +7,12 @@ from typing import Any
 
 from jobflow import Maker
 
-from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset import Dataset
 from flowpot.documents import package_versions, recorded
 from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.document import EvaluationDoc
 from flowpot.evaluation.judgement import judge
-from flowpot.jobs import stage_job
+from flowpot.jobs import JobName, stage_job
 
 
 @dataclass
@@ -22,8 +22,8 @@ class EvaluationMaker(Criteria, Maker):
 
     Some frames may have to be labelled before anything is selected (``n_pilot`` of the
     document is their number): a pilot, drawn uniformly, where too few explored frames
-    are labelled; and a closing audit of what the committee accepts, where an iteration
-    would end as converged. Label them and evaluate again. A campaign does.
+    are labelled; and a closing audit of frames that the committee accepts, where the
+    campaign would end as converged. A campaign labels them, and evaluates again.
 
     Parameters
     ----------
@@ -31,46 +31,52 @@ class EvaluationMaker(Criteria, Maker):
         Acceptable error: ``energy`` (eV/atom), ``forces`` (component RMSE of a frame,
         eV/A), ``stress`` (eV/A^3), and ``forces_max`` (error of the force on the worst
         atom, as a vector, eV/A). A property that is left out takes no part in the
-        decision. In a campaign, the campaign's.
+        decision. In a campaign it is the campaign's.
     rule
         What flags a frame. ``chance``: its probability of being over tolerance, by the
         error model (:class:`flowpot.evaluation.ErrorModel`). ``tpr``: the same, from
-        the probability on that finds a share of the bad frames. ``least-squares``: the
-        AiiDA-TrainsPot paper's line through the origin, for comparison.
+        the probability on that finds a share of the bad frames, those over tolerance.
+        ``least-squares``: the AiiDA-TrainsPot paper's line through the origin, for
+        comparison.
     target
         ``chance``: the probability from which on a frame is flagged; None: 0.35.
         ``tpr``: the share of the bad frames among those judged that is to be flagged,
         as expected by the model; None: 0.9.
     evidence
-        What is calibrated on: ``representative`` frames, or ``all labelled`` as in
-        AiiDA-TrainsPot, for comparison.
+        Frames that the calibration is fitted to: ``representative`` of those judged, or
+        ``all labelled`` as in AiiDA-TrainsPot, for comparison.
     min_frames
         Effective number of frames below which a calibration is not called trusted.
-        With less than a third of them explored and labelled, a pilot is drawn.
+        Where less than a third of it are explored and labelled, a pilot is drawn.
     min_rank_correlation
         Of the predicted error with the error, below which a calibration is not called
         trusted and the property takes no part in the decision, if another does.
     decide_by
         Properties that take part in the decision; None: all whose errors are ranked.
     pilot_labels
-        Size of the pilot, at most: no more than half of the frames that may be
-        labelled, and of the budget, are drawn. 0: none.
+        Largest number of frames in the pilot; at most half of the frames that may be
+        labelled, and of the budget, are drawn. 0: there is no pilot.
     closing_audit
-        Accepted frames that are labelled before a campaign ends as converged, or more
-        where `max_bad_share` needs more. 0: none.
+        Number of accepted frames that are labelled before a campaign ends as
+        converged; more where `max_bad_share` needs more. 0: there is no such audit.
     max_bad_share, max_over_share
-        When a campaign would end: see :class:`flowpot.ActiveLearningMaker`, whose
-        they are in a campaign.
+        Shares of frames below which a campaign would end: see
+        :class:`flowpot.ActiveLearningMaker`, whose values count in a campaign.
     with_forces
-        Of older versions, without effect: the spread of the forces is always one of
-        the uncertainties that the error of a property is predicted from.
+        Without effect: the error of a property is always predicted from the spread of
+        the forces, too.
     rules
         Which frames are chosen, and how many.
+    uncertainties
+        What is measured beside the spread of the members: names, of flowpot's
+        uncertainties and of those that other packages add by entry points in the group
+        ``flowpot.uncertainties``, or instances. What is named is fitted to the training
+        set; an instance is taken as it is.
     name
         Name of the job.
     """
 
-    name: str = "evaluate committee"
+    name: str = JobName.EVALUATE.value
 
     @stage_job(EvaluationDoc)
     @recorded(EvaluationDoc)
@@ -101,17 +107,22 @@ class EvaluationMaker(Criteria, Maker):
         predicted
             ``predictions`` of earlier evaluations, oldest first.
         previous
-            ``calibration`` of the iteration before. It is not read any more: a fit
-            with few frames has a wide distribution, and needs none to fall back on.
+            Without effect: a fit with few frames has a wide distribution, and needs no
+            earlier one to fall back on.
         max_labels
             Budget: labelled and chosen frames together never exceed it.
         spent
-            Frames that count against it; None: those that are labelled.
+            Numbers of frames that count against the budget; None: the labelled ones.
         seed
-            Of the random draws.
+            Seed of the random draws.
         iteration
             Number of the campaign's iteration, by which its audit frames are told from
             earlier ones; None: it is told from the frames.
+
+        Raises
+        ------
+        ValueError
+            If nothing was explored, or there is nothing to calibrate on.
         """
         started = time.perf_counter()
         known = Dataset.load(labelled)
@@ -127,24 +138,8 @@ class EvaluationMaker(Criteria, Maker):
             seed=seed,
             iteration=iteration,
         )
-        choice = judgement.selection
-        return EvaluationDoc(
-            calibration=judgement.calibration,
-            audit=judgement.audit,
-            fresh_error=judgement.fresh_error,
-            warnings=judgement.warnings,
-            n_explored=judgement.n_explored,
-            n_over=choice.n_over,
-            n_wrecked=choice.n_wrecked,
-            n_insane=judgement.n_insane,
-            n_known=judgement.n_known,
-            n_selected=len(choice.selected),
-            n_audit=len(choice.audit),
-            n_pilot=judgement.n_pilot,
-            n_closing=judgement.n_closing,
-            dataset=judgement.chosen.without_labels().to_artifact("chosen.h5"),
-            predictions=judgement.predictions.to_artifact("predictions.h5"),
-            evidence=Artifact.from_bytes("evidence.npz", judgement.evidence.to_bytes()),
+        return EvaluationDoc.of(
+            judgement,
             seconds=time.perf_counter() - started,
             versions=package_versions("torch", "mace-torch", "metatomic-torch"),
         )

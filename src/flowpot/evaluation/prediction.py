@@ -40,7 +40,7 @@ class CommitteePrediction:
 
     @property
     def mean(self) -> dict[str, np.ndarray]:
-        """Mean over the members of each property, in the form of a label."""
+        """Mean over the members of each property, in the form of labels."""
         return {name: getattr(self, name).mean(axis=0) for name in PROPERTIES}
 
 
@@ -79,8 +79,13 @@ def evaluate_committee(committee: Any, dataset: Dataset) -> CommitteePrediction:
     committee
         See :func:`load_committee`.
     dataset
-        The frames; their labels, if any, are not read. Of one whose cell has collapsed
-        (see `flowpot.dataset.geometry.collapse`) the prediction is NaN.
+        The frames. Labels are not read. The prediction is NaN for a frame whose cell
+        has collapsed (see `flowpot.dataset.geometry.collapse`).
+
+    Raises
+    ------
+    ValueError
+        Without a member, or where one does not know an element of a frame.
     """
     frames, lost = without_collapse(dataset)
     prediction = evaluate_members(load_committee(committee), frames)
@@ -92,12 +97,15 @@ def evaluate_committee(committee: Any, dataset: Dataset) -> CommitteePrediction:
 
 def without_collapse(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
     """
-    Make frames whose cell has collapsed harmless to predict, as frames without images.
+    Replace frames whose cell has collapsed by the same atoms without periodic images.
+
+    They can be predicted, in finite time and memory, but not in a way that has a
+    meaning.
 
     Returns
     -------
     tuple
-        The frames, and the mask of those whose prediction means nothing, (n,) bool.
+        The frames, and the mask (n,) of those that were replaced.
     """
     lost = is_collapsed(dataset)
     if lost.any():

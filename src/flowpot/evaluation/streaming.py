@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation.covariates import HAS_STRESS
@@ -14,25 +13,24 @@ from flowpot.evaluation.prediction import (
     load_committee,
     without_collapse,
 )
-from flowpot.evaluation.uncertainty import Uncertainty
+from flowpot.evaluation.uncertainty.base import PerFrame, Uncertainty
+from flowpot.evaluation.uncertainty.spread import CommitteeSpread
 from flowpot.potentials import Potential
 from flowpot.potentials.base import batches
 
 ATOMS_AT_ONCE = 50_000
 """Atoms whose predictions are in memory together: about 100 bytes each and member."""
 
-PerFrame = dict[str, NDArray[np.float64]]
-
 
 class Spread(NamedTuple):
     """
-    What a committee says of n frames.
+    Uncertainties and errors of n frames.
 
     Attributes
     ----------
     disagreement
         (n,) arrays, of :func:`flowpot.evaluation.disagreement` where there are several
-        members, and of the other uncertainties; NaN for a frame that a member has no
+        members, and of further uncertainties; NaN for a frame that a member has no
         finite prediction for.
     error
         (n,) arrays, of :func:`flowpot.evaluation.error`; NaN without a label.
@@ -51,10 +49,10 @@ def spread_over(
     atoms_at_once: int = ATOMS_AT_ONCE,
 ) -> Spread:
     """
-    Predict frames chunk by chunk, and keep a few numbers of each.
+    Predict frames chunk by chunk, and keep a few numbers of each frame.
 
     The predictions of a committee take M times the memory of the forces, and as much
-    again while it is compared; those of a chunk are dropped before the next.
+    again while they are compared; those of a chunk are dropped before the next.
 
     Parameters
     ----------
@@ -70,6 +68,11 @@ def spread_over(
     atoms_at_once
         Atoms in a chunk, at most; a larger frame is a chunk of its own.
 
+    Raises
+    ------
+    ValueError
+        Without any frame, or where two uncertainties have the same names.
+
     Examples
     --------
     >>> shards = (Dataset.read(p) for p in paths)  # doctest: +SKIP
@@ -84,7 +87,7 @@ def spread_over(
     ]
     if not parts:
         raise ValueError("no frames to predict: give at least one")
-    return Spread(*(_join(each) for each in zip(*parts, strict=True)))
+    return Spread(*(_join(kind) for kind in zip(*parts, strict=True)))
 
 
 def _spread(
@@ -94,14 +97,21 @@ def _spread(
     uncertainties: Sequence[Uncertainty],
 ) -> Spread:
     prediction = evaluate_committee(members, chunk)
-    with np.errstate(invalid="ignore"):  # a member may have given infinities
+    with np.errstate(invalid="ignore"):  # a member may have predicted infinities
         spread = disagreement(prediction, chunk)
         errors = error(prediction, chunk, of)
     finite = np.isfinite(spread["energy"]) & np.isfinite(spread["forces"])
     if len(members) == 1:  # it cannot disagree
         spread = {HAS_STRESS: np.isfinite(spread["stress"]).astype(float)}
-    for each in uncertainties:
-        measured = each.measure(members, without_collapse(chunk)[0])
+    for uncertainty in uncertainties:
+        if isinstance(uncertainty, CommitteeSpread):  # measured above
+            continue
+        measured = uncertainty.measure(members, without_collapse(chunk)[0])
+        if taken := spread.keys() & measured.keys():
+            raise ValueError(
+                f"{type(uncertainty).__name__} measures {', '.join(sorted(taken))}, "
+                "as another uncertainty does: give its numbers names of their own"
+            )
         spread |= {k: np.where(finite, v, np.nan) for k, v in measured.items()}
     return Spread(spread, errors)
 

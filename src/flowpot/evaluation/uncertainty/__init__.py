@@ -2,6 +2,13 @@
 
 from flowpot.evaluation.uncertainty.base import Uncertainty
 from flowpot.evaluation.uncertainty.distance import FeatureDistance
+from flowpot.evaluation.uncertainty.registry import StoredUncertainty, uncertainties
 from flowpot.evaluation.uncertainty.spread import CommitteeSpread
 
-__all__ = ["CommitteeSpread", "FeatureDistance", "Uncertainty"]
+__all__ = [
+    "CommitteeSpread",
+    "FeatureDistance",
+    "StoredUncertainty",
+    "Uncertainty",
+    "uncertainties",
+]

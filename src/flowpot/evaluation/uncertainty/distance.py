@@ -7,7 +7,9 @@ from typing import Any, Self
 from flowpot.dataset import Artifact, Dataset
 from flowpot.evaluation.uncertainty.base import PerFrame, Uncertainty
 from flowpot.potentials import Potential
-from flowpot.potentials.features import FeatureStatistics, summarised
+from flowpot.potentials.features import FeatureStatistics
+
+_MEMBER_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -16,13 +18,18 @@ class FeatureDistance(Uncertainty):
     How far atoms lie from the training set, in a potential's own features.
 
     It sees errors that all members of a committee share, and needs one member only.
+    Per atom it measures ``feature_distance``, the Mahalanobis distance, and
+    ``rigidity``, the last-layer prediction rigidity: see
+    :class:`flowpot.potentials.features.FeatureStatistics`. Per frame these are of the
+    largest atom, and under ``feature_distance_rms`` and ``rigidity_rms`` root mean
+    squares over the atoms.
 
     Attributes
     ----------
     statistics
         Of the atoms of the training set.
     member
-        Which of the potentials they are features of.
+        Index of the potential whose features they are.
 
     Examples
     --------
@@ -60,31 +67,42 @@ class FeatureDistance(Uncertainty):
             f"no member of the committee gives its features ({'; '.join(reasons)})"
         )
 
-    def measure(self, potentials: Sequence[Potential], dataset: Dataset) -> PerFrame:
-        """
-        Measure frames, by their largest atom and by the RMS over their atoms.
-
-        Returns
-        -------
-        dict
-            ``feature_distance`` and ``feature_distance_rms``: Mahalanobis distance;
-            ``rigidity`` and ``rigidity_rms``: last-layer prediction rigidity. See
-            :class:`flowpot.potentials.features.FeatureStatistics`.
-        """
-        return summarised(self.measure_atoms(potentials, dataset), dataset)
-
     def measure_atoms(
         self, potentials: Sequence[Potential], dataset: Dataset
     ) -> PerFrame:
-        """Measure atoms: ``feature_distance`` and ``rigidity``."""
+        """
+        Measure atoms: ``feature_distance`` and ``rigidity``, (A,) each, without units.
+
+        They are infinite for a species that was not learned.
+        """
         return self.statistics.of_atoms(potentials[self.member], dataset)
 
+    def to_bytes(self) -> bytes:
+        """Return the member's index, and the statistics in a few MB."""
+        member = self.member.to_bytes(_MEMBER_BYTES, "little")
+        return member + self.statistics.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Read what :meth:`to_bytes` returned."""
+        member = int.from_bytes(content[:_MEMBER_BYTES], "little")
+        return cls(FeatureStatistics.from_bytes(content[_MEMBER_BYTES:]), member)
+
     def to_artifact(self, name: str = "features.npz") -> Artifact:
-        """Keep the statistics in a few MB."""
+        """Keep the statistics, as the document of a potential has them."""
         return Artifact.from_bytes(name, self.statistics.to_bytes())
 
     @classmethod
     def from_artifact(cls, artifact: Any, member: int = 0) -> Self:
-        """Read what :meth:`to_artifact` kept."""
+        """
+        Read what :meth:`to_artifact` kept.
+
+        Parameters
+        ----------
+        artifact
+            Artifact of the statistics, or its dictionary.
+        member
+            Index of the potential whose features they are.
+        """
         content = Artifact.model_validate(artifact).read_bytes()
         return cls(FeatureStatistics.from_bytes(content), member)

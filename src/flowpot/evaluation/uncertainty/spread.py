@@ -26,6 +26,11 @@ class CommitteeSpread(Uncertainty):
         """
         Measure frames: ``energy``, ``forces``, ``stress`` and ``forces_max``.
 
+        Returns
+        -------
+        dict
+            (n,) arrays in eV/atom, eV/A, eV/A^3 and eV/A.
+
         Raises
         ------
         ValueError
@@ -36,9 +41,25 @@ class CommitteeSpread(Uncertainty):
     def measure_atoms(
         self, potentials: Sequence[Potential], dataset: Dataset
     ) -> PerFrame:
-        """Measure atoms: ``forces``, the component RMS of the members' deviations."""
-        prediction = _prediction(potentials, dataset)
-        return {"forces": np.sqrt(prediction.forces.var(axis=0).mean(axis=1))}
+        """
+        Measure atoms: ``forces``, the component RMS of the members' deviations.
+
+        Returns
+        -------
+        dict
+            (A,) array in eV/A.
+
+        Raises
+        ------
+        ValueError
+            With fewer than two members.
+        """
+        return spread_of_atoms(_prediction(potentials, dataset))
+
+
+def spread_of_atoms(prediction: CommitteePrediction) -> PerFrame:
+    """Return the spread of the forces on each atom, component RMS, (A,) in eV/A."""
+    return {"forces": np.sqrt(prediction.forces.var(axis=0).mean(axis=1))}
 
 
 def _prediction(
