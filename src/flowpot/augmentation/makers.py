@@ -91,7 +91,7 @@ class AugmentationMaker(Maker):
     name
         Name of the job.
     supercell
-        Size of the supercells that frames are made of; None: the inputs as given.
+        Size of the supercells that frames are made of; None for the inputs as given.
     distortion
         Frames that are strained, displaced and defective at once.
     strain, vacancies
@@ -103,7 +103,7 @@ class AugmentationMaker(Maker):
     alloys
         Elements mixed at random on the inputs' sites.
     thermal
-        Displacements as phonons have them, so that neighbours move together.
+        Displacements as phonons have them: neighbours move together.
     random_structures
         Random structures of the inputs' compositions; needs PyXtal.
     substitution
@@ -119,9 +119,8 @@ class AugmentationMaker(Maker):
         radii: frames whose atoms come closer are drawn again, or rejected and counted.
         None is the common limit, 0.66 (:mod:`flowpot.dataset.geometry.closeness`).
     extra
-        Further kinds of frames: instances of any :class:`Generator`, for example of
-        another package. Their frames come after the others, and atoms in them are not
-        swapped.
+        Further kinds of frames: instances of any :class:`Generator`, such as another
+        package's. Their frames come after the others, and are not substituted.
 
     Examples
     --------
@@ -202,9 +201,10 @@ class AugmentationMaker(Maker):
     @property
     def generators(self) -> list[Generator]:
         """The generators that are switched on, in the order of their frames."""
-        fields = [getattr(self, name) for name in _GENERATORS]
-        return [generator for generator in fields if generator is not None] + [
-            *self.extra
+        fields = (getattr(self, name) for name in _GENERATORS)
+        return [
+            *(generator for generator in fields if generator is not None),
+            *self.extra,
         ]
 
     def make(self, structures: Any, *, seed: int = 0) -> Job:
