@@ -1,1 +1,1 @@
-"""Kinds of frames: each file is a generator, and the functions it is made of."""
+"""Kinds of frames: each file has a generator and the functions that it is made of."""
