@@ -92,4 +92,4 @@ def test_exploration_does_not_know_its_engines():
 def test_the_reader_sees_imports_inside_functions_and_type_checks():
     """The test would be blind otherwise."""
     assert "flowpot.dataset" in GRAPH["flowpot.campaign.makers"]
-    assert any(other.startswith("flowpot.demo") for other in GRAPH["flowpot.cli.demo"])
+    assert any(other.startswith("flowpot.demo") for other in GRAPH["flowpot.cli.run"])

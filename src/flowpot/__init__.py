@@ -1,7 +1,11 @@
 """flowpot: machine-learned interatomic potentials by active learning, as Makers."""
 
+from importlib.metadata import version
+
 from flowpot import moved
 from flowpot.lazy import lazy_exports
+
+__version__ = version("flowpot")
 
 moved.install()
 

@@ -1,4 +1,4 @@
-"""What people read in a terminal: one way to open it, and to write to it."""
+"""The terminal: how it is opened, and how lines are printed on it."""
 
 from typing import Any
 
@@ -12,32 +12,32 @@ def open_console(*, errors: bool = False) -> Console:
     """
     Open the terminal.
 
-    Square brackets in what is printed are square brackets, also in tables: names,
-    paths and remedies (``pip install 'flowpot[mace]'``) are the user's or Python's.
+    Square brackets are printed as they are, and are no markup, since names, paths and
+    remedies (``pip install 'flowpot[mace]'``) have them.
 
     Parameters
     ----------
     errors
-        Whether it is standard error's.
+        Whether to print to standard error.
     """
     return Console(stderr=errors, markup=False, highlight=False)
 
 
 def say(console: Console, *parts: str | tuple[str, str], end: str = "\n") -> None:
     """
-    Print a line as it is, however long, without passwords.
+    Print a line without markup, line breaks and passwords.
 
     Parameters
     ----------
     console
-        Any: its own markup plays no part.
+        Console to print on, whatever its own settings are.
     *parts
         Texts, or pairs of a text and its style.
     end
-        What follows.
+        Text printed after the line.
     """
-    hidden: list[Any] = [
+    redacted: list[Any] = [
         redact(part) if isinstance(part, str) else (redact(part[0]), part[1])
         for part in parts
     ]
-    console.print(Text.assemble(*hidden), highlight=False, soft_wrap=True, end=end)
+    console.print(Text.assemble(*redacted), highlight=False, soft_wrap=True, end=end)

@@ -1,35 +1,38 @@
-"""Texts without the passwords and keys that addresses and settings carry."""
+"""Hide the passwords and keys that addresses and settings hold."""
 
 import re
 
 HIDDEN = "***"
-"""What is written in the place of a secret."""
+"""Text in the place of a secret."""
 
-_NAME_OF_ONE = (
+_NAMES = (
     r"[\w.-]*(?:password|passwd|pwd|secret|token|signature|credential|access_?key"
     r"|api_?key|account_?key|private_?key|signing_?key)[\w.-]*"
 )
 _USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/'\"<>]+@", re.IGNORECASE)
 """User and password, or key and secret, before the host of an address."""
-_PARAMETER = re.compile(
-    rf"([?&;](?:{_NAME_OF_ONE}|sig|key)=)[^&;\s'\"<>]+", re.IGNORECASE
-)
+_PARAMETER = re.compile(rf"([?&;](?:{_NAMES}|sig|key)=)[^&;\s'\"<>]+", re.IGNORECASE)
 _QUOTED = re.compile(
-    rf"((['\"]?)\b{_NAME_OF_ONE}\2\s*[:=]\s*)(['\"])[^'\"]+\3", re.IGNORECASE
+    rf"((['\"]?)\b{_NAMES}\2\s*[:=]\s*)(['\"])[^'\"]+\3", re.IGNORECASE
 )
 _ASSIGNED = re.compile(
-    rf"(\b{_NAME_OF_ONE}(?:=|:[ \t]+))(?!['\"{{\[*])[^\s,;&)}}\]]+", re.IGNORECASE
+    rf"(\b{_NAMES}(?:=|:[ \t]+))(?!['\"{{\[*])[^\s,;&)}}\]]+", re.IGNORECASE
 )
 
 
 def redact(text: str) -> str:
     """
-    Hide what would let a reader of a text into a database or an object store.
+    Hide the passwords and keys in a text that is about to be printed or stored.
 
     Parameters
     ----------
     text
-        What is about to be printed, logged or written down.
+        Any text, such as an address, settings, or the message of an error.
+
+    Returns
+    -------
+    str
+        The text with :data:`HIDDEN` in the place of each secret.
 
     Examples
     --------

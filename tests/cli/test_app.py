@@ -1,8 +1,11 @@
 """What the command line says when it cannot go on."""
 
+from importlib.metadata import version
+
 import pytest
 from typer.testing import CliRunner
 
+import flowpot
 from flowpot.cli import app
 
 
@@ -38,6 +41,13 @@ def test_help_is_quick_and_lists_the_commands():
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
     assert "demo" in result.output
+
+
+def test_the_version_is_that_of_the_installed_package():
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.exit_code == 0
+    assert result.output == f"flowpot {version('flowpot')}\n"
+    assert flowpot.__version__ == version("flowpot")
 
 
 def test_pseudos_list_and_check():

@@ -82,11 +82,11 @@ def test_it_refuses_the_user(store_file, command, mongo_uri, clean_dir):
 
 def test_doctor_hides_the_password(store_file, mongo_uri, monkeypatch):
     """Also where all is well: the store's name is its URI."""
-    from flowpot.cli import checks
+    from flowpot.cli import doctor
 
     others = ["_pw", "_pseudopotentials", "_lammps", "_binaries", "_trainer", "_device"]
     for name in [*others, "_project"]:
-        monkeypatch.setattr(checks, name, lambda *_: checks.Check("x", "ok", ""))
+        monkeypatch.setattr(doctor, name, lambda *_: doctor.Check("x", "ok", ""))
     port = int(mongo_uri.partition("127.0.0.1:")[2].partition("/")[0])
     said = call("doctor", "--store", store_file(port))
     assert "the database refuses the user" in said

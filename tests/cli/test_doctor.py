@@ -5,11 +5,18 @@ from jobflow import SETTINGS, JobStore
 from maggma.stores import MemoryStore
 from typer.testing import CliRunner
 
-from flowpot.cli import app, checks
+from flowpot.cli import app
+from flowpot.cli.doctor import (
+    _artifacts,
+    _device,
+    _guarded,
+    _pw,
+    _store,
+)
 
 
 def one(name, check, otherwise="fail"):
-    (found,) = checks._guarded(name, check, otherwise)
+    (found,) = _guarded(name, check, otherwise)
     return found
 
 
@@ -39,7 +46,7 @@ def test_the_machine_of_the_demo_is_green(monkeypatch, tmp_path):
 
 def test_no_pw(monkeypatch):
     monkeypatch.setenv("FLOWPOT_PW_CMD", "no-such-pw.x")
-    found = one("pw.x", checks._pw)
+    found = one("pw.x", _pw)
     assert found.state == "fail"
     assert "no-such-pw.x" in found.detail
     assert "install Quantum ESPRESSO" in found.remedy
@@ -48,23 +55,23 @@ def test_no_pw(monkeypatch):
 def test_a_device_that_is_not_here(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setenv("FLOWPOT_DEVICE", "cuda")
-    found = one("device", checks._device)
+    found = one("device", _device)
     assert found.state == "fail"
     assert "'cpu'" in found.remedy
 
 
 def test_a_store_without_room_for_frames(jobstore):
-    assert one("store", lambda: checks._store(jobstore)).state == "warn"
+    assert one("store", lambda: _store(jobstore)).state == "warn"
     bare = JobStore(MemoryStore())
     bare.connect()
-    found = one("store", lambda: checks._store(bare))
+    found = one("store", lambda: _store(bare))
     assert found.state == "fail"
     assert "`data`" in found.detail
 
 
 def test_artifacts_are_written_and_read(monkeypatch, tmp_path):
     monkeypatch.setenv("FLOWPOT_ARTIFACT_ROOT", str(tmp_path))
-    assert one("artifacts", checks._artifacts).state == "ok"
+    assert one("artifacts", _artifacts).state == "ok"
     (tmp_path / "file").touch()
     monkeypatch.setenv("FLOWPOT_ARTIFACT_ROOT", str(tmp_path / "file"))
-    assert one("artifacts", checks._artifacts).state == "fail"
+    assert one("artifacts", _artifacts).state == "fail"

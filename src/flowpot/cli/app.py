@@ -1,4 +1,4 @@
-"""The commands together: `flowpot`."""
+"""All commands together: `flowpot`."""
 
 import logging
 import warnings
@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from flowpot import __version__
 from flowpot.cli import pseudos
-from flowpot.cli.demo import demo
 from flowpot.cli.doctor import doctor
 from flowpot.cli.init import init
 from flowpot.cli.reading import export, report, status
-from flowpot.cli.run import run
+from flowpot.cli.run import demo, run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,10 +22,23 @@ for command in (doctor, demo, init, run, status, report, export):
 app.add_typer(pseudos.app, name="pseudos")
 
 
+def _version(asked: bool) -> None:
+    """Print the version and end, before any command."""
+    if asked:
+        typer.echo(f"flowpot {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     context: typer.Context,
     *,
+    version: Annotated[  # noqa: ARG001 - its callback prints it
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
     verbose: Annotated[
         bool, typer.Option(help="Show what the packages underneath log and warn of.")
     ] = False,

@@ -1,29 +1,28 @@
-"""Errors and interruptions as people read them."""
+"""Errors and interruptions, as people read them."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
-from pymongo.errors import OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from flowpot.console import open_console, say
 
 _NOT_ALLOWED = (13, 18)  # MongoDB's error codes: unauthorized, authentication failed
 _LONGEST = 200  # characters of what a database says
-_EXPECTED = (
-    *(RuntimeError, ValueError, OSError, ImportError, LookupError),
-    *(PyMongoError, sqlite3.Error),
-)
+_EXPECTED = (RuntimeError, ValueError, OSError, ImportError, LookupError)
 
 
 @contextmanager
 def readable_errors(doing: str) -> Iterator[None]:
     """
-    Print what went wrong, not where in the code: each message has its remedy.
+    Print what went wrong, without a traceback, and end with exit status 1.
 
-    Ctrl-C, and a queue's SIGTERM, are no errors: what they mean is said, and the exit
-    status is the one that shells expect.
+    Ctrl-C, and a queue's SIGTERM, end with the exit status that shells expect.
+
+    Parameters
+    ----------
+    doing
+        What is done in this context, to be said after "Cannot".
     """
     try:
         yield
@@ -39,7 +38,9 @@ def readable_errors(doing: str) -> Iterator[None]:
             "here.",
         )
         raise typer.Exit(exit_code(interruption)) from None
-    except _EXPECTED as error:
+    except Exception as error:
+        if not isinstance(error, _EXPECTED) and not _is_of_database(error):
+            raise
         say(
             open_console(errors=True),
             (f"Cannot {doing}:", "red"),
@@ -49,9 +50,16 @@ def readable_errors(doing: str) -> Iterator[None]:
 
 
 def described(error: Exception) -> str:
-    """Say what went wrong: in the error's words, in plainer ones of a database's."""
-    if not isinstance(error, PyMongoError | sqlite3.Error):
+    """Return the text of an error; for one of a database, what to do about it, too."""
+    if not _is_of_database(error):
         return str(error)
+    from sqlite3 import Error as SqliteError  # noqa: PLC0415
+
+    from pymongo.errors import (  # noqa: PLC0415
+        OperationFailure,
+        ServerSelectionTimeoutError,
+    )
+
     said = " ".join(str(error).split())[:_LONGEST]
     if isinstance(error, ServerSelectionTimeoutError):
         return (
@@ -63,9 +71,15 @@ def described(error: Exception) -> str:
             f"the database refuses the user ({said}): correct user, password and "
             "authSource in the store's specification"
         )
-    if isinstance(error, sqlite3.Error):
+    if isinstance(error, SqliteError):
         return (
             f"the embedded store is damaged ({said}): restore its folder from a copy, "
             "or move it away; a run then does again what it has lost"
         )
     return f"the database failed: {said}"
+
+
+def _is_of_database(error: Exception) -> bool:
+    """Tell whether MongoDB or SQLite raised an error, without importing either."""
+    names = {f"{base.__module__}.{base.__name__}" for base in type(error).__mro__}
+    return not names.isdisjoint(("pymongo.errors.PyMongoError", "sqlite3.Error"))

@@ -2,7 +2,7 @@
 
 
 def setup_jf_plugin() -> None:
-    """Add them to jobflow-remote's command line, which calls this when it starts."""
+    """Add the commands to jobflow-remote's, which calls this when it starts."""
     from jobflow_remote.cli.jf import app as jf  # noqa: PLC0415 - it is importing us
 
     from flowpot.cli.app import app  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""`flowpot status`, `report` and `export`: what reads a campaign back."""
+"""`flowpot status`, `report` and `export`: commands that read a campaign back."""
 
 import time
 from collections.abc import Iterator
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.live import Live
 
 from flowpot.cli.errors import readable_errors
 from flowpot.cli.source import NameArgument, ProjectOption, StoreOption, open_store
@@ -33,6 +32,8 @@ def status(
     if not watch or ended:
         console.print(view)
         return
+    from rich.live import Live  # noqa: PLC0415
+
     with Live(view, console=console, auto_refresh=False) as live:
         while not ended:
             time.sleep(interval)
@@ -42,7 +43,7 @@ def status(
 
 
 def _find(store: Any, name: str | None) -> Any:
-    """Find a campaign, and say what it may be mistaken for."""
+    """Find a campaign, and print which others it may be mistaken for."""
     from flowpot.campaign import Campaign  # noqa: PLC0415
 
     campaign = Campaign.from_store(store, name)
@@ -53,23 +54,20 @@ def _find(store: Any, name: str | None) -> Any:
 
 
 def _look(store: Any, name: str | None, queue: Any) -> tuple[Any, bool]:
-    """Return what there is to see now, and whether that is the end."""
+    """Return what is to be shown now, and whether the campaign has ended."""
     from flowpot.campaign import Campaign  # noqa: PLC0415
-    from flowpot.campaign.reading.queue import (  # noqa: PLC0415
-        failed_jobs,
-        queued_jobs,
-        with_queue,
-    )
     from flowpot.report.status import status_view  # noqa: PLC0415
 
     campaign = Campaign.from_store(store, name)
-    found = campaign.status
+    status = campaign.status
     failures = campaign.failure_records
     if queue is not None and not campaign.finished:
-        jobs = queued_jobs(queue, found)
-        found = with_queue(found, jobs)
-        failures += failed_jobs(jobs)
-    return status_view(found, campaign.iteration_docs, failures), campaign.finished
+        from flowpot.campaign.reading import queue as queue_of  # noqa: PLC0415
+
+        jobs = queue_of.queued_jobs(queue, status)
+        status = queue_of.with_queue(status, jobs)
+        failures = [*failures, *queue_of.failed_jobs(jobs)]
+    return status_view(status, campaign.iteration_docs, failures), campaign.finished
 
 
 def report(
@@ -131,7 +129,7 @@ def export(
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Say what is wrong with a place that cannot be written to."""
+    """Name the path in the error if it cannot be written to."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`flowpot run`: a campaign from a YAML file."""
+"""`flowpot run`, a campaign from a YAML file, and `flowpot demo`, the built-in one."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,6 @@ from rich.text import Text
 
 from flowpot.cli.errors import readable_errors
 from flowpot.cli.source import ProjectOption, StoreOption, open_project, open_store
-from flowpot.cli.workers import check_workers, parse_workers
 from flowpot.console import open_console, say
 
 
@@ -64,44 +63,75 @@ def run(
             raise ValueError("FILE is missing: give a campaign's YAML file")
         from flowpot.campaign.config.configuration import read_configuration  # noqa: PLC0415
 
-        found = read_configuration(file)
-        for note in found.notes:
+        configuration = read_configuration(file)
+        for note in configuration.notes:
             console.print(f"Note: {note}", highlight=False, markup=False)
         if dry_run:
             known = None
             if store is not None or project is not None:
                 known, _ = open_store(context, store, project)
-            console.print(plan_table(found.maker.dry_run(**found.inputs, store=known)))
+            console.print(
+                plan_table(
+                    configuration.maker.dry_run(**configuration.inputs, store=known)
+                )
+            )
         elif submit:
-            ids = _submit(found, worker or [], project)
+            ids = _submit(configuration, worker or [], project)
+            name = configuration.maker.name
             jf = "jf" if project is None else f"jf -p {project}"
             say(
                 console,
                 f"Submitted {len(ids)} jobs: {', '.join(ids)}\nSee how it goes with "
-                f"`{jf} job list` and `{jf} flowpot status {found.maker.name!r}`",
+                f"`{jf} job list` and `{jf} flowpot status {name!r}`",
             )
         else:
-            _run_here(found, folder or file.with_suffix(""), console, go_on=go_on)
+            _run_here(
+                configuration, folder or file.with_suffix(""), console, go_on=go_on
+            )
 
 
-def _run_here(found: Any, folder: Path, console: Console, *, go_on: bool) -> None:
+def demo(
+    folder: Annotated[
+        Path, typer.Option(help="Where the campaign runs and leaves its results.")
+    ] = Path("flowpot-demo"),
+    seed: Annotated[int, typer.Option(help="Another seed, another campaign.")] = 0,
+) -> None:
+    """
+    Train a committee for silicon from two structures, with real engines.
+
+    Stopped (Ctrl-C) and started again it goes on where it was; finished, it shows its
+    results again. Remove the folder to start over.
+    """
+    from flowpot.demo import run_demo  # noqa: PLC0415 - `flowpot --help` stays quick
+
+    with readable_errors("run the demo"):
+        run_demo(folder, seed=seed, console=open_console())
+
+
+def _run_here(
+    configuration: Any, folder: Path, console: Console, *, go_on: bool
+) -> None:
     from flowpot.local_run import run_in_folder  # noqa: PLC0415
 
-    campaign = run_in_folder(found.maker, found.inputs, folder, console, go_on=go_on)
+    campaign = run_in_folder(
+        configuration.maker, configuration.inputs, folder, console, go_on=go_on
+    )
     if campaign.doc.stop_kind == "failed":
         raise typer.Exit(1)
 
 
-def _submit(found: Any, workers: list[str], project: str | None) -> list[str]:
-    """Submit the flow; give the ids of its first jobs in the queue."""
+def _submit(configuration: Any, workers: list[str], project: str | None) -> list[str]:
+    """Submit the flow and return the ids of its first jobs in the queue."""
     from jobflow_remote import set_run_config, submit_flow  # noqa: PLC0415
     from jobflow_remote.config import ConfigManager  # noqa: PLC0415
 
-    pairs = parse_workers(workers, found.maker)
+    from flowpot.cli.workers import check_workers, parse_workers  # noqa: PLC0415
+
+    pairs = parse_workers(workers, configuration.maker)
     _, queue = open_project(project)
     check_workers(pairs, ConfigManager().get_project(project).workers)
     queue.jobs.find_one()  # which waits for a database that is down for seconds only
-    flow = found.maker.make(**found.inputs)
+    flow = configuration.maker.make(**configuration.inputs)
     for name, worker in pairs:
         if name:
             set_run_config(flow, name_filter=name, worker=worker, dynamic=True)
@@ -110,7 +140,7 @@ def _submit(found: Any, workers: list[str], project: str | None) -> list[str]:
 
 
 def plan_table(plan: Any) -> Table:
-    """Show a dry run: a row a stage."""
+    """Tabulate a dry run, a row a stage."""
     table = Table(
         *("stage", "jobs", "frames", "atoms", "k-points", "core-hours", ""),
         title=Text(f"First iteration of {plan.name!r}"),

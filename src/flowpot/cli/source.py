@@ -1,4 +1,4 @@
-"""Which store a command looks at."""
+"""The store, and the queue, that a command reads."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +18,9 @@ StoreOption = Annotated[
 ]
 ProjectOption = Annotated[
     str | None,
-    typer.Option("--project", help="Of jobflow-remote: its JobStore and its queue."),
+    typer.Option(
+        "--project", help="Project of jobflow-remote: its JobStore and its queue."
+    ),
 ]
 NameArgument = Annotated[
     str | None, typer.Argument(help="Name or uuid of a campaign; else the latest.")
@@ -33,16 +35,25 @@ def open_store(
     needs_data: bool = True,
 ) -> tuple[Any, Any]:
     """
-    Open what `--store` and `--project` name.
+    Open the JobStore that `--store` or `--project` names.
 
     Under `jf flowpot` the project is the one that `jf` has selected.
+
+    Parameters
+    ----------
+    context
+        The command's context.
+    store, project
+        Values of both options.
+    needs_data
+        Whether a store without the additional store `data` is an error.
 
     Returns
     -------
     JobStore
         Connected.
     JobController or None
-        Of the project's queue, where there is one.
+        Queue of the project; None without a project.
 
     Raises
     ------
@@ -73,7 +84,7 @@ def open_store(
 
 
 def _be_quick(*stores: Any) -> None:
-    """Wait seconds, not half a minute, for a database that is down."""
+    """Let stores wait seconds, not half a minute, for a database that is down."""
     for store in stores:
         options = getattr(store, "mongoclient_kwargs", None)
         if options is not None:
@@ -104,7 +115,14 @@ def _read(path: Path) -> Any:
 
 
 def open_project(name: str | None) -> tuple[Any, Any]:
-    """Open the JobStore and the queue of a project of jobflow-remote."""
+    """
+    Open the JobStore and the queue of a project of jobflow-remote.
+
+    Raises
+    ------
+    ValueError
+        If there is no such project.
+    """
     from jobflow_remote.config import ConfigError, ConfigManager  # noqa: PLC0415
     from jobflow_remote.jobs.jobcontroller import JobController  # noqa: PLC0415
 
@@ -113,7 +131,7 @@ def open_project(name: str | None) -> tuple[Any, Any]:
     except ConfigError as error:
         raise ValueError(
             f"--project is {name!r}: {error}; see `jf project list`"
-        ) from (error)
+        ) from error
     queue_store = project.get_queue_store()
     jobstore: Any = project.get_jobstore()
     _be_quick(queue_store, jobstore.docs_store, *jobstore.additional_stores.values())

@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from flowpot.jobs import JobName
 from flowpot.validation import nearest
-
-_OF_THE_LOOP = ("campaign inputs", "active learning", "record iteration")
 
 
 def parse_workers(texts: Sequence[str], maker: Any) -> list[tuple[str, str]]:
     """
-    Read ``--worker`` options: pairs of a job's name, or "" for all others, and worker.
+    Read ``--worker`` options.
 
     Parameters
     ----------
@@ -18,6 +17,11 @@ def parse_workers(texts: Sequence[str], maker: Any) -> list[tuple[str, str]]:
         ``WORKER``, or ``NAME=WORKER`` for the jobs that have NAME in their names.
     maker
         The campaign.
+
+    Returns
+    -------
+    list of (str, str)
+        A part of the names of jobs, "" for all other jobs, and their worker.
 
     Raises
     ------
@@ -38,7 +42,21 @@ def parse_workers(texts: Sequence[str], maker: Any) -> list[tuple[str, str]]:
 
 
 def check_workers(pairs: Sequence[tuple[str, str]], known: Iterable[str]) -> None:
-    """Refuse workers that the project does not have."""
+    """
+    Refuse workers that the project does not have.
+
+    Parameters
+    ----------
+    pairs
+        As :func:`parse_workers` returns them.
+    known
+        The project's workers.
+
+    Raises
+    ------
+    ValueError
+        For a worker that is none of them, with the nearest.
+    """
     known = sorted(known)
     for _, worker in pairs:
         if worker not in known:
@@ -49,17 +67,19 @@ def check_workers(pairs: Sequence[tuple[str, str]], known: Iterable[str]) -> Non
 
 
 def _job_names(maker: Any) -> Iterable[str]:
-    """List the names of the jobs that a campaign may have."""
-    yield from _OF_THE_LOOP
+    """Yield the names of the jobs that a campaign may have."""
+    yield from (JobName.INPUTS, JobName.LOOP, JobName.RECORD)
     if maker.augmentation is not None:
         yield maker.augmentation.name
     if maker.labelling is not None:
-        yield from ("plan labels", "collect labels", maker.labelling.static_maker.name)
+        yield from (JobName.PLAN_LABELS, JobName.COLLECT_LABELS)
+        yield maker.labelling.static_maker.name
     if maker.training is not None:
         trainer = maker.training.trainer
         trainers = trainer if isinstance(trainer, list) else [trainer]
-        yield from ("collect committee", *(each.name for each in trainers))
+        yield from (JobName.COLLECT_COMMITTEE, *(each.name for each in trainers))
     if maker.exploration is not None:
-        yield from ("plan md", "collect frames", maker.exploration.md_maker.name)
+        yield from (JobName.PLAN_MD, JobName.COLLECT_FRAMES)
+        yield maker.exploration.md_maker.name
     if maker.evaluation is not None:
         yield maker.evaluation.name
