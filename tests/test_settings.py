@@ -12,7 +12,9 @@ from flowpot.labelling.espresso.pseudos import PseudoFamily
 from flowpot.settings import get_settings
 
 
-@pytest.mark.parametrize("name", ["PSEUDO_DIR", "LABEL_CACHE", "TRAINING_CACHE"])
+@pytest.mark.parametrize(
+    "name", ["PSEUDO_DIR", "LABEL_CACHE", "TRAINING_CACHE", "MD_CACHE"]
+)
 def test_a_relative_folder_is_refused(name, clean_dir, monkeypatch):
     """The setting is named, and the folder that was meant."""
     monkeypatch.setenv(f"FLOWPOT_{name}", "somewhere")

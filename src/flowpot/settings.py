@@ -78,7 +78,7 @@ class FlowpotSettings(BaseSettings):
         "auto", description="torch device of models: auto, cpu, cuda, cuda:1 ..."
     )
 
-    @field_validator("PSEUDO_DIR", "LABEL_CACHE", "TRAINING_CACHE")
+    @field_validator("PSEUDO_DIR", "LABEL_CACHE", "TRAINING_CACHE", "MD_CACHE")
     @classmethod
     def _is_the_same_for_all_jobs(cls, path: Path | None) -> Path | None:
         if path is None or path.expanduser().is_absolute():
@@ -116,21 +116,21 @@ class FlowpotSettings(BaseSettings):
 
 
 def _config_file() -> Path:
-    """Where the YAML settings are: read anew each time, so that tests can move it."""
+    """Return the path of the YAML settings, by the environment as it is now."""
     return Path(os.environ.get("FLOWPOT_CONFIG_FILE", "~/.flowpot.yaml")).expanduser()
 
 
 def get_settings() -> FlowpotSettings:
     """
-    Read the settings now.
+    Read the settings from the environment and the file.
 
-    There is no module-level settings object: a worker, a test or a notebook that
-    changes its environment gets what it asked for.
+    They are read at each call, not once per process: a worker, a test or a notebook
+    may change its environment.
 
     Raises
     ------
     ValueError
-        Where one of them cannot be, with its name and the remedy.
+        If a setting has no valid value, with its name and the remedy.
     """
     try:
         return FlowpotSettings()
@@ -142,15 +142,14 @@ def get_settings() -> FlowpotSettings:
 
 def fixed_path(path: str | None) -> str | None:
     """
-    Return a path that means the same file in every folder.
+    Return a path as an absolute one, since jobs run in other folders.
 
-    Makers are made in one folder and their jobs run in others. ``~`` stays: it may be
-    another on the machine where the job runs.
+    ``~`` stays: it may be another on the machine where the job runs.
 
     Parameters
     ----------
     path
-        Given by a user, relative to the folder where that happens. None stays None.
+        Path given by a user, relative to the present folder. None stays None.
     """
     if not path or path.startswith("~"):
         return path

@@ -5,6 +5,7 @@ from jobflow import run_locally
 from jobflow_remote import set_run_config
 
 from flowpot import ActiveLearningMaker, Campaign, Dataset
+from trivial_campaign import trivial_campaign
 
 
 def test_the_flow_begins_with_augmentation_then_the_loop(silicon):
@@ -79,6 +80,11 @@ def test_a_stage_that_fails_ends_the_campaign_with_its_error(
     assert doc.iterations[0].failed_stage == "labelling"
     assert doc.dataset == []
     assert doc.committee is None
+
+
+def test_preflight_asks_only_makers_that_can_answer(silicon, clean_dir):
+    """Stages of other packages may have neither a static Maker nor a trainer."""
+    trivial_campaign(1).preflight([silicon], clean_dir)
 
 
 def test_preflight_names_what_is_missing(silicon, clean_dir, monkeypatch):

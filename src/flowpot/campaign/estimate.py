@@ -21,8 +21,8 @@ from flowpot.labelling.static_makers import kpoint_counts
 from flowpot.randomness import derive_rng, derive_seed
 from flowpot.training import CommitteeTrainingMaker
 
-_SMALL_CELL = 64  # atoms up to which batches are clearly the faster
-_WORTH_BATCHING = 4  # trajectories from which on they are
+_SMALL_CELL = 64  # atoms up to which batches are clearly faster
+_WORTH_BATCHING = 4  # trajectories from which on batches are faster
 
 
 class PlannedStage(BaseModel):
@@ -51,7 +51,7 @@ class DryRun(BaseModel):
     refused: list[str] = Field(
         default_factory=list, description="why frames would not be labelled"
     )
-    basis: str = Field(description="what the estimate of core-hours stands on")
+    basis: str = Field(description="what the estimate of core-hours is based on")
 
     @property
     def core_hours(self) -> float | None:
@@ -120,8 +120,8 @@ def _inputs(
     parts = []
     if structures is not None and (augmentation := campaign.augmentation) is not None:
         seed = derive_seed(campaign.seed, "augmentation")
-        made = AugmentationMaker.augment.original(augmentation, structures, seed=seed)
-        parts.append(Dataset.load(made))
+        augment = AugmentationMaker.augment.original
+        parts.append(Dataset.load(augment(augmentation, structures, seed=seed)))
         size = _size(parts[0])
         plan.stages.append(
             PlannedStage(stage="augmentation", n_jobs=1, core_hours=0.0, **size)

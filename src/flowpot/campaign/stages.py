@@ -87,10 +87,10 @@ class CampaignStages(MSONable):
         }
         usual = EvaluationMaker()
         for name, value in fields.items():
-            said = getattr(evaluation, name)
-            if said not in (value, getattr(usual, name)):
+            other = getattr(evaluation, name)
+            if other not in (value, getattr(usual, name)):
                 raise ValueError(
-                    f"{name} is {value}, and the evaluation's {name} is {said}: give "
+                    f"{name} is {value}, and the evaluation's {name} is {other}: give "
                     "it once, to the campaign"
                 )
         if self.labelling is None:

@@ -102,18 +102,18 @@ def decide(last: IterationDoc, limits: Limits) -> Stop | None:
 def fresh_error_in_words(iteration: IterationDoc) -> str:
     """Say how wrong the committee was on frames new to it; "" if that is not known."""
     errors = iteration.fresh_error or {}
-    said = []
+    parts = []
     for name, fresh in errors.items():
         if fresh.value is None:
             continue
         high = "any" if fresh.interval[1] is None else f"{fresh.interval[1]:.3g}"
         low = f"{fresh.interval[0]:.3g}"
         share = "" if fresh.over is None else f", {fresh.over:.0%} over tolerance"
-        said.append(f"{name} {fresh.value:.3g} {UNITS[name]} [{low}, {high}]{share}")
-    if not said:
+        parts.append(f"{name} {fresh.value:.3g} {UNITS[name]} [{low}, {high}]{share}")
+    if not parts:
         return ""
     of = next(iter(errors.values())).of
-    return f"median error on fresh frames: {', '.join(said)} ({of})"
+    return f"median error on fresh frames: {', '.join(parts)} ({of})"
 
 
 def _decide(last: IterationDoc, limits: Limits) -> Stop | None:
@@ -156,11 +156,11 @@ def _left_out(last: IterationDoc) -> str:
         (last.n_wrecked, "of runs that broke (upper_factor)"),
         (last.n_insane, "with atoms too close or no finite prediction"),
     )
-    said = [f"{n} {why}" for n, why in causes if n]
-    if not said:
+    counts = [f"{n} {why}" for n, why in causes if n]
+    if not counts:
         return "; explore more widely, or raise max_labels"
     return (
-        f": of {last.n_explored} there are {' and '.join(said)}; explore at lower "
+        f": of {last.n_explored} there are {' and '.join(counts)}; explore at lower "
         "temperatures, halt runs earlier, or train for longer"
     )
 

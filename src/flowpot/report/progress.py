@@ -6,6 +6,7 @@ from collections import Counter
 from jobflow import Job, Response
 from rich.console import Console
 
+from flowpot.campaign.reading.status import time_left
 from flowpot.console import say
 from flowpot.documents import reason_of
 from flowpot.jobs import jobs_of
@@ -74,11 +75,11 @@ class ProgressLog:
         left = 0.0
         for name in names:
             key = (iteration, name)
-            taken = self._seconds.get(key) or before.get(name)
-            if taken:
-                pending = self.total[key] - self.done[key]
-                expected = pending if self.total[key] else len(before[name])
-                left += expected * sum(taken) / len(taken)
+            taken = self._seconds.get(key) or before.get(name, [])
+            pending = self.total[key] - self.done[key]
+            expected = pending if self.total[key] else len(taken)
+            n = len(taken)
+            left += time_left(n, n + expected, sum(taken)) or 0.0
         return left
 
     def _expect(self, response: Response | None) -> None:

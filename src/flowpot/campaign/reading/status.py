@@ -135,7 +135,14 @@ class CampaignStatus:
 
 def time_left(done: int, total: int, seconds: float) -> float | None:
     """
-    Estimate by the pace so far how long the rest takes (s); None: nothing is done yet.
+    Estimate how long the rest takes (s), at the pace so far; None: nothing is done yet.
+
+    Parameters
+    ----------
+    done, total
+        Jobs that are finished, and all of them.
+    seconds
+        Time that the finished ones took.
 
     Examples
     --------
