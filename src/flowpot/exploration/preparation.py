@@ -100,7 +100,7 @@ def needed_members(
     Parameters
     ----------
     committee
-        See `flowpot.potentials.members_of`.
+        A committee or a single member, in any form that :meth:`MDMaker.make` takes.
     member
         Index of the member that drives; a single member always does.
     check_interval

@@ -87,7 +87,7 @@ class CommitteeWatch:
         frames = Dataset.from_atoms([atoms], labels=False)
         return readings([step], prediction, frames, self.calibration)[0]
 
-    def too_much(self, reading: Reading) -> str | None:
+    def breach(self, reading: Reading) -> str | None:
         """Return the reason to halt the run, None where there is none."""
         return breach(reading, self.calibration, self.upper_factor)
 

@@ -175,7 +175,7 @@ def _committee_check(
             lines.write(json.dumps(asdict(reading)) + "\n")
         if run.output.dense_interval is not None:
             library.set_internal_variable(CALM, 0.0 if reading.excess > 1 else 1.0)
-        return watch.too_much(reading)
+        return watch.breach(reading)
 
     return check
 
