@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from flowpot.campaign.fields import descriptions
+from flowpot.campaign.config.fields import descriptions
 
 REPOSITORY = Path(__file__).parents[1]
 SOURCE, TESTS = REPOSITORY / "src/flowpot", REPOSITORY / "tests"
