@@ -27,7 +27,6 @@ from flowpot.jobs import (
 )
 from flowpot.potentials import members_of
 from flowpot.validation import seed as check_seed
-from flowpot.validation import text
 
 
 @dataclass
@@ -80,13 +79,6 @@ class ExplorationMaker(ExplorationPlan, Maker):
         What changes from iteration to iteration; the last change holds for all that
         follow. Each changes the fields here, not those of the change before.
     """
-
-    name: str = "exploration"
-
-    def __post_init__(self) -> None:
-        """Check the fields, before anything starts."""
-        text(name=self.name)
-        super().__post_init__()
 
     def make(
         self,

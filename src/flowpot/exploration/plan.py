@@ -27,7 +27,15 @@ from flowpot.exploration.starts import (
     drivers,
 )
 from flowpot.randomness import derive_rng, derive_seed
-from flowpot.validation import at_least, instance, names, one_of, positive, whole
+from flowpot.validation import (
+    at_least,
+    instance,
+    names,
+    one_of,
+    positive,
+    text,
+    whole,
+)
 
 
 @dataclass
@@ -38,6 +46,7 @@ class ExplorationPlan(MSONable):
     The parameters are those of :class:`flowpot.ExplorationMaker`, which is one.
     """
 
+    name: str = "exploration"
     md_maker: MDMaker = field(default_factory=default_engine)
     n_starts: int = 20
     temperatures: Sequence[Target] | None = (0.0, 1000.0)
@@ -56,6 +65,7 @@ class ExplorationPlan(MSONable):
 
     def __post_init__(self) -> None:
         """Check the fields, before anything starts."""
+        text(name=self.name)
         instance(Maker, md_maker=self.md_maker)
         if not hasattr(self.md_maker, "make_several"):
             raise ValueError(
