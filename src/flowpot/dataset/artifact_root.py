@@ -1,9 +1,9 @@
 """
-Where artifacts are kept: a folder, or anything else that fsspec can write to.
+The place that artifacts are kept in: a folder, or a URL that fsspec can write to.
 
-Content lies under the root at a place named by its hash, so that equal content is
-stored once. The URL of a place is the root's, as it was given, with the rest appended;
-a password in it is left out, for URLs are written to databases and reports.
+The path of content under this root is its hash, so that equal content is stored once.
+URLs of artifacts leave out a password that the root's URL has, since they are written
+to databases and reports.
 """
 
 import hashlib
@@ -20,29 +20,34 @@ from flowpot.settings import get_settings
 
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")
 _LOCAL = re.compile(r"^(?:file|local)://|^(?!\w[\w+.-]*://|\w+::)")
-"""What a root on this machine's own disks begins with."""
+"""Beginning of a root that is a local folder."""
 
 
 def store(root: str, name: str, content: bytes) -> str:
     """
-    Keep content under a root, once, whole or not at all.
+    Write content to its place under a root, whole or not at all.
 
-    What lies there already counts only if it is the content: a damaged file is
-    replaced.
+    A file that is there already stays if it has this content, and is replaced if it is
+    damaged.
 
     Parameters
     ----------
     root
         Absolute path of a folder, or fsspec URL.
     name
-        The content's file name, whose suffix it keeps.
+        File name of the content: its suffix is kept.
     content
         The bytes.
 
     Returns
     -------
     str
-        URL to read it from, by `read`.
+        URL to `read` the content from.
+
+    Raises
+    ------
+    ValueError
+        Where the root is a relative path.
     """
     root = _absolute(root)
     digest = hashlib.sha256(content).hexdigest()
@@ -55,13 +60,17 @@ def store(root: str, name: str, content: bytes) -> str:
 
 def read(uri: str) -> bytes:
     """
-    Read what lies at a URL that `store` returned.
+    Read the content at a URL that `store` returned.
 
-    Where the URL lies under ``FLOWPOT_ARTIFACT_ROOT``, it is opened as that says, with
-    its password.
+    A URL under ``FLOWPOT_ARTIFACT_ROOT`` is opened with the password that this has.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where nothing is there; other errors are those of the file system.
     """
-    own = get_settings().ARTIFACT_ROOT
-    root = _absolute(own) if own else ""
+    setting = get_settings().ARTIFACT_ROOT
+    root = _absolute(setting) if setting else ""
     public = _without_password(root)
     if root and uri.startswith(f"{public}/"):
         uri = root + uri.removeprefix(public)
@@ -71,7 +80,7 @@ def read(uri: str) -> bytes:
 
 def _absolute(root: str) -> str:
     """
-    Write a root so that it means the same in every folder and on every worker.
+    Return a root as a URL that means the same in every folder and on every worker.
 
     Raises
     ------
@@ -94,7 +103,7 @@ def _without_password(root: str) -> str:
 
 
 def _holds(fs: AbstractFileSystem, path: str, content: bytes) -> bool:
-    """Whether a file is there and has this content."""
+    """Return whether a file is there and has this content."""
     try:
         return bool(fs.cat_file(path) == content)
     except FileNotFoundError:
@@ -102,15 +111,15 @@ def _holds(fs: AbstractFileSystem, path: str, content: bytes) -> bool:
 
 
 def _put(fs: AbstractFileSystem, path: str, content: bytes) -> None:
-    """Write a file that appears whole, wherever the file system allows that."""
+    """Write a file, whole or not at all if the file system allows that."""
     if isinstance(fs, LocalFileSystem):
         with replacing(Path(path)) as temporary:
             temporary.write_bytes(content)
         return
     _make_folder(fs, path.rsplit("/", 1)[0])
     if type(fs).mv is AbstractFileSystem.mv:
-        # It has no renaming of its own: an object store, which shows an object when
-        # its upload has ended.
+        # The file system cannot rename: an object store, which shows an object only
+        # once its upload has ended.
         fs.pipe_file(path, content)
         return
     part = f"{path}.{uuid.uuid4().hex}.part"
@@ -119,11 +128,12 @@ def _put(fs: AbstractFileSystem, path: str, content: bytes) -> None:
 
 
 def _rename(fs: AbstractFileSystem, part: str, path: str, content: bytes) -> None:
-    """Put a file in the place of one that is damaged, or not there."""
+    """Rename a file, in the place of one that is damaged or not there."""
     try:
         fs.mv(part, path)
     except Exception:
-        # Some protocols do not rename onto a file; another worker's is as good.
+        # Some protocols do not rename onto a file; one that another worker has written
+        # meanwhile is as good.
         if not fs.exists(path):
             raise
     if not _holds(fs, path, content):
@@ -134,9 +144,10 @@ def _rename(fs: AbstractFileSystem, part: str, path: str, content: bytes) -> Non
 
 
 def _make_folder(fs: AbstractFileSystem, folder: str) -> None:
-    """Make a folder and those above it, beside other workers that do the same."""
+    """Make a folder and those above it, while other workers may do the same."""
+    # Each attempt may fail because another worker has made one of the folders.
     attempts = folder.count("/") + 1
-    for attempt in range(attempts):  # each may find that another made one level
+    for attempt in range(attempts):
         try:
             fs.makedirs(folder, exist_ok=True)
         except Exception:
@@ -150,5 +161,5 @@ def _make_folder(fs: AbstractFileSystem, folder: str) -> None:
 
 
 def describe(error: Exception) -> str:
-    """Say what a file system complains of, in one line."""
+    """Return the type and message of a file system's error, in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

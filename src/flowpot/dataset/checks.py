@@ -1,4 +1,4 @@
-"""Checks of what comes from outside: each error names the frame and the remedy."""
+"""Checks of the columns of a Dataset: each error names the frame and the remedy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from flowpot.dataset import electronic_state, metadata
 from flowpot.dataset.arrays import GEOMETRY, Arrays
 from flowpot.dataset.geometry import collapse
+from flowpot.dataset.labels import PROPERTIES
 from flowpot.dataset.where import Where
 
 _LAST_ELEMENT = 118
@@ -21,34 +22,40 @@ _ASYMMETRY = 1e-3
 
 def checked(fields: Mapping[str, Any], where: Where | None = None) -> dict[str, Any]:
     """
-    Convert the arrays of a Dataset to their types, and check their content.
+    Convert the columns of a Dataset to their types, and check their content.
 
     Parameters
     ----------
     fields
-        The arrays, as the constructor of Dataset takes them.
+        The columns, as the constructor of Dataset takes them.
     where
         The file they come from, for messages.
 
     Returns
     -------
     dict
-        The arrays, labels and electronic state filled with NaN where None.
+        All columns; those of labels and of the electronic state that were None are
+        filled with NaN.
+
+    Raises
+    ------
+    ValueError
+        Where an array has the wrong shape, or a frame is not usable.
     """
     where = where or Where()
-    made = _shaped(fields, where)
-    _check_atoms(made, where)
-    _check_cells(made, where)
-    _check_labels(made, where)
-    electronic_state.check(made, where)
-    made["stress"] = _symmetric(made["stress"], where)
-    n = len(made["offsets"]) - 1
-    made["info"] = metadata.checked_columns(fields.get("info") or {}, n, where)
-    return made
+    columns = _shaped(fields, where)
+    _check_atoms(columns, where)
+    _check_cells(columns, where)
+    _check_labels(columns, where)
+    electronic_state.check(columns, where)
+    columns["stress"] = _symmetric(columns["stress"], where)
+    n = len(columns["offsets"]) - 1
+    columns["info"] = metadata.checked_columns(fields.get("info") or {}, n, where)
+    return columns
 
 
 def _shaped(fields: Mapping[str, Any], where: Where) -> dict[str, Any]:
-    """Check the shapes, and give the arrays the types that a Dataset has."""
+    """Check the shapes of the arrays, and convert them to their types."""
     offsets = np.asarray(fields["offsets"], np.int64)
     n, atoms = len(offsets) - 1, len(fields["numbers"])
     if n < 0 or offsets[0] != 0 or offsets[-1] != atoms:
@@ -71,7 +78,7 @@ def _shaped(fields: Mapping[str, Any], where: Where) -> dict[str, Any]:
         "charge": ((n,), np.float64),
         "spin": ((n,), np.float64),
     }
-    made: dict[str, Any] = {"offsets": offsets}
+    columns: dict[str, Any] = {"offsets": offsets}
     for name, (shape, dtype) in shapes.items():
         value = fields.get(name)
         array = np.full(shape, np.nan) if value is None else np.asarray(value, dtype)
@@ -80,8 +87,8 @@ def _shaped(fields: Mapping[str, Any], where: Where) -> dict[str, Any]:
                 f"{name} has shape {array.shape}, {n} frames of {atoms} atoms in all "
                 f"need {shape}"
             )
-        made[name] = array
-    return made
+        columns[name] = array
+    return columns
 
 
 def _check_atoms(fields: Mapping[str, Any], where: Where) -> None:
@@ -126,7 +133,7 @@ def _check_cells(fields: Mapping[str, Any], where: Where) -> None:
 
 def _check_labels(fields: Mapping[str, Any], where: Where) -> None:
     offsets = fields["offsets"]
-    for name in ("energy", "forces", "stress"):
+    for name in PROPERTIES:
         values = fields[name]
         bad = first_not_finite(values)
         if bad is None:
@@ -152,21 +159,21 @@ def _check_labels(fields: Mapping[str, Any], where: Where) -> None:
 
 def _symmetric(stress: NDArray[np.float64], where: Where) -> NDArray[np.float64]:
     """Check that stress tensors are symmetric, and make them exactly so."""
-    turned = stress.transpose(0, 2, 1)
-    if np.array_equal(stress, turned, equal_nan=True):
+    transposed = stress.transpose(0, 2, 1)
+    if np.array_equal(stress, transposed, equal_nan=True):
         return stress
     scale = np.abs(stress).max(axis=(1, 2))
-    skew = np.abs(stress - turned).max(axis=(1, 2)) > _ASYMMETRY * scale
+    skew = np.abs(stress - transposed).max(axis=(1, 2)) > _ASYMMETRY * scale
     if skew.any():
         raise where.frame(
             np.argmax(skew),
             "its stress is not symmetric: check the order of components",
         )
-    return 0.5 * (stress + turned)
+    return 0.5 * (stress + transposed)
 
 
 def first_not_finite(values: NDArray[np.float64]) -> int | None:
-    """Return the first row that holds NaN or infinity."""
+    """Return the first row that has NaN or infinity in it, None where none has."""
     finite = np.isfinite(values)
     if finite.all():
         return None
@@ -174,5 +181,5 @@ def first_not_finite(values: NDArray[np.float64]) -> int | None:
 
 
 def frame_of(atom: int, offsets: NDArray[np.int64]) -> int:
-    """Return the frame that owns a row of the per-atom arrays."""
+    """Return the frame that a row of the per-atom arrays belongs to."""
     return int(np.searchsorted(offsets, atom, side="right")) - 1

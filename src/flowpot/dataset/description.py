@@ -1,4 +1,4 @@
-"""What a dataset holds, in numbers; prints as tables."""
+"""Summary of a dataset in numbers, which prints as tables."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -27,24 +27,25 @@ class Description:
     Parameters
     ----------
     n_frames, n_atoms, n_labelled
-        Frames, atoms in all, frames with energy and forces.
+        Number of frames, of atoms in all, and of frames with energy and forces.
     config_types, splits, formulas
-        Frames of each; formulas are reduced (C64 counts as C). Frames without a
-        config_type or split count under "-".
+        Number of frames of each; formulas are reduced (C64 counts as C). Frames
+        without a config_type or split count under "-".
     table
-        Frames of each config_type in each split.
+        Number of frames of each pair of config_type and split.
     sizes
-        Atoms per frame: least, median, most.
+        Atoms per frame: least, median, most. This and what follows is None where no
+        frame has it.
     energy
-        Energy per atom (eV): least, mean, most. None where no frame has it; so below.
+        Energy per atom (eV): least, mean, most.
     force
         Norm of the force on an atom (eV/A): root mean square, median, most.
     pressure
         Minus a third of the trace of the stress (eV/A^3): least, mean, most.
     n_with_moments
-        Frames with initial magnetic moments.
+        Number of frames with initial magnetic moments.
     moment
-        Size of the initial moment of an atom (Bohr magnetons): least, median, most.
+        Absolute initial moment of an atom (Bohr magnetons): least, median, most.
     charge, spin
         Charge (e) and spin multiplicity of the frames that state one: least, median,
         most.
@@ -67,11 +68,11 @@ class Description:
     spin: Range | None = None
 
     def __rich__(self) -> Group:
-        """Render for rich."""
+        """Return the tables that rich prints."""
         return Group(self._summary(), self._types(), self._formulas())
 
     def __str__(self) -> str:
-        """Render as text."""
+        """Return the tables as text."""
         text = StringIO()
         Console(file=text, width=_WIDTH, markup=False).print(self)
         return text.getvalue()
@@ -122,22 +123,21 @@ class Description:
 def describe(dataset: Columns) -> Description:
     """Summarise a dataset: see `Description`."""
     n_atoms = dataset.n_atoms
-    kinds, splits = (_column(dataset, name) for name in ("config_type", "split"))
-    with_forces = dataset.forces[~np.isnan(dataset.forces[:, 0])]
-    force = np.linalg.norm(with_forces, axis=1)
+    kinds, splits = (
+        ["-" if value is None else str(value) for value in dataset.column(name)]
+        for name in ("config_type", "split")
+    )
     return Description(
         n_frames=len(dataset),
         n_atoms=len(dataset.numbers),
         n_labelled=int(dataset.is_labelled.sum()),
-        config_types=_counts(kinds),
-        splits=_counts(splits),
+        config_types=dict(Counter(kinds).most_common()),
+        splits=dict(Counter(splits).most_common()),
         formulas=_formulas(dataset),
         table=dict(Counter(zip(kinds, splits, strict=True))),
         sizes=_range(n_atoms, np.median),
         energy=_range(dataset.energy / n_atoms, np.mean),
-        force=(_rms(force), float(np.median(force)), float(force.max()))
-        if force.size
-        else None,
+        force=_force_range(dataset.forces),
         pressure=_range(-np.einsum("nii->n", dataset.stress) / 3, np.mean),
         n_with_moments=int(dataset.has_magmoms.sum()),
         moment=_range(np.abs(dataset.magmoms), np.median),
@@ -146,30 +146,25 @@ def describe(dataset: Columns) -> Description:
     )
 
 
-def _column(dataset: Columns, name: str) -> list[str]:
-    column = dataset.info.get(name)
-    if column is None:
-        return ["-"] * len(dataset)
-    return ["-" if value is None else str(value) for value in column]
-
-
-def _counts(values: list[str]) -> dict[str, int]:
-    return dict(Counter(values).most_common())
-
-
 def _range(values: NDArray[Any], middle: Any) -> Range | None:
+    """Return the least, a mean or median, and the most of what is not NaN."""
     values = values[~np.isnan(values)]
     if not values.size:
         return None
     return float(values.min()), float(middle(values)), float(values.max())
 
 
-def _rms(values: NDArray[np.float64]) -> float:
-    return float(np.sqrt(np.mean(values**2)))
+def _force_range(forces: NDArray[np.float64]) -> Range | None:
+    """Return the root mean square, median and most of the norms of forces."""
+    norms = np.linalg.norm(forces[~np.isnan(forces[:, 0])], axis=1)
+    if not norms.size:
+        return None
+    rms = np.sqrt(np.mean(norms**2))
+    return float(rms), float(np.median(norms)), float(norms.max())
 
 
 def _formulas(dataset: Columns) -> dict[str, int]:
-    """Count frames per reduced formula, most common first."""
+    """Count the frames of each reduced formula, the most common first."""
     if not len(dataset):
         return {}
     elements, codes = np.unique(dataset.numbers, return_inverse=True)
@@ -180,8 +175,8 @@ def _formulas(dataset: Columns) -> dict[str, int]:
     amounts //= np.gcd.reduce(amounts, axis=1)[:, None]
     unique, counts = np.unique(amounts, axis=0, return_counts=True)
     symbols = [Element.from_Z(int(number)) for number in elements]
-    found: Counter[str] = Counter()
+    frames_of: Counter[str] = Counter()
     for row, count in zip(unique.tolist(), counts.tolist(), strict=True):
         composition = Composition(dict(zip(symbols, row, strict=True)))
-        found[composition.reduced_formula] += count
-    return dict(found.most_common())
+        frames_of[composition.reduced_formula] += count
+    return dict(frames_of.most_common())

@@ -1,19 +1,21 @@
 """
-The electronic state that a frame is to be calculated in: moments, charge, spin.
+The electronic state that a frame is calculated in: moments, charge, multiplicity.
 
-Three optional columns, none of them a label: they are input to a calculation.
+These are three optional columns of a Dataset. They are inputs of a calculation, not
+labels.
 
 `magmoms`
     Initial magnetic moment of each atom along one axis, in Bohr magnetons.
 `charge`
-    Charge of the frame (its cell), in units of e: 1 where an electron is missing.
+    Charge of the frame (of its cell), in units of e: 1 where an electron is missing.
 `spin`
-    Spin multiplicity 2S + 1 of the frame (its cell), as in pymatgen's Molecule and in
-    the OMol data: the total moment is held at ``spin - 1`` Bohr magnetons. It need not
-    be whole in a metal.
+    Spin multiplicity 2S + 1 of the frame (of its cell), as in pymatgen's Molecule and
+    in the OMol data: the total moment is fixed at ``spin - 1`` Bohr magnetons. In a
+    metal it need not be a whole number.
 
-NaN says that nothing is said, which is not the same as zero: a frame with zero moments
-is calculated without spin polarisation even where its elements have default moments.
+NaN means that nothing is stated, which is not the same as zero: a frame with zero
+moments is calculated without spin polarisation, even if its elements have default
+moments.
 
 In ASE they are the array ``initial_magmoms``, ``info["charge"]`` and ``info["spin"]``.
 """
@@ -30,26 +32,32 @@ from flowpot.dataset.where import Where
 
 STATE = ("magmoms", "charge", "spin")
 ASE_MAGMOMS = "initial_magmoms"
-"""What ASE names the moments by, in ``atoms.arrays`` and in extxyz files."""
+"""Name of the moments in ``atoms.arrays`` and in extxyz files."""
 DIGITS = 6
-"""Decimals of a charge that is a sum of charges of atoms."""
+"""Decimals of a charge that is the sum of the charges of atoms."""
 
 
 def from_atoms(frames: Sequence[Atoms]) -> dict[str, NDArray[np.float64]]:
     """
-    Read the state of ASE frames.
+    Read the electronic state of ASE frames.
 
     Parameters
     ----------
     frames
-        Their charge is ``info["charge"]``, else what pymatgen's adaptor leaves on Atoms
-        of a Molecule, else the sum of the initial charges, where there are any. Their
-        multiplicity is ``info["spin"]``, else what pymatgen's adaptor leaves.
+        The charge of a frame is ``info["charge"]``, else the attribute ``charge`` that
+        pymatgen's adaptor sets, else the sum of the initial charges, where there are
+        any. Its multiplicity is ``info["spin"]``, else the attribute
+        ``spin_multiplicity`` that pymatgen's adaptor sets.
 
     Returns
     -------
     dict
-        Columns of a Dataset.
+        The three columns, NaN where a frame states nothing.
+
+    Raises
+    ------
+    ValueError
+        Where moments are vectors, or a charge or multiplicity is not one number.
     """
     moments, charges, spins = [np.empty(0)], [], []
     for number, atoms in enumerate(frames):
@@ -57,9 +65,9 @@ def from_atoms(frames: Sequence[Atoms]) -> dict[str, NDArray[np.float64]]:
         charge = _charge(atoms)
         charges.append(charge)
         spin = atoms.info.get("spin")
-        given = getattr(atoms, "spin_multiplicity", None)
-        if spin is None and given and given != lowest_spin(atoms.numbers, charge):
-            spin = given
+        adapted = getattr(atoms, "spin_multiplicity", None)
+        if spin is None and adapted and adapted != lowest_spin(atoms.numbers, charge):
+            spin = adapted
         spins.append(spin)
     return {
         "magmoms": np.concatenate(moments),
@@ -69,24 +77,24 @@ def from_atoms(frames: Sequence[Atoms]) -> dict[str, NDArray[np.float64]]:
 
 
 def _moments(atoms: Atoms, frame: int) -> NDArray[np.float64]:
-    found = atoms.arrays.get(ASE_MAGMOMS)
-    if found is None:
+    moments = atoms.arrays.get(ASE_MAGMOMS)
+    if moments is None:
         return np.full(len(atoms), np.nan)
-    if found.ndim > 1:
+    if moments.ndim > 1:
         raise Where().frame(
             frame,
             "its initial magnetic moments are vectors, and non-collinear magnetism is "
             "not supported: give one number per atom",
         )
-    return found.astype(np.float64)
+    return moments.astype(np.float64)
 
 
 def _charge(atoms: Atoms) -> Any:
     if atoms.info.get("charge") is not None:
         return atoms.info["charge"]
-    # Zero is what the adaptor leaves where nobody has said anything.
-    if left := getattr(atoms, "charge", None):
-        return left
+    # The adaptor sets zero where no charge was stated.
+    if adapted := getattr(atoms, "charge", None):
+        return adapted
     if atoms.has("initial_charges"):
         return round(float(atoms.get_initial_charges().sum()), DIGITS)
     return None
@@ -95,7 +103,23 @@ def _charge(atoms: Atoms) -> Any:
 def numbers_of(
     values: Sequence[Any], name: str, where: Where | None = None
 ) -> NDArray[np.float64]:
-    """Make a column of one number per frame; None and NaN are missing."""
+    """
+    Make a column of one number per frame.
+
+    Parameters
+    ----------
+    values
+        Values of the frames, None or NaN where missing.
+    name
+        Name of the column: ``charge`` or ``spin``.
+    where
+        The file they come from, for messages.
+
+    Raises
+    ------
+    ValueError
+        Where a value is not one number.
+    """
     column = np.full(len(values), np.nan)
     for frame, value in enumerate(values):
         if value is None:
@@ -120,7 +144,15 @@ _MEANING = {
 
 
 def check(fields: Mapping[str, Any], where: Where) -> None:
-    """Refuse infinite values, moments of some atoms only, multiplicities below 1."""
+    """
+    Check the three columns among those of a Dataset.
+
+    Raises
+    ------
+    ValueError
+        Where a value is infinite, some atoms of a frame have no moment, or a
+        multiplicity is below 1.
+    """
     moments, offsets = fields["magmoms"], fields["offsets"]
     absent = np.isnan(moments)
     if not absent.all() and len(absent):
@@ -142,29 +174,29 @@ def check(fields: Mapping[str, Any], where: Where) -> None:
 
 
 def missing(n: int, n_atoms: int) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of n frames about which nothing is said."""
+    """Return the columns of n frames that state nothing, of `n_atoms` atoms in all."""
     sizes = {"magmoms": n_atoms, "charge": n, "spin": n}
     return {name: np.full(size, np.nan) for name, size in sizes.items()}
 
 
 def completed(fields: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Add the columns that datasets of earlier versions lack.
+    Add the three columns to those of a dataset of an earlier version, which lacks them.
 
-    Metadata of theirs that is named `charge` or `spin` becomes the column, or gets
-    another name where it cannot be one.
+    Its metadata `charge` or `spin` become the column, or are renamed, with a warning,
+    where they cannot be.
     """
     if all(name in fields for name in STATE):
         return dict(fields)
     n, columns = len(fields["offsets"]) - 1, dict(fields.get("info") or {})
     added = missing(n, len(fields["numbers"]))
     for name in (name for name in STATE if name in columns):
-        held = np.asarray(columns.pop(name))
-        usable = name != "magmoms" and held.dtype.kind in "if"
-        if usable and not (name == "spin" and (held < 1).any()):
-            added[name] = held.astype(np.float64)
+        values = np.asarray(columns.pop(name))
+        usable = name != "magmoms" and values.dtype.kind in "if"
+        if usable and not (name == "spin" and (values < 1).any()):
+            added[name] = values.astype(np.float64)
             continue
-        columns[f"{name}_info"] = held
+        columns[f"{name}_info"] = values
         warnings.warn(
             f"metadata {name!r} is now {name + '_info'!r}: a column of the dataset has "
             "its name",
@@ -175,16 +207,16 @@ def completed(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def bare(atoms: Atoms, **changes: Any) -> Atoms:
     """
-    Return the geometry and the electronic state of a frame, and nothing else.
+    Return a copy of a frame with its geometry and electronic state only.
 
-    Labels and metadata of a frame are not those of the frames made from it.
+    Labels and metadata of a frame do not hold for frames that are made from it.
 
     Parameters
     ----------
     atoms
         The frame.
     **changes
-        Arguments of Atoms that are to differ, such as `positions` of as many atoms.
+        Arguments of Atoms that differ, such as `positions` of as many atoms.
     """
     geometry = {
         "numbers": atoms.numbers,
@@ -192,16 +224,27 @@ def bare(atoms: Atoms, **changes: Any) -> Atoms:
         "cell": atoms.cell,
         "pbc": atoms.pbc,
     }
-    made = Atoms(**(geometry | changes))
-    found = from_atoms([atoms])
-    set_state(made, found["magmoms"], found["charge"][0], found["spin"][0])
-    return made
+    copied = Atoms(**(geometry | changes))
+    state = from_atoms([atoms])
+    set_state(copied, state["magmoms"], state["charge"][0], state["spin"][0])
+    return copied
 
 
 def set_state(
     atoms: Atoms, magmoms: NDArray[np.float64], charge: float, spin: float
 ) -> None:
-    """Attach to ASE Atoms the parts of a state that are not NaN."""
+    """
+    Attach an electronic state to ASE Atoms, in place.
+
+    Parameters
+    ----------
+    atoms
+        A frame of N atoms.
+    magmoms
+        Initial magnetic moments, shape (N,), in Bohr magnetons.
+    charge, spin
+        Charge (e) and multiplicity. Whatever is NaN is left out.
+    """
     if len(magmoms) and not np.isnan(magmoms[0]):
         atoms.set_array(ASE_MAGMOMS, magmoms, float, ())
     for name, value in (("charge", charge), ("spin", spin)):
@@ -211,23 +254,23 @@ def set_state(
 
 
 def plain(value: float) -> int | float:
-    """Return a whole number as int: programs that read charges ask for int."""
+    """Return a whole number as an int, which programs that read charges expect."""
     return int(value) if float(value).is_integer() else float(value)
 
 
 def lowest_spin(numbers: NDArray[np.int64], charge: float | None) -> int:
     """
-    Return the lowest multiplicity of some atoms: 1 or 2.
+    Return the lowest multiplicity that atoms can have: 1 or 2.
 
-    pymatgen's Molecule has it where no multiplicity was given: it says nothing.
+    pymatgen's Molecule has this one where no multiplicity was given.
     """
     return 1 + int(np.sum(numbers) - (charge or 0)) % 2
 
 
 def times(copies: int, charge: float, spin: float) -> tuple[float, float]:
     """
-    Return charge and multiplicity of a cell repeated so many times.
+    Return the charge (e) and multiplicity of several copies of a cell together.
 
-    Both the charge and the total moment, ``spin - 1``, are those of one cell.
+    The charge and the total moment, ``spin - 1``, of one cell add up.
     """
     return copies * charge, copies * (spin - 1) + 1

@@ -1,11 +1,11 @@
 """
-Metadata columns: one value per frame, of one type per column.
+Columns of metadata: one value per frame, of one type per column.
 
-The rule of types: a column is str, bool, int or float. Missing entries are None in a
-column of str and NaN in one of numbers, so that int and bool columns with missing
-entries become float. A column that mixes str with anything becomes str. A value that
-is none of these (a list, an array, a dict) is kept as its JSON text after the word
-`_JSON`, as ASE does in extxyz files, and comes back as that value in ``atoms.info``.
+A column is of type str, bool, int or float. Missing entries are None in a column of
+str and NaN in one of numbers, so that columns of int and bool with missing entries
+become float. A column that mixes str with other types becomes str. Any other value (a
+list, an array, a dict) is kept as JSON text after the word `_JSON`, as ASE does in
+extxyz files, and comes back as that value in ``atoms.info``.
 """
 
 import json
@@ -23,6 +23,7 @@ from flowpot.dataset.where import Where
 
 Column = NDArray[Any]
 JSON_PREFIX = "_JSON "
+"""Beginning of a text that stands for a value of another type."""
 RESERVED = frozenset(
     (
         *("numbers", "positions", "cell", "pbc", "offsets"),
@@ -33,6 +34,7 @@ RESERVED = frozenset(
         *("magmoms", "initial_magmoms", "charge", "spin"),
     )
 )
+"""Names that are no metadata, since files or other columns use them."""
 _NAME = re.compile(r"""[^\s="'\[\]{},\\]+""")
 _COLUMN_TYPES = {"b": np.bool_, "i": np.int64, "f": np.float64}
 _LARGEST_INT = 2**63 - 1
@@ -74,7 +76,14 @@ def as_column(
 
 
 def plain_value(value: Any) -> str | bool | int | float | None:
-    """Reduce one entry to what a column can hold."""
+    """
+    Convert a value to one of a type that a column has.
+
+    Raises
+    ------
+    TypeError
+        Where it cannot be written as JSON.
+    """
     if value is None or isinstance(value, str):
         return None if value is None else str(value)
     if isinstance(value, bool | np.bool_):
@@ -92,7 +101,7 @@ def plain_value(value: Any) -> str | bool | int | float | None:
 
 
 def _from_numpy(value: Any) -> Any:
-    """Convert what JSON does not know."""
+    """Convert numpy's types, which JSON does not know."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"a {type(value).__name__} cannot be kept as metadata")
@@ -135,8 +144,24 @@ def check_name(name: str) -> None:
 def checked_columns(
     columns: Mapping[str, Any], n: int, where: Where | None = None
 ) -> dict[str, Column]:
-    """Convert every column, and check its name and its length."""
-    made = {}
+    """
+    Convert columns to their types, and check their names and lengths.
+
+    Parameters
+    ----------
+    columns
+        Values of each column, by its name.
+    n
+        Number of frames.
+    where
+        The file they come from, for messages.
+
+    Raises
+    ------
+    ValueError
+        Where a name is taken or malformed, or a column has another length.
+    """
+    checked = {}
     for name, values in columns.items():
         check_name(name)
         if len(values) != n:
@@ -144,21 +169,21 @@ def checked_columns(
                 f"metadata column {name!r} has {len(values)} entries for {n} frames: "
                 "give one per frame"
             )
-        made[name] = as_column(values, where)
-    return made
+        checked[name] = as_column(values, where)
+    return checked
 
 
 def with_columns(
     info: Mapping[str, Column], columns: Mapping[str, Any], n: int
 ) -> dict[str, Column]:
-    """Add, replace or (None) remove columns; one value serves all frames."""
+    """Return columns with some added, replaced or, where None, removed."""
     new = dict(info)
     for name, values in columns.items():
         new.pop(name, None)
         if values is None:
             continue
-        one = isinstance(values, str | Real | np.generic) or np.ndim(values) == 0
-        new |= checked_columns({name: [values] * n if one else values}, n)
+        is_one = isinstance(values, str | Real | np.generic) or np.ndim(values) == 0
+        new |= checked_columns({name: [values] * n if is_one else values}, n)
     return new
 
 
@@ -168,8 +193,8 @@ def columns_of(
     """
     Turn the metadata of each frame (``atoms.info``) into columns.
 
-    Names that stand for labels or geometry are skipped; a value that cannot be
-    written as JSON is dropped with a warning, as ASE does in extxyz.
+    `RESERVED` names are skipped. A column with a value that cannot be written as JSON
+    is dropped with a warning, as ASE does in extxyz.
     """
     names = dict.fromkeys(name for record in records for name in record)
     columns = {}
@@ -184,7 +209,7 @@ def columns_of(
 
 
 def records_of(info: Mapping[str, Column], n: int) -> Iterable[dict[str, Any]]:
-    """Return the metadata of each frame, without what is missing."""
+    """Yield the metadata of each of n frames, without missing entries."""
     lists = {name: _entries(column) for name, column in info.items()}
     for frame in range(n):
         yield {
@@ -195,7 +220,7 @@ def records_of(info: Mapping[str, Column], n: int) -> Iterable[dict[str, Any]]:
 
 
 def _entries(column: Column) -> list[Any]:
-    """Python values of a column, None where missing."""
+    """Return the entries of a column as Python values, None where missing."""
     if column.dtype.kind == "f":
         return [None if value != value else value for value in column.tolist()]  # noqa: PLR0124
     if column.dtype.kind == "O":
@@ -215,14 +240,14 @@ def _decoded(text: str | None) -> Any:
 
 
 def missing_column(like: Column, n: int) -> Column:
-    """Return n missing entries to append to a column."""
+    """Return n missing entries, of the type to append to a column."""
     if like.dtype.kind == "O":
         return np.full(n, None, object)
     return np.full(n, np.nan)
 
 
 def join_columns(parts: Sequence[Column]) -> Column:
-    """Concatenate columns, by the rule of types."""
+    """Concatenate columns; the result has a type that all entries can have."""
     kinds = {part.dtype.kind for part in parts}
     if len(kinds) == 1:
         return np.concatenate(parts)

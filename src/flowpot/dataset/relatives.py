@@ -1,16 +1,16 @@
 """
-Frames that share their positions: other species on them, or some atoms removed.
+Relatives: frames with the same positions, but other species or fewer atoms.
 
-A potential that has trained on a frame has seen the positions of its relatives, so that
-these are no independent test of it: relatives belong to one set. Two frames of the same
-periodic lattice are relatives if
+A potential that has trained on a frame has seen the positions of its relatives, which
+are no independent test: relatives belong to one set. Two frames of the same periodic
+lattice are relatives if
 
 * their atoms are at the same positions, whatever their species and their order;
-* one was cut from the other: its positions are among the other's, and are half of them
-  at least;
-* they come from one parent (column ``parent``) and share any position: two defects of
-  one perfect crystal. Frames of other origin may share positions by their making, as
-  slabs do whose lowest layers are held: that alone makes no relatives.
+* one was cut from the other: its positions are among those of the other, and at least
+  half as many;
+* they come from one parent (column ``parent``) and share any position, as two defects
+  of one perfect crystal do. Frames of different origin may share positions without
+  being relatives: slabs whose lowest layers are fixed do.
 
 Relatives of relatives are relatives. Isolated atoms have none.
 """
@@ -26,25 +26,25 @@ from flowpot.dataset.fingerprint import steps
 Codes = NDArray[np.uint64]
 
 _EDGE = 1e-6
-"""Atoms this close below a cell's face count as on it: a last-bit error does not send
-them to the other side."""
+"""Atoms this close below a cell's face (in fractions) count as on it, so that a
+last-bit error does not wrap them to the other side."""
 
 
 def relatives(dataset: Arrays, parents: NDArray[np.object_]) -> NDArray[np.int64]:
     """
-    Sort frames into families that share positions.
+    Sort frames into families of relatives.
 
     Parameters
     ----------
     dataset
         n frames.
     parents
-        What each was made from, shape (n,), ``""`` where that is not known.
+        Name of the frame that each was made from, shape (n,), ``""`` where unknown.
 
     Returns
     -------
     numpy.ndarray
-        Family of each frame, shape (n,).
+        Number of the family of each frame, shape (n,).
     """
     n = len(dataset)
     if n == 0:
@@ -62,13 +62,13 @@ def relatives(dataset: Arrays, parents: NDArray[np.object_]) -> NDArray[np.int64
 
 def _codes(dataset: Arrays) -> tuple[NDArray[np.int64], Codes]:
     """
-    Return a number for each position of a lattice.
+    Return a code for the position of each atom in its lattice.
 
     Returns
     -------
     tuple
-        Frame and number of each atom. Left out are isolated atoms, and frames whose
-        lattice no other frame has.
+        Frame and code of each atom. Isolated atoms, and frames whose lattice no other
+        frame has, are left out.
     """
     pbc = dataset.pbc
     lattice = np.where(pbc[:, :, None], dataset.cell, 0.0)
@@ -91,8 +91,8 @@ def _wrapped(
     pbc: NDArray[np.bool_],
     frames: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Move atoms by lattice vectors into the cell (A)."""
-    # The pseudo-inverse has fractions along the lattice's vectors only.
+    """Return positions (A) moved into the cell by lattice vectors."""
+    # The pseudo-inverse gives fractions along the periodic vectors only.
     inverse = np.linalg.pinv(lattice)
     fractions = np.einsum("ax,axk->ak", positions, inverse[frames])
     shifts = np.where(pbc[frames], np.floor(fractions + _EDGE), 0.0)
@@ -110,60 +110,69 @@ def _same_positions(
     frames: NDArray[np.int64], codes: Codes, n: int
 ) -> NDArray[np.int64]:
     """Pair each frame with the first that has the same positions, shape (2, P)."""
-    named = np.unique(frames)
+    present = np.unique(frames)
     _, first, which = np.unique(
-        _sums(frames, codes, n)[named], return_index=True, return_inverse=True
+        _sums(frames, codes, n)[present], return_index=True, return_inverse=True
     )
-    return np.stack([named, named[first[which]]])
+    return np.stack([present, present[first[which]]])
 
 
 def _sums(frames: NDArray[np.int64], codes: Codes, n: int) -> Codes:
-    """Name the set of each frame's positions, whatever their order, shape (n,)."""
+    """Return a code for the set of each frame's positions, shape (n,)."""
     sums = np.zeros(n, np.uint64)
     np.add.at(sums, frames, _mixed(codes))
     return sums
 
 
 def _cut_from(frames: NDArray[np.int64], codes: Codes, n: int) -> NDArray[np.int64]:
-    """Pair each frame with those of which its positions are a part, shape (2, P)."""
+    """Pair each frame with those that it may have been cut from, shape (2, P)."""
     sums = _sums(frames, codes, n)
-    named = np.unique(frames)
-    distinct = named[np.unique(sums[named], return_index=True)[1]]
+    present = np.unique(frames)
+    distinct = present[np.unique(sums[present], return_index=True)[1]]
     kept = np.isin(frames, distinct)
     frames, codes = frames[kept], codes[kept]
     _, code, count = np.unique(codes, return_inverse=True, return_counts=True)
-    # A part has no position of its own.
+    # Each position of a part is in another frame, too.
     rarest = np.full(n, np.iinfo(np.int64).max)
     np.minimum.at(rarest, frames, count[code])
     holders = _Holders(frames, code)
-    found = [
+    pairs = [
         (part, whole)
         for part in np.flatnonzero((rarest > 1) & np.isin(np.arange(n), distinct))
         for whole in holders.wholes_of(int(part), count)
     ]
-    return np.array(found, np.int64).reshape(-1, 2).T
+    return np.array(pairs, np.int64).reshape(-1, 2).T
 
 
 class _Holders:
     """
-    Which frames hold which positions.
+    Index of the frames that have each position.
 
     Parameters
     ----------
     frames, code
-        Frame and position of each atom, frames ascending.
+        Frame and number of the position of each atom, shape (A,), frames ascending.
     """
 
     def __init__(self, frames: NDArray[np.int64], code: NDArray[np.int64]) -> None:
-        named, starts = np.unique(frames, return_index=True)
-        parts = np.split(code, starts[1:]) if len(named) else []
-        self._codes = dict(zip(named.tolist(), map(frozenset, parts), strict=True))
+        present, starts = np.unique(frames, return_index=True)
+        parts = np.split(code, starts[1:]) if len(present) else []
+        self._codes = dict(zip(present.tolist(), map(frozenset, parts), strict=True))
         order = np.argsort(code, kind="stable")
         self._frames = frames[order]
         self._bounds = np.searchsorted(code[order], np.arange(code.max(initial=-1) + 2))
 
     def wholes_of(self, part: int, count: NDArray[np.int64]) -> list[int]:
-        """Find the frames that a frame may have been cut from."""
+        """
+        Return the frames that a frame may have been cut from.
+
+        Parameters
+        ----------
+        part
+            Number of the frame.
+        count
+            Number of atoms, in all frames, at each position.
+        """
         codes = self._codes[part]
         rarest = min(codes, key=count.__getitem__)
         holders = self._frames[self._bounds[rarest] : self._bounds[rarest + 1]]
@@ -179,8 +188,8 @@ def _siblings(
     frames: NDArray[np.int64], codes: Codes, parents: NDArray[np.object_]
 ) -> NDArray[np.int64]:
     """Pair frames of one parent with the first that has the same position."""
-    named = (parents != "")[frames]
-    frames, codes = frames[named], codes[named]
+    has_parent = (parents != "")[frames]
+    frames, codes = frames[has_parent], codes[has_parent]
     parent = np.unique(parents.astype(str), return_inverse=True)[1].astype(np.uint64)
     shared = _mixed(codes + parent[frames])
     _, first, which = np.unique(shared, return_index=True, return_inverse=True)

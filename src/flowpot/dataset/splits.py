@@ -1,4 +1,4 @@
-"""Which frames train, which validate, which test: decided once, for ever."""
+"""Divide frames into training, validation and test sets, once and for all."""
 
 import logging
 from collections.abc import Sequence
@@ -15,11 +15,13 @@ from flowpot.dataset.sets import AUDIT, SETS, is_audit
 from flowpot.randomness import derive_rng
 
 ALWAYS_TRAIN = ("input", "isolated_atom")
+"""Values of ``config_type`` of the frames that always train."""
 _FREE = -1
+"""Index, where a frame has no set yet."""
 
 
 class TooFewFramesError(ValueError):
-    """Validation or test would be empty for want of frames that may go there."""
+    """Too few frames are free to go into the validation or test set."""
 
 
 def assign_splits(
@@ -34,14 +36,14 @@ def assign_splits(
     Assign every frame to a set, in the metadata column ``split``.
 
     Frames that have a set keep it; those of the set ``audit`` have no part in what
-    follows. Exact duplicates of a frame that has one, here or
-    in `existing`, take it. Input structures and isolated atoms train. Frames that
-    share their positions share a set: those that differ by species only, and those cut
-    from another (:mod:`flowpot.dataset.relatives`). The others are
-    drawn at random so that each kind of frame (config_type) and, within it, each
-    parent's children come as close to `fractions` as whole frames allow; what one
-    small group cannot give is carried over to the next, so that many groups of two or
-    three frames still fill the validation and test sets.
+    follows. Exact duplicates of a frame that has a set, here or in `existing`, take
+    the same one. Input structures and isolated atoms train. Frames that share their
+    positions share a set: those that differ by species only, and those cut from
+    another (:mod:`flowpot.dataset.relatives`). All others are drawn at random, so that
+    the frames of each config_type and, within it, of each parent come as close to
+    `fractions` as whole frames allow. The remainder of a small group is carried over
+    to the next, so that many groups of two or three frames still fill the validation
+    and test sets.
 
     Parameters
     ----------
@@ -50,13 +52,13 @@ def assign_splits(
     fractions
         Shares of the frames that train, validate and test; they sum to 1.
     seed
-        Seed of the draw.
+        Seed of the random draw.
     existing
-        What earlier iterations have: frames with their sets, in any form that
-        `Dataset.load` takes.
+        Frames of earlier iterations, with their sets, in any form that `Dataset.load`
+        takes.
     group_by
-        ``"parent"`` or ``"trajectory"`` (or any metadata column): frames that share
-        its value share a set. By parent, children also follow a parent that is itself
+        ``"parent"`` or ``"trajectory"`` (or any metadata column): frames with the same
+        value share a set. By parent, children also follow a parent that is itself
         among the frames, unless that is an input structure.
 
     Returns
@@ -68,19 +70,21 @@ def assign_splits(
     ------
     TooFewFramesError
         Where validation or test would be empty for want of frames. With `existing`
-        given this is no error: a late iteration may bring one frame.
+        this is no error: a late iteration may add a single frame.
+    ValueError
+        Where `fractions`, `group_by`, or a set that a frame already has is not valid.
     """
     shares = checked_fractions(fractions)
-    if (held := is_audit(dataset)).any():
+    if (audited := is_audit(dataset)).any():
         split = np.full(len(dataset), AUDIT, object)
         rest = assign_splits(
-            dataset[~held],
+            dataset[~audited],
             fractions=fractions,
             seed=seed,
             existing=existing,
             group_by=group_by,
         )
-        split[~held] = rest.info["split"]
+        split[~audited] = rest.info["split"]
         return dataset.with_info(split=split)
     known = _joined_existing(existing)
     everything = Dataset.concatenate([known, dataset])
@@ -107,7 +111,7 @@ def assign_splits(
 
 
 def checked_fractions(fractions: Sequence[float]) -> NDArray[np.float64]:
-    """Return the shares of the three sets as an array; refuse what are none."""
+    """Return the shares of the three sets, shape (3,); refuse what are no shares."""
     shares = np.asarray(fractions, float)
     valid = shares.shape == (3,) and (shares >= 0).all() and shares[0] > 0
     if not valid or not np.isclose(shares.sum(), 1.0):
@@ -119,6 +123,7 @@ def checked_fractions(fractions: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _joined_existing(existing: Any) -> Dataset:
+    """Return the frames of earlier iterations, without those of the audit set."""
     if existing is None:
         return Dataset.concatenate([])
     known = Dataset.load(existing)
@@ -132,14 +137,12 @@ def _joined_existing(existing: Any) -> Dataset:
 
 def _column(dataset: Dataset, name: str) -> NDArray[Any]:
     """Return a metadata column as str, empty where missing."""
-    column = dataset.info.get(name)
-    if column is None:
-        return np.full(len(dataset), "", object)
+    column = dataset.column(name)
     return np.array(["" if v is None or v != v else str(v) for v in column], object)  # noqa: PLR0124
 
 
 def _given(dataset: Dataset) -> NDArray[np.int64]:
-    """Return the sets that frames already have, as indices into SETS."""
+    """Return the index in SETS of the set that each frame already has, or _FREE."""
     column = _column(dataset, "split")
     codes = {"": _FREE, **{name: s for s, name in enumerate(SETS)}}
     unknown = sorted(set(column) - set(codes))
@@ -149,9 +152,9 @@ def _given(dataset: Dataset) -> NDArray[np.int64]:
 
 
 def _always_train(dataset: Dataset, prints: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Tell inputs and isolated atoms, named so or not, and their exact duplicates."""
-    named = np.isin(_column(dataset, "config_type"), ALWAYS_TRAIN)
-    return np.isin(prints, prints[named | dataset.is_isolated_atom])
+    """Return which frames are inputs, isolated atoms, or exact duplicates of these."""
+    is_named = np.isin(_column(dataset, "config_type"), ALWAYS_TRAIN)
+    return np.isin(prints, prints[is_named | dataset.is_isolated_atom])
 
 
 def _units(
@@ -161,9 +164,9 @@ def _units(
     group_by: str | None,
 ) -> NDArray[np.int64]:
     """
-    Return for each frame the number of the group it must stay with, shape (n,).
+    Return the number of the group that each frame must stay with, shape (n,).
 
-    They are the connected components of the graph of frames and what they share.
+    Groups are the connected components of the graph of frames and what they share.
     """
     every = np.ones(len(dataset), bool)
     families = relatives(dataset, _column(dataset, "parent"))
@@ -193,11 +196,11 @@ def _settled(
     prints: NDArray[np.str_],
 ) -> NDArray[np.int64]:
     """
-    Return the sets that are not drawn.
+    Return the sets that follow without a draw, _FREE where none follows.
 
-    A frame takes its own set; else its exact duplicates'; else training if it always
-    trains; else that of the frames it must stay with. Where those differ, the first
-    of train, val, test: what was trained on must not test.
+    A frame has its own set; else that of its exact duplicates; else training, if it
+    always trains; else that of the frames it must stay with. If those have different
+    sets, it is the first of train, val, test: what was trained on must not test.
     """
     split = given.copy()
     same = np.unique(prints, return_inverse=True)[1]
@@ -208,7 +211,7 @@ def _settled(
 
 
 def _spread(split: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
-    """Assign to free frames the set that their group has."""
+    """Assign to free frames the set of their group, in place."""
     if not len(split):
         return
     unset = len(SETS)
@@ -224,7 +227,7 @@ def _ordered_units(
     is_free: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Order free units by config_type, then parent, each at random within."""
+    """Return the free units by config_type, then parent, all in random order."""
     free, first = np.unique(np.where(is_free, units, -1), return_index=True)
     free, first = free[free >= 0], first[free >= 0]
     keys = [rng.random(len(free))]
@@ -243,10 +246,10 @@ def _draw(
     counts: NDArray[np.int64],
 ) -> None:
     """
-    Assign each unit, in order, to the set that lacks most frames.
+    Assign each unit, in order, to the set that lacks most frames; change `split`.
 
-    The lack of a set is its share of the frames so far less the frames it has. That of
-    earlier iterations counts, up to one frame, so that many small shards add up.
+    A set lacks its share of the frames so far, less the frames it has. What it lacked
+    in earlier iterations counts, up to one frame, so that many small shards add up.
     """
     sizes = np.bincount(units[split == _FREE], minlength=units.max(initial=-1) + 1)
     lack = np.clip(shares * counts.sum() - counts, -1.0, 1.0)
@@ -266,7 +269,7 @@ def _fill_empty(
     shares: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> None:
-    """Move units of the training set to sets that would be empty."""
+    """Move units of the training set to sets that would be empty; change `split`."""
     empty = [s for s in range(3) if shares[s] > 0 and not (split == s).any()]
     movable = np.unique(units[is_free & (split == 0)])
     fixed = (~is_free & (split == 0)).any()

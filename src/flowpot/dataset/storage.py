@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, on a disk or in an object store."""
+"""Write files so that they appear whole or not at all."""
 
 import os
 import tempfile
@@ -10,10 +10,11 @@ from pathlib import Path
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """
-    Yield a temporary path beside `path` that takes its place at the end.
+    Yield a temporary path beside `path`, which replaces `path` at the end.
 
-    Where the body raises, `path` stays as it was. When the block is left, the content
-    is on the disk: a power cut leaves the old file or the new one, never half of it.
+    Where the body of the `with` block raises, `path` stays as it was. After the block
+    the content is on the disk: a power cut leaves the old file or the new one, never
+    half of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -31,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def umask() -> int:
-    """Return the permissions that new files of this process lack."""
+    """Return this process's umask: the permissions that its new files lack."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

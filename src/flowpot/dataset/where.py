@@ -1,4 +1,4 @@
-"""Where in which file something is wrong."""
+"""Errors that name the file and the frame in which something is wrong."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,23 +7,23 @@ from typing import Any
 @dataclass(frozen=True)
 class Where:
     """
-    Names a file and a frame in messages.
+    The file that frames come from, for messages.
 
     Parameters
     ----------
     source
         The file, if there is one.
     first
-        The number in that file of the first of the frames at hand.
+        Number in that file of the first of the frames that are being read.
     """
 
     source: str = ""
     first: int = 0
 
     def error(self, message: str) -> ValueError:
-        """Return the error of a message about the file."""
+        """Return an error about the file."""
         return ValueError(f"{self.source}: {message}" if self.source else message)
 
     def frame(self, frame: Any, message: str) -> ValueError:
-        """Return the error of a message about one of the frames at hand."""
+        """Return an error about one of the frames that are being read."""
         return self.error(f"frame {int(frame) + self.first}: {message}")

@@ -1,20 +1,20 @@
 """
-When two atoms are too close: the limits that all stages have in common.
+Limits under which two atoms are too close, the same in all stages.
 
 Distances are fractions of the sum of the two covalent radii (Cordero et al. 2008, in
-ASE). There are two limits, for a frame that *is* may be closer than one that is worth
-*making*. A trajectory, or a user, may bring atoms to half the sum of their radii for a
-reason, and the potential has to learn what happens there; below that, electronic
-structure codes give numbers without meaning. Frames drawn at random have no such
-reason: between the two limits most have forces beyond what labelling keeps (100 eV/A),
-so that their labels are paid for and thrown away.
+ASE). There are two limits, since atoms may be closer in a frame that is accepted than
+in one that is worth making. A trajectory, or a user, may bring atoms to half the sum of
+their radii for a reason, and the potential has to learn what happens there; below
+that, electronic structure codes give numbers without meaning. Frames drawn at random
+have no such reason: between the two limits most have forces beyond what labelling
+keeps (100 eV/A), so that their labels are paid for and thrown away.
 
-In terms of these radii the shortest bonds of crystals and molecules are the multiple
-bonds of heavy elements: 0.67 in uranyl, UO2. Such systems need a lower limit where
-frames are made.
+The shortest bonds of crystals and molecules, in terms of these radii, are the multiple
+bonds of heavy elements: 0.67 in uranyl, UO2. For such systems, choose a lower limit for
+frames that are made.
 
-Every stage's field for it is None by default, which means the limit given here. Frames
-pass from stage to stage, and none may make what the next does not accept.
+The field of every stage is None by default, which means the limit given here. Frames
+pass from stage to stage, and no stage may make what the next does not accept.
 """
 
 MIN_DISTANCE = 0.5
@@ -26,23 +26,28 @@ MIN_DISTANCE_MADE = 0.66
 
 
 def accepted_distance(given: float | None) -> float:
-    """Return the limit of a stage that accepts frames: its own, or `MIN_DISTANCE`."""
+    """Return the limit of a stage that accepts frames; None is `MIN_DISTANCE`."""
     return MIN_DISTANCE if given is None else given
 
 
 def made_distance(given: float | None) -> float:
-    """Return the limit of a stage that makes frames: its own, or the common one."""
+    """Return the limit of a stage that makes frames; None is `MIN_DISTANCE_MADE`."""
     return MIN_DISTANCE_MADE if given is None else given
 
 
 def check_distance(**fields: float | None) -> None:
     """
-    Refuse limits that are no fraction of the sum of covalent radii.
+    Check that limits are fractions of the sum of covalent radii.
 
     Parameters
     ----------
     **fields
         Limits by the names of their fields; None is the common limit, 0 is no limit.
+
+    Raises
+    ------
+    ValueError
+        Where one is not in [0, 1).
     """
     for name, value in fields.items():
         if value is not None and not 0 <= value < 1:
@@ -54,12 +59,12 @@ def check_distance(**fields: float | None) -> None:
 
 def check_handed_on(made: tuple[str, float], accepted: tuple[str, float]) -> None:
     """
-    Refuse two stages of which one makes frames that the next does not accept.
+    Check that a stage makes no frames that the next does not accept.
 
     Parameters
     ----------
     made, accepted
-        Name of the field, and its limit, of the stage that makes frames and of the one
+        Name of the field, and limit, of the stage that makes frames, and of the one
         that they go to.
 
     Raises

@@ -1,8 +1,8 @@
 """
-Cells that have shrunk to nothing, or are nearly flat.
+Cells that have collapsed: shrunk to nothing, or nearly flat.
 
-In such a cell every atom has thousands of images within a potential's cutoff: a frame
-takes minutes and gigabytes to predict, for a number that means nothing.
+In such a cell every atom has thousands of images within a potential's cutoff: to
+predict the frame takes minutes and gigabytes, and the result means nothing.
 """
 
 import numpy as np
@@ -13,16 +13,18 @@ from flowpot.dataset.arrays import Arrays
 from flowpot.dataset.where import Where
 
 LEAST_IMAGE = 0.5
-"""An atom and its own periodic image are at least this far apart (A) in any frame that
-is predicted: two thirds of the bond of H2."""
+"""Least distance (A) of an atom and its own periodic image in frames that are
+predicted: two thirds of the bond of H2."""
 LEAST_VOLUME = 0.5
-"""Least volume per atom (A^3) of a predicted frame: hydrogen at 500 GPa has 1.2."""
+"""Least volume per atom (A^3) of frames that are predicted: hydrogen at 500 GPa has
+1.2."""
 SMALLEST_IMAGE = 1e-2
-"""The same distance (A) in any frame of a dataset: less is some program's mistake."""
+"""Least distance (A) of an atom and its image in frames of a dataset: where it is
+less, a program has made a mistake."""
 SMALLEST_VOLUME = 1e-3
-"""Least volume per atom (A^3) of a frame of a dataset."""
+"""Least volume per atom (A^3) of frames of a dataset."""
 _MARGIN = 2.0
-"""Along open directions atoms take this much more than their extent (A)."""
+"""Room that atoms take beyond their extent along open directions (A)."""
 
 
 class CollapsedCellError(ValueError):
@@ -33,7 +35,7 @@ def image_distances(
     cell: NDArray[np.float64], pbc: NDArray[np.bool_], enough: float
 ) -> NDArray[np.float64]:
     """
-    Return how near each frame's atoms are to their own images.
+    Return how far each frame's atoms are from their own images.
 
     Parameters
     ----------
@@ -53,26 +55,27 @@ def image_distances(
     gram[:, np.arange(3), np.arange(3)] += ~pbc
     # The distance of the lattice planes along each vector bounds all lattice vectors.
     planes = 1 / np.sqrt(np.einsum("nii->ni", np.linalg.inv(gram)))
-    found = np.where(pbc, planes, np.inf).min(axis=1)
-    for frame in np.flatnonzero(found < enough):
-        found[frame] = _shortest_vector(cell[frame], pbc[frame])
-    return found
+    distances = np.where(pbc, planes, np.inf).min(axis=1)
+    for frame in np.flatnonzero(distances < enough):
+        distances[frame] = _shortest_vector(cell[frame], pbc[frame])
+    return distances
 
 
 def _shortest_vector(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> float:
+    """Return the length of the shortest lattice vector (A), 0 in the flattest cells."""
     try:
         reduced, _ = minkowski_reduce(cell, pbc=pbc)
-    except RuntimeError:  # it does not converge in the flattest of cells
+    except RuntimeError:  # the reduction does not converge
         return 0.0
     return float(np.linalg.norm(reduced[pbc], axis=1).min())
 
 
 def volumes_per_atom(frames: Arrays) -> NDArray[np.float64]:
     """
-    Return the volume that each atom of each frame has, shape (n,), in A^3.
+    Return the volume per atom of each frame, shape (n,), in A^3.
 
-    Along open directions the extent of the atoms counts; a frame without a periodic
-    axis has no such volume: infinity.
+    Along open directions the extent of the atoms counts. A frame without a periodic
+    axis has infinite volume.
     """
     cell, pbc, rows = frames.cell, frames.pbc, frames.rows
     volume = np.where(pbc.all(axis=1), np.abs(np.linalg.det(cell)), np.inf)
@@ -87,7 +90,7 @@ def volumes_per_atom(frames: Arrays) -> NDArray[np.float64]:
 
 def is_collapsed(frames: Arrays) -> NDArray[np.bool_]:
     """
-    Tell the frames that no potential should be asked about.
+    Find the frames that no potential should predict.
 
     Parameters
     ----------
@@ -97,7 +100,7 @@ def is_collapsed(frames: Arrays) -> NDArray[np.bool_]:
     Returns
     -------
     numpy.ndarray
-        Shape (n,).
+        Whether the cell of each has collapsed, shape (n,).
     """
     near = image_distances(frames.cell, frames.pbc, LEAST_IMAGE) < LEAST_IMAGE
     return near | (volumes_per_atom(frames) < LEAST_VOLUME)
@@ -105,12 +108,12 @@ def is_collapsed(frames: Arrays) -> NDArray[np.bool_]:
 
 def check_predictable(frames: Arrays) -> None:
     """
-    Refuse frames that no potential should be asked about.
+    Check that no frame is one that no potential should predict.
 
     Raises
     ------
     CollapsedCellError
-        With the frame, the limits and the remedy.
+        Where a cell has collapsed: names the frame, the limits and the remedy.
     """
     collapsed = np.flatnonzero(is_collapsed(frames))
     if len(collapsed):
@@ -125,7 +128,14 @@ def check_predictable(frames: Arrays) -> None:
 
 
 def check_cells(frames: Arrays, where: Where) -> None:
-    """Refuse frames that no calculation can have made: see `SMALLEST_IMAGE`."""
+    """
+    Check that the cells of a dataset can be those of calculations.
+
+    Raises
+    ------
+    ValueError
+        Where one is beyond `SMALLEST_IMAGE` or `SMALLEST_VOLUME`.
+    """
     cell, pbc = frames.cell, frames.pbc
     bad = image_distances(cell, pbc, SMALLEST_IMAGE) < SMALLEST_IMAGE
     volume = np.where(pbc.all(axis=1), np.abs(np.linalg.det(cell)), np.inf)
@@ -142,7 +152,7 @@ def check_cells(frames: Arrays, where: Where) -> None:
 
 
 def _measures(frame: Arrays) -> str:
-    """Say how small one frame is."""
+    """Return in words how small the cell of a frame is."""
     distance = image_distances(frame.cell, frame.pbc, LEAST_IMAGE)[0]
     volume = volumes_per_atom(frame)[0]
     return (

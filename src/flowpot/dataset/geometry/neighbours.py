@@ -1,4 +1,4 @@
-"""Which atoms are close: pairs, contacts, clearances, for any cell."""
+"""Neighbours: pairs of atoms within a distance, nearest and closest ones."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
 _FIRST_CUTOFF = 1.3
-"""Where the search for nearest neighbours starts, in sums of covalent radii: bonds
+"""First cutoff of the search for nearest neighbours, in sums of covalent radii: bonds
 are shorter."""
 _GROWTH = 1.5
+"""Factor by which this cutoff grows until neighbours are found."""
 _BONDED = 1.25
 """Neighbours up to this many nearest-neighbour distances away are bonded."""
 
@@ -20,7 +21,7 @@ _BONDED = 1.25
 @dataclass(frozen=True)
 class Pairs:
     """
-    The pairs of a frame that are closer than a cutoff.
+    Pairs of atoms of a frame, those closer than a cutoff.
 
     Parameters
     ----------
@@ -28,7 +29,8 @@ class Pairs:
         Atoms of each pair, shape (P,), sorted by ``first``. Each pair is listed from
         both its ends.
     vectors
-        From first to second (its nearest images), shape (P, 3), in A.
+        Vectors from the first to the second atom of each pair, or to an image of it,
+        shape (P, 3), in A.
     n_atoms
         Number of atoms N of the frame.
     """
@@ -44,7 +46,7 @@ class Pairs:
         return np.linalg.norm(self.vectors, axis=1)
 
     def half(self) -> "Pairs":
-        """Return each pair from one end only; pairs of an atom and its image go."""
+        """Return each pair from one end, without pairs of an atom and its image."""
         keep = self.first < self.second
         return Pairs(
             self.first[keep], self.second[keep], self.vectors[keep], self.n_atoms
@@ -52,12 +54,13 @@ class Pairs:
 
     def nearest(self, lengths: NDArray[np.float64]) -> NDArray[np.float64]:
         """
-        Return each atom's shortest pair, for one or several sets of pair lengths.
+        Return the distance of each atom to its nearest neighbour.
 
         Parameters
         ----------
         lengths
-            Shape (..., P), in A.
+            Lengths of the pairs, in one or several arrangements of the atoms, shape
+            (..., P), in A.
 
         Returns
         -------
@@ -78,13 +81,13 @@ def find_pairs(atoms: Atoms, cutoff: float) -> Pairs:
     Parameters
     ----------
     atoms
-        Any cell: skewed, left-handed, or absent along directions that are open.
+        A frame with any cell: skewed, left-handed, or absent along open directions.
     cutoff
-        In A.
+        Distance of the farthest pairs, in A.
     """
     pbc = atoms.pbc
     positions = np.ascontiguousarray(atoms.positions)
-    # Vectors of open directions matter to nobody but the search's own cell lists.
+    # Vectors of open directions matter only to the cell lists of the search.
     cell = np.ascontiguousarray(complete_cell(np.where(pbc[:, None], atoms.cell, 0)))
     first, second, shifts, _ = find_points_in_spheres(
         all_coords=positions,
@@ -128,8 +131,8 @@ def bonded_pairs(atoms: Atoms) -> Pairs:
     Returns
     -------
     Pairs
-        Those not much farther apart than either atom's nearest neighbour, each from
-        both its ends; none where no atom has a neighbour.
+        Pairs not much farther apart than the nearest neighbour of either atom, each
+        from both its ends; none where no atom has a neighbour.
     """
     nearest = nearest_distances(atoms)
     finite = nearest[np.isfinite(nearest)]
@@ -140,7 +143,7 @@ def bonded_pairs(atoms: Atoms) -> Pairs:
 
 
 def _farthest(atoms: Atoms) -> float:
-    """Return a distance by which every atom has met a neighbour, if it has any (A)."""
+    """Return a distance (A) within which each atom that has neighbours has one."""
     periodic = np.linalg.norm(atoms.cell[atoms.pbc], axis=1)
     if len(periodic):
         return float(periodic.min())
@@ -189,11 +192,12 @@ class Contact:
     Parameters
     ----------
     first, second
-        The atoms.
+        Indices of the atoms.
     distance
-        In A.
+        Their distance, in A.
     ratio
-        The distance over the sum of the covalent radii (Cordero et al. 2008, in ASE).
+        This distance over the sum of their covalent radii (Cordero et al. 2008, in
+        ASE).
     """
 
     first: int
@@ -211,12 +215,12 @@ def closest_pair(atoms: Atoms, within: float = 1.0) -> Contact | None:
     atoms
         The frame.
     within
-        How far to look, in sums of covalent radii.
+        Distance up to which to search, in sums of covalent radii.
 
     Returns
     -------
     Contact or None
-        None if no pair is that close.
+        None if no pair is closer than `within`.
     """
     radii = covalent_radii[atoms.numbers]
     pairs = find_pairs(atoms, within * 2 * radii.max(initial=0.0))
@@ -235,7 +239,14 @@ def closest_pair(atoms: Atoms, within: float = 1.0) -> Contact | None:
 
 def closest_contact(atoms: Atoms, within: float = 1.0) -> float:
     """
-    Return the shortest distance of a frame, in sums of covalent radii.
+    Return the shortest distance of two atoms, in sums of covalent radii.
+
+    Parameters
+    ----------
+    atoms
+        The frame.
+    within
+        Distance up to which to search, in sums of covalent radii.
 
     Returns
     -------
@@ -257,15 +268,15 @@ def clearance(atoms: Atoms, fraction: float, horizon: float) -> float:
     fraction
         Smallest allowed distance of a pair, in sums of its covalent radii.
     horizon
-        How far beyond that to look (A).
+        Distance beyond that up to which to search (A).
 
     Returns
     -------
     float
-        The smallest ``|r_ij| - fraction (R_i + R_j)`` in A, negative in contact, at
-        most `horizon`.
+        The smallest ``|r_ij| - fraction (R_i + R_j)``, in A, at most `horizon`.
+        Negative where a pair is too close.
     """
     radii = fraction * covalent_radii[atoms.numbers]
     pairs = find_pairs(atoms, 2 * radii.max() + horizon)
-    left = pairs.lengths - radii[pairs.first] - radii[pairs.second]
-    return float(left.min(initial=horizon))
+    clearances = pairs.lengths - radii[pairs.first] - radii[pairs.second]
+    return float(clearances.min(initial=horizon))

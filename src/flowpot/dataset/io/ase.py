@@ -1,4 +1,4 @@
-"""Frames from and to ASE Atoms: labels, metadata, geometry."""
+"""Frames from and to ASE Atoms: geometry, labels, metadata, electronic state."""
 
 import gc
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,22 +25,24 @@ from flowpot.dataset.labels import (
 from flowpot.dataset.where import Where
 
 _AGREEMENT = 0.05
-"""A stress and a virial may differ by this share of the larger..."""
+"""Stress from a frame's stress and from its virial may differ by this share of the
+larger, and by `_LEAST_STRESS`: programs print few digits."""
 _LEAST_STRESS = 1e-4
-"""...and this much (eV/A^3): programs print few digits."""
+"""In eV/A^3."""
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
+"""Rows and columns of the components of a tensor in Voigt's order."""
 
 
 def from_atoms(
     frames: Sequence[Atoms], *, labels: bool = True, keys: LabelKeys = MACE_KEYS
 ) -> dict[str, Any]:
-    """Turn ASE frames into the arrays of a Dataset: see `Dataset.from_atoms`."""
+    """Turn ASE frames into the columns of a Dataset: see `Dataset.from_atoms`."""
     taken = {getattr(keys, name) for name in PROPERTIES} | set(_virial_names(keys))
     records = [{k: v for k, v in a.info.items() if k not in taken} for a in frames]
-    found = [_labels(a, keys) if labels else {} for a in frames]
+    labels_of = [_labels(a, keys) if labels else {} for a in frames]
     if labels:
-        _check_overlooked(frames, found, taken, keys)
-    made = geometry(
+        _check_overlooked(frames, labels_of, taken, keys)
+    columns = geometry(
         [atoms.numbers for atoms in frames],
         [atoms.positions for atoms in frames],
         [atoms.cell.array for atoms in frames],
@@ -48,28 +50,28 @@ def from_atoms(
     )
     sizes = [len(atoms) for atoms in frames]
     return {
-        **made,
-        **label_arrays(found, sizes, made["cell"]),
+        **columns,
+        **label_arrays(labels_of, sizes, columns["cell"]),
         **electronic_state.from_atoms(frames),
         "info": metadata.columns_of(records),
     }
 
 
 def _virial_names(keys: LabelKeys) -> tuple[str, ...]:
-    """Return the names that a virial may have: all that are known, or the one given."""
+    """Return the names of virials to look for: all known ones, unless one is chosen."""
     return VIRIALS if keys.virial == MACE_KEYS.virial else (keys.virial,)
 
 
 def _check_overlooked(
     frames: Sequence[Atoms],
-    found: Sequence[Mapping[str, Any]],
+    labels_of: Sequence[Mapping[str, Any]],
     taken: Collection[str],
     keys: LabelKeys,
 ) -> None:
-    """Refuse frames whose labels have names that no one asked for."""
+    """Refuse frames that may have labels by names that `keys` does not have."""
     seen = set()
-    for frame, (atoms, labels) in enumerate(zip(frames, found, strict=True)):
-        held = {"stress" if name == "virial" else name for name in labels}
+    for frame, (atoms, labels) in enumerate(zip(frames, labels_of, strict=True)):
+        present = {"stress" if name == "virial" else name for name in labels}
         columns = tuple(
             name
             for name, value in atoms.info.items()
@@ -80,9 +82,9 @@ def _check_overlooked(
             for name, value in atoms.arrays.items()
             if name != keys.forces and value.shape[1:] == (3,)
         )
-        if (kind := (columns, vectors, frozenset(held))) not in seen:
+        if (kind := (columns, vectors, frozenset(present))) not in seen:
             seen.add(kind)
-            check_overlooked(columns, vectors, held, keys, Where(), frame)
+            check_overlooked(columns, vectors, present, keys, Where(), frame)
 
 
 def geometry(
@@ -91,8 +93,17 @@ def geometry(
     cells: Sequence[Any],
     pbc: Sequence[Any],
 ) -> dict[str, Any]:
-    """Join the geometries of frames."""
-    offsets = np.concatenate([[0], np.cumsum([len(each) for each in numbers])])
+    """
+    Join the geometries of frames to columns of a Dataset.
+
+    Parameters
+    ----------
+    numbers, positions
+        Atomic numbers, shape (N,), and positions, shape (N, 3), in A, of each frame.
+    cells, pbc
+        Cell vectors as rows, shape (3, 3), in A, and periodic axes of each frame.
+    """
+    offsets = np.concatenate([[0], np.cumsum([len(frame) for frame in numbers])])
     return {
         "numbers": np.concatenate([EMPTY["numbers"], *numbers]),
         "positions": np.concatenate([EMPTY["positions"], *positions]),
@@ -103,44 +114,49 @@ def geometry(
 
 
 def label_arrays(
-    found: Sequence[Mapping[str, Any]],
+    labels_of: Sequence[Mapping[str, Any]],
     sizes: Sequence[int] | NDArray[np.int64],
     cells: NDArray[np.float64] | None = None,
     where: Where | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """
-    Join the labels of frames, NaN where a frame has none.
+    Join the labels of n frames to columns of a Dataset, NaN where a frame has none.
 
     Parameters
     ----------
-    found
-        For each frame its labels by name: energy (eV), forces (eV/A), stress (eV/A^3;
-        3x3, nine components in rows, or six in Voigt's order); instead of the stress,
-        or beside it, the virial (eV).
+    labels_of
+        Labels of each frame by name: energy (eV), forces (eV/A), stress (eV/A^3; 3x3,
+        nine components in rows, or six in Voigt's order); instead of the stress, or
+        beside it, the virial (eV).
     sizes
         Number of atoms of each frame.
     cells
         Cell vectors of each frame, shape (n, 3, 3), in A; needed for virials.
     where
         The file they come from, for messages.
+
+    Raises
+    ------
+    ValueError
+        Where a label has the wrong shape or type, or stress and virial disagree.
     """
     where = where or Where()
-    energy = np.full(len(found), np.nan)
+    energy = np.full(len(labels_of), np.nan)
     forces = np.full((sum(sizes), 3), np.nan)
-    stress = np.full((len(found), 3, 3), np.nan)
+    stress = np.full((len(labels_of), 3, 3), np.nan)
     start = 0
-    for frame, (labels, size) in enumerate(zip(found, sizes, strict=True)):
+    for frame, (labels, size) in enumerate(zip(labels_of, sizes, strict=True)):
         if "energy" in labels:
             energy[frame] = _number(labels["energy"], frame, where)
         if "forces" in labels:
-            given = np.asarray(labels["forces"], float)
-            if given.shape != (size, 3):
+            rows = np.asarray(labels["forces"], float)
+            if rows.shape != (size, 3):
                 raise where.frame(
                     frame,
-                    f"forces have shape {given.shape}, {size} atoms "
+                    f"forces have shape {rows.shape}, {size} atoms "
                     f"need ({size}, 3): remove or recompute them",
                 )
-            forces[start : start + size] = given
+            forces[start : start + size] = rows
         if "stress" in labels:
             stress[frame] = _tensor("stress", labels["stress"], frame, where)
         if "virial" in labels and cells is not None:
@@ -164,7 +180,7 @@ def _one_stress(
     frame: int,
     where: Where,
 ) -> NDArray[np.float64]:
-    """Choose between a stress, if there is one, and what the virial says."""
+    """Return the stress, or that of the virial where there is none; compare them."""
     if not np.isfinite(from_virial).all():  # no volume, or no virial
         return stress
     if np.isnan(stress).all():
@@ -195,26 +211,26 @@ def _tensor(name: str, value: Any, frame: int, where: Where) -> NDArray[np.float
 
 
 def _labels(atoms: Atoms, keys: LabelKeys) -> dict[str, Any]:
-    """Labels of one frame: named ones before the calculator's."""
-    found = dict(_calculated(atoms))
-    held = {**atoms.info, keys.forces: atoms.arrays.get(keys.forces)}
+    """Return the labels of a frame by name: those in `keys`, else the calculator's."""
+    labels = dict(_calculated(atoms))
+    values = {**atoms.info, keys.forces: atoms.arrays.get(keys.forces)}
     for name in PROPERTIES:
-        value = held.get(getattr(keys, name))
+        value = values.get(getattr(keys, name))
         if value is not None:
-            found[name] = value
+            labels[name] = value
     for name in _virial_names(keys):
-        if held.get(name) is not None:
-            found["virial"] = held[name]
+        if values.get(name) is not None:
+            labels["virial"] = values[name]
             break
-    return found
+    return labels
 
 
 def _calculated(atoms: Atoms) -> Iterator[tuple[str, Any]]:
     """
-    Results that a calculator holds for the frame as it is now.
+    Yield the results that a calculator has for the frame as it is now.
 
-    Its `free_energy` is the energy whose gradient the forces are; under smearing its
-    `energy` may be extrapolated to none, as VASP's is.
+    Its `free_energy` is the energy whose gradient the forces are; its `energy` may be
+    extrapolated to zero smearing, as VASP's is.
     """
     calculator = atoms.calc
     results = getattr(calculator, "results", None)
@@ -229,9 +245,9 @@ def _calculated(atoms: Atoms) -> Iterator[tuple[str, Any]]:
 
 class FrameLabels(SinglePointCalculator):
     """
-    Labels of a frame.
+    Calculator with the labels of a frame as its results.
 
-    Those of ASE copy the frame they are given; these are given a copy, which takes
+    ASE's own copies the frame that it is given; this one is given a copy, which takes
     half the time.
     """
 
@@ -243,8 +259,8 @@ class FrameLabels(SinglePointCalculator):
 
 def to_atoms(fields: Mapping[str, Any]) -> list[Atoms]:
     """Return all frames as Atoms: see `Dataset.to_atoms`."""
-    # Frames make no garbage, but enough objects to set off the collector every few
-    # frames, which takes a third of the time.
+    # The many new objects set off the garbage collector every few frames, which would
+    # take a third of the time and find nothing.
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -255,7 +271,7 @@ def to_atoms(fields: Mapping[str, Any]) -> list[Atoms]:
 
 
 def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
-    """Return each frame as Atoms, one by one."""
+    """Yield each frame as Atoms."""
     bounds = fields["offsets"].tolist()
     starts = bounds[:-1]
     energies, forces = fields["energy"].tolist(), fields["forces"]
@@ -300,8 +316,7 @@ def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
 
 
 def _has_state(fields: Mapping[str, Any]) -> list[bool]:
-    """Say of each frame whether it has moments, a charge or a multiplicity."""
-    said = ~np.isnan(fields["magmoms"][fields["offsets"][:-1]])
-    said |= ~np.isnan(fields["charge"]) | ~np.isnan(fields["spin"])
-    held: list[bool] = said.tolist()
-    return held
+    """Return whether each frame has moments, a charge or a multiplicity."""
+    stated = ~np.isnan(fields["magmoms"][fields["offsets"][:-1]])
+    stated |= ~np.isnan(fields["charge"]) | ~np.isnan(fields["spin"])
+    return list(stated.tolist())

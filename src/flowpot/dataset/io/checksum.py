@@ -1,20 +1,20 @@
 """
-Checksums of whole files, in the files themselves.
+Checksums of files, inside the files themselves.
 
-What flowpot writes says its own SHA-256, so that a file that was damaged on a disk or
-on its way is refused instead of read as something else. Files of other programs, and of
-earlier versions, have no checksum and are read as they are.
+Files that flowpot writes contain their own SHA-256, so that one that was damaged, on a
+disk or in transfer, is refused. Files of other programs, and of earlier versions, have
+no checksum and are read as they are.
 
 extxyz
-    The first frame's comment begins with ``flowpot_checksum=sha256:DIGEST:SIZE``, the
-    last one's ends with ``flowpot_checksum_end=`` and the same. The digest is that of
-    the SIZE bytes from the first frame's start on, with zeros for DIGEST and SIZE: so
-    files that were joined by ``cat`` are checked one by one. Other programs that read a
-    frame and write it again carry these words along as metadata, but not in these
-    places, where alone they count.
+    The comment of the first frame begins with ``flowpot_checksum=sha256:DIGEST:SIZE``,
+    that of the last frame ends with ``flowpot_checksum_end=sha256:DIGEST:SIZE``. The
+    digest is that of SIZE bytes, from the start of the first frame, in which zeros
+    stand for DIGEST and SIZE: so files that were joined by ``cat`` are checked one by
+    one. Other programs that read a frame and write it again may keep these words as
+    metadata, but elsewhere in the comment, where they do not count.
 HDF5
-    The user block, which the format leaves to others, holds the digest of all bytes
-    that follow it.
+    The user block, which the format leaves to applications, holds the digest of all
+    bytes that follow it.
 text
     The last line holds the digest of all lines before it.
 zip
@@ -47,25 +47,25 @@ _ZIP_LENGTH = len("sha256:") + _DIGEST
 
 
 class DamagedFileError(ValueError):
-    """A file is not what flowpot wrote."""
+    """A file is no longer what flowpot has written."""
 
 
 HEAD = f"{NAME}={_BLANK.decode()} "
-"""What the first comment of an extxyz file begins with before the file is sealed."""
+"""Beginning of the first comment of an extxyz file, until `seal_extxyz` fills it."""
 TAIL = f" {END_NAME}={_BLANK.decode()}"
-"""What the last comment ends with."""
+"""End of the last comment, until `seal_extxyz` fills it."""
 
 
 def seal_extxyz(path: Path, head: int, tail: int) -> None:
     """
-    Put the checksum into an extxyz file in the place of `HEAD` and `TAIL`.
+    Fill in the checksum of an extxyz file, in its `HEAD` and `TAIL`.
 
     Parameters
     ----------
     path
         The file.
     head, tail
-        Where these begin in it (bytes).
+        Where these begin in the file (bytes).
     """
     with path.open("r+b") as file:
         digest = hashlib.sha256()
@@ -79,12 +79,12 @@ def seal_extxyz(path: Path, head: int, tail: int) -> None:
 
 def check_extxyz(path: Path) -> None:
     """
-    Compare an extxyz file with the checksums that it says.
+    Compare an extxyz file with the checksums in it, if there are any.
 
     Raises
     ------
     DamagedFileError
-        Where it is not what was written.
+        Where the content does not have its checksum.
     """
     if path.stat().st_size == 0:
         return
@@ -106,13 +106,13 @@ def check_extxyz(path: Path) -> None:
 
 
 def _begins_comment(text: mmap.mmap, at: int) -> bool:
-    """Whether a place is the beginning of a frame's second line."""
+    """Return whether a place is the beginning of a frame's second line."""
     line = text[text.rfind(b"\n", 0, max(at - 1, 0)) + 1 : at]
     return line.endswith(b"\n") and line.strip().isdigit()
 
 
 def _is_whole(text: mmap.mmap, start: int, end: int, head: re.Match[bytes]) -> bool:
-    """Hash the part of a file that a checksum covers, and compare."""
+    """Return whether the part of a file that a checksum covers has this checksum."""
     tail_at = text.rfind(f" {END_NAME}=".encode(), start, end)
     tail = _TAIL.match(text, tail_at + 1) if tail_at >= 0 else None
     if end > len(text) or tail is None or tail[1] != head[1]:
@@ -128,6 +128,7 @@ def _is_whole(text: mmap.mmap, start: int, end: int, head: re.Match[bytes]) -> b
 
 
 def _update(digest: "hashlib._Hash", text: mmap.mmap, start: int, end: int) -> None:
+    """Add a part of a large file to a digest."""
     for here in range(start, end, _BYTES_AT_ONCE):
         digest.update(text[here : min(here + _BYTES_AT_ONCE, end)])
 
@@ -141,7 +142,7 @@ def _changed(path: Path) -> DamagedFileError:
 
 
 def seal_hdf5(file: BinaryIO) -> None:
-    """Put the checksum into the user block of a closed HDF5 file."""
+    """Write the checksum into the user block of a complete HDF5 file."""
     file.seek(USER_BLOCK)
     digest = _digest_of(file)
     file.seek(0)
@@ -152,15 +153,22 @@ def check_hdf5(file: BinaryIO, where: Where) -> bool:
     """
     Compare an HDF5 file with its checksum.
 
+    Parameters
+    ----------
+    file
+        The file, open for reading.
+    where
+        Its name, for messages.
+
     Returns
     -------
     bool
-        Whether it has one.
+        Whether it has a checksum.
 
     Raises
     ------
     DamagedFileError
-        Where it is not what was written.
+        Where the content does not have its checksum.
     """
     file.seek(0)
     block = file.read(USER_BLOCK)
@@ -183,7 +191,7 @@ def check_hdf5(file: BinaryIO, where: Where) -> bool:
 
 
 def seal_zip(path: Path) -> None:
-    """Put the checksum into the comment of a zip archive: see `zip_comment`."""
+    """Fill in the checksum of a zip archive, in the comment of `zip_comment`."""
     with path.open("r+b") as file:
         content = file.read()[:-_DIGEST]
         file.seek(-_DIGEST, 2)
@@ -191,7 +199,7 @@ def seal_zip(path: Path) -> None:
 
 
 def zip_comment() -> bytes:
-    """Return the comment that `seal_zip` fills."""
+    """Return the comment to write a zip archive with, until `seal_zip` fills it."""
     return b"sha256:" + b"0" * _DIGEST
 
 
@@ -202,7 +210,7 @@ def check_zip(path: Path) -> None:
     Raises
     ------
     DamagedFileError
-        Where it is not what was written.
+        Where the content does not have its checksum.
     """
     content = path.read_bytes()
     known = _ZIP_COMMENT.fullmatch(content[-_ZIP_LENGTH:])
@@ -214,19 +222,19 @@ def check_zip(path: Path) -> None:
 
 
 def sealed_text(text: str) -> str:
-    """Append a line with the checksum."""
+    """Return a text with one more line, its checksum."""
     digest = hashlib.sha256(text.encode()).hexdigest()
     return f"{text}\nsha256:{digest}\n"
 
 
 def checked_text(text: str, where: Where) -> str:
     """
-    Return a text without its checksum, after comparing the two; as it is without one.
+    Return a text without the last line, its checksum, if it has one.
 
     Raises
     ------
     DamagedFileError
-        Where it is not what was written.
+        Where the text does not have its checksum.
     """
     content, _, last = text.removesuffix("\n").rpartition("\n")
     if not last.startswith("sha256:"):

@@ -1,11 +1,12 @@
 """
 DeePMD-kit's NumPy format: a folder of systems, whose frames have the same atoms.
 
-A system holds ``type.raw`` (an index per atom), ``type_map.raw`` (what the indices
-stand for), ``nopbc`` where nothing is periodic, and folders ``set.*`` of
+A system has the files ``type.raw`` (an index per atom), ``type_map.raw`` (the elements
+of the indices), ``nopbc`` if nothing is periodic, and folders ``set.*`` with
 ``coord.npy`` (A), ``box.npy`` (A), ``energy.npy`` (eV), ``force.npy`` (eV/A) and
-``virial.npy`` (eV; see `flowpot.dataset.labels`), one row a frame. Of mixed type, a
-set's ``real_atom_types.npy`` gives each frame's own atoms, -1 where there is none.
+``virial.npy`` (eV; see `flowpot.dataset.labels`), one row per frame. In systems of
+mixed type, ``real_atom_types.npy`` of a set gives the atoms of each frame, -1 where
+there is none.
 
 https://docs.deepmodeling.com/projects/deepmd/en/stable/data/system.html
 """
@@ -32,12 +33,12 @@ _READ = {"coord", "box", "energy", "force", "virial", "real_atom_types"}
 
 def stream(folder: Path) -> Iterator[dict[str, Any]]:
     """
-    Read every system in a folder, or the one that the folder is; sets in their order.
+    Read every system in a folder, or the folder itself if it is one, set by set.
 
     Yields
     ------
     dict
-        The arrays of a Dataset, one piece per set.
+        The columns of a Dataset, for each set.
 
     Raises
     ------
@@ -54,8 +55,9 @@ def stream(folder: Path) -> Iterator[dict[str, Any]]:
         if not sets:
             raise ValueError(f"{system}: it has no folder set.000: copy it whole")
         types, names = _types(system)
-        for each in sets:
-            yield _read_set(each, types, names, is_open=(system / _OPEN).exists())
+        is_open = (system / _OPEN).exists()
+        for path in sets:
+            yield _read_set(path, types, names, is_open=is_open)
 
 
 def _types(system: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -97,29 +99,33 @@ def _read_set(
     *,
     is_open: bool,
 ) -> dict[str, Any]:
-    held = {path.stem: path for path in sorted(folder.glob("*.npy"))}
-    if ignored := sorted(held.keys() - _READ):
+    files = {path.stem: path for path in sorted(folder.glob("*.npy"))}
+    if ignored := sorted(files.keys() - _READ):
         warnings.warn(
             f"{folder}: {', '.join(ignored)} are not read: frames have energy, forces "
             "and stress",
             stacklevel=2,
         )
     needed = {"coord"} if is_open else {"coord", "box"}
-    if missing := sorted(needed - held.keys()):
+    if missing := sorted(needed - files.keys()):
         raise ValueError(
             f"{folder}: it has no {missing[0]}.npy: copy it whole (or make an empty "
             f"file {_OPEN} beside {_TYPES} if nothing is periodic)"
         )
     atoms = len(types)
-    coord = _array(held["coord"], (-1, atoms, 3))
+    coord = _array(files["coord"], (-1, atoms, 3))
     n = len(coord)
     shapes = {"box": (n, 3, 3), "energy": (n,), "force": (n, atoms, 3)}
     shapes |= {"virial": (n, 3, 3)}
-    found = {k: _array(held[k], shape) for k, shape in shapes.items() if k in held}
-    cell = found.get("box", np.zeros((n, 3, 3)))
+    arrays_of = {
+        name: _array(files[name], shape)
+        for name, shape in shapes.items()
+        if name in files
+    }
+    cell = arrays_of.get("box", np.zeros((n, 3, 3)))
     rows = np.broadcast_to(types, (n, atoms))
-    if "real_atom_types" in held:
-        path = held["real_atom_types"]
+    if "real_atom_types" in files:
+        path = files["real_atom_types"]
         rows = _array(path, (n, atoms)).astype(np.int64)
         _check_types(rows, numbers, path, least=-1)
     real = rows >= 0
@@ -129,15 +135,17 @@ def _read_set(
         "cell": cell,
         "pbc": np.full((n, 3), not is_open),
         "offsets": np.concatenate([[0], np.cumsum(real.sum(axis=1))]),
-        "energy": found.get("energy"),
-        "forces": found["force"][real] if "force" in found else None,
-        "stress": stress_of(found["virial"], cell) if "virial" in found else None,
+        "energy": arrays_of.get("energy"),
+        "forces": arrays_of["force"][real] if "force" in arrays_of else None,
+        "stress": (
+            stress_of(arrays_of["virial"], cell) if "virial" in arrays_of else None
+        ),
     }
     return checks.checked(fields, Where(str(folder)))
 
 
 def _array(path: Path, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Read an array, whose rows are flat in the file."""
+    """Read an array, whose rows are flat in the file, and give it its shape."""
     try:
         return np.load(path, allow_pickle=False).astype(np.float64).reshape(shape)
     except (ValueError, EOFError, OSError, TypeError) as error:
@@ -152,8 +160,8 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
     """
     Write systems into an empty folder, each with the frames that have its atoms.
 
-    Atoms keep their order, and so do the frames of a system. Metadata have no place in
-    the format: what is left out is said.
+    Atoms keep their order, and so do the frames of a system. The format has no place
+    for metadata: a warning names what is left out.
 
     Raises
     ------
@@ -187,13 +195,13 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
         labels = tuple(name for name in has if has[name][frame])
         key = (atoms.tobytes(), bool(pbc[frame, 0]), labels)
         groups.setdefault(key, []).append(frame)
-    taken: dict[str, int] = {}
+    n_systems: dict[str, int] = {}
     for (_, _, labels), frames in groups.items():
         part = arrays.select(fields, np.array(frames))
         atoms = part["numbers"][: part["offsets"][1]]
         name = Symbols(atoms).get_chemical_formula()
-        taken[name] = taken.get(name, 0) + 1
-        system = folder / (name if taken[name] == 1 else f"{name}_{taken[name]}")
+        n_systems[name] = number = n_systems.get(name, 0) + 1
+        system = folder / (name if number == 1 else f"{name}_{number}")
         _write_system(system, part, atoms, labels)
 
 
@@ -216,7 +224,7 @@ def _write_system(
         virial = virial_of(fields["stress"], fields["cell"])
         arrays["virial"] = virial.reshape(n, 9)
     (folder / "set.000").mkdir(parents=True)
-    (folder / _TYPES).write_text("".join(f"{each}\n" for each in types))
+    (folder / _TYPES).write_text("".join(f"{index}\n" for index in types))
     names = "".join(f"{chemical_symbols[kind]}\n" for kind in kinds)
     (folder / _NAMES).write_text(names)
     if not fields["pbc"].any():

@@ -1,4 +1,4 @@
-"""Datasets from and to files, by suffix."""
+"""Read and write files, in the format that their suffix names."""
 
 import shutil
 import sys
@@ -23,8 +23,9 @@ from flowpot.dataset.where import Where
 HDF5_SUFFIXES = (".h5", ".hdf5")
 EXTXYZ_SUFFIXES = (".xyz", ".extxyz")
 _LONG = 100_000_000
-"""Reading this many bytes takes long enough to show progress."""
+"""Files of this many bytes take long enough to show progress."""
 Paths = str | Path | Iterable[str | Path]
+"""One file, or several."""
 Periodicity = bool | str | Sequence[bool]
 """Which axes are periodic: all or none, three of T and F, or three truth values."""
 _AXES = 3
@@ -40,10 +41,10 @@ def stream(
     progress: bool | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Read files piece by piece: see `Dataset.stream`."""
-    given = [path] if isinstance(path, str | Path) else path
-    paths = [Path(each).expanduser() for each in given]
+    names = [path] if isinstance(path, str | Path) else path
+    paths = [Path(name).expanduser() for name in names]
     axes = None if pbc is None else periodic_axes(pbc)
-    sizes = {each: _size(each) for each in paths}
+    sizes = {file: _size(file) for file in paths}
     if frames is not None and frames < 1:
         raise ValueError(f"frames is {frames}: give the frames per piece, at least 1")
     with _progress_bar(sum(sizes.values()), progress) as advance:
@@ -66,7 +67,7 @@ def _pieces(
     *,
     labels: bool,
 ) -> Iterator[dict[str, Any]]:
-    """Read one file in pieces that its format makes."""
+    """Read one file, in pieces of the size that suits its format."""
     if path.is_dir():
         yield from deepmd.stream(path)
     elif path.suffix in EXTXYZ_SUFFIXES:
@@ -81,7 +82,12 @@ def _pieces(
 
 def periodic_axes(pbc: Periodicity) -> tuple[bool, bool, bool]:
     """
-    Read which axes are periodic.
+    Return which of the three axes are periodic.
+
+    Raises
+    ------
+    ValueError
+        Where that is not clear from `pbc`.
 
     Examples
     --------
@@ -91,10 +97,10 @@ def periodic_axes(pbc: Periodicity) -> tuple[bool, bool, bool]:
     if isinstance(pbc, bool):
         return (pbc, pbc, pbc)
     letters: dict[Any, bool] = {"T": True, "F": False}
-    given = pbc if isinstance(pbc, Iterable) else ()
-    axes = [letters.get(each, each) for each in given]
+    values = pbc if isinstance(pbc, Iterable) else ()
+    axes = [letters.get(value, value) for value in values]
     if len(axes) != _AXES or not all(
-        isinstance(each, bool | np.bool_) for each in axes
+        isinstance(axis, bool | np.bool_) for axis in axes
     ):
         raise ValueError(
             f"pbc is {pbc!r}: give True, False, three of T and F such as 'TTF', or "
@@ -104,16 +110,16 @@ def periodic_axes(pbc: Periodicity) -> tuple[bool, bool, bool]:
 
 
 def _size(path: Path) -> int:
-    """Return the size of a file or folder that is there, before anything is read."""
+    """Return the size of a file or folder (bytes), if it is there."""
     if path.is_dir():
-        return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     return path.stat().st_size
 
 
 def _cut(fields: Mapping[str, Any], frames: int | None) -> Iterator[dict[str, Any]]:
-    """Cut a piece into pieces of some frames."""
+    """Cut a piece into smaller ones, of at most some frames each."""
     n = len(fields["offsets"]) - 1
     step = frames or max(n, 1)
     for start in range(0, n, step):
@@ -122,7 +128,7 @@ def _cut(fields: Mapping[str, Any], frames: int | None) -> Iterator[dict[str, An
 
 @contextmanager
 def _progress_bar(total: int, show: bool | None) -> Iterator[Callable[[int], None]]:
-    """Show how many bytes of a total are read; give the function that counts them."""
+    """Show the bytes read of a total; yield the function that adds to their number."""
     if show is None:
         show = total >= _LONG and sys.stderr.isatty()
     columns = (
@@ -138,7 +144,7 @@ def _progress_bar(total: int, show: bool | None) -> Iterator[Callable[[int], Non
 def write(
     fields: Mapping[str, Any], path: Path, *, keys: LabelKeys, fill: bool
 ) -> Path:
-    """Write a file, whole or not at all: see `Dataset.write`."""
+    """Write the columns of a Dataset to a file: see `Dataset.write`."""
     path = path.expanduser()
     if path.suffix == deepmd.SUFFIX:
         with _new_folder(path) as temporary:
@@ -159,7 +165,7 @@ def write(
 
 @contextmanager
 def _new_folder(path: Path) -> Iterator[Path]:
-    """Return a temporary folder that becomes `path` at the end."""
+    """Yield a temporary folder that becomes `path` at the end."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FileExistsError(
             f"{path}: it is there and not empty: remove it, or give another name"

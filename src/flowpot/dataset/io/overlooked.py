@@ -1,9 +1,9 @@
 """
-Columns that look like labels, and that no key names.
+Find columns that look like labels, but have names that no key has.
 
-Frames whose energy is called ``dft_energy`` would be unlabelled, and labelled again at
-great cost, without a word. So where a frame lacks a label, a column of it that looks
-like this label is an error, and not metadata.
+Frames whose energy is called ``dft_energy`` would count as unlabelled, and be labelled
+again at great cost. So where a frame lacks a label, a column that looks like this label
+is an error.
 """
 
 import re
@@ -27,13 +27,13 @@ _IS_NOT = re.compile(
     r"|band|gap|binding|adsorption|surface|seed|step|convergence|external|constant",
     re.IGNORECASE,
 )
-"""Such words make of a label's name that of something else."""
+"""Words that turn the name of a label into that of something else."""
 _OTHER_VECTORS = re.compile(
     r"^pos|vel|moment|magmom|spin|dipole|displac|polar|born|scaled|frac|unwrap|image"
     r"|^(disp|ref_?pos|tags|move_mask|initial_.*)$",
     re.IGNORECASE,
 )
-"""Vectors of an atom that are no forces."""
+"""Names of vectors of an atom that are no forces."""
 
 
 def check_overlooked(
@@ -45,24 +45,24 @@ def check_overlooked(
     frame: int,
 ) -> None:
     """
-    Refuse a frame that lacks a label which one of its columns may be.
+    Refuse a frame that lacks a label while one of its columns may be this label.
 
     Parameters
     ----------
     columns, vectors
-        Names of what the frame has: numbers of its own, and three per atom.
+        Names of the numbers of the frame, and of the vectors of its atoms.
     found
-        The labels that it has.
+        Names of the labels that the frame has.
     keys
-        The names that were asked for, None if none were: of a label whose name was
-        chosen, nothing else is expected.
+        Names of the labels that the caller has chosen, None if none: a label whose
+        name was chosen has no other name.
     where, frame
-        For the message.
+        File and number of the frame, for the message.
 
     Raises
     ------
     ValueError
-        With the column and the remedy.
+        Where a column may be a label; names the column and the remedy.
     """
     vectors = list(vectors)
     columns = list(columns)
@@ -71,7 +71,8 @@ def check_overlooked(
         "forces": [name for name in vectors if _is_like(name, "forces")],
         "stress": [name for name in columns if _is_like(name, "stress")],
     }
-    if "energy" in found:  # what its frame has beside an energy: rather not metadata
+    # Where a frame has an energy, any other vectors of its atoms may be its forces.
+    if "energy" in found:
         looks["forces"] += [
             name
             for name in vectors
@@ -83,7 +84,7 @@ def check_overlooked(
 
 
 def _was_chosen(label: str, keys: LabelKeys | None) -> bool:
-    """Whether the caller has said what a label is called."""
+    """Return whether the caller has chosen the name of a label."""
     names = ("stress", "virial") if label == "stress" else (label,)
     return keys is not None and any(
         getattr(keys, name) != getattr(MACE_KEYS, name) for name in names

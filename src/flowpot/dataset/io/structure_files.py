@@ -1,4 +1,4 @@
-"""Frames from the files of other programs: CIF, POSCAR, and all that ASE reads."""
+"""Read the files of other programs: CIF, POSCAR, and all that ASE reads."""
 
 import warnings
 from pathlib import Path
@@ -17,9 +17,9 @@ from flowpot.dataset.labels import MACE_KEYS, LabelKeys
 from flowpot.dataset.where import Where
 
 _FULL = 0.99
-"""A site is occupied in part under this occupancy; diffraction refines 0.999..."""
+"""Below this occupancy a site is occupied in part; refined occupancies are 0.999..."""
 _CRYSTALLOGRAPHY = ("spacegroup", "unit_cell", "occupancy")
-"""What ASE notes of a CIF, and frames do not keep."""
+"""Metadata of CIF files that frames do not keep."""
 
 
 def read(
@@ -30,21 +30,32 @@ def read(
     pbc: tuple[bool, bool, bool] | None = None,
 ) -> dict[str, Any]:
     """
-    Read a file of structures, with the labels that it has of them.
+    Read a file of structures, with the labels in it.
 
-    Files that ASE does not know go to pymatgen. Vacuum along periodic axes, which most
-    of these formats cannot tell from a crystal, is pointed out unless `pbc` says which
-    axes are periodic.
+    Files that ASE does not know are read by pymatgen. Most of these formats call every
+    axis periodic: a warning names frames with vacuum along such an axis, unless `pbc`
+    says which axes are periodic.
+
+    Parameters
+    ----------
+    path
+        The file.
+    labels
+        Whether to read labels.
+    keys
+        Names of the labels; None: MACE's.
+    pbc
+        Whether each axis is periodic; None leaves it to the file.
 
     Returns
     -------
     dict
-        The arrays of a Dataset.
+        The columns of a Dataset.
 
     Raises
     ------
     ValueError
-        Where no one can read the file, or a site is occupied in part.
+        Where neither ASE nor pymatgen reads the file, or a site is occupied in part.
     """
     where = Where(str(path))
     frames = _frames(path)
@@ -52,22 +63,22 @@ def read(
         raise where.error("it has no frames: write it again")
     for atoms in frames if pbc is not None else ():
         atoms.pbc = pbc
-    made = ase_frames.from_atoms(frames, labels=labels, keys=keys or MACE_KEYS)
+    columns = ase_frames.from_atoms(frames, labels=labels, keys=keys or MACE_KEYS)
     if note := vacuum_note(frames):
         warnings.warn(f"{path}: {note}", VacuumWarning, stacklevel=2)
-    return checks.checked(made, where)
+    return checks.checked(columns, where)
 
 
 def _frames(path: Path) -> list[Atoms]:
     """Read a file by ASE, or else by pymatgen."""
     try:
         with warnings.catch_warnings():
-            # Of a disordered CIF, which is refused below, and of a missing symmetry.
+            # ASE warns of disorder, which is refused below, and of a missing symmetry.
             warnings.simplefilter("ignore")
             frames: list[Atoms] = list(ase.io.read(path, index=":"))
     except UnknownFileTypeError:
         return ase_frames.to_atoms(_by_pymatgen(path))
-    except Exception as error:  # of any of ASE's hundred formats
+    except Exception as error:  # each of ASE's hundred formats has its own
         raise ValueError(
             f"{path}: ASE cannot read it ({type(error).__name__}: {error}): see that "
             "its name and its content are of one format, and that it is whole"
@@ -82,7 +93,7 @@ def _frames(path: Path) -> list[Atoms]:
 def _by_pymatgen(path: Path) -> dict[str, Any]:
     try:
         structure = Structure.from_file(path)
-    except Exception as error:  # of any of pymatgen's formats
+    except Exception as error:  # each of pymatgen's formats has its own
         raise ValueError(
             f"{path}: neither flowpot nor ASE nor pymatgen knows what it is "
             f"({error}): give extxyz, HDF5, a DeePMD folder, CIF, POSCAR or another "
@@ -94,13 +105,13 @@ def _by_pymatgen(path: Path) -> dict[str, Any]:
 
 
 def _check_occupancy(atoms: Atoms, where: Where, frame: int) -> None:
-    """Refuse what ASE reads as fully occupied by the first of the elements."""
-    for site, held in atoms.info.get("occupancy", {}).items():
-        if len(held) > 1 or sum(held.values()) < _FULL:
-            shares = ", ".join(f"{share:g} {name}" for name, share in held.items())
+    """Refuse partly occupied sites, which ASE fills with their first element."""
+    for site, shares in atoms.info.get("occupancy", {}).items():
+        if len(shares) > 1 or sum(shares.values()) < _FULL:
+            words = ", ".join(f"{share:g} {name}" for name, share in shares.items())
             raise where.frame(
                 frame,
-                f"site {site} is occupied in part ({shares}): order it first, for "
+                f"site {site} is occupied in part ({words}): order it first, for "
                 "example by pymatgen's OrderDisorderedStructureTransformation, or "
                 "make an ordered cell and let augmentation substitute atoms",
             )

@@ -1,4 +1,4 @@
-"""The comment line of an extxyz frame: names and values, as ASE understands them."""
+"""Parse the comment line of an extxyz frame: names and values, as ASE reads them."""
 
 import json
 import re
@@ -23,7 +23,7 @@ _PERIODIC = {
     for axes in product((False, True), repeat=3)
 }
 _STARTS_TEXT = frozenset(ascii_letters) - frozenset("tTfFnNiI")
-"""Numbers (inf and nan among them), truth values and JSON start otherwise."""
+"""Letters that no number (or inf, nan), truth value or JSON text starts with."""
 _LARGEST_INT = 2**63 - 1
 _AS_TEXT = ("Lattice", "Properties")
 
@@ -42,8 +42,8 @@ def parse_comment(line: str) -> dict[str, Any]:
     """
     Parse a comment line.
 
-    Lines of plain ``name=value`` and ``name="value"`` pairs, which are nearly all, are
-    parsed here, many times faster than by ASE; any other line is left to ASE.
+    Nearly all lines are plain ``name=value`` and ``name="value"`` pairs, which are
+    parsed many times faster than by ASE; any other line is left to ASE.
 
     Parameters
     ----------
@@ -53,8 +53,13 @@ def parse_comment(line: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        Values by name: str, bool, int or float, lists where there are several, what
-        JSON text stands for; `Lattice` (vector after vector) and `Properties` as text.
+        Values by name: str, bool, int or float, lists of these, and decoded JSON;
+        `Lattice` (vector after vector) and `Properties` as text.
+
+    Raises
+    ------
+    ValueError
+        Where the line is malformed.
     """
     line = line.strip()
     values: dict[str, Any] = {}
@@ -72,26 +77,26 @@ def parse_comment(line: str) -> dict[str, Any]:
 def _parse_by_ase(line: str) -> dict[str, Any]:
     values = key_val_str_to_dict(line)
     if "Lattice" in values:
-        # ASE gives the vectors as columns.
+        # ASE returns the vectors as columns.
         values["Lattice"] = " ".join(map(repr, values["Lattice"].T.ravel().tolist()))
     return values
 
 
 def value_of(text: str) -> Any:
-    """Tell what a value stands for: numbers, truth values, JSON, or the text itself."""
+    """Return the numbers, truth values or JSON that a text stands for, or the text."""
     if text in _PERIODIC:
         return list(_PERIODIC[text])
     tokens = _TOKEN.findall(text)
     if not tokens or text[0] in _STARTS_TEXT:
         return text
-    found: Any
-    # What has a point is no integer: skipping that attempt saves most of the time.
+    values: Any
+    # A text with a point is no integer: skipping that attempt saves most of the time.
     for convert in (float, _TRUTH.__getitem__) if "." in text else _CONVERSIONS:
         try:
-            found = [convert(token) for token in tokens]
+            values = [convert(token) for token in tokens]
         except (ValueError, KeyError):
             continue
-        return found[0] if len(found) == 1 else found
+        return values[0] if len(values) == 1 else values
     if text.startswith(JSON_PREFIX):
         return json.loads(text.removeprefix(JSON_PREFIX))
     return text

@@ -1,4 +1,4 @@
-"""Where the frames of an extxyz file begin and end, and what their comments say."""
+"""Cut an extxyz file into its frames, and parse their comments."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _BYTES_AT_ONCE = 2**25
 
 
 class Frame(NamedTuple):
-    """A frame as found in a file: its comment's values, and its atoms' lines."""
+    """A frame of a file: the values in its comment, and the lines of its atoms."""
 
     values: dict[str, Any]
     body: Body
@@ -23,7 +23,7 @@ class Frame(NamedTuple):
 
 @dataclass
 class _Place:
-    """How far a file is read."""
+    """The place up to which a file is read."""
 
     where: Where
     frames: int = 0
@@ -33,14 +33,14 @@ class _Place:
 
 def batches(path: Path, advance: Callable[[int], None]) -> Iterator[list[Frame]]:
     """
-    Find the frames of a file, some 30 MB at a time.
+    Cut a file into frames, some 30 MB at a time.
 
     Parameters
     ----------
     path
         The file.
     advance
-        Called with the number of bytes of each piece that is done with.
+        Called with the number of bytes of each piece, once it is read.
 
     Yields
     ------
@@ -68,7 +68,7 @@ def batches(path: Path, advance: Callable[[int], None]) -> Iterator[list[Frame]]
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    """Cut a file; its last line ends with a line feed, whether it does or not."""
+    """Read a file in chunks, and add a line feed at its end if it lacks one."""
     last = b"\n"
     while chunk := file.read(_BYTES_AT_ONCE):
         yield chunk
@@ -78,7 +78,7 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _split(data: bytes, place: _Place) -> tuple[list[Frame], int]:
-    """Find the whole frames of some text, and where the rest begins."""
+    """Return the frames that are complete in some text, and the bytes they take."""
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")).tolist()
     frames = []
     line = 0
@@ -87,7 +87,7 @@ def _split(data: bytes, place: _Place) -> tuple[list[Frame], int]:
         header = data[start : ends[line]].strip()
         n_atoms = int(header) if header.isdigit() else -1
         if header and n_atoms < 1:
-            # Raised once the frames before it, which may be the cause, are read.
+            # Raised once the frames before it, which may be the cause, are checked.
             place.broken = _no_count(header, place, line)
             break
         last = line + 1 + n_atoms
@@ -126,7 +126,7 @@ def _values(comment: bytes, place: _Place) -> dict[str, Any]:
 
 
 def _check_end(rest: bytes, place: _Place) -> None:
-    """Complain about a last frame that is cut short, or about no frames at all."""
+    """Refuse a file whose last frame is cut short, or that has no frames."""
     lines = rest.strip().splitlines()
     if lines:
         raise place.where.frame(

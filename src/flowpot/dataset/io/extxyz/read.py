@@ -1,4 +1,4 @@
-"""Read extxyz, many frames at a time."""
+"""Read extxyz files, many frames at a time."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,33 +28,33 @@ _DEFAULT_PROPERTIES = "species:S:1:pos:R:3"
 _FREE_ENERGY = "free_energy"
 _NOT_INFO = frozenset(("Lattice", "Properties", "pbc"))
 _CHARGES = "initial_charges"
-_OF_ATOMS = {electronic_state.ASE_MAGMOMS: "magmoms", _CHARGES: _CHARGES}
-"""Columns of the electronic state, as ASE names them."""
+_STATE_OF_ATOMS = {electronic_state.ASE_MAGMOMS: "magmoms", _CHARGES: _CHARGES}
+"""Columns of the electronic state, by ASE's names, and what they are called here."""
 _RESULTS = ("magmoms", "magmom")
-"""Names of moments that came out of a calculation."""
+"""Names of moments that are results of a calculation."""
 
 
 @dataclass
 class _Naming:
     """
-    How the labels of a file are named.
+    Names of the labels in a file, as far as it is read.
 
     Parameters
     ----------
     path
         The file.
     keys
-        The names that were given, if any were.
+        Names that the caller has chosen, if any.
     wanted
-        Whether labels are to be read at all.
+        Whether to read labels at all.
     used
-        For each label found so far its name, and the first frame that has it.
+        Name of each label so far, and the first frame that has it.
     present
-        All the names that the file has for anything.
+        Names of everything in the file.
     layouts
-        The layouts of atoms' lines, by the text that describes them.
+        Layouts of the lines of atoms, by the value of `Properties`.
     checked
-        Which names frames have beside those of labels: these were looked at.
+        Sets of names in frames that were searched for overlooked labels.
     """
 
     path: Path
@@ -67,29 +67,29 @@ class _Naming:
 
     @property
     def candidates(self) -> tuple[LabelKeys, ...]:
-        """The names to look for, the first before the second."""
+        """Names to look for, in this order."""
         if not self.wanted:
             return ()
         return (MACE_KEYS, ASE_KEYS) if self.keys is None else (self.keys,)
 
     @property
     def virials(self) -> tuple[str, ...]:
-        """The names of virials to look for."""
+        """Names of virials to look for."""
         if not self.wanted:
             return ()
         return VIRIALS if self.keys is None else (self.keys.virial,)
 
     @property
     def taken(self) -> set[str]:
-        """Names that are no metadata."""
+        """Names that are not those of metadata."""
         labels = {getattr(k, name) for k in self.candidates for name in PROPERTIES}
         return labels | set(self.virials) | _NOT_INFO
 
-    def find(self, label: str, held: Any, frame: int) -> str | None:
-        """Return the name of a label among those held; refuse two names in one file."""
+    def find(self, label: str, names: Any, frame: int) -> str | None:
+        """Return the name of a label among some; refuse two names in one file."""
         for keys in self.candidates:
             key = getattr(keys, label)
-            if key not in held:
+            if key not in names:
                 continue
             known, first = self.used.setdefault(label, (key, frame))
             if known != key:
@@ -118,8 +118,8 @@ def stream(
     path
         The file.
     keys
-        The names of its labels. None: MACE's, then ASE's; of ASE's energies the free
-        one, if a frame has both.
+        Names of its labels. None: MACE's, else ASE's; of ASE's energies the free one,
+        if a frame has both.
     labels
         Whether to read labels.
     advance
@@ -128,13 +128,14 @@ def stream(
     Yields
     ------
     dict
-        The arrays of a Dataset.
+        The columns of a Dataset.
 
     Raises
     ------
     ValueError
-        Where the file is empty, truncated or malformed, a label is named in two ways,
-        none has the names given, or a column may be a label that no key names.
+        Where the file is empty, truncated or malformed, a label has two names, no
+        frame has labels by the names in `keys`, or a column may be a label that no key
+        names.
     """
     checksum.check_extxyz(path)
     naming = _Naming(path, keys, labels)
@@ -148,18 +149,18 @@ def stream(
 
 
 def _fields(frames: Sequence[Frame], naming: _Naming) -> dict[str, Any]:
-    """Turn frames into the arrays of a Dataset."""
+    """Turn frames into the columns of a Dataset."""
     where = Where(str(naming.path), frames[0].body.frame)
     naming.present.update(*(frame.values for frame in frames))
     sizes = np.array([frame.body.n_atoms for frame in frames])
     cell, pbc = _cells(frames, where)
-    found = [_labels(frame, naming) for frame in frames]
-    labels = label_arrays(found, sizes, cell, where)
+    labels_of = [_labels(frame, naming) for frame in frames]
+    labels = label_arrays(labels_of, sizes, cell, where)
     per_atom = _atoms(frames, sizes, naming)
     labels["forces"] = per_atom.pop("forces")
     charges = _sums(per_atom.pop(_CHARGES), sizes)
-    for frame, held in zip(frames, found, strict=True):
-        _check_overlooked(frame, held, naming)
+    for frame, own_labels in zip(frames, labels_of, strict=True):
+        _check_overlooked(frame, own_labels, naming)
     records = [
         {k: v for k, v in frame.values.items() if k not in naming.taken}
         for frame in frames
@@ -187,7 +188,7 @@ def _fields(frames: Sequence[Frame], naming: _Naming) -> dict[str, Any]:
 
 
 def _sums(charges: NDArray[np.float64], sizes: NDArray[np.int64]) -> list[float]:
-    """Return the sum of each frame's charges of atoms, NaN where it has none."""
+    """Return the sum of the charges of each frame's atoms, NaN where it has none."""
     starts = np.cumsum(sizes) - sizes
     sums: list[float] = (
         np.add.reduceat(charges, starts).round(electronic_state.DIGITS).tolist()
@@ -198,14 +199,14 @@ def _sums(charges: NDArray[np.float64], sizes: NDArray[np.int64]) -> list[float]
 def _cells(
     frames: Sequence[Frame], where: Where
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return cells and periodicity; a frame with a cell is periodic unless it says."""
+    """Return cells and periodic axes; a frame with a cell is periodic by default."""
     cell = np.zeros((len(frames), 9))
     pbc = np.zeros((len(frames), 3), bool)
     for index, frame in enumerate(frames):
         lattice = frame.values.get("Lattice")
         try:
             if lattice is not None:
-                cell[index] = [float(each) for each in lattice.split()]
+                cell[index] = [float(text) for text in lattice.split()]
             pbc[index] = frame.values.get("pbc", lattice is not None)
         except (ValueError, TypeError) as error:
             raise where.frame(
@@ -236,7 +237,7 @@ def _labels(frame: Frame, naming: _Naming) -> dict[str, Any]:
 
 
 def _check_overlooked(frame: Frame, labels: Mapping[str, Any], naming: _Naming) -> None:
-    """Refuse a frame whose labels have names that no one asked for."""
+    """Refuse a frame that may have labels by names that no key has."""
     properties = frame.values.get("Properties", _DEFAULT_PROPERTIES)
     kind = (properties, *frame.values)
     if not naming.wanted or kind in naming.checked:
@@ -267,10 +268,10 @@ def _is_numeric(value: Any) -> bool:
 def _atoms(
     frames: Sequence[Frame], sizes: NDArray[np.int64], naming: _Naming
 ) -> dict[str, NDArray[Any]]:
-    """Read what each atom has, the frames of each layout together."""
+    """Return the columns of the atoms, reading the frames of each layout together."""
     kinds = [frame.values.get("Properties", _DEFAULT_PROPERTIES) for frame in frames]
     total = int(sizes.sum())
-    read = {
+    columns = {
         "numbers": np.empty(total, np.int64),
         "positions": np.empty((total, 3)),
         "forces": np.full((total, 3), np.nan),
@@ -278,26 +279,26 @@ def _atoms(
         _CHARGES: np.full(total, np.nan),
     }
     for kind in dict.fromkeys(kinds):
-        member = np.array([each == kind for each in kinds])
+        member = np.array([other == kind for other in kinds])
         bodies = [frames[index].body for index in np.flatnonzero(member).tolist()]
         first = bodies[0].frame
         layout = _layout(kind, first, naming)
         key = naming.find("forces", layout.vectors, first)
         rows = np.repeat(member, sizes)
-        wanted = ["pos", *_OF_ATOMS, *([key] if key else [])]
+        wanted = ["pos", *_STATE_OF_ATOMS, *([key] if key else [])]
         where = Where(str(naming.path))
-        read["numbers"][rows], found = read_table(bodies, layout, wanted, where)
-        read["positions"][rows] = found["pos"]
+        columns["numbers"][rows], table = read_table(bodies, layout, wanted, where)
+        columns["positions"][rows] = table["pos"]
         if key:
-            read["forces"][rows] = found[key]
-        for column, name in _OF_ATOMS.items():
-            if column in found:
-                read[name][rows] = found[column][:, 0]
-    return read
+            columns["forces"][rows] = table[key]
+        for column, name in _STATE_OF_ATOMS.items():
+            if column in table:
+                columns[name][rows] = table[column][:, 0]
+    return columns
 
 
 def _layout(properties: str, frame: int, naming: _Naming) -> Layout:
-    """Parse a layout once."""
+    """Return the layout that a value of `Properties` describes, parsed once."""
     if properties in naming.layouts:
         return naming.layouts[properties]
     try:
@@ -311,7 +312,7 @@ def _layout(properties: str, frame: int, naming: _Naming) -> Layout:
 
 
 def _check_moments(layout: Layout, frame: int, path: Path) -> None:
-    """Refuse moments that are vectors; point out moments that are results."""
+    """Refuse moments that are vectors; warn of moments that are results."""
     name = electronic_state.ASE_MAGMOMS
     if name in layout.vectors:
         raise Where(str(path)).frame(

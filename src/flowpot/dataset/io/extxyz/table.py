@@ -1,4 +1,4 @@
-"""The atoms' lines of extxyz frames: columns of numbers, read many frames at a time."""
+"""Read the lines of atoms of extxyz frames, many frames at a time."""
 
 import csv
 import io
@@ -23,18 +23,18 @@ _NUMBERS = ("R", "I")
 @dataclass(frozen=True)
 class Layout:
     """
-    Which columns the atoms' lines have.
+    Columns of the lines of atoms.
 
     Parameters
     ----------
     width
         Number of columns.
     species
-        The column of chemical symbols or atomic numbers.
+        Column of chemical symbols or atomic numbers.
     vectors
-        The first column of each property of three reals (positions are ``pos``).
+        First column of each property of three reals (positions are ``pos``).
     numbers
-        The column of each property of one number.
+        Column of each property of one number.
     """
 
     width: int
@@ -53,7 +53,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Body:
-    """The atoms' lines of one frame, and where they are in the file."""
+    """The lines of the atoms of one frame, and their place in the file."""
 
     text: bytes
     n_atoms: int
@@ -63,7 +63,12 @@ class Body:
 
 def parse_layout(properties: str) -> Layout:
     """
-    Parse a `Properties` value.
+    Parse the value of `Properties`.
+
+    Raises
+    ------
+    ValueError
+        Where it is malformed, or lacks species or positions.
 
     Examples
     --------
@@ -101,16 +106,16 @@ def read_table(
     bodies: Sequence[Body], layout: Layout, names: Collection[str], where: Where
 ) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
     """
-    Read the atoms of frames that have one layout.
+    Read the atoms of frames that have the same layout.
 
     Parameters
     ----------
     bodies
-        The frames' lines, of A atoms in all.
+        Lines of the frames, of A atoms in all.
     layout
-        Their columns.
+        Columns of the lines.
     names
-        The properties that are wanted, if the layout has them.
+        Names of the properties to read, if the layout has them.
     where
         The file, for messages.
 
@@ -119,16 +124,21 @@ def read_table(
     numbers
         Atomic numbers, shape (A,).
     properties
-        The wanted properties by name, each of shape (A, 3), or (A, 1) for numbers.
+        Those properties by name, each of shape (A, 3), or (A, 1) for numbers.
+
+    Raises
+    ------
+    ValueError
+        Where a line has the wrong number of columns, or a value is malformed.
     """
-    wanted = {name: found for name in names if (found := layout.columns(name))}
-    columns = [column for found in wanted.values() for column in found]
+    wanted = {name: group for name in names if (group := layout.columns(name))}
+    columns = [column for group in wanted.values() for column in group]
     try:
         species, values = _fast(bodies, layout, columns)
     except ValueError:
-        # Something is wrong, or NaN: look at every line, to read it or to say what.
+        # Something is wrong, or NaN: read line by line, which may tell what is wrong.
         species, values = _careful(bodies, layout, columns, where)
-    ends = np.cumsum([len(found) for found in wanted.values()])
+    ends = np.cumsum([len(group) for group in wanted.values()])
     parts = dict(zip(wanted, np.hsplit(values, ends[:-1]), strict=True))
     return _numbers(species, bodies, where), parts
 
@@ -180,18 +190,18 @@ def _careful(
                     body.frame, f"line {number}: {error}: correct it"
                 ) from error
             species.append(tokens[layout.species])
-    held = np.array(values, float).reshape(len(species), len(columns))
     import pandas as pd  # noqa: PLC0415
 
-    return pd.Series(species, dtype="category"), held
+    table = np.array(values, float).reshape(len(species), len(columns))
+    return pd.Series(species, dtype="category"), table
 
 
 def _numbers(
     species: "pd.Series", bodies: Sequence[Body], where: Where
 ) -> NDArray[np.int64]:
-    """Turn chemical symbols, or numbers as text, into atomic numbers."""
+    """Return the atomic numbers of chemical symbols, or of numbers as text."""
     categories: list[Any] = species.cat.categories.tolist()
-    known = [_number(str(each)) for each in categories]
+    known = [_number(str(name)) for name in categories]
     codes = species.cat.codes.to_numpy()
     unknown = [code for code, number in enumerate(known) if number is None]
     if unknown:

@@ -1,8 +1,8 @@
 """
-Write extxyz, many frames at a time.
+Write extxyz files, many frames at a time.
 
-Numbers are written with all the digits that tell them apart, so that reading gives the
-same bits (and the same fingerprints) back; ASE writes eight decimals.
+Numbers are written with all the digits that distinguish them, so that reading returns
+the same bits (and the same fingerprints); ASE writes eight decimals.
 """
 
 import json
@@ -21,13 +21,13 @@ from flowpot.dataset import arrays, metadata
 from flowpot.dataset.electronic_state import ASE_MAGMOMS, plain
 from flowpot.dataset.io import checksum
 from flowpot.dataset.io.extxyz.comment import value_of
-from flowpot.dataset.labels import ASE_KEYS, LabelKeys
+from flowpot.dataset.labels import ASE_KEYS, PROPERTIES, LabelKeys
 
 _ATOMS_AT_ONCE = 100_000
 _PLAIN_TEXT = re.compile(r"[\w.:+/-]*[A-Za-df-z][\w.:+/-]*", re.ASCII)
-"""Text that no reader takes for a number: it has a letter other than e..."""
+"""Text that no reader takes for a number, since it has a letter other than e."""
 _NOT_TEXT = frozenset(("t", "f", "true", "false", "nan", "inf", "infinity"))
-"""...and is none of these words."""
+"""Words that readers take for truth values or numbers."""
 
 
 def write(
@@ -41,11 +41,16 @@ def write(
     path
         The file.
     fields
-        The arrays of a Dataset.
+        The columns of a Dataset.
     keys
-        The names of the labels.
+        Names of the labels.
     fill
-        Whether to write labels that only some frames have as NaN for the others.
+        Whether to write NaN for labels that only other frames have.
+
+    Raises
+    ------
+    ValueError
+        Where a column of metadata has the name of a label.
     """
     taken = sorted({keys.energy, keys.forces, keys.stress} & set(fields["info"]))
     if taken:
@@ -53,10 +58,7 @@ def write(
             f"metadata and a label are both named {taken[0]!r}: remove the column by "
             "with_info, or choose other keys"
         )
-    wanted = {
-        name: fill and not np.isnan(fields[name]).all()
-        for name in ("energy", "forces", "stress")
-    }
+    wanted = {name: fill and not np.isnan(fields[name]).all() for name in PROPERTIES}
     last = len(fields["offsets"]) - 2
     head = tail = 0
     with path.open("wb") as file:
@@ -73,7 +75,7 @@ def write(
 
 
 def _pieces(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Cut a dataset into pieces of many atoms, so that the text stays small."""
+    """Cut a dataset into pieces, so that the text in memory stays small."""
     offsets = fields["offsets"]
     start, n = 0, len(offsets) - 1
     while start < n:
@@ -86,7 +88,7 @@ def _pieces(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _frames(
     fields: Mapping[str, Any], keys: LabelKeys, wanted: Mapping[str, bool]
 ) -> Iterator[tuple[str, list[bytes]]]:
-    """Return the comment and the atoms' lines of each frame."""
+    """Yield the comment and the lines of the atoms of each frame."""
     for piece in _pieces(fields):
         bounds = piece["offsets"].tolist()
         forces = piece["forces"][bounds[:-1], 0]
@@ -100,7 +102,7 @@ def _frames(
 def _columns(
     fields: Mapping[str, Any], has_forces: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Say which of position, forces and moment the atoms' lines have, shape (n, 7)."""
+    """Return which of position, forces and moment lines of atoms have, shape (n, 7)."""
     has_moments = ~np.isnan(fields["magmoms"][fields["offsets"][:-1]])
     with_positions = np.ones_like(has_forces)
     which = np.stack([with_positions, has_forces, has_moments], axis=1)
@@ -108,7 +110,7 @@ def _columns(
 
 
 def _atom_lines(fields: Mapping[str, Any], columns: NDArray[np.bool_]) -> list[bytes]:
-    """Return the line of each atom, of the columns that its frame has."""
+    """Return the line of each atom, with the columns that its frame has."""
     symbols = np.array([s.encode() for s in chemical_symbols], object)
     values = np.hstack(
         [fields["positions"], fields["forces"], fields["magmoms"][:, None]]
@@ -117,17 +119,17 @@ def _atom_lines(fields: Mapping[str, Any], columns: NDArray[np.bool_]) -> list[b
     if len(layouts) == 1:
         texts = _texts(values[:, layouts[0]])
     else:
-        held = np.empty(len(values), object)
+        lines = np.empty(len(values), object)
         kinds = np.repeat(layout_of.reshape(-1), np.diff(fields["offsets"]))
         for kind, layout in enumerate(layouts):
-            held[kinds == kind] = _texts(values[kinds == kind][:, layout])
-        texts = held.tolist()
+            lines[kinds == kind] = _texts(values[kinds == kind][:, layout])
+        texts = lines.tolist()
     names = symbols[fields["numbers"]].tolist()
     return list(map(b" ".join, zip(names, texts, strict=True)))
 
 
 def _texts(rows: NDArray[np.float64]) -> list[bytes]:
-    """Return each row's numbers as text, in the fewest digits that tell them apart."""
+    """Return the numbers of each row as text, in the fewest digits that suffice."""
     if not len(rows):
         return []
     text = orjson.dumps(np.ascontiguousarray(rows), option=orjson.OPT_SERIALIZE_NUMPY)
@@ -141,7 +143,7 @@ def _comments(
     keys: LabelKeys,
     wanted: Mapping[str, bool],
 ) -> Iterator[str]:
-    """Return the comment line of each frame."""
+    """Yield the comment line of each frame."""
     n = len(has_forces)
     cells = [text.decode() for text in _texts(fields["cell"].reshape(n, 9))]
     has_cell = fields["cell"].any(axis=(1, 2))
@@ -181,7 +183,7 @@ def _bools(fields: Mapping[str, Any]) -> list[tuple[bool, ...]]:
 
 def _stress_text(stress: NDArray[np.float64], keys: LabelKeys) -> str:
     """
-    Write a tensor so that ASE gives (3, 3) back, which every trainer takes.
+    Return a tensor as text that ASE reads as shape (3, 3), which every trainer takes.
 
     ASE does so for nine numbers under its own name only, else for JSON.
     """
@@ -191,7 +193,7 @@ def _stress_text(stress: NDArray[np.float64], keys: LabelKeys) -> str:
 
 
 def _entries(column: metadata.Column) -> list[str | None]:
-    """Return a metadata column as text, None where missing."""
+    """Return the entries of a metadata column as text, None where missing."""
     if column.dtype.kind == "b":
         return ["FT"[value] for value in column.tolist()]
     if column.dtype.kind == "i":
@@ -207,9 +209,9 @@ def _entries(column: metadata.Column) -> list[str | None]:
 
 def text_entry(text: str) -> str:
     """
-    Write a str so that ASE reads that str back.
+    Return a str in the form that ASE reads back as this str.
 
-    ASE takes what looks like numbers or truth values for these, quoted or not: such
+    ASE reads text that looks like numbers or truth values as these, quoted or not: such
     text is written as JSON.
     """
     if _PLAIN_TEXT.fullmatch(text) and text.lstrip("+-").lower() not in _NOT_TEXT:
