@@ -181,7 +181,7 @@ class Columns(Arrays):
 
 
 def owned(fields: Fields) -> dict[str, Any]:
-    """Copy the arrays that someone else could change; columns are copied anyway."""
+    """Return columns, with copies of the arrays that other code could change."""
     return {name: _owned(value) for name, value in fields.items()}
 
 
@@ -191,7 +191,7 @@ def _owned(value: Any) -> Any:
 
 
 def frozen(fields: Fields) -> dict[str, Any]:
-    """Return read-only views of the arrays: a Dataset never changes."""
+    """Return read-only views of columns."""
     new = {k: _read_only(v) for k, v in fields.items() if k != "info"}
     columns = {k: _read_only(v) for k, v in fields["info"].items()}
     return {**new, "info": MappingProxyType(columns)}
@@ -205,14 +205,21 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 def select(fields: Fields, index: Any) -> dict[str, Any]:
     """
-    Return the frames of an index.
+    Return the columns of some frames.
 
     Parameters
     ----------
     fields
-        The arrays of a Dataset of n frames.
+        The columns of a Dataset of n frames.
     index
         A slice, a boolean mask of shape (n,), or frame numbers.
+
+    Raises
+    ------
+    IndexError
+        Where the mask has another length, or there is no such frame.
+    TypeError
+        Where the index is none of these.
     """
     offsets = fields["offsets"]
     n = len(offsets) - 1
@@ -232,7 +239,7 @@ def select(fields: Fields, index: Any) -> dict[str, Any]:
 
 
 def _frame_numbers(index: Any, n: int) -> slice | NDArray[np.int64]:
-    """Return a contiguous slice where possible, else the frame numbers."""
+    """Return an index as a contiguous slice where possible, else as frame numbers."""
     if isinstance(index, slice):
         start, stop, step = index.indices(n)
         if step == 1:
@@ -254,7 +261,7 @@ def _frame_numbers(index: Any, n: int) -> slice | NDArray[np.int64]:
 
 
 def concatenate(parts: Sequence[Fields]) -> dict[str, Any]:
-    """Join the frames of several datasets, in order."""
+    """Return the columns of several datasets together, in order."""
     if len(parts) == 1:
         return dict(parts[0])
     joined: dict[str, Any] = {

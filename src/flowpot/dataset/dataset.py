@@ -188,7 +188,7 @@ class Dataset(Convertible, MSONable):
         return describe(self)
 
     def __repr__(self) -> str:
-        """Say how much there is."""
+        """Return the numbers of frames, atoms and labelled frames."""
         frames, atoms, labelled = len(self), len(self.numbers), self.is_labelled.sum()
         return f"Dataset({frames} frames, {atoms} atoms, {labelled} labelled)"
 

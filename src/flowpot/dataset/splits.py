@@ -94,15 +94,15 @@ def assign_splits(
             f"{sorted(everything.info)}"
         )
     prints = everything.fingerprints
-    given = _given(everything)
+    known_sets = _known_sets(everything)
     always = _always_train(everything, prints)
     units = _units(everything, prints, always, group_by)
-    split = _settled(given, always, units, prints)
+    split = _settled(known_sets, always, units, prints)
     rng = derive_rng(seed, "splits")
     is_free = split == _FREE
     counts = np.array([np.sum((split == s) & ~always) for s in range(3)])
     _draw(split, units, _ordered_units(everything, units, is_free, rng), shares, counts)
-    if existing is None and (given == _FREE).any():
+    if existing is None and (known_sets == _FREE).any():
         _fill_empty(split, units, is_free, shares, rng)
     split = split[len(known) :]
     sizes = {name: int(np.sum(split == s)) for s, name in enumerate(SETS)}
@@ -128,7 +128,7 @@ def _joined_existing(existing: Any) -> Dataset:
         return Dataset.concatenate([])
     known = Dataset.load(existing)
     known = known[~is_audit(known)]
-    if len(known) and (_given(known) == _FREE).any():
+    if len(known) and (_known_sets(known) == _FREE).any():
         raise ValueError(
             "existing frames without a set (column 'split'): assign_splits them first"
         )
@@ -141,7 +141,7 @@ def _column(dataset: Dataset, name: str) -> NDArray[Any]:
     return np.array(["" if v is None or v != v else str(v) for v in column], object)  # noqa: PLR0124
 
 
-def _given(dataset: Dataset) -> NDArray[np.int64]:
+def _known_sets(dataset: Dataset) -> NDArray[np.int64]:
     """Return the index in SETS of the set that each frame already has, or _FREE."""
     column = _column(dataset, "split")
     codes = {"": _FREE, **{name: s for s, name in enumerate(SETS)}}
@@ -190,7 +190,7 @@ def _units(
 
 
 def _settled(
-    given: NDArray[np.int64],
+    known_sets: NDArray[np.int64],
     always: NDArray[np.bool_],
     units: NDArray[np.int64],
     prints: NDArray[np.str_],
@@ -202,7 +202,7 @@ def _settled(
     always trains; else that of the frames it must stay with. If those have different
     sets, it is the first of train, val, test: what was trained on must not test.
     """
-    split = given.copy()
+    split = known_sets.copy()
     same = np.unique(prints, return_inverse=True)[1]
     _spread(split, same)
     split[(split == _FREE) & always] = 0

@@ -22,7 +22,7 @@ _INSIDE = 1e-6
 
 
 class VacuumWarning(UserWarning):
-    """Frames of a file hold vacuum along axes that it cannot but call periodic."""
+    """Frames have vacuum along axes that their file calls periodic."""
 
 
 def widest_gap(fractions: NDArray[np.float64]) -> tuple[float, float]:
@@ -70,7 +70,7 @@ def widest_layers(atoms: Atoms) -> NDArray[np.float64]:
 
 def empty_directions(atoms: Atoms, wider: float = 5.0) -> list[int]:
     """
-    Find directions that are periodic and hold vacuum all the same.
+    Find directions that are called periodic although they hold vacuum.
 
     Parameters
     ----------
@@ -82,7 +82,8 @@ def empty_directions(atoms: Atoms, wider: float = 5.0) -> list[int]:
     Returns
     -------
     list of int
-        Which cell vectors; none for a single atom, whose images are its neighbours.
+        Indices of cell vectors; none for a single atom, whose images are its
+        neighbours.
     """
     if len(atoms) == 1:
         return []
@@ -196,16 +197,16 @@ def add_vacuum(atoms: Atoms, vacuum: float = 15.0) -> Atoms:
     """
     if not vacuum > 0:
         raise ValueError(f"vacuum is {vacuum}: give a positive length in A, such as 15")
-    made = atoms.copy()
-    made.calc = None
-    if made.pbc.all():
-        return made
-    joined = _joined_across_boundary(made)
+    copied = atoms.copy()
+    copied.calc = None
+    if copied.pbc.all():
+        return copied
+    joined = _joined_across_boundary(copied)
     # A wrapped slab is whole again; what then overlaps was never wrapped.
-    if closest_contact(joined, MIN_DISTANCE_MADE) >= MIN_DISTANCE_MADE:
-        made = joined
-    _set_open_cell(made, vacuum, centre=False)
-    return made
+    is_whole = closest_contact(joined, MIN_DISTANCE_MADE) >= MIN_DISTANCE_MADE
+    frame = joined if is_whole else copied
+    _set_open_cell(frame, vacuum, centre=False)
+    return frame
 
 
 def restore_vacuum(

@@ -246,7 +246,7 @@ def _check_overlooked(frame: Frame, labels: Mapping[str, Any], naming: _Naming) 
     number = frame.body.frame
     vectors = naming.layouts[properties].vectors
     forces = naming.find("forces", vectors, number)
-    found = {"stress" if name == "virial" else name for name in labels}
+    present = {"stress" if name == "virial" else name for name in labels}
     check_overlooked(
         [
             name
@@ -254,7 +254,7 @@ def _check_overlooked(frame: Frame, labels: Mapping[str, Any], naming: _Naming) 
             if name not in naming.taken and _is_numeric(value)
         ],
         [name for name in vectors if name not in ("pos", forces)],
-        found | ({"forces"} if forces else set()),
+        present | ({"forces"} if forces else set()),
         naming.keys,
         Where(str(naming.path)),
         number,

@@ -152,7 +152,7 @@ def _comments(
     has_energy = ~np.isnan(energy) | wanted["energy"]
     has_stress = ~np.isnan(stress[:, 0, 0]) | wanted["stress"]
     has_moments = ~np.isnan(fields["magmoms"][fields["offsets"][:-1]])
-    said = [name for name in ("charge", "spin") if not np.isnan(fields[name]).all()]
+    stated = [name for name in ("charge", "spin") if not np.isnan(fields[name]).all()]
     columns = [(name, _entries(col)) for name, col in fields["info"].items()]
     for frame, row in enumerate(_bools(fields)):
         parts = [f'Lattice="{cells[frame]}"'] if has_cell[frame] else []
@@ -161,7 +161,7 @@ def _comments(
         parts.append(f"Properties=species:S:1:pos:R:3{forces}{moments}")
         parts += [
             f"{name}={plain(fields[name][frame])!r}"
-            for name in said
+            for name in stated
             if not np.isnan(fields[name][frame])
         ]
         if has_energy[frame]:
