@@ -156,7 +156,7 @@ def _labelling(
         **_size(chosen),
     )
     plan.stages.append(planned)
-    kinds = chosen.info.get("config_type", np.full(len(chosen), None, dtype=object))
+    kinds = chosen.column("config_type")
     plan.config_types = dict(Counter(str(kind or "none") for kind in kinds))
     plan.refused = [failure.reason for failure in labels.failures]
     known = np.flatnonzero(labels.frames.is_labelled)

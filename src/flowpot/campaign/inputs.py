@@ -64,7 +64,7 @@ def explored_frames(explored: Any) -> Artifact:
     Those without a ``config_type`` count as explored by molecular dynamics, ``md``.
     """
     frames = Dataset.load(explored).without_labels()
-    kinds = frames.info.get("config_type", np.full(len(frames), None, dtype=object))
+    kinds = frames.column("config_type")
     named = np.array([kind or "md" for kind in kinds], dtype=object)
     return frames.with_info(config_type=named).to_artifact("explored.h5")
 

@@ -217,5 +217,5 @@ def _is_early(frames: Dataset) -> NDArray[np.bool_]:
 
 
 def _kinds(frames: Dataset) -> NDArray[np.object_]:
-    column = frames.info.get("selection", np.full(len(frames), "", dtype=object))
+    column = frames.column("selection", "")
     return np.asarray(column, dtype=object)

@@ -108,7 +108,7 @@ def gather(
         What is measured beside the spread of the members.
     """
     # A user's own dataset may not say what kind its frames are: none are explored.
-    kinds = labelled.info.get("config_type", np.full(len(labelled), ""))
+    kinds = labelled.column("config_type", "")
     explored = np.asarray(kinds) == EXPLORED
     sets = sets_of(labelled)
     unseen = np.isin(sets, (VAL, TEST, AUDIT)) & weighable(labelled)

@@ -57,7 +57,7 @@ def draw_starts(
     ValueError
         If no frame is left to draw from.
     """
-    kinds = dataset.info.get("config_type", np.full(len(dataset), None, dtype=object))
+    kinds = dataset.column("config_type")
     if config_types is not None:
         allowed = np.isin(kinds.astype(str), list(config_types))
     elif start_from == "initial":

@@ -117,7 +117,7 @@ def _limited(
     """Choose so many frames: those of kinds in _FIRST, then others at random."""
     if limit is None or len(indices) <= limit:
         return indices
-    kinds = frames.info.get("config_type", np.full(len(frames), None, dtype=object))
+    kinds = frames.column("config_type")
     rank = np.array([0 if kinds[index] in _FIRST else 1 for index in indices])
     order = np.lexsort((derive_rng(seed, "labels").random(len(indices)), rank))
     return np.sort(indices[order[:limit]])

@@ -53,13 +53,13 @@ def logarithmic(axis: Axes, which: str = "xy") -> None:
 
 def config_types(dataset: Dataset) -> NDArray[np.object_]:
     """Return each frame's ``config_type``, shape (n,); a dash where it has none."""
-    column = dataset.info.get("config_type", np.full(len(dataset), None, object))
+    column = dataset.column("config_type")
     return np.array([kind or _UNNAMED for kind in column], dtype=object)
 
 
 def explored_in(dataset: Dataset) -> NDArray[np.int_]:
     """Return the iteration that explored each frame, shape (n,); 0 for all others."""
-    column = dataset.info.get("iteration", np.full(len(dataset), np.nan))
+    column = dataset.column("iteration", np.nan)
     return np.nan_to_num(np.asarray(column, float), nan=0.0).astype(int)
 
 

@@ -143,8 +143,8 @@ def sample_frames(frames: Dataset, max_atoms: int) -> Dataset:
     max_atoms
         Number of atoms in the drawn frames, at most; each set has a third of them.
     """
-    split = frames.info.get("split", np.full(len(frames), None, object))
-    kind = np.asarray(frames.info.get("config_type", np.full(len(frames), "")), str)
+    split = frames.column("split")
+    kind = np.asarray(frames.column("config_type", ""), str)
     chosen = []
     for name in SETS:
         rows = np.flatnonzero((split == name) & (kind != "isolated_atom"))
