@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from flowpot.labelling.shards import assign_shard_splits
 from matplotlib.figure import Figure
 
 from flowpot.dataset import Dataset
@@ -36,7 +37,6 @@ from flowpot.evaluation import (
     judge,
     load_committee,
 )
-from flowpot.labelling.shards import assign_shard_splits
 from flowpot.randomness import derive_rng, derive_seed
 from flowpot.training import MACETrainingMaker
 from flowpot.training.members import Place, train_members

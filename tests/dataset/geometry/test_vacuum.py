@@ -8,7 +8,7 @@ from ase.neighborlist import neighbor_list
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowpot.dataset.geometry.vacuum import add_vacuum, widest_layers
+from flowpot.dataset.geometry.vacuum import add_vacuum, widest_gap, widest_layers
 
 
 def gap_between_images(atoms: Atoms) -> float:
@@ -125,3 +125,11 @@ def test_the_vacuum_is_measured_wherever_the_atoms_are():
     skewed.cell[2] += skewed.cell[0]  # the faces stay as far apart
     np.testing.assert_allclose(open_layers(skewed)[1:], 12.0)
     assert len(open_layers(bulk("Si"))) == 0
+
+
+@pytest.mark.parametrize(
+    ("fractions", "width", "end"),
+    [([0.1, 0.2, 0.9], 0.7, 0.9), ([0.4, 0.6], 0.8, 0.4), ([0.3], 1.0, 0.3)],
+)
+def test_the_widest_gap_may_lie_across_the_boundary(fractions, width, end):
+    assert widest_gap(np.array(fractions)) == pytest.approx((width, end))

@@ -14,6 +14,7 @@ from flowpot.augmentation.generator import Batch, ParentGenerator, dataset_of
 from flowpot.augmentation.inputs import Inputs, Parent
 from flowpot.augmentation.supercell import supercell
 from flowpot.dataset import Dataset
+from flowpot.dataset.geometry.cells import lattice_planes
 from flowpot.dataset.geometry.vacuum import add_vacuum, empty_directions, widest_gap
 from flowpot.validation import at_least, positive
 
@@ -214,8 +215,8 @@ def _widest_layer_gap(crystal: Crystal, index: tuple[int, ...]) -> float:
     """Return the widest gap between planes of atoms (A)."""
     layer = crystal.layer(index)
     gap, _ = widest_gap(layer.frac_coords[:, 2] % 1.0)
-    a, b, _ = layer.lattice.matrix
-    return float(gap * layer.volume / np.linalg.norm(np.cross(a, b)))
+    _, heights = lattice_planes(layer.lattice.matrix)
+    return float(gap * heights[2])
 
 
 def _plane(index: tuple[int, ...]) -> str:
