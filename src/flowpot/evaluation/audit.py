@@ -1,4 +1,4 @@
-"""What the committee accepts and what it flags, checked against labels."""
+"""The audit: frames that a committee accepted or flagged, against their labels."""
 
 from collections.abc import Mapping
 
@@ -16,10 +16,13 @@ from flowpot.evaluation.binomial import (
 class Audit(BaseModel):
     """Outcome of labelling frames that the committee had accepted, or flagged."""
 
-    n: int = Field(0, description="frames that it had accepted, with a label or a try")
+    n: int = Field(
+        0, description="accepted frames that were labelled, or whose label failed"
+    )
     n_bad: int = Field(0, description="of them, over tolerance in any property")
     n_failed: int = Field(
-        0, description="of the frames, labels that failed: they count as bad"
+        0,
+        description="frames whose label failed; they count as bad",
     )
     bad_share: float | None = Field(None, description="n_bad / n; None if n is 0")
     upper_limit: float = Field(
@@ -28,8 +31,10 @@ class Audit(BaseModel):
     accepted_error: dict[str, float] = Field(
         default_factory=dict, description="mean error of the accepted, per property"
     )
-    n_flagged: int = Field(0, description="flagged frames, with a label or a try")
-    ppv: float | None = Field(None, description="share of them over tolerance")
+    n_flagged: int = Field(
+        0, description="flagged frames that were labelled, or whose label failed"
+    )
+    ppv: float | None = Field(None, description="share of them that is bad")
     ppv_interval: Interval | None = Field(None, description="95 %, Jeffreys")
     tpr: float | None = Field(None, description="share of the bad that was flagged")
     tpr_interval: Interval | None = Field(None, description="95 %, two strata")
@@ -49,24 +54,23 @@ def audit(
     Parameters
     ----------
     error
-        (n,) arrays per property, of the predictions on which the frames had been
-        judged. NaN in one property (a missing label) does not make a frame bad; a
-        frame without any error, or of infinite error, is.
+        (n,) arrays per property, of the predictions by which the frames were judged.
+        NaN in one property (a missing label) does not make a frame bad; a frame is bad
+        that has no error in any property, or an infinite one.
     tolerance
-        Per property.
+        Acceptable error, per property.
     accepted
-        (n,) mask of the frames that were not flagged; None: all were accepted.
+        (n,) mask of the frames that were not flagged; None: none was flagged.
     weights
         (n,) inverse selection probabilities, which the true positive rate needs: the
         accepted and the flagged are not drawn alike.
     failed
-        (n,) mask of frames whose label failed; None: of none.
+        (n,) mask of frames whose label failed; None: no label failed.
 
     Notes
     -----
     The upper limit is that of Clopper and Pearson, Biometrika 26, 404 (1934), which
-    holds at least as often as it promises. Without frames it is 1: what nobody looked
-    at may all be wrong.
+    holds at least as often as it promises. Without frames it is 1: all may be bad.
     """
     bad = over_tolerance(error, tolerance)
     size = len(bad)
@@ -98,7 +102,7 @@ def audit(
 def over_tolerance(
     error: Mapping[str, np.ndarray], tolerance: Mapping[str, float]
 ) -> np.ndarray:
-    """Mask of the frames that are over tolerance in any property, or know no error."""
+    """Return the mask (n,) of frames over tolerance in any property, or of no error."""
     columns = {
         name: np.asarray(error[name], float) for name in tolerance if name in error
     }
@@ -119,19 +123,19 @@ def _true_positive_rate(
     sizes = np.array([weights[rows].sum() for rows in strata])
     if not (among > 0).all() or not (sizes > 0).all():
         return None, None
-    found = weights[bad & ~accepted].sum()
-    everything = weights[bad].sum()
+    flagged_bad, all_bad = weights[bad & ~accepted].sum(), weights[bad].sum()
     hits = np.array([(bad & rows).sum() for rows in strata])
     interval = share_in_strata(hits, among, sizes)
-    return (float(found / everything) if everything else None), interval
+    return (float(flagged_bad / all_bad) if all_bad else None), interval
 
 
 def _mean_errors(
     error: Mapping[str, np.ndarray], rows: np.ndarray, names: Mapping[str, float]
 ) -> dict[str, float]:
-    found = {name: error[name][rows] for name in names if name in error}
+    """Return the mean error of some frames, in the properties that have one."""
+    errors = {name: error[name][rows] for name in names if name in error}
     return {
         name: float(np.nanmean(values))
-        for name, values in found.items()
+        for name, values in errors.items()
         if np.isfinite(values).any()
     }

@@ -1,4 +1,4 @@
-"""What counts say about a share, and how surely."""
+"""Shares of counted frames, and their intervals."""
 
 import numpy as np
 import scipy  # loads scipy.stats when it is used: reading a campaign needs none
@@ -9,7 +9,11 @@ _ROUNDING = 1e-9
 
 
 def effective_number(weights: np.ndarray) -> float:
-    """Count the equally weighted frames that tell as much (Kish, 1965); 0 of none."""
+    """
+    Return the number of equally weighted frames that tell as much.
+
+    Kish, Survey Sampling (1965): (sum w)^2 / sum w^2; 0 without frames.
+    """
     squares = (weights**2).sum()
     return float(weights.sum() ** 2 / squares) if squares else 0.0
 
@@ -18,10 +22,22 @@ def weighted_share(
     hits: np.ndarray, among: np.ndarray, weights: np.ndarray
 ) -> tuple[float | None, Interval | None]:
     """
-    Weighted share of ``hits`` in ``among``, and its interval; None of no frames.
+    Return the weighted share of ``hits`` in ``among``, and its 95 % interval.
 
-    Of the flagged in the bad it is the TPR, of the bad in the flagged the PPV (paper,
-    eqs. 3 and 4).
+    The share of the flagged in the bad is the TPR, that of the bad in the flagged the
+    PPV (AiiDA-TrainsPot paper, eqs. 3 and 4).
+
+    Parameters
+    ----------
+    hits, among
+        (n,) masks.
+    weights
+        (n,) inverse selection probabilities.
+
+    Returns
+    -------
+    tuple
+        None and None where there are no frames to count among.
     """
     w = weights[among]
     if w.sum() == 0:
@@ -50,9 +66,10 @@ def clopper_pearson_upper(
     k: np.ndarray, n: np.ndarray, confidence: float = 0.95
 ) -> np.ndarray:
     """
-    Return upper limits of shares that hold at least as often as they promise.
+    Return upper limits of shares, of which k in n were counted.
 
-    Clopper and Pearson, Biometrika 26, 404 (1934).
+    They hold at least as often as they promise (Clopper and Pearson, Biometrika 26,
+    404, 1934).
     """
     rest = np.asarray(n - k)
     all_counted = rest <= _ROUNDING * np.asarray(n)
@@ -62,7 +79,16 @@ def clopper_pearson_upper(
 
 def frames_needed(k: int, limit: float, confidence: float = 0.95) -> int:
     """
-    Count the frames of which k may be bad for the upper limit of the share to hold.
+    Return how many frames an audit needs to pass with k bad ones.
+
+    Parameters
+    ----------
+    k
+        Number of bad frames.
+    limit
+        Share that the upper limit of :func:`clopper_pearson_upper` may reach.
+    confidence
+        Confidence of the upper limit.
 
     Examples
     --------
@@ -79,12 +105,12 @@ def share_in_strata(
     hits: np.ndarray, among: np.ndarray, sizes: np.ndarray, confidence: float = 0.95
 ) -> Interval:
     """
-    Return the interval of the share that the first of two strata has of all that hit.
+    Return the interval of the share of all hits that lies in the first of two strata.
 
-    Of the bad frames, say, the share that was flagged: n_1 p_1 / (n_1 p_1 + n_2 p_2),
-    each p with Jeffreys' posterior, and 0 or 1 at the end where a stratum had no hit.
-    The uncertainty of such a ratio lies in the few
-    hits of the large stratum, which a weighted count does not show.
+    An example is the share of the bad frames that was flagged. It is
+    n_1 p_1 / (n_1 p_1 + n_2 p_2), each p with Jeffreys' posterior, and 0 or 1 at the
+    end where a stratum had no hit. The uncertainty of such a ratio lies in the few hits
+    of the large stratum, which a weighted count does not show.
 
     Parameters
     ----------
@@ -93,7 +119,7 @@ def share_in_strata(
     sizes
         (2,) frames that each stratum has.
     confidence
-        Of the interval.
+        Probability that the interval holds the share.
     """
     rng = np.random.default_rng(0)
     p = rng.beta(hits + 0.5, among - hits + 0.5, size=(4000, 2))

@@ -1,4 +1,4 @@
-"""A committee as an ASE calculator that knows how wrong it is."""
+"""A committee as an ASE calculator with error bars."""
 
 import json
 import tempfile
@@ -43,7 +43,7 @@ _CONTENTS = "committee.json"
 
 class CommitteeCalculator(Calculator):
     """
-    Mean prediction of a committee, with calibrated errors.
+    Mean prediction of a committee, with calibrated error bars.
 
     Parameters
     ----------
@@ -60,13 +60,12 @@ class CommitteeCalculator(Calculator):
 
     Notes
     -----
-    ``results`` holds, beside ASE's ``energy``, ``forces`` and ``stress``, error bars by
-    the calibration's error model: ``energy_error`` (eV/atom), ``forces_error`` ((N,)
-    per atom, component RMS, eV/A), ``stress_error`` (component RMS, eV/A^3) and
-    ``forces_max_error`` (of the worst atom's force, eV/A), which true errors stay under
-    with a chance of 68 %; and the same with ``_95`` for 95 %. Where a calibration is
-    not trusted, making the calculator warns of it, and ``untrusted`` of the calculator
-    names the properties.
+    Beside ASE's ``energy``, ``forces`` and ``stress``, ``results`` holds error bars,
+    which true errors stay under with a chance of 68 %: ``energy_error`` (eV/atom),
+    ``forces_error`` ((N,) per atom, component RMS, eV/A), ``stress_error`` (component
+    RMS, eV/A^3) and ``forces_max_error`` (of the worst atom's force, eV/A); and the
+    same with ``_95`` for 95 %. The calculator warns, when it is made, of calibrations
+    that are not trusted; its ``untrusted`` names them.
 
     Examples
     --------
@@ -136,10 +135,10 @@ class CommitteeCalculator(Calculator):
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> Self:
         """
-        Read what :meth:`save` wrote.
+        Read a file that :meth:`save` wrote.
 
-        MACE's models are pickles, which may do anything as they are read: trust the
-        file's source.
+        Models of MACE are pickles, which can run any code as they are read: read only
+        files whose source you trust.
 
         Parameters
         ----------
@@ -229,7 +228,7 @@ class CommitteeCalculator(Calculator):
         properties: list[str] | None = None,
         system_changes: list[str] = all_changes,
     ) -> None:
-        """Evaluate all members on ``atoms``."""
+        """Evaluate all members on ``atoms``, as ASE asks for it."""
         super().calculate(atoms, properties, system_changes)
         frame = Dataset.from_atoms([self.atoms], labels=False)
         check_predictable(frame)

@@ -1,4 +1,4 @@
-"""Frames that were labelled to check a committee, and what came of them."""
+"""Frames that were labelled to check a committee, and the errors that they showed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,16 +26,16 @@ _SAME = 1e-4  # eV/atom: predictions of one committee differ by less, on any mac
 @dataclass(frozen=True)
 class Checked:
     """
-    Frames of this iteration that were sent to be labelled before anything is selected.
+    Frames of this iteration that were to be labelled before anything is selected.
 
     Attributes
     ----------
     fingerprints, kind
-        (n,) of the frames, and how they were chosen: as a pilot or a closing audit.
+        (n,) fingerprints, and why the frames were chosen: ``pilot`` or ``closing``.
     error
-        (n,) by property, of this committee; NaN without a label.
+        (n,) errors of this committee by property; NaN without a label.
     failed
-        (n,) mask of those whose label failed.
+        (n,) mask of frames whose label failed.
     """
 
     fingerprints: NDArray[np.str_]
@@ -53,18 +53,18 @@ class Checked:
         number: int,
     ) -> Self:
         """
-        Find them by the number of their audit.
+        Find these frames by the number of their audit.
 
         Parameters
         ----------
         members
-            The committee.
+            The members of the committee.
         labelled
             All labelled frames.
         explored
             The frames that are judged.
         predictions
-            Of evaluations before, in which those whose label failed are found.
+            Of earlier evaluations, in which frames are found whose label failed.
         number
             Of this iteration's audit frames.
         """
@@ -75,8 +75,8 @@ class Checked:
         ]
         rows = rows[_is_early(rows)]
         tried = [
-            each[(audit_rounds(each) == number) & _is_early(each)]
-            for each in predictions
+            chosen[(audit_rounds(chosen) == number) & _is_early(chosen)]
+            for chosen in predictions
         ]
         lost = Dataset.concatenate(tried)
         lost = lost[
@@ -94,19 +94,26 @@ class Checked:
         )
 
     def n_tried(self, kind: str | None = None) -> int:
-        """Count the frames, of one kind or of all."""
+        """Return the number of frames, of one kind or of all."""
         return len(self.kind) if kind is None else int((self.kind == kind).sum())
 
     def tried(self, frames: Dataset) -> NDArray[np.bool_]:
-        """Mask of the frames that are among them."""
+        """Return the mask (m,) of frames that are among these."""
         return np.isin(frames.fingerprints, self.fingerprints)
 
     def audit(self, tolerance: Mapping[str, float], judged: Judged) -> Audit:
         """
         Audit this committee.
 
-        What it accepts is judged by the closing audit alone, if there is one: those
-        frames were drawn when the calibration was made, which the pilot's made.
+        If there is a closing audit, it alone says how good the accepted frames are: the
+        calibration was fitted before its frames were drawn, but to those of the pilot.
+
+        Parameters
+        ----------
+        tolerance
+            Acceptable error, per property.
+        judged
+            The explored frames.
         """
         flagged = self._flagged(judged)
         everything = audit(
@@ -128,7 +135,7 @@ class Checked:
         return everything.model_copy(update={n: getattr(alone, n) for n in names})
 
     def sample(self, judged: Judged) -> Sample | None:
-        """Return them as a sample of what is explored; None where there are none."""
+        """Return these frames as a sample of the explored ones; None without any."""
         if not len(self.kind):
             return None
         flagged = self._flagged(judged)
@@ -143,13 +150,13 @@ class Checked:
         )
 
     def _flagged(self, judged: Judged) -> NDArray[np.bool_]:
-        """Mask of those that are flagged; a closing audit's were accepted as drawn."""
+        """Return the mask (n,) of flagged frames; those of a closing audit are not."""
         position = {f: i for i, f in enumerate(judged.frames.fingerprints)}
         rows = np.array([position[f] for f in self.fingerprints], dtype=int)
         return ~judged.accepted[rows] & (self.kind != CLOSING)
 
     def _weights(self, flagged: NDArray[np.bool_], judged: Judged) -> Array:
-        """Frames that each stands for: all flagged, or accepted, by those tried."""
+        """Return how many explored frames each stands for, of its own stratum."""
         weights = np.empty(len(flagged))
         for stratum, everything in (
             (flagged, ~judged.accepted),
@@ -168,9 +175,14 @@ def earlier_sample(predictions: Sequence[Dataset], labelled: Dataset) -> Sample 
     Parameters
     ----------
     predictions
-        Of each evaluation before, oldest first.
+        Of each earlier evaluation, oldest first.
     labelled
-        All labelled frames. What was chosen and is not among them failed.
+        All labelled frames. The label of a chosen frame that is not among them failed.
+
+    Returns
+    -------
+    Sample or None
+        None where no chosen frame has been labelled.
     """
     position = {f: i for i, f in enumerate(labelled.fingerprints)}
     for chosen in reversed(predictions):
@@ -200,7 +212,7 @@ def same_committee(
     """
     Tell whether the committee is the one that predicted some frames before.
 
-    True where nothing is remembered of them.
+    True where there is no prediction of these frames.
     """
     past = Dataset.concatenate(predictions)
     past = past[np.isin(past.fingerprints, frames.fingerprints)]
@@ -212,7 +224,7 @@ def same_committee(
 
 
 def _is_early(frames: Dataset) -> NDArray[np.bool_]:
-    """Mask of the frames that were labelled before anything was selected."""
+    """Return the mask (n,) of frames to be labelled before anything was selected."""
     return np.isin(_kinds(frames).astype(str), (PILOT, CLOSING))
 
 

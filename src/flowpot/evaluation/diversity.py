@@ -1,4 +1,4 @@
-"""Frames that differ from each other and from what is labelled already."""
+"""Choose frames that differ from each other and from the labelled ones."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,14 +15,14 @@ _ROUNDING = 1e-12  # squared distance of copies, in squared extents of the set
 
 class Descriptors(NamedTuple):
     """
-    Where frames lie in the space of a committee's descriptors.
+    Positions of frames in the space of a potential's descriptors.
 
     Attributes
     ----------
     frames
-        (n, D) of the frames to choose from.
+        (n, D) positions of the frames to choose from.
     labelled
-        (m, D) of those that are labelled.
+        (m, D) positions of the labelled frames.
     """
 
     frames: NDArray[np.float64]
@@ -33,7 +33,7 @@ def describe(
     members: Sequence[Potential], frames: Dataset, labelled: Dataset
 ) -> Descriptors:
     """
-    Describe frames with the first member that can: what one tells apart, others do.
+    Describe frames by the first member that can.
 
     Raises
     ------
@@ -70,15 +70,15 @@ def farthest_points(
         Shape (n, D), finite; frames as :meth:`flowpot.potentials.Potential.descriptors`
         describes them.
     k
-        How many are chosen, at most.
+        Largest number of points to choose.
     known
-        Shape (m, D): what need not be covered again, the labelled frames. Without
+        Shape (m, D): points that are covered already, the labelled frames. Without
         any, the first point is the one farthest from the mean.
 
     Returns
     -------
     numpy.ndarray
-        Indices in the order of choice. Fewer than k where the other points are copies
+        Indices in the order of choice; fewer than k where the other points are copies
         of chosen or known ones.
 
     Examples
@@ -106,11 +106,11 @@ def farthest_points(
 
 
 def _squared_distances(
-    centred: NDArray[np.float64], squares: NDArray[np.float64], one: int
+    centred: NDArray[np.float64], squares: NDArray[np.float64], index: int
 ) -> NDArray[np.float64]:
-    """Return the squared distance of each point to one of them."""
-    distances = squares - 2 * (centred @ centred[one]) + squares[one]
-    distances[one] = 0.0
+    """Return the squared distance (n,) of each point to one of them."""
+    distances = squares - 2 * (centred @ centred[index]) + squares[index]
+    distances[index] = 0.0
     return distances
 
 
@@ -122,7 +122,7 @@ def _nearest(
     """Return the squared distance of each point to the nearest known one."""
     nearest = np.full(len(centred), np.inf)
     for start in range(0, len(known), _CHUNK):
-        some = known[start : start + _CHUNK]
-        products = (some**2).sum(axis=1) - 2 * centred @ some.T
+        chunk = known[start : start + _CHUNK]
+        products = (chunk**2).sum(axis=1) - 2 * centred @ chunk.T
         np.minimum(nearest, products.min(axis=1), out=nearest)
     return nearest + squares

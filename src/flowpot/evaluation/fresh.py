@@ -1,4 +1,4 @@
-"""The error on fresh frames, as it was predicted before they were learned."""
+"""The error on fresh frames: of predictions made before the frames were learned."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class FreshError(BaseModel):
     """
     The error of explored frames in one property, before they were learned.
 
-    A median, since a root mean square of a few frames is that of the worst of them.
+    The median leads, since the root mean square of a few frames is that of the worst.
     """
 
     value: float | None = Field(
@@ -27,14 +27,14 @@ class FreshError(BaseModel):
         "than half of the labels failed"
     )
     interval: tuple[float, float | None] = Field(
-        description="95 %; None: it may be anything"
+        description="95 % interval of the median; None: it has no upper end"
     )
     rms: float | None = Field(None, description="root mean square error of the frames")
     over: float | None = Field(None, description="share of frames over tolerance")
     over_interval: Interval | None = Field(None, description="95 %")
-    n: int = Field(description="frames with a label or a failed try")
+    n: int = Field(description="frames that were labelled, or whose label failed")
     n_failed: int = Field(0, description="of them failed: their error counts as large")
-    of: str = Field("", description="which frames, and which committee")
+    of: str = Field("", description="the frames, and the committee, in words")
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,16 @@ class Sample:
     Attributes
     ----------
     error
-        (n,) by property; NaN without that label.
+        (n,) arrays by property; NaN without a label.
     flagged
-        (n,) mask: the frames were drawn from those flagged and those accepted apart.
+        (n,) mask of flagged frames, from which and from the accepted ones the sample
+        was drawn separately.
     weights
         (n,) inverse probabilities of being drawn.
     failed
         (n,) mask of those whose label failed.
     of
-        Which frames they are.
+        The frames, in words.
     """
 
     error: Mapping[str, Array]
@@ -75,27 +76,33 @@ def fresh_errors(
     Parameters
     ----------
     sample
-        Of the explored frames.
+        Explored frames.
     properties
-        Of which errors are wanted.
+        Those to summarise.
     tolerance
-        Per property.
+        Acceptable error, per property.
+
+    Returns
+    -------
+    dict
+        By property, without those in which no frame has an error.
 
     Notes
     -----
-    The distribution of errors is the sum of those of the strata, each weighed by the
-    frames that it stands for. The interval of the median is Woodruff's (J. Am. Stat.
-    Assoc. 47, 635, 1952): the errors at which the distribution, whose own uncertainty
-    at the median is that of a stratified count, passes one half. It supposes no law.
+    The distribution of errors is the sum of the distributions in the strata, each
+    weighed by the number of frames that it stands for. The interval of the median is
+    Woodruff's (J. Am. Stat. Assoc. 47, 635, 1952): the errors at which the
+    distribution, whose own uncertainty at the median is that of a stratified count,
+    passes one half. It assumes no distribution.
     """
-    found = {}
+    summaries = {}
     for name in properties:
         if name not in sample.error:
             continue
         e = np.where(sample.failed, np.inf, sample.error[name])
         known = ~np.isnan(e) & np.isfinite(sample.weights)
         if known.any():
-            found[name] = _summary(
+            summaries[name] = _summary(
                 e[known],
                 sample.flagged[known],
                 sample.weights[known],
@@ -103,7 +110,7 @@ def fresh_errors(
             ).model_copy(
                 update={"n_failed": int(sample.failed[known].sum()), "of": sample.of}
             )
-    return found
+    return summaries
 
 
 def _summary(
@@ -132,7 +139,7 @@ def _summary(
 
 
 def _at(q: float, below: Array, values: Array) -> float:
-    """Quantile of a weighted sample: below the first the first, beyond the last any."""
+    """Return a quantile of a weighted sample; infinity beyond the last value."""
     if q > below[-1] and q > 0.5:  # noqa: PLR2004 - the median is always known
         return np.inf
     return float(values[min(int(np.searchsorted(below, q)), len(values) - 1)])

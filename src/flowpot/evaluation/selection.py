@@ -24,26 +24,26 @@ class SelectionRules(MSONable):
     Attributes
     ----------
     max_selected
-        Largest number of frames over threshold that an iteration labels.
+        Largest number of flagged frames that an iteration labels.
     method
         How they are chosen, where there are more. ``random``: drawn, as in the paper.
-        ``diverse``: far from each other and from what is labelled, in the space of the
-        committee's descriptors; it gains most where ``max_selected`` is small.
+        ``diverse``: far from each other and from the labelled frames, in the space of
+        the committee's descriptors; it gains most where ``max_selected`` is small.
         ``top``: the largest predicted errors, for comparison. The last two draw a share
-        of the frames all the same, as large as ``audit_fraction`` says: the others'
-        chance of being chosen is not known, so that they calibrate nothing.
+        of the frames at random, as large as ``audit_fraction`` says, since no
+        calibration can be fitted to the others: their probability of being chosen is
+        not known.
     audit_fraction, audit_min, audit_max
-        Share of the accepted frames that is labelled as a check, and its bounds
-        (a share of 0 switches the audit off).
-        When no frame is over threshold the audit takes ``audit_max``: finding
-        nothing is a reason to look closer.
+        Share of the accepted frames that is labelled as a check, and bounds of their
+        number; a share of 0 switches the audit off. Where no frame is flagged, the
+        audit takes ``audit_max``: finding nothing is a reason to look closer.
     upper_factor
-        An error that is over this many tolerances, or typical errors of the committee
-        where these are larger, with a chance of 95 % marks the wreck of a broken MD
-        run, which is counted and not labelled.
+        Upper bound of the error, in tolerances, or in typical errors of the committee
+        where these are larger. A frame that is beyond it with a chance of 95 % comes
+        from a broken MD run: it is counted and not labelled.
     min_distance
         Frames with a pair of atoms closer than this fraction of the sum of their
-        covalent radii are insane. None is the limit common to all stages, 0.5.
+        covalent radii are unphysical. None is the limit common to all stages, 0.5.
     """
 
     max_selected: int = 1000
@@ -85,14 +85,15 @@ class Selection:
     Attributes
     ----------
     selected, audit
-        Indices of frames over threshold, and of accepted frames drawn as a check.
+        Indices of flagged frames, and of accepted frames that were drawn as a check.
     selected_probability
-        With which each selected frame was drawn; NaN for one that was not drawn but
-        chosen for what it is.
+        Probability with which each selected frame was drawn; NaN for a frame that was
+        not drawn but chosen for what it is.
     audit_probability
-        With which each audited frame was drawn.
+        Probability with which each audited frame was drawn.
     n_over, n_wrecked, n_insane
-        Frames over a threshold; over the upper bound; without finite predictions.
+        Flagged frames; frames beyond the upper bound; frames without finite
+        predictions.
     """
 
     selected: np.ndarray
@@ -115,16 +116,16 @@ def select(
     descriptors: Descriptors | None = None,
 ) -> Selection:
     """
-    Choose frames over threshold, and audit the accepted.
+    Choose flagged frames, and accepted ones as a check.
 
     Parameters
     ----------
     disagreement
-        (n,) arrays per property.
+        (n,) uncertainties by name.
     calibration
-        Of each property that takes part in the decision.
+        Of each property that decides.
     rng
-        Of the draws.
+        Random numbers.
     rules
         How frames are chosen, and how many.
     candidates
@@ -132,7 +133,12 @@ def select(
     budget
         Largest number of frames, audit included; None for no limit.
     descriptors
-        What the method ``diverse`` needs.
+        Of the frames and of the labelled ones, which the method ``diverse`` needs.
+
+    Raises
+    ------
+    ValueError
+        Where the method ``diverse`` has no descriptors.
     """
     rules = rules or SelectionRules()
     finite = is_known(disagreement)
@@ -149,7 +155,7 @@ def select(
     left = math.inf if budget is None else max(budget, 0)
     wanted = min(len(pool), rules.max_selected)
     n_audit = _audit_size(len(accepted), len(pool), rules)
-    if n_audit + wanted > left:  # they share what is left: at most a third checks
+    if n_audit + wanted > left:  # they share the budget: at most a third are checks
         n_audit = min(n_audit, max(int(left) // 3, int(left) - wanted))
     n_selected = int(min(wanted, left - n_audit))
     selected, probability = _choose(pool, n_selected, ratio, rules, descriptors, rng)
@@ -172,7 +178,7 @@ def _choose(
     descriptors: Descriptors | None,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose n frames of a pool; give their indices and their chances."""
+    """Choose n frames of a pool, and return their indices and probabilities."""
     by_chance = n == len(pool) or rules.method == "random"
     n_drawn = n if by_chance else min(_share(n, rules), n)
     drawn = rng.choice(pool, n_drawn, replace=False)
@@ -204,7 +210,7 @@ def _audit_size(n_accepted: int, n_over: int, rules: SelectionRules) -> int:
 
 
 def _share(n: int, rules: SelectionRules) -> int:
-    """Frames to draw of n, for what is known of them all."""
+    """Return how many of n frames are drawn, so that something is known of all."""
     if rules.audit_fraction == 0:
         return 0
     wanted = math.ceil(rules.audit_fraction * n)

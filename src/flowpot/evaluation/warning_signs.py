@@ -1,12 +1,14 @@
-"""What no selection of frames mends, and what does."""
+"""Problems that no selection of frames solves, and their causes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flowpot.dataset.sets import TRAIN
+from flowpot.documents import field_of
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.criteria import Criteria
 from flowpot.evaluation.decision import is_known
-from flowpot.evaluation.streaming import PerFrame
+from flowpot.evaluation.uncertainty.base import PerFrame
 
 _MANY = 0.5  # share of frames
 
@@ -18,41 +20,41 @@ def warning_signs(
     criteria: Criteria,
 ) -> list[str]:
     """
-    Name the causes of errors that more labels do not cure.
+    Return warnings of problems that more labels do not solve.
 
     Parameters
     ----------
     committee
-        Its document has the errors on the training set.
+        Its document holds the errors on the training set.
     seen
         Uncertainties of the frames judged.
     fits
-        The calibrations.
+        The calibrations, per property.
     criteria
-        Of the evaluation.
+        Those of the evaluation.
     """
-    found = []
+    warnings = []
     unknown = float((~is_known(seen)).mean())
     if unknown > _MANY:
-        found.append(
+        warnings.append(
             f"{unknown:.0%} of the explored frames have no finite prediction of every "
             "member: a member is broken, or the exploration is; look at the members' "
             "losses"
         )
-    found += _underfitted(committee, criteria.tolerance)
+    warnings += _underfitted(committee, criteria.tolerance)
     blind = [n for n, fit in fits.items() if _is_blind(fit, criteria)]
     if fits and len(blind) == len(fits):
-        found.append(
+        warnings.append(
             "no uncertainty ranks the errors in any property: frames are flagged by "
             "the average error alone; label more frames, or train other members"
         )
     for name in criteria.tolerance:
         if name not in fits:
-            found.append(
+            warnings.append(
                 f"{name} has a tolerance, but no labelled frame that it could be "
                 "calibrated on: it does not take part in the decision"
             )
-    return found
+    return warnings
 
 
 def _is_blind(fit: Calibration, criteria: Criteria) -> bool:
@@ -61,12 +63,8 @@ def _is_blind(fit: Calibration, criteria: Criteria) -> bool:
 
 
 def _underfitted(committee: Any, tolerance: Mapping[str, float]) -> Sequence[str]:
-    """Compare the errors on the training set with the tolerance."""
-    is_dict = isinstance(committee, Mapping)
-    metrics = (
-        committee.get("metrics") if is_dict else getattr(committee, "metrics", None)
-    )
-    trained = (metrics or {}).get("train") or {}
+    """Return warnings where the errors on the training set are over tolerance."""
+    trained = (field_of(committee, "metrics") or {}).get(TRAIN) or {}
     return [
         f"the training RMSE of {name} is {trained[name]:.3g}, over the tolerance "
         f"{limit:g}: no selection of frames mends an underfitted model; train for more "

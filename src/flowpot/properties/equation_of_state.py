@@ -23,11 +23,11 @@ class EquationOfState:
     Attributes
     ----------
     volume
-        At the minimum, A^3/atom.
+        Volume at the minimum of the energy, A^3/atom.
     energy
-        There, eV/atom.
+        Energy at the minimum, eV/atom.
     bulk_modulus
-        There, GPa.
+        Bulk modulus at the minimum, GPa.
     """
 
     volume: float
@@ -71,11 +71,12 @@ class CommitteeCurve:
     Attributes
     ----------
     volumes
-        A^3/atom, (n,).
+        Volumes, (n,) in A^3/atom.
     members
-        eV/atom, (m, n).
+        Energies of each of m members, (m, n) in eV/atom.
     error
-        That true errors of the mean stay under with a chance of 95 %, eV/atom, (n,).
+        Error bars, which true errors of the mean stay under with a chance of 95 %,
+        (n,) in eV/atom.
     """
 
     volumes: Array
@@ -119,9 +120,9 @@ def committee_curve(
     Parameters
     ----------
     calculator
-        With a calibration of the energy.
+        The committee, with a calibration of the energy.
     cells
-        Of one crystal.
+        n cells of one crystal.
 
     Raises
     ------
