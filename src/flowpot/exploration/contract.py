@@ -15,6 +15,7 @@ from flowpot.dataset import Dataset
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.document import MDBatchDoc, MDDoc
 from flowpot.exploration.engine import MDMaker
+from flowpot.exploration.sampling import CONFIG_TYPE
 from flowpot.exploration.sanity import SanityLimits
 
 _STEPS, _INTERVAL = 20, 5
@@ -84,7 +85,8 @@ def _check_runs(runs: Sequence[MDDoc], frames: Dataset) -> None:
         _hold(run.parent == parent, "its parent is the frame that it began with")
         info = Dataset.load(run.dataset).info
         _hold(info["md_step"].tolist() == steps, "frames are those of the steps")
-        _hold(set(info["config_type"]) == {"md"}, "frames are of the kind md")
+        kinds = set(info["config_type"])
+        _hold(kinds == {CONFIG_TYPE}, f"frames are of the kind {CONFIG_TYPE}")
         _hold(not info["candidate"].any(), "no candidates without a halt")
         kelvin = info["temperature"].tolist()
         wanted = [300 + 300 * step / _STEPS for step in steps]

@@ -62,6 +62,7 @@ COMPONENTS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 """Components of a tensor in the order of the log and of LAMMPS: xx, yy, zz, xy, ..."""
 
 CONFIG_TYPE = "md"
+"""Kind of the frames that molecular dynamics samples."""
 
 _ROWS = 100  # that the logs in a document have at most
 _CANDIDATES = 3  # last frames before a halt, which are marked

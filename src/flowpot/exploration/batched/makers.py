@@ -16,6 +16,7 @@ from flowpot.exploration.engine import MDMaker
 from flowpot.exploration.members import stage_member
 from flowpot.exploration.preparation import Committee, Planned
 from flowpot.exploration.sampling import described, sampled_frames
+from flowpot.jobs import JobName
 from flowpot.run_cache import RunCache
 from flowpot.settings import get_settings
 from flowpot.validation import positive, text, whole
@@ -59,7 +60,7 @@ class BatchedMDMaker(MDMaker):
     'batched md'
     """
 
-    name: str = "batched md"
+    name: str = JobName.BATCHED_MD.value
     device: str = "auto"
     skin: float = 1.0
     batch_size: int | None = None

@@ -24,14 +24,9 @@ from flowpot.exploration.lammps.trajectory import last_step
 from flowpot.exploration.members import stage_member
 from flowpot.exploration.outcome import Outcome
 from flowpot.exploration.preparation import Committee, Planned
-from flowpot.jobs import stage_job
+from flowpot.jobs import JobName, stage_job
 from flowpot.settings import get_settings
-from flowpot.validation import (
-    names,
-    one_of,
-    text,
-    whole,
-)
+from flowpot.validation import names, one_of, text, whole
 
 
 @dataclass
@@ -71,7 +66,7 @@ class LammpsMDMaker(MDMaker):
     'lammps md'
     """
 
-    name: str = "lammps md"
+    name: str = JobName.LAMMPS_MD.value
     engine: str = "python"
     lammps_command: str = "lmp"
     device: str = "cuda"
