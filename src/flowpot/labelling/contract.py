@@ -229,8 +229,8 @@ def _collected(
             )
         except (KeyError, AttributeError) as error:
             raise AssertionError(
-                "the Maker does not keep its promise: its document has every field that "
-                f"a labelling stage reads ({error})"
+                "the Maker does not keep its promise: its document has every field "
+                f"that a labelling stage reads ({error})"
             ) from error
         return output, collect_outputs(frames, [output], convention)
 
