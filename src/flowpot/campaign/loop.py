@@ -31,7 +31,7 @@ from flowpot.jobs import (
 )
 
 RUNS = "campaign_runs"
-"""In the metadata of the loop's jobs: see :class:`CampaignState`."""
+"""Key for ``runs`` of a :class:`CampaignState` in the metadata of the loop's jobs."""
 
 
 @dataclass
@@ -76,7 +76,7 @@ class LoopMaker(Maker):
         joins
             What was merged beside the last iteration: see :func:`compact`.
         spare
-            The job that writes `last`, should that have been lost.
+            The job that writes `last`, to be sent again if it was lost.
         """
         if changes is None:
             state = _begun_here(state)
@@ -96,7 +96,7 @@ class LoopMaker(Maker):
         joins: Joins | None,
         spare: Spare | None,
     ) -> Response:
-        """Decide: see :meth:`make`."""
+        """Return the jobs that follow: see :meth:`make`."""
         state = adopt(state, joins or {})
         if changes is None:
             stop = stage_failure(begun or {}) or exhausted(

@@ -54,20 +54,18 @@ def with_queue(status: CampaignStatus, jobs: Iterable[Any]) -> CampaignStatus:
 
 def failed_jobs(jobs: Iterable[Any]) -> list[dict[str, Any]]:
     """List the jobs that failed, as :attr:`Campaign.failures` lists frames."""
-    failed = [job for job in jobs if job.state.value in _FAILED]
-    values = [
-        (
+    failures = []
+    for job in jobs:
+        if job.state.value not in _FAILED:
+            continue
+        error = job.error or (job.remote.error if job.remote else None)
+        row = (
             job.metadata.get("iteration", 0),
             job.metadata.get("stage"),
             f"job {job.name} ({job.db_id})",
-            _last_line(job.error or (job.remote.error if job.remote else None)),
+            (error or "no reason given").strip().splitlines()[-1],
             job.run_dir,
             job.uuid,
         )
-        for job in failed
-    ]
-    return [dict(zip(COLUMNS, row, strict=True)) for row in values]
-
-
-def _last_line(text: str | None) -> str:
-    return (text or "no reason given").strip().splitlines()[-1]
+        failures.append(dict(zip(COLUMNS, row, strict=True)))
+    return failures
