@@ -1,4 +1,4 @@
-"""From the files of a run to its document."""
+"""The document of a calculation, from the files that pw.x has left."""
 
 import socket
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from flowpot.labelling.espresso.pseudos import get_family
 from flowpot.labelling.espresso.remedies import PwJob
 from flowpot.labelling.frames import to_structure
 
-_KBAR_VASP = -10 / GPa  # eV/A^3 of ASE's sign (tension positive) to kbar of VASP's
+_KBAR_VASP = -10 / GPa  # from eV/A^3, positive under tension, to VASP's kbar
 
 _METADATA = [
     "nsites",
@@ -43,24 +43,26 @@ _METADATA = [
 @dataclass(frozen=True)
 class Outcome:
     """
-    All that is known when pw.x has run for the last time.
+    Everything that is known of a calculation when its last run has ended.
 
     Parameters
     ----------
     inputs
-        What was asked at first.
+        Input of the first run.
     parameters
-        The namelists of the last run.
+        Namelists of the last run.
     md5
         Checksum of each element's pseudopotential.
     job
-        The runs.
+        How pw.x was started and how it ended.
     report
-        What the last output says.
-    corrections, unresolved
-        What the handlers did, and why they gave up if they did.
+        Summary of the last output.
+    corrections
+        Remedies that the handlers applied, in order.
+    unresolved
+        Why the handlers gave up; None if they did not.
     folder
-        Where the files are.
+        Folder of the files.
     """
 
     inputs: EspressoInput
@@ -76,7 +78,7 @@ class Outcome:
 def assemble_document(
     generator: EspressoInputGenerator, outcome: Outcome
 ) -> EspressoTaskDoc:
-    """Return the document of a finished run, failed or not."""
+    """Return the document of a calculation that has ended, failed or not."""
     label, errors = _read_outcome(outcome)
     structure = to_structure(outcome.inputs.atoms)
     periodic = all(outcome.inputs.atoms.pbc)
@@ -104,7 +106,7 @@ def assemble_document(
 
 
 def _read_outcome(outcome: Outcome) -> tuple[PwLabel | None, list[str]]:
-    """Return the label, or why there is none."""
+    """Return the label, or None and the reasons why there is none."""
     errors = _failures(outcome)
     if errors:
         return None, errors
@@ -116,7 +118,7 @@ def _read_outcome(outcome: Outcome) -> tuple[PwLabel | None, list[str]]:
 
 
 def _failures(outcome: Outcome) -> list[str]:
-    """Say why the last run gave no label; nothing where it did."""
+    """Return why the last run gave no label; empty if it gave one."""
     report, process = outcome.report, outcome.job.process
     if report.converged and report.finished and not report.errors:
         return []
@@ -139,7 +141,7 @@ def _failures(outcome: Outcome) -> list[str]:
 def _calculation(
     generator: EspressoInputGenerator, outcome: Outcome
 ) -> EspressoCalculation:
-    """Record what was asked."""
+    """Record the parameters of the calculation."""
     system = outcome.parameters["system"]
     return EspressoCalculation(
         protocol=generator.protocol,
@@ -157,7 +159,7 @@ def _calculation(
 
 
 def _output(outcome: Outcome, label: PwLabel) -> EspressoOutput:
-    """Put the label in the units of the contract."""
+    """Return the label in the units and signs of atomate2's contract."""
     report, atoms = outcome.report, outcome.inputs.atoms
     isolated = outcome.inputs.isolated
     forces = isolated.forces_of_frame(label.forces)
@@ -182,7 +184,7 @@ def _output(outcome: Outcome, label: PwLabel) -> EspressoOutput:
 
 
 def _run(outcome: Outcome) -> EspressoRun:
-    """Record how the run went."""
+    """Record how the calculation went."""
     report, job = outcome.report, outcome.job
     return EspressoRun(
         n_scf_steps=report.n_scf_steps,

@@ -1,4 +1,4 @@
-"""Finished labels kept by what was asked, so that no calculation is done twice."""
+"""A cache of finished labels, so that no calculation is done twice."""
 
 import hashlib
 import json
@@ -18,21 +18,21 @@ _PLACE = re.compile(
 
 
 class DamagedEntryError(ValueError):
-    """A file of the cache is not what was once written into it."""
+    """A file of the cache cannot be read, or its content has changed."""
 
 
 class LabelCache:
     """
     A folder of labels, named by the hash of their calculation and pw.x's version.
 
-    A run that was killed loses the frames in flight and no other: what it had finished
-    is found here by the run that follows, whatever folders and jobs that one makes.
-    Each file holds the hash of its own content.
+    After a run was killed, the next run finds the labels that had been finished, in
+    whatever folders and jobs it computes; only calculations that were running are lost.
+    Each file holds a hash of its content.
 
     Parameters
     ----------
     folder
-        Shared by all runs that are to profit. Several processes may use it at once.
+        Folder that several runs may share. Several processes may use it at once.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -45,15 +45,15 @@ class LabelCache:
         Parameters
         ----------
         key
-            See `calculation_key`.
+            Hash of the calculation: see `calculation_key`.
         version
-            Tells the version of pw.x that is to run. It is only asked where some
+            Returns the version of pw.x that would run. It is called only if some
             version has done the calculation.
 
         Raises
         ------
         DamagedEntryError
-            Where the file was changed or cannot be read: label it again.
+            If the file was changed or cannot be read: label the frame again.
         """
         if not any(self._folder(key).glob(f"{key}-*.json")):
             return None
@@ -65,7 +65,7 @@ class LabelCache:
         return document
 
     def keep(self, key: str, document: EspressoTaskDoc) -> None:
-        """Keep the document of a successful calculation: whole, or not at all."""
+        """Write the document of a successful calculation, completely or not at all."""
         content = document.model_dump_json()
         entry = {"sha256": _hash(content), "document": content}
         version = document.versions["quantum-espresso"]
@@ -75,17 +75,23 @@ class LabelCache:
         return self.folder / key[:2]
 
     def _path(self, key: str, version: str) -> Path:
-        """Return the file of a calculation by a version of pw.x."""
+        """Return the path of a calculation done by a version of pw.x."""
         name = re.sub(r"[^\w.+]", "_", version)
         return self._folder(key) / f"{key}-{name}.json"
 
 
 def calculation_key(inputs: EspressoInput, md5: Mapping[str, str]) -> str:
     """
-    Hash what decides a label: the input and the content of the pseudopotentials.
+    Return a hash of what determines a label: input and pseudopotentials.
 
-    Where files lie and how much time a run gets do not count. The version of pw.x is
-    added by the cache.
+    Folders and time limits are left out. The cache adds the version of pw.x.
+
+    Parameters
+    ----------
+    inputs
+        Input of the calculation.
+    md5
+        Checksum of each element's pseudopotential.
     """
     text = _PLACE.sub("", inputs.text)
     sums = ",".join(f"{element}={md5[element]}" for element in sorted(md5))
@@ -93,7 +99,7 @@ def calculation_key(inputs: EspressoInput, md5: Mapping[str, str]) -> str:
 
 
 def _read(path: Path) -> EspressoTaskDoc:
-    """Read an entry, and compare its content with its hash."""
+    """Read an entry, and check its content by its hash."""
     try:
         entry = json.loads(path.read_bytes())
         content = entry["document"]
@@ -111,5 +117,5 @@ def _read(path: Path) -> EspressoTaskDoc:
 
 
 def _hash(text: str) -> str:
-    """Return the SHA-256 of a text."""
+    """Return the SHA-256 of a text, as hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()

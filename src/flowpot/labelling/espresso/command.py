@@ -18,18 +18,18 @@ _LAUNCHERS = ("mpirun", "mpiexec", "orterun", "prterun", "srun", "aprun", "jsrun
 _RANKS = re.compile(r"(?:^|\s)(?:-np|-n|--np|--ntasks)(?:\s+|=)(\d+)")
 _POOL_OPTIONS = {"-nk", "-npool", "-npools", "--npool"}
 _DIAGONALISATION_OPTIONS = {"-nd", "-ndiag", "-northo", "-nproc_diag", "-nproc_ortho"}
-_MANY_BANDS = 500  # where a matrix of so many is diagonalised faster by several
+_MANY_BANDS = 500  # from here on several processes diagonalise a matrix faster
 
 
 @dataclass(frozen=True)
 class PwCommand:
     """
-    How pw.x is started.
+    Command that starts pw.x.
 
     Parameters
     ----------
     line
-        The command as a shell would read it, launcher included.
+        The command as in a shell, including an MPI launcher.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class PwCommand:
 
     @property
     def argv(self) -> list[str]:
-        """The command in words; a program of the current folder by its full path."""
+        """Words of the command; a program that is named by a path has its full path."""
         try:
             words = shlex.split(self.line)
         except ValueError as error:
@@ -55,10 +55,10 @@ class PwCommand:
     @property
     def launcher(self) -> str | None:
         """
-        The MPI launcher, where there is one that starts pw.x itself.
+        MPI launcher that starts pw.x, None without one.
 
-        Whatever else a command starts, a script of the site, ``env`` or a container,
-        decides on its own how pw.x runs.
+        Other programs that start pw.x (a script of the site, ``env``, a container)
+        decide themselves how it runs.
         """
         first = Path(self.argv[0]).name
         is_launcher = first.split(".")[0] in _LAUNCHERS
@@ -72,9 +72,9 @@ class PwCommand:
     @property
     def ranks(self) -> int | None:
         """
-        MPI processes asked for: by the launcher, or else by Slurm's allocation.
+        Number of MPI processes, by the launcher's options or Slurm's allocation.
 
-        None where neither says, or where pw.x is started by something else.
+        None if neither says it, or another program starts pw.x.
         """
         if self.is_plain:
             return 1
@@ -86,12 +86,12 @@ class PwCommand:
 
     @property
     def _position(self) -> int | None:
-        """Which word is pw.x, or a program named after it; None where none is."""
+        """Index of the word that ends in pw.x; None if there is none."""
         names = [Path(word).name for word in self.argv]
         return next((i for i, n in enumerate(names) if n.endswith(_PROGRAM)), None)
 
     def missing(self) -> str | None:
-        """Name the first program of the command that is not to be found."""
+        """Return the first program of the command that is not installed, or None."""
         first, *others = self.argv
         if shutil.which(first) is None:
             return first
@@ -106,10 +106,10 @@ class PwCommand:
 
     def pools(self, n_kpoints: int) -> int | None:
         """
-        Choose k-point pools: the most that divide the processes and have work each.
+        Choose the number of k-point pools.
 
-        None where the command says it itself, or how many processes there are is
-        unknown.
+        It is the largest that divides the number of processes and gives each pool a
+        k-point. None if the command sets it, or the number of processes is unknown.
         """
         if self.ranks is None or _POOL_OPTIONS & set(self.argv):
             return None
@@ -118,17 +118,17 @@ class PwCommand:
 
     def argv_for(self, n_kpoints: int, n_bands: int = 0) -> list[str]:
         """
-        Return the command in words, with how its processes share the work.
+        Return the words of the command, with options for sharing the work.
 
         Parameters
         ----------
         n_kpoints
-            Points that pw.x is going to have at least, by spin: pools without any
-            would idle, or stop it.
+            Least number of k-points that pw.x will have, those of both spins counted.
+            Pools without a k-point would idle, or stop pw.x.
         n_bands
-            Of a k-point. Matrices of a few hundred are diagonalised by one process,
-            where the library for several costs more than it gains; larger ones by the
-            largest square of processes in a pool.
+            Number of bands at a k-point. Below 500 one process diagonalises the
+            matrix, as the parallel library costs more than it gains; above, the
+            largest square number of processes in a pool.
         """
         argv, pools = self.argv, self.pools(n_kpoints)
         if pools is None or self.ranks is None or self.ranks == 1:
@@ -145,7 +145,7 @@ def _full_path(program: str) -> str:
     """
     Return the full path of a program that is named by a path.
 
-    pw.x runs in a folder of its own, where a relative path leads nowhere.
+    pw.x runs in a folder of its own, in which a relative path would not be found.
     """
     if "/" not in program:
         return program
@@ -171,10 +171,10 @@ def run_pw(
     Parameters
     ----------
     folder
-        Where the input file is and the output goes. The current folder of this process
-        plays no part, so threads may run several at once.
+        Folder of the input file and the output. The current folder of this process is
+        not used, so several threads may run pw.x at once.
     argv
-        The command in words, without the input file.
+        Words of the command, without the input file.
     timeout, stop, watch
         See :func:`flowpot.processes.run`.
     """
@@ -190,18 +190,18 @@ def run_pw(
 
 def _environment(command: PwCommand) -> dict[str, str]:
     """
-    Return what pw.x's environment gets: one thread, and no search for a network.
+    Return variables for pw.x's environment: one thread, and no search for a network.
 
-    Only where it has nothing of its own, and only of a pw.x that is started here: a
-    site's script, or a container, knows its machine. A serial pw.x linked to Open MPI
-    spends 0.3 s on looking for transports and for a daemon of its own; these settings,
-    which other MPIs ignore, reduce that to 0.03 s.
+    Variables that are set stay as they are, and a site's script or a container, which
+    knows its machine, gets none. A serial pw.x linked to Open MPI spends 0.3 s on
+    looking for transports and for a daemon; these settings, which other MPIs ignore,
+    reduce that to 0.03 s.
     """
-    wanted = {}
+    variables = {}
     if command.is_plain or command.launcher:
-        wanted["OMP_NUM_THREADS"] = "1"
+        variables["OMP_NUM_THREADS"] = "1"
     if command.is_plain:
-        wanted["OMPI_MCA_ess_singleton_isolated"] = "1"
-        wanted["OMPI_MCA_pml"] = "ob1"
-        wanted["OMPI_MCA_btl"] = "self"
-    return {name: value for name, value in wanted.items() if name not in os.environ}
+        variables["OMPI_MCA_ess_singleton_isolated"] = "1"
+        variables["OMPI_MCA_pml"] = "ob1"
+        variables["OMPI_MCA_btl"] = "self"
+    return {name: value for name, value in variables.items() if name not in os.environ}

@@ -1,5 +1,6 @@
 """The document of a Quantum ESPRESSO single point, on atomate2's static contract."""
 
+from contextlib import suppress
 from typing import Any, Literal, Self
 
 from emmet.core.math import Matrix3D, Vector3D
@@ -12,11 +13,11 @@ from pymatgen.core import Structure
 from flowpot.documents import StageDoc
 
 _SYMMETRY_PRECISIONS = ((0.1, 5.0), (1e-3, 1.0))
-"""Distances (A) and angles (degrees) that are tried in turn, as emmet does."""
+"""Tolerances (A, degrees) that are tried one after the other, as emmet does."""
 
 
 class SymmetryData(BaseModel):
-    """The space group of a structure; None where spglib finds none."""
+    """Space group of a structure; fields are None if spglib finds none."""
 
     crystal_system: str | None = Field(
         None, description='"Triclinic", "Monoclinic" ... "Cubic"'
@@ -34,7 +35,7 @@ class SymmetryData(BaseModel):
     @classmethod
     def from_structure(cls, structure: Structure) -> Self:
         """Determine the symmetry of a structure."""
-        # Loaded where it is used: a job that only plans does without.
+        # Imported here because jobs that only plan do not need it.
         import spglib  # noqa: PLC0415
         from pymatgen.symmetry.analyzer import (  # noqa: PLC0415
             SpacegroupAnalyzer,
@@ -44,18 +45,16 @@ class SymmetryData(BaseModel):
         known: dict[str, Any] = {"version": spglib.__version__}
         for symprec, angle in _SYMMETRY_PRECISIONS:
             known |= {"symprec": symprec, "angle_tolerance": angle}
-            try:
+            with suppress(SymmetryUndeterminedError):  # the next tolerance may do
                 group = SpacegroupAnalyzer(structure, symprec, angle)
-            except SymmetryUndeterminedError:
-                continue
-            return cls(
-                crystal_system=group.get_crystal_system().title(),
-                symbol=group.get_space_group_symbol(),
-                hall=group.get_hall(),
-                number=group.get_space_group_number(),
-                point_group=group.get_point_group_symbol(),
-                **known,
-            )
+                return cls(
+                    crystal_system=group.get_crystal_system().title(),
+                    symbol=group.get_space_group_symbol(),
+                    hall=group.get_hall(),
+                    number=group.get_space_group_number(),
+                    point_group=group.get_point_group_symbol(),
+                    **known,
+                )
         return cls(**known)
 
 
@@ -111,7 +110,7 @@ class StructureMetadata(BaseModel):
 
 
 class EspressoCalculation(BaseModel):
-    """What was asked of pw.x."""
+    """Parameters of a pw.x calculation."""
 
     protocol: str = Field(description="stringent, balanced or fast")
     pseudo_family: str = Field(description="name of the pseudopotential family")
@@ -124,14 +123,14 @@ class EspressoCalculation(BaseModel):
     parameters: dict[str, dict[str, Any]] = Field(
         description="namelists of the last run, remedies included"
     )
-    command: str = Field(description="how pw.x was started")
+    command: str = Field(description="command that started pw.x")
 
 
 class Correction(BaseModel):
-    """One remedy that a handler applied before pw.x was started again."""
+    """A remedy that a handler applied before pw.x was started again."""
 
     handler: str = Field(description="class of the handler")
-    errors: list[str] = Field(description="what it found")
+    errors: list[str] = Field(description="what it diagnosed")
     actions: list[str] = Field(description="what it changed")
 
 
@@ -139,7 +138,7 @@ class EspressoOutput(BaseModel):
     """
     The labels, in the units and signs of atomate2's static Makers.
 
-    All None where the calculation failed: an unconverged SCF is no label.
+    All fields are None if the calculation failed: an unconverged SCF gives no label.
     """
 
     structure: StructureType | None = Field(default=None, description="the frame")
@@ -165,10 +164,10 @@ class EspressoOutput(BaseModel):
         default=None, description="Fermi level, the upper of two (eV)"
     )
     total_magnetization: float | None = Field(
-        default=None, description="(Bohr magnetons)"
+        default=None, description="total magnetisation (Bohr magnetons)"
     )
     absolute_magnetization: float | None = Field(
-        default=None, description="(Bohr magnetons)"
+        default=None, description="absolute magnetisation (Bohr magnetons)"
     )
     magnetic_moments: list[float] | None = Field(
         default=None, description="moment of each atom's sphere (Bohr magnetons)"
@@ -176,7 +175,7 @@ class EspressoOutput(BaseModel):
 
 
 class EspressoRun(BaseModel):
-    """How the calculation went: of the last run, except where said."""
+    """How the calculation went; numbers are those of the last run unless stated."""
 
     n_scf_steps: int | None = Field(default=None, description="SCF iterations")
     scf_accuracy: float | None = Field(
@@ -206,21 +205,21 @@ class EspressoTaskDoc(StructureMetadata, StageDoc):
 
     state: Literal["successful", "failed"] = Field(description="how it ended")
     errors: list[str] = Field(
-        default_factory=list, description="why it failed; empty where it did not"
+        default_factory=list, description="why it failed; empty if it did not"
     )
     warnings: list[str] = Field(
         default_factory=list, description="warnings of pw.x and of the cache, each once"
     )
     corrections: list[Correction] = Field(
-        default_factory=list, description="remedies applied on the way, in order"
+        default_factory=list, description="remedies that were applied, in order"
     )
     structure: StructureType = Field(description="the frame")
-    input: EspressoCalculation = Field(description="what was asked of pw.x")
+    input: EspressoCalculation = Field(description="parameters of the calculation")
     output: EspressoOutput = Field(description="the labels")
     run: EspressoRun = Field(description="how the calculation went")
     dir_name: str = Field(description="host:folder of the files")
     uuid: str | None = Field(default=None, description="uuid of the job")
     from_cache: bool = Field(
-        default=False, description="whether an earlier run had done the calculation"
+        default=False, description="whether the label comes from the cache"
     )
     task_label: str = Field(default="qe static", description="name of the Maker")

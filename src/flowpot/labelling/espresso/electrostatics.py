@@ -1,4 +1,4 @@
-"""Periodic images that are not there: molecules, slabs, dipoles."""
+"""Removing the interaction of molecules and slabs with their periodic images."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from flowpot.dataset.geometry.vacuum import widest_gap
 
-_ALONG = 1e-6  # A: how exactly axes are to lie along x, y and z
-_TAIL = 3.0  # A: how far the density reaches beyond the outermost atoms
-_ROUND = 1e-6  # A: boxes that are too small by less are large enough
+_ALONG = 1e-6  # A: tolerance for axes that lie along x, y and z
+_TAIL = 3.0  # A: extent of the density beyond the outermost atoms
+_ROUND = 1e-6  # A: tolerance for the size of boxes
 
 _MARTYNA_TUCKERMAN = "martyna-tuckerman"
 _NAMES = {
@@ -27,20 +27,22 @@ _NAMES = {
 @dataclass(frozen=True)
 class IsolatedFrame:
     """
-    What pw.x gets of a frame, so that images along open axes are removed.
+    A frame as pw.x gets it, so that images along open axes do not interact.
+
+    Open axes are those that are not periodic.
 
     Parameters
     ----------
     atoms
-        The frame as pw.x gets it: with more vacuum, or turned, where need be.
+        The frame, with more vacuum or rotated if the method needs it.
     keys
         Keys of the namelist SYSTEM.
     rotation
-        Turns vectors of the frame into those of `atoms`, shape (3, 3).
+        Rotation of the frame's vectors into those of `atoms`, shape (3, 3).
     volume_ratio
-        Volume of `atoms` over that of the frame.
+        Volume of the cell of `atoms` over that of the frame.
     note
-        What is to be said about it; None: nothing.
+        Warning for the label's document, None if there is none.
     """
 
     atoms: Atoms
@@ -50,12 +52,12 @@ class IsolatedFrame:
     note: str | None = None
 
     def forces_of_frame(self, forces: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Turn pw.x's forces (eV/A) back into the frame's axes."""
+        """Rotate pw.x's forces, shape (n_atoms, 3), back into the frame's axes."""
         return forces @ self.rotation
 
     def stress_of_frame(self, stress: NDArray[np.float64]) -> NDArray[np.float64]:
         """
-        Refer pw.x's stress, shape (3, 3), to the frame's own axes and volume.
+        Return pw.x's stress, shape (3, 3), for the frame's own axes and volume.
 
         Components along open axes are those of the vacuum, and mean nothing.
         """
@@ -64,12 +66,13 @@ class IsolatedFrame:
 
 def checked_isolation(choice: str | None) -> str | None:
     """
-    Return the choice as pw.x spells it; refuse what it does not know or cannot do.
+    Return the name of a method as pw.x spells it.
 
     Raises
     ------
     ValueError
-        With the values there are.
+        If pw.x does not have the method, or cannot apply it to flowpot's cells; with
+        the methods there are.
     """
     if choice is None or str(choice).lower() == "none":
         return None
@@ -92,20 +95,18 @@ def isolated_frame(atoms: Atoms, choice: str | None) -> IsolatedFrame:
     Parameters
     ----------
     atoms
-        The frame. Its open axes are those that are not periodic; fully periodic frames
-        stay as they are.
+        The frame. Fully periodic frames stay as they are.
     choice
         ``"auto"``: Martyna and Tuckerman, J. Chem. Phys. 110, 2810 (1999), without
-        periodic axes, the 2D cutoff of Sohier et al., Phys. Rev. B 96, 075448 (2017),
-        with two. Both hold where the box is twice as long as the charge along every
-        open axis, and the open axis of a slab is z: pw.x gets more vacuum, or a turned
-        frame, where this is not so. Another value: that method, refused where the
-        frame is not fit for it. None: nothing.
+        periodic axes; the 2D cutoff of Sohier et al., Phys. Rev. B 96, 075448 (2017),
+        with two. Both are valid if the box is twice as long as the charge along every
+        open axis, and the open axis of a slab is z: otherwise pw.x gets more vacuum,
+        or a rotated frame. Another value is a method by name. None: no correction.
 
     Raises
     ------
     ValueError
-        Where a method was chosen that the frame is not fit for.
+        If a method was chosen by name for which the frame is not fit.
     """
     choice = checked_isolation(choice)
     n_periodic = int(np.count_nonzero(atoms.pbc))
@@ -140,7 +141,7 @@ def isolated_frame(atoms: Atoms, choice: str | None) -> IsolatedFrame:
 
 
 def _with_vacuum(atoms: Atoms, method: str) -> IsolatedFrame:
-    """Turn a frame, and enlarge its box along open axes, as far as a method needs."""
+    """Rotate a frame, and enlarge its box along open axes, as a method needs it."""
     frame, rotation = _turned(atoms)
     lengths = frame.cell.lengths()
     spans = np.ptp(frame.positions, axis=0)
@@ -159,10 +160,17 @@ def _with_vacuum(atoms: Atoms, method: str) -> IsolatedFrame:
 
 def _turned(atoms: Atoms) -> tuple[Atoms, NDArray[np.float64]]:
     """
-    Lay periodic axes into the xy plane, and open ones across it along z.
+    Rotate periodic axes into the xy plane, and make the open axis perpendicular to it.
 
-    The box of a frame without periodic axes becomes orthogonal: what it was says
-    nothing. A frame that lies so already is returned itself.
+    The box of a frame without periodic axes becomes orthogonal: its shape has no
+    meaning. A frame that lies so already is returned itself.
+
+    Returns
+    -------
+    frame
+        The rotated frame.
+    rotation
+        Its rotation, shape (3, 3).
     """
     cell = atoms.cell[:]
     if not atoms.pbc.any():
@@ -191,7 +199,7 @@ def _turned(atoms: Atoms) -> tuple[Atoms, NDArray[np.float64]]:
 
 
 def _centred(atoms: Atoms) -> IsolatedFrame:
-    """Turn a slab, and lay its middle at z = 0, as the effective screening medium."""
+    """Rotate a slab, and centre it at z = 0, as an effective screening medium needs."""
     frame, rotation = _turned(atoms)
     frame = frame.copy()
     heights = frame.positions[:, 2]
@@ -208,15 +216,15 @@ def _centred(atoms: Atoms) -> IsolatedFrame:
 
 def dipole_correction(atoms: Atoms) -> dict[str, dict[str, Any]]:
     """
-    Choose the sawtooth that cancels the field of a slab's dipole.
+    Choose the sawtooth potential that cancels the field of a slab's dipole.
 
-    Bengtsson, Phys. Rev. B 59, 12301 (1999). It changes its sign in the middle of
-    the vacuum, over a tenth of it.
+    See Bengtsson, Phys. Rev. B 59, 12301 (1999). The sawtooth changes its sign in the
+    middle of the vacuum, within a tenth of it.
 
     Returns
     -------
     dict
-        Namelists; none where the frame is no slab with exactly one open axis.
+        Keys of the namelists; empty if the frame has not exactly one open axis.
     """
     if sum(map(bool, atoms.pbc)) != len(atoms.pbc) - 1:
         return {}

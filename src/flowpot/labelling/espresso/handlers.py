@@ -1,8 +1,8 @@
 """
 Remedies for pw.x runs that fail, as custodian handlers.
 
-Each looks at the files of the run, changes the input (or how pw.x is started) by the
-next remedy it knows, and gives up after as many as its ``max_num_corrections`` says.
+Each handler reads the files of the run, changes the input (or how pw.x is started) by
+the next remedy that it knows, and gives up after ``max_num_corrections`` of them.
 """
 
 from pathlib import Path
@@ -20,27 +20,27 @@ from flowpot.labelling.espresso.remedies import PwJob
 
 _FROM_DENSITY = {"startingpot": "file", "startingwfc": "file"}
 _FROM_ATOMS = {"startingpot": None, "startingwfc": None}
-_EMPTY = 0.01  # occupation of the highest band that does not matter
+_EMPTY = 0.01  # largest occupation of the highest band that does not matter
 _NO_START_FILE = ("read_wfc", "pw_restart", "read_rhog", "read_collected", ".save/")
 _NO_MEMORY = ("out of memory", "cannot allocate", "bad_alloc", "oom-kill", "oom kill")
 
 
 class UnconvergedScfHandler(ErrorHandler):
     """
-    Help an SCF that did not reach its threshold, each time by the next means.
+    Change the mixing of an SCF that did not reach its threshold.
 
-    First mixing_beta x 0.8 and a restart from the density reached; then local
-    Thomas-Fermi mixing, which damps charge sloshing in slabs and clusters; then the
-    same with half the mixing_beta; then twice the number of steps. A density further
-    from self-consistency than the one it began with sloshes: it is given up, and
-    local Thomas-Fermi mixing comes at once.
+    The remedies are: mixing_beta x 0.8 and a restart from the last density; local
+    Thomas-Fermi mixing, which damps charge sloshing in slabs and clusters; the same
+    with half the mixing_beta; twice the number of steps. If the last density is
+    further from self-consistency than the first, the charge sloshes: the density is
+    discarded, and local Thomas-Fermi mixing is the first remedy.
     """
 
     max_num_corrections = 4
     raise_on_max = True
 
     def check(self, directory: str = "./") -> bool:
-        """Whether the SCF gave up."""
+        """Whether the SCF ended without convergence."""
         report = read_report(Path(directory))
         return report.finished and not report.converged and not report.stopped
 
@@ -63,35 +63,35 @@ class UnconvergedScfHandler(ErrorHandler):
         start = _FROM_ATOMS if sloshes else _FROM_DENSITY
         edit_input(folder, {"electrons": {**remedy, **start}})
         reached = "unknown" if last is None else f"{last:.1e} eV"
-        found = f"SCF not converged in {report.n_scf_steps} steps ({reached})"
-        return _done(found, remedy)
+        error = f"SCF not converged in {report.n_scf_steps} steps ({reached})"
+        return _done(error, remedy)
 
 
 class StartFileHandler(ErrorHandler):
     """
-    Start without files that do not serve: first wavefunctions, then density.
+    Start without files that pw.x cannot use: first wavefunctions, then density.
 
-    Wavefunctions are of other k-points, spins or bands than the run's, or damaged.
+    Wavefunctions may be damaged, or of other k-points, spins or bands than the run.
     """
 
     max_num_corrections = 2
     raise_on_max = True
 
     def check(self, directory: str = "./") -> bool:
-        """Whether pw.x could not read what it was to start from."""
+        """Whether pw.x could not read the files that it was to start from."""
         folder = Path(directory)
         return bool(self._files(folder)) and _no_start_file(read_report(folder))
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
-        """Leave out one kind of file."""
+        """Start without one kind of file."""
         folder = Path(directory)
-        found = "; ".join(read_report(folder).errors)
-        worse = self._files(folder)[-1]
-        edit_input(folder, {"electrons": {worse: None}})
-        return {"errors": [found], "actions": [f"{worse} = pw.x's own choice"]}
+        error = "; ".join(read_report(folder).errors)
+        key = self._files(folder)[-1]
+        edit_input(folder, {"electrons": {key: None}})
+        return {"errors": [error], "actions": [f"{key} = pw.x's own choice"]}
 
     def _files(self, folder: Path) -> list[str]:
-        """Name what the run starts from, the more demanding last."""
+        """Return the keys of files that the run starts from, wavefunctions last."""
         electrons = read_parameters(folder).get("electrons", {})
         keys = ("startingpot", "startingwfc")
         return [key for key in keys if electrons.get(key) == "file"]
@@ -99,9 +99,9 @@ class StartFileHandler(ErrorHandler):
 
 class DiagonalisationHandler(ErrorHandler):
     """
-    Change an eigensolver that failed: david, ppcg, paro, cg, each tried once.
+    Replace an eigensolver that failed by the next of david, ppcg, paro and cg.
 
-    The last is slow and hardly ever fails.
+    The last one is slow and hardly ever fails.
     """
 
     max_num_corrections = 3
@@ -126,25 +126,26 @@ class DiagonalisationHandler(ErrorHandler):
         return any(symptom in errors for symptom in self.symptoms)
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
-        """Take the next solver."""
+        """Choose the next eigensolver."""
         folder = Path(directory)
         electrons = read_parameters(folder).get("electrons", {})
         current = electrons.get("diagonalization", self.solvers[0])
         place = self.solvers.index(current) if current in self.solvers else 0
-        found = "; ".join(read_report(folder).errors)
+        error = "; ".join(read_report(folder).errors)
         if place + 1 == len(self.solvers):
-            return {"errors": [found], "actions": None}
+            return {"errors": [error], "actions": None}
         remedy = {"diagonalization": self.solvers[place + 1]}
         edit_input(folder, {"electrons": remedy})
-        return _done(found, remedy)
+        return _done(error, remedy)
 
 
 class TooFewBandsHandler(ErrorHandler):
     """
-    Add bands where pw.x refuses their number, or the highest holds electrons.
+    Add bands if pw.x refuses their number, or the highest one holds electrons.
 
-    The latter run succeeds, with a label that is wrong: smearing needs empty bands.
-    Each time max(5 %, 4) more, as PwBaseWorkChain of aiida-quantumespresso does.
+    In the latter case the run succeeds with a wrong label, as smearing needs empty
+    bands. Each remedy adds max(5 %, 4) bands, as PwBaseWorkChain of
+    aiida-quantumespresso does.
     """
 
     max_num_corrections = 3
@@ -163,14 +164,14 @@ class TooFewBandsHandler(ErrorHandler):
         return highest is not None and highest > _EMPTY
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
-        """Add bands; where pw.x refused the number, let it choose its own."""
+        """Add bands; if pw.x refused their number, let it choose."""
         folder = Path(directory)
         report = read_report(folder)
         if report.errors or report.n_bands is None:
             edit_input(folder, {"system": {"nbnd": None}})
             return {"errors": report.errors, "actions": ["nbnd = pw.x's own choice"]}
         more = report.n_bands + max(report.n_bands // 20, 4)
-        # The density serves another number of bands, the wavefunctions do not.
+        # The density fits any number of bands, the wavefunctions do not.
         start: dict[str, Any] = {"startingpot": "file", "startingwfc": None}
         changes = {"system": {"nbnd": more}, "electrons": start}
         edit_input(folder, {**changes, "control": {"restart_mode": "from_scratch"}})
@@ -179,7 +180,7 @@ class TooFewBandsHandler(ErrorHandler):
 
 
 class WalltimeHandler(ErrorHandler):
-    """Go on where a run stopped by itself because its time was nearly over."""
+    """Continue a run that stopped by itself because its time was nearly over."""
 
     max_num_corrections = 4
     raise_on_max = True
@@ -190,7 +191,7 @@ class WalltimeHandler(ErrorHandler):
         return report.stopped and not report.converged
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
-        """Restart."""
+        """Restart from the files of the run."""
         remedy = {"restart_mode": "restart"}
         edit_input(Path(directory), {"control": remedy})
         return _done("pw.x stopped at max_seconds", remedy)
@@ -200,13 +201,13 @@ class OutOfMemoryHandler(ErrorHandler):
     """
     Use less memory after pw.x was killed or could not allocate.
 
-    First all processes in one pool (each pool holds its own wavefunctions), then
-    a smaller workspace of solver and mixing.
+    The remedies are: all processes in one pool of k-points, as each pool holds its own
+    wavefunctions; a smaller workspace of solver and mixing.
 
     Parameters
     ----------
     job
-        Knows how the process ended, and how the next one is started.
+        Job that started pw.x, and will start it again.
     """
 
     max_num_corrections = 2
@@ -220,24 +221,24 @@ class OutOfMemoryHandler(ErrorHandler):
         return _out_of_memory(self.job, read_report(Path(directory)))
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
-        """Take fewer pools or a smaller workspace."""
-        found = "; ".join(read_report(Path(directory)).errors) or "pw.x was killed"
+        """Choose one pool or a smaller workspace."""
+        error = "; ".join(read_report(Path(directory)).errors) or "pw.x was killed"
         if self.job.has_pools:
             self.job.without_pools()
-            return {"errors": [found], "actions": ["one pool of k-points"]}
+            return {"errors": [error], "actions": ["one pool of k-points"]}
         remedy = {"diago_david_ndim": 2, "mixing_ndim": 4}
         edit_input(Path(directory), {"electrons": remedy})
-        return _done(found, remedy)
+        return _done(error, remedy)
 
 
 class CrashHandler(ErrorHandler):
     """
-    Try again, once, after pw.x died without saying why in its output.
+    Run pw.x once more if it died without a reason in its output.
 
     Parameters
     ----------
     job
-        Knows how the process ended.
+        Job that started pw.x.
     """
 
     max_num_corrections = 1
@@ -247,7 +248,7 @@ class CrashHandler(ErrorHandler):
         self.job = job
 
     def check(self, directory: str = "./") -> bool:
-        """Whether pw.x ended without saying why."""
+        """Whether pw.x ended early without a reason in its output."""
         report = read_report(Path(directory))
         if report.finished or report.explained or self.job.timed_out:
             return False
@@ -255,13 +256,13 @@ class CrashHandler(ErrorHandler):
         return not others
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
-        """Change nothing."""
-        found = read_report(Path(directory)).errors or ["pw.x died without a message"]
-        return {"errors": found, "actions": ["run again"]}
+        """Change nothing, so that the same run is repeated."""
+        errors = read_report(Path(directory)).errors or ["pw.x died without a message"]
+        return {"errors": errors, "actions": ["run again"]}
 
 
 def all_handlers(job: PwJob) -> list[ErrorHandler]:
-    """Return fresh handlers, which count how often each was applied, for one label."""
+    """Return new handlers for one label: they count how often each was applied."""
     return [
         UnconvergedScfHandler(),
         StartFileHandler(),
@@ -274,22 +275,22 @@ def all_handlers(job: PwJob) -> list[ErrorHandler]:
 
 
 def _no_start_file(report: PwReport) -> bool:
-    """Whether the run could not read what it was to start from."""
+    """Whether the run could not read the files that it was to start from."""
     errors = " ".join(report.errors)
     return any(symptom in errors for symptom in _NO_START_FILE)
 
 
 def _out_of_memory(job: PwJob, report: PwReport) -> bool:
-    """Whether the run ended for want of memory, as far as anyone can tell."""
+    """Whether memory probably ran out: pw.x was killed, or an error says so."""
     errors = " ".join(report.errors).lower()
     named = any(symptom in errors for symptom in _NO_MEMORY)
     return not report.finished and (job.was_killed or named)
 
 
-def _done(found: str, remedy: dict[str, Any]) -> dict[str, Any]:
-    """Say what was found and what was changed, as custodian wants it."""
+def _done(error: str, remedy: dict[str, Any]) -> dict[str, Any]:
+    """Return the error and the changes in custodian's form."""
     actions = [
         f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
         for key, value in remedy.items()
     ]
-    return {"errors": [found], "actions": actions}
+    return {"errors": [error], "actions": actions}

@@ -51,24 +51,26 @@ _SOURCE = "https://archive.materialscloud.org/api/records/rcyfm-68h65/files/{}/c
 _CHUNK = 1 << 18
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes there are, and how many there will be where that is known."""
+"""Called with the bytes that have arrived, and their total if it is known."""
 
 
 @dataclass(frozen=True)
 class FamilyStatus:
     """
-    What this machine has of a family.
+    Which files of a family this machine has.
 
     Parameters
     ----------
     name
-        The family.
+        Name of the family.
     folder
-        Where its files are; None where there are none.
+        Folder of its files; None if there are none.
     n_elements
-        Elements that the family covers.
-    missing, damaged
-        Elements whose file is not there, or is not the right one.
+        Number of elements of the family.
+    missing
+        Elements without a file.
+    damaged
+        Elements whose file has another checksum than the family's.
     """
 
     name: str
@@ -79,20 +81,20 @@ class FamilyStatus:
 
     @property
     def complete(self) -> bool:
-        """Whether every file is there and is the right one."""
+        """Whether every file is there, with the right checksum."""
         return not self.missing and not self.damaged
 
 
 def list_families() -> list[str]:
-    """Name the families that flowpot knows."""
+    """Return the names of the families that flowpot knows."""
     return list(FAMILIES)
 
 
 def check_family(family: str | PseudoFamily) -> FamilyStatus:
     """
-    Compare the files of a family with its table.
+    Check the files of a family against its table.
 
-    A family whose table is yet to be installed has no elements, and is not complete.
+    A family whose table is not installed has no elements, and is not complete.
     """
     try:
         family = get_family(family)
@@ -126,27 +128,30 @@ def install_family(
     Parameters
     ----------
     name
-        A family of SSSP.
+        Name of a family of SSSP.
     folder
-        Where families are kept. None: ``FLOWPOT_PSEUDO_DIR``.
+        Folder of all families. None: ``FLOWPOT_PSEUDO_DIR``.
     url
-        Another place to take the archive from, such as a mirror.
+        URL of the archive, a mirror for example. None: SSSP's own.
     md5
-        What the archive must have. None: that of SSSP's own.
+        Checksum of the archive. None: that of SSSP's own.
     progress
         Called as bytes arrive.
     table_url, table_md5
-        The same for its table of cutoffs, of a family that has one there.
+        The same for the table of cutoffs, for families whose table is downloaded.
 
     Returns
     -------
     FamilyStatus
-        Of the family in its folder, ``<folder>/<name>``.
+        Status of the family in its folder, ``<folder>/<name>``.
 
     Raises
     ------
     ValueError
-        Where the archive is not what it should be. It is removed: try again.
+        If the family has no archive, or what was downloaded has another checksum. Then
+        it is removed: try again.
+    OSError
+        If the connection ends early: call again, the download goes on from there.
     """
     if name not in _ARCHIVES:
         raise ValueError(
@@ -171,7 +176,7 @@ def install_family(
 
 
 def _fetch(url: str, path: Path, md5: str, progress: Progress | None = None) -> None:
-    """Download a file, and remove it again if it is not the right one."""
+    """Download a file, and remove it again if its checksum is wrong."""
     download(url, path, progress)
     if _md5(path) != md5:
         path.unlink()
@@ -183,15 +188,31 @@ def _fetch(url: str, path: Path, md5: str, progress: Progress | None = None) -> 
 
 def download(url: str, path: Path, progress: Progress | None = None) -> None:
     """
-    Download a file, going on where an earlier attempt ended.
+    Download a file, continuing where an earlier attempt ended.
 
-    What has arrived is kept in ``<path>.part`` until all has.
+    Bytes are written to ``<path>.part``, which is renamed when the file is complete.
+
+    Parameters
+    ----------
+    url
+        Address of the file, http or https.
+    path
+        Path of the file.
+    progress
+        Called as bytes arrive.
+
+    Raises
+    ------
+    ValueError
+        If the address is of another kind.
+    OSError
+        If the connection ends early.
     """
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"url is {url!r}: use one of http or https")
     part = path.with_name(path.name + ".part")
-    there = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={there}-"})  # noqa: S310  the scheme is checked above
+    size = part.stat().st_size if part.is_file() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={size}-"})  # noqa: S310  the scheme is checked above
     try:
         response = urllib.request.urlopen(request, timeout=60)  # noqa: S310
     except HTTPError as error:
@@ -201,25 +222,25 @@ def download(url: str, path: Path, progress: Progress | None = None) -> None:
         return
     with response:
         resumed = response.status == HTTPStatus.PARTIAL_CONTENT
-        there = there if resumed else 0
+        size = size if resumed else 0
         length = response.headers.get("Content-Length")
-        total = None if length is None else there + int(length)
+        total = None if length is None else size + int(length)
         with part.open("ab" if resumed else "wb") as file:
             while chunk := response.read(_CHUNK):
                 file.write(chunk)
-                there += len(chunk)
+                size += len(chunk)
                 if progress is not None:
-                    progress(there, total)
-    if total is not None and there < total:
+                    progress(size, total)
+    if total is not None and size < total:
         raise OSError(
-            f"the connection to {url} ended after {there} of {total} bytes: call "
+            f"the connection to {url} ended after {size} of {total} bytes: call "
             "again, it goes on from there"
         )
     part.replace(path)
 
 
 def _unpack(archive: Path, target: Path) -> None:
-    """Put an archive's pseudopotentials into a folder, all or none."""
+    """Unpack an archive, and move its pseudopotentials into a folder."""
     with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
         with tarfile.open(archive) as tar:
             tar.extractall(temporary, filter="data")
@@ -230,7 +251,7 @@ def _unpack(archive: Path, target: Path) -> None:
 
 
 def _root(folder: Path | str | None) -> Path:
-    """Return the folder of all families."""
+    """Return the folder in which families are kept."""
     chosen = folder or get_settings().PSEUDO_DIR
     if chosen is None:
         raise ValueError("set FLOWPOT_PSEUDO_DIR to the folder of your families first")
@@ -238,7 +259,7 @@ def _root(folder: Path | str | None) -> Path:
 
 
 def _md5(path: Path) -> str:
-    """Return the checksum of a file."""
+    """Return the MD5 checksum of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(
             file, lambda: hashlib.md5(usedforsecurity=False)

@@ -15,11 +15,11 @@ from flowpot.labelling.espresso.namelists import checked_number
 SpinPolicy = Literal["given", "polarised"]
 SPIN_POLICIES = ("given", "polarised")
 _MOST_KINDS = 10
-"""Kinds of atoms that pw.x knows in one calculation (its `ntypx`)."""
+"""Largest number of kinds of atoms in a calculation of pw.x (its `ntypx`)."""
 
 
 def is_isolated_atom(atoms: Atoms) -> bool:
-    """Whether the frame is one atom alone: no other, no periodic axis."""
+    """Whether the frame is a single atom without periodic axes."""
     return len(atoms) == 1 and not any(atoms.pbc)
 
 
@@ -32,27 +32,33 @@ def starting_moments(
     """
     Choose the magnetic moments that the SCF starts from.
 
-    The same rule holds for isolated atoms, molecules and crystals: energies of the
-    fragments of a frame would not add up to its own otherwise.
+    The same rule holds for isolated atoms, molecules and crystals, so that the energy
+    of a frame tends to the sum of its fragments' when it is pulled apart.
 
     Parameters
     ----------
     atoms
-        The frame. Its own initial moments come first, zeros included; else a
-        multiplicity above 1 is spread over its atoms.
+        The frame. Its initial moments take precedence, zeros included. A frame without
+        moments, here and in `per_element`, has those of its multiplicity spread
+        evenly over its atoms.
     per_element
-        Moments of the elements (Bohr magnetons), used where the frame has none.
+        Moment of each element (Bohr magnetons), for frames without moments.
     valence
-        Electrons that each element's pseudopotential leaves to pw.x.
+        Number of valence electrons of each element's pseudopotential.
     spin
-        What holds for an element about which nothing is said: no moment
-        (``"given"``), or the moment of its free atom by Hund's rules (from ASE's
-        table; ``"polarised"``).
+        Moment of elements that `per_element` does not name: none (``"given"``), or that
+        of the free atom by Hund's rules, from ASE's table (``"polarised"``).
 
     Returns
     -------
     ndarray
-        One moment an atom (Bohr magnetons); all zero means no spin polarisation.
+        Moment of each atom (Bohr magnetons), shape (n_atoms,). If all are zero the
+        calculation is not spin-polarised.
+
+    Raises
+    ------
+    ValueError
+        If the frame's moments are vectors.
     """
     if atoms.has(ASE_MAGMOMS):
         own = atoms.get_initial_magnetic_moments()
@@ -75,12 +81,12 @@ def starting_moments(
 
 
 def _unpaired(atoms: Atoms) -> float:
-    """Return the total moment that a frame's multiplicity fixes, 0 where none does."""
+    """Return the number of unpaired electrons by a frame's multiplicity, or 0."""
     return float(atoms.info.get("spin", 1)) - 1
 
 
 def _few_kinds(moments: NDArray[np.float64], atoms: Atoms) -> NDArray[np.float64]:
-    """Average the moments of each element and sign where they are too many for pw.x."""
+    """Average the moments of each element and sign if pw.x cannot hold so many."""
     kinds = np.stack([atoms.numbers, moments], axis=1)
     if len(np.unique(kinds, axis=0)) <= _MOST_KINDS:
         return moments
@@ -100,23 +106,23 @@ def fixed_totals(
     user: Mapping[str, Any],
 ) -> dict[str, Any]:
     """
-    Return the keys of SYSTEM by which a frame's charge and multiplicity are held.
+    Return the keys of SYSTEM that fix the charge and multiplicity of a frame.
 
     Parameters
     ----------
     atoms
         The frame.
     moments
-        Its starting moments (Bohr magnetons).
+        Starting moments (Bohr magnetons), shape (n_atoms,).
     valence
-        Electrons that each element's pseudopotential leaves to pw.x.
+        Number of valence electrons of each element's pseudopotential.
     user
         The user's keys of SYSTEM, in lower case.
 
     Raises
     ------
     ValueError
-        Where the user fixes another charge or moment than the frame, or its electrons
+        If the user fixes another charge or moment than the frame's, or its electrons
         cannot have its multiplicity.
     """
     keys: dict[str, Any] = {}
@@ -147,7 +153,7 @@ def fixed_totals(
 def _check_parity(
     atoms: Atoms, valence: Mapping[str, float], charge: float, spin: float
 ) -> None:
-    """Refuse a molecule whose electrons cannot leave so many unpaired."""
+    """Refuse a molecule whose number of electrons contradicts its multiplicity."""
     electrons = sum(valence[symbol] for symbol in atoms.get_chemical_symbols()) - charge
     if any(atoms.pbc) or not (electrons.is_integer() and spin.is_integer()):
         return
@@ -164,7 +170,7 @@ def relative_moments(
     moments: np.ndarray, atoms: Atoms, valence: Mapping[str, float]
 ) -> np.ndarray:
     """
-    Express moments as pw.x reads them: as fractions of the valence electrons.
+    Return moments as pw.x reads them: as fractions of the valence electrons.
 
     Parameters
     ----------
@@ -173,7 +179,12 @@ def relative_moments(
     atoms
         The frame.
     valence
-        Electrons that each element's pseudopotential leaves to pw.x.
+        Number of valence electrons of each element's pseudopotential.
+
+    Raises
+    ------
+    ValueError
+        If a moment is larger than the number of valence electrons.
     """
     electrons = np.array([valence[symbol] for symbol in atoms.get_chemical_symbols()])
     too_large = np.abs(moments) > electrons
@@ -187,7 +198,7 @@ def relative_moments(
 
 
 def check_elements(per_element: Mapping[str, float]) -> None:
-    """Refuse names that are no elements."""
+    """Refuse names that are not chemical symbols."""
     unknown = [name for name in per_element if name not in atomic_numbers]
     if unknown:
         raise ValueError(
@@ -202,8 +213,8 @@ _MANIFOLD = re.compile(r"([A-Z][a-z]?)-([1-7][spdf])")
 def check_hubbard(hubbard: Mapping[str, float]) -> None:
     """Refuse manifolds that are not written as ``Ni-3d``."""
     for manifold, value in hubbard.items():
-        found = _MANIFOLD.fullmatch(manifold)
-        if found is None or found.group(1) not in atomic_numbers:
+        parts = _MANIFOLD.fullmatch(manifold)
+        if parts is None or parts.group(1) not in atomic_numbers:
             raise ValueError(
                 f"hubbard names {manifold!r}: write element and manifold, as in "
                 "{'Ni-3d': 6.0} (eV)"
@@ -215,23 +226,26 @@ def hubbard_input(
     hubbard: Mapping[str, float], labels: list[str], version: str
 ) -> tuple[dict[str, Any], str]:
     """
-    Write Hubbard parameters for a version of pw.x.
+    Return Hubbard parameters in the form that a version of pw.x reads.
+
+    Versions from 7.1 read a card, earlier ones keys of a namelist.
 
     Parameters
     ----------
     hubbard
-        U (eV) of each manifold.
+        U (eV) of each manifold, such as ``"Ni-3d"``.
     labels
-        Names of the species, in the order of the input; spin makes ``Ni`` and ``Ni1``.
+        Names of the species, in the order of the input. Different moments make several
+        species of an element, such as ``Ni`` and ``Ni1``.
     version
-        Of Quantum ESPRESSO.
+        Version of Quantum ESPRESSO.
 
     Returns
     -------
     system
         Keys of the namelist SYSTEM.
     card
-        What follows the other cards.
+        Text that follows the other cards of the input.
     """
     elements = [re.match(r"[A-Z][a-z]?", label) for label in labels]
     pairs = [
@@ -256,14 +270,19 @@ def hubbard_input(
 
 def version_numbers(version: str) -> tuple[int, int]:
     """
-    Return major and minor number of a version.
+    Return the major and the minor number of a version.
+
+    Raises
+    ------
+    ValueError
+        If the text does not begin with two numbers.
 
     Examples
     --------
     >>> version_numbers("6.7MaX")
     (6, 7)
     """
-    found = re.match(r"(\d+)\.(\d+)", version)
-    if found is None:
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if numbers is None:
         raise ValueError(f"pw.x states version {version!r}: expected such as 7.3.1")
-    return int(found.group(1)), int(found.group(2))
+    return int(numbers.group(1)), int(numbers.group(2))

@@ -31,7 +31,7 @@ _OLDER = {
         "vdw_table_name",
         "fcp_mu",
     ),
-}  # of the versions before 7.1, which ASE no longer lists
+}  # keys of versions before 7.1, which ASE no longer lists
 
 _LOGICAL = _words(
     """
@@ -64,7 +64,7 @@ _TEXT = _words(
     """
 )
 
-_CHECKED = ("control", "system", "electrons")  # the others have no part in an scf
+_CHECKED = ("control", "system", "electrons")  # an SCF does not read the others
 _POSITIVE = _words(
     """
     ecutwfc ecutrho conv_thr mixing_beta nbnd nspin electron_maxstep mixing_ndim
@@ -83,11 +83,11 @@ _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?")
 _WORDS = {".true.": True, "true": True, ".false.": False, "false": False}
 
 SECTIONS = tuple(pw_keys)
-"""The namelists, by lower-case names, in pw.x's order."""
+"""Lower-case names of the namelists, in pw.x's order."""
 
 
 def known_keys(section: str) -> list[str]:
-    """Return the keys of a namelist, those of older versions too."""
+    """Return the keys of a namelist, including those of older versions."""
     return [*pw_keys[section], *_OLDER.get(section, ())]
 
 
@@ -95,25 +95,30 @@ def checked_settings(
     settings: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Any]]:
     """
-    Check namelists, and return them with lower-case names and values of Fortran's kind.
+    Return namelists with lower-case names, and values of the type that pw.x reads.
 
-    Text that is a number becomes one: YAML reads ``1e-8``, which has no point, as text.
+    Text that is a number becomes one, as YAML reads ``1e-8``, without a point, as text.
+
+    Parameters
+    ----------
+    settings
+        Keys and values by namelist, in any case.
 
     Raises
     ------
     ValueError
-        For a namelist or key that pw.x does not have, a value of another kind than the
-        key's, or a key that is not the user's to set; with the nearest key there is.
+        If pw.x has no such namelist or key (the nearest one is named), a value has the
+        wrong type, or the frame or another field of the Maker decides the key.
     """
     if not isinstance(settings, Mapping):
         raise ValueError(f"user_settings is {settings!r}: {_EXAMPLE}")  # noqa: TRY004  one class for bad fields
-    found: dict[str, dict[str, Any]] = {}
+    checked: dict[str, dict[str, Any]] = {}
     for section, values in settings.items():
         name = str(section).lower()
         if name not in SECTIONS or not isinstance(values, Mapping):
             raise ValueError(f"user_settings[{section!r}] is {values!r}: {_EXAMPLE}")
-        found[name] = dict(_checked_values(str(section), values))
-    return found
+        checked[name] = dict(_checked_values(str(section), values))
+    return checked
 
 
 _EXAMPLE = (
@@ -123,7 +128,7 @@ _EXAMPLE = (
 
 
 def checked_number(name: str, value: Any, unit: str, *, positive: bool = True) -> float:
-    """Return the number that a field of a Maker is; refuse what is none."""
+    """Return the number that a field of a Maker holds; refuse anything else."""
     number = _number(value)
     if number is None or (positive and number <= 0):
         kind = "a positive number" if positive else "a number"
@@ -134,7 +139,7 @@ def checked_number(name: str, value: Any, unit: str, *, positive: bool = True) -
 def _checked_values(
     section: str, values: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any]]:
-    """Check each key of a namelist, and its value."""
+    """Yield the keys of a namelist in lower case, with checked values."""
     for key, value in values.items():
         low = str(key).lower().strip()
         base = low.split("(")[0].strip()
@@ -160,23 +165,23 @@ def _checked_values(
 
 
 def _check_key(where: str, section: str, key: str) -> None:
-    """Refuse a key that the namelist does not have, and name the nearest."""
-    own = known_keys(section.lower())
-    if key in own:
+    """Refuse a key that the namelist does not have; name the nearest one."""
+    keys = known_keys(section.lower())
+    if key in keys:
         return
     homes = [name.upper() for name in SECTIONS if key in known_keys(name)]
     if homes:
         raise ValueError(
             f"{where}: {key} is a key of namelist {' and '.join(homes)}: move it there"
         )
-    everywhere = [each for name in SECTIONS for each in known_keys(name)]
-    near = get_close_matches(key, own, 1) or get_close_matches(key, everywhere, 1)
+    everywhere = [known for name in SECTIONS for known in known_keys(name)]
+    near = get_close_matches(key, keys, 1) or get_close_matches(key, everywhere, 1)
     hint = f"did you mean {near[0]}?" if near else "see pw.x's INPUT_PW for its keys"
     raise ValueError(f"{where}: pw.x has no key {key} in {section.upper()}: {hint}")
 
 
 def _of_kind(where: str, key: str, value: Any) -> Any:
-    """Return a value of the key's kind: logical, integer, text or real."""
+    """Return a value as the type of the key: logical, integer, text or real."""
     if isinstance(value, str):
         value = value.strip()
     if key in _LOGICAL:
@@ -200,7 +205,7 @@ def _of_kind(where: str, key: str, value: Any) -> Any:
 
 
 def _number(value: Any) -> int | float | None:
-    """Read a finite number, or text that is one in Fortran; None for what is not."""
+    """Return a finite number, also from text as Fortran writes it; None otherwise."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value.lower().replace("d", "e"))
     if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
@@ -209,7 +214,7 @@ def _number(value: Any) -> int | float | None:
 
 
 def _check_label(where: str, key: str, value: Any) -> None:
-    """Refuse what would leave no label: another calculation, or no forces."""
+    """Refuse values with which there is no label: another calculation, no forces."""
     if key == "calculation" and value != "scf":
         raise ValueError(f"{where} is {value!r}: a label is a single point, remove it")
     if key == "tprnfor" and value is False:
@@ -223,14 +228,14 @@ Settings = Mapping[str, Mapping[str, Any]]
 
 def edit_input(folder: Path, changes: Settings) -> None:
     """
-    Change keys of an input file that is already written: what a remedy does.
+    Change keys of an input file.
 
     Parameters
     ----------
     folder
-        Where the input file is.
+        Folder of the input file.
     changes
-        Lower-case namelist names, keys and their new values; None removes a key.
+        New values by lower-case namelist and key; None removes a key.
     """
     path = folder / INPUT_FILE
     with path.open() as file:
@@ -245,7 +250,7 @@ def edit_input(folder: Path, changes: Settings) -> None:
 
 
 def read_parameters(folder: Path) -> dict[str, dict[str, Any]]:
-    """Read the namelists of an input file back."""
+    """Read the namelists of an input file, by lower-case names."""
     with (folder / INPUT_FILE).open() as file:
         namelists, _ = read_fortran_namelist(file)
     return {name: dict(values) for name, values in namelists.items() if values}
@@ -255,10 +260,17 @@ def merge_settings(
     defaults: dict[str, dict[str, Any]], user: Settings, dual: float
 ) -> dict[str, dict[str, Any]]:
     """
-    Let the user's keys override the defaults, whatever their case.
+    Return namelists in which the user's keys override the defaults.
 
-    ``ecutwfc`` alone keeps the ratio `dual` of ``ecutrho`` to it, and occupations that
-    are not smeared need no width.
+    Parameters
+    ----------
+    defaults
+        Namelists by lower-case names.
+    user
+        The user's namelists, in any case. Occupations without smearing remove the
+        defaults for smearing.
+    dual
+        Ratio of ``ecutrho`` to ``ecutwfc`` where the user sets ``ecutwfc`` only.
     """
     lowered = checked_settings(user)
     system = lowered.get("system", {})

@@ -1,4 +1,4 @@
-"""Reading what pw.x wrote: what ASE's reader gives, and what it lacks."""
+"""Reading the output of pw.x: by ASE's reader, and what that does not read."""
 
 import re
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ _ERROR = re.compile(
     r"%{20,}\s*\n\s*(?:Error in routine|from)\s+(\S+)\s*(?:\([^)]*\))?.*\n((?:.*\n)*?)"
     r"\s*%{20,}"
 )
-_NOISE = re.compile(r"#\d+ |at \.\./|-+$|.*[Bb]acktrace")  # on the error stream
-_LONGEST = 500  # characters of it that are quoted
+_NOISE = re.compile(r"#\d+ |at \.\./|-+$|.*[Bb]acktrace")  # in the error stream
+_LONGEST = 500  # characters of the error stream that are quoted
 _WALL = re.compile(r"PWSCF\s*:.*CPU\s+(.*?)\s*WALL")
 _CPU = re.compile(r"PWSCF\s*:\s*(.*?)\s*CPU")
 _MPI = re.compile(
@@ -28,41 +28,46 @@ _MPI = re.compile(
 @dataclass(frozen=True)
 class PwReport:
     """
-    What the text of a pw.x output says about the run itself.
+    What the output of pw.x says about the run.
 
     Parameters
     ----------
     version
-        Of Quantum ESPRESSO.
+        Version of Quantum ESPRESSO.
     n_mpi
-        MPI processes of one run: the header's number, not the command's.
+        Number of MPI processes that the header states.
     n_starts
-        Headers in the output; two mean two programs wrote into one file.
+        Number of headers; more than one if several programs wrote into one file.
     converged
         Whether the SCF reached its threshold.
     finished
-        Whether pw.x ended as it wanted to (``JOB DONE``).
+        Whether pw.x ended regularly (``JOB DONE``).
     stopped
         Whether it ended because ``max_seconds`` had passed.
     errors
-        Each error box, as ``routine: message``; without one, what the error stream
-        says where pw.x did not end as it wanted to.
+        Error boxes, as ``routine: message``. If there is none and pw.x did not end
+        regularly, the text of the error stream.
     explained
-        Whether pw.x itself wrote an error box.
+        Whether pw.x wrote an error box.
     warnings
-        Lines in which pw.x warns.
-    n_scf_steps, first_accuracy, scf_accuracy
-        SCF iterations, and the first and the last estimate of the energy error (eV).
+        Lines with warnings.
+    n_scf_steps
+        Number of SCF iterations.
+    first_accuracy, scf_accuracy
+        First and last estimate of the energy error (eV).
     smearing_contribution
         -TS (eV); None without smearing.
     fermi_levels
-        One (eV), or two where the magnetisation is fixed; empty where none is printed.
+        Fermi level (eV), or two if the magnetisation is fixed; empty if none is
+        printed.
     total_magnetization, absolute_magnetization
-        Bohr magnetons per cell.
-    n_electrons, n_bands, n_kpoints
-        Of the calculation; k-points are the irreducible ones.
+        Magnetisation of the cell (Bohr magnetons).
+    n_electrons, n_bands
+        Numbers of valence electrons and of Kohn-Sham states.
+    n_kpoints
+        Number of irreducible k-points.
     cpu_seconds, wall_seconds
-        pw.x's own clock.
+        CPU and wall time by pw.x's own clock (s).
     """
 
     version: str | None = None
@@ -91,10 +96,19 @@ class PwReport:
 @dataclass(frozen=True)
 class PwLabel:
     """
-    Energy (eV), forces (eV/A), stress (eV/A^3, ASE's sign) and site moments.
+    Label of a frame as pw.x has written it.
 
-    The energy is pw.x's ``!`` energy: under smearing the free energy F = E - TS, whose
-    gradient the forces are.
+    Parameters
+    ----------
+    energy
+        pw.x's ``!`` energy (eV): with smearing the free energy F = E - TS, of which
+        the forces are the negative gradient.
+    forces
+        Forces (eV/A), shape (n_atoms, 3).
+    stress
+        Stress (eV/A^3, ASE's sign), shape (6,) in Voigt's order; None if not printed.
+    moments
+        Magnetic moment of each atom's sphere (Bohr magnetons); None without spin.
     """
 
     energy: float
@@ -104,7 +118,7 @@ class PwLabel:
 
 
 def read_report(folder: Path) -> PwReport:
-    """Read the output in a folder, whatever state it was left in."""
+    """Read the output in a folder, complete or not; a missing one reads as empty."""
     path = folder / OUTPUT_FILE
     text = path.read_text(errors="replace") if path.is_file() else ""
     steps = _last(r"convergence has been achieved in\s+(\d+) iterations", text)
@@ -148,10 +162,17 @@ def read_label(folder: Path, n_atoms: int) -> PwLabel:
     """
     Read the label of a converged run.
 
+    Parameters
+    ----------
+    folder
+        Folder of the output.
+    n_atoms
+        Number of atoms of the frame.
+
     Raises
     ------
     ValueError
-        Where energy or forces are missing or not finite.
+        If energy or forces are missing or not finite.
     """
     (atoms,) = read(folder / OUTPUT_FILE, index="-1:", format="espresso-out")
     results = atoms.calc.results
@@ -173,7 +194,8 @@ def highest_occupation(folder: Path) -> float | None:
     """
     Return the largest occupation of the highest band, over k-points and spins.
 
-    From the XML file that pw.x leaves; None where there is none. 1 is a full band.
+    It is read from the XML file that pw.x leaves; None if there is none. The occupation
+    of a full band is 1.
     """
     occupations = []
     for path in folder.glob("*.xml"):
@@ -187,7 +209,7 @@ def highest_occupation(folder: Path) -> float | None:
 
 
 def _boxes(text: str) -> list[str]:
-    """Collect error boxes, each once."""
+    """Return the messages of error boxes, without repetitions."""
     boxes = (
         f"{routine.rstrip(':')}: {' '.join(message.split())}"
         for routine, message in _ERROR.findall(text)
@@ -196,7 +218,7 @@ def _boxes(text: str) -> list[str]:
 
 
 def _stream(folder: Path) -> list[str]:
-    """Sum up the error stream: neither backtraces nor the frames of a launcher."""
+    """Return the text of the error stream, without backtraces and launchers' rules."""
     path = folder / ERROR_FILE
     text = path.read_text(errors="replace") if path.is_file() else ""
     lines = [line.strip() for line in text.splitlines()]
@@ -205,13 +227,13 @@ def _stream(folder: Path) -> list[str]:
 
 
 def _warnings(text: str) -> list[str]:
-    """Collect warnings, each once."""
+    """Return the lines with warnings, without repetitions."""
     lines = (line.strip() for line in text.splitlines())
     return list(dict.fromkeys(line for line in lines if "warning" in line.lower()))
 
 
 def _fermi_levels(text: str) -> list[float]:
-    """Read one Fermi level, or two where the magnetisation is fixed (eV)."""
+    """Return the Fermi level (eV), or two if the magnetisation is fixed."""
     two = re.findall(rf"spin up/dw Fermi energies are\s+{_NUMBER}\s+{_NUMBER}", text)
     if two:
         return [float(value) for value in two[-1]]
@@ -220,23 +242,23 @@ def _fermi_levels(text: str) -> list[float]:
 
 
 def _last(pattern: str | re.Pattern[str], text: str) -> str | None:
-    """Return the last match of a pattern with one group."""
-    found = re.findall(pattern, text)
-    return found[-1] if found else None
+    """Return the last match of a pattern with one group, None without a match."""
+    matches = re.findall(pattern, text)
+    return matches[-1] if matches else None
 
 
 def _scaled(value: str | None, unit: float = 1.0) -> float | None:
-    """Convert a number as Fortran prints it."""
+    """Return a number that Fortran has printed, times a unit."""
     return None if value is None else float(value.upper().replace("D", "E")) * unit
 
 
 def _whole(value: str | None) -> int | None:
-    """Convert an integer."""
+    """Return an integer that was printed."""
     return None if value is None else int(value)
 
 
 def _clock(value: str | None) -> float | None:
-    """Convert pw.x's ``1d 2h 3m 4.5s`` to seconds."""
+    """Return the seconds of a time that pw.x prints as ``1d 2h 3m 4.5s``."""
     if value is None:
         return None
     seconds = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}

@@ -1,4 +1,4 @@
-"""What must be there before pw.x is worth starting."""
+"""Checks of the machine before pw.x is started."""
 
 import tempfile
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ _VERSION_TIMEOUT = 60.0  # s
 
 
 class PreflightError(RuntimeError):
-    """The machine cannot run the calculation: no frame is at fault."""
+    """The machine cannot run any calculation, whichever the frame."""
 
 
 class PseudopotentialError(PreflightError, ValueError):
     """
-    An element has no pseudopotential on this machine, or the wrong file.
+    An element has no pseudopotential on this machine, or a wrong one.
 
-    As a ValueError it fails the frames of that element and no others.
+    It is also a ValueError, with which only frames of that element fail.
     """
 
 
@@ -31,10 +31,10 @@ def preflight(
     folder: Path | str = ".",
 ) -> dict[str, str]:
     """
-    Check the machine that is going to run pw.x.
+    Check that this machine can run pw.x for frames of some elements.
 
-    Every `qe static` job does this when it starts. Call it yourself only on the machine
-    that also runs pw.x: a submit host may have neither pw.x nor pseudopotentials.
+    Every `qe static` job does this when it starts. Call it yourself only on a machine
+    that runs pw.x: a submit host may have neither pw.x nor pseudopotentials.
 
     Parameters
     ----------
@@ -43,18 +43,18 @@ def preflight(
     pseudo_family
         Name of a family, or a family.
     folder
-        Where pw.x is going to write.
+        Folder in which pw.x will write.
 
     Returns
     -------
     dict
-        md5 of each element's pseudopotential.
+        MD5 checksum of each element's pseudopotential.
 
     Raises
     ------
     PreflightError
-        Where something is missing, with what to do about it: a `PseudopotentialError`
-        where it is a pseudopotential.
+        If something is missing, with the remedy; a `PseudopotentialError` if it is a
+        pseudopotential.
     """
     check_command()
     check_writable(Path(folder))
@@ -65,7 +65,7 @@ def preflight(
 
 
 def check_command() -> PwCommand:
-    """Check that pw.x, and its launcher where there is one, are on the path."""
+    """Return the command, if pw.x and its launcher are installed; else raise."""
     command = PwCommand(get_settings().PW_CMD)
     missing = command.missing()
     if missing is None:
@@ -85,12 +85,17 @@ def check_command() -> PwCommand:
 
 def ask_version(folder: Path) -> str:
     """
-    Ask pw.x for its version: it states it before it reads its input.
+    Return the version of pw.x, which prints it before it reads its input.
+
+    Parameters
+    ----------
+    folder
+        Folder in which a temporary one is made to run pw.x.
 
     Raises
     ------
     PreflightError
-        Where it does not.
+        If the program prints no version.
     """
     with tempfile.TemporaryDirectory(dir=folder) as empty:
         (Path(empty) / INPUT_FILE).touch()
@@ -104,7 +109,7 @@ def ask_version(folder: Path) -> str:
 
 
 def check_writable(folder: Path) -> None:
-    """Check that files can be written into a folder, which is made if need be."""
+    """Make a folder if need be, and check that files can be written into it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder):

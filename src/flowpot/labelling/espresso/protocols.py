@@ -30,8 +30,8 @@ class Protocol:
 
     Notes
     -----
-    Values of Nascimento et al. 2025 as aiida-quantumespresso >= 4.10 has them. Its
-    thresholds of relaxations have no use here: a label is a single point.
+    The values are those of Nascimento et al. 2025, as in aiida-quantumespresso >= 4.10,
+    without thresholds for relaxations, as a label is a single point.
     """
 
     kpoints_distance: float
@@ -50,6 +50,11 @@ def get_protocol(name: str) -> Protocol:
     name
         ``"stringent"``, ``"balanced"`` or ``"fast"``.
 
+    Raises
+    ------
+    ValueError
+        If there is no such protocol.
+
     Examples
     --------
     >>> get_protocol("fast").kpoints_distance
@@ -65,7 +70,7 @@ def get_protocol(name: str) -> Protocol:
     return protocols[name]
 
 
-_SYMPREC = 1e-3  # A: looser than pw.x's, so as not to miss a symmetry that it finds
+_SYMPREC = 1e-3  # A: looser than pw.x's, to find all symmetries that it finds
 _EQUAL = 1e-5  # A: axes that differ by less have one length
 
 
@@ -83,9 +88,15 @@ def kpoint_mesh(atoms: Atoms, distance: float) -> tuple[int, int, int]:
     Returns
     -------
     tuple of int
-        n_i = max(1, ceil(round(|b_i| / distance, 5))) on periodic axes, 1 on the
-        others. Three axes of one length get one number, the largest, so that the mesh
-        keeps the symmetry of the cell (the rule of aiida-quantumespresso).
+        Numbers of points n_i = max(1, ceil(round(|b_i| / distance, 5))) along periodic
+        axes, 1 along the others. Three axes of equal length have the largest of their
+        numbers, so that the mesh has the symmetry of the cell (as in
+        aiida-quantumespresso).
+
+    Raises
+    ------
+    ValueError
+        If the distance is not positive.
 
     Examples
     --------
@@ -110,8 +121,15 @@ def inequivalent_kpoints(atoms: Atoms, mesh: tuple[int, int, int]) -> int:
     """
     Count the points of a mesh that neither symmetry nor time reversal relates.
 
-    pw.x has as many, or more where it finds a symmetry that its grid does not allow,
-    or is told to use none.
+    pw.x has at least as many: more if a symmetry does not fit its grid, or if it is
+    told not to use symmetry.
+
+    Parameters
+    ----------
+    atoms
+        The frame.
+    mesh
+        Numbers of points along the axes of a Gamma-centred mesh.
 
     Examples
     --------
@@ -126,33 +144,33 @@ def inequivalent_kpoints(atoms: Atoms, mesh: tuple[int, int, int]) -> int:
     return len(np.unique(points))
 
 
-_SHARE = 1.2  # empty bands of smeared occupations, as pw.x chooses them: a fifth ...
-_LEAST = 4  # ... and so many at least
+_SHARE = 1.2  # bands over filled ones with smearing, as pw.x chooses them ...
+_LEAST = 4  # ... and the least number of empty ones
 
 
 def band_count(n_electrons: float, moment: float, system: Mapping[str, Any]) -> int:
     """
-    Choose the number of Kohn-Sham states at each k-point, of each spin.
+    Choose the number of Kohn-Sham states of each spin at each k-point.
 
-    pw.x's own choice where there is no magnetism. With it pw.x counts as if both spins
-    had as many electrons; here the majority's fit in.
+    Without magnetism this is pw.x's own choice. With magnetism pw.x counts as if both
+    spins had the same number of electrons; here those of the majority fit in.
 
     Parameters
     ----------
     n_electrons
-        Valence electrons of the frame.
+        Number of valence electrons of the frame.
     moment
-        Largest magnetisation to expect (Bohr magnetons): the fixed one, or all starting
-        moments parallel.
+        Largest magnetisation to expect (Bohr magnetons): the fixed one, or that of
+        parallel starting moments.
     system
-        The namelist SYSTEM: occupations, and whether spin is collinear.
+        Keys of the namelist SYSTEM.
 
     Raises
     ------
     ValueError
-        Where occupations are fixed and the electrons cannot fill whole bands.
+        If occupations are fixed and the electrons do not fill whole bands.
     """
-    spinors = bool(system.get("noncolin"))  # which hold one electron each
+    spinors = bool(system.get("noncolin"))  # each state holds one electron
     filled = n_electrons if spinors else (n_electrons + abs(moment)) / 2
     if system.get("occupations") != "fixed":
         occupied = math.ceil(filled)

@@ -1,4 +1,4 @@
-"""Families of pseudopotentials: which file, which cutoffs, and is it the right one."""
+"""Families of pseudopotentials: files, cutoffs and checksums."""
 
 import hashlib
 import json
@@ -24,13 +24,13 @@ class PseudoFamily(MSONable):
     Parameters
     ----------
     name
-        The family's name; it is recorded in every label.
+        Name of the family; it is recorded in every label.
     folder
-        Where the files are. None: ``FLOWPOT_PSEUDO_DIR/<name>`` or
+        Folder of the files. None: ``FLOWPOT_PSEUDO_DIR/<name>`` or
         ``FLOWPOT_PSEUDO_DIR``, on the machine that runs pw.x.
     pseudos
-        Per element ``filename``, ``ecutwfc`` and ``ecutrho`` (Ry), and optionally the
-        ``md5`` that the file must have.
+        For each element ``filename``, ``ecutwfc`` and ``ecutrho`` (Ry), and optionally
+        the ``md5`` checksum of the file.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class PseudoFamily(MSONable):
                 )
 
     def entries(self, elements: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the entries of some elements, in alphabetical order."""
+        """Return the entries of some elements, in alphabetical order of the symbols."""
         wanted = sorted(set(elements))
         missing = [element for element in wanted if element not in self.pseudos]
         if missing:
@@ -68,7 +68,7 @@ class PseudoFamily(MSONable):
         return {element: self.pseudos[element] for element in wanted}
 
     def cutoffs(self, elements: Iterable[str]) -> tuple[float, float]:
-        """Return the wavefunction and density cutoffs that all elements need (Ry)."""
+        """Return cutoffs of wavefunctions and density that suit all elements (Ry)."""
         entries = self.entries(elements).values()
         wave = max(float(entry["ecutwfc"]) for entry in entries)
         density = max(float(entry["ecutrho"]) for entry in entries)
@@ -76,12 +76,12 @@ class PseudoFamily(MSONable):
 
     def locate(self, elements: Iterable[str]) -> Path:
         """
-        Find the folder that holds the files of all elements.
+        Return the folder that holds the files of all elements.
 
         Raises
         ------
         FileNotFoundError
-            Where a file is missing; the message says which, where it was looked for,
+            If a file is missing; the message says which one, where it was looked for,
             and how to provide it.
         """
         names = [entry["filename"] for entry in self.entries(elements).values()]
@@ -104,30 +104,30 @@ class PseudoFamily(MSONable):
         Returns
         -------
         dict
-            The md5 of each element's file.
+            MD5 checksum of each element's file.
 
         Raises
         ------
         ValueError
-            Where a file is not the one that the family's cutoffs were found for.
+            If a file is not the one for which the family's cutoffs were determined.
         """
         folder = self.locate(elements)
         sums = {}
         for element, entry in self.entries(elements).items():
             file = folder / entry["filename"]
-            found = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+            md5 = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
             expected = entry.get("md5")
-            if expected and found != expected:
+            if expected and md5 != expected:
                 raise ValueError(
-                    f"{file} has md5 {found}, but family {self.name!r} expects "
+                    f"{file} has md5 {md5}, but family {self.name!r} expects "
                     f"{expected}: it is another pseudopotential or a damaged file. "
                     "Replace it"
                 )
-            sums[element] = found
+            sums[element] = md5
         return sums
 
     def _folders(self) -> list[Path]:
-        """Return the folders where files may be, in order of preference."""
+        """Return the folders in which to look for files, in order of preference."""
         if self.folder is not None:
             return [Path(self.folder).expanduser()]
         configured = get_settings().PSEUDO_DIR
@@ -150,7 +150,7 @@ FAMILIES = (*_SHIPPED, *_INSTALLED)
 """Names of the families that flowpot knows."""
 
 TABLE = "cutoffs.json"
-"""File in an installed family's folder: SSSP's own table of it."""
+"""Name of SSSP's own table of cutoffs, in the folder of an installed family."""
 
 
 def get_family(family: str | PseudoFamily) -> PseudoFamily:
@@ -169,9 +169,9 @@ def get_family(family: str | PseudoFamily) -> PseudoFamily:
     Raises
     ------
     ValueError
-        Where there is no such family, or its table is damaged.
+        If there is no such family, or its table is damaged.
     FileNotFoundError
-        Where it is to be installed first.
+        If it has to be installed first.
     """
     check_name(family)
     if isinstance(family, PseudoFamily):
@@ -184,7 +184,7 @@ def get_family(family: str | PseudoFamily) -> PseudoFamily:
 
 
 def check_name(family: str | PseudoFamily) -> None:
-    """Refuse the name of a family that there is not, here or on any worker."""
+    """Refuse names of families that flowpot does not know."""
     if not isinstance(family, PseudoFamily) and family not in FAMILIES:
         raise ValueError(
             f"pseudo_family is {family!r}: use one of {', '.join(FAMILIES)}, or a "
@@ -193,7 +193,7 @@ def check_name(family: str | PseudoFamily) -> None:
 
 
 def _installed(name: str) -> PseudoFamily:
-    """Read a family whose table lies beside its files."""
+    """Return a family whose table of cutoffs lies beside its files."""
     configured = get_settings().PSEUDO_DIR
     remedy = f"`flowpot pseudos install {name}` fetches it into FLOWPOT_PSEUDO_DIR"
     if configured is None:
@@ -211,10 +211,15 @@ def read_table(path: Path) -> dict[str, dict[str, Any]]:
     """
     Read SSSP's own table of a family.
 
+    Returns
+    -------
+    dict
+        Entry of each element, as :class:`PseudoFamily` takes it.
+
     Raises
     ------
     ValueError
-        Where it is not one.
+        If the file is not such a table.
     """
     try:
         return {
@@ -236,14 +241,19 @@ def read_table(path: Path) -> dict[str, dict[str, Any]]:
 
 def valence_electrons(file: Path) -> float:
     """
-    Read from a UPF file how many electrons the pseudopotential leaves to pw.x.
+    Return the number of valence electrons of a pseudopotential.
 
-    Version 1 of the format writes ``4.0 Z valence``, version 2 an attribute.
+    Version 1 of the UPF format has it as ``4.0 Z valence``, version 2 as an attribute.
+
+    Raises
+    ------
+    ValueError
+        If the file does not state it.
     """
     header = file.read_text(errors="replace")
-    found = re.search(r"z_valence\s*=\s*\"\s*([^\"]+)\"", header) or re.search(
+    number = re.search(r"z_valence\s*=\s*\"\s*([^\"]+)\"", header) or re.search(
         r"(\S+)\s+Z valence", header
     )
-    if found is None:
+    if number is None:
         raise ValueError(f"{file} states no z_valence: is it a UPF pseudopotential?")
-    return float(found.group(1))
+    return float(number.group(1))

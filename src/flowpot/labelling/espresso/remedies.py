@@ -1,4 +1,4 @@
-"""The run of pw.x in custodian's loop: run, diagnose, remedy, run again."""
+"""Runs of pw.x in custodian's loop: run, diagnose, apply a remedy, run again."""
 
 import shlex
 import time
@@ -22,21 +22,22 @@ from flowpot.labelling.espresso.outputs import read_report
 from flowpot.labelling.espresso.preflight import PreflightError
 from flowpot.processes import Ended
 
-_MAX_CORRECTIONS = 10  # of all handlers together
+_MAX_CORRECTIONS = 10  # remedies of all handlers together
 
 
 class PwJob(CustodianJob):
     """
-    pw.x as custodian runs it: once, and again after each remedy.
+    Custodian's job that runs pw.x, the first time and again after each remedy.
 
     Parameters
     ----------
     command
-        How pw.x is started.
+        Command that starts pw.x.
     n_kpoints, n_bands
-        What the processes can share: see ``PwCommand.argv_for``.
+        Numbers of k-points and bands, by which processes share the work: see
+        :meth:`flowpot.labelling.espresso.command.PwCommand.argv_for`.
     walltime
-        Seconds after which one run is ended.
+        Time after which a run is ended (s); None for no limit.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class PwJob(CustodianJob):
         self.n_bands = n_bands
         self.walltime = walltime
         self.line = command
-        self.warning: str | None = None  # of how it was to start
+        self.warning: str | None = None  # about the files that it was to start from
         self.stop: Event | None = None
         self.process: Ended | None = None
         self.n_starts = 0
@@ -64,20 +65,20 @@ class PwJob(CustodianJob):
 
     @property
     def was_killed(self) -> bool:
-        """Whether the last process was killed by someone else (often: for memory)."""
+        """Whether the last run was killed by another process, often for its memory."""
         ended = self.process
         return ended is not None and ended.was_killed
 
     @property
     def timed_out(self) -> bool:
-        """Whether the last process was ended because its time was over."""
+        """Whether the last run was ended because its time was over."""
         return self.process is not None and self.process.timed_out
 
     def setup(self, directory: str = "./") -> None:
-        """Nothing: the input is written already."""
+        """Do nothing: the input is written already."""
 
     def run(self, directory: str = "./") -> None:
-        """Run pw.x to its end, keeping the output of the run before."""
+        """Run pw.x to its end, and keep the output of the run before."""
         folder = Path(directory)
         output = folder / OUTPUT_FILE
         if self.n_starts:
@@ -100,25 +101,34 @@ class PwJob(CustodianJob):
         check_processes(folder, command)
 
     def without_pools(self) -> None:
-        """Put all processes of the next run into one pool."""
+        """Put all processes of the next run into one pool of k-points."""
         self.n_kpoints = 1
 
     def postprocess(self, directory: str = "./") -> None:
-        """Nothing: the output is read by whoever wants the label."""
+        """Do nothing: the output is read afterwards."""
 
 
 def run_with_remedies(
     job: PwJob, handlers: Sequence[ErrorHandler], folder: Path
 ) -> tuple[list[Correction], str | None]:
     """
-    Run pw.x until no handler finds fault, or none knows a remedy.
+    Run pw.x until no handler sees an error, or none has another remedy.
+
+    Parameters
+    ----------
+    job
+        Job that runs pw.x.
+    handlers
+        Handlers of errors.
+    folder
+        Folder of the input and the output.
 
     Returns
     -------
     corrections
-        What was changed on the way, in order.
+        Remedies that were applied, in order.
     unresolved
-        Why the handlers gave up; None where they found nothing left to correct.
+        Why the handlers gave up; None if no error was left.
     """
     custodian = Custodian(
         list(handlers), [job], max_errors=_MAX_CORRECTIONS, directory=str(folder)
@@ -137,36 +147,44 @@ def run_with_remedies(
 
 def check_processes(folder: Path, command: PwCommand) -> bool:
     """
-    Compare the MPI processes that ran with those that were asked for.
+    Compare the number of MPI processes that run with that of the command.
 
-    An ``mpirun`` of another MPI than pw.x is linked to starts independent copies, which
-    overwrite each other's files: each believes that it is the only one.
+    The ``mpirun`` of another MPI than the one that pw.x is linked to starts independent
+    copies of pw.x, which overwrite each other's files.
+
+    Parameters
+    ----------
+    folder
+        Folder of the output.
+    command
+        Command that started pw.x.
 
     Returns
     -------
     bool
-        Whether the output says yet how many ran.
+        Whether the output states yet how many processes run.
 
     Raises
     ------
     PreflightError
-        Naming both numbers and the remedy.
+        If the numbers differ; with both and the remedy.
     """
     expected = command.ranks
     if expected is None:
         return True
     report = read_report(folder)
-    found: str | None = None
+    actual: str | None = None
     if any("mp_start_pools" in error for error in report.errors):
-        found = "fewer, too few for the k-point pools"  # copies die of the pools first
+        # Copies without enough processes for the pools stop first.
+        actual = "fewer, too few for the k-point pools"
     elif report.n_starts > 1:
-        found = f"{report.n_starts} x {report.n_mpi}"
+        actual = f"{report.n_starts} x {report.n_mpi}"
     elif report.n_mpi not in (None, expected):
-        found = str(report.n_mpi)
-    if found:
+        actual = str(report.n_mpi)
+    if actual:
         raise PreflightError(
             f"FLOWPOT_PW_CMD={command.line!r} asks for {expected} MPI processes, but "
-            f"pw.x ran with {found}: its launcher belongs to another MPI than pw.x. "
+            f"pw.x ran with {actual}: its launcher belongs to another MPI than pw.x. "
             "Name the right one in full, for example `mpirun.openmpi -np 2 pw.x`, or "
             "run serially"
         )
@@ -174,7 +192,7 @@ def check_processes(folder: Path, command: PwCommand) -> bool:
 
 
 def _correction(entry: dict[str, Any]) -> Correction:
-    """Record one of custodian's corrections."""
+    """Return the record of one of custodian's corrections."""
     return Correction(
         handler=type(entry["handler"]).__name__,
         errors=list(entry["errors"]),
