@@ -159,11 +159,11 @@ def test_bad_labels_are_recorded_and_the_others_kept(jobstore, clean_dir):
     assert (document.n_sent, document.n_failed) == (len(frames), len(BAD))
     assert (shard.fingerprints == frames.fingerprints[len(BAD) :]).all()
     assert np.isfinite(shard.stress).all()
-    reasons = {each.fingerprint: each.reason for each in document.failures}
+    reasons = {failure.fingerprint: failure.reason for failure in document.failures}
     for number, (_, expected) in enumerate(BAD):
         with pytest.raises(AssertionError, match=expected):
             raise AssertionError(reasons[frames.fingerprints[number]])
-    assert all(each.stage == "engine" for each in document.failures)
+    assert all(failure.stage == "engine" for failure in document.failures)
 
 
 def test_too_many_bad_labels_stop_the_stage(jobstore, clean_dir, caplog):

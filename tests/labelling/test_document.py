@@ -15,8 +15,8 @@ from flowpot.labelling.document import frame_record
 def frames() -> Dataset:
     """Three rattled cells of copper: two explored ones, and one that is not."""
     atoms = [bulk("Cu", cubic=True) for _ in range(3)]
-    for seed, each in enumerate(atoms):
-        each.rattle(0.05, seed=seed)
+    for seed, frame in enumerate(atoms):
+        frame.rattle(0.05, seed=seed)
     return Dataset.from_atoms(atoms).with_info(
         config_type=["md", "md", "strained"],
         temperature=np.array([300.0, 900.0, np.nan]),
@@ -24,7 +24,7 @@ def frames() -> Dataset:
     )
 
 
-def found(store, query, *fields):
+def jobs_with(store, query, *fields):
     return list(store.query({"name": "qe static", **query}, list(fields)))
 
 
@@ -51,28 +51,28 @@ def test_jobs_of_any_atomate2_maker_are_found_by_their_frames(
     flow = LabellingMaker(static_maker=maker).make(frames)
     run_locally(flow, store=jobstore, create_folders=True, ensure_success=True)
     hot = {"metadata.frames.temperature": {"$gt": 500}}
-    (document,) = found(jobstore, hot, "metadata", "output.output.energy")
+    (document,) = jobs_with(jobstore, hot, "metadata", "output.output.energy")
     (record,) = document["metadata"]["frames"]
     assert record["fingerprint"] == frames.fingerprints[1]
-    assert len(found(jobstore, {"metadata.frames.config_type": "md"})) == 2
+    assert len(jobs_with(jobstore, {"metadata.frames.config_type": "md"})) == 2
 
 
 @pytest.mark.qe
 @pytest.mark.parametrize("size", [1, 3])
 def test_jobs_of_pw_are_found_by_their_labels(size, cheap, jobstore, clean_dir):
     atoms = [bulk("Si", a=5.43 * scale) for scale in (1.0, 1.05, 1.1)]
-    for seed, each in enumerate(atoms):
-        each.rattle(0.05, seed=seed)
+    for seed, frame in enumerate(atoms):
+        frame.rattle(0.05, seed=seed)
     frames = Dataset.from_atoms(atoms).with_info(config_type="strained")
     flow = LabellingMaker(static_maker=cheap, batch_size=size).make(frames)
     run_locally(flow, store=jobstore, create_folders=True, ensure_success=True)
     labels = Dataset.load(jobstore.get_output(flow.output.uuid, load=True)["dataset"])
-    largest = [np.linalg.norm(each.get_forces(), axis=1).max() for each in labels]
+    largest = [np.linalg.norm(frame.get_forces(), axis=1).max() for frame in labels]
     if size == 1:
-        documents = found(jobstore, {}, "metadata.frames", "output.output")
+        documents = jobs_with(jobstore, {}, "metadata.frames", "output.output")
         pairs = [(d["metadata"]["frames"][0], d["output"]["output"]) for d in documents]
     else:
-        (document,) = found(jobstore, {}, "metadata.frames", "output.runs")
+        (document,) = jobs_with(jobstore, {}, "metadata.frames", "output.runs")
         runs = document["output"]["runs"]
         assert [run["frame"] for run in runs] == document["metadata"]["frames"]
         pairs = [(run["frame"], run) for run in runs]

@@ -68,9 +68,9 @@ def test_an_atom_too_close_to_its_own_image():
 
 def test_the_limit_scales_with_covalent_radii():
     """H2 at 0.74 A is a molecule; two silicon atoms at 0.74 A are an accident."""
-    for symbol, sane in (("H2", True), ("Si2", False)):
+    for symbol, allowed in (("H2", True), ("Si2", False)):
         pair = Atoms(symbol, positions=[[0, 0, 0], [0, 0, 0.74]], cell=[8] * 3)
-        assert (geometry_problem(pair) is None) == sane
+        assert (geometry_problem(pair) is None) == allowed
 
 
 def test_cells_and_numbers():
@@ -89,10 +89,10 @@ def test_cells_and_numbers():
 
 
 def test_vacuum_that_is_none_and_too_much():
-    for vacuum, sane in ((2.0, False), (4.0, True), (40.0, False)):
+    for vacuum, allowed in ((2.0, False), (4.0, True), (40.0, False)):
         water = molecule("H2O", vacuum=vacuum)
         problem = geometry_problem(water, vacuum=(5.0, 60.0))
-        assert (problem is None) == sane
-        assert sane or problem.criterion == "vacuum"
+        assert (problem is None) == allowed
+        assert allowed or problem.criterion == "vacuum"
         water.pbc = True  # a dilute crystal: its volume is what may be wrong
         assert geometry_problem(water, vacuum=(5.0, 60.0)) is None

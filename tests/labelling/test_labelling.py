@@ -36,7 +36,7 @@ def frames() -> Dataset:
     )
 
 
-def sane(atoms) -> None:
+def no_problem(atoms) -> None:
     """Find no fault with a frame."""
 
 
@@ -78,7 +78,7 @@ def hopeless(cheap) -> EspressoStaticMaker:
 @pytest.mark.qe
 @pytest.mark.parametrize("batch", [1, 3])
 def test_frames_that_fail_are_recorded(frames, hopeless, jobstore, clean_dir, batch):
-    """One frame is insane, the others do not converge; the campaign outlives them."""
+    """One frame has atoms too close, the others do not converge; the stage ends."""
     atoms = frames.to_atoms()[:3]
     atoms[0].positions[1] = atoms[0].positions[0] + [0.1, 0, 0]
     dataset = Dataset.from_atoms(atoms)
@@ -87,10 +87,10 @@ def test_frames_that_fail_are_recorded(frames, hopeless, jobstore, clean_dir, ba
     )
     document = label(maker, dataset, jobstore)
     assert (document.n_labelled, document.n_failed) == (0, 3)
-    insane, unconverged, _ = document.failures
-    assert (insane.stage, unconverged.stage) == ("geometry", "engine")
-    assert "apart" in insane.reason
-    assert insane.folder is None
+    too_close, unconverged, _ = document.failures
+    assert (too_close.stage, unconverged.stage) == ("geometry", "engine")
+    assert "apart" in too_close.reason
+    assert too_close.folder is None
     assert "SCF not converged in" in unconverged.reason
     assert unconverged.fingerprint == dataset.fingerprints[1]
     folder = Path(unconverged.folder.split(":")[1])
@@ -148,9 +148,9 @@ def test_labelled_frames_pass_and_known_ones_are_dropped(frames, jobstore, clean
     assert Dataset.load(document).energy.tolist() == [2, 3, 4]
 
 
-def test_a_plan_sends_each_new_sane_frame_once(frames):
+def test_a_plan_sends_each_new_frame_once(frames):
     twice = Dataset.concatenate([frames, frames[1:3]])
-    plan = plan_labels(twice, frames[:0], sane)
+    plan = plan_labels(twice, frames[:0], no_problem)
     assert (len(plan.frames), plan.n_duplicates) == (5, 2)
     assert plan.to_label.tolist() == [0, 1, 2, 3, 4]
 
@@ -165,7 +165,7 @@ def test_a_plan_sends_each_new_sane_frame_once(frames):
 
 def test_the_limit_never_leaves_out_isolated_atoms(frames):
     plans = [
-        plan_labels(frames, frames[:0], sane, max_labels=2, seed=seed)
+        plan_labels(frames, frames[:0], no_problem, max_labels=2, seed=seed)
         for seed in range(20)
     ]
     assert all(4 in plan.to_label for plan in plans)
@@ -174,16 +174,16 @@ def test_the_limit_never_leaves_out_isolated_atoms(frames):
 
 
 def test_each_refusal_is_counted_and_reported(emt, jobstore, clean_dir):
-    """By the maker's limits; what is sane is labelled, as many as may be."""
-    sane = [bulk("Cu", cubic=True) for _ in range(3)]
-    for seed, atoms in enumerate(sane):
+    """By the maker's limits; the other frames are labelled, up to max_labels."""
+    regular = [bulk("Cu", cubic=True) for _ in range(3)]
+    for seed, atoms in enumerate(regular):
         atoms.rattle(0.05, seed=seed)
     blown = bulk("Cu", a=9.0)
     near = bulk("Cu", cubic=True)
     near.positions[1] = near.positions[0] + [0.4, 0, 0]
     tight = Atoms("Cu2", [[0, 0, 0], [0, 0, 2.5]], cell=[12, 12, 4], pbc=False)
     lost = Atoms("Cu2", [[0, 0, 0], [0, 0, 2.5]], cell=[200] * 3, pbc=False)
-    frames = Dataset.from_atoms([*sane, blown, near, tight, lost])
+    frames = Dataset.from_atoms([*regular, blown, near, tight, lost])
     maker = LabellingMaker(static_maker=emt, volume_per_atom=(5.0, 40.0), max_labels=2)
     document = label(maker, frames, jobstore)
     assert document.n_refused == {"volume": 1, "distance": 1, "vacuum": 2}

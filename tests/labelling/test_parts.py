@@ -36,11 +36,11 @@ def coppers(n: int, *, repeat: int = 1) -> Dataset:
 
 def sizes(jobs) -> dict[str, int]:
     """The largest job of each name, as it is stored."""
-    found: dict[str, int] = {}
+    largest: dict[str, int] = {}
     for job in jobs:
         size = len(MontyEncoder().encode(job))
-        found[job.name] = max(size, found.get(job.name, 0))
-    return found
+        largest[job.name] = max(size, largest.get(job.name, 0))
+    return largest
 
 
 def label(maker, frames, store) -> LabellingDoc:
@@ -74,7 +74,9 @@ def test_the_shard_does_not_depend_on_the_parts(emt, jobstore, clean_dir, monkey
     assert (one.info["split"] == two.info["split"]).all()
 
     def reasons(document):
-        return sorted((each.fingerprint, each.reason) for each in document.failures)
+        return sorted(
+            (failure.fingerprint, failure.reason) for failure in document.failures
+        )
 
     assert reasons(whole) == reasons(divided)
     same = {"n_labelled", "n_computed", "n_sent", "n_refused", "n_corrected", "splits"}
@@ -91,9 +93,9 @@ def test_the_shard_does_not_depend_on_the_parts(emt, jobstore, clean_dir, monkey
 def test_no_job_grows_with_the_number_of_labels(emt, jobstore, n):
     plan = LabellingMaker(static_maker=emt).make(coppers(n)).jobs[0]
     jobs = plan.run(jobstore).replace.jobs
-    found = sizes(jobs)
-    assert max(found.values()) < ALLOWED, found
-    assert found.keys() == {emt.name, JobName.COLLECT_LABELS_PART, "collect labels"}
+    largest = sizes(jobs)
+    assert max(largest.values()) < ALLOWED, largest
+    assert largest.keys() == {emt.name, JobName.COLLECT_LABELS_PART, "collect labels"}
     read = [job for job in jobs if job.name == JobName.COLLECT_LABELS_PART]
     assert len(read) < n / 10
 
@@ -116,12 +118,12 @@ def test_where_artifacts_have_a_place_only_jobs_count(tmp_path, monkeypatch):
 )
 def test_a_division_leaves_nothing_out(batches):
     weights = np.full(100, 0.03)
-    found = parts.divide(batches, weights)
-    jobs = [job for one, _ in found for job in range(len(batches))[one]]
-    frames = [frame for _, one in found for frame in range(100)[one]]
+    divided = parts.divide(batches, weights)
+    jobs = [job for one, _ in divided for job in range(len(batches))[one]]
+    frames = [frame for _, one in divided for frame in range(100)[one]]
     assert jobs == list(range(len(batches)))
     assert frames == list(range(100))
-    for own_jobs, own_frames in found:
+    for own_jobs, own_frames in divided:
         for batch in batches[own_jobs]:
             assert set(batch) <= set(range(100)[own_frames])
 

@@ -154,8 +154,9 @@ def geometry_problem(
         lengths = ", ".join(f"{length:.3g}" for length in atoms.cell.lengths())
         reason = f"the cell has no volume (lengths {lengths} A): give "
         return GeometryProblem("cell", reason + "non-periodic axes a vacuum")
+    volumes = np.array([atoms.cell.volume / len(atoms)] if all(atoms.pbc) else [])
     problems = {
-        "volume": _outside(_volume_per_atom(atoms), volume_per_atom, "A^3/atom"),
+        "volume": _outside(volumes, volume_per_atom, "A^3/atom"),
         "vacuum": _outside(widest_layers(atoms)[~atoms.pbc], vacuum, "A"),
         "distance": _too_close(atoms, accepted_distance(min_distance_fraction)),
     }
@@ -226,11 +227,6 @@ def check_geometry(
         raise ValueError(
             f"structure cannot be labelled: {problem.reason}. Correct it first"
         )
-
-
-def _volume_per_atom(atoms: Atoms) -> NDArray[np.float64]:
-    """Return the volume per atom (A^3), shape (1,); (0,) if not fully periodic."""
-    return np.array([atoms.cell.volume / len(atoms)] if all(atoms.pbc) else [])
 
 
 def _outside(

@@ -134,7 +134,12 @@ class LabelJobs:
         jobs: list[Job | Flow] = []
         for indices in batches:
             if self.batch_size == 1:
-                jobs.append(_frame_job(maker, frames[indices[0]]))
+                atoms = frames[indices[0]]
+                foreign = is_foreign(maker)
+                structure = (
+                    periodic_structure(atoms)[0] if foreign else to_structure(atoms)
+                )
+                jobs.append(maker.make(structure))
             else:
                 artifact = frames[np.array(indices)].to_artifact("frames.h5")
                 jobs.append(label_frames(maker, artifact, self.parallel))
@@ -209,12 +214,6 @@ def periodic_structure(atoms: Atoms) -> tuple[Structure, list[int] | None]:
     if order == sorted(order):
         return structure, None
     return in_order(structure, order), order
-
-
-def _frame_job(maker: Any, atoms: Atoms) -> Job | Flow:
-    """Make the job that labels one frame."""
-    foreign = is_foreign(maker)
-    return maker.make(periodic_structure(atoms)[0] if foreign else to_structure(atoms))
 
 
 def _fields(document: Any, names: Iterable[str]) -> dict[str, Any]:

@@ -80,8 +80,8 @@ def test_equation_of_state(
     ).make(silicon_cell)
     outputs = run(flow, jobstore)
     fits = outputs[flow.jobs[-1].name]["relax"]["EOS"]
-    found = fits["birch_murnaghan"]["b0 GPa"]
-    assert found == pytest.approx(bulk_modulus_by_hand, rel=0.10)
+    modulus = fits["birch_murnaghan"]["b0 GPa"]
+    assert modulus == pytest.approx(bulk_modulus_by_hand, rel=0.10)
 
 
 def test_phonons(maker, silicon_cell, jobstore, clean_dir):

@@ -47,7 +47,9 @@ def wrapped(tmp_path, monkeypatch):
 
 def corrections(document) -> list[tuple[str, list[str]]]:
     """What was changed, by whom."""
-    return [(each.handler, each.actions) for each in document.corrections]
+    return [
+        (correction.handler, correction.actions) for correction in document.corrections
+    ]
 
 
 def test_bands_that_pw_refuses(label):
@@ -170,7 +172,7 @@ def test_a_density_worse_than_the_first_is_given_up(
 ):
     """As of a 24-layer slab of aluminium, which takes minutes: see the benchmarks."""
     cheap.get_input_set(pair).write(tmp_path)
-    lines = [f"  estimated scf accuracy    <  {each:.8f} Ry" for each in (6.2, last)]
+    lines = [f"  estimated scf accuracy    <  {value:.8f} Ry" for value in (6.2, last)]
     end = "  convergence NOT achieved after  80 iterations: stopping\n   JOB DONE."
     (tmp_path / "pw.out").write_text("\n".join([*lines, end]))
     handler = UnconvergedScfHandler()

@@ -90,8 +90,8 @@ def test_a_family_is_installed_and_checked(archive, tmp_path, monkeypatch):
     assert status.damaged == ["Si"]  # it is there, and not the one of the table
     assert len(status.missing) == status.n_elements - 1
     assert not status.complete
-    found = get_family("sssp-1.3-pbe-efficiency").locate(["Si"])
-    assert found == folder.resolve()
+    located = get_family("sssp-1.3-pbe-efficiency").locate(["Si"])
+    assert located == folder.resolve()
 
 
 def test_a_damaged_archive_is_removed(archive, tmp_path):

@@ -41,25 +41,25 @@ def test_methods_by_periodicity():
     slab.pbc = SLAB
     water = molecule("H2O", vacuum=8)
     for atoms, method in ((slab, "2D"), (water, "martyna-tuckerman")):
-        found = isolated_frame(atoms, "auto")
-        assert found.keys == {"assume_isolated": method}
-        assert found.atoms is atoms  # the box is large enough
-        assert isolated_frame(atoms, method.upper()).keys == found.keys
+        isolated = isolated_frame(atoms, "auto")
+        assert isolated.keys == {"assume_isolated": method}
+        assert isolated.atoms is atoms  # the box is large enough
+        assert isolated_frame(atoms, method.upper()).keys == isolated.keys
     for atoms, choice in ((bulk("Si"), "auto"), (bulk("Si"), "2D"), (water, None)):
         assert isolated_frame(atoms, choice).keys == {}
     wire = Atoms("C", cell=[9, 9, 1.3], pbc=(False, False, True))
-    found = isolated_frame(wire, "auto")
-    assert found.keys == {}
-    assert "no method for frames with one periodic axis" in found.note
+    isolated = isolated_frame(wire, "auto")
+    assert isolated.keys == {}
+    assert "no method for frames with one periodic axis" in isolated.note
 
 
 @pytest.mark.parametrize("name", ["C60", "CO2", "H2O"])
 def test_a_molecules_box_becomes_twice_as_large(name):
     tight = molecule(name, vacuum=2)
-    found = isolated_frame(tight, "auto")
+    isolated = isolated_frame(tight, "auto")
     spans = np.ptp(tight.positions, axis=0)
-    assert (found.atoms.cell.lengths() >= 2 * (spans + 6) - 1e-6).all()
-    assert_allclose(found.atoms.positions, tight.positions)
+    assert (isolated.atoms.cell.lengths() >= 2 * (spans + 6) - 1e-6).all()
+    assert_allclose(isolated.atoms.positions, tight.positions)
     tilted = tight.copy()
     tilted.set_cell(
         tight.cell.lengths()[:, None]
@@ -86,17 +86,19 @@ def test_a_slab_is_laid_across_z(axis, tilt):
         cell=slab.cell[:][np.ix_(order, order)],
         pbc=slab.pbc[order],
     )
-    found = isolated_frame(turned, "auto")
-    cell = found.atoms.cell[:]
-    assert tuple(found.atoms.pbc) == SLAB
+    isolated = isolated_frame(turned, "auto")
+    cell = isolated.atoms.cell[:]
+    assert tuple(isolated.atoms.pbc) == SLAB
     assert np.abs(np.r_[cell[:2, 2], cell[2, :2]]).max() < 1e-9
     assert_allclose(
-        found.atoms.get_all_distances(mic=True), turned.get_all_distances(mic=True)
+        isolated.atoms.get_all_distances(mic=True), turned.get_all_distances(mic=True)
     )
-    assert found.volume_ratio == pytest.approx(1.0)
-    assert_allclose(found.rotation @ found.rotation.T, np.eye(3), atol=1e-12)
-    assert np.linalg.det(found.rotation) == pytest.approx(1.0)
-    assert_allclose(found.forces_of_frame(found.atoms.positions), turned.positions)
+    assert isolated.volume_ratio == pytest.approx(1.0)
+    assert_allclose(isolated.rotation @ isolated.rotation.T, np.eye(3), atol=1e-12)
+    assert np.linalg.det(isolated.rotation) == pytest.approx(1.0)
+    assert_allclose(
+        isolated.forces_of_frame(isolated.atoms.positions), turned.positions
+    )
     if tilt or axis != 2:
         with pytest.raises(ValueError, match="use 'auto'"):
             isolated_frame(turned, "2D")

@@ -76,13 +76,13 @@ def by_labelling(maker, frames, jobstore):
     """Label frames by the whole stage, from ASE to the shard."""
     flow = LabellingMaker(static_maker=maker).make(Dataset.from_atoms(frames))
     outputs = run_locally(flow, store=jobstore, ensure_success=True)
-    found = [
+    documents = [
         response.output
         for replies in outputs.values()
         for response in replies.values()
         if hasattr(response.output, "n_labelled")
     ]
-    return Dataset.load(found[-1])
+    return Dataset.load(documents[-1])
 
 
 def test_iron_three_ways(iron, maker, jobstore, tmp_path, clean_dir):
@@ -184,7 +184,7 @@ def test_states_have_labels_of_their_own(iron):
     frames[2].set_initial_magnetic_moments(None)
     frames[3].info["charge"] = 1
     inputs = [generator.get_input_set(frame) for frame in frames]
-    assert len({calculation_key(each, {"Fe": "0"}) for each in inputs}) == 4
+    assert len({calculation_key(one, {"Fe": "0"}) for one in inputs}) == 4
 
 
 def test_many_moments_are_few_kinds():

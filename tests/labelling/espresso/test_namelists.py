@@ -47,15 +47,15 @@ def test_values_become_fortrans_kind():
         "{electrons: {CONV_THR: 1e-8, electron_maxstep: '200', tqr: .true.}, "
         "SYSTEM: {ecutwfc: 4.0d1, input_dft: pbesol, london_c6(1): 2, nosym: yes}}"
     )
-    found = checked_settings(settings)
-    assert found["electrons"] == {
+    checked = checked_settings(settings)
+    assert checked["electrons"] == {
         "conv_thr": 1e-8,
         "electron_maxstep": 200,
         "tqr": True,
     }
-    assert isinstance(found["electrons"]["electron_maxstep"], int)
-    assert found["system"]["ecutwfc"] == 40.0
-    assert found["system"]["nosym"] is True
+    assert isinstance(checked["electrons"]["electron_maxstep"], int)
+    assert checked["system"]["ecutwfc"] == 40.0
+    assert checked["system"]["nosym"] is True
     numbers = {"SYSTEM": {"ecutwfc": np.float64(30), "nbnd": np.int64(8)}}
     assert checked_settings(numbers)["system"] == {"ecutwfc": 30.0, "nbnd": 8}
 

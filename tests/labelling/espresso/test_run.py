@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from shutil import copy
 
@@ -29,17 +30,15 @@ def long_input(cheap, tmp_path) -> Path:
 
 
 def engines_in(folder: Path) -> list[int]:
-    """Process ids of pw.x whose current folder this is."""
-    found = []
+    """Return the ids of the pw.x processes whose current folder this is."""
+    ids = []
     for process in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(OSError):  # it has ended meanwhile
             name = (process / "comm").read_text().strip()
             inside = (process / "cwd").resolve() == folder.resolve()
-        except OSError:
-            continue
-        if name == "pw.x" and inside:
-            found.append(int(process.name))
-    return found
+            if name == "pw.x" and inside:
+                ids.append(int(process.name))
+    return ids
 
 
 def wait_for(condition, seconds: float = 20.0) -> bool:
