@@ -1,4 +1,4 @@
-"""The demo: a committee for silicon, from two structures, on a laptop."""
+"""The demo: train a committee for silicon, from two structures, on a laptop."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,12 +33,12 @@ CORES = 2
 _LATTICE = 5.47  # A
 
 _TRAINING = {
-    # The mean binding energy is given, not learned: there are few epochs to learn it.
+    # Its mean binding energy is set, not learned: there are few epochs to learn it.
     "model": "ScaleShiftMACE",
     "lr": 0.01,
     "lr_scheduler_gamma": 0.97,
     "max_num_epochs": 60,
-    # Stage two weighs energies more, at a small learning rate.
+    # Stage two has more weight on energies, and a small learning rate.
     "swa": True,
     "start_swa": 40,
     "swa_lr": 0.002,
@@ -50,10 +50,10 @@ _TRAINING = {
 
 def silicon_structures() -> list[Atoms]:
     """
-    Return the two inputs: diamond, and hexagonal diamond (lonsdaleite).
+    Return the primitive cells of diamond and of hexagonal diamond (lonsdaleite).
 
-    Their primitive cells of 2 and 4 atoms, with the PBE lattice constant of diamond,
-    5.47 A. Both have a gap: their labels converge with few k-points.
+    They have 2 and 4 atoms, and bonds as long as in diamond with the PBE lattice
+    constant, 5.47 A. Both have a band gap: their labels converge with few k-points.
     """
     a, c, u = _LATTICE / np.sqrt(2), 2 * _LATTICE / np.sqrt(3), 1 / 16
     hexagonal = Atoms(
@@ -72,10 +72,11 @@ def silicon_structures() -> list[Atoms]:
 
 def silicon_labels() -> EspressoStaticMaker:
     """
-    Return what labels: converged for these cells.
+    Return the Maker of the labels, with settings that are converged for these cells.
 
-    Against 30 Ry and 0.25 1/A, on strained and distorted cells: 1.4 meV/atom, 23 meV/A
-    and 0.8 meV/A^3 (root mean squares), a seventh of the tolerances or less.
+    Labels of strained and distorted cells differ from those with 30 Ry and 0.25 1/A by
+    1.4 meV/atom, 23 meV/A and 0.8 meV/A^3 (root mean squares): a seventh of the
+    campaign's tolerances or less.
     """
     return EspressoStaticMaker(
         protocol="fast",
@@ -86,7 +87,7 @@ def silicon_labels() -> EspressoStaticMaker:
 
 
 def silicon_campaign(seed: int = 0) -> ActiveLearningMaker:
-    """Compose the campaign: every stage small, none of them left out."""
+    """Return the campaign, with all stages, each of them small."""
     return ActiveLearningMaker(
         name="silicon",
         augmentation=AugmentationMaker(
@@ -137,12 +138,12 @@ def run_demo(folder: Path, *, seed: int, console: Console) -> None:
     Parameters
     ----------
     folder
-        Of the run: ``results/``, the database in ``store/``, the jobs' folders in
-        ``run/``.
+        Folder of the run, with ``results/``, the database in ``store/``, and the
+        jobs' folders in ``run/``.
     seed
-        Of a new campaign.
+        Seed of the campaign, if it is a new one.
     console
-        To print on.
+        Console to print on.
 
     Raises
     ------
@@ -169,14 +170,15 @@ def run_demo(folder: Path, *, seed: int, console: Console) -> None:
 @dataclass(frozen=True)
 class Check:
     """
-    Diamond's equation of state by the committee, beside pw.x.
+    Equation of state of diamond, by the committee and by pw.x.
 
     Attributes
     ----------
     curve
-        The committee's.
+        The committee's energies of n cells.
     reference
-        pw.x's energies of the same cells, eV/atom, which nobody was trained on.
+        Energies of the same cells by pw.x (eV/atom), shape (n,). The committee was not
+        trained on them.
     """
 
     curve: CommitteeCurve
@@ -184,7 +186,7 @@ class Check:
 
     @property
     def in_words(self) -> dict[str, str]:
-        """Return the question, and its answer."""
+        """Return the question whether the physics is right, and its answer."""
         ours = EquationOfState.fit(self.curve.volumes, self.curve.mean)
         theirs = EquationOfState.fit(self.curve.volumes, self.reference)
         a, a_pw = (eos.cubic_lattice_constant(8) for eos in (ours, theirs))
@@ -201,14 +203,16 @@ class Check:
 
 def check_equation_of_state(campaign: Campaign, folder: Path) -> Check:
     """
-    Compare the equation of state of diamond with pw.x, in the labels' settings.
+    Calculate the equation of state of diamond by the committee and by pw.x.
+
+    pw.x runs with the labels' settings.
 
     Parameters
     ----------
     campaign
-        With a committee.
+        Campaign with a committee.
     folder
-        Of the run: finished pw.x calculations are kept in its ``labels/``.
+        Folder of the run; finished pw.x calculations are kept in its ``labels/``.
     """
     cells = scaled(silicon_structures()[0], np.linspace(0.9, 1.12, 9).tolist())
     static_maker = replace(silicon_labels(), cache=str(folder / "labels"))

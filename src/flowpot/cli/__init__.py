@@ -1,4 +1,4 @@
-"""The command line: one file a command or group of commands."""
+"""The command line, `flowpot`; commands import what they need when they run."""
 
 from flowpot.cli.app import app
 

@@ -10,7 +10,7 @@ from flowpot.cli.errors import readable_errors
 from flowpot.console import open_console, say
 
 PROJECT_FILE = "project.yaml"
-"""jobflow-remote's, beside this file; tutorial 3 explains it line by line."""
+"""Project file of jobflow-remote; tutorial 3 explains it line by line."""
 
 
 def init(
@@ -35,8 +35,8 @@ def init(
         for path in filter(None, (output, project)):
             if path.exists():
                 raise FileExistsError(f"{path} is there already: give another name")
-        found = starter(structures, output)
-        output.write_text(found.text)
+        campaign_file = starter(structures, output)
+        output.write_text(campaign_file.text)
         say(console, f"Wrote {output}")
         if project is not None:
             text = files("flowpot.cli").joinpath(PROJECT_FILE).read_text()
@@ -46,6 +46,6 @@ def init(
                 f"Wrote {project}: put your host, paths and database in, and move it "
                 "to ~/.jfremote/",
             )
-        for note in found.notes:
+        for note in campaign_file.notes:
             say(console, f"Note: {note}")
         say(console, f"Next: `flowpot run {output} --dry-run`")

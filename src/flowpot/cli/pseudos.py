@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 from rich.table import Table
 
 from flowpot.cli.errors import readable_errors
@@ -61,7 +60,13 @@ def install_pseudos(
         str | None, typer.Option(help="Another place of its archive.")
     ] = None,
 ) -> None:
-    """Download a family, going on where an earlier attempt was stopped."""
+    """Download a family, or go on where an earlier attempt was stopped."""
+    from rich.progress import (  # noqa: PLC0415
+        DownloadColumn,
+        Progress,
+        TransferSpeedColumn,
+    )
+
     from flowpot.labelling.espresso.install import install_family  # noqa: PLC0415
 
     columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())

@@ -1,4 +1,4 @@
-"""Which jobs of a campaign go to which worker of jobflow-remote."""
+"""Choose the workers of jobflow-remote for the jobs of a campaign."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What people look at: tables, figures, progress."""
+"""Tables, figures, reports and progress of campaigns, for people to look at."""
 
 from flowpot.lazy import lazy_exports
 

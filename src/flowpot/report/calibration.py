@@ -1,4 +1,4 @@
-"""Figures of a calibration: whether a committee knows how wrong it is."""
+"""Figures of a calibration: whether uncertainties tell the errors."""
 
 from collections.abc import Mapping
 from typing import Any

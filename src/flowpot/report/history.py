@@ -1,4 +1,4 @@
-"""Figures of a campaign against its iterations."""
+"""Figures of errors, dataset, trajectories and cost against the iteration."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""The report of a campaign, one HTML file that needs no other; all its results."""
+"""Results of a campaign as files: the report, one HTML file, and all the others."""
 
 from base64 import b64encode
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Predictions against labels."""
+"""Figure of the predictions against the labels."""
 
 import numpy as np
 from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""How far a campaign is, for a terminal."""
+"""The status of a campaign, for a terminal."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any

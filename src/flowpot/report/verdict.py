@@ -1,4 +1,4 @@
-"""What came of a campaign: the few numbers, and the answers, that people want first."""
+"""The few numbers and answers that people want first of a campaign."""
 
 from flowpot.campaign.document import CampaignDoc, IterationDoc
 from flowpot.campaign.reading import Campaign
