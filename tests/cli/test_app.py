@@ -1,5 +1,7 @@
 """What the command line says when it cannot go on."""
 
+import subprocess
+import sys
 from importlib.metadata import version
 
 import pytest
@@ -41,6 +43,14 @@ def test_help_is_quick_and_lists_the_commands():
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
     assert "demo" in result.output
+
+
+def test_the_commands_import_what_they_need_when_they_run():
+    heavy = ("jobflow", "matplotlib", "numpy", "pymongo", "torch")
+    code = (
+        f"import sys, flowpot.cli; sys.exit(not sys.modules.keys().isdisjoint({heavy}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_version_is_that_of_the_installed_package():

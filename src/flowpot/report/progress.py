@@ -35,7 +35,6 @@ class ProgressLog:
         self.began = time.monotonic()
         self.total: Counter[tuple[int, str]] = Counter()
         self.done: Counter[tuple[int, str]] = Counter()
-        self.reused = 0
         self._started = self.began
         self._seconds: dict[tuple[int, str], list[float]] = {}
 
@@ -43,7 +42,7 @@ class ProgressLog:
         """Count and print an event: see `flowpot.campaign.local.run.Watcher`."""
         key = (job.metadata.get("iteration", 0), job.name)
         if event == "lost":
-            self._say(key, "runs again: its record was unreadable")
+            self._say(key, "runs again: record unreadable")
             return
         if event == "started":
             self._started = time.monotonic()
@@ -53,12 +52,10 @@ class ProgressLog:
         self.done[key] += 1
         self.total[key] = max(self.total[key], self.done[key])
         self._expect(result if isinstance(result, Response) else None)
-        if event == "reused":
-            self.reused += 1
-        elif event == "failed":
+        if event == "failed":
             why = reason_of(job.uuid) or repr(result)
             self._say(key, f"failed: {why}", style="red")
-        else:
+        elif event == "finished":
             taken = time.monotonic() - self._started
             self._seconds.setdefault(key, []).append(taken)
             output = getattr(result, "output", None)
