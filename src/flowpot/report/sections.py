@@ -159,8 +159,7 @@ def _iterations(campaign: Campaign) -> Section:
     return Section(
         "iterations",
         "Iterations",
-        "RMSE of the committee mean on train / val / test. Seconds are summed over "
-        "runs that went side by side.",
+        str(table.caption),
         header=[str(column.header) for column in table.columns],
         rows=[[str(cell) for cell in row] for row in zip(*cells, strict=True)],
         empty="The first iteration has no result yet.",
@@ -168,15 +167,15 @@ def _iterations(campaign: Campaign) -> Section:
 
 
 def _errors(campaign: Campaign) -> Section:
-    trained = _is_trained(campaign)
+    figure = None
+    if _is_trained(campaign):
+        figure = plot_rmse(campaign.iteration_docs, campaign.member_metrics)
     return Section(
         "rmse",
         "Errors",
         "Line: the committee's mean prediction. Band: from its best member to its "
         "worst.",
-        figure=plot_rmse(campaign.iteration_docs, campaign.member_metrics)
-        if trained
-        else None,
+        figure=figure,
         empty=_UNTRAINED,
     )
 
@@ -192,7 +191,7 @@ def _parity(campaign: Campaign, sample: Dataset, n_frames: int) -> Section:
     return Section(
         "parity",
         _PARITY,
-        f"{_sampled(sample, n_frames)} Below, how the errors are spread.",
+        f"{_sampled(sample, n_frames)} Lower row: histograms of the errors.",
         figure=plot_parity(sample, prediction),
     )
 
@@ -224,7 +223,7 @@ def _parity_as_predicted(campaign: Campaign, frames: Dataset) -> Section:
         "parity",
         _PARITY,
         f"{len(frames)} frames, as they were predicted before they were labelled. "
-        "Below, how the errors are spread.",
+        "Lower row: histograms of the errors.",
         figure=plot_parity(frames, prediction),
     )
 
