@@ -1,4 +1,6 @@
-"""Stages that disagree on when two atoms are too close make no campaign."""
+"""Stages that do not fit together make no campaign."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +15,7 @@ from flowpot import (
 from flowpot.evaluation import SelectionRules
 from flowpot.exploration.lammps import SanityLimits
 from flowpot.labelling import EspressoStaticMaker
+from trivial_campaign import trivial_campaign
 
 
 def exploring(contact: float) -> ExplorationMaker:
@@ -60,6 +63,13 @@ def labelling(limit: float) -> LabellingMaker:
 def test_frames_that_the_next_stage_refuses_are_not_made(stages, message):
     with pytest.raises(ValueError, match=message):
         ActiveLearningMaker(**stages)
+
+
+def test_a_budget_that_the_labelling_stage_cannot_keep_is_refused():
+    """Another package's stage may have no field for it."""
+    with pytest.raises(ValueError, match="max_labels is 5, and labelling, a Constant"):
+        replace(trivial_campaign(1), max_labels=5)
+    assert replace(trivial_campaign(1), max_labels=5, labelling=None).max_labels == 5
 
 
 @pytest.mark.parametrize(

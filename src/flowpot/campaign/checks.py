@@ -114,6 +114,23 @@ def check_committee_of_one(training: Any, exploration: Any) -> None:
         )
 
 
+def check_budget(max_labels: int | None, labelling: Any) -> None:
+    """
+    Refuse a budget of labels that a campaign's labelling stage cannot keep.
+
+    Raises
+    ------
+    ValueError
+        With the remedy.
+    """
+    if None not in (max_labels, labelling) and not hasattr(labelling, "max_labels"):
+        raise ValueError(
+            f"max_labels is {max_labels}, and labelling, a {type(labelling).__name__}, "
+            "has no field max_labels to be limited by: leave it out (None), or give a "
+            "LabellingMaker"
+        )
+
+
 def check_elements(elements: list[str] | None, *frames: Any) -> None:
     """
     Refuse frames of elements that a campaign's settings are not meant for.

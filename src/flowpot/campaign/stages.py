@@ -8,6 +8,7 @@ from monty.json import MSONable
 from flowpot.augmentation import AugmentationMaker
 from flowpot.campaign.checks import (
     STAGE_MAKERS,
+    check_budget,
     check_committee_of_one,
     check_distances,
     check_stage,
@@ -62,6 +63,7 @@ class CampaignStages(MSONable):
         check_committee_of_one(self.training, self.exploration)
         _ = self.configured_evaluation  # raises where the two contradict each other
         whole(1, max_iterations=self.max_iterations, max_labels=self.max_labels)
+        check_budget(self.max_labels, self.labelling)
         fraction(max_bad_share=self.max_bad_share, max_over_share=self.max_over_share)
         boolean(stop_at_none_over=self.stop_at_none_over)
         seed(seed=self.seed)
