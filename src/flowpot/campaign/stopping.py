@@ -6,14 +6,9 @@ from monty.json import MSONable
 
 from flowpot.campaign.document import IterationDoc, StopKind
 from flowpot.campaign.record import Results, first_failure
+from flowpot.dataset.labels import UNITS
 from flowpot.documents import reason_of
 
-UNITS = {
-    "energy": "eV/atom",
-    "forces": "eV/A",
-    "stress": "eV/A^3",
-    "forces_max": "eV/A",
-}
 _LONGEST_ERROR = 600  # characters of an error that a stop reason repeats
 _NO_WORDS = (
     "its job was killed, or what it needed never came; see the log and the folder of "

@@ -63,6 +63,13 @@ FORCES_MAX = "forces_max"
 """The largest error, or disagreement, of the force on an atom of a frame (eV/A)."""
 DECIDING = (*PROPERTIES, FORCES_MAX)
 """What may have a tolerance, and so decide which frames are labelled."""
+UNITS = {
+    "energy": "eV/atom",
+    "forces": "eV/A",
+    "stress": "eV/A^3",
+    FORCES_MAX: "eV/A",
+}
+"""Units of errors and disagreements."""
 NO_LABEL = "none"
 """The name of a label that is not to be looked for."""
 VIRIALS = ("REF_virials", "REF_virial", "virial", "virials")

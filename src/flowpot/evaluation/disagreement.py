@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.labels import FORCES_MAX
 from flowpot.evaluation.prediction import CommitteePrediction
 
 
@@ -41,7 +42,7 @@ def disagreement(
         "energy": (prediction.energy / dataset.n_atoms).std(axis=0),
         "forces": np.sqrt(_frame_mean(atom_variance.mean(axis=1), dataset)),
         "stress": np.sqrt(prediction.stress.var(axis=0).mean(axis=(1, 2))),
-        "forces_max": np.sqrt(
+        FORCES_MAX: np.sqrt(
             np.maximum.reduceat(atom_variance.sum(axis=1), dataset.offsets[:-1])
         ),
     }
@@ -122,7 +123,7 @@ def label_error(
         "energy": np.abs(predicted["energy"] - dataset.energy) / dataset.n_atoms,
         "forces": np.sqrt(_frame_mean(squared_forces.mean(axis=1), dataset)),
         "stress": np.sqrt(squared_stress.mean(axis=(1, 2))),
-        "forces_max": np.sqrt(
+        FORCES_MAX: np.sqrt(
             np.maximum.reduceat(squared_forces.sum(axis=1), dataset.offsets[:-1])
         ),
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset.sets import VAL
 from flowpot.dataset.storage import sync_files, write_whole
 from flowpot.documents import package_versions
 from flowpot.potentials import Potential, load_potential
@@ -291,9 +292,9 @@ def _features(potential: Potential, frames: Dataset) -> Artifact | None:
 
 def _check_converged(rmse: Metrics, trained: Trained, val: Dataset) -> None:
     """Raise a DivergedError for the model of a training that diverged."""
-    losses = trained.loss_curve["val"][-1:]
-    error = rmse["val"]["forces"]
-    if not np.isfinite([error, rmse["val"]["energy"], *losses]).all():
+    losses = trained.loss_curve[VAL][-1:]
+    error = rmse[VAL]["forces"]
+    if not np.isfinite([error, rmse[VAL]["energy"], *losses]).all():
         raise DivergedError("the training diverged: its loss or its errors are NaN")
     spread = float(np.sqrt(np.mean(val.forces**2)))
     if spread > 0 and error > _EXPLODED * spread:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowpot.dataset.sets import TRAIN, VAL
 from flowpot.training.backend import Run
 from flowpot.training.mace.energies import (
     Energies,
@@ -159,7 +160,7 @@ def _takes_zeros(options: dict[str, Any]) -> bool:
 def _write_sets(
     sets: TrainingSets, removed: Energies, folder: Path, cutoff: float
 ) -> None:
-    for name, frames in (("train", sets.train), ("val", sets.val)):
+    for name, frames in ((TRAIN, sets.train), (VAL, sets.val)):
         written = periodic_dataset(without_energies(frames, removed), cutoff)
         written.write(folder / f"{name}.xyz")
 
