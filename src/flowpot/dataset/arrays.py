@@ -163,6 +163,10 @@ class Columns(Arrays):
         kind = object if missing is None or isinstance(missing, str) else None
         return np.full(len(self), missing, kind)
 
+    def has_any(self, name: str) -> bool:
+        """Return whether any frame has a label, or a part of an electronic state."""
+        return not np.isnan(getattr(self, name)).all()
+
     @property
     def has_forces(self) -> NDArray[np.bool_]:
         """Whether each frame has forces, shape (n,)."""

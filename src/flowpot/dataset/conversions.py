@@ -75,7 +75,7 @@ class Convertible(Columns):
 
     def to_atoms(self) -> list[Atoms]:
         """Return ASE Atoms: labels as calculator results, metadata in ``info``."""
-        return ase_frames.to_atoms(self.fields)
+        return ase_frames.to_atoms(self)
 
     @classmethod
     def from_structures(cls, frames: Iterable[IStructure | IMolecule]) -> Self:
@@ -84,7 +84,7 @@ class Convertible(Columns):
 
     def to_structures(self) -> list[Structure | Molecule]:
         """Return a pymatgen Structure per frame, a Molecule where it has no cell."""
-        return pymatgen_frames.to_structures(self.fields)
+        return pymatgen_frames.to_structures(self)
 
     @classmethod
     def from_static_documents(
@@ -203,11 +203,11 @@ class Convertible(Columns):
         ValueError
             Where the suffix is unknown.
         """
-        return files.write(self.fields, Path(path), keys=keys, fill=fill)
+        return files.write(self, Path(path), keys=keys, fill=fill)
 
     def to_bytes(self) -> bytes:
         """Return the dataset as the content of an HDF5 file."""
-        return hdf5.to_bytes(self.fields)
+        return hdf5.to_bytes(self)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:

@@ -103,7 +103,7 @@ class Dataset(Convertible, MSONable):
 
     def __iter__(self) -> Iterator[Atoms]:
         """Iterate over the frames, as Atoms."""
-        return iterate_atoms(self.fields)
+        return iterate_atoms(self)
 
     @cached_property
     def fingerprints(self) -> NDArray[np.str_]:

@@ -12,7 +12,7 @@ from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
 from flowpot.dataset import electronic_state, metadata
-from flowpot.dataset.arrays import EMPTY
+from flowpot.dataset.arrays import EMPTY, Columns
 from flowpot.dataset.io.overlooked import check_overlooked
 from flowpot.dataset.labels import (
     MACE_KEYS,
@@ -257,37 +257,37 @@ class FrameLabels(SinglePointCalculator):
         self.results = results
 
 
-def to_atoms(fields: Mapping[str, Any]) -> list[Atoms]:
+def to_atoms(columns: Columns) -> list[Atoms]:
     """Return all frames as Atoms: see `Dataset.to_atoms`."""
     # The many new objects set off the garbage collector every few frames, which would
     # take a third of the time and find nothing.
     collects = gc.isenabled()
     gc.disable()
     try:
-        return list(iterate_atoms(fields))
+        return list(iterate_atoms(columns))
     finally:
         if collects:
             gc.enable()
 
 
-def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
+def iterate_atoms(columns: Columns) -> Iterator[Atoms]:
     """Yield each frame as Atoms."""
-    bounds = fields["offsets"].tolist()
+    bounds = columns.offsets.tolist()
     starts = bounds[:-1]
-    energies, forces = fields["energy"].tolist(), fields["forces"]
-    stresses = fields["stress"][:, *_VOIGT]
-    has_forces = (~np.isnan(forces[starts, 0])).tolist()
+    energies, forces = columns.energy.tolist(), columns.forces
+    stresses = columns.stress[:, *_VOIGT]
+    has_forces = columns.has_forces.tolist()
     has_stress = (~np.isnan(stresses[:, 0])).tolist()
-    records = metadata.records_of(fields["info"], len(starts))
-    stated = _has_state(fields)
+    records = metadata.records_of(columns.info, len(starts))
+    stated = _has_state(columns)
     for frame, (start, end, record) in enumerate(
         zip(starts, bounds[1:], records, strict=True)
     ):
         geometry = {
-            "numbers": fields["numbers"][start:end],
-            "positions": fields["positions"][start:end],
-            "cell": fields["cell"][frame],
-            "pbc": fields["pbc"][frame],
+            "numbers": columns.numbers[start:end],
+            "positions": columns.positions[start:end],
+            "cell": columns.cell[frame],
+            "pbc": columns.pbc[frame],
         }
         results: dict[str, Any] = {}
         if not isnan(energies[frame]):
@@ -300,9 +300,9 @@ def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
         if stated[frame]:
             electronic_state.set_state(
                 atoms,
-                fields["magmoms"][start:end],
-                fields["charge"][frame],
-                fields["spin"][frame],
+                columns.magmoms[start:end],
+                columns.charge[frame],
+                columns.spin[frame],
             )
         if results:
             labelled = Atoms(**geometry)
@@ -315,8 +315,7 @@ def iterate_atoms(fields: Mapping[str, Any]) -> Iterator[Atoms]:
         yield atoms
 
 
-def _has_state(fields: Mapping[str, Any]) -> list[bool]:
+def _has_state(columns: Columns) -> list[bool]:
     """Return whether each frame has moments, a charge or a multiplicity."""
-    stated = ~np.isnan(fields["magmoms"][fields["offsets"][:-1]])
-    stated |= ~np.isnan(fields["charge"]) | ~np.isnan(fields["spin"])
+    stated = columns.has_magmoms | ~np.isnan(columns.charge) | ~np.isnan(columns.spin)
     return list(stated.tolist())

@@ -12,7 +12,7 @@ https://docs.deepmodeling.com/projects/deepmd/en/stable/data/system.html
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ase.symbols import Symbols
 from numpy.typing import NDArray
 
 from flowpot.dataset import arrays, checks
+from flowpot.dataset.arrays import Columns
 from flowpot.dataset.electronic_state import STATE
 from flowpot.dataset.labels import stress_of, virial_of
 from flowpot.dataset.where import Where
@@ -156,7 +157,7 @@ def _array(path: Path, shape: tuple[int, ...]) -> NDArray[np.float64]:
         ) from error
 
 
-def write(folder: Path, fields: Mapping[str, Any]) -> None:
+def write(folder: Path, columns: Columns) -> None:
     """
     Write systems into an empty folder, each with the frames that have its atoms.
 
@@ -168,7 +169,7 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
     ValueError
         Where a frame is periodic along some axes only.
     """
-    pbc, offsets = fields["pbc"], fields["offsets"]
+    pbc, offsets = columns.pbc, columns.offsets
     mixed = np.flatnonzero(pbc.any(axis=1) != pbc.all(axis=1))
     if len(mixed):
         axes = "".join("FT"[axis] for axis in pbc[mixed[0]].astype(int))
@@ -176,8 +177,8 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
             f"frame {mixed[0]} is periodic along some axes only (pbc {axes}), and "
             "DeePMD knows all or none: make such frames periodic, with their vacuum"
         )
-    stated = [name for name in STATE if not np.isnan(fields[name]).all()]
-    if lost := [*stated, *sorted(fields["info"])]:
+    stated = [name for name in STATE if columns.has_any(name)]
+    if lost := [*stated, *sorted(columns.info)]:
         warnings.warn(
             f"{folder}: DeePMD's format has no place for the columns "
             f"{', '.join(lost)}: they are left out",
@@ -185,20 +186,20 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
         )
     starts = offsets[:-1]
     has = {
-        "energy": ~np.isnan(fields["energy"]),
-        "forces": ~np.isnan(fields["forces"][starts, 0]),
-        "stress": ~np.isnan(fields["stress"][:, 0, 0]),
+        "energy": ~np.isnan(columns.energy),
+        "forces": columns.has_forces,
+        "stress": ~np.isnan(columns.stress[:, 0, 0]),
     }
     groups: dict[tuple[Any, ...], list[int]] = {}
     for frame, start in enumerate(starts):
-        atoms = fields["numbers"][start : offsets[frame + 1]]
+        atoms = columns.numbers[start : offsets[frame + 1]]
         labels = tuple(name for name in has if has[name][frame])
         key = (atoms.tobytes(), bool(pbc[frame, 0]), labels)
         groups.setdefault(key, []).append(frame)
     n_systems: dict[str, int] = {}
     for (_, _, labels), frames in groups.items():
-        part = arrays.select(fields, np.array(frames))
-        atoms = part["numbers"][: part["offsets"][1]]
+        part = Columns(**arrays.select(columns.fields, np.array(frames)))
+        atoms = part.numbers[: part.offsets[1]]
         name = Symbols(atoms).get_chemical_formula()
         n_systems[name] = number = n_systems.get(name, 0) + 1
         system = folder / (name if number == 1 else f"{name}_{number}")
@@ -207,27 +208,27 @@ def write(folder: Path, fields: Mapping[str, Any]) -> None:
 
 def _write_system(
     folder: Path,
-    fields: Mapping[str, Any],
+    columns: Columns,
     atoms: NDArray[np.int64],
     labels: tuple[str, ...],
 ) -> None:
-    n = len(fields["cell"])
+    n = len(columns.cell)
     kinds, types = np.unique(atoms, return_inverse=True)
-    arrays = {"coord": fields["positions"].reshape(n, -1)}
-    if fields["cell"].any():
-        arrays["box"] = fields["cell"].reshape(n, 9)
+    arrays = {"coord": columns.positions.reshape(n, -1)}
+    if columns.cell.any():
+        arrays["box"] = columns.cell.reshape(n, 9)
     if "energy" in labels:
-        arrays["energy"] = fields["energy"]
+        arrays["energy"] = columns.energy
     if "forces" in labels:
-        arrays["force"] = fields["forces"].reshape(n, -1)
+        arrays["force"] = columns.forces.reshape(n, -1)
     if "stress" in labels:
-        virial = virial_of(fields["stress"], fields["cell"])
+        virial = virial_of(columns.stress, columns.cell)
         arrays["virial"] = virial.reshape(n, 9)
     (folder / "set.000").mkdir(parents=True)
     (folder / _TYPES).write_text("".join(f"{index}\n" for index in types))
     names = "".join(f"{chemical_symbols[kind]}\n" for kind in kinds)
     (folder / _NAMES).write_text(names)
-    if not fields["pbc"].any():
+    if not columns.pbc.any():
         (folder / _OPEN).touch()
     for name, array in arrays.items():
         np.save(folder / "set.000" / f"{name}.npy", array)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from flowpot.dataset import arrays, checks
+from flowpot.dataset.arrays import Columns
 from flowpot.dataset.io import deepmd, hdf5, structure_files
 from flowpot.dataset.io.extxyz import read as extxyz_read
 from flowpot.dataset.io.extxyz import write as extxyz_write
@@ -141,20 +142,18 @@ def _progress_bar(total: int, show: bool | None) -> Iterator[Callable[[int], Non
         yield lambda count: bar.advance(task, count)
 
 
-def write(
-    fields: Mapping[str, Any], path: Path, *, keys: LabelKeys, fill: bool
-) -> Path:
+def write(columns: Columns, path: Path, *, keys: LabelKeys, fill: bool) -> Path:
     """Write the columns of a Dataset to a file: see `Dataset.write`."""
     path = path.expanduser()
     if path.suffix == deepmd.SUFFIX:
         with _new_folder(path) as temporary:
-            deepmd.write(temporary, fields)
+            deepmd.write(temporary, columns)
     elif path.suffix in HDF5_SUFFIXES:
         with replacing(path) as temporary:
-            hdf5.write(temporary, fields)
+            hdf5.write(temporary, columns)
     elif path.suffix in EXTXYZ_SUFFIXES:
         with replacing(path) as temporary:
-            extxyz_write.write(temporary, fields, keys, fill=fill)
+            extxyz_write.write(temporary, columns, keys, fill=fill)
     else:
         raise ValueError(
             f"{path}: the suffix {path.suffix!r} is not known, use one of "

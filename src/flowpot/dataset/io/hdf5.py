@@ -16,7 +16,7 @@ not know these, refuses them rather than read them without.
 import io
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import checks, electronic_state
-from flowpot.dataset.arrays import PER_ATOM, PER_FRAME
+from flowpot.dataset.arrays import PER_ATOM, PER_FRAME, Columns
 from flowpot.dataset.electronic_state import STATE
 from flowpot.dataset.io import checksum
 from flowpot.dataset.labels import PROPERTIES
@@ -51,37 +51,35 @@ with h5py.File(sys.argv[1], "r") as file:
 """Program that reads a whole file."""
 
 
-def to_bytes(fields: Mapping[str, Any]) -> bytes:
+def to_bytes(columns: Columns) -> bytes:
     """Return the columns of a Dataset as the content of an HDF5 file."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", userblock_size=checksum.USER_BLOCK) as file:
-        _write(file, fields)
+        _write(file, columns)
     checksum.seal_hdf5(buffer)
     return buffer.getvalue()
 
 
-def write(path: Path, fields: Mapping[str, Any]) -> None:
+def write(path: Path, columns: Columns) -> None:
     """Write the columns of a Dataset to an HDF5 file."""
     with h5py.File(path, "w", userblock_size=checksum.USER_BLOCK) as file:
-        _write(file, fields)
+        _write(file, columns)
     with path.open("r+b") as whole:
         checksum.seal_hdf5(whole)
 
 
-def _write(file: h5py.File, fields: Mapping[str, Any]) -> None:
+def _write(file: h5py.File, columns: Columns) -> None:
     file.attrs["format"] = FORMAT
-    optional = [
-        name for name in (*PROPERTIES, *STATE) if not np.isnan(fields[name]).all()
-    ]
+    optional = [name for name in (*PROPERTIES, *STATE) if columns.has_any(name)]
     stated = any(name in STATE for name in optional)
     file.attrs["version"] = VERSION if stated else _WITHOUT_STATE
     for name in ("positions", "cell", "pbc", "offsets"):
-        file[name] = fields[name]
-    file["numbers"] = fields["numbers"].astype(np.uint8)
+        file[name] = getattr(columns, name)
+    file["numbers"] = columns.numbers.astype(np.uint8)
     for name in optional:
-        file[name] = fields[name]
+        file[name] = getattr(columns, name)
     group = file.create_group("info", track_order=True)
-    for name, column in fields["info"].items():
+    for name, column in columns.info.items():
         _write_column(group, quote(name, safe=""), column)
 
 

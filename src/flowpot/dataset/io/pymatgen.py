@@ -1,7 +1,7 @@
 """Frames from and to pymatgen, with their electronic state."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
@@ -11,6 +11,7 @@ from pymatgen.core import IMolecule, IStructure, Lattice, Molecule, Structure
 from pymatgen.electronic_structure.core import Magmom
 
 from flowpot.dataset import metadata
+from flowpot.dataset.arrays import Columns
 from flowpot.dataset.electronic_state import lowest_spin, numbers_of, plain
 from flowpot.dataset.io.ase import geometry
 from flowpot.dataset.where import Where
@@ -49,7 +50,7 @@ def from_structures(structures: Sequence[IStructure | IMolecule]) -> dict[str, A
     }
 
 
-def to_structures(fields: Mapping[str, Any]) -> list[Structure | Molecule]:
+def to_structures(columns: Columns) -> list[Structure | Molecule]:
     """
     Turn the columns of a Dataset into pymatgen objects.
 
@@ -63,20 +64,20 @@ def to_structures(fields: Mapping[str, Any]) -> list[Structure | Molecule]:
     ValueError
         Where a frame has one or two cell vectors only.
     """
-    bounds = fields["offsets"].tolist()
+    bounds = columns.offsets.tolist()
     n = len(bounds) - 1
     structures = []
-    for frame, record in enumerate(metadata.records_of(fields["info"], n)):
+    for frame, record in enumerate(metadata.records_of(columns.info, n)):
         rows = slice(bounds[frame], bounds[frame + 1])
         structure = _structure(
-            fields["numbers"][rows],
-            fields["positions"][rows],
-            fields["cell"][frame],
-            fields["pbc"][frame],
+            columns.numbers[rows],
+            columns.positions[rows],
+            columns.cell[frame],
+            columns.pbc[frame],
             record,
         )
-        charge, spin = fields["charge"][frame], fields["spin"][frame]
-        set_state(structure, fields["magmoms"][rows], charge, spin)
+        charge, spin = columns.charge[frame], columns.spin[frame]
+        set_state(structure, columns.magmoms[rows], charge, spin)
         structures.append(structure)
     return structures
 

@@ -10,6 +10,7 @@ from ase.io.formats import UnknownFileTypeError
 from pymatgen.core import Structure
 
 from flowpot.dataset import checks
+from flowpot.dataset.arrays import Columns
 from flowpot.dataset.geometry.vacuum import VacuumWarning, vacuum_note
 from flowpot.dataset.io import ase as ase_frames
 from flowpot.dataset.io import pymatgen as pymatgen_frames
@@ -77,7 +78,7 @@ def _frames(path: Path) -> list[Atoms]:
             warnings.simplefilter("ignore")
             frames: list[Atoms] = list(ase.io.read(path, index=":"))
     except UnknownFileTypeError:
-        return ase_frames.to_atoms(_by_pymatgen(path))
+        return ase_frames.to_atoms(Columns(**_by_pymatgen(path)))
     except Exception as error:  # each of ASE's hundred formats has its own
         raise ValueError(
             f"{path}: ASE cannot read it ({type(error).__name__}: {error}): see that "

@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
@@ -18,6 +17,7 @@ from ase.io.extxyz import key_val_str_to_dict
 from numpy.typing import NDArray
 
 from flowpot.dataset import arrays, metadata
+from flowpot.dataset.arrays import Columns
 from flowpot.dataset.electronic_state import ASE_MAGMOMS, plain
 from flowpot.dataset.io import checksum
 from flowpot.dataset.io.extxyz.comment import value_of
@@ -30,9 +30,7 @@ _NOT_TEXT = frozenset(("t", "f", "true", "false", "nan", "inf", "infinity"))
 """Words that readers take for truth values or numbers."""
 
 
-def write(
-    path: Path, fields: Mapping[str, Any], keys: LabelKeys, *, fill: bool = False
-) -> None:
+def write(path: Path, columns: Columns, keys: LabelKeys, *, fill: bool = False) -> None:
     """
     Write an extxyz file: see `Dataset.write`.
 
@@ -40,7 +38,7 @@ def write(
     ----------
     path
         The file.
-    fields
+    columns
         The columns of a Dataset.
     keys
         Names of the labels.
@@ -52,17 +50,17 @@ def write(
     ValueError
         Where a column of metadata has the name of a label.
     """
-    taken = sorted({keys.energy, keys.forces, keys.stress} & set(fields["info"]))
+    taken = sorted({keys.energy, keys.forces, keys.stress} & set(columns.info))
     if taken:
         raise ValueError(
             f"metadata and a label are both named {taken[0]!r}: remove the column by "
             "with_info, or choose other keys"
         )
-    wanted = {name: fill and not np.isnan(fields[name]).all() for name in PROPERTIES}
-    last = len(fields["offsets"]) - 2
+    wanted = {name: fill and columns.has_any(name) for name in PROPERTIES}
+    last = len(columns.offsets) - 2
     head = tail = 0
     with path.open("wb") as file:
-        for frame, (comment, rows) in enumerate(_frames(fields, keys, wanted)):
+        for frame, (comment, rows) in enumerate(_frames(columns, keys, wanted)):
             count = b"%d\n" % len(rows)
             before = checksum.HEAD if frame == 0 else ""
             after = checksum.TAIL if frame == last else ""
@@ -74,57 +72,52 @@ def write(
         checksum.seal_extxyz(path, head, tail)
 
 
-def _pieces(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _pieces(columns: Columns) -> Iterator[Columns]:
     """Cut a dataset into pieces, so that the text in memory stays small."""
-    offsets = fields["offsets"]
+    offsets = columns.offsets
     start, n = 0, len(offsets) - 1
     while start < n:
         end = int(np.searchsorted(offsets, offsets[start] + _ATOMS_AT_ONCE, "right"))
         end = min(max(end - 1, start + 1), n)
-        yield arrays.select(fields, slice(start, end))
+        yield Columns(**arrays.select(columns.fields, slice(start, end)))
         start = end
 
 
 def _frames(
-    fields: Mapping[str, Any], keys: LabelKeys, wanted: Mapping[str, bool]
+    columns: Columns, keys: LabelKeys, wanted: Mapping[str, bool]
 ) -> Iterator[tuple[str, list[bytes]]]:
     """Yield the comment and the lines of the atoms of each frame."""
-    for piece in _pieces(fields):
-        bounds = piece["offsets"].tolist()
-        forces = piece["forces"][bounds[:-1], 0]
-        has_forces = ~np.isnan(forces) | wanted["forces"]
+    for piece in _pieces(columns):
+        bounds = piece.offsets.tolist()
+        has_forces = piece.has_forces | wanted["forces"]
         lines = _atom_lines(piece, _columns(piece, has_forces))
         comments = _comments(piece, has_forces, keys, wanted)
         for frame, comment in enumerate(comments):
             yield comment, lines[bounds[frame] : bounds[frame + 1]]
 
 
-def _columns(
-    fields: Mapping[str, Any], has_forces: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _columns(columns: Columns, has_forces: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return which of position, forces and moment lines of atoms have, shape (n, 7)."""
-    has_moments = ~np.isnan(fields["magmoms"][fields["offsets"][:-1]])
+    has_moments = columns.has_magmoms
     with_positions = np.ones_like(has_forces)
     which = np.stack([with_positions, has_forces, has_moments], axis=1)
     return np.repeat(which, (3, 3, 1), axis=1)
 
 
-def _atom_lines(fields: Mapping[str, Any], columns: NDArray[np.bool_]) -> list[bytes]:
+def _atom_lines(frames: Columns, columns: NDArray[np.bool_]) -> list[bytes]:
     """Return the line of each atom, with the columns that its frame has."""
     symbols = np.array([s.encode() for s in chemical_symbols], object)
-    values = np.hstack(
-        [fields["positions"], fields["forces"], fields["magmoms"][:, None]]
-    )
+    values = np.hstack([frames.positions, frames.forces, frames.magmoms[:, None]])
     layouts, layout_of = np.unique(columns, axis=0, return_inverse=True)
     if len(layouts) == 1:
         texts = _texts(values[:, layouts[0]])
     else:
         lines = np.empty(len(values), object)
-        kinds = np.repeat(layout_of.reshape(-1), np.diff(fields["offsets"]))
+        kinds = np.repeat(layout_of.reshape(-1), np.diff(frames.offsets))
         for kind, layout in enumerate(layouts):
             lines[kinds == kind] = _texts(values[kinds == kind][:, layout])
         texts = lines.tolist()
-    names = symbols[fields["numbers"]].tolist()
+    names = symbols[frames.numbers].tolist()
     return list(map(b" ".join, zip(names, texts, strict=True)))
 
 
@@ -138,31 +131,31 @@ def _texts(rows: NDArray[np.float64]) -> list[bytes]:
 
 
 def _comments(
-    fields: Mapping[str, Any],
+    frames: Columns,
     has_forces: NDArray[np.bool_],
     keys: LabelKeys,
     wanted: Mapping[str, bool],
 ) -> Iterator[str]:
     """Yield the comment line of each frame."""
     n = len(has_forces)
-    cells = [text.decode() for text in _texts(fields["cell"].reshape(n, 9))]
-    has_cell = fields["cell"].any(axis=(1, 2))
-    periodic = {row: " ".join("FT"[axis] for axis in row) for row in _bools(fields)}
-    energy, stress = fields["energy"], fields["stress"]
+    cells = [text.decode() for text in _texts(frames.cell.reshape(n, 9))]
+    has_cell = np.asarray(frames.cell.any(axis=(1, 2)))
+    periodic = {row: " ".join("FT"[axis] for axis in row) for row in _bools(frames)}
+    energy, stress = frames.energy, frames.stress
     has_energy = ~np.isnan(energy) | wanted["energy"]
     has_stress = ~np.isnan(stress[:, 0, 0]) | wanted["stress"]
-    has_moments = ~np.isnan(fields["magmoms"][fields["offsets"][:-1]])
-    stated = [name for name in ("charge", "spin") if not np.isnan(fields[name]).all()]
-    columns = [(name, _entries(col)) for name, col in fields["info"].items()]
-    for frame, row in enumerate(_bools(fields)):
+    has_moments = frames.has_magmoms
+    stated = [name for name in ("charge", "spin") if frames.has_any(name)]
+    columns = [(name, _entries(col)) for name, col in frames.info.items()]
+    for frame, row in enumerate(_bools(frames)):
         parts = [f'Lattice="{cells[frame]}"'] if has_cell[frame] else []
         forces = f":{keys.forces}:R:3" if has_forces[frame] else ""
         moments = f":{ASE_MAGMOMS}:R:1" if has_moments[frame] else ""
         parts.append(f"Properties=species:S:1:pos:R:3{forces}{moments}")
         parts += [
-            f"{name}={plain(fields[name][frame])!r}"
+            f"{name}={plain(getattr(frames, name)[frame])!r}"
             for name in stated
-            if not np.isnan(fields[name][frame])
+            if not np.isnan(getattr(frames, name)[frame])
         ]
         if has_energy[frame]:
             parts.append(f"{keys.energy}={float(energy[frame])!r}")
@@ -177,8 +170,8 @@ def _comments(
         yield " ".join(parts)
 
 
-def _bools(fields: Mapping[str, Any]) -> list[tuple[bool, ...]]:
-    return [tuple(row) for row in fields["pbc"].tolist()]
+def _bools(columns: Columns) -> list[tuple[bool, ...]]:
+    return [tuple(row) for row in columns.pbc.tolist()]
 
 
 def _stress_text(stress: NDArray[np.float64], keys: LabelKeys) -> str:
