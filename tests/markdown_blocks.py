@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from sybil import Document, Example
@@ -24,7 +25,8 @@ def run_blocks(path: Path, folder: Path, short: Short = ()) -> int:
 
     Python blocks share their names; each shell block has a shell of its own. Blocks of
     YAML, TOML and Python that begin with the name of a file, as a comment, are saved
-    under it; such a Python block is not run. `<!-- skip: next "why" -->` skips a block.
+    under it; such a Python block is not run. `<!-- skip: next "why" -->` skips a block;
+    a condition may name ``no_gpaw`` and ``no_chgnet``.
 
     Parameters
     ----------
@@ -48,7 +50,10 @@ def run_blocks(path: Path, folder: Path, short: Short = ()) -> int:
         CodeBlockParser("yaml", _keep),
         CodeBlockParser("toml", _keep),
     ]
-    examples = list(Document.parse(str(copy), *parsers).examples())
+    document = Document.parse(str(copy), *parsers)
+    for package in ("chgnet", "gpaw"):
+        document.namespace[f"no_{package}"] = find_spec(package) is None
+    examples = list(document.examples())
     for example in examples:
         example.evaluate()
     return len(examples)

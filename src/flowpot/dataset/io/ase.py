@@ -23,6 +23,7 @@ from flowpot.dataset.labels import (
     stress_of,
 )
 from flowpot.dataset.where import Where
+from flowpot.validation import instance
 
 _AGREEMENT = 0.05
 """Stress from a frame's stress and from its virial may differ by this share of the
@@ -37,6 +38,7 @@ def from_atoms(
     frames: Sequence[Atoms], *, labels: bool = True, keys: LabelKeys = MACE_KEYS
 ) -> dict[str, Any]:
     """Turn ASE frames into the columns of a Dataset: see `Dataset.from_atoms`."""
+    instance(LabelKeys, keys=keys)
     taken = {getattr(keys, name) for name in PROPERTIES} | set(_virial_names(keys))
     records = [{k: v for k, v in a.info.items() if k not in taken} for a in frames]
     labels_of = [_labels(a, keys) if labels else {} for a in frames]

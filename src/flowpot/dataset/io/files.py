@@ -20,6 +20,7 @@ from flowpot.dataset.io.extxyz import write as extxyz_write
 from flowpot.dataset.labels import PROPERTIES, LabelKeys
 from flowpot.dataset.storage import replacing, umask
 from flowpot.dataset.where import Where
+from flowpot.validation import instance
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 EXTXYZ_SUFFIXES = (".xyz", ".extxyz")
@@ -42,6 +43,7 @@ def stream(
     progress: bool | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Read files piece by piece: see `Dataset.stream`."""
+    instance(LabelKeys, keys=keys)
     names = [path] if isinstance(path, str | Path) else path
     paths = [Path(name).expanduser() for name in names]
     axes = None if pbc is None else periodic_axes(pbc)
@@ -144,6 +146,7 @@ def _progress_bar(total: int, show: bool | None) -> Iterator[Callable[[int], Non
 
 def write(columns: Columns, path: Path, *, keys: LabelKeys, fill: bool) -> Path:
     """Write the columns of a Dataset to a file: see `Dataset.write`."""
+    instance(LabelKeys, keys=keys)
     path = path.expanduser()
     if path.suffix == deepmd.SUFFIX:
         with _new_folder(path) as temporary:
