@@ -212,11 +212,11 @@ def test_what_is_no_label(labels, tmp_path):
 def test_keys_of_another_kind_are_refused_by_name(clean_dir):
     atoms = bulk("Cu")
     names = {"energy": "dft_energy", "forces": "dft_forces"}
-    with pytest.raises(ValueError, match="keys is .*it must be a LabelKeys"):
+    with pytest.raises(ValueError, match=r"keys is .*it must be a LabelKeys"):
         Dataset.from_atoms([atoms], keys=names)
     dataset = Dataset.from_atoms([atoms])
-    with pytest.raises(ValueError, match="keys is .*it must be a LabelKeys"):
+    with pytest.raises(ValueError, match=r"keys is .*it must be a LabelKeys"):
         dataset.write("a.xyz", keys=names)
     dataset.write("a.xyz")
-    with pytest.raises(ValueError, match="keys is .*it must be a LabelKeys"):
+    with pytest.raises(ValueError, match=r"keys is .*it must be a LabelKeys"):
         Dataset.read("a.xyz", keys=names)
