@@ -88,16 +88,16 @@ LAWS = {
 @dataclass
 class World:
     """
-    What is true of all frames of one campaign.
+    Spread and true error of all frames of one campaign.
 
     Attributes
     ----------
     law
-        Of the errors.
+        Law of the errors.
     seed
-        Of the draws.
+        Seed of the random draws.
     scale
-        Of spread and error, by generation.
+        Scale of spread and error in the first generation.
     blind
         Factor on the errors of frames from beyond, which the spread does not see.
     """
@@ -195,12 +195,12 @@ def true_error(world: World, generation: int, frames: Dataset) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Iteration:
     """One iteration of a simulated campaign, as it ended."""
 
     generation: int
     explored: Dataset
-    found: Judgement
+    judgement: Judgement
     converged: bool
     bad_share: float
     """True share of bad frames among those that are accepted."""
@@ -212,26 +212,31 @@ def campaign(
     *,
     shift: float = 0.0,
     n_explored: int = 150,
-    max_turns: int = 6,
+    max_iterations: int = 6,
     **options,
-) -> Iterator[Turn]:
+) -> Iterator[Iteration]:
     """
     Run the loop with the real judge and decide.
 
     Parameters
     ----------
     world
-        What is true.
+        The true errors.
     tolerance
-        On the forces, eV/A.
+        Acceptable error of the forces, eV/A.
     shift
         Share of the explored frames from beyond, from the third iteration on.
     n_explored
         Frames of each iteration.
-    max_turns
-        Iterations.
+    max_iterations
+        Iterations after which it ends at the latest.
     **options
-        Of the criteria.
+        Fields of the criteria.
+
+    Yields
+    ------
+    Iteration
+        As each one ends.
     """
     labelled = label(
         world.explore(20).with_info(
@@ -242,51 +247,55 @@ def campaign(
     rules = SelectionRules(max_selected=30, audit_min=5, audit_max=20)
     criteria = Criteria({"forces": tolerance}, **{"rules": rules} | options)
     predictions: list[Dataset] = []
-    for turn in range(max_turns):
-        explored = world.explore(n_explored, beyond=shift if turn > 1 else 0.0)
-        members = world.committee(turn)
+    for number in range(max_iterations):
+        explored = world.explore(n_explored, beyond=shift if number > 1 else 0.0)
+        members = world.committee(number)
         for _ in range(3):
-            found = judge(
+            judgement = judge(
                 members,
                 labelled,
                 explored,
                 criteria,
                 predictions=predictions,
-                seed=world.seed + turn,
-                iteration=turn + 1,
+                seed=world.seed + number,
+                iteration=number + 1,
             )
-            predictions.append(found.predictions)
-            if not found.n_pilot:
+            predictions.append(judgement.predictions)
+            if not judgement.n_pilot:
                 break
-            labelled = Dataset.concatenate([labelled, label(found.chosen)])
+            labelled = Dataset.concatenate([labelled, label(judgement.chosen)])
         last = IterationDoc(
-            iteration=turn + 1,
-            audit=found.audit,
-            n_explored=found.n_explored,
-            n_over=found.selection.n_over,
-            n_selected=len(found.selection.selected),
-            n_audit=len(found.selection.audit),
+            iteration=number + 1,
+            audit=judgement.audit,
+            n_explored=judgement.n_explored,
+            n_over=judgement.selection.n_over,
+            n_selected=len(judgement.selection.selected),
+            n_audit=len(judgement.selection.audit),
         )
         stop = decide(last, LIMITS)
         converged = stop is not None and stop.kind == "converged"
-        yield Turn(
-            turn,
+        yield Iteration(
+            number,
             explored,
-            found,
+            judgement,
             converged,
-            accepted_bad(world, turn, explored, found, tolerance),
+            accepted_bad(world, number, explored, judgement, tolerance),
         )
         if converged:
             return
-        labelled = Dataset.concatenate([labelled, label(found.chosen)])
+        labelled = Dataset.concatenate([labelled, label(judgement.chosen)])
 
 
 def accepted_bad(
-    world: World, generation: int, explored: Dataset, found: Judgement, tolerance: float
+    world: World,
+    generation: int,
+    explored: Dataset,
+    judgement: Judgement,
+    tolerance: float,
 ) -> float:
     """Return the true share of bad frames among those that are accepted."""
     spread, error = (x[number_of(explored.cell)] for x in world.table(generation))
-    fit = found.calibration["forces"]
+    fit = judgement.calibration["forces"]
     accepted = (
         fit.excess({"forces": spread, "energy": spread, "stress": spread}, "forces")
         <= 1

@@ -14,8 +14,8 @@ import pytest
 from committee_simulation import (
     LAWS,
     SHARE,
+    Iteration,
     Member,
-    Turn,
     World,
     campaign,
     label,
@@ -37,12 +37,12 @@ def covers(interval, value) -> bool:
     return low <= value <= (np.inf if high is None else high)
 
 
-def printed(world: World, turn: Turn, tolerance: float) -> dict[str, bool]:
+def printed(world: World, iteration: Iteration, tolerance: float) -> dict[str, bool]:
     """Return for each interval whether it holds the truth of the frames explored."""
     spread, error = (
-        x[number_of(turn.explored.cell)] for x in world.table(turn.generation)
+        x[number_of(iteration.explored.cell)] for x in world.table(iteration.generation)
     )
-    fit, audit = turn.found.calibration["forces"], turn.found.audit
+    fit, audit = iteration.judgement.calibration["forces"], iteration.judgement.audit
     seen = dict.fromkeys(("energy", "forces", "stress"), spread)
     flagged, bad = fit.excess(seen, "forces") > 1, error > tolerance
     found = {"slope": covers(fit.slope_interval, np.exp(np.log(spread / error).mean()))}
@@ -55,22 +55,24 @@ def printed(world: World, turn: Turn, tolerance: float) -> dict[str, bool]:
             ppv = (flagged & bad).sum() / flagged.sum()
             found[f"{kind} PPV"] = covers(who.ppv_interval, ppv)
     if audit.n:
-        found["upper limit"] = audit.upper_limit >= turn.bad_share
-    fresh = turn.found.fresh_error.get("forces")
+        found["upper limit"] = audit.upper_limit >= iteration.bad_share
+    fresh = iteration.judgement.fresh_error.get("forces")
     if fresh and "explored frames of this iteration" in fresh.of:
         found["fresh error"] = covers(fresh.interval, np.median(error))
         found["fresh over"] = covers(fresh.over_interval, bad.mean())
     return found
 
 
-def covered(law: str, good: float, n: int, max_turns: int) -> dict[str, list[bool]]:
-    """Collect what covers, over the turns of n campaigns."""
+def covered(
+    law: str, good: float, n: int, max_iterations: int
+) -> dict[str, list[bool]]:
+    """Collect what covers, over the iterations of n campaigns."""
     counted = defaultdict(list)
     for seed in range(n):
         world = World(LAWS[law], seed=seed)
         tolerance = tolerance_of(world, good)
-        for turn in campaign(world, tolerance, max_turns=max_turns):
-            for name, hit in printed(world, turn, tolerance).items():
+        for iteration in campaign(world, tolerance, max_iterations=max_iterations):
+            for name, hit in printed(world, iteration, tolerance).items():
                 counted[name].append(hit)
     return counted
 
@@ -86,7 +88,7 @@ def test_printed_intervals_cover(law):
 @pytest.mark.parametrize("good", [0.6, 0.8, 0.95])
 @pytest.mark.parametrize("law", ALL)
 def test_each_printed_interval_covers(law, good):
-    """90 % or more; by chance less in a few turns, of which four deviations allow."""
+    """90 % or more, less four deviations of what chance makes of few iterations."""
     for name, hits in covered(law, good, 40, 3).items():
         n = len(hits)
         least = 0.9 - 4 * np.sqrt(0.9 * 0.1 / n)

@@ -206,7 +206,29 @@ def earlier_sample(predictions: Sequence[Dataset], labelled: Dataset) -> Sample 
     return None
 
 
-def same_committee(
+def next_round(
+    members: Sequence[Potential],
+    labelled: Dataset,
+    explored: Dataset,
+    predictions: Sequence[Dataset],
+) -> int:
+    """
+    Return the number of the audit, for an evaluation without an iteration's number.
+
+    It is that of the last audit if that was of this committee and of these frames,
+    else the next.
+    """
+    audits = labelled[is_audit(labelled)]
+    rounds = audit_rounds(audits)
+    last = int(rounds.max(initial=0))
+    present = audits[
+        (rounds == last) & np.isin(audits.fingerprints, explored.fingerprints)
+    ]
+    goes_on = len(present) > 0 and _same_committee(members, present, predictions)
+    return last if goes_on else last + 1
+
+
+def _same_committee(
     members: Sequence[Potential], frames: Dataset, predictions: Sequence[Dataset]
 ) -> bool:
     """

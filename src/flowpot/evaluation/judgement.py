@@ -9,11 +9,10 @@ import numpy as np
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.closeness import accepted_distance
 from flowpot.dataset.labels import DECIDING
-from flowpot.dataset.sets import audit_rounds, is_audit
 from flowpot.evaluation.audit import Audit
 from flowpot.evaluation.binomial import frames_needed
 from flowpot.evaluation.calibration import Calibration
-from flowpot.evaluation.checks import Checked, earlier_sample, same_committee
+from flowpot.evaluation.checks import Checked, earlier_sample, next_round
 from flowpot.evaluation.choice import (
     CLOSING,
     Judged,
@@ -156,17 +155,16 @@ def judge(
     deciding = {name: fit for name, fit in fits.items() if fit.decides}
     sane = far_apart(explored, accepted_distance(criteria.rules.min_distance))
     known = np.isin(explored.fingerprints, labelled.fingerprints)
-    number = iteration
-    if number is None:
-        number = _next_round(members, labelled, explored, predictions)
-    checked = Checked.of(members, labelled, explored, predictions, number)
+    if iteration is None:
+        iteration = next_round(members, labelled, explored, predictions)
+    checked = Checked.of(members, labelled, explored, predictions, iteration)
     judged = Judged(
         frames=explored,
         members=members,
         uncertainty=seen,
         accepted=excess(seen, deciding) <= 1,
         free=sane & ~known & ~checked.tried(explored) & _first_of_copies(explored),
-        round=number,
+        round=iteration,
     )
     left = None if max_labels is None else max(max_labels - len(labelled), 0)
     audited = checked.audit(criteria.tolerance, judged)
@@ -192,12 +190,19 @@ def judge(
             fresh_errors(sample, DECIDING, criteria.tolerance) if sample else {}
         ),
         warnings=warning_signs(committee, seen, fits, criteria),
-        uncertainties=[
-            StoredUncertainty.of(each)
-            for each in others
-            if not any(each is known for known in stored)
-        ],
+        uncertainties=_newly_fitted(others, stored),
     )
+
+
+def _newly_fitted(
+    used: Sequence[Uncertainty], stored: Sequence[Uncertainty]
+) -> list[StoredUncertainty]:
+    """Return the uncertainties that the committee did not bring, to be stored."""
+    return [
+        StoredUncertainty.of(uncertainty)
+        for uncertainty in used
+        if not any(uncertainty is known for known in stored)
+    ]
 
 
 def _witnesses(
@@ -318,28 +323,6 @@ def _select(
             describe(judged.members, judged.frames, labelled) if diverse else None
         ),
     )
-
-
-def _next_round(
-    members: Sequence[Potential],
-    labelled: Dataset,
-    explored: Dataset,
-    predictions: Sequence[Dataset],
-) -> int:
-    """
-    Return the number of the audit, for an evaluation without an iteration's number.
-
-    It is that of the last audit if that was of this committee and of these frames,
-    else the next.
-    """
-    audits = labelled[is_audit(labelled)]
-    rounds = audit_rounds(audits)
-    last = int(rounds.max(initial=0))
-    present = audits[
-        (rounds == last) & np.isin(audits.fingerprints, explored.fingerprints)
-    ]
-    goes_on = len(present) > 0 and same_committee(members, present, predictions)
-    return last if goes_on else last + 1
 
 
 def _first_of_copies(frames: Dataset) -> np.ndarray:
