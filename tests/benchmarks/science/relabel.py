@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from flowpot.evaluation.uncertainty.family import kept_with
 
 from flowpot import Campaign, Dataset
 from flowpot.campaign import embedded_store
 from flowpot.demo import silicon_labels
 from flowpot.evaluation import error, evaluate_committee, load_committee, spread_over
 from flowpot.evaluation.binomial import jeffreys
+from flowpot.evaluation.uncertainty.registry import stored_with
 from flowpot.jobs import JobName
 
 # ruff: noqa: T201 - the figures are to be seen
@@ -59,7 +59,7 @@ def compare(campaign: Campaign, frames: Dataset) -> dict[str, dict[str, Any]]:
     """Return, per property, what was predicted of the errors and what they are."""
     committee = campaign.committee()
     members = load_committee(committee)
-    seen = spread_over(members, frames, uncertainties=kept_with(committee))
+    seen = spread_over(members, frames, uncertainties=stored_with(committee))
     true = error(evaluate_committee(members, frames), frames)
     rows = {}
     for name, fit in campaign.calibration.items():
