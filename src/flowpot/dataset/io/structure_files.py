@@ -4,9 +4,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import ase.io
 from ase import Atoms
-from ase.io.formats import UnknownFileTypeError
 from pymatgen.core import Structure
 
 from flowpot.dataset import checks
@@ -72,6 +70,9 @@ def read(
 
 def _frames(path: Path) -> list[Atoms]:
     """Read a file by ASE, or else by pymatgen."""
+    import ase.io  # noqa: PLC0415 - slow
+    from ase.io.formats import UnknownFileTypeError  # noqa: PLC0415
+
     try:
         with warnings.catch_warnings():
             # ASE warns of disorder, which is refused below, and of a missing symmetry.

@@ -6,8 +6,6 @@ from itertools import product
 from string import ascii_letters
 from typing import Any
 
-from ase.io.extxyz import key_val_str_to_dict
-
 from flowpot.dataset.metadata import JSON_PREFIX
 
 _PAIR = re.compile(
@@ -75,6 +73,8 @@ def parse_comment(line: str) -> dict[str, Any]:
 
 
 def _parse_by_ase(line: str) -> dict[str, Any]:
+    from ase.io.extxyz import key_val_str_to_dict  # noqa: PLC0415 - slow
+
     values = key_val_str_to_dict(line)
     if "Lattice" in values:
         # ASE returns the vectors as columns.

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import orjson
 from ase.data import chemical_symbols
-from ase.io.extxyz import key_val_str_to_dict
 from numpy.typing import NDArray
 
 from flowpot.dataset import arrays, metadata
@@ -213,6 +212,8 @@ def text_entry(text: str) -> str:
     if text.startswith(metadata.JSON_PREFIX):
         return _quoted(text if _is_json(text) else as_json)
     if text.isprintable() and "\\" not in text:
+        from ase.io.extxyz import key_val_str_to_dict  # noqa: PLC0415 - slow
+
         written = _quoted(text)
         read = key_val_str_to_dict(f"x={written}").get("x")
         if isinstance(read, str) and read == text == value_of(text):
