@@ -8,6 +8,7 @@ from jobflow_remote.jobs.state import JobState
 from typer.testing import CliRunner
 
 from flowpot import Dataset
+from flowpot.campaign.reading.queue import is_waiting
 from flowpot.cli import app
 
 pytestmark = pytest.mark.integration
@@ -52,6 +53,30 @@ def test_a_file_is_submitted_with_workers_by_kind(submitted, tmp_path):
     (update,) = job.config_updates
     assert update["name_filter"] == "qe static"
     assert "dft" in str(update["config"])
+
+
+def test_watching_begins_before_the_first_job_has_finished(submitted, monkeypatch):
+    """It waits for what is in the queue; for what is not, and failed, it does not."""
+    runner, _ = submitted
+    assert is_waiting(runner.controller, "submitted")
+    assert is_waiting(runner.controller, None)
+    assert not is_waiting(runner.controller, "gold")
+    looks = []
+
+    def fail(seconds):
+        if seconds != 3:  # somebody else's pause
+            return
+        looks.append(seconds)
+        (first,) = runner.controller.get_jobs_info()
+        runner.controller.set_job_state(JobState.FAILED, db_id=first.db_id)
+
+    monkeypatch.setattr("flowpot.cli.reading.time.sleep", fail)
+    command = ["status", "submitted", "--project", "flowpot", "--watch"]
+    said = CliRunner().invoke(app, [*command, "--interval", "3"])
+    assert looks == [3]
+    assert said.exit_code == 1
+    assert "Submitted: none of its jobs has finished yet" in said.output
+    assert "no campaign 'submitted'" in said.output
 
 
 @pytest.mark.slow

@@ -27,6 +27,8 @@ def status(
     console = open_console()
     with readable_errors("show the campaign"):
         opened, queue = open_store(context, store, project)
+        if watch and queue is not None:
+            _await_first_job(opened, queue, name, interval)
         _find(opened, name)
         view, ended = _look(opened, name, queue)
     if not watch or ended:
@@ -40,6 +42,24 @@ def status(
             with readable_errors("show the campaign"):
                 view, ended = _look(opened, name, queue)
             live.update(view, refresh=True)
+
+
+def _await_first_job(store: Any, queue: Any, name: str | None, interval: float) -> None:
+    """Wait while a campaign is in the queue, and none of its jobs has finished."""
+    from flowpot.campaign import Campaign  # noqa: PLC0415
+    from flowpot.campaign.reading.queue import is_waiting  # noqa: PLC0415
+
+    said = False
+    while is_waiting(queue, name):
+        try:
+            Campaign.from_store(store, name)
+        except LookupError:  # which tells, below, what else there is
+            if not said:
+                say(open_console(), "Submitted: none of its jobs has finished yet")
+            said = True
+            time.sleep(interval)
+        else:
+            return
 
 
 def _find(store: Any, name: str | None) -> Any:

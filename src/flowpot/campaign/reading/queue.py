@@ -11,6 +11,7 @@ _AT_WORK = {
     *("CHECKED_OUT", "UPLOADED", "SUBMITTED", "RUNNING", "RUN_FINISHED"),
     *("DOWNLOADED", "BATCH_SUBMITTED", "BATCH_RUNNING"),
 }
+_TO_COME = {*_AT_WORK, "WAITING", "READY"}
 _FAILED = {"FAILED", "REMOTE_ERROR"}
 
 
@@ -31,6 +32,23 @@ def queued_jobs(queue: Any, status: CampaignStatus) -> list[Any]:
     """
     tags = {"campaign_uuid": status.uuid, "iteration": status.iteration}
     return queue.get_jobs_info(metadata=tags)
+
+
+def is_waiting(queue: Any, name: str | None) -> bool:
+    """
+    Return whether a campaign that is in no store yet waits in the queue, or runs.
+
+    Parameters
+    ----------
+    queue
+        JobController of the project.
+    name
+        Name or uuid of the campaign; None for any.
+    """
+    tags = ({"campaign": name}, {"campaign_uuid": name}) if name else ({},)
+    jobs = [job for tag in tags for job in queue.get_jobs_info(metadata=tag or None)]
+    states = {job.state.value for job in jobs if "campaign" in job.metadata}
+    return bool(states & _TO_COME) and not states & _FAILED
 
 
 def with_queue(status: CampaignStatus, jobs: Iterable[Any]) -> CampaignStatus:
