@@ -56,4 +56,4 @@ def test_the_remedy_names_both_fields():
 
 
 def test_a_campaign_of_defaults_is_consistent():
-    ActiveLearningMaker()
+    assert ActiveLearningMaker()

@@ -95,6 +95,7 @@ def value_of(text: str) -> Any:
         try:
             values = [convert(token) for token in tokens]
         except (ValueError, KeyError):
+            # The tokens are of another type, which is tried next.
             continue
         return values[0] if len(values) == 1 else values
     if text.startswith(JSON_PREFIX):
