@@ -41,8 +41,8 @@ def test_kpoints_of_the_labels():
     plan = dry_run(maker, structures)
     expected = sum(inequivalent_kpoints(s, kpoint_mesh(s, 0.3)) for s in structures)
     assert by_stage(plan)["labelling"].n_kpoints == expected
-    assert plan.core_hours is None
-    assert plan.basis == "no store was given to learn from"
+    assert plan.core_hours > 0
+    assert "a rough model" in plan.basis
 
 
 def test_every_stage_of_a_full_campaign(silicon):
@@ -80,10 +80,11 @@ def test_core_hours_by_what_was_done_before(silicon, clean_dir):
     )
     silicon.rattle(0.05)
     before = dry_run(maker, [silicon], store=store)
-    assert before.core_hours is None
     assert "0 labels" in before.basis
     run_locally(maker.make([silicon]), store=store, create_folders=True, log=False)
     document = store.query_one({"name": "qe static"})["output"]
     plan = by_stage(dry_run(maker, [silicon], store=store))["labelling"]
     assert plan.n_kpoints == document["run"]["n_kpoints"]
-    assert plan.core_hours == pytest.approx(document["run"]["core_seconds"] / 3600)
+    cost = document["run"]["core_seconds"] / 3600
+    assert plan.core_hours == pytest.approx(cost)
+    assert cost / 10 < before.core_hours < 10 * cost

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from jobflow import JobStore
 
+from flowpot.campaign.rough_costs import BASIS
 from flowpot.jobs import JobName
 
 _HOUR = 3600.0
@@ -37,7 +38,7 @@ class Costs:
     label_by_atom: float | None = None
     member: float | None = None
     step: float | None = None
-    basis: str = "no store was given to learn from"
+    basis: str = BASIS
 
     @classmethod
     def from_store(cls, store: JobStore | None) -> Self:
@@ -66,7 +67,8 @@ class Costs:
             member=_median(trainings),
             step=_median(steps),
             basis=f"by {len(labels)} labels, {len(trainings)} committees and "
-            f"{len(steps)} explorations completed in the store",
+            f"{len(steps)} explorations completed in the store; where there are none, "
+            f"{BASIS}",
         )
 
     def labels(self, n_atoms: np.ndarray, n_kpoints: np.ndarray | None) -> float | None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from flowpot.augmentation import AugmentationMaker
 from flowpot.campaign.costs import Costs
+from flowpot.campaign.rough_costs import dynamics_hours, label_hours, training_hours
 from flowpot.campaign.stages import CampaignStages
 from flowpot.dataset import Dataset
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
@@ -34,7 +35,7 @@ class PlannedStage(BaseModel):
     n_atoms: int = Field(0, description="their atoms")
     n_kpoints: int | None = Field(None, description="irreducible, summed over frames")
     core_hours: float | None = Field(
-        None, description="by completed jobs in the store; None if there are none"
+        None, description="by completed jobs in the store, or roughly where none is"
     )
     note: str = Field("", description="what else there is to say")
     hint: str = Field("", description="what might be done better")
@@ -84,7 +85,8 @@ def dry_run(
     -----
     The frames are those that the campaign would make: its seeds are used. Costs are
     medians over completed jobs: of a label in proportion to atoms and k-points, of a
-    training to frames and members, of molecular dynamics to steps.
+    training to frames and members, of molecular dynamics to steps. Where there are no
+    such jobs they are those of a rough model (`flowpot.campaign.rough_costs`).
     """
     costs = Costs.from_store(store)
     plan = DryRun(name=campaign.name, basis=costs.basis)
@@ -103,7 +105,8 @@ def dry_run(
     elif campaign.exploration is not None:
         seed = derive_seed(campaign.seed, 1, "exploration")
         size = campaign.training.size if campaign.training else 1
-        explores = _exploration(campaign.exploration, frames, seed, size, costs)
+        driver = _trainers(campaign.training)[0] if campaign.training else None
+        explores = _exploration(campaign.exploration, frames, seed, size, costs, driver)
         plan.stages.append(explores)
         sampled = explores.model_dump(include={"n_frames", "n_atoms"})
     if campaign.evaluation is not None and sampled:
@@ -151,7 +154,9 @@ def _labelling(
         stage="labelling",
         n_jobs=ceil(len(chosen) / stage.batch_size) + 2,
         n_kpoints=None if kpoints is None else int(kpoints.sum()),
-        core_hours=costs.labels(chosen.n_atoms, kpoints),
+        core_hours=_first_known(
+            costs.labels(chosen.n_atoms, kpoints), label_hours(chosen, kpoints)
+        ),
         note=f"{cut} frames beyond max_labels" if cut else "",
         **_size(chosen),
     )
@@ -169,14 +174,33 @@ def _training(
     return PlannedStage(
         stage="training",
         n_jobs=ceil(stage.size / stage.members_per_job) + 1,
-        core_hours=costs.training(len(frames), stage.size),
+        core_hours=_first_known(
+            costs.training(len(frames), stage.size),
+            training_hours(_trainers(stage), int(frames.n_atoms.sum())),
+        ),
         note=f"{stage.size} members",
         **_size(frames),
     )
 
 
+def _trainers(stage: CommitteeTrainingMaker) -> list[Any]:
+    """Return the trainer of each member."""
+    trainers = stage.trainer if isinstance(stage.trainer, list) else [stage.trainer]
+    return [trainers[number % len(trainers)] for number in range(stage.size)]
+
+
+def _first_known(hours: float | None, rough: float) -> float:
+    """Return what completed jobs tell, and else what a rough model does."""
+    return rough if hours is None else hours
+
+
 def _exploration(
-    stage: ExplorationMaker, frames: Dataset, seed: int, n_members: int, costs: Costs
+    stage: ExplorationMaker,
+    frames: Dataset,
+    seed: int,
+    n_members: int,
+    costs: Costs,
+    driver: Any,
 ) -> PlannedStage:
     """Count trajectories, and the frames that they would give if none is halted."""
     stage = stage.at(1)
@@ -201,7 +225,12 @@ def _exploration(
         n_jobs=stage.n_jobs(n_runs) + 2,
         n_frames=n_frames,
         n_atoms=round(n_frames * float(frames.n_atoms[starts].mean())),
-        core_hours=costs.dynamics(n_runs * steps),
+        core_hours=_first_known(
+            costs.dynamics(n_runs * steps),
+            dynamics_hours(
+                driver, n_runs * steps, float(frames.n_atoms[starts].mean())
+            ),
+        ),
         note=f"{n_runs} trajectories of {steps} steps",
         hint=_faster_engine(stage.md_maker, n_runs, frames.n_atoms[starts]),
     )
