@@ -11,7 +11,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from flowpot.training.members import Place, train_members
 from flowpot.training.sets import TrainingSets
 
-from .test_metatrain import small
+from .metatrain.test_training import small
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from flowpot.training.mace import MACETraining
 from flowpot.training.members import Place, train_members
 from flowpot.training.sets import TrainingSets
 
-from .test_metatrain import small as small_metatrain
+from .metatrain.test_training import small as small_metatrain
 
 KILL = """
 import os, pathlib, signal, subprocess, sys, time, zipfile

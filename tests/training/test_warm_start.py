@@ -12,7 +12,7 @@ from flowpot.training.members import Place, train_members
 from flowpot.training.sets import TrainingSets
 
 from .conftest import ATOM
-from .test_metatrain import small as small_metatrain
+from .metatrain.test_training import small as small_metatrain
 from .test_restarts import options
 
 

@@ -14,7 +14,7 @@ from flowpot.training.members import Place, train_members
 from flowpot.training.metatrain import MetatrainTraining
 from flowpot.training.sets import TrainingSets
 
-from .test_metatrain import small
+from .test_training import small
 
 GAP = {
     "krr": {"num_sparse_points": 60},

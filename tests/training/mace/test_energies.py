@@ -26,10 +26,10 @@ from flowpot.training.mace.energies import (
 from flowpot.training.members import Place, train_members
 from flowpot.training.sets import TrainingSets
 
-from .conftest import ATOM, make_silicon
-from .test_fine_tuning_e0s import carbide, shifted
-from .test_fine_tuning_e0s import train as train_one
-from .test_restarts import options
+from ..conftest import ATOM, make_silicon  # noqa: TID252
+from ..test_restarts import options  # noqa: TID252
+from .test_start import carbide, shifted
+from .test_start import train as train_one
 
 LARGE = [
     pytest.param(-20_000.0, marks=pytest.mark.slow),

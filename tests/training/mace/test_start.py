@@ -19,9 +19,9 @@ from flowpot.training.members import Place, train_members
 from flowpot.training.metatrain.start import read_baseline
 from flowpot.training.sets import TrainingSets
 
-from .conftest import ATOM, make_silicon
-from .test_metatrain import small as small_metatrain
-from .test_restarts import options
+from ..conftest import ATOM, make_silicon  # noqa: TID252
+from ..metatrain.test_training import small as small_metatrain  # noqa: TID252
+from ..test_restarts import options  # noqa: TID252
 
 SHIFT = -1000.0
 """Other pseudopotentials, other energy of the isolated atom (eV)."""
