@@ -78,7 +78,9 @@ def write_data(
         removed = wanted
         keep_energies(run.folder, removed, start_e0s)
     told = dict.fromkeys(sets.species, 0.0) if removed else wanted
-    _write_sets(sets, removed, run.folder, cutoff)
+    for name, frames in ((TRAIN, sets.train), (VAL, sets.val)):
+        periodic = periodic_dataset(without_energies(frames, removed), cutoff)
+        periodic.write(run.folder / f"{name}.xyz")
     written = {
         "E0s": told if isinstance(told, str) else repr(told),
         "train_file": "train.xyz",
@@ -155,14 +157,6 @@ def _takes_zeros(options: dict[str, Any]) -> bool:
         return True
     replayed = {name for name in REPLAY_FILES if options.get(name)}
     return replayed <= set(frames_to_replay(options))
-
-
-def _write_sets(
-    sets: TrainingSets, removed: Energies, folder: Path, cutoff: float
-) -> None:
-    for name, frames in ((TRAIN, sets.train), (VAL, sets.val)):
-        written = periodic_dataset(without_energies(frames, removed), cutoff)
-        written.write(folder / f"{name}.xyz")
 
 
 def _write_replay(

@@ -108,7 +108,9 @@ def wanted_energies(
         return option
     energies = dict(start_e0s)
     if option == "estimated" and not is_predecessor:
-        energies |= _estimated(start, start_e0s, sets.train)
+        errors = sets.train.energy - start.evaluate(sets.train).energy
+        for z, shift in fit_energies(sets.train, errors).items():
+            energies[z] = round(start_e0s[z] + shift, 6)
     return {z: energies[z] for z in sets.species}
 
 
@@ -208,11 +210,3 @@ def check_started(folder: Path, model: Path, options: Mapping[str, Any]) -> None
             f"eV/atom, and that of the model it was to start from is {start_error:.3g} "
             "eV/atom: it started from something else"
         )
-
-
-def _estimated(
-    start: "MACEPotential", start_e0s: Mapping[int, float], train: Dataset
-) -> dict[int, float]:
-    """Fit the start's energies to the data, by least squares over the frames."""
-    shifts = fit_energies(train, train.energy - start.evaluate(train).energy)
-    return {z: round(start_e0s[z] + shift, 6) for z, shift in shifts.items()}
