@@ -46,8 +46,8 @@ class MetatrainTraining(Training):
     """
     How ``mtt train`` trains an architecture.
 
-    It trains on forces, and on stress if any frame has one. Fine-tuning starts with the
-    reference energies of the new data, as training from scratch does;
+    It trains on forces, and on stress if both sets have frames with stress. Fine-tuning
+    starts with the reference energies of the new data, as training from scratch does;
     ``atomic_baseline: {}`` keeps those of the foundation model.
 
     Parameters
