@@ -79,7 +79,7 @@ class Potential(ABC):
     backend: ClassVar[str]
     """Name of the backend: `PotentialDoc.backend` of its models."""
     suffixes: ClassVar[tuple[str, ...]] = ()
-    """Endings of its model files, such as ``.model``."""
+    """Endings of its model files, which no other backend has, such as ``.model``."""
     device: str
     species: tuple[str, ...]
     """Chemical symbols that it knows, by atomic number."""
