@@ -27,6 +27,9 @@ def check_potential(
     """
     Test a potential: for the tests of whoever writes a backend.
 
+    Forces and stress are compared with slopes of the energy, whose own unit (eV) no
+    test can tell.
+
     Parameters
     ----------
     potential
@@ -69,9 +72,11 @@ def _variants(frame: Atoms) -> list[Atoms]:
 
 
 class _Checks:
+    """The checks of one potential, and the comparisons that they share."""
+
     def __init__(self, potential: Potential, tolerance: float) -> None:
         self.potential, self.tolerance = potential, tolerance
-        self.step = 0.1 * tolerance**0.5  # errors of truncation and rounding below it
+        self.step = 0.1 * tolerance**0.5  # keeps truncation and rounding below it
 
     def equal(self, one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
         alike = one.shape == other.shape
