@@ -35,7 +35,7 @@ def disagreement(
         energy per atom (eV/atom). ``forces``: root mean square over atoms and
         components of the members' standard deviation (eV/A). ``stress``: the same
         over the nine components (eV/A^3). ``forces_max``: the largest deviation of
-        one atom, sqrt(mean over members of |F - mean F|^2) (eV/A).
+        one atom, the root mean square over members of the norm of F - mean F (eV/A).
     """
     atom_variance = prediction.forces.var(axis=0)
     return {
