@@ -103,7 +103,12 @@ class SyntheticCampaign:
         jobs = [self._save("mace train", "training", number, m) for m in self.members]
         metrics = [_metrics(number, factor) for factor in (1.0, 1.2, 1.5)]
         committee = CommitteeDoc(
-            members=[], metrics=metrics[0], member_metrics=metrics[1:], seconds=3600.0
+            members=[],
+            metrics=metrics[0],
+            metrics_by_origin=_by_origin(number, metrics[0]),
+            n_frames_by_origin=_by_origin(number, _SIZES),
+            member_metrics=metrics[1:],
+            seconds=3600.0,
         )
         output = committee.model_dump(mode="json")
         output["members"] = [_reference(job) for job in jobs]
@@ -220,6 +225,7 @@ class SyntheticCampaign:
         return tags | ({"stage": stage} if stage else {})
 
 
+_SIZES = {"train": 15, "val": 3, "test": 2}  # of each origin
 _LEVEL = {"energy": 0.0008, "forces": 0.08, "stress": 0.0008}
 
 
@@ -229,6 +235,12 @@ def _metrics(number, factor):
         which: {n: 2 * s * factor * e / number for n, e in _LEVEL.items()}
         for which, s in sets.items()
     }
+
+
+def _by_origin(number, values):
+    """Return the values for each origin that an iteration's committee has learned."""
+    explored = [f"explored {i}" for i in range(1, number)]
+    return dict.fromkeys(("augmented", *explored), values)
 
 
 def _frames(rng, n, number, parent) -> Dataset:

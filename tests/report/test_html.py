@@ -106,11 +106,21 @@ def test_the_numbers_are_those_of_the_campaign(finished):
     assert "no convergence" in text
 
 
+def test_the_errors_of_the_last_committee_are_shown_by_origin(finished):
+    section = finished.read_text().split('id="origins"')[1].split("</section>")[0]
+    rows = re.findall(r"<td>(.*?)</td>", section)
+    origins, numbers, errors = rows[::5], rows[1::5], rows[3::5]
+    assert origins == ["augmented", "explored 1", "explored 2"]
+    assert numbers == ["15 / 3 / 2 / -"] * 3
+    assert errors == ["42.7 / 53.3 / 58.7 / -"] * 3  # forces, meV/A
+
+
 def test_a_campaign_that_has_just_begun_says_what_is_missing(begun):
     text = begun.read_text()
     page = Page(text)
     assert page.with_image == {"growth", "cost"}
     assert "No committee is trained yet." in text
+    assert "No training has reported them yet." in text
     assert "Nothing is explored yet." in text
     assert "In iteration 1" in text
 

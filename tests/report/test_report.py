@@ -3,13 +3,14 @@
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from jobflow import Flow, Response, job
 from rich.console import Console
 
 from flowpot.campaign import CampaignDoc, IterationDoc
 from flowpot.dataset import Dataset
-from flowpot.evaluation import CommitteePrediction, calibrate
+from flowpot.evaluation import PROPERTIES, CommitteePrediction, calibrate
 from flowpot.report import (
     ProgressLog,
     campaign_table,
@@ -21,6 +22,7 @@ from flowpot.report import (
     save_figures,
 )
 from flowpot.report.map import principal_components
+from flowpot.report.table import origin_table
 
 
 @pytest.fixture
@@ -67,6 +69,30 @@ def doc(evidence):
         stop_reason="max_iterations: 2 of 2",
         iterations=turns,
     )
+
+
+def test_errors_by_origin_are_those_of_the_last_committee():
+    errors = pd.DataFrame(
+        [
+            {"iteration": 1, "origin": "augmented", "set": "train", "n_frames": 9},
+            {"iteration": 2, "origin": "augmented", "set": "train", "n_frames": 40}
+            | {"energy": 0.003, "forces": 0.12},
+            {"iteration": 2, "origin": "explored 1", "set": "audit", "n_frames": 30}
+            | {"energy": 0.25, "forces": 1.234},
+        ],
+        columns=["iteration", "origin", "set", "n_frames", *PROPERTIES],
+    )
+    header, rows = origin_table(errors)
+    assert header[:3] == ["origin", "frames", "energy (meV/atom)"]
+    nothing = "- / - / - / -"
+    assert rows == [
+        ["augmented", "40 / - / - / -", "3 / - / - / -", "120 / - / - / -", nothing],
+        [
+            *("explored 1", "- / - / - / 30", "- / - / - / 250", "- / - / - / 1234"),
+            nothing,
+        ],
+    ]
+    assert origin_table(errors[:0])[1] == []
 
 
 def test_the_table_has_a_column_an_iteration_and_the_numbers(doc):

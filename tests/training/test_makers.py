@@ -191,6 +191,42 @@ def test_a_committee_goes_on_with_the_members_it_has(member, silicon_set):
         committee_document([None, member], silicon_set, 2)
 
 
+def test_errors_are_reported_by_origin_and_each_frame_is_predicted_once(
+    member, silicon_set, monkeypatch
+):
+    split = silicon_set.info["split"].copy()
+    kinds = np.array(silicon_set.info["config_type"], object)
+    iteration = np.full(len(silicon_set), np.nan)
+    kinds[20:26], iteration[20:26] = "md", 1  # four in train, two in val
+    split[:3], kinds[:3], iteration[:3] = "audit", "md", 2
+    frames = silicon_set.with_info(split=split, config_type=kinds, iteration=iteration)
+    predicted = []
+
+    def counted(potentials, dataset):
+        predicted.extend(dataset.fingerprints.tolist())
+        return evaluate_members(potentials, dataset)
+
+    monkeypatch.setattr("flowpot.training.committee.evaluate_members", counted)
+    found, _ = committee_document([member], frames, 1)
+    labelled = silicon_set[~silicon_set.is_isolated_atom]
+    assert sorted(predicted) == sorted(labelled.fingerprints.tolist())
+    assert found["n_frames"] == {"train": 21, "val": 4, "test": 4}
+    assert set(found["metrics"]) == set(SETS)
+    assert found["n_frames_by_origin"] == {
+        "augmented": {"train": 17, "val": 2, "test": 4},
+        "explored 1": {"train": 4, "val": 2},
+        "explored 2": {"audit": 3},
+    }
+    errors = found["metrics_by_origin"]
+    assert errors["augmented"]["test"] == found["metrics"]["test"]
+    audit = load_potential(member, "cpu").evaluate(frames[:3])
+    expected = np.sqrt(np.mean((audit.forces - frames[:3].forces) ** 2))
+    assert errors["explored 2"]["audit"]["forces"] == pytest.approx(expected, rel=1e-4)
+    document = CommitteeDoc.model_validate({**found, "members": []})
+    assert document.metrics_by_origin == errors
+    assert CommitteeDoc(members=[], seconds=0.0).metrics_by_origin == {}  # of before
+
+
 def test_a_list_of_shards(silicon_set, member):
     shards = [silicon_set[:16].to_artifact(), {"dataset": silicon_set[16:]}]
     assert len(Dataset.load(shards)) == len(silicon_set)

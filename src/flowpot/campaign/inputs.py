@@ -8,6 +8,7 @@ from jobflow import OutputReference
 from pydantic import Field
 
 from flowpot.dataset import Artifact, Dataset, assign_splits
+from flowpot.dataset.origins import EXPLORED
 from flowpot.documents import StageDoc
 from flowpot.potentials import load_potential
 from flowpot.randomness import derive_seed
@@ -65,7 +66,7 @@ def explored_frames(explored: Any) -> Artifact:
     """
     frames = Dataset.load(explored).without_labels()
     kinds = frames.column("config_type")
-    named = np.array([kind or "md" for kind in kinds], dtype=object)
+    named = np.array([kind or EXPLORED for kind in kinds], dtype=object)
     return frames.with_info(config_type=named).to_artifact("explored.h5")
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.labels import PROPERTIES
+from flowpot.dataset.origins import is_explored
 from flowpot.dataset.sets import AUDIT, TEST, TRAIN, VAL, sets_of
 from flowpot.evaluation.covariates import Evidence, uncertainties_in
 from flowpot.evaluation.disagreement import label_error
@@ -22,8 +23,6 @@ from flowpot.evaluation.streaming import spread_over
 from flowpot.evaluation.uncertainty import Uncertainty
 from flowpot.potentials import Potential
 
-EXPLORED = "md"
-"""config_type of frames from molecular dynamics."""
 REPRESENTATIVE, ALL_LABELLED = KINDS = ("representative", "all labelled")
 
 _MORE = 4 / 3  # of what is enough: predictions of earlier committees fill up to it
@@ -107,9 +106,7 @@ def gather(
     uncertainties
         What is measured beside the spread of the members.
     """
-    # A user's own dataset may not say what kind its frames are: none are explored.
-    kinds = labelled.column("config_type", "")
-    explored = np.asarray(kinds) == EXPLORED
+    explored = is_explored(labelled)
     sets = sets_of(labelled)
     unseen = np.isin(sets, (VAL, TEST, AUDIT)) & weighable(labelled)
     learned = labelled[(sets == TRAIN) & explored]

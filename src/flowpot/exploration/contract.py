@@ -12,10 +12,10 @@ from ase import Atoms
 from monty.json import MontyDecoder, MontyEncoder
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.origins import EXPLORED
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.document import MDBatchDoc, MDDoc
 from flowpot.exploration.engine import MDMaker
-from flowpot.exploration.sampling import CONFIG_TYPE
 from flowpot.exploration.sanity import SanityLimits
 
 _STEPS, _INTERVAL = 20, 5
@@ -86,7 +86,7 @@ def _check_runs(runs: Sequence[MDDoc], frames: Dataset) -> None:
         info = Dataset.load(run.dataset).info
         _hold(info["md_step"].tolist() == steps, "frames are those of the steps")
         kinds = set(info["config_type"])
-        _hold(kinds == {CONFIG_TYPE}, f"frames are of the kind {CONFIG_TYPE}")
+        _hold(kinds == {EXPLORED}, f"frames are of the kind {EXPLORED}")
         _hold(not info["candidate"].any(), "no candidates without a halt")
         kelvin = info["temperature"].tolist()
         wanted = [300 + 300 * step / _STEPS for step in steps]

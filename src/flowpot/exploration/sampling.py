@@ -10,6 +10,7 @@ from ase import Atoms
 from numpy.typing import ArrayLike
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.origins import EXPLORED
 from flowpot.exploration.conditions import Conditions, ramp
 from flowpot.exploration.document import MDDoc, thin
 from flowpot.exploration.outcome import Outcome
@@ -61,9 +62,6 @@ THERMO = (
 COMPONENTS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 """Components of a tensor in the order of the log and of LAMMPS: xx, yy, zz, xy, ..."""
 
-CONFIG_TYPE = "md"
-"""Kind of the frames that molecular dynamics samples."""
-
 _ROWS = 100  # that the logs in a document have at most
 _CANDIDATES = 3  # last frames before a halt, which are marked
 
@@ -108,7 +106,7 @@ def sampled_frames(
     n_candidates = _CANDIDATES if outcome.halted else 0
     progress = steps / conditions.n_steps
     return Dataset.from_atoms(list(sampled.values()), labels=False).with_info(
-        config_type=CONFIG_TYPE,
+        config_type=EXPLORED,
         parent=parent,
         trajectory=trajectory_name(parent, conditions),
         md_step=steps,

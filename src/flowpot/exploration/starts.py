@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.origins import EXPLORED
 from flowpot.exploration.conditions import pair
-from flowpot.exploration.sampling import CONFIG_TYPE
 
 Target = float | tuple[float, float]
 """A temperature (K) or pressure (kbar), or the two ends of its ramp."""
@@ -62,7 +62,7 @@ def draw_starts(
     if config_types is not None:
         allowed = np.isin(kinds.astype(str), list(config_types))
     elif start_from == "initial":
-        allowed = kinds != CONFIG_TYPE
+        allowed = kinds != EXPLORED
     else:
         allowed = np.full(len(dataset), fill_value=True)
     able = np.flatnonzero((dataset.n_atoms > 1) & allowed)

@@ -57,12 +57,6 @@ def config_types(dataset: Dataset) -> NDArray[np.object_]:
     return np.array([kind or _UNNAMED for kind in column], dtype=object)
 
 
-def explored_in(dataset: Dataset) -> NDArray[np.int_]:
-    """Return the iteration that explored each frame, shape (n,); 0 for all others."""
-    column = dataset.column("iteration", np.nan)
-    return np.nan_to_num(np.asarray(column, float), nan=0.0).astype(int)
-
-
 def plain(text: str) -> str:
     """
     Keep matplotlib from reading a text as a formula.

@@ -10,11 +10,11 @@ from matplotlib.ticker import MaxNLocator
 
 from flowpot.campaign.document import IterationDoc
 from flowpot.dataset import Dataset
+from flowpot.dataset.origins import explored_in
 from flowpot.evaluation import PROPERTIES
 from flowpot.report.figures import (
     SET_COLOURS,
     config_types,
-    explored_in,
     plain,
     row_of_axes,
 )

@@ -7,7 +7,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.report.figures import config_types, explored_in, plain, row_of_axes
+from flowpot.dataset.origins import explored_in
+from flowpot.report.figures import config_types, plain, row_of_axes
 
 
 def principal_components(

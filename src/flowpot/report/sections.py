@@ -19,7 +19,7 @@ from flowpot.report.disagreement import plot_disagreement
 from flowpot.report.history import plot_cost, plot_growth, plot_halts, plot_rmse
 from flowpot.report.map import plot_map
 from flowpot.report.parity import plot_parity
-from flowpot.report.table import campaign_table
+from flowpot.report.table import campaign_table, origin_table
 
 _MAX_ATOMS = 4000  # of the frames that the report itself predicts
 _MAX_ROWS = 200  # of the table of failures
@@ -94,6 +94,7 @@ def _builders(
     sample = cache(lambda: sample_frames(frames(), _MAX_ATOMS))
     yield "iterations", "Iterations", lambda: _iterations(campaign)
     yield "rmse", "Errors", lambda: _errors(campaign)
+    yield "origins", "Errors by origin", lambda: _origins(campaign)
     if load_models:
         yield "parity", _PARITY, lambda: _parity(campaign, sample(), len(frames()))
     else:
@@ -177,6 +178,17 @@ def _errors(campaign: Campaign) -> Section:
         "worst.",
         figure=figure,
         empty=_UNTRAINED,
+    )
+
+
+def _origins(campaign: Campaign) -> Section:
+    header, rows = origin_table(campaign.errors_by_origin)
+    return Section(
+        "origins",
+        "Errors by origin",
+        "RMSE of the last committee's mean, on train / val / test / audit. Augmented: "
+        "what the campaign began with, given labels included.",
+        *(None, header, rows, "No training has reported them yet."),
     )
 
 

@@ -1,14 +1,19 @@
 """A campaign in tables: a column an iteration."""
 
 from collections.abc import Callable, Iterator, Sequence
+from math import isnan
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from flowpot.campaign.document import IterationDoc
-from flowpot.dataset.sets import SETS
+from flowpot.dataset.sets import AUDIT, SETS
 from flowpot.evaluation import Calibration, FreshError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNITS = {
     "energy": ("meV/atom", 1e3),
@@ -84,6 +89,38 @@ def print_campaign(
         if remaining:
             table.caption = None
         console.print(table)
+
+
+def origin_table(errors: "pd.DataFrame") -> tuple[list[str], list[list[str]]]:
+    """
+    Tabulate the last committee's errors by where frames come from, a row an origin.
+
+    Parameters
+    ----------
+    errors
+        As :attr:`flowpot.campaign.Campaign.errors_by_origin` has them.
+
+    Returns
+    -------
+    tuple
+        The header and the rows. A cell has the values of the sets train, val, test and
+        audit, separated by slashes.
+    """
+    units = {name: f"{name} ({unit})" for name, (unit, _) in UNITS.items()}
+    factors = {"n_frames": 1.0} | {name: factor for name, (_, factor) in UNITS.items()}
+    rows = []
+    last = errors[errors["iteration"] == errors["iteration"].max()]
+    for origin, sets in last.groupby("origin", sort=False):
+        values = sets.set_index("set").reindex([*SETS, AUDIT])
+        cells = [
+            " / ".join(
+                _number(None if isnan(value) else value, factor)
+                for value in values[column].astype(float)
+            )
+            for column, factor in factors.items()
+        ]
+        rows.append([str(origin), *cells])
+    return ["origin", "frames", *units.values()], rows
 
 
 def error_with_interval(fresh: FreshError | None, factor: float) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from jobflow import Flow, Job, Maker, OutputReference, Response
 
+from flowpot.dataset.sets import AUDIT
 from flowpot.documents import reason_of, recorded
 from flowpot.jobs import JobName, Pointer, Spare, deciding_job
 from flowpot.potentials import Prediction, evaluate_members, load_potential
@@ -14,7 +15,7 @@ from flowpot.randomness import derive_seed
 from flowpot.training.backend import TrainingError
 from flowpot.training.document import CommitteeDoc, PotentialDoc, predecessor
 from flowpot.training.makers import MACETrainingMaker, TrainingMaker
-from flowpot.training.metrics import errors_of_sets
+from flowpot.training.metrics import errors_by_origin, errors_of_sets
 from flowpot.training.sets import TrainingSets
 from flowpot.validation import boolean, instance, text, whole
 from flowpot.validation import seed as check_seed
@@ -220,13 +221,18 @@ def committee_document(
         )
     potentials = [load_potential(document) for document in documents.values()]
     sets = TrainingSets.load(dataset)
-    rmse, mae = errors_of_sets(
-        lambda frames: _mean(evaluate_members(potentials, frames)), sets
-    )
+    frames = sets.by_name | ({AUDIT: sets.audit} if len(sets.audit) else {})
+    predictions = {
+        name: _mean(evaluate_members(potentials, part)) for name, part in frames.items()
+    }
+    rmse, mae = errors_of_sets(predictions, sets.by_name)
+    rmse_by_origin, n_frames_by_origin = errors_by_origin(predictions, frames)
     fields = {
         "metrics": rmse,
         "mae": mae,
+        "metrics_by_origin": rmse_by_origin,
         "n_frames": sets.sizes,
+        "n_frames_by_origin": n_frames_by_origin,
         "member_metrics": [document.metrics for document in documents.values()],
         "failures": failures,
         "seconds": sum(document.seconds for document in documents.values()),

@@ -110,6 +110,17 @@ class CommitteeDoc(StageDoc):
         default_factory=dict, description="RMSE of the committee's mean prediction"
     )
     mae: Metrics = Field(default_factory=dict)
+    metrics_by_origin: dict[str, Metrics] = Field(
+        default_factory=dict,
+        description="RMSE of the committee's mean prediction by origin, set and "
+        "property: origins are augmented (what the campaign began with) and explored N "
+        "(frames of molecular dynamics in iteration N), and the last audit's frames "
+        "are the set audit",
+    )
+    n_frames_by_origin: dict[str, dict[str, int]] = Field(
+        default_factory=dict,
+        description="number of frames by origin and set, as in metrics_by_origin",
+    )
     ranks: list[int] = Field(
         default_factory=list,
         description="rank in the committee of each member; missing ones have failed",

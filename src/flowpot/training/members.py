@@ -258,7 +258,10 @@ def _document(
     model, checkpoint = Artifact.from_file(trained.model), trained.checkpoint
     source = {"model": model, "backend": training.backend}
     potential = load_potential(source, training.device)
-    rmse, mae = errors_of_sets(potential.evaluate, sets)
+    predictions = {
+        name: potential.evaluate(frames) for name, frames in sets.by_name.items()
+    }
+    rmse, mae = errors_of_sets(predictions, sets.by_name)
     _check_converged(rmse, trained, sets.val)
     return PotentialDoc(
         seconds=0.0,

@@ -1,16 +1,15 @@
 """How far predictions are from labels."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.labels import PROPERTIES
-from flowpot.dataset.sets import SETS
+from flowpot.dataset.origins import origin_name, origins_of
 from flowpot.potentials import Prediction
 from flowpot.training.document import Metrics
-from flowpot.training.sets import TrainingSets
 
 
 def residuals(
@@ -61,25 +60,69 @@ def mae(prediction: Prediction, dataset: Dataset) -> dict[str, float]:
 
 
 def errors_of_sets(
-    predict: Callable[[Dataset], Prediction], sets: TrainingSets
+    predictions: Mapping[str, Prediction], sets: Mapping[str, Dataset]
 ) -> tuple[Metrics, Metrics]:
     """
     Return the RMSE and the mean absolute errors on each set.
 
     Parameters
     ----------
-    predict
-        Predicts for frames.
+    predictions
+        Predictions for the frames of each set, by its name.
     sets
         The labelled frames.
     """
-    errors: tuple[Metrics, Metrics] = {}, {}
-    for name in SETS:
-        frames = getattr(sets, name)
-        prediction = predict(frames)
-        errors[0][name] = rmse(prediction, frames)
-        errors[1][name] = mae(prediction, frames)
-    return errors
+    return (
+        {name: rmse(predictions[name], frames) for name, frames in sets.items()},
+        {name: mae(predictions[name], frames) for name, frames in sets.items()},
+    )
+
+
+def errors_by_origin(
+    predictions: Mapping[str, Prediction], sets: Mapping[str, Dataset]
+) -> tuple[dict[str, Metrics], dict[str, dict[str, int]]]:
+    """
+    Return the RMSE and the number of the frames of each origin in each set.
+
+    Parameters
+    ----------
+    predictions, sets
+        As in :func:`errors_of_sets`.
+
+    Returns
+    -------
+    tuple
+        RMSE by origin (see `flowpot.dataset.origins.origins_of`), set and
+        property, and numbers of frames by origin and set. A set has an entry where it
+        has frames of the origin, a property where these have labels of it.
+    """
+    errors: dict[str, Metrics] = {}
+    numbers: dict[str, dict[str, int]] = {}
+    origins = {name: origins_of(frames) for name, frames in sets.items()}
+    for number in np.unique(np.concatenate(list(origins.values()))).tolist():
+        origin = origin_name(number)
+        errors[origin], numbers[origin] = {}, {}
+        for name, frames in sets.items():
+            mask = origins[name] == number
+            if mask.any():
+                chosen = _part(predictions[name], frames, mask)
+                errors[origin][name] = {
+                    label: _mean(values**2) ** 0.5
+                    for label, values in residuals(chosen, frames[mask]).items()
+                    if len(values)
+                }
+                numbers[origin][name] = int(mask.sum())
+    return errors, numbers
+
+
+def _part(
+    prediction: Prediction, frames: Dataset, mask: NDArray[np.bool_]
+) -> Prediction:
+    """Return the prediction for some of the frames."""
+    atoms = np.repeat(mask, frames.n_atoms)
+    return Prediction(
+        prediction.energy[mask], prediction.forces[atoms], prediction.stress[mask]
+    )
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -10,7 +10,7 @@ from ase.data import chemical_symbols
 from flowpot.dataset import Dataset, assign_splits
 from flowpot.dataset.electronic_state import STATE
 from flowpot.dataset.geometry.cells import periodic_cell, volume_ratio
-from flowpot.dataset.sets import SETS, sets_of
+from flowpot.dataset.sets import AUDIT, SETS, sets_of
 from flowpot.randomness import derive_seed
 
 _SPLIT_SEED = 0  # not the member's: a committee shares its sets
@@ -28,12 +28,15 @@ class TrainingSets:
         potential's reference, which it reproduces without training.
     atomic_energies
         Energy of the isolated atom by atomic number, in eV.
+    audit
+        The last audit's frames, which nothing is trained on or tested with.
     """
 
     train: Dataset
     val: Dataset
     test: Dataset
     atomic_energies: dict[int, float]
+    audit: Dataset
 
     @classmethod
     def load(cls, source: Any) -> Self:
@@ -63,18 +66,23 @@ class TrainingSets:
             )
         if "split" not in frames.info or any(s is None for s in frames.info["split"]):
             frames = assign_splits(frames, seed=_SPLIT_SEED)
-        split = sets_of(frames)  # the last audit's frames are in none of these
+        split = sets_of(frames)
         sets = cls(
-            **{name: frames[split == name] for name in SETS},
+            **{name: frames[split == name] for name in (*SETS, AUDIT)},
             atomic_energies=isolated_energies(dataset[isolated]),
         )
         _refuse_empty(sets.sizes)
         return sets
 
     @property
+    def by_name(self) -> dict[str, Dataset]:
+        """The frames of each set, without the audit's."""
+        return {name: getattr(self, name) for name in SETS}
+
+    @property
     def sizes(self) -> dict[str, int]:
-        """Number of frames in each set."""
-        return {name: len(getattr(self, name)) for name in SETS}
+        """Number of frames in each set, without the audit's."""
+        return {name: len(frames) for name, frames in self.by_name.items()}
 
     def resampled(self, seed: int) -> Self:
         """
@@ -100,7 +108,7 @@ class TrainingSets:
     @property
     def species(self) -> list[int]:
         """The atomic numbers that occur in any set."""
-        numbers = [getattr(self, name).numbers for name in SETS]
+        numbers = [frames.numbers for frames in self.by_name.values()]
         return [int(z) for z in np.unique(np.concatenate(numbers))]
 
     def reference_energies(self) -> dict[int, float]:

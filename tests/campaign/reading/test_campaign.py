@@ -7,6 +7,7 @@ from maggma.stores import MemoryStore
 
 from flowpot import Campaign
 from flowpot.campaign.reading import status
+from trivial_campaign import run_trivial_campaign
 
 
 def memory_store() -> JobStore:
@@ -48,6 +49,23 @@ def test_a_finished_campaign(finished):
     assert len(finished.evidence()) == 3
     told = finished.evidence()[-1]["disagreement_forces"]
     assert (finished.predictions()[-1].info["disagreement_forces"] == told).all()
+
+
+def test_errors_by_origin_are_a_table(finished):
+    errors = finished.errors_by_origin
+    assert len(errors) == 3 * (1 + 2 + 3)  # sets times origins
+    last = errors[errors["iteration"] == 3].set_index(["origin", "set"])
+    metrics = finished.iteration_docs[-1].metrics
+    for origin in ("augmented", "explored 1", "explored 2"):
+        row = last.loc[origin, "test"]
+        assert row["n_frames"] == 2
+        assert row["forces"] == metrics["test"]["forces"]
+
+
+def test_stores_of_before_have_no_errors_by_origin(jobstore):
+    campaign = run_trivial_campaign(jobstore, 1)
+    assert campaign.errors_by_origin.empty
+    assert campaign.committee().metrics_by_origin == {}
 
 
 def test_a_running_campaign_has_what_there_is(running):

@@ -11,6 +11,7 @@ from jobflow import JobStore
 
 from flowpot.campaign.document import CampaignDoc, IterationDoc
 from flowpot.campaign.reading.documents import CampaignDocuments, iteration_of
+from flowpot.campaign.reading.errors import ERRORS, errors_in
 from flowpot.campaign.reading.failures import COLUMNS, failures_in
 from flowpot.campaign.reading.find import find_campaign, namesakes
 from flowpot.campaign.reading.indexes import ensure_indexes
@@ -188,6 +189,18 @@ class Campaign:
             for document in self._documents.of_stage("training")
             if document["output"].get("member_metrics")
         }
+
+    @property
+    def errors_by_origin(self) -> "pd.DataFrame":
+        """
+        RMSE of the committee's mean: a row for each iteration, origin and set.
+
+        Origins are ``augmented`` (what the campaign began with) and ``explored N`` (in
+        iteration N). In eV/atom, eV/A and eV/A^3; NaN where there are no labels.
+        """
+        import pandas as pd  # noqa: PLC0415 - slow
+
+        return pd.DataFrame(errors_in(self._documents), columns=list(ERRORS))
 
     @property
     def n_runs(self) -> dict[int, int]:
