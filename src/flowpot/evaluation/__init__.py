@@ -25,6 +25,7 @@ from flowpot.evaluation.selection import Selection, SelectionRules, select
 from flowpot.evaluation.streaming import Spread, spread_over
 from flowpot.evaluation.uncertainty import (
     CommitteeSpread,
+    EnsembleSpread,
     FeatureDistance,
     Uncertainty,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "CommitteeSpread",
     "Criteria",
     "Descriptors",
+    "EnsembleSpread",
     "ErrorModel",
     "EvaluationDoc",
     "EvaluationMaker",

@@ -1,8 +1,9 @@
 """A trained potential: load it, and evaluate many frames at once."""
 
-from flowpot.potentials.base import MissingOutputError, Potential, Prediction
+from flowpot.potentials.base import Potential
 from flowpot.potentials.members import evaluate_members, members_of
 from flowpot.potentials.model_files import model_file
+from flowpot.potentials.prediction import MissingOutputError, Prediction
 from flowpot.potentials.registry import backend_class, calculator, load_potential
 
 __all__ = [

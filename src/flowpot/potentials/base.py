@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,49 +14,12 @@ from numpy.typing import NDArray
 from flowpot.dataset import Dataset
 from flowpot.dataset.arrays import Arrays
 from flowpot.dataset.geometry.collapse import check_predictable
+from flowpot.potentials.prediction import (
+    NO_PREDICTION,
+    MissingOutputError,
+    Prediction,
+)
 from flowpot.potentials.verlet import VerletList
-
-
-class MissingOutputError(NotImplementedError):
-    """A model does not have an output, such as features."""
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """
-    Predictions for n frames of A atoms in all, in float64.
-
-    A committee's arrays have one more axis in front: the member.
-
-    Parameters
-    ----------
-    energy
-        Total energies, shape (n,), in eV.
-    forces
-        Forces, shape (A, 3), in eV/A.
-    stress
-        Stress, shape (n, 3, 3), in eV/A^3, positive under tension (ASE's sign);
-        NaN for a frame without a periodic axis or without a volume.
-    """
-
-    energy: NDArray[np.float64]
-    forces: NDArray[np.float64]
-    stress: NDArray[np.float64]
-
-    @classmethod
-    def joined(cls, parts: Sequence[Self], axis: int = 0) -> Self:
-        """Join predictions for one batch after the other, along the axis of frames."""
-        if len(parts) == 1:
-            return parts[0]
-        return cls(
-            np.concatenate([part.energy for part in parts], axis),
-            np.concatenate([part.forces for part in parts], axis),
-            np.concatenate([part.stress for part in parts], axis),
-        )
-
-
-NO_PREDICTION = Prediction(np.empty(0), np.empty((0, 3)), np.empty((0, 3, 3)))
-"""Prediction for no frames."""
 
 
 class Potential(ABC):
@@ -168,6 +130,36 @@ class Potential(ABC):
             for frames in self._batches(dataset, batch_size)
         ]
         return Prediction.joined([NO_PREDICTION, *parts])
+
+    @property
+    def has_ensemble(self) -> bool:
+        """Whether the model has an ensemble of its own: see `evaluate_ensemble`."""
+        return False
+
+    def evaluate_ensemble(
+        self, dataset: Dataset, batch_size: int | None = None
+    ) -> Prediction:
+        """
+        Predict with each member of the model's own ensemble, such as that of llpr.
+
+        Parameters
+        ----------
+        dataset, batch_size
+            As in `evaluate`.
+
+        Returns
+        -------
+        Prediction
+            Energies (M, n), forces (M, A, 3) and stress (M, n, 3, 3), as of a
+            committee of M members.
+
+        Raises
+        ------
+        MissingOutputError
+            If the model has no ensemble.
+        """
+        del dataset, batch_size
+        raise MissingOutputError(f"{self.backend} models have no ensemble of their own")
 
     def descriptors(
         self, dataset: Dataset, batch_size: int | None = None

@@ -9,7 +9,8 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from flowpot.dataset import Artifact, Dataset
-from flowpot.potentials.base import MissingOutputError, Potential, Prediction
+from flowpot.potentials.base import Potential
+from flowpot.potentials.prediction import MissingOutputError, Prediction
 from flowpot.potentials.registry import backend_class, load_potential
 from flowpot.potentials.verlet import VerletList
 

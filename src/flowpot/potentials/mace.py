@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from flowpot.dataset.arrays import Arrays
 from flowpot.dataset.geometry.cells import periodic_cell, volume_ratio
 from flowpot.dataset.geometry.neighbours import pairs_within
-from flowpot.potentials.base import Potential, Prediction
+from flowpot.potentials.base import Potential
 from flowpot.potentials.device import keep_freed_memory, resolve_device
+from flowpot.potentials.prediction import Prediction
 
 with warnings.catch_warnings():
     # e3nn and MACE warn of torch.load's `weights_only` as they are imported.

@@ -7,7 +7,8 @@ import numpy as np
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.collapse import check_predictable
-from flowpot.potentials.base import Potential, Prediction, batches, default_batch_size
+from flowpot.potentials.base import Potential, batches, default_batch_size
+from flowpot.potentials.prediction import Prediction
 
 
 def members_of(committee: Any) -> list[Any]:

@@ -24,8 +24,9 @@ from flowpot.dataset import Dataset
 from flowpot.dataset.arrays import Arrays
 from flowpot.dataset.geometry.cells import volume_ratio
 from flowpot.dataset.geometry.neighbours import pairs_within
-from flowpot.potentials.base import MissingOutputError, Potential, Prediction
+from flowpot.potentials.base import Potential
 from flowpot.potentials.device import keep_freed_memory, resolve_device
+from flowpot.potentials.prediction import MissingOutputError, Prediction
 
 _FEATURES = ("feature", "features")
 """Names that metatomic gives to the output of a model's internal features."""
@@ -150,29 +151,16 @@ class MetatomicPotential(Potential):
         outputs = self._energies(graph, "energy")
         return Prediction(outputs.energy[0], outputs.forces[0], outputs.stress[0])
 
+    @property
+    def has_ensemble(self) -> bool:
+        """Whether the model has an ensemble of energies, such as that of llpr."""
+        return _ENSEMBLE in self._outputs
+
     def evaluate_ensemble(
         self, dataset: Dataset, batch_size: int | None = None
     ) -> Prediction:
-        """
-        Predict with each member of the model's own ensemble, such as that of llpr.
-
-        Parameters
-        ----------
-        dataset, batch_size
-            As in `evaluate`.
-
-        Returns
-        -------
-        Prediction
-            Energies (M, n), forces (M, A, 3) and stress (M, n, 3, 3), as of a
-            committee of M members.
-
-        Raises
-        ------
-        MissingOutputError
-            If the model has no ensemble.
-        """
-        if _ENSEMBLE not in self._outputs:
+        """Predict with each member: see `Potential.evaluate_ensemble`."""
+        if not self.has_ensemble:
             raise MissingOutputError(
                 f"the model has no output {_ENSEMBLE!r} (it has "
                 f"{', '.join(sorted(self._outputs))}): train 'llpr' on it"

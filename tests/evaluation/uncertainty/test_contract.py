@@ -5,7 +5,12 @@ import pytest
 from ase.build import bulk
 
 from flowpot.dataset import Dataset
-from flowpot.evaluation import CommitteeSpread, FeatureDistance, Uncertainty
+from flowpot.evaluation import (
+    CommitteeSpread,
+    EnsembleSpread,
+    FeatureDistance,
+    Uncertainty,
+)
 from flowpot.evaluation.uncertainty import uncertainties
 from flowpot.evaluation.uncertainty.contract import check_uncertainty
 
@@ -76,6 +81,7 @@ def test_every_registered_class_is_one():
     assert uncertainties() == {
         "CommitteeSpread": CommitteeSpread,
         "FeatureDistance": FeatureDistance,
+        "EnsembleSpread": EnsembleSpread,
     }
 
 

@@ -6,14 +6,17 @@ import yaml
 from ase.calculators.test import calculate_numerical_forces
 from metatomic_ase import MetatomicCalculator
 
-from flowpot.dataset import Artifact
+from flowpot.dataset import Artifact, Dataset
+from flowpot.evaluation import Criteria, EnsembleSpread, judge
+from flowpot.evaluation.uncertainty.contract import check_uncertainty
 from flowpot.potentials import load_potential
-from flowpot.training import MetatrainTrainingMaker
+from flowpot.training import CommitteeDoc, MetatrainTrainingMaker
 from flowpot.training.backend import Run
 from flowpot.training.members import Place, train_members
 from flowpot.training.metatrain import MetatrainTraining
 from flowpot.training.sets import TrainingSets
 
+from ..conftest import distorted  # noqa: TID252
 from .test_training import small
 
 GAP = {
@@ -102,14 +105,21 @@ def test_gap_learns_silicon(silicon_set, tmp_path):
     assert np.allclose(forces, atoms.get_forces(), atol=1e-8)
 
 
-@pytest.mark.slow
-def test_llpr_of_pet(silicon_set, tmp_path):
-    """The mean is the model's that it wraps; members differ, forces as energies do."""
-    pet = train(small("pet", epochs=40), silicon_set, tmp_path / "pet")
+@pytest.fixture(scope="module")
+def pet_and_llpr(silicon_set, tmp_path_factory):
+    """A PET model, and its extension by llpr."""
+    folder = tmp_path_factory.mktemp("llpr")
+    pet = train(small("pet", epochs=40), silicon_set, folder / "pet")
     maker = MetatrainTrainingMaker(
         architecture="llpr", foundation_model=pet.checkpoint, device="cpu"
     )
-    llpr = train(maker, silicon_set, tmp_path / "llpr")
+    return pet, train(maker, silicon_set, folder / "llpr")
+
+
+@pytest.mark.slow
+def test_llpr_of_pet(silicon_set, pet_and_llpr):
+    """The mean is the model's that it wraps; members differ, forces as energies do."""
+    pet, llpr = pet_and_llpr
     frames = TrainingSets.load(silicon_set).test
     before = load_potential(pet.model, "cpu").evaluate(frames)
     potential = load_potential(llpr.model, "cpu")
@@ -130,3 +140,32 @@ def test_llpr_of_pet(silicon_set, tmp_path):
     )
     with pytest.raises(NotImplementedError, match="has no output 'energy_ensemble'"):
         load_potential(pet.model, "cpu").evaluate_ensemble(frames)
+
+
+@pytest.mark.slow
+def test_the_spread_of_llpr_is_an_uncertainty(silicon_set, pet_and_llpr):
+    """It keeps the contract, has the ensemble's numbers, and judges with one model."""
+    llpr = load_potential(pet_and_llpr[1].model, "cpu")
+    sets = TrainingSets.load(silicon_set)
+    frames = Dataset.from_atoms([*sets.test.to_atoms(), sets.val[0] * (2, 1, 1)])
+    check_uncertainty(EnsembleSpread, [llpr], sets.train, frames)
+    ensemble = llpr.evaluate_ensemble(frames)
+    deviation = ensemble.forces - ensemble.forces.mean(axis=0)
+    atoms = np.sqrt((deviation**2).mean(axis=(0, 2)))
+    found = EnsembleSpread().measure([llpr], frames)
+    largest = [atoms[rows].max() for rows in frames.rows]
+    assert found["ensemble_forces"] == pytest.approx(largest, rel=1e-3)
+    energy = ensemble.energy.std(axis=0) / frames.n_atoms
+    assert found["ensemble_energy"] == pytest.approx(energy, rel=1e-3)
+    with pytest.raises(NotImplementedError, match="an ensemble of its own"):
+        EnsembleSpread.fit([load_potential(pet_and_llpr[0].model, "cpu")], sets.train)
+    committee = CommitteeDoc(members=[pet_and_llpr[1]])
+    explored = Dataset.from_atoms(list(distorted(20, seed=8, rattle=0.2)))
+    criteria = Criteria(
+        {"energy": 0.01, "forces": 0.1},
+        pilot_labels=0,
+        uncertainties=["EnsembleSpread"],
+    )
+    judgement = judge(committee, silicon_set, explored, criteria)
+    names = judgement.calibration["forces"].error_model.names
+    assert set(names) == {"ensemble_forces", "ensemble_forces_rms", "ensemble_energy"}

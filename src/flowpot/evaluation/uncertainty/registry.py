@@ -11,6 +11,7 @@ from flowpot.dataset.sets import TRAIN, sets_of
 from flowpot.documents import field_of
 from flowpot.evaluation.uncertainty.base import Uncertainty
 from flowpot.evaluation.uncertainty.distance import FeatureDistance
+from flowpot.evaluation.uncertainty.ensemble import EnsembleSpread
 from flowpot.evaluation.uncertainty.spread import CommitteeSpread
 from flowpot.plugins import registered
 from flowpot.potentials import Potential, members_of
@@ -18,7 +19,10 @@ from flowpot.potentials import Potential, members_of
 ENTRY_POINTS = "flowpot.uncertainties"
 """Group of entry points by which other packages add uncertainties."""
 
-_OWN = {kind.__name__: kind.__module__ for kind in (CommitteeSpread, FeatureDistance)}
+_OWN = {
+    kind.__name__: kind.__module__
+    for kind in (CommitteeSpread, FeatureDistance, EnsembleSpread)
+}
 
 
 def uncertainties() -> dict[str, type[Uncertainty]]:
