@@ -3,6 +3,7 @@
 from flowpot.jobs.declaration import (
     BLOB_KEY,
     JobName,
+    NamedMaker,
     deciding_job,
     fan_out_job,
     stage_job,
@@ -16,6 +17,7 @@ __all__ = [
     "BLOB_KEY",
     "PLANNED",
     "JobName",
+    "NamedMaker",
     "Pointer",
     "Spare",
     "continue_with",

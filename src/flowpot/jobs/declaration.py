@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from jobflow import Job, JobConfig, OnMissing, job
+from jobflow import Job, JobConfig, Maker, OnMissing, job
 from pydantic import BaseModel
 
 from flowpot.settings import fixed_path
@@ -43,6 +44,17 @@ class JobName(StrEnum):
     BATCHED_MD = "batched md"
     COLLECT_FRAMES = "collect frames"
     EVALUATE = "evaluate committee"
+
+
+@dataclass
+class NamedMaker(Maker):
+    """
+    Base of Makers that also extend a dataclass of options.
+
+    As the last base it puts the field `name` before all options, as in other Makers.
+    """
+
+    name: str = "job"
 
 
 def stage_job(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from jobflow import CURRENT_JOB, Job, Maker, Response
+from jobflow import CURRENT_JOB, Job, Response
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.artifact import ArtifactError
 from flowpot.documents import keep_traceback, reason_for
-from flowpot.jobs import JobName, stage_job
+from flowpot.jobs import JobName, NamedMaker, stage_job
 from flowpot.run_cache import RunCache
 from flowpot.settings import fixed_path, get_settings
 from flowpot.training.backend import OutOfTimeError, Training, TrainingError
@@ -30,7 +30,7 @@ from flowpot.validation import boolean, path, positive, text
 
 
 @dataclass
-class TrainingMaker(Training, Maker, ABC):
+class TrainingMaker(Training, NamedMaker, ABC):
     """
     Turn a dataset into a potential: one job.
 

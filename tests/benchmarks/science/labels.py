@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from flowpot.labelling.shards import assign_shard_splits
+from flowpot.labelling.collection import assign_shard_splits
 from matplotlib.figure import Figure
 
 from flowpot.dataset import Dataset

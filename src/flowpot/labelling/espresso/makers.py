@@ -5,11 +5,11 @@ from pathlib import Path
 from threading import Event
 
 from ase import Atoms
-from jobflow import CURRENT_JOB, Job, Maker, OutputReference
+from jobflow import CURRENT_JOB, Job, OutputReference
 from pymatgen.core import Molecule, Structure
 
 from flowpot.documents import recorded
-from flowpot.jobs import JobName, stage_job
+from flowpot.jobs import JobName, NamedMaker, stage_job
 from flowpot.labelling.espresso.document import EspressoOutput, EspressoTaskDoc
 from flowpot.labelling.espresso.engine import EspressoEngine
 from flowpot.labelling.espresso.preflight import preflight
@@ -21,14 +21,7 @@ class LabelError(RuntimeError):
 
 
 @dataclass
-class _NamedMaker(Maker):
-    """Puts the field `name` before the engine's, as it comes first in all Makers."""
-
-    name: str = JobName.QE_STATIC.value
-
-
-@dataclass
-class EspressoStaticMaker(EspressoEngine, _NamedMaker):
+class EspressoStaticMaker(EspressoEngine, NamedMaker):
     """
     Energy, forces and stress of a structure by Quantum ESPRESSO's pw.x.
 
@@ -101,6 +94,7 @@ class EspressoStaticMaker(EspressoEngine, _NamedMaker):
     'qe static'
     """
 
+    name: str = JobName.QE_STATIC.value
     fail_softly: bool = False
 
     def make(
