@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from flowpot.labelling.collection import assign_shard_splits
 from matplotlib.figure import Figure
 
 from flowpot.dataset import Dataset
@@ -37,6 +36,7 @@ from flowpot.evaluation import (
     judge,
     load_committee,
 )
+from flowpot.labelling.collection import assign_shard_splits
 from flowpot.randomness import derive_rng, derive_seed
 from flowpot.training import MACETrainingMaker
 from flowpot.training.members import Place, train_members
