@@ -21,6 +21,8 @@ from flowpot.labelling.contract import check_static_maker
 sys.path.append(str(Path(__file__).parents[1] / "integration"))
 from logged_emt import LoggedEMTMaker
 
+from refinable_emt import ShiftingMaker
+
 
 @pytest.fixture
 def alloy() -> Atoms:
@@ -137,6 +139,15 @@ class LyingMaker(SpoiledMaker):
     min_distance_fraction: float | None = None
 
 
+@dataclass
+class IdleMaker(SpoiledMaker):
+    """Has a refined copy that is refined in nothing."""
+
+    def refined(self) -> "IdleMaker":
+        """Return a copy."""
+        return replace(self)
+
+
 def test_a_maker_of_another_package(alloy, clean_dir, emt):
     check_static_maker(
         LoggedEMTMaker(), alloy, failing=SpoiledMaker(wrong="fails"), gradients=True
@@ -198,6 +209,15 @@ def test_broken_hooks_are_named(alloy, clean_dir):
         check_static_maker(SpoiledMaker(), alloy, failing=SpoiledMaker())
     with pytest.raises(AssertionError, match="two atoms in one place is refused"):
         check_static_maker(LyingMaker(), alloy)
+    with pytest.raises(AssertionError, match="refined copy has other settings"):
+        check_static_maker(IdleMaker(), alloy)
+
+
+def test_a_refined_copy_labels_too(alloy, clean_dir):
+    check_static_maker(ShiftingMaker(), alloy, stress_convention="ase")
+    maker = ShiftingMaker(fails="refined")
+    with pytest.raises(AssertionError, match="a frame that is in order is labelled"):
+        check_static_maker(maker, alloy, stress_convention="ase")
 
 
 def test_frames_that_tell_nothing_are_refused(clean_dir):

@@ -61,7 +61,7 @@ class IterationDoc(BaseModel):
         description="error on fresh frames, as predicted before they were learned",
     )
     warnings: Annotated[list[str] | None, _Evaluation] = Field(
-        None, description="of the evaluation: what no selection mends, and its cause"
+        None, description="what no selection of frames mends, and its cause"
     )
     n_explored: Annotated[int | None, _Evaluation] = None
     halted: Annotated[dict[str, int] | None, _Exploration] = Field(

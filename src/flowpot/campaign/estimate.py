@@ -149,7 +149,9 @@ def _labelling(
     )
     chosen = labels.frames[labels.to_label]
     kpoints = kpoint_counts(stage.static_maker, chosen)
-    cut = labels.n_postponed
+    notes = [f"{cut} frames beyond max_labels"] if (cut := labels.n_postponed) else []
+    if stage.noise_frames:
+        notes.append(f"{stage.noise_frames} more, refined, are not in the estimate")
     planned = PlannedStage(
         stage="labelling",
         n_jobs=ceil(len(chosen) / stage.batch_size) + 2,
@@ -157,7 +159,7 @@ def _labelling(
         core_hours=_first_known(
             costs.labels(chosen.n_atoms, kpoints), label_hours(chosen, kpoints)
         ),
-        note=f"{cut} frames beyond max_labels" if cut else "",
+        note="; ".join(notes),
         **_size(chosen),
     )
     plan.stages.append(planned)

@@ -74,7 +74,10 @@ class Iteration:
             seed=self._seed("pilot" if self.is_pilot else "labelling"),
         )
         shard = Pointer.to(flow.output.dataset)
-        self._add("labelling", flow, pending=None, shards=shard)
+        noise = {}
+        if getattr(labelling, "noise_frames", 0) and not self.state.shards:
+            noise = {"noise": Pointer.to(flow.output.noise)}
+        self._add("labelling", flow, pending=None, shards=shard, **noise)
 
     def _train(self, training: CommitteeTrainingMaker) -> None:
         flow = training.make(

@@ -9,7 +9,7 @@ from jobflow import CURRENT_JOB, Job, Maker, OutputReference, Response
 from flowpot.campaign.compaction import Joins, adopt, compact
 from flowpot.campaign.document import CampaignDoc, IterationDoc
 from flowpot.campaign.iteration import Iteration
-from flowpot.campaign.record import Results, joined, summarise
+from flowpot.campaign.record import Results, joined, summarise, warned
 from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.state import CampaignState, Changes, resolve
 from flowpot.campaign.stopping import (
@@ -152,6 +152,7 @@ class LoopMaker(Maker):
             state.n_sent,
             iteration.results,
             first_part,
+            **self._label_noise(iteration.state),
         )
         record.name = JobName.RECORD.value
         if begun:
@@ -168,6 +169,12 @@ class LoopMaker(Maker):
         jobs = [*joining, *iteration.jobs, record]
         allowed = self.campaign.max_iterations
         return continue_with(jobs, following, CampaignDoc, max_iterations=allowed)
+
+    def _label_noise(self, state: CampaignState) -> dict[str, Any]:
+        """Return what the record compares, where the noise of labels is measured."""
+        if state.noise is None:
+            return {}
+        return {"noise": resolve(state.noise), "tolerance": self.campaign.tolerance}
 
     def _stop(self, state: CampaignState, stop: Stop) -> Response:
         """Append the job that writes the last document from all records."""
@@ -224,14 +231,19 @@ def record_iteration(
     n_sent: int,
     results: Results,
     begun: dict[str, Any] | None = None,
+    noise: dict[str, float] | None = None,
+    tolerance: dict[str, float] | None = None,
 ) -> IterationDoc:
     """
     Put the numbers of an iteration into a document: see :func:`summarise`.
 
-    `begun` is the document of its first part, where it has had a pilot.
+    `begun` is the document of its first part, where it has had a pilot. With a
+    `tolerance`, warnings of the measured `noise` of the labels are added.
     """
     numbers = summarise(iteration, n_dataset, n_sent, results)
-    return numbers if begun is None else joined(IterationDoc(**begun), numbers)
+    if begun is not None:
+        numbers = joined(IterationDoc(**begun), numbers)
+    return numbers if tolerance is None else warned(numbers, noise, tolerance)
 
 
 def _begun_here(state: CampaignState) -> CampaignState:

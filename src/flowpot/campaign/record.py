@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowpot.campaign.document import IterationDoc, reported_by
+from flowpot.evaluation.warning_signs import noise_signs
 
 Results = Mapping[str, Mapping[str, Any]]
 """
@@ -87,6 +88,17 @@ def joined(begun: IterationDoc, rest: IterationDoc) -> IterationDoc:
     n_first = (begun.n_pilot_labelled or 0) + (rest.n_labelled or 0)
     labelled = {"n_pilot_labelled": n_first, "seconds": seconds}
     return IterationDoc(**first | second | counts | labelled)
+
+
+def warned(
+    iteration: IterationDoc,
+    noise: Mapping[str, float] | None,
+    tolerance: Mapping[str, float],
+) -> IterationDoc:
+    """Return an iteration with the warnings of noisy labels among its warnings."""
+    known = iteration.warnings or []
+    new = [sign for sign in noise_signs(noise, tolerance) if sign not in known]
+    return iteration.model_copy(update={"warnings": [*known, *new]} if new else {})
 
 
 def first_failure(results: Results) -> tuple[str | None, str | None]:

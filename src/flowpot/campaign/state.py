@@ -124,6 +124,8 @@ class CampaignState(MSONable):
         Number of labelled frames.
     n_sent
         Number of frames that were sent to the labelling engine.
+    noise
+        Pointer to the measured noise of the labels; None if it was not asked for.
     runs
         Uuids of the loop's jobs with which the campaign began and was continued. The
         last is in the metadata of the jobs that follow, so that two continuations of
@@ -145,6 +147,7 @@ class CampaignState(MSONable):
     n_dataset: int = 0
     n_sent: int = 0
     runs: list[str] = field(default_factory=list)
+    noise: Any = None
 
     @property
     def tags(self) -> dict[str, Any]:

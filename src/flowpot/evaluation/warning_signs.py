@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flowpot.dataset.labels import UNITS
 from flowpot.dataset.sets import TRAIN
 from flowpot.documents import field_of
 from flowpot.evaluation.calibration import Calibration
@@ -11,6 +12,7 @@ from flowpot.evaluation.decision import is_known
 from flowpot.evaluation.uncertainty.base import PerFrame
 
 _MANY = 0.5  # share of frames
+_NOISE_SHARE = 3  # tolerance over the largest noise of labels that leaves it a meaning
 
 
 def warning_signs(
@@ -55,6 +57,37 @@ def warning_signs(
                 "calibrated on: it does not take part in the decision"
             )
     return warnings
+
+
+def noise_signs(
+    noise: Mapping[str, float] | None, tolerance: Mapping[str, float]
+) -> list[str]:
+    """
+    Return warnings where the labels themselves are too noisy for the tolerance.
+
+    Parameters
+    ----------
+    noise
+        For each property the root mean square difference between labels and labels of
+        a calculation that is converged further; None if it could not be measured.
+    tolerance
+        Largest error that is accepted, for each property.
+    """
+    if noise is None:
+        unknown = (
+            "the noise of the labels could not be measured: no frame has both its "
+            "label and a refined one; see noise_failures in the first labelling "
+            "stage's document"
+        )
+        return [unknown]
+    return [
+        f"the noise of the {name} labels is {noise[name]:.3g} {UNITS[name]}, over a "
+        f"third of the tolerance {limit:g}: no potential learns better than its "
+        "labels; give the static Maker a denser mesh of k-points and higher cutoffs, "
+        "or raise the tolerance"
+        for name, limit in tolerance.items()
+        if name in noise and noise[name] > limit / _NOISE_SHARE
+    ]
 
 
 def _is_blind(fit: Calibration, criteria: Criteria) -> bool:

@@ -25,8 +25,10 @@ from flowpot.labelling.static_makers import (
     FailsSoftly,
     LabelsInFolder,
     LimitsDistances,
+    Refinable,
     kpoint_counts,
     min_distance_of,
+    refined_copy,
 )
 
 _STEP = 0.01  # A, of the displacement; and the strain, of the finite differences
@@ -90,7 +92,7 @@ def check_static_maker(
         np.allclose(mirrored.forces[::-1], label.forces, rtol=0, atol=_ALIKE[1]),
         "forces are in the order in which the atoms were sent",
     )
-    _check_hooks(maker, frame, label)
+    _check_hooks(maker, frame, label, stress_convention)
     if gradients:
         _check_gradients(maker, frame, label, stress_convention)
     if failing is not None:
@@ -157,7 +159,9 @@ def _check_failure(maker: Maker, frame: Atoms, convention: str | None) -> None:
         )
 
 
-def _check_hooks(maker: Maker, frame: Atoms, label: FrameLabel) -> None:
+def _check_hooks(
+    maker: Maker, frame: Atoms, label: FrameLabel, convention: str | None
+) -> None:
     """Call each hook that the Maker has."""
     if isinstance(maker, ChecksMachine):
         with tempfile.TemporaryDirectory(prefix="flowpot-label-") as folder:
@@ -170,6 +174,13 @@ def _check_hooks(maker: Maker, frame: Atoms, label: FrameLabel) -> None:
         close.positions[1] = close.positions[0] + [0.05, 0.0, 0.0]
         _, collected = _collected(maker, close, None)
         _hold(not collected.labels, "a frame with two atoms in one place is refused")
+    if isinstance(maker, Refinable):
+        refined = refined_copy(maker)
+        _hold(
+            refined.as_dict() | {"name": maker.name} != maker.as_dict(),
+            "a refined copy has other settings than the Maker itself",
+        )
+        _label(refined, frame, convention)
     if isinstance(maker, LabelsInFolder):
         _check_batch(maker, frame, label)
 

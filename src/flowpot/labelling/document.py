@@ -115,6 +115,17 @@ class LabellingDoc(StageDoc):
     splits: dict[str, int] = Field(
         default_factory=dict, description="frames per set: train, val, test"
     )
+    noise: dict[str, float] | None = Field(
+        default=None,
+        description="root mean square differences between labels and those of the "
+        "refined static Maker: energy (eV/atom), forces (eV/A), stress (eV/A^3); None "
+        "if not measured",
+    )
+    n_noise: int = Field(default=0, description="frames that `noise` is of")
+    noise_failures: list[LabelFailure] = Field(
+        default_factory=list,
+        description="frames drawn for `noise` that lack one of the two labels",
+    )
 
 
 def frame_record(atoms: Atoms, fingerprint: str) -> dict[str, Any]:

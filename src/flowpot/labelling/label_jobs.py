@@ -58,6 +58,8 @@ class LabelJobs:
         sum of their covalent radii.
     stress_convention
         What the stress of the documents means, where their class does not say it.
+    records
+        Key of the records of the frames in the metadata of the jobs.
     """
 
     static_maker: Maker
@@ -65,6 +67,7 @@ class LabelJobs:
     parallel: int
     min_distance: float
     stress_convention: str | None = None
+    records: str = "frames"
 
     def make(
         self, frames: Dataset, indices: Sequence[int]
@@ -144,7 +147,7 @@ class LabelJobs:
                 artifact = frames[np.array(indices)].to_artifact("frames.h5")
                 jobs.append(label_frames(maker, artifact, self.parallel))
                 jobs[-1].name = maker.name
-            jobs[-1].update_metadata({"frames": frame_records(frames, indices)})
+            jobs[-1].update_metadata({self.records: frame_records(frames, indices)})
         if jobs and self.batch_size == 1:
             self._check_document(jobs[0])
         return jobs, [

@@ -1,6 +1,5 @@
 """The labelling stage as a Maker."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ from flowpot.dataset.geometry.closeness import accepted_distance, check_distance
 from flowpot.dataset.io.static_documents import checked_convention
 from flowpot.dataset.portable import portable
 from flowpot.dataset.splits import checked_fractions
-from flowpot.documents import package_versions, recorded
+from flowpot.documents import recorded
 from flowpot.jobs import (
     JobName,
     continue_with,
@@ -26,22 +25,26 @@ from flowpot.labelling.collection import (
     assign_shard_splits,
     check_success,
     labelled_shard,
-    split_counts,
     was_lost,
 )
 from flowpot.labelling.document import LabelFailure, LabellingDoc, LabelPartDoc
 from flowpot.labelling.espresso.makers import EspressoStaticMaker
 from flowpot.labelling.frames import GeometryProblem, geometry_problem, state_problem
 from flowpot.labelling.label_jobs import LabelJobs, label_frames
+from flowpot.labelling.noise import label_again, lost_again, measured_noise
 from flowpot.labelling.parts import (
     gather,
     part_document,
     parts_of,
     parts_of_parts,
-    shown_failures,
+    stage_document,
 )
 from flowpot.labelling.planning import plan_labels
-from flowpot.labelling.static_makers import is_foreign, min_distance_of
+from flowpot.labelling.static_makers import (
+    check_refinable,
+    is_foreign,
+    min_distance_of,
+)
 from flowpot.randomness import derive_seed
 from flowpot.validation import (
     at_least,
@@ -103,6 +106,12 @@ class LabellingMaker(Maker):
         it: ``"vasp"`` (kbar, positive under compression), ``"aims"`` (kbar, positive
         under tension) or ``"ase"`` (eV/A^3, positive under tension). None: by their
         class, and documents of unknown classes are refused.
+    noise_frames
+        Number of frames that are also labelled by the refined static Maker, beside
+        `max_labels`, to measure the noise of the labels; two tell enough. They are
+        drawn at random, isolated atoms left out, where there are no earlier shards: in
+        the first labelling stage of a campaign. Needs a Maker that is
+        :class:`~flowpot.labelling.static_makers.Refinable`.
 
     Examples
     --------
@@ -125,6 +134,7 @@ class LabellingMaker(Maker):
     split_fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     split_by: str | None = None
     stress_convention: str | None = None
+    noise_frames: int = 0
 
     def __post_init__(self) -> None:
         """Refuse values of fields that cannot be meant, before any job runs."""
@@ -138,7 +148,7 @@ class LabellingMaker(Maker):
             )
         check_distance(min_distance_fraction=self.min_distance_fraction)
         whole(1, batch_size=self.batch_size, parallel=self.parallel)
-        whole(0, max_labels=self.max_labels)
+        whole(0, max_labels=self.max_labels, noise_frames=self.noise_frames)
         fraction(min_success_fraction=self.min_success_fraction)
         positive(max_force=self.max_force)
         interval(volume_per_atom=self.volume_per_atom, vacuum=self.vacuum)
@@ -148,6 +158,7 @@ class LabellingMaker(Maker):
         numbers(0, split_fractions=self.split_fractions)
         checked_fractions(self.split_fractions)
         check_batches(self.static_maker, self.batch_size, self.parallel)
+        check_refinable(self.static_maker, self.noise_frames)
 
     def make(
         self, dataset: Any, existing: Sequence[Any] | None = None, seed: int = 0
@@ -192,6 +203,9 @@ class LabellingMaker(Maker):
         self._split(plan.frames, known, seed)  # fails, if it does, before DFT is spent
         jobs, outputs = self.label_jobs.make(plan.frames, plan.to_label.tolist())
         parts = parts_of(plan, outputs)
+        n_again = 0 if existing else self.noise_frames or 0
+        more, refined = label_again(self.label_jobs, plan, n_again, seed)
+        jobs += more
         while len(parts) > 1:  # no job refers to the labels of all parts
             collectors = [self.collect_part(**part) for part in parts]
             for collector in collectors:
@@ -206,6 +220,7 @@ class LabellingMaker(Maker):
                 "n_postponed": plan.n_postponed,
             },
             seed=seed,
+            **refined,
         )
         collect.name = JobName.COLLECT_LABELS.value
         return continue_with(jobs, collect, LabellingDoc)
@@ -240,6 +255,7 @@ class LabellingMaker(Maker):
         counts: dict[str, int],
         seed: int,
         try_lost: bool = True,
+        refined: dict[str, Any] | None = None,
     ) -> LabellingDoc | Response:
         """
         Join the labels into one shard.
@@ -264,6 +280,10 @@ class LabellingMaker(Maker):
             Whether to send the frames of lost jobs once more. A job without any output
             was killed, or could not write it; an engine that fails says so in its
             output.
+        refined
+            Frames that are labelled again, and the documents of their jobs: see
+            :func:`flowpot.labelling.noise.label_again`. None: the noise of the labels
+            is not measured.
 
         Raises
         ------
@@ -274,35 +294,21 @@ class LabellingMaker(Maker):
             raise ValueError("an earlier shard is missing: rerun the job that made it")
         if frames is not None and try_lost and any(map(was_lost, outputs)):
             jobs, outputs = self.label_jobs.make_lost(Dataset.load(frames), outputs)
+            more, optional = lost_again(self.label_jobs, refined)
+            optional["try_lost"] = False
             again = self.collect(
-                frames, outputs, failures, existing, counts, seed, try_lost=False
+                frames, outputs, failures, existing, counts, seed, **optional
             )
             again.name = JobName.COLLECT_LABELS.value
-            return try_again(jobs, again, LabellingDoc)
+            return try_again([*jobs, *more], again, LabellingDoc)
         everything, collected, refused = gather(frames, outputs, self.stress_convention)
         n_sent = len(collected.labels) + len(collected.failures)
         check_success(n_sent, collected.failures, self.min_success_fraction)
         shard = labelled_shard(everything, collected, self.max_force)
         shard = self._split(shard, Dataset.load(existing), seed)
-        failures = [
-            *map(LabelFailure.model_validate, failures),
-            *refused,
-            *collected.failures,
-        ]
-        return LabellingDoc(
-            dataset=shard.to_artifact("labels.h5"),
-            n_labelled=len(shard),
-            n_computed=len(collected.labels),
-            n_sent=n_sent,
-            n_failed=len(failures),
-            n_refused=Counter(one.criterion for one in failures if one.criterion),
-            **shown_failures(failures),
-            n_corrected=collected.n_corrected,
-            splits=split_counts(shard),
-            seconds=collected.seconds,
-            versions={**package_versions(), **collected.versions},
-            **counts,
-        )
+        measured = measured_noise(refined, shard, self.stress_convention)
+        not_sent = [*map(LabelFailure.model_validate, failures), *refused]
+        return stage_document(shard, collected, not_sent, measured, counts)
 
     @property
     def min_distance(self) -> float:

@@ -1,6 +1,7 @@
 """Many label jobs are collected in parts, so that no job refers to all of them."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,10 +10,11 @@ from jobflow import Job
 from numpy.typing import NDArray
 
 from flowpot.dataset import Artifact, Dataset
-from flowpot.documents import reason_of
-from flowpot.labelling.collection import Collected, collect_outputs
-from flowpot.labelling.document import LabelFailure, LabelPartDoc
+from flowpot.documents import package_versions, reason_of
+from flowpot.labelling.collection import Collected, collect_outputs, split_counts
+from flowpot.labelling.document import LabelFailure, LabellingDoc, LabelPartDoc
 from flowpot.labelling.labels import FrameLabel, with_frame_labels
+from flowpot.labelling.noise import MeasuredNoise
 from flowpot.labelling.planning import LabellingPlan
 from flowpot.settings import get_settings
 
@@ -181,6 +183,49 @@ def part_document(
         n_corrected=collected.n_corrected,
         seconds=collected.seconds,
         versions=collected.versions,
+    )
+
+
+def stage_document(
+    shard: Dataset,
+    collected: Collected,
+    not_sent: Sequence[LabelFailure],
+    measured: MeasuredNoise,
+    counts: Mapping[str, int],
+) -> LabellingDoc:
+    """
+    Return the document of a labelling stage.
+
+    Parameters
+    ----------
+    shard
+        The labelled frames, with their sets.
+    collected
+        Labels and failures of the label jobs.
+    not_sent
+        Frames that were not sent to the engine.
+    measured
+        Noise of the labels.
+    counts
+        Fields of the document that the plan has counted.
+    """
+    failures = [*not_sent, *collected.failures]
+    return LabellingDoc(
+        dataset=shard.to_artifact("labels.h5"),
+        n_labelled=len(shard),
+        n_computed=len(collected.labels),
+        n_sent=len(collected.labels) + len(collected.failures),
+        n_failed=len(failures),
+        n_refused=Counter(one.criterion for one in failures if one.criterion),
+        **shown_failures(failures),
+        n_corrected=collected.n_corrected,
+        splits=split_counts(shard),
+        noise=measured.noise,
+        n_noise=measured.n_frames,
+        noise_failures=measured.failures,
+        seconds=collected.seconds + measured.seconds,
+        versions={**package_versions(), **collected.versions},
+        **counts,
     )
 
 

@@ -119,6 +119,47 @@ class CountsKPoints(Protocol):
         """Return the number of irreducible k-points of a frame."""
 
 
+@runtime_checkable
+class Refinable(Protocol):
+    """
+    A static Maker that can be converged further, to measure the noise of its labels.
+
+    A labelling stage with ``noise_frames`` labels some frames by both.
+    """
+
+    name: str
+
+    def refined(self) -> Maker:
+        """Return a copy of the Maker whose labels are closer to convergence."""
+
+
+def refined_copy(maker: Any) -> Maker:
+    """
+    Return the refined copy of a Maker that is :class:`Refinable`.
+
+    Its name is the Maker's with ``", refined"`` behind it: what chooses workers by a
+    part of the name reaches its jobs too.
+    """
+    return replace(maker.refined(), name=f"{maker.name}, refined")
+
+
+def check_refinable(maker: Any, noise_frames: int) -> None:
+    """
+    Refuse to measure the noise of labels of a Maker that cannot be refined.
+
+    Raises
+    ------
+    ValueError
+        With the remedy.
+    """
+    if noise_frames and not isinstance(maker, Refinable):
+        raise ValueError(
+            f"noise_frames={noise_frames} needs a Maker with `refined()`, which "
+            f"returns a copy that is converged further, and {type(maker).__name__} "
+            "lacks it: add the method, or set noise_frames to 0"
+        )
+
+
 def for_stage(maker: Any, min_distance: float) -> Any:
     """
     Return a Maker as a labelling stage uses it.

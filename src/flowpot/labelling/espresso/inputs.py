@@ -123,6 +123,7 @@ class EspressoInputGenerator(InputGenerator):
     assume_isolated: str | None = None
     correct_dipole: bool = False
     hubbard: dict[str, float] = field(default_factory=dict)
+    cutoff_factor: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse values of fields that pw.x would not take, before any job runs."""
@@ -143,6 +144,8 @@ class EspressoInputGenerator(InputGenerator):
             )
         if self.kspacing is not None:
             self.kspacing = checked_number("kspacing", self.kspacing, "1/A")
+        factor = checked_number("cutoff_factor", self.cutoff_factor, "1 changes none")
+        self.cutoff_factor = factor
 
     def get_input_set(self, atoms: Atoms, version: str = "7.1") -> EspressoInput:
         """
@@ -197,14 +200,18 @@ class EspressoInputGenerator(InputGenerator):
         """Return the number of irreducible k-points of a frame."""
         return inequivalent_kpoints(atoms, self._mesh(atoms))
 
+    @property
+    def kpoints_distance(self) -> float:
+        """Largest distance of neighbouring k-points (1/A, 2 pi included)."""
+        return self.kspacing or get_protocol(self.protocol).kpoints_distance
+
     def _user_system(self) -> dict[str, Any]:
         """Return the user's keys of SYSTEM, in lower case."""
         return checked_settings(self.user_settings).get("system", {})
 
     def _mesh(self, atoms: Atoms) -> tuple[int, int, int]:
         """Return the mesh of k-points."""
-        distance = self.kspacing or get_protocol(self.protocol).kpoints_distance
-        return kpoint_mesh(atoms, distance)
+        return kpoint_mesh(atoms, self.kpoints_distance)
 
     def _parameters(self, atoms: Atoms, totals: dict[str, Any]) -> dict[str, Any]:
         """Return the namelists: the user's keys override protocol and frame."""
@@ -240,7 +247,10 @@ class EspressoInputGenerator(InputGenerator):
             control |= dipole.get("control", {})
             system |= dipole.get("system", {})
         defaults = {"control": control, "system": system, "electrons": electrons}
-        return merge_settings(defaults, self.user_settings, dual=density / wave)
+        merged = merge_settings(defaults, self.user_settings, dual=density / wave)
+        for name in ("ecutwfc", "ecutrho"):
+            merged["system"][name] *= self.cutoff_factor
+        return merged
 
 
 def _set_bands(

@@ -1,6 +1,6 @@
 """The Maker of Quantum ESPRESSO single points."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
@@ -14,6 +14,9 @@ from flowpot.labelling.espresso.document import EspressoOutput, EspressoTaskDoc
 from flowpot.labelling.espresso.engine import EspressoEngine
 from flowpot.labelling.espresso.preflight import preflight
 from flowpot.labelling.frames import check_geometry, to_structure
+
+_DENSER = 0.7  # of the distance of k-points
+_HIGHER = 1.3  # times the cutoffs
 
 
 class LabelError(RuntimeError):
@@ -67,6 +70,9 @@ class EspressoStaticMaker(EspressoEngine, NamedMaker):
         Whether slabs get a dipole correction.
     hubbard
         Hubbard U of each manifold (eV), for example ``{"Ni-3d": 6.0}``.
+    cutoff_factor
+        Factor on the cutoffs of wavefunctions and density, those of the family and of
+        `user_settings` alike.
     walltime
         Time limit of one run of pw.x (s); None for no limit. pw.x is told to stop by
         itself after 95 % of it, and ended when it is over.
@@ -162,6 +168,21 @@ class EspressoStaticMaker(EspressoEngine, NamedMaker):
         document = super().label_in(structure, folder, prev_dir=prev_dir, stop=stop)
         document.task_label = self.name
         return document
+
+    def refined(self) -> "EspressoStaticMaker":
+        """
+        Return a copy that is converged further: see `LabellingMaker.noise_frames`.
+
+        The distance of k-points is 0.7 times, and the cutoffs of wavefunctions and
+        density are 1.3 times those of this Maker, whether they are the protocol's and
+        the family's or set by the user. Smearing and thresholds stay, and so do meshes
+        of a single point along axes that are so long that one point is enough.
+        """
+        return replace(
+            self,
+            kspacing=_DENSER * self.kpoints_distance,
+            cutoff_factor=_HIGHER * self.cutoff_factor,
+        )
 
     def preflight(
         self, elements: list[str], folder: Path | str = "."
