@@ -6,7 +6,7 @@ import pytest
 from jobflow import Flow, job, run_locally
 
 from flowpot.documents import StageDoc
-from flowpot.jobs import Spare, continue_with, deciding_job, fan_out_job
+from flowpot.jobs import RetrySpec, continue_with, deciding_job, fan_out_job
 
 
 @job
@@ -31,7 +31,7 @@ def total(squares, spare=None):
 def fan_out(log, deaths):
     jobs = [square(log, i, dead) for i, dead in enumerate(deaths)]
     collector = total([each.output["square"] for each in jobs])
-    Spare.give(jobs, collector)
+    RetrySpec.give(jobs, collector)
     return continue_with(jobs, collector, StageDoc)
 
 
@@ -54,5 +54,5 @@ def test_a_lost_job_has_a_second_try(jobstore, clean_dir, deaths, result, ran):
 def test_what_carries_too_much_has_none(clean_dir):
     jobs = [square("x" * 5_000_000, 2, 0)]
     collector = total([each.output["square"] for each in jobs])
-    Spare.give(jobs, collector)
+    RetrySpec.give(jobs, collector)
     assert "spare" not in collector.function_kwargs

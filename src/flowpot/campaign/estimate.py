@@ -15,7 +15,7 @@ from flowpot.campaign.rough_costs import dynamics_hours, label_hours, training_h
 from flowpot.campaign.stages import CampaignStages
 from flowpot.dataset import Dataset
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
-from flowpot.exploration.starts import draw_starts
+from flowpot.exploration.initial_conditions import draw_starts
 from flowpot.labelling import LabellingMaker
 from flowpot.labelling.planning import plan_labels
 from flowpot.labelling.static_makers import kpoint_counts

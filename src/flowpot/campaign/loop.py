@@ -23,7 +23,7 @@ from flowpot.documents import keep_traceback, package_versions, reason_for
 from flowpot.jobs import (
     JobName,
     Pointer,
-    Spare,
+    RetrySpec,
     continue_with,
     deciding_job,
     stage_job,
@@ -58,7 +58,7 @@ class LoopMaker(Maker):
         last: IterationDoc | None = None,
         begun: Results | None = None,
         joins: Joins | None = None,
-        spare: Spare | None = None,
+        spare: RetrySpec | None = None,
     ) -> Response:
         """
         Take in the results of the last iteration and decide.
@@ -94,7 +94,7 @@ class LoopMaker(Maker):
         last: IterationDoc | None,
         begun: Results | None,
         joins: Joins | None,
-        spare: Spare | None,
+        spare: RetrySpec | None,
     ) -> Response:
         """Return the jobs that follow: see :meth:`make`."""
         state = adopt(state, joins or {})
@@ -165,7 +165,7 @@ class LoopMaker(Maker):
         for job in (*joining, record, following):
             job.update_metadata(iteration.tags, dynamic=False)
         following.update_metadata({RUNS: state.runs}, dynamic=False)
-        Spare.give([record], following)
+        RetrySpec.give([record], following)
         jobs = [*joining, *iteration.jobs, record]
         allowed = self.campaign.max_iterations
         return continue_with(jobs, following, CampaignDoc, max_iterations=allowed)

@@ -10,7 +10,7 @@ from flowpot.evaluation.decision import over_threshold
 from flowpot.evaluation.disagreement import disagreement, error, label_error
 from flowpot.evaluation.diversity import Descriptors, describe, farthest_points
 from flowpot.evaluation.document import EvaluationDoc
-from flowpot.evaluation.evidence import Witnesses, gather
+from flowpot.evaluation.evidence import CalibrationPool, gather
 from flowpot.evaluation.fitting import Trust, calibrate
 from flowpot.evaluation.fresh import FreshError
 from flowpot.evaluation.judgement import Judgement, judge
@@ -30,10 +30,13 @@ from flowpot.evaluation.uncertainty import (
     Uncertainty,
 )
 
+Witnesses = CalibrationPool  # its earlier name
+
 __all__ = [
     "PROPERTIES",
     "Audit",
     "Calibration",
+    "CalibrationPool",
     "CommitteeCalculator",
     "CommitteePrediction",
     "CommitteeSpread",
@@ -52,7 +55,6 @@ __all__ = [
     "Spread",
     "Trust",
     "Uncertainty",
-    "Witnesses",
     "audit",
     "calibrate",
     "describe",

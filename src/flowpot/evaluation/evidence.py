@@ -29,7 +29,7 @@ _MORE = 4 / 3  # of what is enough: predictions of earlier committees fill up to
 
 
 @dataclass(frozen=True)
-class Witnesses:
+class CalibrationPool:
     """
     The evidence that there is, by how well it represents the frames to be judged.
 
@@ -91,7 +91,7 @@ def gather(
     labelled: Dataset,
     predictions: Sequence[Dataset],
     uncertainties: Sequence[Uncertainty] = (),
-) -> Witnesses:
+) -> CalibrationPool:
     """
     Find the labelled frames that may calibrate this iteration, and measure them.
 
@@ -112,7 +112,7 @@ def gather(
     learned = labelled[(sets == TRAIN) & explored]
     pairs = [match(chosen, learned) for chosen in predictions]
     pasts = [remembered(then, now) for then, now in pairs if len(now)]
-    return Witnesses(
+    return CalibrationPool(
         unseen=_held_out(
             committee,
             labelled[unseen & explored],

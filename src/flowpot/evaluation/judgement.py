@@ -26,7 +26,7 @@ from flowpot.evaluation.decision import excess, is_known
 from flowpot.evaluation.diversity import describe
 from flowpot.evaluation.evidence import (
     ALL_LABELLED,
-    Witnesses,
+    CalibrationPool,
     all_labelled,
     gather,
 )
@@ -149,8 +149,8 @@ def judge(
     stored = stored_with(committee)
     others = uncertainties_of(members, labelled, stored, criteria.uncertainties)
     seen = spread_over(members, explored, uncertainties=others).disagreement
-    witnesses = _witnesses(members, labelled, predictions, criteria, others)
-    evidence = witnesses.best(criteria.min_frames)
+    pool = _calibration_pool(members, labelled, predictions, criteria, others)
+    evidence = pool.best(criteria.min_frames)
     fits = _calibrated(evidence, criteria, seen)
     deciding = {name: fit for name, fit in fits.items() if fit.decides}
     sane = far_apart(explored, accepted_distance(criteria.rules.min_distance))
@@ -168,7 +168,7 @@ def judge(
     )
     left = None if max_labels is None else max(max_labels - len(labelled), 0)
     audited = checked.audit(criteria.tolerance, judged)
-    first = _labels_first(judged, witnesses, checked, fits, criteria, left, seed)
+    first = _labels_first(judged, pool, checked, fits, criteria, left, seed)
     budget = 0 if len(first) else left
     selection = _select(judged, deciding, labelled, budget, criteria, seed)
     chosen = first if len(first) else judged.chosen(selection)
@@ -205,16 +205,16 @@ def _newly_fitted(
     ]
 
 
-def _witnesses(
+def _calibration_pool(
     members: Sequence[Potential],
     labelled: Dataset,
     predictions: Sequence[Dataset],
     criteria: Criteria,
     others: Sequence[Uncertainty],
-) -> Witnesses:
+) -> CalibrationPool:
     """Find the frames to calibrate on, of the kind that the criteria name."""
     if criteria.evidence == ALL_LABELLED:
-        return Witnesses(all_labelled(members, labelled, others))
+        return CalibrationPool(all_labelled(members, labelled, others))
     return gather(members, labelled, predictions, others)
 
 
@@ -257,7 +257,7 @@ def _calibrated(
 
 def _labels_first(
     judged: Judged,
-    witnesses: Witnesses,
+    pool: CalibrationPool,
     checked: Checked,
     fits: Mapping[str, Calibration],
     criteria: Criteria,
@@ -276,7 +276,7 @@ def _labels_first(
     nothing = judged.frames[:0]
     if checked.n_tried(CLOSING):
         return nothing
-    few = witnesses.n_explored < _FEW * criteria.min_frames
+    few = pool.n_explored < _FEW * criteria.min_frames
     if few and not checked.n_tried():
         rng = derive_rng(seed, "pilot")
         pilot = draw_pilot(judged, criteria.pilot_labels, left, rng)

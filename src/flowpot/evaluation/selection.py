@@ -144,12 +144,12 @@ def select(
     finite = is_known(disagreement)
     ratio = excess(disagreement, calibration)
     over = ratio > 1
-    wrecked = np.zeros_like(finite)
+    beyond = np.zeros_like(finite)
     for name, fit in calibration.items():
         surely = fit.surely_over(disagreement, name, rules.upper_factor)
-        wrecked |= finite & surely & ~lacks(disagreement, name)
+        beyond |= finite & surely & ~lacks(disagreement, name)
     free = np.ones_like(finite) if candidates is None else np.asarray(candidates, bool)
-    pool = np.flatnonzero(finite & over & ~wrecked & free)
+    pool = np.flatnonzero(finite & over & ~beyond & free)
     accepted = np.flatnonzero(finite & ~over & free)
 
     left = math.inf if budget is None else max(budget, 0)
@@ -165,7 +165,7 @@ def select(
         selected_probability=probability,
         audit_probability=n_audit / max(len(accepted), 1),
         n_over=int(over.sum()),
-        n_wrecked=int(wrecked.sum()),
+        n_wrecked=int(beyond.sum()),
         n_insane=int((~finite).sum()),
     )
 

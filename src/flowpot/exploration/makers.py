@@ -20,7 +20,7 @@ from flowpot.exploration.plan import ExplorationPlan
 from flowpot.jobs import (
     JobName,
     Pointer,
-    Spare,
+    RetrySpec,
     continue_with,
     deciding_job,
     fan_out_job,
@@ -166,7 +166,7 @@ class ExplorationMaker(ExplorationPlan, Maker):
             jobs=[job.uuid for job in jobs],
         )
         collect.name = JobName.COLLECT_FRAMES.value
-        Spare.give(jobs, collect)
+        RetrySpec.give(jobs, collect)
         return continue_with(jobs, collect, ExplorationDoc)
 
     def _needed(self, committee: Any, member: int) -> Any:
@@ -204,7 +204,7 @@ class ExplorationMaker(ExplorationPlan, Maker):
         iteration: int = 0,
         jobs: Sequence[str] = (),
         earlier: Sequence[MDBatchDoc | None] = (),
-        spare: Spare | None = None,
+        spare: RetrySpec | None = None,
     ) -> ExplorationDoc | Response:
         """
         Join the trajectories' frames, once they have done their steps.
@@ -257,7 +257,7 @@ class ExplorationMaker(ExplorationPlan, Maker):
 
 
 def _next_round(
-    batches: Sequence[MDBatchDoc | None], spare: Spare | None
+    batches: Sequence[MDBatchDoc | None], spare: RetrySpec | None
 ) -> Response | None:
     """
     Send lost jobs once more, and let trajectories that ran out of time go on.

@@ -12,9 +12,7 @@ from monty.json import MSONable
 from flowpot.dataset import Dataset
 from flowpot.exploration.conditions import Conditions, pair
 from flowpot.exploration.engine import MDMaker
-from flowpot.exploration.registry import default_engine
-from flowpot.exploration.schedule import ExplorationChange, change_at
-from flowpot.exploration.starts import (
+from flowpot.exploration.initial_conditions import (
     MEMBER_CHOICES,
     SAMPLINGS,
     STARTS_FROM,
@@ -26,6 +24,8 @@ from flowpot.exploration.starts import (
     draw_starts,
     drivers,
 )
+from flowpot.exploration.registry import default_engine
+from flowpot.exploration.schedule import ExplorationChange, change_at
 from flowpot.randomness import derive_rng, derive_seed
 from flowpot.validation import (
     at_least,

@@ -6,7 +6,7 @@ from typing import Any
 
 from monty.json import MSONable
 
-from flowpot.exploration.starts import Sampling, StartFrom, Target
+from flowpot.exploration.initial_conditions import Sampling, StartFrom, Target
 
 _OF_THE_ENGINE = ("n_steps", "sample_interval", "timestep")
 

@@ -11,7 +11,9 @@ from flowpot.jobs.declaration import (
 from flowpot.jobs.references import Pointer, with_references
 from flowpot.jobs.replacement import PLANNED, continue_with, jobs_of, try_again
 from flowpot.jobs.replacement import _OpenFlow as _OpenFlow  # earlier versions' stores
-from flowpot.jobs.retry import Spare
+from flowpot.jobs.retry import RetrySpec
+
+Spare = RetrySpec  # its name in the stores of earlier versions
 
 __all__ = [
     "BLOB_KEY",
@@ -19,7 +21,7 @@ __all__ = [
     "JobName",
     "NamedMaker",
     "Pointer",
-    "Spare",
+    "RetrySpec",
     "continue_with",
     "deciding_job",
     "fan_out_job",

@@ -11,11 +11,11 @@ from pydantic import BaseModel
 
 from flowpot.jobs.replacement import try_again
 
-_MAX_SPARE_CHARACTERS = 4_000_000  # a job must fit in a document of MongoDB: 16 MB
+_MAX_CHARACTERS = 4_000_000  # a job must fit in a document of MongoDB: 16 MB
 
 
 @dataclass(frozen=True)
-class Spare(MSONable):
+class RetrySpec(MSONable):
     """
     Copies of jobs and of the job that collects them, to be sent again.
 
@@ -58,11 +58,11 @@ class Spare(MSONable):
         jobs, collector
             The jobs, and the one that collects their outputs.
         resends, reached
-            See :class:`Spare`.
+            See :class:`RetrySpec`.
         """
         texts = [json.dumps(job, cls=MontyEncoder) for job in jobs]
         spare = cls(texts, json.dumps(collector, cls=MontyEncoder), resends, reached)
-        if sum(map(len, texts)) < _MAX_SPARE_CHARACTERS:
+        if sum(map(len, texts)) < _MAX_CHARACTERS:
             collector.update_kwargs({"spare": spare})
 
     def send(self, lost: Sequence[int], document: type[BaseModel]) -> Response:
@@ -111,7 +111,7 @@ class Spare(MSONable):
             jobs[i].update_kwargs({"resume": earlier[i]})
         collector.update_kwargs({"earlier": earlier})
         resends = self.resends and not lost
-        Spare.give(jobs, collector, resends=resends, reached=reached)
+        RetrySpec.give(jobs, collector, resends=resends, reached=reached)
         return try_again([jobs[i] for i in (*unfinished, *lost)], collector, document)
 
     def _renewed(self, indices: Sequence[int]) -> tuple[list[Job], Job]:

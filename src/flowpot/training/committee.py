@@ -9,7 +9,7 @@ from jobflow import Flow, Job, Maker, OutputReference, Response
 
 from flowpot.dataset.sets import AUDIT
 from flowpot.documents import reason_of, recorded
-from flowpot.jobs import JobName, Pointer, Spare, deciding_job
+from flowpot.jobs import JobName, Pointer, RetrySpec, deciding_job
 from flowpot.potentials import Prediction, evaluate_members, load_potential
 from flowpot.randomness import derive_seed
 from flowpot.training.backend import TrainingError
@@ -127,7 +127,7 @@ class CommitteeTrainingMaker(Maker):
             dataset,
             min(self.min_size, self.size),
         )
-        Spare.give(jobs, collect)
+        RetrySpec.give(jobs, collect)
         return Flow([*jobs, collect], output=collect.output, name=self.name)
 
 
@@ -146,7 +146,7 @@ def _collect_committee(
     addresses: Sequence[Pointer],
     dataset: Any,
     min_size: int,
-    spare: Spare | None = None,
+    spare: RetrySpec | None = None,
 ) -> dict[str, Any] | Response:
     """
     Measure the errors of a committee's mean prediction, and list its members.

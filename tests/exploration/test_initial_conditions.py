@@ -7,7 +7,7 @@ import pytest
 from ase.build import bulk
 
 from flowpot.dataset import Dataset
-from flowpot.exploration.starts import (
+from flowpot.exploration.initial_conditions import (
     draw_conditions,
     draw_starts,
     drivers,
