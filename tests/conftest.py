@@ -24,8 +24,9 @@ from pymongo.errors import PyMongoError
 
 sys.path.append(str(Path(__file__).parent))  # for the modules that lie here
 # A shell that starts the tests with `&` lets them, and all that they start, ignore
-# Ctrl-C; several tests are of what it ends.
+# Ctrl-C, and nohup a lost terminal; several tests are of what these end.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _START_SECONDS = 60
 

@@ -1,8 +1,10 @@
 """The tutorial on clusters, block by block: a real queue, a real runner as a daemon."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -84,9 +86,9 @@ SLURM = [
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A home of its own, from which jf and flowpot are started."""
-    home = tmp_path / "home"
+def home(monkeypatch):
+    """A home of its own, its path short enough for the sockets of jf's daemon."""
+    home = Path(tempfile.mkdtemp(prefix="jf-"))
     for name in ("loop", "cpu", "gpu", "labels", "handles", "batches"):
         (home / "scratch" / name).mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))
@@ -101,6 +103,7 @@ def home(tmp_path, monkeypatch):
         capture_output=True,
         env=os.environ,
     )
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def run_tutorial(home, mongo_uri, changes):
