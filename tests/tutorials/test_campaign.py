@@ -20,9 +20,14 @@ TUTORIALS = Path(__file__).parents[2] / "tutorials"
 _ESPRESSO = 'EspressoStaticMaker(protocol="fast", pseudo_family="debian-pbe")'
 _RUN = "from jobflow import run_locally\n"
 _EMT = {"@module": "ase.calculators.emt", "@callable": "EMT"}
+_INSTALL = (  # what would be installed of this checkout, without a network
+    "pip install --dry-run --no-deps --no-build-isolation "
+    f"'{TUTORIALS.parent}[mace,lammps,localdb]'"
+)
 README = [  # the example on copper, with labels by EMT and nothing after them
     (_ESPRESSO, f"ForceFieldStaticMaker(force_field_name={_EMT})"),
     (_RUN, f"{_RUN}from atomate2.forcefields.jobs import ForceFieldStaticMaker\n"),
+    ('pip install ".[mace,lammps,localdb]"', _INSTALL),
     ('"smoke",', '"smoke", training=None, exploration=None, evaluation=None,'),
 ]
 """What is too long in README for a test, and what stands for it."""
