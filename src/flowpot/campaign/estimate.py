@@ -15,11 +15,10 @@ from flowpot.campaign.rough_costs import dynamics_hours, label_hours, training_h
 from flowpot.campaign.stages import CampaignStages
 from flowpot.dataset import Dataset
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
-from flowpot.exploration.initial_conditions import draw_starts
 from flowpot.labelling import LabellingMaker
 from flowpot.labelling.planning import plan_labels
 from flowpot.labelling.static_makers import kpoint_counts
-from flowpot.randomness import derive_rng, derive_seed
+from flowpot.randomness import derive_seed
 from flowpot.training import CommitteeTrainingMaker
 
 _SMALL_CELL = 64  # atoms up to which batches are clearly faster
@@ -206,18 +205,9 @@ def _exploration(
 ) -> PlannedStage:
     """Count trajectories, and the frames that they would give if none is halted."""
     stage = stage.at(1)
-    starts = draw_starts(
-        frames,
-        stage.n_starts,
-        rng=derive_rng(seed, "starts"),
-        config_types=stage.config_types,
-        start_from=stage.start_from,
-    )
-    n_runs = len(starts) * stage.runs_per_start
-    if stage.sampling == "grid":
-        n_runs *= len(stage.temperatures or [None]) * len(stage.pressures or [None])
-    if stage.member == "all":
-        n_runs *= n_members
+    by_member = stage.trajectories(frames, n_members, seed)
+    starts = [start for runs in by_member.values() for start, _ in runs]
+    n_runs, n_atoms = len(starts), frames.n_atoms[starts]
     steps = stage.md_maker.n_steps
     n_frames = n_runs * (
         (steps - stage.equilibration) // stage.md_maker.sample_interval
@@ -226,15 +216,13 @@ def _exploration(
         stage="exploration",
         n_jobs=stage.n_jobs(n_runs) + 2,
         n_frames=n_frames,
-        n_atoms=round(n_frames * float(frames.n_atoms[starts].mean())),
+        n_atoms=round(n_frames * float(n_atoms.mean())),
         core_hours=_first_known(
             costs.dynamics(n_runs * steps),
-            dynamics_hours(
-                driver, n_runs * steps, float(frames.n_atoms[starts].mean())
-            ),
+            dynamics_hours(driver, n_runs * steps, float(n_atoms.mean())),
         ),
         note=f"{n_runs} trajectories of {steps} steps",
-        hint=_faster_engine(stage.md_maker, n_runs, frames.n_atoms[starts]),
+        hint=_faster_engine(stage.md_maker, n_runs, n_atoms),
     )
 
 
