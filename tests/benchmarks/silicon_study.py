@@ -8,8 +8,7 @@ to a folder, the trained models are kept there; FLOWPOT_STUDY_SEEDS=01 runs two 
 """
 
 import os
-import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from flowpot.training.members import Place, train_members
 from flowpot.training.sets import TrainingSets
 
 from .silicon_teacher import explored_frames, label, starting_dataset
+from .teachers import cached
 
 SEEDS = [int(s) for s in os.environ.get("FLOWPOT_STUDY_SEEDS", "012")]
 TURNS = 4
@@ -40,16 +40,6 @@ TRAINER = MACETrainingMaker.small(
     model="ScaleShiftMACE", batch_size=10, max_num_epochs=60
 )
 RULES = SelectionRules(max_selected=25, audit_min=5, audit_max=5)
-
-
-def cached(path: Path, make: Callable[[], Any]) -> Any:
-    """Read what was made before, or make it and keep it."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        value = make()
-        path.with_suffix(".part").write_bytes(pickle.dumps(value))
-        path.with_suffix(".part").rename(path)
-    return pickle.loads(path.read_bytes())
 
 
 def train(dataset: Dataset, seed: int, folder: Path) -> list[Any]:

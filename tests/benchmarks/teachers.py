@@ -1,8 +1,10 @@
 """Teachers of different chemistry: potentials that label for next to nothing."""
 
-from collections.abc import Sequence
+import pickle
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms, units
@@ -18,6 +20,16 @@ from flowpot.exploration.lammps.library import open_lammps
 
 _CELLS = ((1, 1, 1), (2, 1, 1), (2, 2, 1))
 _HEAT, _GAP, _FRAMES = 100, 20, 8  # steps of 2 fs before and between the frames
+
+
+def cached(path: Path, make: Callable[[], Any]) -> Any:
+    """Read what was made before, or make it and keep it."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        value = make()
+        path.with_suffix(".part").write_bytes(pickle.dumps(value))
+        path.with_suffix(".part").rename(path)
+    return pickle.loads(path.read_bytes())
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ order it is asked for: ``--teachers``, ``--strategies``, ``--seeds`` and
 
 import argparse
 import json
-import pickle
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -44,7 +43,7 @@ from flowpot.training.sets import TrainingSets
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from teachers import TEACHERS, Teacher
+from teachers import TEACHERS, Teacher, cached
 
 # ruff: noqa: T201 - progress, and the figures
 
@@ -94,16 +93,6 @@ STRATEGIES = (
     Strategy("diverse", 4, Criteria(rules=replace(_ALL, method="diverse"))),
     Strategy("top", 4, Criteria(rules=replace(_ALL, method="top"))),
 )
-
-
-def cached(path: Path, make: Callable[[], Any]) -> Any:
-    """Read what was made before, or make it and keep it."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        value = make()
-        path.with_suffix(".part").write_bytes(pickle.dumps(value))
-        path.with_suffix(".part").rename(path)
-    return pickle.loads(path.read_bytes())
 
 
 @dataclass(frozen=True)
