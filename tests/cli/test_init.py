@@ -61,6 +61,8 @@ def test_paths_are_relative_to_the_file_wherever_it_is(clean_dir):
     (clean_dir / "c").mkdir()
     write("a/cell.cif", bulk("Cu", cubic=True))
     assert invoke("a/cell.cif", "-o", "c/copper.yaml").exit_code == 0
+    assert invoke("a/cell.cif", "-o", "not/there/copper.yaml").exit_code == 0
+    assert read_configuration(Path("not/there/copper.yaml")).inputs["structures"]
     found = read_configuration(Path("c/copper.yaml"))
     assert found.maker.name == "copper"
     assert found.inputs["structures"]
@@ -87,3 +89,13 @@ def test_the_project_file_is_the_tutorials(clean_dir):
     project = yaml.safe_load(Path("flowpot.yaml").read_text())
     block = TUTORIAL.read_text().split("```yaml\n")[1].split("```")[0]
     assert project == yaml.safe_load(block)
+
+
+def test_a_dry_run_cuts_no_word_at_80_columns(clean_dir):
+    write("cell.extxyz", bulk("Si"))
+    assert invoke("cell.extxyz").exit_code == 0
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(
+        app, ["run", "campaign.yaml", "--dry-run"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "\u2026" not in done.output

@@ -36,6 +36,7 @@ def init(
             if path.exists():
                 raise FileExistsError(f"{path} is there already: give another name")
         campaign_file = starter(structures, output)
+        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(campaign_file.text)
         say(console, f"Wrote {output}")
         if project is not None:

@@ -150,6 +150,7 @@ def plan_table(plan: Any) -> Table:
     )
     for column in table.columns[1:6]:
         column.justify = "right"
+    table.columns[-1].overflow = "fold"  # no word of a note is cut
     for stage in plan.stages:
         table.add_row(
             stage.stage,
