@@ -60,6 +60,13 @@ def test_an_engine_that_breaks_a_promise_is_told_which(engine, promise, copper, 
         check_engine(engine, copper, emt)
 
 
+def test_frames_that_cannot_be_read_raise_their_own_error(emt, clean_dir):
+    maker = BatchedMDMaker()
+    run = MDMaker.run_several.original
+    with pytest.raises((TypeError, ValueError), match="int"):
+        run(maker, [7], [maker.conditions()], emt, 0, None)
+
+
 def test_engines_of_other_packages_are_found_by_entry_points(monkeypatch):
     assert set(engines()) == {"LammpsMDMaker", "BatchedMDMaker"}
     assert default_engine() == LammpsMDMaker()

@@ -295,7 +295,7 @@ class MDMaker(Maker, ABC):
         stay as they are.
         """
         started = time.perf_counter()
-        earlier = resume.runs if resume else None
+        earlier, frames = resume.runs if resume else None, None
         try:
             frames = Dataset.load(structures)
             runs = self._prepare_and_run(
@@ -306,8 +306,8 @@ class MDMaker(Maker, ABC):
         except OSError:  # such as a full disk: the job is sent once more
             raise
         except Exception as error:
-            if resume is not None:
-                raise  # the earlier output stays
+            if resume is not None or frames is None:
+                raise  # the earlier output stays; without frames there is none
             keep_traceback(error)
             runs = [
                 refused_document(start, condition, parent, reason_for(error))
