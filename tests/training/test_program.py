@@ -34,12 +34,18 @@ def test_programs_run_side_by_side_and_log(tmp_path):
     folders = [tmp_path / name for name in "ab"]
     for folder in folders:
         folder.mkdir()
-    code = "import os, sys, time; time.sleep(1); print(os.environ['X']); sys.exit(3)"
-    begun = time.perf_counter()
-    programs = [python(code, folder, X=folder.name) for folder in folders]
+    code = (  # each waits for the other to have begun
+        "import os, sys, time; open('begun', 'w').close(); end = time.time() + 60\n"
+        "while not os.path.exists(os.environ['OTHER']) and time.time() < end:\n"
+        "    time.sleep(0.01)\n"
+        "print(os.environ['X']); sys.exit(3 if time.time() < end else 4)"
+    )
+    programs = [
+        python(code, folder, X=folder.name, OTHER=str(other / "begun"))
+        for folder, other in zip(folders, reversed(folders), strict=True)
+    ]
     ends = run_programs(programs)
     assert [end.returncode for end in ends] == [3, 3]
-    assert time.perf_counter() - begun < 1.9
     assert [end.last_lines for end in ends] == ["a", "b"]
 
 
