@@ -158,7 +158,9 @@ class Campaign:
                 )
                 return member, time.monotonic() - began
 
-            path = self.own / f"iteration-{iteration}-member-{number}.pkl"
+            # all strategies begin with the same labels, hence with the same members
+            folder = self.own if iteration else self.shared
+            path = folder / f"iteration-{iteration}-member-{number}.pkl"
             member, spent = cached(path, make)
             members.append(member)
             seconds += spent
