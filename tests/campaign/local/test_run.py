@@ -83,7 +83,7 @@ def test_skipped_jobs_leave_no_empty_folders(tmp_path, toy):
     store = embedded_store(tmp_path / "db")
     for _ in range(2):
         ResumableRun(tmp_path / "run", store).run(flow)
-    assert list((tmp_path / "run" / "jobs").glob("job_*")) == []
+    assert list((tmp_path / "run" / "jobs").iterdir()) == []
 
 
 def test_the_folder_may_be_relative(clean_dir, toy, jobstore):
@@ -93,3 +93,33 @@ def test_the_folder_may_be_relative(clean_dir, toy, jobstore):
     ResumableRun(Path("run"), jobstore).run(flow)
     assert log.read_text().split("\n")[-2] == "end"
     assert len(list((clean_dir / "run" / "responses").iterdir())) == 6
+
+
+@job
+def leave_a_file(fail_unless=None):
+    Path("left").touch()
+    if fail_unless and not Path(fail_unless).exists():
+        raise RuntimeError
+    return str(Path.cwd())
+
+
+def test_folders_say_which_job_ran_in_them(tmp_path, jobstore):
+    """Number, iteration, name; a resumed run counts on, and old folders stay."""
+    old = tmp_path / "run/jobs/job_2026-01-01-00-00-00-000000-12345"
+    old.mkdir(parents=True)
+    (old / "left").touch()
+    go_on = tmp_path / "go-on"
+    jobs = [leave_a_file(), leave_a_file(), leave_a_file(str(go_on))]
+    jobs[0].name, jobs[1].name, jobs[2].name = "augment", "1/2: \u03b1-Fe", "qe static"
+    jobs[2].metadata["iteration"] = 1
+    flow = Flow(jobs, order="linear")
+    ResumableRun(tmp_path / "run", jobstore).run(flow)
+    left = ["0001_start_augment", "0002_start_1-2-Fe", "0003_iteration-1_qe-static"]
+    assert sorted(path.name for path in old.parent.iterdir()) == [*left, old.name]
+    where = jobstore.get_output(jobs[1].uuid)
+    assert Path(where).samefile(old.parent / left[1])  # documents say where it is
+
+    go_on.touch()
+    ResumableRun(tmp_path / "run", jobstore).run()
+    names = {path.name for path in old.parent.iterdir()}
+    assert names == {*left, "0004_iteration-1_qe-static", old.name}

@@ -11,12 +11,18 @@ import json
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from jobflow import Flow, Job, JobStore, Response, run_locally
 from monty.json import MontyDecoder, MontyEncoder
 
+from flowpot.campaign.local.folders import (
+    last_number,
+    name_folder,
+    remove_empty_folders,
+)
 from flowpot.campaign.local.interruption import stopped_by_signals
 from flowpot.campaign.local.locking import locked
 from flowpot.campaign.local.stores import complete_jobs
@@ -48,8 +54,8 @@ class ResumableRun:
     Parameters
     ----------
     folder
-        Folder of the run: ``flow.json``, ``responses/`` and the jobs' folders in
-        ``jobs/``.
+        Folder of the run: ``flow.json``, ``responses/`` and, in ``jobs/``, the jobs'
+        folders, called ``0012_iteration-1_qe-static`` and the like.
     store
         JobStore of the outputs. A run can be resumed only if it outlives the process.
     watch
@@ -64,6 +70,7 @@ class ResumableRun:
         self.watch = watch or (lambda *_: None)
         self._stored: set[tuple[str, int]] = set()
         self._reasons: dict[str, str] = {}
+        self._numbers = count(1)
 
     @property
     def flow(self) -> Flow | None:
@@ -105,7 +112,8 @@ class ResumableRun:
             stack.enter_context(locked(self.folder))
             stack.enter_context(stopped_by_signals())
             self._reasons = stack.enter_context(local_failures())
-            stack.callback(_remove_empty_folders, jobs)
+            stack.callback(remove_empty_folders, jobs)
+            self._numbers = count(last_number(jobs) + 1)
             resumable = self._begin(flow)
             run_locally(
                 resumable,
@@ -172,6 +180,7 @@ class _Resumed:
     def _run(self, store: JobStore, job_dir: Any) -> Response:
         job, owner = self.job, self.owner
         owner.watch("started", job, None)
+        name_folder(Path.cwd(), next(owner._numbers), job)  # noqa: SLF001
         try:
             response = type(job).run(job, store, job_dir)
         except Exception as error:
@@ -224,10 +233,3 @@ def _read_text(path: Path) -> str | None:
     except (FileNotFoundError, ValueError):
         return None
     return text
-
-
-def _remove_empty_folders(root: Path) -> None:
-    """Remove the folders that ``run_locally`` makes for jobs that do not run again."""
-    for folder in root.glob("job_*"):
-        if not any(folder.iterdir()):
-            folder.rmdir()
