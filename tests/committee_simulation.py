@@ -14,7 +14,13 @@ from scipy.stats import t as student
 
 from flowpot.campaign import IterationDoc, Limits, decide
 from flowpot.dataset import Dataset
-from flowpot.evaluation import Criteria, Judgement, SelectionRules, judge
+from flowpot.evaluation import (
+    Criteria,
+    Judgement,
+    SelectionRules,
+    Uncertainty,
+    judge,
+)
 from flowpot.potentials import Potential, Prediction
 
 _MOST = 20_000  # frames of a campaign
@@ -40,20 +46,27 @@ class Law:
         The typical error is 2 * spread ** exponent, at a spread of about one.
     width
         Scatter of log spread between frames.
+    typical
+        The typical error by the spread, where it is no power.
     """
 
     noise: Callable[[np.random.Generator, int], np.ndarray]
     over: Callable[[np.ndarray], np.ndarray]
     exponent: float = 1.0
     width: float = 0.8
+    typical: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def scale(self, spread: np.ndarray) -> np.ndarray:
+        """Return the typical error."""
+        return self.typical(spread) if self.typical else 2 * spread**self.exponent
 
     def error(self, rng: np.random.Generator, spread: np.ndarray) -> np.ndarray:
         """Draw errors."""
-        return 2 * spread**self.exponent * self.noise(rng, len(spread))
+        return self.scale(spread) * self.noise(rng, len(spread))
 
     def chance(self, spread: np.ndarray, tolerance: float) -> np.ndarray:
         """Return the true probability of being over tolerance."""
-        return self.over(tolerance / (2 * spread**self.exponent))
+        return self.over(tolerance / self.scale(spread))
 
 
 def lognormal(scatter: float, **options) -> Law:
@@ -82,7 +95,19 @@ LAWS = {
     ),
     "uncorrelated": lognormal(0.8, exponent=0.0),
     "square root": lognormal(0.5, exponent=0.5),
+    "bimodal": Law(
+        lambda rng, n: rng.lognormal(np.where(rng.random(n) < 0.7, -1.5, 1.0), 0.2),
+        lambda x: (
+            0.7 * norm.sf((np.log(x) + 1.5) / 0.2)
+            + 0.3 * norm.sf((np.log(x) - 1.0) / 0.2)
+        ),
+    ),
+    "floor": lognormal(0.4, typical=lambda s: np.hypot(2 * s, 1.5)),
+    "saturating": lognormal(0.4, typical=lambda s: 2 * s + 0.5 * s**3),
+    "two populations": lognormal(0.4, typical=lambda s: np.where(s < 1, 4 * s, s)),
+    "collinear": lognormal(0.5),
 }
+"""Of these, "collinear" has a second uncertainty, which says the same: `Twin`."""
 
 
 @dataclass
@@ -180,6 +205,15 @@ class Member(Potential):
         raise NotImplementedError("a table has no features")
 
 
+class Twin(Uncertainty):
+    """An uncertainty that is the spread, within a few per cent."""
+
+    def measure_atoms(self, potentials, dataset):
+        numbers = number_of(dataset.cell)
+        noise = np.random.default_rng(0).normal(0, 0.03, _MOST)[numbers]
+        return {"twin": np.repeat(potentials[0].spread[numbers] * np.exp(noise), 2)}
+
+
 def label(frames: Dataset) -> Dataset:
     """Return every frame its label: all zeros."""
     n = len(frames)
@@ -192,6 +226,13 @@ def label(frames: Dataset) -> Dataset:
 def true_error(world: World, generation: int, frames: Dataset) -> np.ndarray:
     """Return the errors of frames."""
     return world.table(generation)[1][number_of(frames.cell)]
+
+
+def seen(world: World, generation: int, frames: Dataset) -> dict[str, np.ndarray]:
+    """Return the uncertainties of frames, as a committee has them."""
+    spread = world.table(generation)[0][number_of(frames.cell)]
+    twin = Twin().measure(world.committee(generation), frames)
+    return dict.fromkeys(("energy", "forces", "stress"), spread) | twin
 
 
 @dataclass(frozen=True)
@@ -245,6 +286,8 @@ def campaign(
         )
     )
     rules = SelectionRules(max_selected=30, audit_min=5, audit_max=20)
+    if world.law is LAWS["collinear"]:
+        options = {"uncertainties": [Twin()]} | options
     criteria = Criteria({"forces": tolerance}, **{"rules": rules} | options)
     predictions: list[Dataset] = []
     for number in range(max_iterations):
@@ -294,10 +337,7 @@ def accepted_bad(
     tolerance: float,
 ) -> float:
     """Return the true share of bad frames among those that are accepted."""
-    spread, error = (x[number_of(explored.cell)] for x in world.table(generation))
     fit = judgement.calibration["forces"]
-    accepted = (
-        fit.excess({"forces": spread, "energy": spread, "stress": spread}, "forces")
-        <= 1
-    )
+    error = true_error(world, generation, explored)
+    accepted = fit.excess(seen(world, generation, explored), "forces") <= 1
     return float((error[accepted] > tolerance).mean()) if accepted.any() else 0.0

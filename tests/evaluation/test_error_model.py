@@ -9,6 +9,17 @@ from committee_simulation import LAWS
 from flowpot.evaluation import ErrorModel
 
 LOGNORMAL = ("narrow", "wide")
+STEEP = (
+    "narrow",
+    "wide",
+    "gaussian",
+    "heavy tails",
+    "mixed sizes",
+    "square root",
+    "collinear",
+)
+"""Laws by which the chance of being over tolerance rises steeply with the spread."""
+TARGET = 0.35
 
 
 def draw(law, n, rng):
@@ -21,21 +32,32 @@ def draw(law, n, rng):
 
 @pytest.mark.parametrize("name", LAWS)
 @pytest.mark.parametrize("good", [0.6, 0.95])
-def test_the_flagged_share_is_the_ideal_rules(name, good):
-    """At 24 labels. Where nothing correlates, the ideal is all or nothing."""
+def test_it_flags_what_the_ideal_rule_flags(name, good):
+    """
+    At 24 labels.
+
+    Where the chance of many frames is near the target, nothing tells the two sides
+    apart, and the shares differ: without any correlation the ideal is all or nothing,
+    and a rule that knows this law but for its level flags 0.75 of the frames, not 1.
+    What a wrong side costs is small there: its distance from the target.
+    """
     law, rng = LAWS[name], np.random.default_rng(1)
     tolerance = float(np.quantile(draw(law, 100_000, rng)[1], good))
-    shares, bars = [], []
+    shares, costs, bars = [], [], []
     for _ in range(40):
         covariates, error = draw(law, 24, rng)
         model = ErrorModel.fit(covariates, error)
         new, true = draw(law, 500, rng)
-        flagged = model.chance(new, tolerance) >= 0.35
-        ideal = law.chance(new["spread"] / 0.05, tolerance / 0.05) >= 0.35
+        flagged = model.chance(new, tolerance) >= TARGET
+        chance = law.chance(new["spread"] / 0.05, tolerance / 0.05)
+        ideal = chance >= TARGET
         shares.append(flagged.mean() - ideal.mean())
+        costs.append((np.abs(chance - TARGET) * (flagged != ideal)).mean())
         bars.append([(true <= model.quantile(new, q)).mean() for q in (0.68, 0.95)])
-    if name != "uncorrelated" or good > 0.9:
+    if name in STEEP or good > 0.9:
         assert np.mean(shares) == pytest.approx(0, abs=0.05)
+    if name != "two populations":  # no power of the spread
+        assert np.mean(costs) <= 0.02
     inner, outer = np.mean(bars, axis=0)
     assert 0.6 <= inner <= 0.76
     assert 0.9 <= outer <= 0.98

@@ -20,6 +20,7 @@ from committee_simulation import (
     campaign,
     label,
     number_of,
+    seen,
 )
 from flowpot.dataset import Dataset
 from flowpot.evaluation import Criteria, judge
@@ -43,8 +44,8 @@ def printed(world: World, iteration: Iteration, tolerance: float) -> dict[str, b
         x[number_of(iteration.explored.cell)] for x in world.table(iteration.generation)
     )
     fit, audit = iteration.judgement.calibration["forces"], iteration.judgement.audit
-    seen = dict.fromkeys(("energy", "forces", "stress"), spread)
-    flagged, bad = fit.excess(seen, "forces") > 1, error > tolerance
+    uncertainty = seen(world, iteration.generation, iteration.explored)
+    flagged, bad = fit.excess(uncertainty, "forces") > 1, error > tolerance
     found = {"slope": covers(fit.slope_interval, np.exp(np.log(spread / error).mean()))}
     for who in (fit, audit):
         kind = type(who).__name__

@@ -18,6 +18,7 @@ from flowpot.dataset.geometry.collapse import check_predictable
 from flowpot.dataset.io.checksum import check_zip, seal_zip, zip_comment
 from flowpot.dataset.labels import DECIDING
 from flowpot.dataset.storage import replacing
+from flowpot.evaluation.atoms import uncertainty_of_atoms
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.disagreement import disagreement
 from flowpot.evaluation.prediction import (
@@ -33,7 +34,6 @@ from flowpot.evaluation.uncertainty.registry import (
     restored,
     stored_with,
 )
-from flowpot.evaluation.uncertainty.spread import spread_of_atoms
 from flowpot.potentials import Potential, members_of, model_file
 from flowpot.potentials.features import FeatureStatistics
 from flowpot.potentials.model_files import ModelError, check_archive
@@ -64,8 +64,9 @@ class CommitteeCalculator(Calculator):
     which true errors stay under with a chance of 68 %: ``energy_error`` (eV/atom),
     ``forces_error`` ((N,) per atom, component RMS, eV/A), ``stress_error`` (component
     RMS, eV/A^3) and ``forces_max_error`` (of the worst atom's force, eV/A); and the
-    same with ``_95`` for 95 %. The calculator warns, when it is made, of calibrations
-    that are not trusted; its ``untrusted`` names them.
+    same with ``_95`` for 95 %. Those of atoms are of an error model of single atoms,
+    fitted to the same labelled frames. The calculator warns, when it is made, of
+    calibrations that are not trusted; its ``untrusted`` names them.
 
     Examples
     --------
@@ -129,6 +130,14 @@ class CommitteeCalculator(Calculator):
             warnings.warn(
                 f"error bars of this committee are not to be relied on ({said}): label "
                 "more explored frames, and calibrate again",
+                stacklevel=3,
+            )
+        forces = self.calibration.get("forces")
+        if forces is not None and forces.atom_model is None:
+            warnings.warn(
+                "the calibration has no error model of single atoms, as an earlier "
+                "version made it: forces_error is that of whole frames, too small for "
+                "an atom; evaluate the committee again",
                 stacklevel=3,
             )
 
@@ -249,14 +258,13 @@ class CommitteeCalculator(Calculator):
     ) -> dict[str, Any]:
         """Return the error bars of one frame, those of its stress if it has one."""
         seen: PerFrame = {}
-        atoms: PerFrame = {}
         if len(self.members) > 1:
             seen = disagreement(prediction, frame)
-            atoms = spread_of_atoms(prediction)
         for uncertainty in self.uncertainties:
-            of_atoms = uncertainty.measure_atoms(self.members, frame)
-            atoms |= of_atoms | {f"{k}_rms": v for k, v in of_atoms.items()}
             seen |= uncertainty.measure(self.members, frame)
+        atoms = uncertainty_of_atoms(
+            prediction, self.members, frame, self.uncertainties
+        )
         bars: dict[str, Any] = {}
         for name, fit in self.calibration.items():
             if name == "stress" and "stress" not in self.results:

@@ -86,6 +86,14 @@ class Calibration(BaseModel):
         description="the same from the spread of the members alone, for an MD run "
         "that is watched",
     )
+    atom_model: ErrorModel | None = Field(
+        None,
+        description="of the forces: predicts the errors of single atoms (component "
+        "RMS); None: documents of earlier versions have none",
+    )
+    atom_spread_model: ErrorModel | None = Field(
+        None, description="the same from the spread of the members alone"
+    )
     n: int = Field(description="frames in the fit")
     effective_n: float = Field(description="frames that these are worth")
     origin: str = Field("", description="where the frames of the fit came from")
@@ -192,13 +200,13 @@ class Calibration(BaseModel):
         """
         Return the force error that atoms stay under with probability q.
 
-        It is predicted by the model of whole frames, whose errors scatter less than
-        those of single atoms: the bars are rather narrow in the tail.
+        Without a model of single atoms it is that of whole frames, whose errors scatter
+        less: the bars are too narrow.
 
         Parameters
         ----------
         uncertainty
-            (A,) arrays by name.
+            (A,) arrays by name, of atoms.
         q
             Between 0 and 1.
 
@@ -208,6 +216,11 @@ class Calibration(BaseModel):
             (A,) component RMS in eV/A.
         """
         covariates = covariates_of(uncertainty, "forces")
+        for model in (self.atom_model, self.atom_spread_model):
+            if model is not None and set(model.names) <= covariates.keys():
+                return model.quantile(covariates, q)
+        of_atoms = {f"{k}_rms": x for k, x in uncertainty.items() if k != "forces"}
+        covariates = covariates_of({**uncertainty, **of_atoms}, "forces")
         return self.model_for(covariates).quantile(covariates, q)
 
     def surely_over(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset.labels import DECIDING
+from flowpot.evaluation.atoms import AtomSample
 
 Array = NDArray[np.float64]
 
@@ -21,6 +22,8 @@ OWN = "spread"
 """Covariate: the spread of the members in the property itself."""
 FORCES_SPREAD = "forces_spread"
 """Covariate of the other properties: the spread of the forces."""
+SPREADS = (OWN, FORCES_SPREAD)
+"""Covariates that the predictions of the members alone give."""
 FEATURES = ("feature_distance", "feature_distance_rms", "rigidity", "rigidity_rms")
 """Uncertainties that :class:`flowpot.evaluation.FeatureDistance` measures."""
 HAS_STRESS = "has_stress"
@@ -103,6 +106,8 @@ class Evidence:
     worth
         (n,) what each frame counts for: less than one where it does not quite
         represent the frames to be judged. Empty: one each.
+    atoms
+        Some atoms of these frames; None where atoms are not known.
     """
 
     disagreement: Mapping[str, Array]
@@ -110,6 +115,7 @@ class Evidence:
     weights: Array
     origin: str
     worth: Array = field(default_factory=lambda: np.empty(0))
+    atoms: AtomSample | None = None
 
     def __post_init__(self) -> None:
         if len(self.worth) != len(self.weights):
@@ -137,6 +143,7 @@ class Evidence:
             weights=np.concatenate([p.weights / p.weights.mean() for p in parts]),
             origin=" and ".join(p.origin for p in parts),
             worth=np.concatenate([p.worth for p in parts]),
+            atoms=AtomSample.joined([(p.atoms, len(p)) for p in parts]),
         )
 
     def pairs(self, name: str) -> "Pairs":
@@ -240,5 +247,4 @@ class Pairs:
     @property
     def spreads(self) -> dict[str, Array]:
         """Those of the covariates that the predictions of the members alone give."""
-        names = (OWN, FORCES_SPREAD)
-        return {k: x for k, x in self.covariates.items() if k in names}
+        return {k: x for k, x in self.covariates.items() if k in SPREADS}

@@ -19,7 +19,7 @@ from flowpot.dataset.origins import is_explored
 from flowpot.dataset.sets import AUDIT, TEST, TRAIN, VAL, sets_of
 from flowpot.evaluation.covariates import Evidence, uncertainties_in
 from flowpot.evaluation.disagreement import label_error
-from flowpot.evaluation.streaming import spread_over
+from flowpot.evaluation.streaming import with_atoms
 from flowpot.evaluation.uncertainty import Uncertainty
 from flowpot.potentials import Potential
 
@@ -141,10 +141,12 @@ def all_labelled(
     over the members and takes their range, as :func:`flowpot.evaluation.error` and
     :func:`flowpot.evaluation.disagreement.range_of_members` can.
     """
+    spread, atoms = with_atoms(committee, labelled, uncertainties)
     return Evidence(
-        *spread_over(committee, labelled, uncertainties=uncertainties),
+        *spread,
         weights=np.ones(len(labelled)),
         origin=f"all {len(labelled)} labelled frames, training included",
+        atoms=atoms,
     )
 
 
@@ -215,8 +217,10 @@ def _held_out(
     """
     if len(frames) == 0:
         return None
+    spread, atoms = with_atoms(committee, frames, uncertainties)
     return Evidence(
-        *spread_over(committee, frames, uncertainties=uncertainties),
+        *spread,
         weights=np.ones(len(frames)),
         origin=f"{len(frames)} {what}",
+        atoms=atoms,
     )

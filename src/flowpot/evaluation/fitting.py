@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from flowpot.dataset.labels import DECIDING
 from flowpot.evaluation.binomial import Interval, effective_number, weighted_share
 from flowpot.evaluation.calibration import Calibration
-from flowpot.evaluation.covariates import Pairs, covariates_of
+from flowpot.evaluation.covariates import Evidence, Pairs, covariates_of
 from flowpot.evaluation.decision import (
     LEAST_SQUARES,
     TARGETS,
@@ -160,6 +160,38 @@ def check_with_forces(names: Collection[str]) -> None:
             "the forces' spread, too",
             stacklevel=3,
         )
+
+
+def atom_models(evidence: Evidence) -> dict[str, ErrorModel]:
+    """
+    Fit the force errors of single atoms.
+
+    Parameters
+    ----------
+    evidence
+        Frames, some of whose atoms have been measured.
+
+    Returns
+    -------
+    dict
+        The fields of a :class:`Calibration` of the forces: ``atom_model`` reads all
+        uncertainties of atoms, ``atom_spread_model`` the spread of the members alone,
+        where there are others. Empty where nothing is known of atoms.
+    """
+    atoms = evidence.atoms
+    if atoms is None:
+        return {}
+    power = atoms.power(evidence.worth)
+    pairs = Pairs.of(atoms.uncertainty, atoms.error, "forces", worth=power)
+    if not len(pairs):
+        return {}
+    models = {"atom_model": pairs.covariates}
+    if 0 < len(pairs.spreads) < len(pairs.covariates):
+        models["atom_spread_model"] = pairs.spreads
+    return {
+        name: ErrorModel.fit(covariates, pairs.error, worth=pairs.worth)
+        for name, covariates in models.items()
+    }
 
 
 def _modelled(

@@ -30,7 +30,7 @@ from flowpot.evaluation.evidence import (
     all_labelled,
     gather,
 )
-from flowpot.evaluation.fitting import calibrate
+from flowpot.evaluation.fitting import atom_models, calibrate
 from flowpot.evaluation.fresh import FreshError, fresh_errors
 from flowpot.evaluation.prediction import load_committee
 from flowpot.evaluation.selection import Selection, select
@@ -240,6 +240,8 @@ def _calibrated(
         judged=seen,
         trust=criteria.trust,
     )
+    if "forces" in fits:
+        fits["forces"] = fits["forces"].model_copy(update=atom_models(evidence))
     ranked = [
         name
         for name, fit in fits.items()

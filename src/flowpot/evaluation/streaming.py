@@ -1,14 +1,16 @@
 """Uncertainties and errors of many frames, in little memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from flowpot.dataset import Dataset
+from flowpot.evaluation.atoms import AtomSample
 from flowpot.evaluation.covariates import HAS_STRESS
 from flowpot.evaluation.disagreement import disagreement, error
 from flowpot.evaluation.prediction import (
+    CommitteePrediction,
     evaluate_committee,
     load_committee,
     without_collapse,
@@ -81,22 +83,54 @@ def spread_over(
     members = load_committee(committee)
     shards = [frames] if isinstance(frames, Dataset) else frames
     parts = [
-        _spread(members, shard[chunk], of, uncertainties)
+        _spread(prediction, members, chunk, of, uncertainties)
         for shard in shards
-        for chunk in batches(shard.n_atoms, atoms_at_once)
+        for prediction, chunk in _predicted(members, shard, atoms_at_once)
     ]
     if not parts:
         raise ValueError("no frames to predict: give at least one")
-    return Spread(*(_join(kind) for kind in zip(*parts, strict=True)))
+    return _join(parts)
+
+
+def with_atoms(
+    members: Sequence[Potential],
+    frames: Dataset,
+    uncertainties: Sequence[Uncertainty],
+    atoms_at_once: int = ATOMS_AT_ONCE,
+) -> tuple[Spread, AtomSample | None]:
+    """
+    Predict labelled frames as :func:`spread_over` does, and measure some atoms, too.
+
+    Parameters
+    ----------
+    members
+        The members of the committee, loaded.
+    frames, uncertainties, atoms_at_once
+        As in :func:`spread_over`; at least one frame.
+    """
+    parts, samples = [], []
+    for prediction, chunk in _predicted(members, frames, atoms_at_once):
+        parts.append(_spread(prediction, members, chunk, "mean", uncertainties))
+        atoms = AtomSample.of(prediction, members, chunk, uncertainties)
+        samples.append((atoms, len(chunk)))
+    return _join(parts), AtomSample.joined(samples)
+
+
+def _predicted(
+    members: Sequence[Potential], frames: Dataset, atoms_at_once: int
+) -> Iterator[tuple[CommitteePrediction, Dataset]]:
+    """Yield the frames in chunks, with what the members predict of each."""
+    for chunk in batches(frames.n_atoms, atoms_at_once):
+        yield evaluate_committee(members, frames[chunk]), frames[chunk]
 
 
 def _spread(
+    prediction: CommitteePrediction,
     members: Sequence[Potential],
     chunk: Dataset,
     of: str,
     uncertainties: Sequence[Uncertainty],
 ) -> Spread:
-    prediction = evaluate_committee(members, chunk)
     with np.errstate(invalid="ignore"):  # a member may have predicted infinities
         spread = disagreement(prediction, chunk)
         errors = error(prediction, chunk, of)
@@ -116,6 +150,11 @@ def _spread(
     return Spread(spread, errors)
 
 
-def _join(parts: Iterable[PerFrame]) -> PerFrame:
-    parts = list(parts)
-    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+def _join(parts: Sequence[Spread]) -> Spread:
+    kinds = zip(*parts, strict=True)
+    return Spread(
+        *(
+            {name: np.concatenate([p[name] for p in kind]) for name in kind[0]}
+            for kind in kinds
+        )
+    )
