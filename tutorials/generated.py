@@ -26,6 +26,7 @@ MAKERS = {
         "LammpsMDMaker",
         "BatchedMDMaker",
         "EvaluationMaker",
+        "ValidationMaker",
     ),
     "flowpot.evaluation": ("SelectionRules",),
     "flowpot.exploration.sanity": ("SanityLimits",),

@@ -25,6 +25,8 @@ _HOME = {
     "LammpsMDMaker": "flowpot.exploration",
     "MACETrainingMaker": "flowpot.training",
     "MetatrainTrainingMaker": "flowpot.training",
+    "ValidationDoc": "flowpot.properties",
+    "ValidationMaker": "flowpot.properties",
 }
 
 __all__ = [  # noqa: PLE0604 - the keys are the public names

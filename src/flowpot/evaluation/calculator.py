@@ -13,7 +13,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from flowpot.dataset import Dataset
+from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.geometry.collapse import check_predictable
 from flowpot.dataset.io.checksum import check_zip, seal_zip, zip_comment
 from flowpot.dataset.labels import DECIDING
@@ -205,13 +205,7 @@ class CommitteeCalculator(Calculator):
         ValueError
             Where a member was given as a loaded potential: its file is not known.
         """
-        files = [file for file in self._files if file is not None]
-        if len(files) < len(self.members):
-            raise ValueError(
-                f"member {self._files.index(None)} was given as a loaded potential, "
-                "whose file is not known: make the calculator of a CommitteeDoc, of "
-                "Artifacts or of paths"
-            )
+        files = self._known()
         names = [f"{i}/{name}" for i, (name, _) in enumerate(files)]
         fits = {name: fit.model_dump() for name, fit in self.calibration.items()}
         kinds = {
@@ -257,11 +251,7 @@ class CommitteeCalculator(Calculator):
         self, prediction: CommitteePrediction, frame: Dataset
     ) -> dict[str, Any]:
         """Return the error bars of one frame, those of its stress if it has one."""
-        seen: PerFrame = {}
-        if len(self.members) > 1:
-            seen = disagreement(prediction, frame)
-        for uncertainty in self.uncertainties:
-            seen |= uncertainty.measure(self.members, frame)
+        seen = self._measured(prediction, frame)
         atoms = uncertainty_of_atoms(
             prediction, self.members, frame, self.uncertainties
         )
@@ -276,3 +266,63 @@ class CommitteeCalculator(Calculator):
                     else float(fit.error_bar(seen, name, q)[0])
                 )
         return bars
+
+    def _measured(self, prediction: CommitteePrediction, frames: Dataset) -> PerFrame:
+        """Return all uncertainties of some frames."""
+        seen: PerFrame = {}
+        if len(self.members) > 1:
+            seen = disagreement(prediction, frames)
+        for uncertainty in self.uncertainties:
+            seen |= uncertainty.measure(self.members, frames)
+        return seen
+
+    def frame_errors(
+        self, frames: Dataset, q: float = 0.95
+    ) -> tuple[CommitteePrediction, PerFrame, PerFrame]:
+        """
+        Predict frames, and the errors of whole frames that go with it.
+
+        Parameters
+        ----------
+        frames
+            n frames. Labels are not read.
+        q
+            Chance with which true errors stay under the predicted ones.
+
+        Returns
+        -------
+        tuple
+            The predictions; all uncertainties, (n,) by name, of which those that
+            :func:`disagreement` returns have the names of the properties; and the
+            errors, (n,) by property, of those that have a calibration, in the units of
+            :func:`flowpot.evaluation.error`.
+        """
+        prediction = evaluate_committee(self.members, frames)
+        seen = self._measured(prediction, frames)
+        errors = {
+            name: fit.error_bar(seen, name, q) for name, fit in self.calibration.items()
+        }
+        return prediction, seen, errors
+
+    @property
+    def models(self) -> list[Artifact]:
+        """
+        The models of the members, as jobs can carry them.
+
+        Raises
+        ------
+        ValueError
+            Where a member was given as a loaded potential: its file is not known.
+        """
+        return [Artifact.from_bytes(name, content) for name, content in self._known()]
+
+    def _known(self) -> list[tuple[str, bytes]]:
+        """Return names and contents of the models' files."""
+        files = [file for file in self._files if file is not None]
+        if len(files) < len(self.members):
+            raise ValueError(
+                f"member {self._files.index(None)} was given as a loaded potential, "
+                "whose file is not known: make the calculator of a CommitteeDoc, of "
+                "Artifacts or of paths"
+            )
+        return files

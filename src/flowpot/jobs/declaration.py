@@ -44,6 +44,9 @@ class JobName(StrEnum):
     BATCHED_MD = "batched md"
     COLLECT_FRAMES = "collect frames"
     EVALUATE = "evaluate committee"
+    PLAN_VALIDATION = "plan validation"
+    VALIDATE = "validate member"
+    COLLECT_VALIDATION = "collect validation"
 
 
 @dataclass

@@ -34,6 +34,7 @@ _MAKERS = {
     "MetatrainTrainingMaker": "flowpot.training",
     "ExplorationMaker": "flowpot.exploration",
     "EvaluationMaker": "flowpot.evaluation",
+    "ValidationMaker": "flowpot.properties",
 }
 
 

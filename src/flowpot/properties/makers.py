@@ -1,0 +1,351 @@
+"""The validation of a committee as a Flow: plan, calculate, collect, compare."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobflow import Flow, Maker, OutputReference, Response
+from pymatgen.core import Structure
+
+from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset.portable import portable
+from flowpot.documents import (
+    field_of,
+    reason_of,
+    recorded,
+)
+from flowpot.evaluation import CommitteeCalculator
+from flowpot.evaluation.uncertainty import StoredUncertainty
+from flowpot.exploration.members import anchored
+from flowpot.jobs import (
+    JobName,
+    Pointer,
+    continue_with,
+    deciding_job,
+    fan_out_job,
+    stage_job,
+)
+from flowpot.labelling import LabellingMaker
+from flowpot.potentials import members_of
+from flowpot.properties.assembly import assemble
+from flowpot.properties.crystals import crystals_of
+from flowpot.properties.document import MemberDoc, ValidationDoc
+from flowpot.properties.error_ratios import calculator_of
+from flowpot.properties.member import calculate_member, used_versions
+from flowpot.properties.options import ValidationOptions
+from flowpot.properties.reference import compared, reference_cells
+from flowpot.properties.verdict import in_words
+from flowpot.validation import instance
+
+_FILE = ".committee"
+
+
+@dataclass
+class ValidationMaker(ValidationOptions, Maker):
+    """
+    Calculate properties of crystals by every member of a committee, with error bars.
+
+    All calculations are atomate2's flows of force fields. The mean over the members has
+    a 95 % interval: by the error model of the campaign where there is one that can be
+    trusted, else by the spread of the members; the document says which. A member that
+    fails is recorded with its reason, and the others go on.
+
+    Parameters
+    ----------
+    name
+        Name of the Flow.
+    properties
+        What is calculated: ``eos`` (equation of state: volume, energy, lattice
+        constants, bulk modulus), ``elastic`` (elastic constants), ``phonons``
+        (frequencies at points of high symmetry, bands, density of states) and ``nve``
+        (conservation of energy by a short molecular dynamics).
+    references
+        Reference values by the names of quantities, ``{"bulk_modulus": 98.0}`` (GPa);
+        of several crystals, by the crystals' names: ``{"Si Fd-3m": {"C44": 80.0}}``.
+    eos_strain, eos_points
+        Largest linear strain of the equation of state, and number of strained cells.
+    supercell_length, displacement
+        Shortest edge of the supercell of the phonons, and displacement of an atom (A).
+    nve_temperature, nve_steps, nve_time_step, nve_length
+        Temperature (K), steps, time step (fs), and shortest edge of the supercell (A)
+        of the dynamics.
+    fmax, max_steps
+        Largest force that a relaxation leaves on an atom (eV/A), and its largest number
+        of steps.
+    seed
+        Seed of the velocities.
+    reference_maker
+        A Maker that honours atomate2's static contract, such as the campaign's
+        EspressoStaticMaker, or a LabellingMaker with one: it calculates the energies of
+        the equation of state's cells, whose minimum is the reference of what
+        `references` does not have. Atoms are where the first member has relaxed them:
+        where symmetry does not fix them, the energy is too high by an amount of second
+        order.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> from ase.calculators.emt import EMT
+    >>> maker = ValidationMaker(properties=("eos",), references={"bulk_modulus": 134})
+    >>> [job.name for job in maker.make([EMT], bulk("Cu")).jobs]
+    ['plan validation']
+    """
+
+    name: str = "validation"
+    reference_maker: Maker | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        instance(Maker, reference_maker=self.reference_maker)
+        if self.reference_maker is not None and "eos" not in self.properties:
+            raise ValueError(
+                "reference_maker calculates the equation of state, and properties is "
+                f"{self.properties}: add 'eos', or leave the reference_maker out"
+            )
+
+    def make(
+        self,
+        committee: Any,
+        structures: Any,
+        *,
+        calibration: Any = None,
+        uncertainties: Sequence[Any] | None = None,
+    ) -> Flow:
+        """
+        Validate a committee on crystals.
+
+        Parameters
+        ----------
+        committee
+            CommitteeDoc, a reference to one, a CommitteeCalculator or its file (which
+            bring their calibration), or a list of PotentialDocs, models, their files,
+            or classes of ASE calculators.
+        structures
+            Crystals, in anything that ``Dataset.load`` takes, or a reference. They are
+            relaxed by each member.
+        calibration
+            Calibration by property, as an EvaluationDoc has it. None: intervals are of
+            the members' spread.
+        uncertainties
+            What the calibration reads beside the spread, as an EvaluationDoc has it;
+            None: what the members' documents hold.
+
+        Returns
+        -------
+        Flow
+            Its output is a :class:`ValidationDoc`.
+
+        Raises
+        ------
+        ValueError
+            For structures that a property makes no sense of, and references of unknown
+            crystals.
+        """
+        if isinstance(committee, str | Path) and Path(committee).suffix == _FILE:
+            committee = CommitteeCalculator.load(committee)
+        if isinstance(committee, CommitteeCalculator):
+            calibration = calibration or committee.calibration
+            uncertainties = uncertainties or [
+                StoredUncertainty.of(each) for each in committee.uncertainties
+            ]
+            committee = committee.models
+        referred = isinstance(committee, OutputReference)
+        if not isinstance(structures, OutputReference):
+            crystals = crystals_of(structures, self.properties)
+            self._references(list(crystals))
+            structures = Dataset.load(structures)
+        plan = self.plan(
+            # A reference would be resolved here, and the models copied into all jobs.
+            Pointer.to(committee) if referred else members_of(anchored(committee)),
+            committee.member_metrics if referred else [],
+            portable(structures, "crystals.h5"),
+            calibration=_plain(calibration),
+            uncertainties=_plain(uncertainties),
+        )
+        plan.name = JobName.PLAN_VALIDATION.value
+        return Flow([plan], output=plan.output, name=self.name)
+
+    def _references(self, crystals: list[str]) -> dict[str, dict[str, float]]:
+        return {name: self.references_of(name, crystals) for name in crystals}
+
+    @fan_out_job
+    @recorded(ValidationDoc)
+    def plan(
+        self,
+        committee: Any,
+        counted: Sequence[Any],
+        structures: Any,
+        *,
+        calibration: Any,
+        uncertainties: Any,
+    ) -> Response:
+        """
+        Add a job for each member and crystal.
+
+        Parameters
+        ----------
+        committee
+            A Pointer to the committee, or the list of its members.
+        counted
+            Any list that is as long as the committee of a Pointer.
+        structures, calibration, uncertainties
+            See :meth:`make`.
+        """
+        crystals = crystals_of(structures, self.properties)
+        self._references(list(crystals))
+        members: Any
+        if isinstance(committee, Pointer):
+            members = committee.reference.members
+            models = [members[rank].model for rank in range(len(counted))]
+        else:
+            models = [field_of(member, "model") or member for member in committee]
+            members = [_for_calibration(member) for member in committee]
+        jobs = []
+        for name, structure in crystals.items():
+            for rank, model in enumerate(models):
+                job = self.calculate(model, structure, member=rank, crystal=name)
+                job.name = JobName.VALIDATE.value
+                jobs.append(job)
+        collect = self.collect(
+            [job.output for job in jobs],
+            jobs=[job.uuid for job in jobs],
+            crystals=crystals,
+            committee=members if calibration else None,
+            calibration=calibration,
+            uncertainties=uncertainties,
+        )
+        collect.name = JobName.COLLECT_VALIDATION.value
+        return continue_with(jobs, collect, ValidationDoc)
+
+    @stage_job(MemberDoc)
+    def calculate(
+        self, model: Any, structure: Structure, *, member: int, crystal: str
+    ) -> MemberDoc:
+        """
+        Calculate the properties of one crystal by one member.
+
+        Parameters
+        ----------
+        model
+            The member.
+        structure
+            The crystal.
+        member, crystal
+            Rank of the member and name of the crystal, which are recorded.
+        """
+        return calculate_member(model, structure, self, member, crystal)
+
+    @deciding_job
+    @recorded(ValidationDoc)
+    def collect(
+        self,
+        members: Sequence[MemberDoc | None],
+        *,
+        jobs: Sequence[str],
+        crystals: Mapping[str, Structure],
+        committee: Any,
+        calibration: Any,
+        uncertainties: Any,
+    ) -> ValidationDoc | Response:
+        """
+        Join what the members have calculated, and let the reference be calculated.
+
+        Parameters
+        ----------
+        members
+            A document of each member for each crystal; None where the job has failed.
+        jobs
+            Uuids of their jobs.
+        crystals
+            The crystals by name.
+        committee
+            The members' documents, for the calibration.
+        calibration, uncertainties
+            See :meth:`make`.
+        """
+        started = time.perf_counter()
+        n_members, names = len(members) // len(crystals), list(crystals)
+        found = [
+            member or self._lost(number % n_members, names[number // n_members], job)
+            for number, (member, job) in enumerate(zip(members, jobs, strict=True))
+        ]
+        document, strained = assemble(
+            {
+                name: found[number * n_members : (number + 1) * n_members]
+                for number, name in enumerate(names)
+            },
+            self.properties,
+            self._references(names),
+            calculator_of(committee, calibration, uncertainties),
+        )
+        document.versions = used_versions()
+        document.seconds = sum(member.seconds for member in found)
+        document.seconds += time.perf_counter() - started
+        document.verdict = in_words(document)
+        if self.reference_maker is None or strained is None:
+            return document
+        return self._with_reference(self.reference_maker, document, strained)
+
+    def _lost(self, member: int, crystal: str, job: str) -> MemberDoc:
+        """Return the document of a job that has left none."""
+        reason = reason_of(job) or "its job was killed: see its log"
+        failures = dict.fromkeys(self.properties, reason)
+        return MemberDoc(member=member, crystal=crystal, failures=failures)
+
+    def _with_reference(
+        self, static_maker: Maker, document: ValidationDoc, frames: Dataset
+    ) -> Response:
+        """Label the cells of the equations of state, and compare."""
+        labelling = static_maker
+        if not isinstance(labelling, LabellingMaker):
+            labelling = LabellingMaker(static_maker=labelling, min_success_fraction=0.0)
+        labels = labelling.make(reference_cells(frames), seed=self.seed)
+        compare = self.compare(document, labels.output)
+        compare.name = JobName.COLLECT_VALIDATION.value
+        return continue_with([labels], compare, ValidationDoc)
+
+    @deciding_job
+    @recorded(ValidationDoc)
+    def compare(self, document: ValidationDoc, labels: Any) -> ValidationDoc:
+        """
+        Add the reference calculations to a validation.
+
+        Parameters
+        ----------
+        document
+            The validation.
+        labels
+            LabellingDoc of the cells; None if that stage has failed.
+        """
+        document = ValidationDoc.model_validate(document)
+        maker = getattr(self.reference_maker, "static_maker", self.reference_maker)
+        source = type(maker).__name__
+        labelled = field_of(labels, "dataset")
+        if labelled is None:
+            why = field_of(labels, "failure") or "its stage has failed"
+            document.notes.append(f"There is no reference by {source}: {why}")
+        else:
+            compared(document, Dataset.load(labelled), source)
+        document.verdict = in_words(document)
+        return document
+
+
+def _for_calibration(member: Any) -> Any:
+    """Keep of a member's document what its error bars need."""
+    if field_of(member, "model") is None:
+        return member
+    names = ("model", "backend", "features")
+    return {name: field_of(member, name) for name in names}
+
+
+def _plain(given: Any) -> Any:
+    """Turn pydantic's models, in lists and dictionaries too, into plain JSON."""
+    if isinstance(given, Mapping):
+        return {name: _plain(value) for name, value in given.items()}
+    if isinstance(given, list | tuple):
+        return [_plain(value) for value in given]
+    if hasattr(given, "model_dump") and not isinstance(given, Artifact):
+        return given.model_dump(mode="json")
+    return given

@@ -1,0 +1,71 @@
+"""Compare a validation with reference calculations of the same cells."""
+
+import numpy as np
+
+from flowpot.dataset import Dataset
+from flowpot.properties.calculations.eos import values_at_minimum
+from flowpot.properties.curves import read_arrays, to_artifact
+from flowpot.properties.document import CrystalDoc, ValidationDoc
+
+_POINT = "point"
+
+
+def reference_cells(frames: Dataset) -> Dataset:
+    """Return the cells of the equations of state among those of a validation."""
+    return frames[frames.column("property") == "eos"]
+
+
+def compared(document: ValidationDoc, labelled: Dataset, source: str) -> None:
+    """
+    Add the reference's equations of state to a validation, in place.
+
+    Parameters
+    ----------
+    document
+        The validation.
+    labelled
+        Cells with the reference's energies.
+    source
+        Name of who has calculated them.
+    """
+    arrays = read_arrays(document.curves)
+    for crystal in document.crystals:
+        own = labelled[labelled.column("crystal") == crystal.name]
+        volumes = np.abs(np.linalg.det(own.cell)) / np.maximum(own.n_atoms, 1)
+        energies = own.energy / np.maximum(own.n_atoms, 1)
+        prefix = f"{crystal.name}/eos"
+        arrays[f"{prefix}/reference_volumes"] = volumes
+        arrays[f"{prefix}/reference_energies"] = energies
+        try:
+            values = values_at_minimum(volumes, energies, own[:1].to_structures()[0])
+        except (ValueError, RuntimeError, IndexError) as error:
+            document.notes.append(
+                f"{crystal.name} has no reference by {source}, of {len(own)} cells: "
+                f"{error}"
+            )
+        else:
+            _set_references(crystal, values, source)
+        crystal.band_covers = _coverage(arrays, prefix, own, energies)
+    document.curves = to_artifact(arrays, "curves.npz")
+
+
+def _set_references(crystal: CrystalDoc, values: dict[str, float], source: str) -> None:
+    for quantity in crystal.quantities:
+        if quantity.reference is None and quantity.name in values:
+            quantity.reference = values[quantity.name]
+            quantity.reference_source = source
+
+
+def _coverage(
+    arrays: dict[str, np.ndarray],
+    prefix: str,
+    own: Dataset,
+    energies: np.ndarray,
+) -> float | None:
+    """Return the share of reference energies inside the calibrated band."""
+    errors = arrays.get(f"{prefix}/band_errors")
+    if errors is None or not len(own):
+        return None
+    points = own.column(_POINT).astype(int)
+    mean = arrays[f"{prefix}/band_members"].mean(axis=0)
+    return float((np.abs(energies - mean[points]) <= errors[points]).mean())

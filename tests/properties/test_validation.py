@@ -1,0 +1,202 @@
+"""A committee whose members differ in a known way, through the whole Flow."""
+
+import json
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from jobflow import Flow, run_locally
+from monty.json import MontyDecoder, MontyEncoder
+from scipy.stats import t as student
+
+from flowpot import Dataset, LabellingMaker, ValidationMaker
+from flowpot.properties.curves import read_arrays
+from flowpot.properties.document import CrystalDoc, Quantity, ValidationDoc
+from known_potentials import BrokenEMT, lennard_jones
+from refinable_emt import ShiftingMaker
+
+ARGON = bulk("Ar", a=5.3)
+QUICK = {"nve_steps": 20, "nve_length": 3.0, "eos_points": 5}
+
+
+def members(*epsilons):
+    return [
+        {"calculator": lennard_jones, "kwargs": {"epsilon": epsilon}}
+        for epsilon in epsilons
+    ]
+
+
+def test_moduli_in_proportion_have_the_interval_of_their_factors(validated):
+    """Stresses are in proportion to epsilon, and so are all moduli; volumes are not."""
+    factors = np.array([0.010, 0.011, 0.0125])
+    maker = ValidationMaker(
+        properties=("eos",), references={"bulk_modulus": 2.0}, **QUICK
+    )
+    committee = [*members(*factors), BrokenEMT]
+    document = validated(maker, committee, ARGON)
+    crystal = document.crystal("Ar Fm-3m")
+    modulus = crystal.quantity("bulk_modulus")
+    relative = np.array(modulus.members[:3]) / modulus.mean
+    assert relative == pytest.approx(factors / factors.mean(), rel=1e-3)
+    half = student.ppf(0.975, 2) * factors.std(ddof=1) * np.sqrt(4 / 3)
+    assert modulus.relative_half_width == pytest.approx(half / factors.mean(), rel=1e-3)
+    assert modulus.interval_kind == "members"
+    assert modulus.members[3] is None
+    assert crystal.quantity("volume").relative_half_width < 1e-4
+    assert modulus.unit == "GPa"
+    assert [(f.member, f.calculation) for f in crystal.failures] == [(3, "eos")]
+    assert "no convergence" in document.verdict
+    assert "0 of 1" in document.verdict or "1 of 1" in document.verdict
+    assert read_arrays(document.curves)["Ar Fm-3m/eos/energies"].shape == (3, 6)
+    frames = Dataset.load(document)
+    assert set(frames.column("property")) == {"eos"}
+    assert not len(frames.labelled)
+    assert document.too_uncertain({"bulk_modulus": 10.0, "volume": 0.01}) == []
+    wide = document.too_uncertain({"bulk_modulus": 0.01, "colour": 1.0})
+    assert "bulk_modulus of Ar Fm-3m is +-" in wide[0]
+    assert wide[1] == "colour is not known"
+
+
+def test_a_static_maker_gives_the_reference(validated):
+    labelling = LabellingMaker(
+        static_maker=ShiftingMaker(), stress_convention="ase", min_success_fraction=0
+    )
+    maker = ValidationMaker(
+        properties=("eos",),
+        reference_maker=labelling,
+        references={"energy": 0.0},
+        **QUICK,
+    )
+    document = validated(maker, [EMT], bulk("Cu"))
+    crystal = document.crystal()
+    modulus = crystal.quantity("bulk_modulus")
+    assert modulus.reference == pytest.approx(modulus.mean, rel=1e-6)
+    assert modulus.reference_source == "ShiftingMaker"
+    assert crystal.quantity("energy").reference == 0.0  # what is given is kept
+    assert crystal.quantity("energy").reference_source == "given"
+    assert modulus.interval is None  # one member has no spread
+    assert "One member has no spread" in document.verdict
+
+
+def test_a_reference_that_fails_is_a_note(validated):
+    labelling = LabellingMaker(
+        static_maker=ShiftingMaker(fails="usual"),
+        stress_convention="ase",
+        min_success_fraction=0,
+    )
+    maker = ValidationMaker(properties=("eos",), reference_maker=labelling, **QUICK)
+    flow = maker.make([EMT], bulk("Cu"))
+    document = run_anyhow(flow)
+    assert document.crystal().quantity("bulk_modulus").reference is None
+    assert "no reference by ShiftingMaker" in document.verdict
+
+
+def run_anyhow(flow: Flow) -> ValidationDoc:
+    from jobflow import JobStore
+    from maggma.stores import MemoryStore
+
+    store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
+    run_locally(flow, store=store, create_folders=True)
+    return ValidationDoc.model_validate(flow.output.resolve(store))
+
+
+def test_crystals_are_told_apart(validated):
+    maker = ValidationMaker(
+        properties=("eos",),
+        references={"Cu Fm-3m 2": {"bulk_modulus": 134}},
+        **QUICK,
+    )
+    document = validated(maker, [EMT], [bulk("Cu"), bulk("Cu", a=3.55)])
+    first, second = document.crystals
+    assert [first.name, second.name] == ["Cu Fm-3m 1", "Cu Fm-3m 2"]
+    assert first.quantity("bulk_modulus").reference is None
+    assert second.quantity("bulk_modulus").reference == 134
+    for name in ("volume", "energy", "bulk_modulus"):
+        assert first.quantity(name).mean == pytest.approx(
+            second.quantity(name).mean, rel=1e-3
+        )
+    with pytest.raises(KeyError, match="Cu Fm-3m 1"):
+        document.crystal("Ag")
+    with pytest.raises(KeyError, match="there are volume"):
+        first.quantity("hue")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"properties": ("eos", "elastics")}, "did you mean 'elastic'"),
+        ({"properties": "eos"}, "must be a list of names"),
+        ({"properties": ()}, "properties is empty"),
+        ({"references": {"bulk_modulos": 1}}, "did you mean 'bulk_modulus'"),
+        ({"references": {"bulk_modulus": "hard"}}, "must be a number"),
+        ({"references": {"Si": {"C77": 1}}}, "C77"),
+        ({"eos_strain": 3.0}, "a linear strain"),
+        ({"eos_points": 3}, "use 5 or more"),
+        ({"reference_maker": 3}, "must be a Maker"),
+        ({"properties": ("nve",), "reference_maker": ShiftingMaker()}, "add 'eos'"),
+    ],
+)
+def test_fields_that_cannot_be_meant_are_refused(fields, words):
+    with pytest.raises(ValueError, match=words):
+        ValidationMaker(**fields)
+
+
+def test_structures_that_cannot_be_meant_are_refused():
+    slab = Atoms("Cu", cell=[3, 3, 20], pbc=(True, True, False))
+    for structure, words in (
+        (slab, "not periodic along all axes, and eos"),
+        (Atoms("Cu"), "has no cell"),
+        ([], "structures is empty"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            ValidationMaker(properties=("eos",)).make([EMT], structure)
+    maker = ValidationMaker(references={"bulk_modulus": 1})
+    with pytest.raises(ValueError, match="without a crystal, and there are 2"):
+        maker.make([EMT], [bulk("Cu"), bulk("Al")])
+    maker = ValidationMaker(references={"Si": {"bulk_modulus": 1}})
+    with pytest.raises(ValueError, match="there are 'Cu Fm-3m'"):
+        maker.make([EMT], bulk("Cu"))
+
+
+def test_it_is_stored_and_read_back():
+    maker = ValidationMaker(properties=("eos",), references={"bulk_modulus": 1.0})
+    text = json.dumps(maker, cls=MontyEncoder)
+    assert json.loads(text, cls=MontyDecoder) == maker
+
+
+def test_the_verdict_names_what_is_wrong_by_itself():
+    from flowpot.properties.verdict import in_words
+
+    def quantity(name, mean, calculation, **more):
+        return Quantity(
+            name=name,
+            calculation=calculation,
+            unit="",
+            members=[mean],
+            mean=mean,
+            **more,
+        )
+
+    crystal = CrystalDoc(
+        name="Si",
+        quantities=[
+            quantity("lowest_frequency", -2.0, "phonons"),
+            quantity("energy_drift", 5.0, "nve"),
+            quantity(
+                *("C44", 50.0, "elastic"),
+                interval=(49.0, 51.0),
+                interval_kind="calibrated",
+                reference=60.0,
+            ),
+        ],
+    )
+    document = ValidationDoc(n_members=1, properties=[], crystals=[crystal])
+    said = in_words(document)
+    assert "imaginary modes (-2 THz)" in said
+    assert "energy is not conserved (5 meV/atom/ps)" in said
+    assert "0 of 1 reference values are inside" in said
+    assert "C44 50" in said
+    assert "-16.7%" in said
+    assert "ntervals of elastic are calibrated" in said
