@@ -167,9 +167,10 @@ def synthetic_campaign(random_mace) -> Callable[..., None]:
         n_iterations: int = 3,
         *,
         finished: bool = True,
+        kind: str = "max_iterations",
     ) -> None:
         campaign = module.SyntheticCampaign(store, n_frames, n_iterations, members)
-        campaign.write(finished=finished)
+        campaign.write(finished=finished, kind=kind)
 
     return write
 

@@ -11,9 +11,11 @@ from ase.build import bulk
 from jobflow import JobStore
 from monty.json import jsanitize
 
+from flowpot import ActiveLearningMaker, EspressoStaticMaker, LabellingMaker
 from flowpot.campaign.document import CampaignDoc, IterationDoc
+from flowpot.campaign.fields import fields_of
 from flowpot.dataset import Artifact, Dataset
-from flowpot.evaluation import Audit, calibrate
+from flowpot.evaluation import Audit, FreshError, calibrate
 from flowpot.evaluation.document import EvaluationDoc
 from flowpot.exploration.document import ExplorationDoc, MDBatchDoc, MDDoc
 from flowpot.labelling.document import LabelFailure, LabellingDoc, frame_records
@@ -44,16 +46,28 @@ class SyntheticCampaign:
         self.time = datetime(2026, 1, 1)  # noqa: DTZ001 - as jobflow writes it
         self.loop, self.shards, self.iterations = str(uuid.uuid4()), [], []
         self.members = members
+        self.maker = ActiveLearningMaker(
+            name=NAME,
+            labelling=LabellingMaker(static_maker=EspressoStaticMaker(kspacing=0.25)),
+            tolerance=_TOLERANCE,
+        )
         self.parent = str(Dataset.from_atoms([bulk("Cu")]).fingerprints[0])
 
-    def write(self, *, finished=True) -> None:
-        """Write all iterations; without an end, the last has only its labels."""
+    def write(self, *, finished=True, kind="max_iterations") -> None:
+        """
+        Write all iterations; without an end, the last has only its labels.
+
+        With the kind of end ``failed``, the last iteration has no training.
+        """
         for number in range(1, self.n_iterations + 1):
             planned = {"labelling": 1, "training": 3, "exploration": 1}
             self._loop({"planned": planned, "max_iterations": 10})
             self._label(number)
             if number == self.n_iterations and not finished:
                 return
+            if number == self.n_iterations and kind == "failed":
+                self._fail(number)
+                break
             committee = self._train(number)
             self._explore(number)
             self._evaluate(number, committee)
@@ -61,11 +75,27 @@ class SyntheticCampaign:
             name=NAME,
             uuid=UUID,
             seed=0,
-            stop_kind="max_iterations",
-            stop_reason=f"max_iterations: {self.n_iterations} of them done",
+            stop_kind=kind,
+            stop_reason=f"{kind}: {self.n_iterations} of them done",
+            max_iterations=10,
             iterations=self.iterations,
+            makers=fields_of(self.maker),
         ).model_dump(mode="json")
         self._loop(end | {"dataset": self.shards})
+
+    def _fail(self, number):
+        """Record an iteration whose training gave nothing."""
+        counts = {"iteration": number, "n_labelled": self.per_iteration, "n_failed": 1}
+        failed = IterationDoc(
+            **counts,
+            n_dataset=number * self.per_iteration,
+            n_sent_total=number * (self.per_iteration + 1),
+            seconds={"labelling": self.labelled.seconds},
+            failed_stage="training",
+            failure="TrainingError: no member has a model",
+        )
+        self.iterations.append(failed)
+        self._save("record iteration", None, number, failed)
 
     def _label(self, number):
         frames = _frames(self.rng, self.per_iteration, number, self.parent)
@@ -76,6 +106,7 @@ class SyntheticCampaign:
         for record, energy, force in zip(records, frames.energy, largest, strict=True):
             label = {"energy": float(energy), "forces_max": float(force)}
             output = {"state": "successful", "output": label, "dir_name": "host:/label"}
+            output |= {"run": {"core_seconds": 12.0}}
             documents.append(
                 self._document("qe static", "labelling", number, output)
                 | {"metadata": self._tags("labelling", number) | {"frames": [record]}}
@@ -164,6 +195,16 @@ class SyntheticCampaign:
                 n: f.model_copy(update={"origin": "md"}) for n, f in fits.items()
             },
             audit=Audit(n=20, n_bad=1, bad_share=0.05, upper_limit=0.2),
+            fresh_error={
+                n: FreshError(
+                    value=e / number,
+                    interval=(0.5 * e / number, 2 * e / number),
+                    over=0.3 / number,
+                    n=20,
+                    of="20 explored frames of this iteration",
+                )
+                for n, e in _LEVEL.items()
+            },
             n_explored=self.per_iteration,
             n_over=self.per_iteration // (2 * number),
             n_wrecked=3,
@@ -177,12 +218,13 @@ class SyntheticCampaign:
             seconds=60.0,
         )
         self._save("evaluate committee", "evaluation", number, evaluated)
-        said = (self.labelled, committee, self.explored, evaluated)
+        said = (committee, self.explored, evaluated, self.labelled)
         known = IterationDoc.model_fields.keys() - {"seconds", "failure"}
         fields = {n: getattr(d, n) for d in said for n in known if hasattr(d, n)}
         iteration = IterationDoc(
             iteration=number,
             n_dataset=number * self.per_iteration,
+            n_sent_total=number * (self.per_iteration + 1),
             seconds={
                 "labelling": self.labelled.seconds,
                 "training": 3600.0,

@@ -1,5 +1,6 @@
 """The demo: train a committee for silicon, from two structures, on a laptop."""
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +26,6 @@ from flowpot.properties import (
     scaled,
 )
 from flowpot.report.figures import save_figures
-from flowpot.report.verdict import verdict
 from flowpot.training import CommitteeTrainingMaker, MACETrainingMaker
 
 CORES = 2
@@ -131,7 +131,14 @@ def silicon_campaign(seed: int = 0) -> ActiveLearningMaker:
     )
 
 
-def run_demo(folder: Path, *, seed: int, console: Console) -> None:
+def run_demo(
+    folder: Path,
+    *,
+    seed: int,
+    console: Console,
+    go_on: bool = False,
+    max_iterations: int | None = None,
+) -> None:
     """
     Run the campaign, or take it up where it was stopped, and show its results.
 
@@ -144,6 +151,10 @@ def run_demo(folder: Path, *, seed: int, console: Console) -> None:
         Seed of the campaign, if it is a new one.
     console
         Console to print on.
+    go_on
+        Whether to continue the demo that has ended in this folder.
+    max_iterations
+        Most iterations; None: the demo's own.
 
     Raises
     ------
@@ -151,19 +162,23 @@ def run_demo(folder: Path, *, seed: int, console: Console) -> None:
         If the campaign ended without a result.
     """
     folder = Path(folder).absolute()
+    maker = silicon_campaign(seed)
+    if max_iterations is not None:
+        maker = replace(maker, max_iterations=max_iterations)
     campaign = run_in_folder(
-        silicon_campaign(seed),
+        maker,
         {"structures": silicon_structures()},
         folder,
         console,
+        go_on=go_on,
+        command=f"flowpot demo --folder {shlex.quote(str(folder))} --seed {seed}",
     )
     if campaign.doc.stop_kind == "failed":
         raise RuntimeError(campaign.doc.stop_reason)
     check = check_equation_of_state(campaign, folder)
     figure = plot_equation_of_state(check)
     save_figures({"equation_of_state": figure}, folder / "results")
-    say(console, "")
-    for question, answer in (verdict(campaign) | check.in_words).items():
+    for question, answer in check.in_words.items():
         say(console, (question, "bold"), f" {answer}")
 
 

@@ -1,13 +1,14 @@
 """A campaign in a folder of this machine, from start or interruption to results."""
 
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jobflow import JobStore
+from jobflow import Flow, JobStore
 from rich.console import Console
 
 from flowpot.campaign.local.identity import (
@@ -21,10 +22,13 @@ from flowpot.campaign.local.run import ResumableRun
 from flowpot.campaign.local.stores import embedded_store
 from flowpot.campaign.makers import ActiveLearningMaker
 from flowpot.campaign.reading import Campaign
+from flowpot.campaign.reading.documents import COMMAND
 from flowpot.console import say
 from flowpot.report.html import write_results
 from flowpot.report.progress import ProgressLog
+from flowpot.report.status import say_verdict
 from flowpot.report.table import print_campaign
+from flowpot.report.verdict import verdict
 from flowpot.settings import get_settings
 
 _CACHES = {"LABEL_CACHE": "labels", "TRAINING_CACHE": "trainings"}
@@ -38,6 +42,7 @@ def run_in_folder(
     console: Console,
     *,
     go_on: bool = False,
+    command: str | None = None,
 ) -> Campaign:
     """
     Run a campaign, or take up the one that the folder holds, and show its results.
@@ -57,6 +62,8 @@ def run_in_folder(
     go_on
         Whether to continue the campaign that has ended in this folder, with this
         Maker's stages and limits.
+    command
+        The command that asks for this, which the verdict repeats; None: Python does.
 
     Raises
     ------
@@ -78,11 +85,21 @@ def run_in_folder(
         say(console, f"{verb} campaign in {folder}")
         write_description(run, described(maker, inputs))
         with _caches(folder):
-            flow = run.run(None if run.started else maker.make(**given))
+            flow = run.run(None if run.started else _started(maker, given, command))
         campaign = Campaign.from_store(store, flow.output.uuid)
         _show(campaign, folder, console)
     say(console, (f"{time.monotonic() - began:.0f} s", "dim"))
     return campaign
+
+
+def _started(
+    maker: ActiveLearningMaker, given: dict[str, Any], command: str | None
+) -> Flow:
+    """Return the campaign's Flow, whose first jobs know the command behind them."""
+    flow = maker.make(**given)
+    if command is not None:
+        flow.update_metadata({COMMAND: command}, dynamic=False)
+    return flow
 
 
 def _chosen(
@@ -154,14 +171,17 @@ def _caches(folder: Path) -> Iterator[None]:
 
 def _show(campaign: Campaign, folder: Path, console: Console) -> None:
     doc = campaign.doc
+    where = f"--store {shlex.quote(str(folder / 'store'))}"
     places = {"database": folder / "store"}
     if doc.committee is not None and doc.dataset:
-        places = write_results(campaign, folder / "results") | places
+        places = write_results(campaign, folder / "results", where=where) | places
     console.print()
     print_campaign(console, campaign.name, campaign.iteration_docs)
     say(console, ("Stopped", "bold"), f", {doc.stop_reason}")
     for what, path in places.items():
         say(console, f"  {what:12} {path}")
+    say(console, "")
+    say_verdict(console, verdict(campaign, where), doc.stop_reason)
 
 
 def _number(run: Path) -> int:

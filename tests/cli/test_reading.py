@@ -15,7 +15,7 @@ def call(*words, code=0):
 
 def test_status_of_a_finished_campaign(stores):
     said = call("status", "--store", stores["finished"])
-    assert "Campaign 'synthetic' finished" in said
+    assert "Campaign 'synthetic' not converged" in said
     assert "Stopped, max_iterations: 3 of them done" in said
     assert "3 failed" in said
 
@@ -31,7 +31,7 @@ def test_status_of_a_running_campaign(stores):
 
 def test_watching_ends_with_the_campaign(stores):
     said = call("status", "--watch", "--store", stores["finished"])
-    assert "finished" in said
+    assert "not converged" in said
 
 
 @pytest.mark.parametrize("option", ["--dataset", "--models"])
@@ -65,7 +65,7 @@ def test_export(stores, tmp_path):
         (("status", "--store", "no-such-folder"), "does not exist"),
         (("status", "--store", "a", "--project", "b"), "give one"),
         (("status", "--project", "no-such-project"), "jf project list"),
-        (("export",), "give --dataset, --models or both"),
+        (("export",), "give --dataset, --models or --unlabelled"),
         (("status", "gold", "--store", "FINISHED"), "it has ['synthetic']"),
     ],
 )

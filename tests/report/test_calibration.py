@@ -101,7 +101,10 @@ def test_disagreement_is_drawn_by_origin_and_size(fits, tmp_path):
     )
     figure = plot_disagreement(dataset, fits)
     above, below = figure.axes[0], figure.axes[3]
-    assert [label.get_text() for label in above.get_xticklabels()] == ["-", "md"]
+    assert [label.get_text() for label in above.get_xticklabels()] == [
+        "- (n = 1)",
+        "md (n = 2)",
+    ]
     assert below.lines[1].get_xydata().tolist() == [[8, 100], [16, 300]]
     (path,) = save_figures({"disagreement": figure}, tmp_path)
     assert path.read_bytes().startswith(b"\x89PNG")

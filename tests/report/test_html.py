@@ -1,5 +1,6 @@
 """The report is one file that shows in a browser what the campaign came to."""
 
+import html
 import json
 import pickle
 import re
@@ -13,12 +14,12 @@ from jobflow import JobStore
 from maggma.stores import MemoryStore
 
 from flowpot import Artifact, Campaign
-from flowpot.report import write_report
+from flowpot.report import write_pdf, write_report
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 FIGURES = {
     *("rmse", "parity", "calibration", "rates", "coverage", "disagreement"),
-    *("growth", "map", "halts", "cost"),
+    *("growth", "map", "halts", "cost", "learning"),
 }
 
 
@@ -44,7 +45,8 @@ def report(synthetic_campaign, folder, *, load_models=False, **options):
     store.connect()
     synthetic_campaign(store, **options)
     campaign = Campaign.from_store(store)
-    return write_report(campaign, folder, load_models=load_models)
+    pdf = folder / "all.pdf" if load_models else None
+    return write_report(campaign, folder, load_models=load_models, pdf=pdf)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def test_every_section_has_its_figure_in_the_file_and_beside_it(finished):
     page = Page(finished.read_text())
     assert page.with_image == FIGURES
     assert all(link.startswith(("data:", "#")) for link in page.links)
-    beside = {path.stem for path in finished.parent.iterdir()} - {"report"}
+    beside = {path.stem for path in finished.parent.iterdir()} - {"report", "all"}
     assert beside == FIGURES
 
 
@@ -125,20 +127,38 @@ def test_a_campaign_that_has_just_begun_says_what_is_missing(begun):
     assert "In iteration 1" in text
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium: apt install chromium")
-@pytest.mark.parametrize("which", ["finished", "begun"])
-def test_a_browser_shows_it_without_complaint(which, request, tmp_path):
-    path = request.getfixturevalue(which)
-    probe = tmp_path / "probe.html"
-    script = (
-        "<script>addEventListener('load', () => { document.title = JSON.stringify("
-        "[...document.images].map(i => i.complete && i.naturalWidth > 100)) })</script>"
+NEEDS_BROWSER = pytest.mark.skipif(
+    BROWSER is None, reason="no Chromium: apt-get install chromium"
+)
+
+
+@pytest.fixture(scope="module")
+def failed(synthetic_campaign, tmp_path_factory):
+    """Its second iteration had no committee."""
+    folder = tmp_path_factory.mktemp("failed")
+    return report(synthetic_campaign, folder, n_iterations=2, kind="failed")
+
+
+@pytest.fixture(scope="module")
+def converged(synthetic_campaign, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("converged")
+    return report(synthetic_campaign, folder, n_iterations=1, kind="converged")
+
+
+def in_browser(page, width, script, folder):
+    """Run a script in a page, `width` pixels wide and 844 high; return its value."""
+    probe = folder / "probe.html"
+    frame = html.escape(page.read_text())
+    probe.write_text(
+        f"""<iframe width="{width}" height="844" style="border: 0" srcdoc="{frame}">
+        </iframe><script>addEventListener("load", () => {{
+        const page = document.querySelector("iframe").contentDocument;
+        document.title = JSON.stringify(({script})(page)); }})</script>"""
     )
-    probe.write_text(path.read_text().replace("</body>", script + "</body>"))
     run = subprocess.run(
         [
             *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu"),
-            *(f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000"),
+            *(f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=5000"),
             *("--enable-logging=stderr", "--dump-dom", probe.as_uri()),
         ],
         capture_output=True,
@@ -146,6 +166,69 @@ def test_a_browser_shows_it_without_complaint(which, request, tmp_path):
         timeout=240,
         check=True,
     )
-    shown = json.loads(re.search("<title>(.*?)</title>", run.stdout)[1])
-    assert shown == [True] * (len(FIGURES) if which == "finished" else 2)
     assert "CONSOLE" not in run.stderr
+    titles = re.findall("<title>(.*?)</title>", run.stdout)
+    return json.loads(html.unescape(titles[-1]))
+
+
+WHAT_IS_SEEN = """page => {
+  const box = selector => {
+    const found = page.querySelector(selector);
+    return found && found.getBoundingClientRect();
+  };
+  return {
+    wide: page.documentElement.scrollWidth,
+    images: [...page.images].map(i => i.complete && i.naturalWidth > 100),
+    headline: box(".headline").bottom,
+    fresh: box(".fresh") && box(".fresh").bottom,
+    first: [...page.querySelectorAll("#iterations tr:first-child th")].map(
+      cell => [cell.textContent, cell.getBoundingClientRect().right]),
+    colour: getComputedStyle(page.querySelector(".state")).backgroundColor,
+  };
+}"""
+GREEN = "rgb(0, 112, 79)"
+
+
+@NEEDS_BROWSER
+@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("which", ["finished", "begun", "failed", "converged"])
+def test_a_browser_shows_it_without_complaint(which, width, request, tmp_path):
+    seen = in_browser(request.getfixturevalue(which), width, WHAT_IS_SEEN, tmp_path)
+    assert all(seen["images"])
+    assert seen["wide"] <= width  # nothing to scroll sideways
+    assert seen["headline"] < 844  # the verdict is seen at once
+    assert seen["fresh"] is None if which == "begun" else seen["fresh"] < 844
+    assert (seen["colour"] == GREEN) == (which == "converged")
+    latest = {"finished": "3", "begun": "1", "failed": "2", "converged": "1"}[which]
+    assert seen["first"][1][0] == latest
+    assert seen["first"][1][1] <= width
+
+
+@NEEDS_BROWSER
+def test_every_figure_is_shown(finished, tmp_path):
+    seen = in_browser(finished, 1200, WHAT_IS_SEEN, tmp_path)
+    assert seen["images"] == [True] * len(FIGURES)
+
+
+def test_all_figures_are_pages_of_a_pdf(finished):
+    pdf = (finished.parent / "all.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") == len(FIGURES)
+
+
+def test_a_campaign_without_figures_gives_no_pdf(tmp_path):
+    with pytest.raises(ValueError, match="no figure to write"):
+        write_pdf({}, tmp_path / "none.pdf")
+
+
+def test_the_verdict_comes_first_and_is_not_green(finished, converged):
+    text = finished.read_text()
+    body = text.split("<main>")[1]
+    assert body.index('class="state not-converged"') < body.index("<section")
+    assert body.index("flowpot export synthetic") < body.index("<section")
+    assert 'class="state converged"' in converged.read_text()
+
+
+def test_the_latest_iteration_comes_first(finished):
+    section = finished.read_text().split('id="iterations"')[1].split("</section>")[0]
+    assert re.findall("<th>(.*?)</th>", section) == ["iteration", "3", "2", "1"]

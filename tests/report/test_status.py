@@ -1,18 +1,29 @@
 """What a terminal of 80 columns shows of a campaign."""
 
 import io
+from typing import get_args
 
 import pytest
 from rich.console import Console
 
 from flowpot import Campaign
 from flowpot.campaign import IterationDoc
+from flowpot.campaign.document import StopKind
 from flowpot.campaign.reading import CampaignStatus
 from flowpot.evaluation import FreshError
-from flowpot.report.status import state_of, status_view
+from flowpot.report.status import status_view
 from flowpot.report.table import print_campaign
+from flowpot.report.wording import STATES, state_of
 
-END = {"max_iterations": "finished", "converged": "finished", "failed": "failed"}
+END = {
+    "max_iterations": "not converged",
+    "max_labels": "not converged",
+    "nothing_left": "not converged",
+    "none_over": "not audited",
+    "completed": "completed",
+    "converged": "converged",
+    "failed": "failed",
+}
 UUID = "00000000-0000-4000-8000-000000000000"
 
 
@@ -23,6 +34,12 @@ def shown(*items):
     for item in items:
         item(console) if callable(item) else console.print(item)
     return stream.getvalue().splitlines()
+
+
+def said_in(status):
+    """Return the styles in which a terminal shows the status."""
+    spans = status_view(status, []).renderables[0].spans
+    return [str(span.style) for span in spans]
 
 
 def iterations(n):
@@ -50,11 +67,17 @@ def iterations(n):
     ]
 
 
+def test_every_end_has_a_name():
+    assert STATES.keys() == {None, *get_args(StopKind)}
+
+
 @pytest.mark.parametrize("kind", [None, *END])
 def test_a_campaign_is_called_what_it_is(kind):
     reason = None if kind is None else f"{kind}: because"
     status = CampaignStatus("gold", UUID, reason, n_dataset=3, stop_kind=kind)
     assert state_of(status) == END.get(kind, "running")
+    green = [style for style in said_in(status) if "green" in style]
+    assert bool(green) == (kind == "converged")
     said = shown(status_view(status, []))
     assert f"Campaign 'gold'  {END.get(kind, 'running')}  {UUID}" in said[0]
 

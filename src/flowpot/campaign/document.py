@@ -130,6 +130,11 @@ class CampaignDoc(StageDoc):
     state: Any = Field(
         None, description="CampaignState: what a campaign is continued from"
     )
+    makers: dict[str, Any] = Field(
+        default_factory=dict,
+        description="fields of the campaign's Makers, nested as they are; ``maker`` is "
+        "the class",
+    )
 
     @field_validator("committee")
     @classmethod

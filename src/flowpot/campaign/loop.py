@@ -8,6 +8,7 @@ from jobflow import CURRENT_JOB, Job, Maker, OutputReference, Response
 
 from flowpot.campaign.compaction import Joins, adopt, compact
 from flowpot.campaign.document import CampaignDoc, IterationDoc
+from flowpot.campaign.fields import fields_of
 from flowpot.campaign.iteration import Iteration
 from flowpot.campaign.record import Results, joined, summarise, warned
 from flowpot.campaign.stages import CampaignStages
@@ -115,7 +116,8 @@ class LoopMaker(Maker):
             state = replace(_advanced(state, changes, last), repeats=repeats)
         if stop is not None:
             return self._stop(state, stop)
-        return self._append(replace(state, iteration=state.iteration + 1))
+        state = replace(state, iteration=state.iteration + 1)
+        return self._append(state, is_first=changes is None)
 
     def _has_pilot(self, last: IterationDoc) -> bool:
         """Return whether frames are to be labelled before any is selected."""
@@ -140,9 +142,17 @@ class LoopMaker(Maker):
         return stop
 
     def _append(
-        self, state: CampaignState, begun: IterationDoc | None = None
+        self,
+        state: CampaignState,
+        begun: IterationDoc | None = None,
+        *,
+        is_first: bool = False,
     ) -> Response:
-        """Append the jobs of an iteration, or of its second part, after a pilot."""
+        """
+        Append the jobs of an iteration, or of its second part, after a pilot.
+
+        The first output since the campaign began, or was continued, has its Makers.
+        """
         iteration = Iteration(self.campaign, state, is_pilot=begun is not None)
         iteration.build()
         first_part = begun.model_dump(mode="json") if begun else None
@@ -167,8 +177,10 @@ class LoopMaker(Maker):
         following.update_metadata({RUNS: state.runs}, dynamic=False)
         RetrySpec.give([record], following)
         jobs = [*joining, *iteration.jobs, record]
-        allowed = self.campaign.max_iterations
-        return continue_with(jobs, following, CampaignDoc, max_iterations=allowed)
+        known: dict[str, Any] = {"max_iterations": self.campaign.max_iterations}
+        if is_first:
+            known["makers"] = fields_of(self.campaign)
+        return continue_with(jobs, following, CampaignDoc, **known)
 
     def _label_noise(self, state: CampaignState) -> dict[str, Any]:
         """Return what the record compares, where the noise of labels is measured."""
@@ -203,6 +215,7 @@ class LoopMaker(Maker):
             name=self.campaign.name,
             uuid=state.uuid,
             seed=self.campaign.seed,
+            makers=fields_of(self.campaign),
             max_iterations=self.campaign.max_iterations,
             stop_kind=stop.kind,
             stop_reason=stop.reason,

@@ -9,7 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from flowpot.cli.errors import readable_errors
-from flowpot.cli.source import NameArgument, ProjectOption, StoreOption, open_store
+from flowpot.cli.source import (
+    NameArgument,
+    ProjectOption,
+    StoreOption,
+    open_store,
+    where_of,
+)
 from flowpot.console import open_console, say
 
 
@@ -33,6 +39,7 @@ def status(
         view, ended = _look(opened, name, queue)
     if not watch or ended:
         console.print(view)
+        _conclude(opened, name, where_of(store, project), ended=ended)
         return
     from rich.live import Live  # noqa: PLC0415
 
@@ -42,6 +49,7 @@ def status(
             with readable_errors("show the campaign"):
                 view, ended = _look(opened, name, queue)
             live.update(view, refresh=True)
+    _conclude(opened, name, where_of(store, project), ended=ended)
 
 
 def _await_first_job(store: Any, queue: Any, name: str | None, interval: float) -> None:
@@ -71,6 +79,18 @@ def _find(store: Any, name: str | None) -> Any:
         for other in campaign.others:
             say(open_console(errors=True), f"Note: {other}")
     return campaign
+
+
+def _conclude(store: Any, name: str | None, where: str, *, ended: bool) -> None:
+    """Say what a campaign that has ended came to."""
+    from flowpot.campaign import Campaign  # noqa: PLC0415
+    from flowpot.report.status import say_verdict  # noqa: PLC0415
+    from flowpot.report.verdict import verdict  # noqa: PLC0415
+
+    if ended:
+        console, campaign = open_console(), Campaign.from_store(store, name)
+        say(console, "")
+        say_verdict(console, verdict(campaign, where), campaign.stop_reason or "")
 
 
 def _look(store: Any, name: str | None, queue: Any) -> tuple[Any, bool]:
@@ -106,6 +126,10 @@ def report(
             "Model files may hold code: for stores that you trust.",
         ),
     ] = False,
+    pdf: Annotated[
+        Path | None,
+        typer.Option(help="File that also gets all figures as pages, as vectors."),
+    ] = None,
 ) -> None:
     """Write the report of a campaign, finished or running: one HTML file."""
     from flowpot.report import write_report  # noqa: PLC0415
@@ -113,8 +137,16 @@ def report(
     with readable_errors("write the report"):
         opened, _ = open_store(context, store, project)
         campaign = _find(opened, name)
-        path = write_report(campaign, output, load_models=load_models)
+        path = write_report(
+            campaign,
+            output,
+            load_models=load_models,
+            pdf=pdf,
+            where=where_of(store, project),
+        )
     typer.echo(path)
+    if pdf is not None:
+        typer.echo(pdf)
 
 
 def export(
@@ -128,11 +160,17 @@ def export(
     models: Annotated[
         Path | None, typer.Option(help="Folder of the committee's models.")
     ] = None,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(help="File of the frames that were chosen and wait for labels."),
+    ] = None,
 ) -> None:
-    """Write the labelled frames and the models of a campaign."""
+    """Write the frames and the models of a campaign."""
     with readable_errors("export the campaign"):
-        if dataset is None and models is None:
-            raise ValueError("nothing is asked for: give --dataset, --models or both")
+        if dataset is None and models is None and unlabelled is None:
+            raise ValueError(
+                "nothing is asked for: give --dataset, --models or --unlabelled"
+            )
         opened, _ = open_store(context, store, project)
         campaign = _find(opened, name)
         if dataset is not None:
@@ -140,6 +178,11 @@ def export(
             with _writing(dataset):
                 frames.write(dataset)
             typer.echo(f"{len(frames)} frames in {dataset}")
+        if unlabelled is not None:
+            frames = campaign.unlabelled()
+            with _writing(unlabelled):
+                frames.write(unlabelled)
+            typer.echo(f"{len(frames)} frames to label in {unlabelled}")
         if models is not None:
             with _writing(models):
                 paths = campaign.export_models(models)

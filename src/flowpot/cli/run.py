@@ -1,6 +1,8 @@
 """`flowpot run`, a campaign from a YAML file, and `flowpot demo`, the built-in one."""
 
 import json
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +14,10 @@ from rich.text import Text
 from flowpot.cli.errors import readable_errors
 from flowpot.cli.source import ProjectOption, StoreOption, open_project, open_store
 from flowpot.console import open_console, say
+
+IterationsOption = Annotated[
+    int | None, typer.Option(help="Most iterations, instead of the campaign's own.")
+]
 
 
 def run(
@@ -44,6 +50,10 @@ def run(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON schema of the file.")
     ] = False,
+    max_iterations: IterationsOption = None,
+    max_labels: Annotated[
+        int | None, typer.Option(help="Most labels, instead of the file's max_labels.")
+    ] = None,
     store: StoreOption = None,
     project: ProjectOption = None,
 ) -> None:
@@ -63,7 +73,7 @@ def run(
             raise ValueError("FILE is missing: give a campaign's YAML file")
         from flowpot.campaign.config.configuration import read_configuration  # noqa: PLC0415
 
-        configuration = read_configuration(file)
+        configuration = _limited(read_configuration(file), max_iterations, max_labels)
         for note in configuration.notes:
             console.print(f"Note: {note}", highlight=False, markup=False)
         if dry_run:
@@ -76,7 +86,7 @@ def run(
                 )
             )
         elif submit:
-            ids = _submit(configuration, worker or [], project)
+            ids = _submit(configuration, file, worker or [], project, go_on=go_on)
             name = configuration.maker.name
             jf = "jf" if project is None else f"jf -p {project}"
             say(
@@ -85,9 +95,7 @@ def run(
                 f"`{jf} job list` and `{jf} flowpot status {name!r}`",
             )
         else:
-            _run_here(
-                configuration, folder or file.with_suffix(""), console, go_on=go_on
-            )
+            _run_here(configuration, file, folder, console, go_on=go_on)
 
 
 def demo(
@@ -95,6 +103,10 @@ def demo(
         Path, typer.Option(help="Where the campaign runs and leaves its results.")
     ] = Path("flowpot-demo"),
     seed: Annotated[int, typer.Option(help="Another seed, another campaign.")] = 0,
+    go_on: Annotated[
+        bool, typer.Option("--continue", help="Go on with the demo that has ended.")
+    ] = False,
+    max_iterations: IterationsOption = None,
 ) -> None:
     """
     Train a committee for silicon from two structures, with real engines.
@@ -105,33 +117,78 @@ def demo(
     from flowpot.demo import run_demo  # noqa: PLC0415 - `flowpot --help` stays quick
 
     with readable_errors("run the demo"):
-        run_demo(folder, seed=seed, console=open_console())
+        run_demo(
+            folder,
+            seed=seed,
+            console=open_console(),
+            go_on=go_on,
+            max_iterations=max_iterations,
+        )
+
+
+def _limited(
+    configuration: Any, max_iterations: int | None, max_labels: int | None
+) -> Any:
+    """Put the limits of the command line in place of those of the file."""
+    given = {"max_iterations": max_iterations, "max_labels": max_labels}
+    limits = {name: value for name, value in given.items() if value is not None}
+    maker = replace(configuration.maker, **limits)
+    return replace(configuration, maker=maker) if limits else configuration
 
 
 def _run_here(
-    configuration: Any, folder: Path, console: Console, *, go_on: bool
+    configuration: Any,
+    file: Path,
+    folder: Path | None,
+    console: Console,
+    *,
+    go_on: bool,
 ) -> None:
     from flowpot.local_run import run_in_folder  # noqa: PLC0415
 
+    command = f"flowpot run {shlex.quote(str(file.absolute()))}"
+    if folder is not None:
+        command += f" --folder {shlex.quote(str(folder.absolute()))}"
     campaign = run_in_folder(
-        configuration.maker, configuration.inputs, folder, console, go_on=go_on
+        configuration.maker,
+        configuration.inputs,
+        folder or file.with_suffix(""),
+        console,
+        go_on=go_on,
+        command=command,
     )
     if campaign.doc.stop_kind == "failed":
         raise typer.Exit(1)
 
 
-def _submit(configuration: Any, workers: list[str], project: str | None) -> list[str]:
+def _submit(
+    configuration: Any,
+    file: Path,
+    workers: list[str],
+    project: str | None,
+    *,
+    go_on: bool,
+) -> list[str]:
     """Submit the flow and return the ids of its first jobs in the queue."""
     from jobflow_remote import set_run_config, submit_flow  # noqa: PLC0415
     from jobflow_remote.config import ConfigManager  # noqa: PLC0415
 
+    from flowpot.campaign import Campaign  # noqa: PLC0415
+    from flowpot.campaign.reading.documents import COMMAND  # noqa: PLC0415
     from flowpot.cli.workers import check_workers, parse_workers  # noqa: PLC0415
 
     pairs = parse_workers(workers, configuration.maker)
-    _, queue = open_project(project)
+    store, queue = open_project(project)
     check_workers(pairs, ConfigManager().get_project(project).workers)
     queue.jobs.find_one()  # which waits for a database that is down for seconds only
-    flow = configuration.maker.make(**configuration.inputs)
+    maker, inputs = configuration.maker, configuration.inputs
+    if go_on:
+        inputs = {"campaign": Campaign.from_store(store, maker.name)}
+    flow = maker.make(**inputs)
+    words = ["flowpot", "run", str(file.absolute()), "--submit"]
+    words += [] if project is None else ["--project", project]
+    words += [word for each in workers for word in ("--worker", each)]
+    flow.update_metadata({COMMAND: shlex.join(words)}, dynamic=False)
     for name, worker in pairs:
         if name:
             set_run_config(flow, name_filter=name, worker=worker, dynamic=True)

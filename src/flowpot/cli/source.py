@@ -1,5 +1,6 @@
 """The store, and the queue, that a command reads."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,6 +82,13 @@ def open_store(
     opened.connect()
     opened.query_one({"uuid": ""}, ["uuid"])  # raises what is wrong with the database
     return opened, queue
+
+
+def where_of(store: Path | None, project: str | None) -> str:
+    """Return the option by which other commands find the same store; "" for none."""
+    if store is not None:
+        return f"--store {shlex.quote(str(store.absolute()))}"
+    return "" if project is None else f"--project {shlex.quote(project)}"
 
 
 def _be_quick(*stores: Any) -> None:

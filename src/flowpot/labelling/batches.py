@@ -1,12 +1,14 @@
 """Batches: several frames in one job, some of them labelled at once."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
+
+from pydantic import BaseModel
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.io.static_documents import LabelError
@@ -103,6 +105,7 @@ def label_batch(
         n_failed=len(frames) - len(labels),
         seconds=time.perf_counter() - start,
         versions=next((d.versions for d in documents if hasattr(d, "versions")), {}),
+        input=next((_input(documents[index]) for index in labels), {}),
     )
 
 
@@ -119,6 +122,14 @@ def _stoppable_pool(parallel: int) -> Iterator[tuple[ThreadPoolExecutor, Event]]
             raise
 
 
+def _input(document: Any) -> dict[str, Any]:
+    """Return the parameters of a calculation, if its document has them."""
+    parameters = getattr(document, "input", None)
+    if isinstance(parameters, BaseModel):
+        return parameters.model_dump(mode="json")
+    return dict(parameters) if isinstance(parameters, Mapping) else {}
+
+
 def _run(document: Any) -> FrameRun:
     """Summarise how the calculation of a frame went."""
     if isinstance(document, ValueError):
@@ -130,4 +141,5 @@ def _run(document: Any) -> FrameRun:
         folder=document.dir_name,
         seconds=document.seconds,
         n_scf_steps=document.run.n_scf_steps,
+        core_seconds=getattr(document.run, "core_seconds", None),
     )

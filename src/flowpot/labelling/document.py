@@ -58,6 +58,9 @@ class FrameRun(BaseModel):
     n_scf_steps: int | None = Field(
         default=None, description="SCF iterations of the last run"
     )
+    core_seconds: float | None = Field(
+        default=None, description="wall time x processes (s), where the engine says"
+    )
 
 
 class BatchDoc(StageDoc):
@@ -69,6 +72,11 @@ class BatchDoc(StageDoc):
     runs: list[FrameRun] = Field(description="how each frame went")
     n_labelled: int = Field(description="frames with a label")
     n_failed: int = Field(description="frames without")
+    input: dict[str, Any] = Field(
+        default_factory=dict,
+        description="parameters of the calculation of one labelled frame, as the "
+        "engine's document has them",
+    )
 
 
 class LabelPartDoc(StageDoc):

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from flowpot.augmentation import nearest_distances
 from flowpot.dataset import Dataset
-from flowpot.report.figures import config_types, grid_of_axes, plain
+from flowpot.report.figures import colour_of, config_types, grid_of_axes, plain
 
 _BINS = 40
 
@@ -36,19 +35,19 @@ def plot_augmentation(dataset: Dataset) -> Figure:
     """
     kinds = config_types(dataset)
     names = list(dict.fromkeys(kinds.tolist()))
-    colours = dict(zip(names, colormaps["tab20"].colors, strict=False))  # type: ignore[attr-defined]
+    colours = {name: colour_of(place) for place, name in enumerate(names)}
     figure, axes = grid_of_axes(2, 2, 7)
     counts, sizes, distances, volumes = axes.ravel()
     _draw_counts(counts, kinds, names, colours)
     _draw_stack(sizes, {k: dataset.n_atoms[kinds == k] for k in names}, colours)
     sizes.set(xlabel="atoms per frame", ylabel="frames")
     _draw_stack(distances, _nearest(dataset, kinds, names), colours)
-    distances.set(xlabel="distance to nearest neighbour (A)", ylabel="atoms")
+    distances.set(xlabel="distance to nearest neighbour (\u00c5)", ylabel="atoms")
     bulk = dataset.pbc.all(axis=1)
     density = np.abs(np.linalg.det(dataset.cell)) / dataset.n_atoms
     within = {k: density[bulk & (kinds == k)] for k in names}
     _draw_stack(volumes, within, colours)
-    volumes.set(xlabel="volume per atom, bulk frames (A$^3$)", ylabel="frames")
+    volumes.set(xlabel="volume per atom, bulk frames (\u00c5\u00b3)", ylabel="frames")
     return figure
 
 

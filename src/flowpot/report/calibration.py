@@ -12,8 +12,16 @@ from scipy.stats import binom
 
 from flowpot.evaluation import PROPERTIES, Calibration
 from flowpot.evaluation.covariates import covariates_of, uncertainties_in
-from flowpot.report.figures import grid_of_axes, logarithmic
-from flowpot.report.table import UNITS
+from flowpot.report.figures import (
+    BLUE,
+    ORANGE,
+    PURPLE,
+    VERMILION,
+    as_pixels,
+    grid_of_axes,
+    logarithmic,
+)
+from flowpot.report.wording import UNITS
 
 Evidence = Mapping[str, NDArray[np.float64]]
 """Uncertainties, ``error_*`` and ``weights``: an EvaluationDoc's evidence."""
@@ -169,14 +177,21 @@ def _draw_calls(
     """Draw the frames, coloured by both limits, and the limits."""
     over, bad = d > factor * fit.threshold, e > factor * fit.tolerance
     calls = {
-        "caught": (over & bad, "tab:red"),
-        "missed": (~over & bad, "tab:purple"),
-        "in vain": (over & ~bad, "tab:orange"),
-        "fine": (~over & ~bad, "tab:blue"),
+        "caught": (over & bad, VERMILION, "o"),
+        "missed": (~over & bad, PURPLE, "^"),
+        "in vain": (over & ~bad, ORANGE, "s"),
+        "fine": (~over & ~bad, BLUE, "D"),
     }
-    for call, (rows, colour) in calls.items():
-        label = f"{call}: {rows.sum()}"
-        axis.plot(e[rows], d[rows], "o", ms=4, alpha=0.6, c=colour, label=label)
+    for call, (rows, colour, marker) in calls.items():
+        axis.plot(
+            *(e[rows], d[rows], marker),
+            ms=4,
+            mew=0,
+            alpha=0.6,
+            c=colour,
+            label=f"{call}: {rows.sum()}",
+            rasterized=as_pixels(len(e)),
+        )
     axis.axvline(factor * fit.tolerance, c="0.3", lw=0.8)
     axis.axhline(factor * fit.threshold, c="0.3", lw=0.8)
 
@@ -198,7 +213,7 @@ def _summary(fit: Calibration) -> str:
     trust = "" if fit.trusted else ", not trusted"
     return (
         f"slope {fit.slope:.2f} [{low:.2f}, {high:.2f}], n {fit.n}{trust}\n"
-        f"R$^2$ {fit.r2:.2f}, rank {fit.rank_correlation:.2f}, {rates}"
+        f"R\u00b2 {fit.r2:.2f}, rank {fit.rank_correlation:.2f}, {rates}"
     )
 
 
@@ -221,7 +236,7 @@ def _draw_rate(
     mesh = axis.pcolormesh(x, y, share, vmin=0, vmax=1, cmap="viridis")
     axis.contour(x, y, np.nan_to_num(share), [_GOOD_RATE], colors="w", linewidths=1)
     axis.plot(x, fit.slope * x, c="k", ls="--", lw=1)
-    axis.plot(factor * fit.tolerance, factor * fit.threshold, "o", c="tab:red", mec="w")
+    axis.plot(factor * fit.tolerance, factor * fit.threshold, "o", c=VERMILION, mec="w")
     logarithmic(axis)
     axis.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     return mesh
@@ -246,7 +261,7 @@ def _draw_coverage(
     n = max(round(w.sum() ** 2 / (w**2).sum()), 1)
     low, high = (binom.ppf(q, n, nominal) / n for q in (0.025, 0.975))
     axis.fill_between(nominal, low, high, color="0.85", step="mid")
-    axis.plot(nominal, observed, c="tab:red")
+    axis.plot(nominal, observed, c=VERMILION)
     axis.set_title(f"n {len(e)}, effective {n}", fontsize=9)
 
 

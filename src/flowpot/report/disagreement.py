@@ -1,18 +1,27 @@
 """Figure of the committee's disagreement, by origin and size of the frames."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import TABLEAU_COLORS
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation import PROPERTIES, Calibration
 from flowpot.report.calibration import leading_uncertainty
-from flowpot.report.figures import config_types, grid_of_axes, logarithmic, plain
-from flowpot.report.table import UNITS
+from flowpot.report.figures import (
+    colour_of,
+    config_types,
+    grid_of_axes,
+    logarithmic,
+    marker_of,
+    plain,
+)
+from flowpot.report.wording import UNITS
+
+_DOTS: dict[str, Any] = {"ms": 4, "mew": 0, "alpha": 0.6}
 
 
 def plot_disagreement(
@@ -60,10 +69,19 @@ def _draw_origins(
     for place, rows in enumerate(groups.values()):
         values = spread[rows & (spread > 0)]
         across = place + np.linspace(-0.3, 0.3, len(values))
-        axis.plot(across, values, ".", c=_colour(place), alpha=0.6)
+        axis.plot(
+            across,
+            values,
+            ms=4,
+            mew=0,
+            c=colour_of(place),
+            marker=marker_of(place),
+            ls="",
+            alpha=0.6,
+        )
         if len(values):
             axis.hlines(np.median(values), place - 0.4, place + 0.4, color="k")
-    names = [plain(name) for name in groups]
+    names = [f"{plain(name)} (n = {rows.sum()})" for name, rows in groups.items()]
     axis.set_xticks(range(len(groups)), names, rotation=30, ha="right")
 
 
@@ -76,11 +94,15 @@ def _draw_sizes(
     """Draw each frame's disagreement against its number of atoms."""
     for place, rows in enumerate(groups.values()):
         shown = rows & (spread > 0)
-        axis.plot(n_atoms[shown], spread[shown], ".", c=_colour(place), alpha=0.6)
+        axis.plot(
+            n_atoms[shown],
+            spread[shown],
+            ms=4,
+            mew=0,
+            c=colour_of(place),
+            marker=marker_of(place),
+            ls="",
+            alpha=0.6,
+        )
     axis.set(xlabel="atoms")
     logarithmic(axis, "x")
-
-
-def _colour(place: int) -> str:
-    names = list(TABLEAU_COLORS)
-    return names[place % len(names)]

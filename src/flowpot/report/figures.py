@@ -5,21 +5,58 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.sets import TEST, TRAIN, VAL
+from flowpot.dataset.sets import AUDIT, TEST, TRAIN, VAL
 from flowpot.dataset.storage import replacing
 
-SET_COLOURS = {TRAIN: "tab:blue", VAL: "tab:orange", TEST: "tab:green"}
+COLOURS = (
+    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"),
+    *("#F0E442", "#555555"),
+)
+"""
+Colours that people with any colour vision can tell apart: Okabe and Ito, Color
+Universal Design (2008). Where there are more groups, markers or hatches differ, too.
+"""
+BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, *_ = COLOURS
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+HATCHES = ("", "///", "...", "xxx")
+
+SET_COLOURS = {TRAIN: BLUE, VAL: ORANGE, TEST: GREEN, AUDIT: PURPLE}
 """Colour of each set of frames in every figure."""
+SET_MARKERS = dict(zip(SET_COLOURS, MARKERS, strict=False))
 
 _UNNAMED = "-"
 _LARGEST_SVG = 400_000  # bytes; beyond, a figure of many points is smaller as PNG
 _DPI = 150
+_PRINTED_DPI = 300  # of point clouds that are too large for vectors
+_MOST_VECTORS = 3000  # points
+
+
+def colour_of(place: int) -> str:
+    """Return the colour of a group, by its place among the others."""
+    return COLOURS[place % len(COLOURS)]
+
+
+def marker_of(place: int) -> str:
+    """Return the marker of a group: another one where colours repeat."""
+    return MARKERS[place // len(COLOURS) % len(MARKERS)]
+
+
+def hatch_of(place: int) -> str:
+    """Return the hatch of a group's bars: another one where colours repeat."""
+    return HATCHES[place // len(COLOURS) % len(HATCHES)]
+
+
+def as_pixels(n_points: int) -> bool:
+    """Return whether a cloud of points is drawn as pixels: there are too many."""
+    return n_points > _MOST_VECTORS
 
 
 def grid_of_axes(
@@ -90,6 +127,38 @@ def save_figures(figures: Mapping[str, Figure], folder: Path) -> Sequence[Path]:
             figure.savefig(temporary, dpi=_DPI, format="png")
         paths.append(path)
     return paths
+
+
+def write_pdf(figures: Mapping[str, Figure], path: Path) -> Path:
+    """
+    Write figures into one PDF, a page each, as vectors.
+
+    Parameters
+    ----------
+    figures
+        Figures by their names, in the order of the pages.
+    path
+        The file; its folder is made if need be.
+
+    Raises
+    ------
+    ValueError
+        If there is no figure: a PDF has at least one page.
+    """
+    if not figures:
+        raise ValueError(
+            f"no figure to write to {str(path)!r}: nothing is labelled yet; come back "
+            "when the first stage has finished"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        replacing(path) as temporary,
+        rc_context({"pdf.fonttype": 42}),  # text stays text, as journals ask
+        PdfPages(temporary) as pages,
+    ):
+        for figure in figures.values():
+            pages.savefig(figure, dpi=_PRINTED_DPI)
+    return path
 
 
 def encode(figure: Figure) -> tuple[str, bytes]:

@@ -1,41 +1,58 @@
 """Figures of errors, dataset, trajectories and cost against the iteration."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from flowpot.campaign.document import IterationDoc
 from flowpot.dataset import Dataset
 from flowpot.dataset.origins import explored_in
-from flowpot.evaluation import PROPERTIES
+from flowpot.dataset.sets import SETS
+from flowpot.evaluation import PROPERTIES, FreshError
+from flowpot.report.cost import core_hours
 from flowpot.report.figures import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
     SET_COLOURS,
+    SET_MARKERS,
+    colour_of,
     config_types,
+    grid_of_axes,
+    hatch_of,
     plain,
     row_of_axes,
 )
-from flowpot.report.table import UNITS
+from flowpot.report.wording import UNITS
 from flowpot.training.document import Metrics
 
+_LABELS = "labels, those of pilots and audits included"
+_MOST_NUMBERS = 15  # points or bars with a number beside each
+
 _STAGE_COLOURS = {
-    "labelling": "tab:purple",
-    "training": "tab:blue",
-    "exploration": "tab:green",
-    "evaluation": "tab:orange",
-    "augmentation": "tab:gray",
+    "labelling": PURPLE,
+    "training": BLUE,
+    "exploration": GREEN,
+    "evaluation": ORANGE,
+    "augmentation": "#555555",
 }
 
 
 def plot_rmse(
     iterations: Sequence[IterationDoc],
     members: Mapping[int, Sequence[Metrics]] | None = None,
+    n_frames: Mapping[str, int] | None = None,
 ) -> Figure:
     """
     Plot RMSE against iteration, for the three sets (paper, Fig. 4, top).
+
+    The legend has the number of frames of each set in the last iteration.
 
     Parameters
     ----------
@@ -43,6 +60,8 @@ def plot_rmse(
         The campaign's iterations.
     members
         Metrics of each member, by iteration.
+    n_frames
+        Number of frames in each set, of the last iteration; None: it is not known.
 
     Returns
     -------
@@ -54,7 +73,8 @@ def plot_rmse(
     trained = [iteration for iteration in iterations if iteration.metrics]
     for axis, name in zip(axes, PROPERTIES, strict=True):
         unit, factor = UNITS[name]
-        for label, colour in SET_COLOURS.items():
+        for label in SETS:
+            colour = SET_COLOURS[label]
             points = [
                 (iteration.iteration, factor * value)
                 for iteration in trained
@@ -62,7 +82,7 @@ def plot_rmse(
                 is not None
             ]
             x, y = np.array(points, float).reshape(-1, 2).T
-            axis.plot(x, y, "o-", c=colour, label=label)
+            axis.plot(x, y, f"{SET_MARKERS[label]}-", c=colour, label=label)
             spread = _spread(members or {}, label, name)
             if spread.size:
                 x, low, high = spread
@@ -72,7 +92,11 @@ def plot_rmse(
         axis.set(ylabel=f"RMSE {name} ({unit})")
         axis.set_ylim(bottom=0)
         _label_iterations(axis)
-    axes[0].legend(frameon=False)
+    lines = axes[0].lines
+    numbers = n_frames or {}
+    names = [str(line.get_label()) for line in lines]
+    texts = [f"{n} (n = {numbers[n]})" if n in numbers else n for n in names]
+    axes[0].legend(lines, texts, frameon=False)
     return figure
 
 
@@ -107,13 +131,18 @@ def plot_growth(dataset: Dataset) -> Figure:
     below = np.zeros(len(x))
     for place, name in enumerate(names[np.argsort(-counts)]):
         height = np.array([((kinds == name) & (added <= i)).sum() for i in x])
-        colour = colormaps["tab20"].colors[place % 20]  # type: ignore[attr-defined]
         bars = axis.bar(
-            x, height, bottom=below, color=colour, label=plain(name), width=0.7
+            *(x, height),
+            bottom=below,
+            color=colour_of(place),
+            hatch=hatch_of(place),
+            label=plain(name),
+            width=0.7,
         )
         below += height
     axis.set(ylabel="labelled frames")
-    axis.bar_label(bars, labels=[f"{n:.0f}" for n in below], padding=2)
+    if len(x) <= _MOST_NUMBERS:
+        axis.bar_label(bars, labels=[f"{n:.0f}" for n in below], padding=2)
     axis.margins(y=0.1)
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     _label_iterations(axis)
@@ -141,7 +170,12 @@ def plot_halts(iterations: Sequence[IterationDoc], n_runs: Mapping[int, int]) ->
     for place, reason in enumerate(reasons):
         height = np.array([halted.get(i, {}).get(reason, 0) for i in x], float)
         axis.bar(
-            x, height, bottom=below, color=f"C{place}", width=0.7, label=plain(reason)
+            *(x, height),
+            bottom=below,
+            color=colour_of(place),
+            hatch=hatch_of(place),
+            width=0.7,
+            label=plain(reason),
         )
         below = below + height
     axis.set(ylabel="trajectories")
@@ -151,34 +185,117 @@ def plot_halts(iterations: Sequence[IterationDoc], n_runs: Mapping[int, int]) ->
     return figure
 
 
-def plot_cost(iterations: Sequence[IterationDoc]) -> Figure:
-    """Plot wall time (hours) by stage, of each iteration and of all together."""
+def plot_cost(
+    iterations: Sequence[IterationDoc], labels: Mapping[int, float] | None = None
+) -> Figure:
+    """
+    Plot core-hours by stage, of each iteration and of all together.
+
+    Parameters
+    ----------
+    iterations
+        The campaign's iterations.
+    labels
+        Core-seconds of the labels of each iteration. None: not known. A process of
+        which the cores are not known counts as one core.
+    """
     figure, (by_iteration, total) = row_of_axes(2, height=3.0)
     x = [iteration.iteration for iteration in iterations]
     below = np.zeros(len(x))
     sums = {}
-    for stage, colour in _STAGE_COLOURS.items():
-        hours = (
-            np.array([iteration.seconds.get(stage, 0.0) for iteration in iterations])
-            / 3600
-        )
-        if hours.sum() == 0:
-            continue
+    for stage, hours in core_hours(iterations, labels).items():
+        colour = _STAGE_COLOURS.get(stage, "#999999")
         by_iteration.bar(x, hours, bottom=below, color=colour, width=0.7)
         below += hours
         sums[stage] = hours.sum()
-    by_iteration.set(ylabel="hours")
+    by_iteration.set(ylabel="core-hours")
     _label_iterations(by_iteration)
     whole = sum(sums.values()) or 1.0
-    bars = total.barh(
-        list(sums), list(sums.values()), color=[_STAGE_COLOURS[stage] for stage in sums]
-    )
-    shares = [f"{hours:.2g} h, {hours / whole:.0%}" for hours in sums.values()]
+    colours = [_STAGE_COLOURS.get(stage, "#999999") for stage in sums]
+    bars = total.barh(list(sums), list(sums.values()), color=colours)
+    shares = [f"{hours:.2g}, {hours / whole:.0%}" for hours in sums.values()]
     total.bar_label(bars, labels=shares, padding=4)
     total.invert_yaxis()
-    total.set(xlabel="hours, all iterations")
+    total.set(xlabel="core-hours, all iterations")
     total.margins(x=0.3)
     return figure
+
+
+def plot_learning(
+    iterations: Sequence[IterationDoc], labels: Mapping[int, float] | None = None
+) -> Figure:
+    """
+    Plot the error on fresh frames against the number of labels and the core-hours.
+
+    Parameters
+    ----------
+    iterations, labels
+        As :func:`plot_cost` takes them.
+
+    Returns
+    -------
+    Figure
+        Medians of the frames' errors as predicted before they were learned, with 95 %
+        intervals, and the tolerances. Upper row: against the frames sent for labels up
+        to then; lower row: against the core-hours spent up to then.
+    """
+    figure, axes = grid_of_axes(2, len(PROPERTIES), 6.0)
+    spent = sum(core_hours(iterations, labels).values()) + np.zeros(len(iterations))
+    costs: tuple[tuple[str, Any], ...] = (
+        (
+            "labels, those of pilots and audits included",
+            [i.n_sent_total for i in iterations],
+        ),
+        ("core-hours", spent.cumsum()),
+    )
+    for column, name in zip(axes.T, PROPERTIES, strict=True):
+        unit, factor = UNITS[name]
+        fresh = [(each.fresh_error or {}).get(name) for each in iterations]
+        fits = [(each.calibration or {}).get(name) for each in iterations]
+        tolerance = next((fit.tolerance for fit in fits[::-1] if fit), None)
+        for axis, (label, x) in zip(column, costs, strict=True):
+            _draw_fresh(axis, x, fresh, factor)
+            if tolerance is not None:
+                line = factor * tolerance
+                axis.axhline(
+                    line, c="k", ls="--", lw=0.8, label=f"tolerance {line:.3g}"
+                )
+                axis.legend(frameon=False, fontsize=8)
+            axis.set(xlabel=label, ylabel=f"error, {name} ({unit})")
+            axis.set_ylim(bottom=0)
+    return figure
+
+
+def _draw_fresh(
+    axis: Axes,
+    x: Sequence[float] | NDArray[np.float64],
+    fresh: Sequence[FreshError | None],
+    factor: float,
+) -> None:
+    """Draw medians with their intervals, and the number of frames beside each."""
+    known = [
+        (place, error.value, *error.interval, error.n)
+        for place, error in zip(x, fresh, strict=True)
+        if error is not None and error.value is not None
+    ]
+    if not known:
+        axis.text(0.5, 0.5, "not known", ha="center", transform=axis.transAxes)
+        return
+    for place, value, low, high, n in known:
+        top = value if high is None else high
+        axis.plot([place, place], [factor * low, factor * top], c=BLUE, lw=1.2)
+        if high is None:  # the interval has no upper end
+            axis.plot(place, factor * top, "^", c=BLUE, ms=5, mfc="w")
+        if len(known) <= _MOST_NUMBERS:
+            at = (place, factor * top)
+            axis.annotate(
+                f"n = {n}", at, (0, 3), textcoords="offset points", ha="center", size=7
+            )
+    places, values = zip(
+        *[(place, factor * value) for place, value, *_ in known], strict=True
+    )
+    axis.plot(places, values, "o-", c=BLUE)
+    axis.margins(x=0.08, y=0.15)
 
 
 def _label_iterations(axis: Axes) -> None:

@@ -8,16 +8,23 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from flowpot.campaign.reading import Campaign
 from flowpot.dataset.storage import write_whole
-from flowpot.report.figures import encode
+from flowpot.redaction import redact
+from flowpot.report.figures import encode, write_pdf
+from flowpot.report.section import Section
 from flowpot.report.sections import sections_of
-from flowpot.report.status import duration, state_of
-from flowpot.report.verdict import headlines
+from flowpot.report.verdict import verdict
+from flowpot.report.wording import duration, with_symbols
 
 _SUFFIXES = {"image/svg+xml": "svg", "image/png": "png"}
 
 
 def write_report(
-    campaign: Campaign, folder: Path, *, load_models: bool = False
+    campaign: Campaign,
+    folder: Path,
+    *,
+    load_models: bool = False,
+    pdf: Path | None = None,
+    where: str = "",
 ) -> Path:
     """
     Write ``report.html``, and its figures beside it.
@@ -32,43 +39,67 @@ def write_report(
         Whether the committee's models predict all labelled frames, and describe them
         for the map. A model file may hold code that runs when it is loaded: set this
         only for a store that you trust. Else the campaign's own predictions are shown.
+    pdf
+        File that gets all figures, too, a page each, as vectors; None: no such file.
+    where
+        Option by which commands find the campaign's store: ``--store PATH``.
 
     Returns
     -------
     pathlib.Path
         The file.
+
+    Raises
+    ------
+    ValueError
+        If `pdf` is asked for, and there is no figure yet.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    parts = []
-    for section in sections_of(campaign, load_models=load_models):
-        image = None
-        if section.figure is not None:
-            media, data = encode(section.figure)
-            write_whole(folder / f"{section.name}.{_SUFFIXES[media]}", data)
-            image = f"data:{media};base64,{b64encode(data).decode()}"
-        parts.append((section, image))
+    parts = [
+        (section, _image(section, folder))
+        for section in sections_of(campaign, load_models=load_models)
+    ]
+    path = folder / "report.html"
+    write_whole(path, _page(campaign, parts, where))
+    if pdf is not None:
+        drawn = [section for section, _ in parts]
+        write_pdf({s.name: s.figure for s in drawn if s.figure is not None}, pdf)
+    return path
+
+
+def _image(section: Section, folder: Path) -> str | None:
+    """Write a section's figure into the folder, and return it as a link with all."""
+    if section.figure is None:
+        return None
+    media, data = encode(section.figure)
+    write_whole(folder / f"{section.name}.{_SUFFIXES[media]}", data)
+    return f"data:{media};base64,{b64encode(data).decode()}"
+
+
+def _page(
+    campaign: Campaign, parts: list[tuple[Section, str | None]], where: str
+) -> str:
     environment = Environment(
         loader=PackageLoader("flowpot.report", "."),
         autoescape=select_autoescape(default=True),
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["plain"] = lambda text: with_symbols(redact(str(text)))
     status = campaign.status
-    page = environment.get_template("report.html.jinja").render(
+    return environment.get_template("report.html.jinja").render(
         campaign=campaign,
         status=status,
-        state=state_of(status),
+        verdict=verdict(campaign, where),
         remaining=duration(status.remaining) if status.remaining else None,
-        headlines=headlines(campaign),
         parts=parts,
         written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )
-    path = folder / "report.html"
-    write_whole(path, page)
-    return path
 
 
-def write_results(campaign: Campaign, folder: Path) -> dict[str, Path]:
+def write_results(
+    campaign: Campaign, folder: Path, *, where: str = ""
+) -> dict[str, Path]:
     """
     Write a campaign's dataset, models and report as files.
 
@@ -77,12 +108,17 @@ def write_results(campaign: Campaign, folder: Path) -> dict[str, Path]:
     campaign
         A campaign with at least one training. Its models are loaded.
     folder
-        Gets ``dataset.xyz``, ``models/``, ``report.html`` and the report's figures.
+        Gets ``dataset.xyz``, ``models/``, ``report.html``, the report's figures, and
+        ``figures.pdf`` with all of them.
+    where
+        Option by which commands find the campaign's store: ``--store PATH``.
 
     Returns
     -------
     dict[str, pathlib.Path]
-        Files and folders by what they hold: ``dataset``, ``models``, ``report``.
+        Files and folders by what they hold: ``dataset``, ``models``, ``report``,
+        ``figures``.
     """
-    report = write_report(campaign, folder, load_models=True)
-    return {**campaign.export(folder), "report": report}
+    pdf = folder / "figures.pdf"
+    report = write_report(campaign, folder, load_models=True, pdf=pdf, where=where)
+    return {**campaign.export(folder), "report": report, "figures": pdf}

@@ -10,7 +10,7 @@ from flowpot.campaign.reading.status import time_left
 from flowpot.console import say
 from flowpot.documents import reason_of
 from flowpot.jobs import jobs_of
-from flowpot.report.status import duration
+from flowpot.report.wording import duration
 
 _WORTH_SAYING = 20.0  # s; less is not announced
 

@@ -1,67 +1,36 @@
-"""The sections of a campaign's report; each says so where there is nothing yet."""
+"""The sections of a campaign's report, in their order."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import cache
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from flowpot.campaign.reading import Campaign
-from flowpot.dataset import Dataset
-from flowpot.dataset.sets import SETS
 from flowpot.documents import reason_for
-from flowpot.evaluation import CommitteePrediction, evaluate_committee
-from flowpot.potentials import load_potential
 from flowpot.redaction import redact
 from flowpot.report.calibration import plot_calibration, plot_coverage, plot_rates
+from flowpot.report.cost import costs_of
 from flowpot.report.disagreement import plot_disagreement
-from flowpot.report.history import plot_cost, plot_growth, plot_halts, plot_rmse
-from flowpot.report.map import plot_map
-from flowpot.report.parity import plot_parity
+from flowpot.report.frame_sections import (
+    MAP,
+    NEEDS_MODELS,
+    PARITY,
+    UNTRAINED,
+    frames_map,
+    growth,
+    is_trained,
+    parity,
+    parity_as_predicted,
+    sample_frames,
+)
+from flowpot.report.history import plot_cost, plot_halts, plot_learning, plot_rmse
+from flowpot.report.methods import flat, methods_of
+from flowpot.report.section import Section
 from flowpot.report.table import campaign_table, origin_table
+from flowpot.report.wording import duration, number
 
 _MAX_ATOMS = 4000  # of the frames that the report itself predicts
 _MAX_ROWS = 200  # of the table of failures
-
-_PARITY, _MAP = "Predictions and labels", "Map of the frames"
-_UNTRAINED = "No committee is trained yet."
-_NEEDS_MODELS = (
-    "Needs the models, which may hold code: flowpot report --load-models draws it, "
-    "for a store that you trust."
-)
-
-Rows = list[list[str]]
-
-
-@dataclass
-class Section:
-    """
-    A section of the report, with a figure or a table.
-
-    Attributes
-    ----------
-    name
-        Name of the figure's file, without its suffix.
-    title
-        Heading.
-    caption
-        What the figure or the table shows.
-    figure
-        The figure; None where there is nothing to draw.
-    header, rows
-        Cells of the table.
-    empty
-        What the section says if it has neither figure nor rows.
-    """
-
-    name: str
-    title: str
-    caption: str = ""
-    figure: Figure | None = None
-    header: list[str] = field(default_factory=list)
-    rows: Rows = field(default_factory=list)
-    empty: str = ""
 
 
 def sections_of(campaign: Campaign, *, load_models: bool = False) -> Iterator[Section]:
@@ -93,21 +62,23 @@ def _builders(
     frames = cache(campaign.dataset)
     sample = cache(lambda: sample_frames(frames(), _MAX_ATOMS))
     yield "iterations", "Iterations", lambda: _iterations(campaign)
+    yield "learning", "Error on fresh frames", lambda: _learning(campaign)
     yield "rmse", "Errors", lambda: _errors(campaign)
     yield "origins", "Errors by origin", lambda: _origins(campaign)
     if load_models:
-        yield "parity", _PARITY, lambda: _parity(campaign, sample(), len(frames()))
+        yield "parity", PARITY, lambda: parity(campaign, sample(), len(frames()))
     else:
-        yield "parity", _PARITY, lambda: _parity_as_predicted(campaign, frames())
+        yield "parity", PARITY, lambda: parity_as_predicted(campaign, frames())
     yield "calibration", "Calibration", lambda: _calibration(campaign)
-    yield "growth", "Dataset", lambda: _growth(frames())
+    yield "growth", "Dataset", lambda: growth(frames())
     if load_models:
-        yield "map", _MAP, lambda: _map(campaign, sample(), len(frames()))
+        yield "map", MAP, lambda: frames_map(campaign, sample(), len(frames()))
     else:
-        yield "map", _MAP, lambda: Section("map", _MAP, empty=_NEEDS_MODELS)
+        yield "map", MAP, lambda: Section("map", MAP, empty=NEEDS_MODELS)
     yield "halts", "Molecular dynamics", lambda: _halts(campaign)
     yield "failures", "Failures", lambda: _failures(campaign)
     yield "cost", "Cost", lambda: _cost(campaign)
+    yield "methods", "Methods", lambda: methods_of(campaign)
     yield "settings", "Settings", lambda: _settings(campaign)
     yield "versions", "Versions", lambda: _versions(campaign)
 
@@ -116,8 +87,12 @@ def _settings(campaign: Campaign) -> Section:
     return Section(
         "settings",
         "Settings",
-        "Settings of the last training, of one label and of one trajectory.",
-        rows=[[name, redact(str(value))] for name, value in campaign.settings.items()],
+        "As one label, the last training and one trajectory state them; then the "
+        "fields of the campaign's Makers.",
+        rows=[
+            [name, redact(str(value))]
+            for name, value in flat(campaign.settings | campaign.makers)
+        ],
         empty="Known once a label or a training is there.",
     )
 
@@ -131,53 +106,49 @@ def _versions(campaign: Campaign) -> Section:
     )
 
 
-def sample_frames(frames: Dataset, max_atoms: int) -> Dataset:
-    """
-    Draw frames at random from the three sets, as many of each as there is room for.
-
-    Isolated atoms are left out: they only give reference energies.
-
-    Parameters
-    ----------
-    frames
-        Frames with a ``split`` column.
-    max_atoms
-        Number of atoms in the drawn frames, at most; each set has a third of them.
-    """
-    split = frames.column("split")
-    kind = np.asarray(frames.column("config_type", ""), str)
-    chosen = []
-    for name in SETS:
-        rows = np.flatnonzero((split == name) & (kind != "isolated_atom"))
-        rows = np.random.default_rng(0).permutation(rows)
-        chosen.append(rows[np.cumsum(frames.n_atoms[rows]) <= max_atoms // 3])
-    return frames[np.sort(np.concatenate(chosen))]
-
-
 def _iterations(campaign: Campaign) -> Section:
     table = campaign_table(campaign.name, campaign.iteration_docs)
-    cells = [list(column.cells) for column in table.columns]
+    names, *columns = table.columns
+    newest_first = [names, *reversed(columns)]  # which a phone shows without scrolling
+    cells = [list(column.cells) for column in newest_first]
     return Section(
         "iterations",
         "Iterations",
         str(table.caption),
-        header=[str(column.header) for column in table.columns],
+        header=[str(column.header) for column in newest_first],
         rows=[[str(cell) for cell in row] for row in zip(*cells, strict=True)],
         empty="The first iteration has no result yet.",
     )
 
 
+def _learning(campaign: Campaign) -> Section:
+    iterations = campaign.iteration_docs
+    known = any(iteration.fresh_error for iteration in iterations)
+    costs, labels = costs_of(campaign), campaign.label_costs.core_seconds
+    aside = f" Core-hours: {costs.reservation}." if costs.reservation else ""
+    return Section(
+        "learning",
+        "Error on fresh frames",
+        "Median error of explored frames, as predicted before they were learned, with "
+        f"95 % intervals; n: frames. An open triangle: no upper end.{aside}",
+        figure=plot_learning(iterations, labels) if known else None,
+        empty="No error on fresh frames is known yet.",
+    )
+
+
 def _errors(campaign: Campaign) -> Section:
     figure = None
-    if _is_trained(campaign):
-        figure = plot_rmse(campaign.iteration_docs, campaign.member_metrics)
+    if is_trained(campaign):
+        figure = plot_rmse(
+            campaign.iteration_docs, campaign.member_metrics, campaign.set_sizes
+        )
     return Section(
         "rmse",
         "Errors",
-        "Line: the committee's mean prediction. Band: from its best member to its "
-        "worst.",
+        "RMSE. Line: the committee's mean prediction. Band: from its best member to "
+        "its worst. n: frames of the last training's sets.",
         figure=figure,
-        empty=_UNTRAINED,
+        empty=UNTRAINED,
     )
 
 
@@ -188,55 +159,9 @@ def _origins(campaign: Campaign) -> Section:
         "Errors by origin",
         "RMSE of the last committee's mean, on train / val / test / audit. Augmented: "
         "what the campaign began with, given labels included.",
-        *(None, header, rows, "No training has reported them yet."),
-    )
-
-
-def _is_trained(campaign: Campaign) -> bool:
-    return any(iteration.metrics for iteration in campaign.iteration_docs)
-
-
-def _parity(campaign: Campaign, sample: Dataset, n_frames: int) -> Section:
-    if not _is_trained(campaign):
-        return Section("parity", _PARITY, empty=_UNTRAINED)
-    prediction = evaluate_committee(campaign.committee(), sample)
-    return Section(
-        "parity",
-        _PARITY,
-        f"{_sampled(sample, n_frames)} Lower row: histograms of the errors.",
-        figure=plot_parity(sample, prediction),
-    )
-
-
-def _parity_as_predicted(campaign: Campaign, frames: Dataset) -> Section:
-    """Compare labels with what was predicted before the frames were labelled."""
-    if not _is_trained(campaign):
-        return Section("parity", _PARITY, empty=_UNTRAINED)
-    predicted = {
-        fingerprint: (batch, i)
-        for batch in campaign.predictions()
-        for i, fingerprint in enumerate(batch.fingerprints.tolist())
-    }
-    known = [fingerprint in predicted for fingerprint in frames.fingerprints.tolist()]
-    frames = frames[np.array(known, dtype=bool)]
-    if not len(frames):
-        return Section(
-            "parity",
-            _PARITY,
-            empty="No frame that the committee has predicted is labelled yet. "
-            "flowpot report --load-models compares all labelled frames.",
-        )
-    places = [predicted[fingerprint] for fingerprint in frames.fingerprints.tolist()]
-    mean = Dataset.concatenate([batch[[i]] for batch, i in places])
-    prediction = CommitteePrediction(
-        mean.energy[None], mean.forces[None], mean.stress[None]
-    )
-    return Section(
-        "parity",
-        _PARITY,
-        f"{len(frames)} frames, as they were predicted before they were labelled. "
-        "Lower row: histograms of the errors.",
-        figure=plot_parity(frames, prediction),
+        header=header,
+        rows=rows,
+        empty="No training has reported them yet.",
     )
 
 
@@ -278,34 +203,6 @@ def _calibration(campaign: Campaign) -> Iterator[Section]:
     )
 
 
-def _growth(frames: Dataset) -> Section:
-    return Section(
-        "growth",
-        "Dataset",
-        f"{len(frames)} labelled frames by origin.",
-        figure=plot_growth(frames) if len(frames) else None,
-        empty="No frame is labelled yet.",
-    )
-
-
-def _map(campaign: Campaign, sample: Dataset, n_frames: int) -> Section:
-    section = Section("map", _MAP)
-    if not _is_trained(campaign):
-        section.empty = _UNTRAINED
-        return section
-    try:
-        first = next(m for m in campaign.committee().members if m.model is not None)
-        section.figure = plot_map(sample, load_potential(first).descriptors(sample))
-    except NotImplementedError as error:
-        section.empty = f"No map: {error}."
-        return section
-    section.caption = (
-        f"{_sampled(sample, n_frames)} Principal components of the model's own "
-        "descriptors: frames that the model finds similar lie side by side."
-    )
-    return section
-
-
 def _halts(campaign: Campaign) -> Section:
     runs = campaign.n_runs
     return Section(
@@ -331,19 +228,28 @@ def _failures(campaign: Campaign) -> Section:
 
 
 def _cost(campaign: Campaign) -> Section:
-    spent = any(
-        sum(iteration.seconds.values()) for iteration in campaign.iteration_docs
-    )
+    costs = costs_of(campaign)
+    rows = [
+        [stage, number(hours), duration(costs.seconds[stage])]
+        for stage, hours in costs.core_hours.items()
+    ]
+    total = sum(costs.core_hours.values()), sum(costs.seconds.values())
+    each = costs.core_seconds_per_label
+    if rows:
+        rows.append(["all", number(total[0]), duration(total[1])])
+    if each is not None:
+        rows.append(["per label", number(each / 3600), duration(each)])
+    aside = f" {costs.reservation[:1].upper()}{costs.reservation[1:]}." * bool(rows)
+    labels = campaign.label_costs.core_seconds
     return Section(
         "cost",
         "Cost",
-        "Wall time of the engines, added up over runs that went side by side.",
-        figure=plot_cost(campaign.iteration_docs) if spent else None,
+        f"{costs.n_labels} labels, {costs.n_failed} more failed. Core-hours are wall "
+        "time x processes; engines' time is wall time, added up over runs that went "
+        f"side by side.{aside if costs.reservation else ''} Failed labels count in the "
+        "cost of a label.",
+        figure=plot_cost(campaign.iteration_docs, labels) if rows else None,
+        header=["stage", "core-hours", "engines' time"] if rows else [],
+        rows=rows,
         empty="No stage has finished yet.",
     )
-
-
-def _sampled(sample: Dataset, n_frames: int) -> str:
-    if len(sample) == n_frames:
-        return "All frames."
-    return f"{len(sample)} of {n_frames} frames, drawn from each set."

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -11,37 +11,22 @@ from rich.text import Text
 from flowpot.campaign.document import IterationDoc
 from flowpot.campaign.reading.status import CampaignStatus, StageStatus
 from flowpot.campaign.record import LOOP_STAGES
+from flowpot.console import say
 from flowpot.dataset.sets import TEST
 from flowpot.redaction import redact
-from flowpot.report.table import error_with_interval
+from flowpot.report.verdict import Verdict
+from flowpot.report.wording import (
+    UNITS,
+    duration,
+    error_with_interval,
+    state_of,
+    with_symbols,
+)
 
 _BAR = 24  # characters
 _SHOWN_FAILURES = 5
-_STYLES = {"running": "bold yellow", "finished": "bold green", "failed": "bold red"}
-
-
-def duration(seconds: float) -> str:
-    """
-    Write a time as people say it.
-
-    Examples
-    --------
-    >>> duration(42.3), duration(400), duration(10_000)
-    ('42 s', '7 min', '2.8 h')
-    """
-    minute, hour = 60, 3600
-    if seconds < 2 * minute:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * hour:
-        return f"{seconds / minute:.0f} min"
-    return f"{seconds / hour:.1f} h"
-
-
-def state_of(status: CampaignStatus) -> str:
-    """Return ``running``, ``finished`` or ``failed``."""
-    if status.stop_reason is None:
-        return "running"
-    return "failed" if status.stop_kind == "failed" else "finished"
+_STYLES = {"converged": "bold green", "failed": "bold red", "running": "bold cyan"}
+_OTHER_STYLE = "bold yellow"  # of campaigns that have ended, and are not converged
 
 
 def status_view(
@@ -82,9 +67,36 @@ def _headline(status: CampaignStatus) -> Text:
     return Text.assemble(
         (f"Campaign {status.name!r}", "bold"),
         "  ",
-        (state, _STYLES[state]),
+        (state, _STYLES.get(state, _OTHER_STYLE)),
         f"  {status.uuid}",
     )
+
+
+def say_verdict(console: Console, verdict: Verdict, said: str = "") -> None:
+    """
+    Print the verdict: the questions, their answers, and commands to paste.
+
+    Parameters
+    ----------
+    console
+        Console to print on.
+    verdict
+        What the campaign came to.
+    said
+        What the reader knows already: warnings in it are not repeated.
+    """
+    say(console, (verdict.headline, "bold"))
+    *answers, (what_next, _) = verdict.answers.items()
+    for question, answer in answers:
+        say(console, (question, "bold"), f" {answer}")
+    for warning in verdict.warnings:
+        if warning not in said:
+            say(console, ("Note: ", "yellow"), with_symbols(warning))
+    say(console, (what_next, "bold"))
+    for step in verdict.steps:
+        say(console, f"  {step.words}{':' if step.command else ''}")
+        if step.command is not None:
+            say(console, f"    {step.command}")
 
 
 def _summary(status: CampaignStatus) -> Text:
@@ -136,12 +148,12 @@ def _counts(stage: StageStatus) -> tuple[Text, str]:
 
 
 def _iterations(iterations: Sequence[IterationDoc]) -> Table:
-    """Return a table with a row an iteration, its errors those of forces (meV/A)."""
+    """Return a table with a row an iteration, its errors those of forces (meV/Å)."""
     table = Table(
         *("iteration", "frames", "fresh error", "RMSE, test", "flagged", "chosen"),
         box=None,
         pad_edge=False,
-        caption="Errors of forces in meV/A.",
+        caption=f"Errors of forces in {UNITS['forces'][0]}.",
         caption_justify="left",
     )
     for iteration in iterations:

@@ -9,18 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from flowpot.campaign.document import IterationDoc
+from flowpot.dataset.labels import PROPERTIES
 from flowpot.dataset.sets import AUDIT, SETS
-from flowpot.evaluation import Calibration, FreshError
+from flowpot.evaluation import Calibration
+from flowpot.report.wording import UNITS, error_with_interval, number
 
 if TYPE_CHECKING:
     import pandas as pd
-
-UNITS = {
-    "energy": ("meV/atom", 1e3),
-    "forces": ("meV/A", 1e3),
-    "stress": ("meV/A^3", 1e3),
-}
-"""Units that people read, and the factors to them from eV."""
 
 _STAGES = {
     "labelling": "DFT",
@@ -30,7 +25,6 @@ _STAGES = {
 }
 _WIDEST = 20  # characters of an iteration's column; longer cells are wrapped
 _UNLIMITED = 10_000  # characters
-_FOUR_DIGITS = 999.5
 
 Cell = Callable[[IterationDoc], str]
 
@@ -57,7 +51,10 @@ def campaign_table(name: str, iterations: Sequence[IterationDoc]) -> Table:
     table.add_column("iteration", no_wrap=True)
     for iteration in iterations:
         table.add_column(str(iteration.iteration), justify="right", max_width=_WIDEST)
-    for rows in (_fresh(), _labels(), _errors(), _calibration(), _frames(), _seconds()):
+    known = {name for each in iterations for name in each.calibration or {}}
+    names = [name for name in UNITS if name in {*PROPERTIES, *known}]
+    parts = (_fresh(names), _labels(), _errors(), _calibration(names), _frames())
+    for rows in (*parts, _seconds()):
         table.add_section()
         for label, cell in rows:
             table.add_row(label, *map(cell, iterations))
@@ -106,15 +103,15 @@ def origin_table(errors: "pd.DataFrame") -> tuple[list[str], list[list[str]]]:
         The header and the rows. A cell has the values of the sets train, val, test and
         audit, separated by slashes.
     """
-    units = {name: f"{name} ({unit})" for name, (unit, _) in UNITS.items()}
-    factors = {"n_frames": 1.0} | {name: factor for name, (_, factor) in UNITS.items()}
+    units = {name: f"{name} ({UNITS[name][0]})" for name in PROPERTIES}
+    factors = {"n_frames": 1.0} | {name: UNITS[name][1] for name in PROPERTIES}
     rows = []
     last = errors[errors["iteration"] == errors["iteration"].max()]
     for origin, sets in last.groupby("origin", sort=False):
         values = sets.set_index("set").reindex([*SETS, AUDIT])
         cells = [
             " / ".join(
-                _number(None if isnan(value) else value, factor)
+                number(None if isnan(value) else value, factor)
                 for value in values[column].astype(float)
             )
             for column, factor in factors.items()
@@ -123,25 +120,9 @@ def origin_table(errors: "pd.DataFrame") -> tuple[list[str], list[list[str]]]:
     return ["origin", "frames", *units.values()], rows
 
 
-def error_with_interval(fresh: FreshError | None, factor: float) -> str:
-    """
-    Write a fresh error and its interval, or a dash where there is none.
-
-    Parameters
-    ----------
-    fresh
-        Error, in eV.
-    factor
-        Factor to the unit that is written.
-    """
-    if fresh is None or fresh.value is None:
-        return "-"
-    low, high = (_number(limit, factor) for limit in fresh.interval)
-    return f"{_number(fresh.value, factor)} [{low}, {high}]"
-
-
-def _fresh() -> Iterator[tuple[str, Cell]]:
-    for name, (unit, factor) in UNITS.items():
+def _fresh(names: Sequence[str]) -> Iterator[tuple[str, Cell]]:
+    for name in names:
+        unit, factor = UNITS[name]
         yield f"fresh error {name} ({unit})", _fresh_error(name, factor)
     yield "fresh frames over tolerance", _fresh_over
 
@@ -168,7 +149,8 @@ def _labels() -> Iterator[tuple[str, Cell]]:
 
 
 def _errors() -> Iterator[tuple[str, Cell]]:
-    for name, (unit, factor) in UNITS.items():
+    for name in PROPERTIES:
+        unit, factor = UNITS[name]
         yield f"RMSE {name} ({unit})", _rmse(name, factor)
 
 
@@ -178,17 +160,18 @@ def _rmse(name: str, factor: float) -> Cell:
         if metrics is None:
             return "-"
         sets = (metrics.get(label, {}).get(name) for label in SETS)
-        return " / ".join(_number(rmse, factor) for rmse in sets)
+        return " / ".join(number(rmse, factor) for rmse in sets)
 
     return cell
 
 
-def _calibration() -> Iterator[tuple[str, Cell]]:
-    for name, (unit, factor) in UNITS.items():
+def _calibration(names: Sequence[str]) -> Iterator[tuple[str, Cell]]:
+    for name in names:
+        unit, factor = UNITS[name]
         yield f"slope {name} [95 %]", _fit(name, _slope)
         yield f"threshold {name} ({unit})", _fit(name, _threshold(factor))
+        yield f"trusted {name}", _fit(name, _trusted)
     yield "calibrated on", _calibrated_on
-    yield "trusted", _trusted
 
 
 def _fit(name: str, show: Callable[[Calibration], str]) -> Cell:
@@ -205,7 +188,7 @@ def _slope(fit: Calibration) -> str:
 
 
 def _threshold(factor: float) -> Callable[[Calibration], str]:
-    return lambda fit: _number(fit.threshold, factor)
+    return lambda fit: number(fit.threshold, factor)
 
 
 def _calibrated_on(iteration: IterationDoc) -> str:
@@ -213,9 +196,8 @@ def _calibrated_on(iteration: IterationDoc) -> str:
     return origins[0] if origins else "-"
 
 
-def _trusted(iteration: IterationDoc) -> str:
-    trusted = [fit.trusted for fit in (iteration.calibration or {}).values()]
-    return f"{sum(trusted)} of {len(trusted)} properties" if trusted else "-"
+def _trusted(fit: Calibration) -> str:
+    return "yes" if fit.trusted else f"no: {fit.reason or 'no reason given'}"
 
 
 def _frames() -> Iterator[tuple[str, Cell]]:
@@ -252,12 +234,3 @@ def _seconds_of(stage: str) -> Cell:
 
 def _count(n: int | None) -> str:
     return "-" if n is None else str(n)
-
-
-def _number(value: float | None, factor: float) -> str:
-    """Write three digits, all of them before the point of a large number."""
-    if value is None:
-        return "-"
-    number = factor * value
-    large = _FOUR_DIGITS <= abs(number) < 1e6  # noqa: PLR2004
-    return f"{number:.0f}" if large else f"{number:.3g}"

@@ -1,123 +1,284 @@
-"""The few numbers and answers that people want first of a campaign."""
+"""The verdict on a campaign, in words: one owner for page, status and last lines."""
 
-from flowpot.campaign.document import CampaignDoc, IterationDoc
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from flowpot.campaign.document import IterationDoc
 from flowpot.campaign.reading import Campaign
-from flowpot.campaign.stopping import fresh_error_in_words
-from flowpot.dataset.sets import TEST
-from flowpot.report.status import duration
-from flowpot.report.table import UNITS, error_with_interval
+from flowpot.evaluation import Calibration, FreshError
+from flowpot.report.cost import costs_of
+from flowpot.report.next_steps import Step, next_steps
+from flowpot.report.wording import (
+    UNITS,
+    duration,
+    error_with_interval,
+    number,
+    state_of,
+    with_symbols,
+)
 
-_NEXT = {
-    "converged": (
-        "use it: `flowpot export` writes the models; retrain on more labels before "
-        "you leave the temperatures, pressures and structures that were explored"
-    ),
-    "none_over": "audit it: go on without stop_at_none_over",
-    "max_iterations": "raise max_iterations, and go on with `--continue`",
-    "max_labels": "raise max_labels, and go on with `--continue`",
-    "nothing_left": "explore more widely, and go on with `--continue`",
-    "completed": "add the stage that is missing, and go on with `--continue`",
-    "failed": "mend what the reason names, and run the same command again",
-}
-"""What to do after each kind of end."""
-
-_LARGE = 100  # meV and up: no decimals
+Standing = Literal["within", "over", "unclear", "unknown"]
 
 
-def verdict(campaign: Campaign) -> dict[str, str]:
+@dataclass(frozen=True)
+class FreshLine:
     """
-    Answer what everybody asks of a campaign that has ended.
+    The error on fresh frames in one property, for people to read.
+
+    Attributes
+    ----------
+    name, unit
+        The property and the unit of what follows.
+    error
+        Median error of a frame, with its 95 % interval.
+    tolerance
+        The tolerance; a dash where it is not known.
+    over
+        Share of the frames over tolerance, in words; "" where it is not known.
+    standing
+        Whether the interval is ``within`` the tolerance or ``over`` it, or holds it
+        (``unclear``).
+    """
+
+    name: str
+    unit: str
+    error: str
+    tolerance: str
+    over: str
+    standing: Standing
+
+    def __str__(self) -> str:
+        aside = ", ".join(filter(None, (f"tolerance {self.tolerance}", self.over)))
+        return f"{self.name} {self.error} {self.unit} ({aside})"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """
+    What a campaign came to.
+
+    Attributes
+    ----------
+    state
+        What it is called: see :data:`flowpot.report.wording.STATES`.
+    headline
+        The verdict in a sentence.
+    fresh
+        The error on fresh frames, by property; empty where it is not known.
+    fresh_of
+        Which frames these are.
+    audit
+        What the last audit found; "" where there was none.
+    good, trusted, cost
+        Answers to three questions: see :attr:`answers`.
+    steps
+        What to do next.
+    warnings
+        What no further label mends, by the last iteration.
+    """
+
+    state: str
+    headline: str
+    fresh: list[FreshLine]
+    fresh_of: str
+    audit: str
+    good: str
+    trusted: str
+    cost: str
+    steps: list[Step]
+    warnings: list[str]
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """What everybody asks of a campaign, and the answers."""
+        return {
+            "Is it good?": self.good,
+            "Can it be trusted?": self.trusted,
+            "What did it cost?": self.cost,
+            "What next?": "\n".join(map(str, self.steps)),
+        }
+
+
+def verdict(campaign: Campaign, where: str = "") -> Verdict:
+    """
+    Say whether a campaign's potential is good, can be trusted, what it cost, what next.
 
     Parameters
     ----------
     campaign
-        A finished campaign.
-
-    Returns
-    -------
-    dict
-        Questions and their answers: whether the potential is good, whether that can be
-        trusted, what it cost, and what to do next.
+        A campaign, finished or running.
+    where
+        Option by which commands find its store, ``--store PATH`` for instance.
     """
-    doc = campaign.doc
-    last = doc.iterations[-1] if doc.iterations else None
-    return {
-        "Is it good?": _good(doc, last),
-        "Can it be trusted?": _trusted(last),
-        "What did it cost?": _cost(doc),
-        "What next?": _NEXT[doc.stop_kind],
+    iterations = campaign.iteration_docs
+    known = next((each for each in iterations[::-1] if each.fresh_error), None)
+    lines = fresh_lines(known) if known else []
+    state = state_of(campaign.status)
+    return Verdict(
+        state=state,
+        headline=_headline(campaign, state, lines),
+        fresh=lines,
+        fresh_of=with_symbols(_frames_of(known)) if lines and known else "",
+        audit=_audit(iterations),
+        good=_good(campaign, lines),
+        trusted=_trusted(iterations, ended=campaign.finished),
+        cost=_cost(campaign),
+        steps=next_steps(campaign, where),
+        warnings=list(iterations[-1].warnings or ()) if iterations else [],
+    )
+
+
+def fresh_lines(iteration: IterationDoc) -> list[FreshLine]:
+    """
+    Write an iteration's error on fresh frames, a line for each property with one.
+
+    Properties without a tolerance are left out where others have one.
+    """
+    fits = iteration.calibration or {}
+    errors = {
+        name: fresh
+        for name, fresh in (iteration.fresh_error or {}).items()
+        if fresh.value is not None
     }
+    shown = [name for name in errors if name in fits] or list(errors)
+    return [_line(name, errors[name], fits.get(name)) for name in shown]
 
 
-def _good(doc: CampaignDoc, last: IterationDoc | None) -> str:
-    reason = doc.stop_reason.removeprefix(f"{doc.stop_kind}: ")
-    if doc.stop_kind == "converged":
-        return f"Yes, within the tolerances: {reason}"
-    known = bool(last and fresh_error_in_words(last))
-    return f"{'Not yet' if known else 'Nobody knows'}: {reason}"
+def _line(name: str, fresh: FreshError, fit: Calibration | None) -> FreshLine:
+    unit, factor = UNITS[name]
+    tolerance = None if fit is None else fit.tolerance
+    over = (
+        "" if fresh.over is None else f"{100 * fresh.over:.0f} % of the frames over it"
+    )
+    return FreshLine(
+        name=name,
+        unit=unit,
+        error=error_with_interval(fresh, factor),
+        tolerance=number(tolerance, factor),
+        over=over,
+        standing=_standing(fresh.interval, tolerance),
+    )
 
 
-def _trusted(last: IterationDoc | None) -> str:
-    if last is None or not last.calibration:
-        return "No: nothing was calibrated"
-    fits = last.calibration
-    doubtful = {name: fit.reason for name, fit in fits.items() if not fit.trusted}
+def _standing(
+    interval: tuple[float, float | None], tolerance: float | None
+) -> Standing:
+    low, high = interval
+    if tolerance is None:
+        return "unknown"
+    if high is not None and high <= tolerance:
+        return "within"
+    return "over" if low > tolerance else "unclear"
+
+
+def _frames_of(iteration: IterationDoc) -> str:
+    first = next(iter((iteration.fresh_error or {}).values()))
+    return f"iteration {iteration.iteration}, n = {first.n}: {first.of}"
+
+
+def _headline(campaign: Campaign, state: str, lines: Sequence[FreshLine]) -> str:
+    """Return the verdict in a sentence."""
+    status = campaign.status
+    last = campaign.iteration_docs[-1] if campaign.iteration_docs else None
+    if state == "converged":
+        return "Converged: good within the tolerances, where it has explored."
+    if state == "failed":
+        failed = last.failed_stage if last else None
+        what = f": no result of {failed}" if failed else ""
+        return f"Failed in iteration {status.iteration}{what}."
+    if state == "not audited":
+        return "Not audited: whether what the committee accepts is good was not asked."
+    if state == "completed":
+        return "Completed: no further stage to run."
+    error = _against_tolerance(lines)
+    if state == "running":
+        return f"Running, iteration {status.iteration}: {error}."
+    flagged = ""
+    if last and last.n_explored:
+        flagged = f"; {last.n_over or 0} of {last.n_explored} frames still flagged"
+    return f"Not converged: {error}{flagged}."
+
+
+def _against_tolerance(lines: Sequence[FreshLine]) -> str:
+    """Say how the error on fresh frames compares with the tolerances."""
+    over = [line.name for line in lines if line.standing == "over"]
+    unclear = [line.name for line in lines if line.standing == "unclear"]
+    if over:
+        return f"median error on fresh frames over tolerance in {', '.join(over)}"
+    if unclear:
+        return (
+            f"median error on fresh frames not surely within tolerance in "
+            f"{', '.join(unclear)}"
+        )
+    if lines and all(line.standing == "within" for line in lines):
+        return "median error on fresh frames within the tolerances"
+    return "error on fresh frames not known"
+
+
+def _good(campaign: Campaign, lines: Sequence[FreshLine]) -> str:
+    kind, reason = campaign.status.stop_kind, campaign.stop_reason or ""
+    if kind == "converged":
+        answer = "Yes, within the tolerances"
+    elif lines:
+        answer = "Not yet" if campaign.finished else "So far"
+    else:
+        answer = "Nobody knows" if campaign.finished else "Nobody knows yet"
+    parts = []
+    if lines:
+        parts.append(f"median error on fresh frames: {'; '.join(map(str, lines))}")
+    elif reason:
+        parts.append(with_symbols(reason.removeprefix(f"{kind}: ")))
+    parts += filter(None, [_audit(campaign.iteration_docs)])
+    return f"{answer}: {'. '.join(parts)}" if parts else answer
+
+
+def _audit(iterations: Sequence[IterationDoc]) -> str:
+    audit = iterations[-1].audit if iterations else None
+    if audit is None or not audit.n:
+        return ""
+    return (
+        f"Audit: {audit.n_bad} of {audit.n} accepted frames are over tolerance (share "
+        f"at most {audit.upper_limit:.0%})"
+    )
+
+
+def _trusted(iterations: Sequence[IterationDoc], *, ended: bool) -> str:
+    fits = next((i.calibration for i in iterations[::-1] if i.calibration), None)
+    if not fits:
+        return "No: nothing was calibrated" if ended else "Not calibrated yet"
+    doubtful = dict(distrust(fits))
     if not doubtful:
         return (
             f"Yes: the error bars of {', '.join(fits)} are calibrated on enough frames"
         )
     why = "; ".join(f"{name}: {reason}" for name, reason in doubtful.items())
-    return f"Not the error bars of {why}"
+    good = [name for name in fits if name not in doubtful]
+    rest = f". Those of {', '.join(good)} can" if good else ""
+    return f"Not the error bars of {why}{rest}"
 
 
-def _cost(doc: CampaignDoc) -> str:
-    labels = doc.iterations[-1].n_sent_total if doc.iterations else 0
-    by_stage: dict[str, float] = {}
-    for iteration in doc.iterations:
-        for stage, seconds in iteration.seconds.items():
-            by_stage[stage] = by_stage.get(stage, 0.0) + seconds
-    parts = ", ".join(f"{stage} {duration(s)}" for stage, s in by_stage.items())
-    total = duration(sum(by_stage.values()))
-    return f"{labels} labels; {total} of the engines' time ({parts})"
+def distrust(fits: Mapping[str, Calibration]) -> Iterator[tuple[str, str]]:
+    """Yield the properties whose calibration is not trusted, and why."""
+    for name, fit in fits.items():
+        if not fit.trusted:
+            yield name, fit.reason or "no reason given"
 
 
-def headlines(campaign: Campaign) -> list[tuple[str, str]]:
-    """
-    Return the few numbers that people look for first.
-
-    Parameters
-    ----------
-    campaign
-        Finished or running.
-
-    Returns
-    -------
-    list of (str, str)
-        Names of the numbers with their units, and the numbers.
-    """
-    iterations = campaign.iteration_docs
-    numbers = [
-        ("iterations", str(len(iterations))),
-        ("labelled frames", str(iterations[-1].n_dataset if iterations else 0)),
-    ]
-    latest = iterations[::-1]
-    fresh = next((each.fresh_error for each in latest if each.fresh_error), {})
-    metrics = next((each.metrics for each in latest if each.metrics), {})
-    test = metrics.get(TEST) or {}
-    units = {name: UNITS[name] for name in ("energy", "forces")}
-    for name, (unit, factor) in units.items():
-        if name in fresh:
-            error = error_with_interval(fresh[name], factor)
-            numbers.append((f"error on fresh frames, {name} ({unit})", error))
-    for name, (unit, factor) in units.items():
-        if (rmse := test.get(name)) is not None:
-            digits = 0 if factor * rmse >= _LARGE else 1
-            numbers.append(
-                (f"RMSE {name}, test ({unit})", f"{factor * rmse:.{digits}f}")
-            )
-    explored = [each for each in iterations if each.n_explored is not None]
-    if explored:
-        flagged = f"{explored[-1].n_over} of {explored[-1].n_explored}"
-        numbers.append(("frames flagged", flagged))
-    hours = sum(sum(each.seconds.values()) for each in iterations) / 3600
-    return [*numbers, ("hours in engines", f"{hours:.2g}")]
+def _cost(campaign: Campaign) -> str:
+    costs = costs_of(campaign)
+    labels = f"{costs.n_labels} labels"
+    if costs.n_failed:
+        labels += f" ({costs.n_failed} more failed)"
+    if not costs.seconds:
+        return f"{labels}; no engine's time yet"
+    stages = ", ".join(f"{stage} {duration(s)}" for stage, s in costs.seconds.items())
+    spent = f"{duration(sum(costs.seconds.values()))} of the engines' time ({stages})"
+    hours = f"{number(sum(costs.core_hours.values()))} core-hours"
+    if costs.reservation:
+        hours += f" ({costs.reservation})"
+    parts = [labels, spent, hours]
+    if costs.core_seconds_per_label is not None:
+        each = number(costs.core_seconds_per_label / 60)
+        parts.append(f"{each} core-minutes a label")
+    return "; ".join(parts)

@@ -15,9 +15,10 @@ from flowpot.campaign.reading.errors import ERRORS, errors_in
 from flowpot.campaign.reading.failures import COLUMNS, failures_in
 from flowpot.campaign.reading.find import find_campaign, namesakes
 from flowpot.campaign.reading.indexes import ensure_indexes
+from flowpot.campaign.reading.label_costs import LabelCosts, label_costs_in
 from flowpot.campaign.reading.labels import Label, find_labels
 from flowpot.campaign.reading.provenance import Provenance, trace
-from flowpot.campaign.reading.settings import settings_in
+from flowpot.campaign.reading.settings import e0s_in, makers_in, settings_in
 from flowpot.campaign.reading.status import CampaignStatus, status_of
 from flowpot.dataset import Artifact, Dataset
 from flowpot.evaluation.calibration import Calibration
@@ -164,6 +165,16 @@ class Campaign:
         cost = pd.DataFrame.from_dict(rows, orient="index").sort_index()
         return cost.rename_axis("iteration").fillna(0.0)
 
+    @cached_property
+    def label_costs(self) -> LabelCosts:
+        """Labels that were computed, and their core-seconds as the engine states."""
+        return label_costs_in(self._documents)
+
+    @cached_property
+    def command(self) -> str | None:
+        """The command that started the campaign, or continued it; None: from Python."""
+        return self._documents.command
+
     @property
     def failure_records(self) -> list[dict[str, Any]]:
         """The rows of :attr:`failures` as dictionaries."""
@@ -212,9 +223,36 @@ class Campaign:
         }
 
     @property
+    def set_sizes(self) -> dict[str, int]:
+        """Number of frames in each set that the last committee was trained with."""
+        trained = self._documents.of_stage("training")
+        sizes = [document["output"].get("n_frames") for document in trained]
+        return next((known for known in sizes[::-1] if known), {})
+
+    @property
+    def e0s(self) -> dict[str, float]:
+        """Energies of isolated atoms (eV) that the last committee was trained with."""
+        return e0s_in(self._documents)
+
+    @cached_property
     def settings(self) -> dict[str, Any]:
         """What a label, the last training and a trajectory were made with."""
         return settings_in(self._documents)
+
+    @property
+    def seed(self) -> int | None:
+        """The campaign's seed; None: not known before the first iteration."""
+        end = self._documents.end
+        return self.makers.get("seed") if end is None else end["output"]["seed"]
+
+    @cached_property
+    def makers(self) -> dict[str, Any]:
+        """
+        Fields of the campaign's Makers, nested as they are; ``maker`` is the class.
+
+        Empty where they are not known: an older version has stored none.
+        """
+        return makers_in(self._documents)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -281,6 +319,24 @@ class Campaign:
                 for document in self._documents.of_stage(stage)
             ]
         return Dataset.load([shard for shard in shards if shard is not None])
+
+    def unlabelled(self) -> Dataset:
+        """
+        Return the frames that were chosen and wait for labels.
+
+        Raises
+        ------
+        LookupError
+            If there are none, or the campaign has not ended.
+        """
+        end = self._documents.end
+        waiting = None if end is None else self._documents.read(end, "unlabelled")
+        if waiting is None:
+            why = "still runs" if end is None else "has ended with none"
+            raise LookupError(
+                f"no frames wait for labels: campaign {self.name!r} {why}"
+            )
+        return Dataset.load(waiting)
 
     def committee(self) -> "CommitteeDoc":
         """

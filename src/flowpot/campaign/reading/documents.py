@@ -11,6 +11,9 @@ from flowpot.campaign.document import IterationDoc
 from flowpot.campaign.record import REPORTED, summarise
 from flowpot.jobs import JobName
 
+COMMAND = "command"
+"""Key in the metadata of a campaign's first jobs: the command that started it."""
+
 COLLECTORS = {
     JobName.AUGMENT.value: "augmentation",
     JobName.INPUTS.value: "inputs",
@@ -158,6 +161,16 @@ class CampaignDocuments:
         fields = ("output", "completed_at", "metadata")
         loops = self.find({"name": JobName.LOOP.value}, *fields)
         return max(loops, key=_time, default=None)
+
+    @cached_property
+    def command(self) -> str | None:
+        """The command that started this campaign, or continued it; None: no command."""
+        started = self.find(
+            {"name": JobName.LOOP.value, f"metadata.{COMMAND}": {"$exists": True}},
+            *(f"metadata.{COMMAND}", "completed_at"),
+        )
+        last = max(started, key=_time, default=None)
+        return None if last is None else last["metadata"][COMMAND]
 
     @property
     def allowed(self) -> int | None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from flowpot.campaign.reading.documents import CampaignDocuments, read_member
+from flowpot.jobs import JobName
 
 _ENOUGH = 5  # documents of a stage, among which is one of the engine's
-_LABEL = ("protocol", "pseudo_family", "kpoints", "ecutwfc", "ecutrho", "command")
 _RUN = ("ensemble", "timestep", "engine")
 
 
@@ -21,10 +21,8 @@ def settings_in(documents: CampaignDocuments) -> dict[str, Any]:
     """
     settings: dict[str, Any] = {}
     for output in _some(documents, "labelling", "output.input"):
-        asked = output.get("input") or {}
-        settings |= {
-            f"labelling.{name}": asked[name] for name in _LABEL if name in asked
-        }
+        for name, value in (output.get("input") or {}).items():
+            settings[f"labelling.{name}"] = value
     trained = [d for d in documents.of_stage("training") if d["output"].get("members")]
     for committee in trained[-1:]:
         member = read_member(
@@ -36,11 +34,28 @@ def settings_in(documents: CampaignDocuments) -> dict[str, Any]:
     fields = [f"output.runs.{name}" for name in _RUN]
     for output in _some(documents, "exploration", *fields):
         for run in (output.get("runs") or [])[:1]:
-            settings |= {f"exploration.{name}": run[name] for name in _RUN}
+            settings |= {f"exploration.{name}": run.get(name) for name in _RUN}
     for evaluation in documents.of_stage("evaluation")[-1:]:
         for name, fit in (evaluation["output"].get("calibration") or {}).items():
             settings[f"tolerance.{name}"] = fit["tolerance"]
     return settings
+
+
+def e0s_in(documents: CampaignDocuments) -> dict[str, float]:
+    """Return the energies of isolated atoms (eV) of the last committee, by element."""
+    trained = [d for d in documents.of_stage("training") if d["output"].get("members")]
+    for committee in trained[::-1]:
+        first = committee["output"]["members"][0]
+        return read_member(documents, first, "e0s").get("e0s") or {}
+    return {}
+
+
+def makers_in(documents: CampaignDocuments) -> dict[str, Any]:
+    """Return the fields of the campaign's Makers, as the loop last wrote them."""
+    wanted = {"name": JobName.LOOP.value, "output.makers.maker": {"$exists": True}}
+    loops = documents.find(wanted, "output.makers", "completed_at")
+    last = max(loops, key=lambda loop: loop["completed_at"], default=None)
+    return {} if last is None else last["output"]["makers"]
 
 
 def _some(
