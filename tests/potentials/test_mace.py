@@ -2,9 +2,12 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from ase import Atoms
 from ase.build import bulk
+from e3nn.o3 import Irreps
 from mace.calculators import MACECalculator
+from mace.modules import interaction_classes
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.geometry.collapse import CollapsedCellError
@@ -59,6 +62,35 @@ def test_forces_of_non_periodic_frames_equal_maces_own(model_files, frames):
         energy, forces, _ = potential.evaluate_atoms(atoms)
         assert energy == pytest.approx(own.results["energy"], rel=1e-6)
         assert np.allclose(forces, own.results["forces"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("block", "distances"),
+    [
+        ("RealAgnosticResidualInteractionBlock", "None"),
+        ("RealAgnosticDensityResidualInteractionBlock", "Agnesi"),
+        ("RealAgnosticResidualNonLinearInteractionBlock", "Agnesi"),
+    ],
+)
+def test_every_kind_of_block(random_mace, tmp_path, block, distances):
+    """Also those whose radial networks read the elements; with pair repulsion."""
+    kind = interaction_classes[block]
+    options = {"interaction_cls": kind, "distance_transform": distances}
+    if "NonLinear" in block:
+        options |= {"interaction_cls_first": kind, "edge_irreps": Irreps("8x0e")}
+    model = random_mace(
+        1, ("Si", "Ge"), "float64", hidden_irreps="8x0e", pair_repulsion=True, **options
+    )
+    torch.save(model, tmp_path / "some.model")
+    atoms = bulk("SiGe", "zincblende", a=5.5) * (2, 1, 1)
+    atoms.rattle(0.1, seed=1)
+    own = MACECalculator(model_paths=[str(tmp_path / "some.model")], device="cpu")
+    own.calculate(atoms)
+    energy, forces, stress = MACEPotential(model, "cpu").evaluate_atoms(atoms)
+    assert energy == pytest.approx(own.results["energy"], abs=1e-9)
+    assert np.allclose(forces, own.results["forces"], atol=1e-9)
+    voigt = stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    assert np.allclose(voigt, own.results["stress"], atol=1e-10)
 
 
 @pytest.mark.parametrize("batch_size", [1, 9, 40, 10_000])

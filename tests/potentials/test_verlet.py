@@ -5,7 +5,7 @@ import pytest
 
 from flowpot.dataset.arrays import Arrays
 from flowpot.potentials import load_potential
-from flowpot.potentials.mace import NeighbourGraph
+from flowpot.potentials.mace_graph import NeighbourGraph
 from flowpot.potentials.verlet import VerletList
 
 
@@ -34,7 +34,7 @@ def hot_trajectory(atoms, n_steps, rng):
 def pairs_of(graph):
     """Return the set of pairs of a graph, each with the cells between its atoms."""
     if isinstance(graph, NeighbourGraph):
-        lists = [np.column_stack([graph.edges.T, graph.unit_shifts])]
+        lists = [np.column_stack([graph.pairs.T, graph.unit_shifts])]
     else:
         [lists] = graph.pairs
     return [{tuple(row) for row in rows.astype(int).tolist()} for rows in lists]

@@ -2,107 +2,36 @@
 
 import io
 import warnings
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from copy import deepcopy
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 from ase.data import chemical_symbols
-from matscipy.neighbours import neighbour_list
 from numpy.typing import NDArray
 
 from flowpot.dataset.arrays import Arrays
-from flowpot.dataset.geometry.cells import periodic_cell, volume_ratio
-from flowpot.dataset.geometry.neighbours import pairs_within
 from flowpot.potentials.base import Potential
 from flowpot.potentials.device import keep_freed_memory, resolve_device
+from flowpot.potentials.mace_graph import NeighbourGraph, find_graph
 from flowpot.potentials.prediction import Prediction
 
 with warnings.catch_warnings():
     # e3nn and MACE warn of torch.load's `weights_only` as they are imported.
     warnings.simplefilter("ignore")
-    import mace.modules  # noqa: F401  (a model file unpickles to its classes)
+    from mace import modules
 
-
-@dataclass(frozen=True, eq=False)
-class NeighbourGraph:
-    """
-    Neighbours of the atoms of n frames, each in a fully periodic cell.
-
-    Parameters
-    ----------
-    frames
-        The frames, with the cells of `periodic_cell`.
-    edges
-        Atoms at either end of each edge, shape (2, E).
-    unit_shifts
-        Number of cell vectors between them, shape (E, 3).
-    shifts
-        The same in A, shape (E, 3).
-    frame
-        Frame of each atom, shape (A,).
-    volume_ratio
-        Factor from each cell's stress to the frame's, shape (n,).
-    cutoff
-        Cutoff of the potential, in A.
-    """
-
-    frames: Arrays
-    edges: NDArray[np.int64]
-    unit_shifts: NDArray[np.float64]
-    shifts: NDArray[np.float64]
-    frame: NDArray[np.int64]
-    volume_ratio: NDArray[np.float64]
-    cutoff: float
-
-    def moved(self, frames: Arrays) -> Self:
-        """Return the graph of moved frames: the edges that are within the cutoff."""
-        cells = np.stack(
-            [
-                periodic_cell(frames.positions[rows], cell, pbc, self.cutoff)
-                for rows, cell, pbc in zip(
-                    frames.rows, frames.cell, frames.pbc, strict=True
-                )
-            ]
-        )
-        i, j = self.edges
-        if len(cells) == 1:
-            shifts = self.unit_shifts @ cells[0]
-        else:
-            of_edge = cells[self.frame[i]]
-            shifts = np.einsum("ek,ekx->ex", self.unit_shifts, of_edge)
-        near = pairs_within(self.cutoff, frames.positions, i, j, shifts)
-        ratios = [
-            volume_ratio(periodic, cell, pbc)
-            for periodic, cell, pbc in zip(cells, frames.cell, frames.pbc, strict=True)
-        ]
-        return replace(
-            self,
-            frames=_in_cells(frames, cells),
-            edges=self.edges.take(near, axis=1),
-            unit_shifts=self.unit_shifts.take(near, axis=0),
-            shifts=shifts.take(near, axis=0),
-            volume_ratio=np.array(ratios),
-        )
-
-    @classmethod
-    def joined(cls, graphs: Sequence[Self]) -> Self:
-        """Join graphs of one frame each into one graph of all of these frames."""
-        frames = Arrays.joined([graph.frames for graph in graphs])
-        first = frames.offsets[:-1]
-        edges = [graph.edges + n for graph, n in zip(graphs, first, strict=True)]
-        return cls(
-            frames=frames,
-            edges=np.concatenate(edges, axis=1),
-            unit_shifts=np.concatenate([graph.unit_shifts for graph in graphs]),
-            shifts=np.concatenate([graph.shifts for graph in graphs]),
-            frame=np.repeat(np.arange(len(graphs)), frames.n_atoms),
-            volume_ratio=np.concatenate([graph.volume_ratio for graph in graphs]),
-            cutoff=graphs[0].cutoff,
-        )
+_OF_EDGES_ONLY = (modules.MACE, modules.ScaleShiftMACE)
+"""Models whose energy depends on positions through the vectors of the edges alone."""
+_RADIAL_ONLY = (
+    modules.blocks.RealAgnosticInteractionBlock,
+    modules.blocks.RealAgnosticResidualInteractionBlock,
+    modules.blocks.RealAgnosticDensityInteractionBlock,
+    modules.blocks.RealAgnosticDensityResidualInteractionBlock,
+)
+"""Blocks whose radial networks read the embedding of the length alone."""
 
 
 class MACEPotential(Potential):
@@ -112,6 +41,9 @@ class MACEPotential(Potential):
     MACE is always given fully periodic cells, in which non-periodic axes have vacuum
     (see `periodic_cell`): by itself it replaces non-periodic cell vectors by vectors
     of hundreds of A, and divides the virial by their volume.
+
+    The attribute ``model`` is a changed copy, without E0s, that reads this class's
+    graphs only: what depends on the length of a pair alone is computed once a pair.
 
     Parameters
     ----------
@@ -143,6 +75,7 @@ class MACEPotential(Potential):
         self.atomic_energies = self.all_atomic_energies[self.head]
         block = model.atomic_energies_fn  # see _energy
         block.atomic_energies = torch.zeros_like(block.atomic_energies)
+        _halve_radial_networks(self.model)
 
     @classmethod
     def from_bytes(cls, content: bytes, device: str = "auto") -> Self:
@@ -169,48 +102,33 @@ class MACEPotential(Potential):
 
     def build_graph(self, frames: Arrays, skin: float = 0.0) -> NeighbourGraph:
         """Find the neighbours of every atom, with matscipy as MACE does."""
-        edges, unit_shifts, shifts, cells, ratios = [], [], [], [], []
-        for rows, cell, pbc in zip(frames.rows, frames.cell, frames.pbc, strict=True):
-            positions = frames.positions[rows]
-            periodic = periodic_cell(positions, cell, pbc, self.cutoff + skin)
-            i, j, shift = neighbour_list(
-                "ijS",
-                cutoff=self.cutoff + skin,
-                positions=positions,
-                cell=periodic,
-                pbc=(True, True, True),
-            )
-            if skin:  # one order of the edges, whenever they were searched for
-                order = np.lexsort((*shift.T, j, i))
-                i, j, shift = i[order], j[order], shift[order]
-            edges.append(np.stack([i, j]).astype(np.int64) + rows.start)
-            unit_shifts.append(shift.astype(float))
-            shifts.append(unit_shifts[-1] @ periodic)
-            cells.append(periodic)
-            ratios.append(volume_ratio(periodic, cell, pbc))
-        return NeighbourGraph(
-            frames=_in_cells(frames, np.stack(cells)),
-            edges=np.concatenate(edges, axis=1),
-            unit_shifts=np.concatenate(unit_shifts),
-            shifts=np.concatenate(shifts),
-            frame=np.repeat(np.arange(len(frames)), frames.n_atoms),
-            volume_ratio=np.array(ratios),
-            cutoff=self.cutoff,
-        )
+        return find_graph(frames, self.cutoff, skin)
 
     def evaluate_graph(self, graph: NeighbourGraph) -> Prediction:
         """Run the model once."""
-        out = self.model(self._tensors(graph), compute_stress=True)
+        tensors = self._tensors(graph)
         ratio = graph.volume_ratio[:, None, None]
+        if type(self.model) not in _OF_EDGES_ONLY:
+            out = self.model(tensors, compute_stress=True)
+            return Prediction(
+                energy=self._energy(graph, out),
+                forces=_numpy(out["forces"]),
+                stress=_numpy(out["stress"]).reshape(-1, 3, 3) * ratio,
+            )
+        out = self.model(tensors, compute_force=False, compute_edge_forces=True)
+        with torch.no_grad():
+            forces, virial = _summed_over_pairs(tensors, out["edge_forces"])
+        volumes = np.abs(np.linalg.det(graph.frames.cell))[:, None, None]
         return Prediction(
             energy=self._energy(graph, out),
-            forces=_numpy(out["forces"]),
-            stress=_numpy(out["stress"]).reshape(-1, 3, 3) * ratio,
+            forces=_numpy(forces),
+            stress=_numpy(virial) / volumes * ratio,
         )
 
     def describe_graph(self, graph: NeighbourGraph) -> NDArray[np.float64]:
         """Return the scalars among the node features, of all layers."""
-        out = self.model(self._tensors(graph), compute_force=False)
+        with torch.no_grad():
+            out = self.model(self._tensors(graph), compute_force=False)
         return _numpy(out["node_feats"])[:, _scalars(self.model)]
 
     def _energy(
@@ -228,8 +146,8 @@ class MACEPotential(Potential):
         floats = {
             "positions": frames.positions,
             "cell": frames.cell.reshape(-1, 3),
-            "shifts": graph.shifts,
-            "unit_shifts": graph.unit_shifts,
+            "shifts": np.concatenate([graph.shifts, -graph.shifts]),
+            "unit_shifts": np.concatenate([graph.unit_shifts, -graph.unit_shifts]),
             "node_attrs": np.eye(len(self.species))[species],
         }
         integers = {
@@ -245,9 +163,60 @@ class MACEPotential(Potential):
         }
 
 
-def _in_cells(frames: Arrays, cells: NDArray[np.float64]) -> Arrays:
-    """Put frames into other cells, all of which are periodic to MACE."""
-    return Arrays(frames.numbers, frames.positions, cells, frames.pbc, frames.offsets)
+class _OncePerPair(torch.nn.Module):
+    """
+    A function of the length of an edge, computed for the first half of the edges.
+
+    The second half are the same pairs of atoms in the same order, seen from behind.
+    """
+
+    def __init__(self, function: torch.nn.Module) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, edge_feats: torch.Tensor) -> torch.Tensor:
+        values = self.function(edge_feats[: len(edge_feats) // 2])
+        return torch.cat([values, values])
+
+
+def _halve_radial_networks(model: Any) -> None:
+    """Let radial networks that read nothing but lengths run once for each pair."""
+    for block in model.interactions:
+        network = block.conv_tp_weights
+        if type(block) in _RADIAL_ONLY and not isinstance(network, _OncePerPair):
+            block.conv_tp_weights = _OncePerPair(network)
+
+
+def _summed_over_pairs(
+    tensors: dict[str, torch.Tensor], slopes: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Return forces and virials, in float64.
+
+    Parameters
+    ----------
+    tensors
+        The graph, with 2P edges.
+    slopes
+        (2P, 3) derivative of the energy with respect to each edge's vector (eV/A).
+
+    Returns
+    -------
+    tuple
+        Forces (A, 3) in eV/A; virials (n, 3, 3) in eV, positive under tension: the
+        derivative of the energy with respect to the strain.
+    """
+    n_pairs = len(slopes) // 2
+    pulls = (slopes[:n_pairs] - slopes[n_pairs:]).double()
+    first, second = tensors["edge_index"][:, :n_pairs]
+    positions = tensors["positions"].double()
+    vectors = positions[second] - positions[first] + tensors["shifts"][:n_pairs]
+    forces = torch.zeros_like(positions)
+    forces.index_add_(0, first, pulls).index_add_(0, second, -pulls)
+    products = (vectors[:, :, None] * pulls[:, None]).flatten(1)
+    virial = products.new_zeros(len(tensors["head"]), 9)
+    virial = virial.index_add_(0, tensors["batch"][first], products).view(-1, 3, 3)
+    return forces, (virial + virial.mT) / 2
 
 
 def _scalars(model: Any) -> list[int]:
