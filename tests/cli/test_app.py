@@ -63,6 +63,7 @@ def test_the_version_is_that_of_the_installed_package():
 def test_pseudos_list_and_check():
     listed = CliRunner().invoke(app, ["pseudos", "list"])
     assert "debian-pbe" in listed.output
+    assert " -1 " not in listed.output  # of what is not installed nothing is known
     checked = CliRunner().invoke(app, ["pseudos", "check", "debian-pbe"])
     assert checked.exit_code == 0
     assert "complete" in checked.output
@@ -83,3 +84,23 @@ def test_pseudos_install_says_why_it_cannot(tmp_path):
     )
     assert result.exit_code == 1
     assert "has no archive" in " ".join(result.output.split())
+
+
+def test_pseudos_install_without_a_network_or_a_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("FLOWPOT_PSEUDO_DIR", raising=False)
+    monkeypatch.setenv("FLOWPOT_CONFIG_FILE", str(tmp_path / "none.yaml"))
+    install = ["pseudos", "install", "sssp-1.3-pbe-precision"]
+    result = CliRunner().invoke(app, install)
+    assert result.exit_code == 1
+    assert "export FLOWPOT_PSEUDO_DIR=" in " ".join(result.output.split())
+    install += ["--folder", str(tmp_path), "--url", "http://127.0.0.1:9/sssp.tar.gz"]
+    result = CliRunner().invoke(app, install)
+    assert result.exit_code == 1
+    assert "cannot be had" in result.output
+    assert "give --url of a mirror" in " ".join(result.output.split())
+
+
+def test_it_runs_as_a_module():
+    command = [sys.executable, "-m", "flowpot", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"flowpot {version('flowpot')}\n"

@@ -99,3 +99,25 @@ def test_a_dry_run_cuts_no_word_at_80_columns(clean_dir):
     )
     assert done.exit_code == 0, done.output
     assert "\u2026" not in done.output
+    assert max(map(len, done.output.partition("to label")[0].splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("atoms", "file", "output", "name"),
+    [
+        (
+            molecule("NO", vacuum=4.0),
+            "my cell: no 1 # of 2.extxyz",
+            "campaign.yaml",
+            "NO",
+        ),  # not `false`
+        (bulk("Cu"), "- cell.extxyz", "007.yaml", "007"),
+        (bulk("Cu"), "'cell'.extxyz", "copper oxide_2.yaml", "copper oxide 2"),
+    ],
+)
+def test_any_name_of_a_file_is_read_back(atoms, file, output, name, clean_dir):
+    write(f"./{file}", atoms)
+    assert invoke(f"./{file}", "-o", output).exit_code == 0
+    found = read_configuration(Path(output))
+    assert found.maker.name == name
+    assert len(found.inputs["structures"]) == 1

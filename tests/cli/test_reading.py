@@ -2,8 +2,11 @@
 
 import pytest
 from ase.io import read
+from jobflow import JobStore
+from maggma.stores import MemoryStore
 from typer.testing import CliRunner
 
+from flowpot.campaign import embedded_store
 from flowpot.cli import app
 
 
@@ -66,6 +69,7 @@ def test_export(stores, tmp_path):
         (("status", "--store", "a", "--project", "b"), "give one"),
         (("status", "--project", "no-such-project"), "jf project list"),
         (("export",), "give --dataset, --models or --unlabelled"),
+        (("status", "--project", "no-such-project"), "flowpot init"),
         (("status", "gold", "--store", "FINISHED"), "it has ['synthetic']"),
     ],
 )
@@ -78,3 +82,11 @@ def test_a_file_that_specifies_no_store(tmp_path):
     (tmp_path / "store.yaml").write_text("frames: 3\n")
     said = call("status", "--store", tmp_path / "store.yaml", code=1)
     assert "specifies no JobStore" in said
+
+
+def test_a_forgotten_store_is_looked_for(clean_dir, monkeypatch):
+    """Who says no store is told which folders hold one."""
+    monkeypatch.setattr("jobflow.SETTINGS.JOB_STORE", JobStore(MemoryStore()))
+    assert "--store FOLDER/store" in call("status", code=1)
+    embedded_store(clean_dir / "my campaign/store").connect()
+    assert "(here: my campaign/store)" in call("status", code=1)

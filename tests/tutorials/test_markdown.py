@@ -16,7 +16,16 @@ ELSEWHERE = {
 """Run where there is a campaign, or a queue; 04 has a script, which is run, too."""
 GUIDES = ("troubleshooting",)
 
-SHORT = {"05_fine_tuning": [('"foundation.model"', '"small"')]}
+_INSTALL = "pip install --quiet --no-deps --no-build-isolation --target site ."
+SHORT = {
+    "05_fine_tuning": [('"foundation.model"', '"small"')],
+    "06_bring_your_own": [  # not into the tests' own environment
+        (
+            "pip install .\n",
+            f"{_INSTALL}\nexport PYTHONPATH=$PWD/site:${{PYTHONPATH:-}}\n",
+        )
+    ],
+}
 """What is too long for a test, or not there: and what stands for it."""
 
 NAMES = sorted(path.stem for path in TUTORIALS.glob("0*.md"))

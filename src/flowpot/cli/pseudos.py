@@ -25,12 +25,9 @@ def list_pseudos() -> None:
     table = Table("family", "elements", "here", "folder")
     for name in list_families():
         status = check_family(name)
-        table.add_row(
-            name,
-            str(status.n_elements),
-            str(status.n_elements - len(status.missing)),
-            str(status.folder or "-"),
-        )
+        here = str(status.n_elements - len(status.missing))
+        numbers = (str(status.n_elements), here) if status.n_elements else ("-", "0")
+        table.add_row(name, *numbers, str(status.folder or "-"))
     open_console().print(table)
 
 
@@ -70,14 +67,16 @@ def install_pseudos(
     from flowpot.labelling.espresso.install import install_family  # noqa: PLC0415
 
     columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
-    with readable_errors("install the family"), Progress(*columns) as progress:
-        task = progress.add_task(family)
-        status = install_family(
-            family,
-            folder=folder,
-            url=url,
-            progress=lambda there, total: progress.update(
-                task, completed=there, total=total
-            ),
-        )
+    bar = Progress(*columns)
+    task = bar.add_task(family)
+
+    def show(there: int, total: int | None) -> None:
+        bar.start()  # not before there is something to show
+        bar.update(task, completed=there, total=total)
+
+    with readable_errors("install the family"):
+        try:
+            status = install_family(family, folder=folder, url=url, progress=show)
+        finally:
+            bar.stop()
     typer.echo(f"{family} is in {status.folder}")

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from flowpot.cli.errors import readable_errors
 from flowpot.cli.source import ProjectOption, StoreOption, open_project, open_store
@@ -80,11 +78,10 @@ def run(
             known = None
             if store is not None or project is not None:
                 known, _ = open_store(context, store, project)
-            console.print(
-                plan_table(
-                    configuration.maker.dry_run(**configuration.inputs, store=known)
-                )
-            )
+            from flowpot.cli.plan import print_plan  # noqa: PLC0415
+
+            plan = configuration.maker.dry_run(**configuration.inputs, store=known)
+            print_plan(console, plan)
         elif submit:
             ids = _submit(configuration, file, worker or [], project, go_on=go_on)
             name = configuration.maker.name
@@ -194,38 +191,3 @@ def _submit(
             set_run_config(flow, name_filter=name, worker=worker, dynamic=True)
     default = next((worker for name, worker in pairs if not name), None)
     return list(map(str, submit_flow(flow, worker=default, project=project)))
-
-
-def plan_table(plan: Any) -> Table:
-    """Tabulate a dry run, a row a stage."""
-    table = Table(
-        *("stage", "jobs", "frames", "atoms", "k-points", "core-hours", ""),
-        title=Text(f"First iteration of {plan.name!r}"),
-        title_justify="left",
-        caption=Text(f"Core-hours: {plan.basis}."),
-        caption_justify="left",
-    )
-    for column in table.columns[1:6]:
-        column.justify = "right"
-    table.columns[-1].overflow = "fold"  # no word of a note is cut
-    for stage in plan.stages:
-        table.add_row(
-            stage.stage,
-            *(str(n) for n in (stage.n_jobs, stage.n_frames, stage.n_atoms)),
-            "-" if stage.n_kpoints is None else str(stage.n_kpoints),
-            _hours(stage.core_hours),
-            Text(stage.note),
-        )
-    if plan.config_types:
-        kinds = ", ".join(f"{n} {kind}" for kind, n in plan.config_types.items())
-        table.add_section()
-        table.add_row("to label", "", "", "", "", _hours(plan.core_hours), Text(kinds))
-    for hint in (stage.hint for stage in plan.stages if stage.hint):
-        table.add_row("faster", "", "", "", "", "", Text(hint))
-    for reason in plan.refused:
-        table.add_row("refused", "", "", "", "", "", Text(reason))
-    return table
-
-
-def _hours(hours: float | None) -> str:
-    return "unknown" if hours is None else f"{hours:.3g}"

@@ -73,10 +73,12 @@ def open_store(
     else:
         opened, queue = SETTINGS.JOB_STORE, None
     if needs_data and "data" not in opened.additional_stores:
+        if store is None and project is None and context.obj != "jf":
+            raise ValueError(_nothing_given())
         raise ValueError(
-            f"the store {str(store or project or 'of jobflow')!r} has no additional "
-            "store `data`, where flowpot keeps frames and models: add one to "
-            "`additional_stores` in its specification"
+            f"the store {str(store or project or 'of the project')!r} has no "
+            "additional store `data`, where flowpot keeps frames and models: add one "
+            "to `additional_stores` in its specification"
         )
     _be_quick(opened.docs_store, *opened.additional_stores.values())
     opened.connect()
@@ -89,6 +91,22 @@ def where_of(store: Path | None, project: str | None) -> str:
     if store is not None:
         return f"--store {shlex.quote(str(store.absolute()))}"
     return "" if project is None else f"--project {shlex.quote(project)}"
+
+
+def _nothing_given() -> str:
+    """Say where campaigns may be, when neither a command nor jobflow's settings do."""
+    here = sorted(
+        folder.relative_to(Path.cwd())
+        for folder in (*Path.cwd().glob("store"), *Path.cwd().glob("*/store"))
+        if (folder / "monty.storage.cfg").is_file()
+    )
+    found = f" (here: {', '.join(map(str, here))})" if here else ""
+    return (
+        "where is the campaign? Give `--store FOLDER/store` for one that ran here"
+        f"{found}, `--project NAME` for one of jobflow-remote's project, or set "
+        "JOBFLOW_CONFIG_FILE to jobflow's settings with a JOB_STORE that has the "
+        "additional store `data`"
+    )
 
 
 def _be_quick(*stores: Any) -> None:
@@ -137,8 +155,15 @@ def open_project(name: str | None) -> tuple[Any, Any]:
     try:
         project = ConfigManager().get_project(name)
     except ConfigError as error:
+        known = ", ".join(ConfigManager().projects_data)
+        remedy = (
+            f"give --project one of {known}"
+            if known
+            else "jobflow-remote has no project here. `flowpot init STRUCTURE "
+            "--project ~/.jfremote/NAME.yaml` writes one, to be filled in (tutorial 3)"
+        )
         raise ValueError(
-            f"--project is {name!r}: {error}; see `jf project list`"
+            f"--project is {name!r}: {remedy} ({error}; see `jf project list`)"
         ) from error
     queue_store = project.get_queue_store()
     jobstore: Any = project.get_jobstore()

@@ -136,7 +136,7 @@ def test_what_cannot_be_installed(tmp_path, monkeypatch):
         install_family("debian-pbe", folder=tmp_path)
     monkeypatch.delenv("FLOWPOT_PSEUDO_DIR", raising=False)
     monkeypatch.setenv("FLOWPOT_CONFIG_FILE", str(tmp_path / "none.yaml"))
-    with pytest.raises(ValueError, match="set FLOWPOT_PSEUDO_DIR"):
+    with pytest.raises(ValueError, match="FLOWPOT_PSEUDO_DIR is unset"):
         install_family("sssp-1.3-pbe-precision")
     with pytest.raises(ValueError, match="use one of http"):
         download("file:///etc/passwd", tmp_path / "x")

@@ -86,21 +86,10 @@ def read_configuration(path: Path) -> Configuration:
         For unknown keys, wrong types and values that a Maker refuses, with the place
         and the nearest valid name.
     FileNotFoundError
-        If a file to start from is missing.
+        If the file, or one to start from, is missing.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except UnicodeDecodeError as error:
-        problem = f"this is not text ({error}): give a YAML file, in UTF-8"
-        raise ConfigurationError(str(path), problem) from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(str(path), f"this is not YAML: {error}") from error
-    if not isinstance(content, Mapping):
-        raise ConfigurationError(
-            str(path), "give keys and values, as in `name: silicon`"
-        )
+    content = _content(path)
     starts = {key: content[key] for key in STARTS if content.get(key) is not None}
     fields = {k: v for k, v in content.items() if k not in (*STARTS, *_OF_FILES)}
     maker = _build(ActiveLearningMaker, fields, "", None)
@@ -129,6 +118,27 @@ def read_configuration(path: Path) -> Configuration:
         if note := reading.note(key, inputs):
             configuration.notes.append(note)
     return configuration
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    """Read keys and values from a YAML file."""
+    if path.is_dir() or not path.exists():
+        raise FileNotFoundError(
+            f"there is no file {path}: `flowpot init STRUCTURE` writes one"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except UnicodeDecodeError as error:
+        problem = f"this is not text ({error}): give a YAML file, in UTF-8"
+        raise ConfigurationError(str(path), problem) from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(str(path), f"this is not YAML: {error}") from error
+    if not isinstance(content, Mapping):
+        raise ConfigurationError(
+            str(path), "give keys and values, as in `name: silicon`"
+        )
+    return content
 
 
 def _build(kind: type, given: Mapping[str, Any], place: str, base: Any) -> Any:

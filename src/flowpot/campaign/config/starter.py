@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from flowpot.dataset import Dataset
 from flowpot.labelling.espresso.pseudos import get_family
@@ -15,6 +16,7 @@ _LARGE = 32  # atoms from which on a structure is not repeated
 _MIN_LENGTH, _MAX_ATOMS = 8.0, 64  # A: beyond the cutoff of the model; atoms of a cell
 _FRAMES = 60  # distorted cells, of all structures together
 _LABELS = 600
+_USUAL = "campaign"  # stem of a file that is not called after anything
 
 TEMPLATE = """\
 # A campaign for {formulas}.
@@ -40,7 +42,7 @@ augmentation:
 
 labelling:
   static_maker:
-    maker: EspressoStaticMaker
+    maker: EspressoStaticMaker      # or atomate2's, or your own: tutorials 2 and 6
     protocol: balanced              # stringent | balanced | fast: k-points, smearing
     pseudo_family: {family}
     # kspacing: 0.25                # 1/A; else the protocol's. Converge it first:
@@ -121,9 +123,9 @@ def starter(files: Sequence[Path], target: Path) -> Starter:
     text = TEMPLATE.format(
         formulas=formulas,
         file=target.name,
-        name=target.stem.replace("_", " "),
+        name=_scalar(_name(target, formulas)),
         structures="\n".join(
-            f"  - {os.path.relpath(file.absolute(), folder)}" for file in files
+            f"  - {_scalar(os.path.relpath(file.absolute(), folder))}" for file in files
         ),
         supercell=_supercell(frames),
         n_frames=max(10, round(_FRAMES / len(frames))),
@@ -133,6 +135,16 @@ def starter(files: Sequence[Path], target: Path) -> Starter:
         max_labels=_LABELS,
     )
     return Starter(text, tuple(notes))
+
+
+def _name(target: Path, formulas: str) -> str:
+    """Name a campaign after its file, or after its structures: people ask by it."""
+    return formulas if target.stem == _USUAL else target.stem.replace("_", " ")
+
+
+def _scalar(text: str) -> str:
+    """Write a text as YAML: quoted where it would be read as something else."""
+    return yaml.safe_dump(text, allow_unicode=True, width=10_000).splitlines()[0]
 
 
 def _family(elements: Sequence[str]) -> tuple[str, list[str]]:
@@ -145,7 +157,8 @@ def _family(elements: Sequence[str]) -> tuple[str, list[str]]:
         return name, []
     note = (
         f"no family of pseudopotentials with {', '.join(elements)} is here: "
-        f"`flowpot pseudos install {_FAMILIES[0]}` fetches one"
+        f"`flowpot pseudos install {_FAMILIES[0]}` fetches one; labels may also come "
+        "from another code (`static_maker`)"
     )
     return _FAMILIES[0], [note]
 
@@ -158,8 +171,8 @@ def _supercell(frames: Dataset) -> str:
     lengths = np.linalg.norm(frames.cell, axis=2)[frames.pbc]
     return (
         "  supercell:                        # the structures are repeated to\n"
-        f"    min_length: {_MIN_LENGTH:<18}# A (now {lengths.min():.1f}); labels cost\n"
-        f"    max_atoms: {_MAX_ATOMS:<19d}# as these atoms to the third power"
+        f"    min_length: {_MIN_LENGTH:<20}# A (now {lengths.min():.1f}); labels cost\n"
+        f"    max_atoms: {_MAX_ATOMS:<21d}# as these atoms to the third power"
     )
 
 

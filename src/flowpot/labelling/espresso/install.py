@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 
 from flowpot.labelling.espresso.pseudos import (
     FAMILIES,
@@ -177,7 +177,14 @@ def install_family(
 
 def _fetch(url: str, path: Path, md5: str, progress: Progress | None = None) -> None:
     """Download a file, and remove it again if its checksum is wrong."""
-    download(url, path, progress)
+    try:
+        download(url, path, progress)
+    except URLError as error:
+        raise OSError(
+            f"{url} cannot be had ({error}): give --url of a mirror, or unpack the "
+            f"archive, fetched elsewhere, into {path.parent}, in a folder with the "
+            "name of the family"
+        ) from error
     if _md5(path) != md5:
         path.unlink()
         raise ValueError(
@@ -254,7 +261,11 @@ def _root(folder: Path | str | None) -> Path:
     """Return the folder in which families are kept."""
     chosen = folder or get_settings().PSEUDO_DIR
     if chosen is None:
-        raise ValueError("set FLOWPOT_PSEUDO_DIR to the folder of your families first")
+        raise ValueError(
+            "FLOWPOT_PSEUDO_DIR is unset: say where families are to be kept, for "
+            "example by `export FLOWPOT_PSEUDO_DIR=$HOME/pseudos` in the profile of "
+            "your shell (runs look there, too), and try again"
+        )
     return Path(chosen).expanduser()
 
 
