@@ -15,7 +15,7 @@ DEMO_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c $(CONSTRAINTS)
 
-.PHONY: help demo test test-all benchmark site lint espresso clean
+.PHONY: help demo test test-all coverage benchmark site lint espresso clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -29,6 +29,13 @@ test: $(VENV)/.test espresso lint
 # make test-all   the slow tests too (an hour)
 test-all: $(VENV)/.test espresso lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(PYTEST_FLAGS)
+
+# make coverage   which lines the tests of `make test` run, child processes included
+coverage: $(VENV)/.test espresso
+	$(BIN)/coverage erase
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -m "not slow" $(PYTEST_FLAGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 # make benchmark  the ratios that the documentation claims, printed
 benchmark: $(VENV)/.test espresso

@@ -21,6 +21,7 @@ ORDER = (
     ("local_run",),
     ("demo",),
     ("cli",),
+    ("__main__",),
 )
 """Parts of the package: each may import those of the rows above its own, and itself."""
 
