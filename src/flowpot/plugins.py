@@ -1,8 +1,9 @@
-"""Classes that other packages add to flowpot's own, by their entry points."""
+"""Other packages: those that add classes to flowpot's own, and those it can use."""
 
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
+from typing import Any
 
 
 def registered(group: str, own: Mapping[str, str], base: type) -> dict[str, type]:
@@ -46,3 +47,30 @@ def registered(group: str, own: Mapping[str, str], base: type) -> dict[str, type
             )
         classes[kind.__name__] = kind
     return classes
+
+
+def optional_package(name: str, user: str, remedy: str) -> Any:
+    """
+    Import a package that flowpot does not require.
+
+    Parameters
+    ----------
+    name
+        The package, as it is imported and on PyPI.
+    user
+        What needs it, in the plural.
+    remedy
+        What to do without it.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f"{user} need the package {name}: install it with `pip install {name}`, or "
+            f"{remedy}"
+        ) from error

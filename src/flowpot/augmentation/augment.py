@@ -128,7 +128,14 @@ def augment(
         vacuum=vacuum,
         min_distance=min_distance,
     )
-    batches = _undistorted(inputs) if "input" not in without else []
+    batches = [
+        Batch(
+            dataset_of([parent.supercell], "input", parent=parent.fingerprint),
+            ("input", parent.fingerprint),
+        )
+        for parent in inputs.parents
+        if "input" not in without
+    ]
     for generator in generators:
         batches += generator.generate(inputs)
     if substitution is not None:
@@ -163,17 +170,6 @@ def isolated_atoms(species: Sequence[str], *, vacuum: float = 15.0) -> list[Atom
     return atoms
 
 
-def _undistorted(inputs: Inputs) -> list[Batch]:
-    """Return the inputs themselves, repeated."""
-    return [
-        Batch(
-            dataset_of([parent.supercell], "input", parent=parent.fingerprint),
-            ("input", parent.fingerprint),
-        )
-        for parent in inputs.parents
-    ]
-
-
 def _isolated(inputs: Inputs, batches: Sequence[Batch]) -> Batch:
     """Return one isolated atom of each element of the inputs and of their children."""
     numbers = {atomic_numbers[symbol] for symbol in inputs.species}
@@ -196,17 +192,12 @@ def _joined(batches: Sequence[Batch], inputs: Inputs) -> Augmented:
             "nothing was made: switch on a generator that applies to these structures. "
             + " ".join(notes)
         )
-    joined = _with_vacuum(Dataset.concatenate(parts), inputs.vacuum)
+    joined = Dataset.concatenate(parts)
+    if not joined.pbc.all():
+        cell, positions = open_cells(joined, inputs.vacuum)
+        joined = Dataset(**{**joined.fields, "cell": cell, "positions": positions})
     frames = joined.deduplicate()
     rejected["duplicate"] = len(joined) - len(frames)
     counted = {kind: n for kind, n in rejected.items() if n}
     turned = sum(batch.turned for batch in batches)
     return Augmented(frames, counted, turned, notes, len(inputs.parents))
-
-
-def _with_vacuum(dataset: Dataset, vacuum: float) -> Dataset:
-    """Leave vacuum along the open directions of every frame, as `add_vacuum` does."""
-    if dataset.pbc.all():
-        return dataset
-    cell, positions = open_cells(dataset, vacuum)
-    return Dataset(**{**dataset.fields, "cell": cell, "positions": positions})

@@ -130,7 +130,14 @@ def deformations(
     if mode == "isotropic":
         tensors = np.broadcast_to(span.T @ span, (len(amounts), 3, 3))
     else:
-        tensors = _directed(span, len(amounts), rng, mode)
+        vectors = rng.normal(size=(len(amounts), 2, len(span))) @ span
+        m = vectors[:, 0] / np.linalg.norm(vectors[:, 0], axis=1, keepdims=True)
+        tensors = m[:, :, None] * m[:, None, :]
+        if mode == "shear":
+            n = vectors[:, 1] - (vectors[:, 1] * m).sum(axis=1, keepdims=True) * m
+            n /= np.linalg.norm(n, axis=1, keepdims=True)
+            outer = m[:, :, None] * n[:, None, :]
+            tensors = 0.5 * (outer + outer.transpose(0, 2, 1))
     return np.eye(3) + amounts[:, None, None] * tensors
 
 
@@ -149,17 +156,3 @@ def check_strain_limits(limits: tuple[float, float]) -> None:
             f"strain is ({low}, {high}): give (lowest, highest) with lowest above -1, "
             "for example (-0.2, 0.6)"
         )
-
-
-def _directed(
-    span: NDArray[np.float64], size: int, rng: np.random.Generator, mode: StrainMode
-) -> NDArray[np.float64]:
-    """Return tensors of unit strain along random directions of a span."""
-    vectors = rng.normal(size=(size, 2, len(span))) @ span
-    m = vectors[:, 0] / np.linalg.norm(vectors[:, 0], axis=1, keepdims=True)
-    if mode == "uniaxial":
-        return m[:, :, None] * m[:, None, :]
-    n = vectors[:, 1] - (vectors[:, 1] * m).sum(axis=1, keepdims=True) * m
-    n /= np.linalg.norm(n, axis=1, keepdims=True)
-    outer = m[:, :, None] * n[:, None, :]
-    return 0.5 * (outer + outer.transpose(0, 2, 1))

@@ -54,21 +54,15 @@ def inherited(
     if not np.isnan(moments).any():
         sizes = mean_moments([parent])
         for frame, site in np.argwhere(numbers != parent.numbers):
-            magmoms[frame, site] = _moment(
-                int(numbers[frame, site]), moments[site], sizes
-            )
+            number = int(numbers[frame, site])
+            free = float(ground_state_magnetic_moments[number])
+            size = sizes.get(chemical_symbols[number], min(abs(moments[site]), free))
+            magmoms[frame, site] = -size if moments[site] < 0 else size
     return {
         "magmoms": magmoms,
         "charge": np.full(n, charge),
         "spin": np.where(other, np.nan, spin),
     }
-
-
-def _moment(number: int, site_moment: float, sizes: Mapping[str, float]) -> float:
-    """Choose the moment of an element that is new on a site."""
-    free = float(ground_state_magnetic_moments[number])
-    size = sizes.get(chemical_symbols[number], min(abs(site_moment), free))
-    return -size if site_moment < 0 else size
 
 
 def inherit(frame: Atoms, parent: Atoms, kept: NDArray[np.bool_] | None = None) -> None:

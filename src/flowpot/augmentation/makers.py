@@ -158,7 +158,11 @@ class AugmentationMaker(Maker):
             if getattr(self, name) is False:
                 setattr(self, name, None)
             instance(kind, **{name: getattr(self, name)})
-        self.extra = _checked_extra(self.extra)
+        if not isinstance(self.extra, list | tuple):
+            raise ValueError(f"extra is {self.extra!r}: give a list of generators")  # noqa: TRY004
+        for number, generator in enumerate(self.extra):
+            instance(Generator, **{f"extra[{number}]": generator})
+        self.extra = tuple(self.extra)
         counts = Counter(generator.kind for generator in self.generators)
         if twice := [kind for kind, n in counts.items() if n > 1]:
             raise ValueError(
@@ -273,12 +277,3 @@ class AugmentationMaker(Maker):
             seconds=perf_counter() - start,
             versions=package_versions("ase", "pymatgen", "numpy"),
         )
-
-
-def _checked_extra(extra: Sequence[Generator]) -> tuple[Generator, ...]:
-    """Refuse what is not a sequence of generators; return a tuple."""
-    if not isinstance(extra, list | tuple):
-        raise ValueError(f"extra is {extra!r}: give a list of generators")  # noqa: TRY004
-    for number, generator in enumerate(extra):
-        instance(Generator, **{f"extra[{number}]": generator})
-    return tuple(extra)

@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
+from flowpot.plugins import optional_package
 
 _LARGEST_SEED = 2**31
 
@@ -54,7 +55,9 @@ def quasirandom_numbers(
     kinds, counts = np.unique(atoms.numbers[sites], return_counts=True)
     if len(kinds) == 1:
         return np.array(atoms.numbers)
-    sqsgenerator = _sqsgenerator()
+    sqsgenerator = optional_package(
+        "sqsgenerator", "quasirandom alloys", "set quasirandom=False"
+    )
     composition: dict[str, Any] = {"sites": [int(site) for site in sites]}
     for kind, count in zip(kinds, counts, strict=True):
         composition[chemical_symbols[kind]] = int(count)
@@ -79,13 +82,3 @@ def quasirandom_numbers(
     _, best = next(iter(result))
     # Equally good arrangements come in no fixed order: take the first by its elements.
     return np.array(min(list(arrangement.species) for arrangement in best))
-
-
-def _sqsgenerator() -> ModuleType:
-    try:
-        return import_module("sqsgenerator")
-    except ImportError as error:
-        raise ImportError(
-            "quasirandom alloys need the package sqsgenerator: install it with "
-            "`pip install sqsgenerator`, or set quasirandom=False"
-        ) from error

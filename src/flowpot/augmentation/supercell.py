@@ -78,7 +78,14 @@ def supercell(atoms: Atoms, *, min_length: float = 18.0, max_atoms: int = 450) -
     copies = max_atoms // len(atoms)
     if copies <= 1 or shortest_translation(atoms.cell, atoms.pbc) >= min_length:
         return atoms.copy()
-    large = make_supercell(atoms, _matrix(atoms, min_length, copies))
+    periodic = np.flatnonzero(atoms.pbc)
+    operation, reduced = _reduced(np.array(atoms.cell), atoms.pbc)
+    small = longest_superlattice(reduced, min_length, copies) @ operation
+    if np.linalg.det(small) < 0:
+        small = -small if len(small) % 2 else small[::-1]
+    matrix = np.eye(3, dtype=np.int64)
+    matrix[np.ix_(periodic, periodic)] = small
+    large = make_supercell(atoms, matrix)
     large.info = dict(atoms.info)
     repeated(large, atoms)
     return large
@@ -102,18 +109,6 @@ def shortest_translation(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> f
     """
     reduced = _reduced(np.asarray(cell), np.asarray(pbc))[1]
     return float(np.linalg.norm(reduced, axis=1).min(initial=np.inf))
-
-
-def _matrix(atoms: Atoms, min_length: float, copies: int) -> NDArray[np.int64]:
-    """Return the integer matrix whose rows are the supercell's vectors."""
-    periodic = np.flatnonzero(atoms.pbc)
-    operation, reduced = _reduced(np.array(atoms.cell), atoms.pbc)
-    small = longest_superlattice(reduced, min_length, copies) @ operation
-    if np.linalg.det(small) < 0:
-        small = -small if len(small) % 2 else small[::-1]
-    matrix = np.eye(3, dtype=np.int64)
-    matrix[np.ix_(periodic, periodic)] = small
-    return matrix
 
 
 def _reduced(

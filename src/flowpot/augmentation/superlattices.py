@@ -151,25 +151,17 @@ def _spaces(lattice: Lattice, low: int, high: int) -> Matrices:
     compact = np.concatenate(
         [np.rint(matrix).astype(np.int64) + nearby for matrix in ideal]
     )
-    matrices = np.concatenate([compact, _diagonal(high)])
-    index = np.abs(_determinants(matrices))
-    return matrices[(low <= index) & (index <= high)]
-
-
-def _diagonal(high: int) -> Matrices:
-    """Return the diagonal matrices whose determinant is at most `high`."""
     sides = [
         (a, b, c)
         for a in range(1, high + 1)
         for b in range(1, high // a + 1)
         for c in range(1, high // (a * b) + 1)
     ]
-    return np.array(sides)[:, :, None] * np.eye(3, dtype=np.int64)
-
-
-def _determinants(matrices: Matrices) -> Matrices:
-    cross = np.cross(matrices[:, 1], matrices[:, 2])
-    return np.asarray((matrices[:, 0] * cross).sum(axis=1), dtype=np.int64)
+    diagonal = np.array(sides)[:, :, None] * np.eye(3, dtype=np.int64)
+    matrices = np.concatenate([compact, diagonal])
+    normals = np.cross(matrices[:, 1], matrices[:, 2])
+    index = np.abs((matrices[:, 0] * normals).sum(axis=1))
+    return matrices[(low <= index) & (index <= high)]
 
 
 _CANDIDATES = {1: _rods, 2: _planes, 3: _spaces}

@@ -72,7 +72,16 @@ def vegard_scale(
         If there are end members for a structure that is not periodic.
     """
     if end_members is not None:
-        return _interpolated(atoms, species, shares, end_members)
+        dimension = int(atoms.pbc.sum())
+        if not dimension:
+            raise ValueError(
+                f"end_members={dict(end_members)} are given for "
+                f"{atoms.get_chemical_formula()}, which is not periodic and has no "
+                "volume: leave them out (None)"
+            )
+        volumes = np.array([end_members[symbol] for symbol in species])
+        lengths = volumes ** (1 / dimension)
+        return np.asarray(shares @ lengths / _size_per_atom(atoms) ** (1 / dimension))
     first = bonded_pairs(atoms).first  # each bond is listed from both its ends
     if not len(first):
         return np.ones(len(shares))
@@ -143,24 +152,6 @@ def _size_per_atom(atoms: Atoms) -> float:
     """Return the volume, area or length per atom, by the periodic directions."""
     vectors = np.array(atoms.cell)[atoms.pbc]
     return float(np.sqrt(np.linalg.det(vectors @ vectors.T)) / len(atoms))
-
-
-def _interpolated(
-    atoms: Atoms,
-    species: Sequence[str],
-    shares: NDArray[np.float64],
-    end_members: Mapping[str, float],
-) -> NDArray[np.float64]:
-    """Interpolate lengths between those of the end members."""
-    dimension = int(atoms.pbc.sum())
-    if not dimension:
-        raise ValueError(
-            f"end_members={dict(end_members)} are given for "
-            f"{atoms.get_chemical_formula()}, which is not periodic and has no volume: "
-            "leave them out (None)"
-        )
-    lengths = np.array([end_members[symbol] for symbol in species]) ** (1 / dimension)
-    return np.asarray(shares @ lengths / _size_per_atom(atoms) ** (1 / dimension))
 
 
 def _radii(numbers: set[int]) -> dict[int, float]:

@@ -186,12 +186,12 @@ class Columns(Arrays):
 
 def owned(fields: Fields) -> dict[str, Any]:
     """Return columns, with copies of the arrays that other code could change."""
-    return {name: _owned(value) for name, value in fields.items()}
-
-
-def _owned(value: Any) -> Any:
-    shared = isinstance(value, np.ndarray) and value.flags.writeable
-    return value.copy() if shared else value
+    return {
+        name: value.copy()
+        if isinstance(value, np.ndarray) and value.flags.writeable
+        else value
+        for name, value in fields.items()
+    }
 
 
 def frozen(fields: Fields) -> dict[str, Any]:
@@ -276,21 +276,13 @@ def concatenate(parts: Sequence[Fields]) -> dict[str, Any]:
     joined["offsets"] = np.concatenate(
         [[0], np.cumsum(np.concatenate(counts or [[]]))]
     ).astype(np.int64)
-    joined["info"] = _join_info(parts, [len(count) for count in counts])
-    return joined
-
-
-def _join_info(parts: Sequence[Fields], sizes: Sequence[int]) -> dict[str, Any]:
-    names = dict.fromkeys(name for part in parts for name in part["info"])
-    columns = {}
-    for name in names:
+    joined["info"] = {}
+    for name in dict.fromkeys(name for part in parts for name in part["info"]):
         example = next(part["info"][name] for part in parts if name in part["info"])
-        columns[name] = metadata.join_columns(
-            [
-                part["info"].get(name, metadata.missing_column(example, size))
-                for part, size in zip(parts, sizes, strict=True)
-                if size
-            ]
-            or [example]
-        )
-    return columns
+        columns = [
+            part["info"].get(name, metadata.missing_column(example, len(count)))
+            for part, count in zip(parts, counts, strict=True)
+            if len(count)
+        ]
+        joined["info"][name] = metadata.join_columns(columns or [example])
+    return joined

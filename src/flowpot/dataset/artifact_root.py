@@ -124,11 +124,6 @@ def _put(fs: AbstractFileSystem, path: str, content: bytes) -> None:
         return
     part = f"{path}.{uuid.uuid4().hex}.part"
     fs.pipe_file(part, content)
-    _rename(fs, part, path, content)
-
-
-def _rename(fs: AbstractFileSystem, part: str, path: str, content: bytes) -> None:
-    """Rename a file, in the place of one that is damaged or not there."""
     try:
         fs.mv(part, path)
     except Exception:

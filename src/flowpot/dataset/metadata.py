@@ -36,6 +36,8 @@ RESERVED = frozenset(
 )
 """Names that are no metadata, since files or other columns use them."""
 _NAME = re.compile(r"""[^\s="'\[\]{},\\]+""")
+_NOT_IN_FILES = re.compile("[\0\ud800-\udfff]")
+"""NUL and lone surrogates, which files cannot hold."""
 _COLUMN_TYPES = {"b": np.bool_, "i": np.int64, "f": np.float64}
 _LARGEST_INT = 2**63 - 1
 
@@ -111,23 +113,13 @@ def _text_column(plain: list[Any], where: Where) -> Column:
     column = np.empty(len(plain), object)
     column[:] = [v if v is None or isinstance(v, str) else str(v) for v in plain]
     for frame, text in enumerate(column):
-        if text is not None and ("\0" in text or not _encodable(text)):
+        if text is not None and _NOT_IN_FILES.search(text):
             raise where.frame(
                 frame,
                 f"metadata {text!r} has a character that files cannot hold (NUL or a "
                 "lone surrogate): remove it",
             )
     return column
-
-
-def _encodable(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def check_name(name: str) -> None:
@@ -252,10 +244,7 @@ def join_columns(parts: Sequence[Column]) -> Column:
     if len(kinds) == 1:
         return np.concatenate(parts)
     if "O" in kinds:
-        return as_column([entry for part in parts for entry in _raw(part)])
+        entries = (part if part.dtype.kind == "O" else _entries(part) for part in parts)
+        return as_column([entry for values in entries for entry in values])
     common = np.float64 if "f" in kinds else np.int64
     return np.concatenate([part.astype(common) for part in parts])
-
-
-def _raw(column: Column) -> list[Any]:
-    return column.tolist() if column.dtype.kind == "O" else _entries(column)

@@ -78,25 +78,16 @@ def _codes(dataset: Arrays) -> tuple[NDArray[np.int64], Codes]:
     frames = np.repeat(np.arange(len(dataset)), dataset.n_atoms)
     atoms = use[frames]
     frames = frames[atoms]
-    places = steps(_wrapped(dataset.positions[atoms], lattice, pbc, frames))
+    # Positions are moved into the cell by lattice vectors. The pseudo-inverse gives
+    # fractions along the periodic vectors only.
+    positions = dataset.positions[atoms]
+    fractions = np.einsum("ax,axk->ak", positions, np.linalg.pinv(lattice)[frames])
+    shifts = np.where(pbc[frames], np.floor(fractions + _EDGE), 0.0)
+    places = steps(positions - np.einsum("ak,akx->ax", shifts, lattice[frames]))
     codes = number.astype(np.uint64)[frames]
     for axis in range(3):
         codes = _mixed(codes + places[:, axis].astype(np.uint64))
     return frames, codes
-
-
-def _wrapped(
-    positions: NDArray[np.float64],
-    lattice: NDArray[np.float64],
-    pbc: NDArray[np.bool_],
-    frames: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Return positions (A) moved into the cell by lattice vectors."""
-    # The pseudo-inverse gives fractions along the periodic vectors only.
-    inverse = np.linalg.pinv(lattice)
-    fractions = np.einsum("ax,axk->ak", positions, inverse[frames])
-    shifts = np.where(pbc[frames], np.floor(fractions + _EDGE), 0.0)
-    return np.asarray(positions - np.einsum("ak,akx->ax", shifts, lattice[frames]))
 
 
 def _mixed(codes: Codes) -> Codes:

@@ -95,7 +95,8 @@ def assign_splits(
         )
     prints = everything.fingerprints
     known_sets = _known_sets(everything)
-    always = _always_train(everything, prints)
+    is_named = np.isin(_column(everything, "config_type"), ALWAYS_TRAIN)
+    always = np.isin(prints, prints[is_named | everything.is_isolated_atom])
     units = _units(everything, prints, always, group_by)
     split = _settled(known_sets, always, units, prints)
     rng = derive_rng(seed, "splits")
@@ -149,12 +150,6 @@ def _known_sets(dataset: Dataset) -> NDArray[np.int64]:
     if unknown:
         raise ValueError(f"split is {unknown[0]!r}: use one of {SETS}, or None")
     return np.array([codes[name] for name in column], np.int64)
-
-
-def _always_train(dataset: Dataset, prints: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Return which frames are inputs, isolated atoms, or exact duplicates of these."""
-    is_named = np.isin(_column(dataset, "config_type"), ALWAYS_TRAIN)
-    return np.isin(prints, prints[is_named | dataset.is_isolated_atom])
 
 
 def _units(

@@ -15,6 +15,7 @@ from flowpot.dataset.geometry.closeness import made_distance
 from flowpot.dataset.geometry.neighbours import closest_contact
 from flowpot.dataset.geometry.vacuum import add_vacuum
 from flowpot.validation import at_least, elements, one_of, positive
+from flowpot.plugins import optional_package
 
 _GROUPS = {3: 230, 2: 80, 1: 75, 0: 32}
 """Number of space, layer, rod and (crystallographic) point groups, by dimension."""
@@ -192,7 +193,8 @@ def _draw(
     rng: np.random.Generator,
 ) -> Atoms | None:
     """Draw a structure of one group; None if the group does not suit it."""
-    crystal = _pyxtal().pyxtal()
+    pyxtal = optional_package("pyxtal", "random structures", "set random_structures=None")
+    crystal = pyxtal.pyxtal()
     incompatible = import_module("pyxtal.msg").Comp_CompatibilityError
     try:
         crystal.from_random(
@@ -211,13 +213,3 @@ def _draw(
     return Atoms(
         drawn.numbers, drawn.positions, cell=drawn.cell, pbc=_PERIODIC[dimension]
     )
-
-
-def _pyxtal() -> Any:
-    try:
-        return import_module("pyxtal")
-    except ImportError as error:
-        raise ImportError(
-            "random structures need the package PyXtal: install it with "
-            "`pip install pyxtal`, or set random_structures=None"
-        ) from error

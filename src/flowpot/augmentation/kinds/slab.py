@@ -201,7 +201,10 @@ def _cut(
     max_atoms: int,
 ) -> list[Slab]:
     """Cut slabs that are thick enough, or as thick as the number of atoms allows."""
-    size = min_thickness + _widest_layer_gap(crystal, index)
+    layer = crystal.layer(index)
+    widest, _ = widest_gap(layer.frac_coords[:, 2] % 1.0)
+    _, heights = lattice_planes(layer.lattice.matrix)
+    size = min_thickness + float(widest * heights[2])
     cut = crystal.slabs(index, size)
     while any(len(slab) > max_atoms for slab in cut):
         size *= _THINNER
@@ -209,14 +212,6 @@ def _cut(
             return []
         cut = crystal.slabs(index, size)
     return cut
-
-
-def _widest_layer_gap(crystal: Crystal, index: tuple[int, ...]) -> float:
-    """Return the widest gap between planes of atoms (A)."""
-    layer = crystal.layer(index)
-    gap, _ = widest_gap(layer.frac_coords[:, 2] % 1.0)
-    _, heights = lattice_planes(layer.lattice.matrix)
-    return float(gap * heights[2])
 
 
 def _plane(index: tuple[int, ...]) -> str:

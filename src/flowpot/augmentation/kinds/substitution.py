@@ -171,7 +171,11 @@ class Substitution(MSONable):
                 rejected += 1
             else:
                 lost += 1
-        notes = _notes(lost, source)
+        notes: tuple[str, ...] = ()
+        if lost:
+            made_by = " of input ".join(source[1:])
+            why = "swaps bring atoms too close"
+            notes = (f"{lost} frames ({made_by}) were not substituted: {why}",)
         originals = frames[np.array(kept, dtype=np.int64)]
         if not swapped:
             return Batch(originals, source, rejected, notes=notes)
@@ -183,14 +187,3 @@ class Substitution(MSONable):
             substituted_fraction=shares,
         )
         return Batch(copies, source, rejected, notes=notes)
-
-
-def _notes(lost: int, source: tuple[str, ...]) -> tuple[str, ...]:
-    """Say how many frames no swap was found for."""
-    if not lost:
-        return ()
-    made_by = " of input ".join(source[1:])
-    note = (
-        f"{lost} frames ({made_by}) were not substituted: swaps bring atoms too close"
-    )
-    return (note,)

@@ -57,17 +57,13 @@ def image_distances(
     planes = 1 / np.sqrt(np.einsum("nii->ni", np.linalg.inv(gram)))
     distances = np.where(pbc, planes, np.inf).min(axis=1)
     for frame in np.flatnonzero(distances < enough):
-        distances[frame] = _shortest_vector(cell[frame], pbc[frame])
+        try:
+            reduced, _ = minkowski_reduce(cell[frame], pbc=pbc[frame])
+        except RuntimeError:  # in the flattest cells the reduction does not converge
+            distances[frame] = 0.0
+        else:
+            distances[frame] = np.linalg.norm(reduced[pbc[frame]], axis=1).min()
     return distances
-
-
-def _shortest_vector(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> float:
-    """Return the length of the shortest lattice vector (A), 0 in the flattest cells."""
-    try:
-        reduced, _ = minkowski_reduce(cell, pbc=pbc)
-    except RuntimeError:  # the reduction does not converge
-        return 0.0
-    return float(np.linalg.norm(reduced[pbc], axis=1).min())
 
 
 def volumes_per_atom(frames: Arrays) -> NDArray[np.float64]:

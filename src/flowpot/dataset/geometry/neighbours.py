@@ -114,7 +114,13 @@ def nearest_distances(atoms: Atoms) -> NDArray[np.float64]:
         Shape (N,), in A; infinite where an atom has no neighbour at all (a single
         atom with no periodic direction).
     """
-    farthest = _farthest(atoms)
+    # Within this distance (A) each atom that has neighbours has one.
+    periodic = np.linalg.norm(atoms.cell[atoms.pbc], axis=1)
+    farthest = (
+        periodic.min()
+        if len(periodic)
+        else np.linalg.norm(np.ptp(atoms.positions, axis=0))
+    )
     cutoff = _FIRST_CUTOFF * 2 * covalent_radii[atoms.numbers].max()
     while True:
         pairs = find_pairs(atoms, cutoff)
@@ -140,14 +146,6 @@ def bonded_pairs(atoms: Atoms) -> Pairs:
     limit = _BONDED * np.maximum(nearest[pairs.first], nearest[pairs.second])
     keep = pairs.lengths <= limit
     return Pairs(pairs.first[keep], pairs.second[keep], pairs.vectors[keep], len(atoms))
-
-
-def _farthest(atoms: Atoms) -> float:
-    """Return a distance (A) within which each atom that has neighbours has one."""
-    periodic = np.linalg.norm(atoms.cell[atoms.pbc], axis=1)
-    if len(periodic):
-        return float(periodic.min())
-    return float(np.linalg.norm(np.ptp(atoms.positions, axis=0)))
 
 
 def pairs_within(

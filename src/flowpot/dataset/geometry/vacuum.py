@@ -236,7 +236,12 @@ def restore_vacuum(
     if detect is not None:
         for axis in np.flatnonzero(atoms.pbc & (widest_layers(atoms) >= detect)):
             atoms.pbc[axis] = False
-            _lift_above_gap(atoms, int(axis))
+            # Move atoms by cell vectors so that the widest gap lies above all of them.
+            wrapped = atoms.get_scaled_positions(wrap=False)[:, axis] % 1.0 % 1.0
+            _, first = widest_gap(wrapped)
+            before = atoms.cell.scaled_positions(atoms.positions)[:, axis]
+            shift = (wrapped - first) % 1.0 - before
+            atoms.positions += np.outer(shift, atoms.cell.array[axis])
     if not atoms.pbc.all():
         _set_open_cell(atoms, vacuum, centre=True)
     return atoms
@@ -265,12 +270,3 @@ def _joined_across_boundary(atoms: Atoms) -> Atoms:
         if gap * height[axis] > _TOUCHING >= across * height[axis]:
             joined.positions[along >= end] -= cell[axis]
     return joined
-
-
-def _lift_above_gap(atoms: Atoms, axis: int) -> None:
-    """Move atoms by cell vectors so that the widest gap lies above all of them."""
-    wrapped = atoms.get_scaled_positions(wrap=False)[:, axis] % 1.0 % 1.0
-    _, first = widest_gap(wrapped)
-    before = atoms.cell.scaled_positions(atoms.positions)[:, axis]
-    shift = (wrapped - first) % 1.0 - before
-    atoms.positions += np.outer(shift, atoms.cell.array[axis])

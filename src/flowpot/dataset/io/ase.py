@@ -149,7 +149,12 @@ def label_arrays(
     start = 0
     for frame, (labels, size) in enumerate(zip(labels_of, sizes, strict=True)):
         if "energy" in labels:
-            energy[frame] = _number(labels["energy"], frame, where)
+            value = np.asarray(labels["energy"])
+            if value.size != 1 or value.dtype.kind not in "iuf":
+                raise where.frame(
+                    frame, f"energy is {labels['energy']!r}: give one number in eV"
+                )
+            energy[frame] = value.reshape(())
         if "forces" in labels:
             rows = np.asarray(labels["forces"], float)
             if rows.shape != (size, 3):
@@ -167,13 +172,6 @@ def label_arrays(
             stress[frame] = _one_stress(stress[frame], other, frame, where)
         start += size
     return {"energy": energy, "forces": forces, "stress": stress}
-
-
-def _number(value: Any, frame: int, where: Where) -> float:
-    array = np.asarray(value)
-    if array.size != 1 or array.dtype.kind not in "iuf":
-        raise where.frame(frame, f"energy is {value!r}: give one number in eV")
-    return float(array.reshape(()))
 
 
 def _one_stress(
@@ -214,7 +212,16 @@ def _tensor(name: str, value: Any, frame: int, where: Where) -> NDArray[np.float
 
 def _labels(atoms: Atoms, keys: LabelKeys) -> dict[str, Any]:
     """Return the labels of a frame by name: those in `keys`, else the calculator's."""
-    labels = dict(_calculated(atoms))
+    labels: dict[str, Any] = {}
+    calculator = atoms.calc
+    results = getattr(calculator, "results", None)
+    # Results for another geometry than that of the frame as it is now do not count.
+    if results and (calculator.atoms is None or not calculator.check_state(atoms)):
+        # The free energy is the one whose gradient the forces are; `energy` may be
+        # extrapolated to zero smearing, as VASP's is.
+        for name in ("energy", "free_energy", "forces", "stress"):
+            if results.get(name) is not None:
+                labels[name.removeprefix("free_")] = results[name]
     values = {**atoms.info, keys.forces: atoms.arrays.get(keys.forces)}
     for name in PROPERTIES:
         value = values.get(getattr(keys, name))
@@ -225,24 +232,6 @@ def _labels(atoms: Atoms, keys: LabelKeys) -> dict[str, Any]:
             labels["virial"] = values[name]
             break
     return labels
-
-
-def _calculated(atoms: Atoms) -> Iterator[tuple[str, Any]]:
-    """
-    Yield the results that a calculator has for the frame as it is now.
-
-    Its `free_energy` is the energy whose gradient the forces are; its `energy` may be
-    extrapolated to zero smearing, as VASP's is.
-    """
-    calculator = atoms.calc
-    results = getattr(calculator, "results", None)
-    if not results:
-        return
-    if calculator.atoms is not None and calculator.check_state(atoms):
-        return
-    for name in ("energy", "free_energy", "forces", "stress"):
-        if results.get(name) is not None:
-            yield name.removeprefix("free_"), results[name]
 
 
 class FrameLabels(SinglePointCalculator):
@@ -281,7 +270,7 @@ def iterate_atoms(columns: Columns) -> Iterator[Atoms]:
     has_forces = columns.has_forces.tolist()
     has_stress = (~np.isnan(stresses[:, 0])).tolist()
     records = metadata.records_of(columns.info, len(starts))
-    stated = _has_state(columns)
+    stated = columns.has_magmoms | ~np.isnan(columns.charge) | ~np.isnan(columns.spin)
     for frame, (start, end, record) in enumerate(
         zip(starts, bounds[1:], records, strict=True)
     ):
@@ -315,9 +304,3 @@ def iterate_atoms(columns: Columns) -> Iterator[Atoms]:
                 ]
             atoms.calc = FrameLabels(labelled, results)
         yield atoms
-
-
-def _has_state(columns: Columns) -> list[bool]:
-    """Return whether each frame has moments, a charge or a multiplicity."""
-    stated = columns.has_magmoms | ~np.isnan(columns.charge) | ~np.isnan(columns.spin)
-    return list(stated.tolist())

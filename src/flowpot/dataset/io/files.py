@@ -3,7 +3,7 @@
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,10 @@ def stream(
                     piece = piece | {"pbc": np.tile(axes, (len(fields["cell"]), 1))}
                 if piece is not fields:
                     piece = checks.checked(piece, Where(str(file)))
-                yield from _cut(piece, frames)
+                n = len(piece["offsets"]) - 1
+                step = frames or max(n, 1)
+                for start in range(0, n, step):
+                    yield arrays.select(piece, slice(start, start + step))
 
 
 def _pieces(
@@ -119,14 +122,6 @@ def _size(path: Path) -> int:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     return path.stat().st_size
-
-
-def _cut(fields: Mapping[str, Any], frames: int | None) -> Iterator[dict[str, Any]]:
-    """Cut a piece into smaller ones, of at most some frames each."""
-    n = len(fields["offsets"]) - 1
-    step = frames or max(n, 1)
-    for start in range(0, n, step):
-        yield arrays.select(fields, slice(start, start + step))
 
 
 @contextmanager

@@ -80,20 +80,17 @@ def _write(file: h5py.File, columns: Columns) -> None:
         file[name] = getattr(columns, name)
     group = file.create_group("info", track_order=True)
     for name, column in columns.info.items():
-        _write_column(group, quote(name, safe=""), column)
-
-
-def _write_column(group: h5py.Group, name: str, column: Any) -> None:
-    if column.dtype.kind != "O":
-        group[name] = column
-        return
-    # Texts are numbered in the order in which they appear.
-    codes_of: dict[str | None, int] = {None: -1}
-    codes = [codes_of.setdefault(text, len(codes_of) - 1) for text in column]
-    texts = group.create_group(name)
-    texts["codes"] = np.array(codes, np.int32)
-    categories = [text for text in codes_of if text is not None]
-    texts.create_dataset("categories", data=categories, dtype=h5py.string_dtype())
+        quoted = quote(name, safe="")
+        if column.dtype.kind != "O":
+            group[quoted] = column
+            continue
+        # Texts are numbered in the order in which they appear.
+        codes_of: dict[str | None, int] = {None: -1}
+        codes = [codes_of.setdefault(text, len(codes_of) - 1) for text in column]
+        texts = group.create_group(quoted)
+        texts["codes"] = np.array(codes, np.int32)
+        categories = [text for text in codes_of if text is not None]
+        texts.create_dataset("categories", data=categories, dtype=h5py.string_dtype())
 
 
 def from_bytes(content: bytes) -> dict[str, Any]:

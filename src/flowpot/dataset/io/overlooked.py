@@ -79,26 +79,21 @@ def check_overlooked(
             if not _OTHER_VECTORS.search(name) and name not in looks["forces"]
         ]
     for label, names in looks.items():
-        if names and label not in found and not _was_chosen(label, keys):
-            raise where.frame(frame, _message(label, names[0]))
-
-
-def _was_chosen(label: str, keys: LabelKeys | None) -> bool:
-    """Return whether the caller has chosen the name of a label."""
-    names = ("stress", "virial") if label == "stress" else (label,)
-    return keys is not None and any(
-        getattr(keys, name) != getattr(MACE_KEYS, name) for name in names
-    )
-
-
-def _message(label: str, name: str) -> str:
-    key = "virial" if label == "stress" and "virial" in name.lower() else label
-    return (
-        f"it has no {label} by the names that are looked for, and {name!r} may be it: "
-        f"if so, say keys=LabelKeys({key}={name!r}, ...) in Python or keys: "
-        f"{{{key}: {name}}} in a campaign's file; if not, say {label}={NO_LABEL!r} "
-        "there, or read structures only (labels=False)"
-    )
+        own_keys = ("stress", "virial") if label == "stress" else (label,)
+        was_chosen = keys is not None and any(
+            getattr(keys, key) != getattr(MACE_KEYS, key) for key in own_keys
+        )
+        if names and label not in found and not was_chosen:
+            is_virial = label == "stress" and "virial" in names[0].lower()
+            key = "virial" if is_virial else label
+            raise where.frame(
+                frame,
+                f"it has no {label} by the names that are looked for, and {names[0]!r} "
+                f"may be it: if so, say keys=LabelKeys({key}={names[0]!r}, ...) in "
+                f"Python or keys: {{{key}: {names[0]}}} in a campaign's file; if not, "
+                f"say {label}={NO_LABEL!r} there, or read structures only "
+                "(labels=False)",
+            )
 
 
 def _is_like(name: str, label: str) -> bool:

@@ -235,16 +235,14 @@ def set_state(
     if isinstance(structure, Molecule):
         if not np.isnan(charge):
             structure.properties["charge"] = plain(charge)
-        _set_molecule(structure, charge, spin)
+        total = 0 if np.isnan(charge) else plain(charge)
+        lowest = lowest_spin(np.array(structure.atomic_numbers), total)
+        wanted = lowest if np.isnan(spin) else plain(spin)
+        if (
+            isinstance(total, int)
+            and isinstance(wanted, int)
+            and wanted % 2 == lowest % 2
+        ):
+            structure.set_charge_and_spin(total, wanted)
     elif not np.isnan(charge):
         structure.set_charge(plain(charge))
-
-
-def _set_molecule(molecule: Molecule, charge: float, spin: float) -> None:
-    """Set the charge and multiplicity of a Molecule, if it can have both."""
-    total = 0 if np.isnan(charge) else plain(charge)
-    numbers = np.array(molecule.atomic_numbers)
-    lowest = lowest_spin(numbers, total)
-    wanted = lowest if np.isnan(spin) else plain(spin)
-    if isinstance(total, int) and isinstance(wanted, int) and wanted % 2 == lowest % 2:
-        molecule.set_charge_and_spin(total, wanted)

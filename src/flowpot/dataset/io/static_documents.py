@@ -163,10 +163,15 @@ def from_static_documents(
     """
     documents = [MontyDecoder().process_decoded(document) for document in documents]
     structures = [_geometry(document, n) for n, document in enumerate(documents)]
-    labels = []
+    inputs, labels = [], []
     for frame, (document, structure) in enumerate(
         zip(documents, structures, strict=True)
     ):
+        # The moments of VASP's final structure are results: those of its input count.
+        start = field_of(field_of(document, "input"), "structure")
+        is_start = isinstance(start, IStructure | IMolecule)
+        is_same = is_start and len(start) == len(structure)
+        inputs.append(start if is_same else structure)
         output = field_of(document, "output")
         periodic = any(getattr(structure, "pbc", [False]))
         try:
@@ -178,23 +183,11 @@ def from_static_documents(
         except LabelError as error:
             raise ValueError(f"document {frame}: {error}") from error
     sizes = [len(structure) for structure in structures]
-    inputs = [_input(*pair) for pair in zip(documents, structures, strict=True)]
     return {
         **from_structures(structures),
         **label_arrays(labels, sizes),
         **states_of(inputs),
     }
-
-
-def _input(document: Any, structure: IStructure | IMolecule) -> IStructure | IMolecule:
-    """
-    Return the structure that a document's calculation started from.
-
-    The moments of VASP's final one are results.
-    """
-    start = field_of(field_of(document, "input"), "structure")
-    is_start = isinstance(start, IStructure | IMolecule)
-    return start if is_start and len(start) == len(structure) else structure
 
 
 def _geometry(document: Any, frame: int) -> IStructure | IMolecule:

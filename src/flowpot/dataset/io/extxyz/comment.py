@@ -69,10 +69,8 @@ def parse_comment(line: str) -> dict[str, Any]:
         name, quoted, bare = match.groups()
         text = bare if quoted is None else quoted
         values[name] = text if name in _AS_TEXT else value_of(text)
-    return values if end == len(line) else _parse_by_ase(line)
-
-
-def _parse_by_ase(line: str) -> dict[str, Any]:
+    if end == len(line):
+        return values
     from ase.io.extxyz import key_val_str_to_dict  # noqa: PLC0415 - slow
 
     values = key_val_str_to_dict(line)

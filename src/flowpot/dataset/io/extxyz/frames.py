@@ -64,7 +64,14 @@ def batches(path: Path, advance: Callable[[int], None]) -> Iterator[list[Frame]]
                 raise place.broken
             rest = rest[used:]
             advance(len(chunk))
-    _check_end(rest, place)
+    if lines := rest.strip().splitlines():
+        raise place.where.frame(
+            place.frames,
+            f"it has {max(len(lines) - 2, 0)} of {lines[0].decode()} atoms: the file "
+            "is truncated; write it again, or remove its last frame",
+        )
+    if not place.frames:
+        raise place.where.error("it has no frames: write it again")
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
@@ -88,7 +95,11 @@ def _split(data: bytes, place: _Place) -> tuple[list[Frame], int]:
         n_atoms = int(header) if header.isdigit() else -1
         if header and n_atoms < 1:
             # Raised once the frames before it, which may be the cause, are checked.
-            place.broken = _no_count(header, place, line)
+            place.broken = place.where.frame(
+                place.frames,
+                f"line {place.lines + line + 1} should be its number of atoms, and is "
+                f"{header[:60]!r}: this is not extxyz, or an earlier count is wrong",
+            )
             break
         last = line + 1 + n_atoms
         if last >= len(ends):
@@ -104,15 +115,6 @@ def _split(data: bytes, place: _Place) -> tuple[list[Frame], int]:
     return frames, ends[line - 1] + 1 if line else 0
 
 
-def _no_count(header: bytes, place: _Place, line: int) -> ValueError:
-    """Return the error of a line that should give a frame's number of atoms."""
-    return place.where.frame(
-        place.frames,
-        f"line {place.lines + line + 1} should be its number of atoms, and is "
-        f"{header[:60]!r}: this is not extxyz, or an earlier count is wrong",
-    )
-
-
 def _values(comment: bytes, place: _Place) -> dict[str, Any]:
     """Parse a comment line; one without any `=` is prose."""
     if b"=" not in comment:
@@ -123,16 +125,3 @@ def _values(comment: bytes, place: _Place) -> dict[str, Any]:
         raise place.where.frame(
             place.frames, f"its comment line is malformed ({error}): correct it"
         ) from error
-
-
-def _check_end(rest: bytes, place: _Place) -> None:
-    """Refuse a file whose last frame is cut short, or that has no frames."""
-    lines = rest.strip().splitlines()
-    if lines:
-        raise place.where.frame(
-            place.frames,
-            f"it has {max(len(lines) - 2, 0)} of {lines[0].decode()} atoms: the file "
-            "is truncated; write it again, or remove its last frame",
-        )
-    if not place.frames:
-        raise place.where.error("it has no frames: write it again")

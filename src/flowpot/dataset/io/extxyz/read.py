@@ -158,7 +158,8 @@ def _fields(frames: Sequence[Frame], naming: _Naming) -> dict[str, Any]:
     labels = label_arrays(labels_of, sizes, cell, where)
     per_atom = _atoms(frames, sizes, naming)
     labels["forces"] = per_atom.pop("forces")
-    charges = _sums(per_atom.pop(_CHARGES), sizes)
+    sums = np.add.reduceat(per_atom.pop(_CHARGES), np.cumsum(sizes) - sizes)
+    charges = sums.round(electronic_state.DIGITS).tolist()
     for frame, own_labels in zip(frames, labels_of, strict=True):
         _check_overlooked(frame, own_labels, naming)
     records = [
@@ -185,15 +186,6 @@ def _fields(frames: Sequence[Frame], naming: _Naming) -> dict[str, Any]:
         **labels,
     }
     return checks.checked(fields, where)
-
-
-def _sums(charges: NDArray[np.float64], sizes: NDArray[np.int64]) -> list[float]:
-    """Return the sum of the charges of each frame's atoms, NaN where it has none."""
-    starts = np.cumsum(sizes) - sizes
-    sums: list[float] = (
-        np.add.reduceat(charges, starts).round(electronic_state.DIGITS).tolist()
-    )
-    return sums
 
 
 def _cells(
@@ -251,7 +243,7 @@ def _check_overlooked(frame: Frame, labels: Mapping[str, Any], naming: _Naming) 
         [
             name
             for name, value in frame.values.items()
-            if name not in naming.taken and _is_numeric(value)
+            if name not in naming.taken and np.asarray(value).dtype.kind in "iuf"
         ],
         [name for name in vectors if name not in ("pos", forces)],
         present | ({"forces"} if forces else set()),
@@ -259,10 +251,6 @@ def _check_overlooked(frame: Frame, labels: Mapping[str, Any], naming: _Naming) 
         Where(str(naming.path)),
         number,
     )
-
-
-def _is_numeric(value: Any) -> bool:
-    return np.asarray(value).dtype.kind in "iuf"
 
 
 def _atoms(
@@ -307,23 +295,18 @@ def _layout(properties: str, frame: int, naming: _Naming) -> Layout:
         raise Where(str(naming.path)).frame(frame, str(error)) from error
     naming.layouts[properties] = layout
     naming.present.update(layout.vectors)
-    _check_moments(layout, frame, naming.path)
-    return layout
-
-
-def _check_moments(layout: Layout, frame: int, path: Path) -> None:
-    """Refuse moments that are vectors; warn of moments that are results."""
-    name = electronic_state.ASE_MAGMOMS
-    if name in layout.vectors:
-        raise Where(str(path)).frame(
+    moments = electronic_state.ASE_MAGMOMS
+    if moments in layout.vectors:
+        raise Where(str(naming.path)).frame(
             frame,
-            f"its {name} are vectors, and non-collinear magnetism is not supported: "
+            f"its {moments} are vectors, and non-collinear magnetism is not supported: "
             "give one number per atom",
         )
     for result in _RESULTS:
-        if result in layout.numbers and name not in layout.numbers:
+        if result in layout.numbers and moments not in layout.numbers:
             warnings.warn(
-                f"{path}: the column {result!r} is not read; if calculations are to "
-                f"start from these moments, name it {name!r}",
+                f"{naming.path}: the column {result!r} is not read; if calculations "
+                f"are to start from these moments, name it {moments!r}",
                 stacklevel=2,
             )
+    return layout

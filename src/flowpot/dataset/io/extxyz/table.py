@@ -201,7 +201,10 @@ def _numbers(
 ) -> NDArray[np.int64]:
     """Return the atomic numbers of chemical symbols, or of numbers as text."""
     categories: list[Any] = species.cat.categories.tolist()
-    known = [_number(str(name)) for name in categories]
+    known = [
+        int(name) if name.isdigit() else atomic_numbers.get(name)
+        for name in map(str, categories)
+    ]
     codes = species.cat.codes.to_numpy()
     unknown = [code for code, number in enumerate(known) if number is None]
     if unknown:
@@ -213,7 +216,3 @@ def _numbers(
             "atomic numbers with Z:I:1",
         )
     return np.array(known, np.int64)[codes]
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isdigit() else atomic_numbers.get(text)

@@ -89,22 +89,16 @@ def _frames(
     for piece in _pieces(columns):
         bounds = piece.offsets.tolist()
         has_forces = piece.has_forces | wanted["forces"]
-        lines = _atom_lines(piece, _columns(piece, has_forces))
+        lines = _atom_lines(piece, has_forces)
         comments = _comments(piece, has_forces, keys, wanted)
         for frame, comment in enumerate(comments):
             yield comment, lines[bounds[frame] : bounds[frame + 1]]
 
 
-def _columns(columns: Columns, has_forces: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which of position, forces and moment lines of atoms have, shape (n, 7)."""
-    has_moments = columns.has_magmoms
-    with_positions = np.ones_like(has_forces)
-    which = np.stack([with_positions, has_forces, has_moments], axis=1)
-    return np.repeat(which, (3, 3, 1), axis=1)
-
-
-def _atom_lines(frames: Columns, columns: NDArray[np.bool_]) -> list[bytes]:
+def _atom_lines(frames: Columns, has_forces: NDArray[np.bool_]) -> list[bytes]:
     """Return the line of each atom, with the columns that its frame has."""
+    has_all = (np.ones_like(has_forces), has_forces, frames.has_magmoms)
+    columns = np.repeat(np.stack(has_all, axis=1), (3, 3, 1), axis=1)
     symbols = np.array([s.encode() for s in chemical_symbols], object)
     values = np.hstack([frames.positions, frames.forces, frames.magmoms[:, None]])
     layouts, layout_of = np.unique(columns, axis=0, return_inverse=True)
