@@ -1,13 +1,12 @@
 """Special quasirandom structures, through sqsgenerator (MIT licence)."""
 
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
+
 from flowpot.plugins import optional_package
 
 _LARGEST_SEED = 2**31

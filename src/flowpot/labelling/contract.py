@@ -96,7 +96,14 @@ def check_static_maker(
     if gradients:
         _check_gradients(maker, frame, label, stress_convention)
     if failing is not None:
-        _check_failure(failing, frame, stress_convention)
+        output, collected = _collected(failing, frame, stress_convention)
+        _hold(not collected.labels, "a calculation that fails gives no label")
+        if isinstance(failing, FailsSoftly):
+            _hold(
+                output.get("state") == "failed" and bool(output.get("errors")),
+                "a Maker that fails softly returns a document with state 'failed' and "
+                "errors",
+            )
 
 
 def _check_gradients(
@@ -145,18 +152,6 @@ def _compare(
         )
     kept = np.isclose(slope, norm, rtol=_SLOPE)
     _hold(kept, f"{promise} (norm {norm:.4g}, by the energy {slope:.4g} {unit})")
-
-
-def _check_failure(maker: Maker, frame: Atoms, convention: str | None) -> None:
-    """Let a calculation fail, and look for a label and for the reason."""
-    output, collected = _collected(maker, frame, convention)
-    _hold(not collected.labels, "a calculation that fails gives no label")
-    if isinstance(maker, FailsSoftly):
-        _hold(
-            output.get("state") == "failed" and bool(output.get("errors")),
-            "a Maker that fails softly returns a document with state 'failed' and "
-            "errors",
-        )
 
 
 def _check_hooks(

@@ -155,10 +155,19 @@ def geometry_problem(
         reason = f"the cell has no volume (lengths {lengths} A): give "
         return GeometryProblem("cell", reason + "non-periodic axes a vacuum")
     volumes = np.array([atoms.cell.volume / len(atoms)] if all(atoms.pbc) else [])
+    fraction = accepted_distance(min_distance_fraction)
+    too_close = None
+    if (pair := closest_pair(atoms, fraction)) is not None:
+        symbols = atoms.get_chemical_symbols()
+        too_close = (
+            f"atoms {pair.first} ({symbols[pair.first]}) and {pair.second} "
+            f"({symbols[pair.second]}) are {pair.distance:.3f} A apart, "
+            f"{pair.ratio:.2f} of the sum of their covalent radii (limit {fraction:g})"
+        )
     problems = {
         "volume": _outside(volumes, volume_per_atom, "A^3/atom"),
         "vacuum": _outside(widest_layers(atoms)[~atoms.pbc], vacuum, "A"),
-        "distance": _too_close(atoms, accepted_distance(min_distance_fraction)),
+        "distance": too_close,
     }
     return next((GeometryProblem(k, v) for k, v in problems.items() if v), None)
 
@@ -238,16 +247,3 @@ def _outside(
     if len(outside) == 0:
         return None
     return f"{outside[0]:.2f} {unit} is outside [{low:g}, {high:g}]"
-
-
-def _too_close(atoms: Atoms, fraction: float) -> str | None:
-    """Describe the closest pair of atoms or images below the limit."""
-    pair = closest_pair(atoms, fraction)
-    if pair is None:
-        return None
-    symbols = atoms.get_chemical_symbols()
-    return (
-        f"atoms {pair.first} ({symbols[pair.first]}) and {pair.second} "
-        f"({symbols[pair.second]}) are {pair.distance:.3f} A apart, {pair.ratio:.2f} "
-        f"of the sum of their covalent radii (limit {fraction:g})"
-    )

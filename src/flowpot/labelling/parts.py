@@ -276,7 +276,9 @@ def gather(
                 "twice"
             )
         dataset = Dataset.load(part["dataset"])
-        collected.labels.update(_labels_of(dataset, start))
+        computed = np.flatnonzero(dataset.info[_COMPUTED].astype(bool)).tolist()
+        for row in computed:
+            collected.labels[start + row] = FrameLabel.of_frame(dataset, row)
         for failure in failures_from_artifact(part["failed_frames"]):
             is_refused = failure.stage == "geometry"
             (refused if is_refused else collected.failures).append(failure)
@@ -321,9 +323,3 @@ def _before_labelling(dataset: Dataset) -> Dataset:
     forces[np.repeat(computed, dataset.n_atoms)] = np.nan
     bare = dataset.with_labels(energy=energy, forces=forces, stress=stress)
     return bare.with_info(**{_COMPUTED: None})
-
-
-def _labels_of(dataset: Dataset, start: int) -> dict[int, FrameLabel]:
-    """Return the labels that engines computed, by the frame's index plus `start`."""
-    computed = np.flatnonzero(dataset.info[_COMPUTED].astype(bool)).tolist()
-    return {start + row: FrameLabel.of_frame(dataset, row) for row in computed}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
@@ -14,8 +14,8 @@ from flowpot.augmentation.inputs import Inputs
 from flowpot.dataset.geometry.closeness import made_distance
 from flowpot.dataset.geometry.neighbours import closest_contact
 from flowpot.dataset.geometry.vacuum import add_vacuum
-from flowpot.validation import at_least, elements, one_of, positive
 from flowpot.plugins import optional_package
+from flowpot.validation import at_least, elements, one_of, positive
 
 _GROUPS = {3: 230, 2: 80, 1: 75, 0: 32}
 """Number of space, layer, rod and (crystallographic) point groups, by dimension."""
@@ -193,7 +193,9 @@ def _draw(
     rng: np.random.Generator,
 ) -> Atoms | None:
     """Draw a structure of one group; None if the group does not suit it."""
-    pyxtal = optional_package("pyxtal", "random structures", "set random_structures=None")
+    pyxtal = optional_package(
+        "pyxtal", "random structures", "set random_structures=None"
+    )
     crystal = pyxtal.pyxtal()
     incompatible = import_module("pyxtal.msg").Comp_CompatibilityError
     try:

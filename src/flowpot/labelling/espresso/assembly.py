@@ -82,21 +82,31 @@ def assemble_document(
     label, errors = _read_outcome(outcome)
     structure = to_structure(outcome.inputs.atoms)
     periodic = all(outcome.inputs.atoms.pbc)
-    report = outcome.report
+    report, job = outcome.report, outcome.job
     return EspressoTaskDoc.from_structure(
         meta_structure=structure,
         fields=_METADATA + (["symmetry"] if periodic else []),
         state="failed" if errors else "successful",
         errors=errors,
         warnings=[
-            *filter(None, [outcome.job.warning, outcome.inputs.isolated.note]),
+            *filter(None, [job.warning, outcome.inputs.isolated.note]),
             *report.warnings,
         ],
         corrections=outcome.corrections,
         structure=structure,
         input=_calculation(generator, outcome),
         output=_output(outcome, label) if label else EspressoOutput(),
-        run=_run(outcome),
+        run=EspressoRun(
+            n_scf_steps=report.n_scf_steps,
+            scf_accuracy=report.scf_accuracy,
+            n_kpoints=report.n_kpoints,
+            n_bands=report.n_bands,
+            n_electrons=report.n_electrons,
+            n_mpi=report.n_mpi,
+            n_starts=job.n_starts,
+            wall_seconds=report.wall_seconds,
+            core_seconds=job.seconds * (report.n_mpi or 1),
+        ),
         dir_name=f"{socket.gethostname()}:{outcome.folder}",
         versions={
             **package_versions("ase", "custodian"),
@@ -180,20 +190,4 @@ def _output(outcome: Outcome, label: PwLabel) -> EspressoOutput:
         total_magnetization=report.total_magnetization,
         absolute_magnetization=report.absolute_magnetization,
         magnetic_moments=label.moments,
-    )
-
-
-def _run(outcome: Outcome) -> EspressoRun:
-    """Record how the calculation went."""
-    report, job = outcome.report, outcome.job
-    return EspressoRun(
-        n_scf_steps=report.n_scf_steps,
-        scf_accuracy=report.scf_accuracy,
-        n_kpoints=report.n_kpoints,
-        n_bands=report.n_bands,
-        n_electrons=report.n_electrons,
-        n_mpi=report.n_mpi,
-        n_starts=job.n_starts,
-        wall_seconds=report.wall_seconds,
-        core_seconds=job.seconds * (report.n_mpi or 1),
     )

@@ -50,7 +50,13 @@ class PwCommand:
             ) from error
         if not words:
             raise ValueError("FLOWPOT_PW_CMD is empty: set it to how pw.x is started")
-        return [_full_path(words[0]), *words[1:]]
+        program, *rest = words
+        if "/" in program:
+            # pw.x runs in a folder of its own, where a relative path leads nowhere.
+            path = Path(program).expanduser()
+            if path.exists() or program.startswith("~"):
+                program = str(path.absolute())
+        return [program, *rest]
 
     @property
     def launcher(self) -> str | None:
@@ -141,18 +147,6 @@ class PwCommand:
         return argv
 
 
-def _full_path(program: str) -> str:
-    """
-    Return the full path of a program that is named by a path.
-
-    pw.x runs in a folder of its own, in which a relative path would not be found.
-    """
-    if "/" not in program:
-        return program
-    path = Path(program).expanduser()
-    return str(path.absolute()) if path.exists() or program[0] == "~" else program
-
-
 OUTPUT_FILE = "pw.out"
 ERROR_FILE = "pw.err"
 
@@ -182,26 +176,16 @@ def run_pw(
     for path in (output, errors):
         path.write_bytes(b"")
     line = PwCommand(shlex.join(argv))
-    command = Command(
-        [*argv, "-in", INPUT_FILE], folder, output, errors, _environment(line)
-    )
-    return run(command, timeout=timeout, stop=stop, watch=watch)
-
-
-def _environment(command: PwCommand) -> dict[str, str]:
-    """
-    Return variables for pw.x's environment: one thread, and no search for a network.
-
-    Variables that are set stay as they are, and a site's script or a container, which
-    knows its machine, gets none. A serial pw.x linked to Open MPI spends 0.3 s on
-    looking for transports and for a daemon; these settings, which other MPIs ignore,
-    reduce that to 0.03 s.
-    """
     variables = {}
-    if command.is_plain or command.launcher:
+    # A site's script or a container, which knows its machine, gets no variables.
+    if line.is_plain or line.launcher:
         variables["OMP_NUM_THREADS"] = "1"
-    if command.is_plain:
+    if line.is_plain:
+        # A serial pw.x linked to Open MPI spends 0.3 s on looking for transports and
+        # for a daemon. These settings, which other MPIs ignore, reduce that to 0.03 s.
         variables["OMPI_MCA_ess_singleton_isolated"] = "1"
         variables["OMPI_MCA_pml"] = "ob1"
         variables["OMPI_MCA_btl"] = "self"
-    return {name: value for name, value in variables.items() if name not in os.environ}
+    unset = {key: value for key, value in variables.items() if key not in os.environ}
+    command = Command([*argv, "-in", INPUT_FILE], folder, output, errors, unset)
+    return run(command, timeout=timeout, stop=stop, watch=watch)

@@ -113,7 +113,11 @@ class EspressoEngine(EspressoInputGenerator):
         cache = None if cache_folder is None else LabelCache(cache_folder)
         known = damage = None
         if cache is not None and not self.keep_scratch:
-            known, damage = _find(cache, key, folder)
+            try:
+                known = cache.find(key, partial(ask_version, folder))
+            except DamagedEntryError as error:
+                damage = str(error)
+                warnings.warn(damage, stacklevel=2)
         if known is not None:
             return known
         job = self._prepare(inputs, folder, prev_dir)
@@ -157,7 +161,11 @@ class EspressoEngine(EspressoInputGenerator):
             folder=folder,
         )
         document = assemble_document(self, outcome)
-        self._tidy(folder, inputs.prefix)
+        if not self.keep_scratch:
+            _remove_files(folder, prefix=inputs.prefix, scratch_only=True)
+        if self.gzip_files:
+            for path in [folder / INPUT_FILE, *folder.glob(f"{OUTPUT_FILE}*")]:
+                compress_file(path)
         return document
 
     def _stopping_cleanly(self) -> Self:
@@ -168,25 +176,6 @@ class EspressoEngine(EspressoInputGenerator):
         stop = {"max_seconds": _CLEAN_STOP * self.walltime}
         user["control"] = {**stop, **user.get("control", {})}
         return replace(self, user_settings=user)
-
-    def _tidy(self, folder: Path, prefix: str) -> None:
-        """Remove scratch files, and compress what people read."""
-        if not self.keep_scratch:
-            _remove_files(folder, prefix=prefix, scratch_only=True)
-        if self.gzip_files:
-            for path in [folder / INPUT_FILE, *folder.glob(f"{OUTPUT_FILE}*")]:
-                compress_file(path)
-
-
-def _find(
-    cache: LabelCache, key: str, folder: Path
-) -> tuple[EspressoTaskDoc | None, str | None]:
-    """Return a finished label of the cache, or why the entry there was not used."""
-    try:
-        return cache.find(key, partial(ask_version, folder)), None
-    except DamagedEntryError as error:
-        warnings.warn(str(error), stacklevel=2)
-        return None, str(error)
 
 
 def _remove_files(folder: Path, *, prefix: str, scratch_only: bool) -> None:

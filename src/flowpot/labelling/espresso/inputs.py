@@ -2,7 +2,6 @@
 
 import io
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -187,13 +186,19 @@ class EspressoInputGenerator(InputGenerator):
         mesh = self._mesh(frame)
         parameters = self._parameters(frame, {**totals, **isolated.keys})
         parameters["control"]["pseudo_dir"] = str(folder)
-        _set_bands(parameters["system"], frame, valence, float(np.abs(moments).sum()))
+        system = parameters["system"]
+        electrons = sum(valence[symbol] for symbol in frame.get_chemical_symbols())
+        electrons -= float(system.get("tot_charge", 0.0))
+        moment = float(system.get("tot_magnetization", np.abs(moments).sum()))
+        system.setdefault("nbnd", band_count(electrons, moment, system))
         names = {element: file.name for element, file in files.items()}
         text = _render(frame, parameters, mesh, names)
         if self.hubbard:
-            keys, card = hubbard_input(self.hubbard, _species(text), version)
-            parameters["system"] |= keys
-            text = _render(frame, parameters, mesh, names) + card
+            card = re.search(r"ATOMIC_SPECIES\n((?:\S.*\n)+)", text)
+            species = [line.split()[0] for line in card[1].splitlines()] if card else []
+            keys, hubbard_card = hubbard_input(self.hubbard, species, version)
+            system |= keys
+            text = _render(frame, parameters, mesh, names) + hubbard_card
         return EspressoInput(atoms, isolated, parameters, mesh, pseudos, folder, text)
 
     def n_kpoints(self, atoms: Atoms) -> int:
@@ -251,22 +256,6 @@ class EspressoInputGenerator(InputGenerator):
         for name in ("ecutwfc", "ecutrho"):
             merged["system"][name] *= self.cutoff_factor
         return merged
-
-
-def _set_bands(
-    system: dict[str, Any], atoms: Atoms, valence: Mapping[str, float], moment: float
-) -> None:
-    """Set the number of bands, unless the user has."""
-    electrons = sum(valence[symbol] for symbol in atoms.get_chemical_symbols())
-    electrons -= float(system.get("tot_charge", 0.0))
-    fixed = system.get("tot_magnetization", moment)
-    system.setdefault("nbnd", band_count(electrons, float(fixed), system))
-
-
-def _species(text: str) -> list[str]:
-    """Read the names of the species from an input file, in their order."""
-    block = re.search(r"ATOMIC_SPECIES\n((?:\S.*\n)+)", text)
-    return [line.split()[0] for line in block.group(1).splitlines()] if block else []
 
 
 def _render(

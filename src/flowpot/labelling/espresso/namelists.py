@@ -160,7 +160,12 @@ def _checked_values(
         checked = value
         if section.lower() in _CHECKED:
             checked = _of_kind(where, base, value)
-        _check_label(where, base, checked)
+        if base == "calculation" and checked != "scf":
+            raise ValueError(
+                f"{where} is {checked!r}: a label is a single point, remove it"
+            )
+        if base == "tprnfor" and checked is False:
+            raise ValueError(f"{where} is {checked!r}: a label has forces, remove it")
         yield low, checked
 
 
@@ -211,14 +216,6 @@ def _number(value: Any) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
         return None
     return int(value) if isinstance(value, Integral) else float(value)
-
-
-def _check_label(where: str, key: str, value: Any) -> None:
-    """Refuse values with which there is no label: another calculation, no forces."""
-    if key == "calculation" and value != "scf":
-        raise ValueError(f"{where} is {value!r}: a label is a single point, remove it")
-    if key == "tprnfor" and value is False:
-        raise ValueError(f"{where} is {value!r}: a label has forces, remove it")
 
 
 INPUT_FILE = "pw.in"

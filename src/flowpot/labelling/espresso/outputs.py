@@ -128,7 +128,13 @@ def read_report(folder: Path) -> PwReport:
     smearing = _last(rf"smearing contrib\. \(-TS\)\s+=\s+{_NUMBER} Ry", text)
     version = re.search(r"Program PWSCF\s+v\.?\s*(\S+)", text)
     ranks = _MPI.search(text)
-    boxes, finished = _boxes(text), "JOB DONE" in text
+    # Every process may write the same error, and every step the same warning.
+    boxes = dict.fromkeys(
+        f"{routine.rstrip(':')}: {' '.join(message.split())}"
+        for routine, message in _ERROR.findall(text)
+    )
+    lines = dict.fromkeys(line.strip() for line in text.splitlines())
+    finished = "JOB DONE" in text
     return PwReport(
         version=version.group(1) if version else None,
         n_mpi=int(ranks.group(1)) if ranks else (1 if "Serial" in text else None),
@@ -136,9 +142,9 @@ def read_report(folder: Path) -> PwReport:
         converged=steps is not None and "convergence NOT achieved" not in text,
         finished=finished,
         stopped="Maximum CPU time exceeded" in text,
-        errors=boxes or ([] if finished else _stream(folder)),
+        errors=list(boxes) or ([] if finished else _stream(folder)),
         explained=bool(boxes),
-        warnings=_warnings(text),
+        warnings=[line for line in lines if "warning" in line.lower()],
         n_scf_steps=_whole(steps or iterations),
         first_accuracy=_scaled(first, units["Ry"]),
         scf_accuracy=_scaled(last, units["Ry"]),
@@ -208,15 +214,6 @@ def highest_occupation(folder: Path) -> float | None:
     return max(occupations, default=None)
 
 
-def _boxes(text: str) -> list[str]:
-    """Return the messages of error boxes, without repetitions."""
-    boxes = (
-        f"{routine.rstrip(':')}: {' '.join(message.split())}"
-        for routine, message in _ERROR.findall(text)
-    )
-    return list(dict.fromkeys(boxes))
-
-
 def _stream(folder: Path) -> list[str]:
     """Return the text of the error stream, without backtraces and launchers' rules."""
     path = folder / ERROR_FILE
@@ -224,12 +221,6 @@ def _stream(folder: Path) -> list[str]:
     lines = [line.strip() for line in text.splitlines()]
     words = [line for line in lines if line and not _NOISE.match(line)]
     return [" ".join(words)[:_LONGEST]] if words else []
-
-
-def _warnings(text: str) -> list[str]:
-    """Return the lines with warnings, without repetitions."""
-    lines = (line.strip() for line in text.splitlines())
-    return list(dict.fromkeys(line for line in lines if "warning" in line.lower()))
 
 
 def _fermi_levels(text: str) -> list[float]:

@@ -177,7 +177,19 @@ def get_family(family: str | PseudoFamily) -> PseudoFamily:
     if isinstance(family, PseudoFamily):
         return family
     if family in _INSTALLED:
-        return _installed(family)
+        configured = get_settings().PSEUDO_DIR
+        remedy = (
+            f"`flowpot pseudos install {family}` fetches it into FLOWPOT_PSEUDO_DIR"
+        )
+        if configured is None:
+            raise FileNotFoundError(
+                f"pseudo_family {family!r} is not here, FLOWPOT_PSEUDO_DIR is unset: "
+                f"set it; {remedy}"
+            )
+        path = configured.expanduser() / family / TABLE
+        if not path.is_file():
+            raise FileNotFoundError(f"pseudo_family {family!r} has no {path}: {remedy}")
+        return PseudoFamily(family, None, read_table(path))
     file, key = _SHIPPED[family]
     table = json.loads((files(__package__) / file).read_text())
     return PseudoFamily(family, None, table[key])
@@ -190,21 +202,6 @@ def check_name(family: str | PseudoFamily) -> None:
             f"pseudo_family is {family!r}: use one of {', '.join(FAMILIES)}, or a "
             "PseudoFamily(name, folder, pseudos)"
         )
-
-
-def _installed(name: str) -> PseudoFamily:
-    """Return a family whose table of cutoffs lies beside its files."""
-    configured = get_settings().PSEUDO_DIR
-    remedy = f"`flowpot pseudos install {name}` fetches it into FLOWPOT_PSEUDO_DIR"
-    if configured is None:
-        raise FileNotFoundError(
-            f"pseudo_family {name!r} is not here, FLOWPOT_PSEUDO_DIR is unset: set it; "
-            f"{remedy}"
-        )
-    path = configured.expanduser() / name / TABLE
-    if not path.is_file():
-        raise FileNotFoundError(f"pseudo_family {name!r} has no {path}: {remedy}")
-    return PseudoFamily(name, None, read_table(path))
 
 
 def read_table(path: Path) -> dict[str, dict[str, Any]]:

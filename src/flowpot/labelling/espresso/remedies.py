@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from custodian.custodian import (
     Custodian,
@@ -142,7 +141,16 @@ def run_with_remedies(
     except CustodianError as error:
         unresolved = str(error.message)
     applied = [c for entry in custodian.run_log for c in entry["corrections"]]
-    return [_correction(c) for c in applied if c["actions"]], unresolved
+    corrections = [
+        Correction(
+            handler=type(correction["handler"]).__name__,
+            errors=list(correction["errors"]),
+            actions=list(correction["actions"]),
+        )
+        for correction in applied
+        if correction["actions"]
+    ]
+    return corrections, unresolved
 
 
 def check_processes(folder: Path, command: PwCommand) -> bool:
@@ -189,12 +197,3 @@ def check_processes(folder: Path, command: PwCommand) -> bool:
             "run serially"
         )
     return report.n_mpi is not None
-
-
-def _correction(entry: dict[str, Any]) -> Correction:
-    """Return the record of one of custodian's corrections."""
-    return Correction(
-        handler=type(entry["handler"]).__name__,
-        errors=list(entry["errors"]),
-        actions=list(entry["actions"]),
-    )
