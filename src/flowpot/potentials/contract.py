@@ -50,7 +50,12 @@ def check_potential(
     """
     checks = _Checks(potential, tolerance)
     checks.declarations()
-    frames = Dataset.from_atoms(_variants(frame))
+    variants = [frame]  # each number of periodic axes, an atom and a supercell
+    for pbc in ((True, True, False), (True, False, False), (False, False, False)):
+        variants.append(frame.copy())
+        variants[-1].pbc = pbc
+    variants += [Atoms(frame.symbols[:1]), frame * (2, 1, 1)]
+    frames = Dataset.from_atoms(variants)
     checks.outputs(frames)
     checks.forces(frames)
     checks.stress(frames)
@@ -61,15 +66,6 @@ def check_potential(
     checks.refusals(frame)
     if file is not None:
         checks.loading(file, frame)
-
-
-def _variants(frame: Atoms) -> list[Atoms]:
-    """Return the frame with each number of periodic axes, an atom and a supercell."""
-    frames = [frame]
-    for pbc in ((True, True, False), (True, False, False), (False, False, False)):
-        frames.append(frame.copy())
-        frames[-1].pbc = pbc
-    return [*frames, Atoms(frame.symbols[:1]), frame * (2, 1, 1)]
 
 
 class _Checks:

@@ -139,7 +139,11 @@ class MetatomicPotential(Potential):
             box = np.where(pbc[:, None], cell, 0.0)
             lists = []
             for cutoff, full in self._neighbours:
-                near = _pairs(positions, box, pbc, cutoff + skin, full=full)
+                finder = vesin.NeighborList(cutoff=cutoff + skin, full_list=full)
+                i, j, shifts = finder.compute(
+                    points=positions, box=box, periodic=pbc, quantities="ijS"
+                )
+                near = np.column_stack([i, j, shifts]).astype(np.int32)
                 # One order of the pairs, whenever they were searched for.
                 order = np.lexsort(near.T[::-1]) if skin else slice(None)
                 lists.append(near[order])
@@ -180,6 +184,11 @@ class MetatomicPotential(Potential):
         output = ModelOutput(quantity="energy", unit="eV", sample_kind="system")
         energies = self._output(graph, positions, strain, name, output)
         members = energies.shape[1]
+        # The volumes that stress refers to; NaN for a frame without stress.
+        volumes = np.abs(np.linalg.det(frames.cell)) * [
+            volume_ratio(cell, cell, pbc)
+            for cell, pbc in zip(frames.cell, frames.pbc, strict=True)
+        ]
         forces, stresses = [], []
         for member in range(members):
             slopes = torch.autograd.grad(
@@ -193,7 +202,7 @@ class MetatomicPotential(Potential):
             # The virial of architectures that learn rotations is slightly skew.
             virial = (virial + virial.transpose(0, 2, 1)) / 2
             forces.append(-gradient)
-            stresses.append(virial / _volumes(frames)[:, None, None])
+            stresses.append(virial / volumes[:, None, None])
         return Prediction(
             energy=energies.detach().cpu().double().numpy().T,
             forces=np.stack(forces),
@@ -266,26 +275,3 @@ class MetatomicPotential(Potential):
 
     def _tensor(self, array: NDArray[np.float64]) -> torch.Tensor:
         return torch.tensor(array, dtype=self.dtype, device=self.device)
-
-
-def _pairs(
-    positions: NDArray[np.float64],
-    cell: NDArray[np.float64],
-    pbc: NDArray[np.bool_],
-    cutoff: float,
-    *,
-    full: bool,
-) -> NDArray[np.int32]:
-    """Find the pairs of one list of neighbours, in both directions if it is full."""
-    finder = vesin.NeighborList(cutoff=cutoff, full_list=full)
-    i, j, shifts = finder.compute(
-        points=positions, box=cell, periodic=pbc, quantities="ijS"
-    )
-    return np.column_stack([i, j, shifts]).astype(np.int32)
-
-
-def _volumes(frames: Arrays) -> NDArray[np.float64]:
-    """Return the volumes that stress refers to; NaN for a frame without stress."""
-    volumes = np.abs(np.linalg.det(frames.cell))
-    pairs = zip(frames.cell, frames.pbc, strict=True)
-    return volumes * [volume_ratio(cell, cell, pbc) for cell, pbc in pairs]

@@ -131,7 +131,12 @@ class BatchedVerletList:
             Frames of each graph.
         """
         for index in self._stale(frames):
-            self._renew(frames.frame(index), index)
+            # A frame that is new is one after the last.
+            frame = frames.frame(index).copied()
+            self._searched[index : index + 1] = [frame]
+            self._graphs[index : index + 1] = [self._search(frame, self._skin)]
+            self._joined.clear()
+            self._before = None
         graphs = []
         for cut in cuts:
             key = (cut.start, cut.stop)
@@ -141,14 +146,6 @@ class BatchedVerletList:
             batch = [frames.frame(i) for i in range(cut.start, cut.stop)]
             graphs.append(self._joined[key].moved(Arrays.joined(batch)))
         return graphs
-
-    def _renew(self, frame: Arrays, index: int) -> None:
-        """Search for the pairs of a frame, which may be a new one at the end."""
-        frame = frame.copied()
-        self._searched[index : index + 1] = [frame]
-        self._graphs[index : index + 1] = [self._search(frame, self._skin)]
-        self._joined.clear()
-        self._before = None
 
     def _stale(self, frames: Arrays) -> list[int]:
         """List the frames whose searches may have missed a pair within the cutoff."""

@@ -112,7 +112,11 @@ class CommitteeTrainingMaker(Maker):
                 trainer, raise_on_failure=False, bagging=self.bagging or trainer.bagging
             )
             ranks = list(range(first, min(first + self.members_per_job, self.size)))
-            old = _predecessors(previous, ranks) if trainer.warm_start else None
+            old = previous if trainer.warm_start else None
+            if old is not None and not isinstance(old, OutputReference):
+                # The part that these members need; a reference is small as it is.
+                needed = [predecessor(old, rank) for rank in ranks]
+                old = {"members": needed, "ranks": ranks}
             if self.members_per_job == 1:
                 job = trainer.make(dataset, old, seeds[first], first)
                 members.append(job.output)
@@ -129,14 +133,6 @@ class CommitteeTrainingMaker(Maker):
         )
         RetrySpec.give(jobs, collect)
         return Flow([*jobs, collect], output=collect.output, name=self.name)
-
-
-def _predecessors(previous: Any, ranks: Sequence[int]) -> Any:
-    """Return the part of a committee that some members need; a reference is small."""
-    if previous is None or isinstance(previous, OutputReference):
-        return previous
-    members = [predecessor(previous, rank) for rank in ranks]
-    return {"members": members, "ranks": list(ranks)}
 
 
 @deciding_job
@@ -222,9 +218,11 @@ def committee_document(
     potentials = [load_potential(document) for document in documents.values()]
     sets = TrainingSets.load(dataset)
     frames = sets.by_name | ({AUDIT: sets.audit} if len(sets.audit) else {})
-    predictions = {
-        name: _mean(evaluate_members(potentials, part)) for name, part in frames.items()
-    }
+    predictions = {}
+    for name, part in frames.items():
+        by_member = evaluate_members(potentials, part)
+        arrays = (by_member.energy, by_member.forces, by_member.stress)
+        predictions[name] = Prediction(*(array.mean(axis=0) for array in arrays))
     rmse, mae = errors_of_sets(predictions, sets.by_name)
     rmse_by_origin, n_frames_by_origin = errors_by_origin(predictions, frames)
     fields = {
@@ -238,11 +236,3 @@ def committee_document(
         "seconds": sum(document.seconds for document in documents.values()),
     }
     return fields, list(documents)
-
-
-def _mean(members: Prediction) -> Prediction:
-    return Prediction(
-        members.energy.mean(axis=0),
-        members.forces.mean(axis=0),
-        members.stress.mean(axis=0),
-    )

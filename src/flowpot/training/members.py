@@ -12,7 +12,7 @@ from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.sets import VAL
 from flowpot.dataset.storage import sync_files, write_whole
 from flowpot.documents import package_versions
-from flowpot.potentials import Potential, load_potential
+from flowpot.potentials import load_potential
 from flowpot.potentials.features import FeatureStatistics
 from flowpot.processes import Ended
 from flowpot.randomness import derive_seed
@@ -152,7 +152,11 @@ def train_members(
             for member, end in zip(waiting, ends, strict=True):
                 _take_result(training, sets, member, end)
         if cache:
-            _release(cache, members)
+            # Trainings that were killed may yet continue.
+            killed = {member.run.folder for member in members if member.killed}
+            for run in cache.runs:
+                if run not in killed:
+                    cache.release(run)
     share = (time.perf_counter() - begun) / len(members)
     return [_finish(training, member, share) for member in members]
 
@@ -193,14 +197,6 @@ def _check_progress(
             "later checkpoint (MACE writes one where the validation loss has fallen): "
             "set a longer one"
         )
-
-
-def _release(cache: RunCache, members: Sequence[_Member]) -> None:
-    """Take ended runs out of the cache; killed trainings may yet continue."""
-    killed = {member.run.folder for member in members if member.killed}
-    for run in cache.runs:
-        if run not in killed:
-            cache.release(run)
 
 
 def _take_result(
@@ -263,10 +259,16 @@ def _document(
     }
     rmse, mae = errors_of_sets(predictions, sets.by_name)
     _check_converged(rmse, trained, sets.val)
+    try:
+        statistics = FeatureStatistics.fit(potential, sets.train)
+    except NotImplementedError:  # reported where the features are needed
+        features = None
+    else:
+        features = Artifact.from_bytes("features.npz", statistics.to_bytes())
     return PotentialDoc(
         seconds=0.0,
         model=model,
-        features=_features(potential, sets.train),
+        features=features,
         checkpoint=Artifact.from_file(checkpoint) if checkpoint else None,
         backend=training.backend,
         metrics=rmse,
@@ -282,15 +284,6 @@ def _document(
         device=potential.device,
         versions=package_versions(*training.packages),
     )
-
-
-def _features(potential: Potential, frames: Dataset) -> Artifact | None:
-    """Return statistics of the training set's features; None where it has none."""
-    try:
-        statistics = FeatureStatistics.fit(potential, frames)
-    except NotImplementedError:  # reported where the features are needed
-        return None
-    return Artifact.from_bytes("features.npz", statistics.to_bytes())
 
 
 def _check_converged(rmse: Metrics, trained: Trained, val: Dataset) -> None:

@@ -105,7 +105,12 @@ def errors_by_origin(
         for name, frames in sets.items():
             mask = origins[name] == number
             if mask.any():
-                chosen = _part(predictions[name], frames, mask)
+                everything, atoms = predictions[name], np.repeat(mask, frames.n_atoms)
+                chosen = Prediction(
+                    everything.energy[mask],
+                    everything.forces[atoms],
+                    everything.stress[mask],
+                )
                 errors[origin][name] = {
                     label: _mean(values**2) ** 0.5
                     for label, values in residuals(chosen, frames[mask]).items()
@@ -113,16 +118,6 @@ def errors_by_origin(
                 }
                 numbers[origin][name] = int(mask.sum())
     return errors, numbers
-
-
-def _part(
-    prediction: Prediction, frames: Dataset, mask: NDArray[np.bool_]
-) -> Prediction:
-    """Return the prediction for some of the frames."""
-    atoms = np.repeat(mask, frames.n_atoms)
-    return Prediction(
-        prediction.energy[mask], prediction.forces[atoms], prediction.stress[mask]
-    )
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -71,7 +71,13 @@ class TrainingSets:
             **{name: frames[split == name] for name in (*SETS, AUDIT)},
             atomic_energies=isolated_energies(dataset[isolated]),
         )
-        _refuse_empty(sets.sizes)
+        if empty := [name for name, size in sets.sizes.items() if size == 0]:
+            raise ValueError(
+                f"no labelled frame in the set {' and '.join(map(repr, empty))} "
+                f"(sizes: {sets.sizes}): label more frames, or assign the info column "
+                "'split' with flowpot.dataset.assign_splits, or by hand where all "
+                "frames share their positions, which keeps them in one set"
+            )
         return sets
 
     @property
@@ -164,16 +170,6 @@ def _warn_of_states(frames: Dataset) -> None:
             "or multiplicity, which potentials are not told: keep one state of each, "
             "such as that of the lowest energy",
             stacklevel=3,
-        )
-
-
-def _refuse_empty(sizes: dict[str, int]) -> None:
-    if empty := [name for name, size in sizes.items() if size == 0]:
-        raise ValueError(
-            f"no labelled frame in the set {' and '.join(map(repr, empty))} (sizes: "
-            f"{sizes}): label more frames, or assign the info column 'split' with "
-            "flowpot.dataset.assign_splits, or by hand where all frames share their "
-            "positions, which keeps them in one set"
         )
 
 

@@ -61,9 +61,13 @@ def write_data(
     tuple
         The cutoff (A), and the options that name the written files.
     """
+    from flowpot.potentials.mace import MACEPotential  # noqa: PLC0415, torch
+
     start = options.get("foundation_model") or ""
     replays = bool(options.get("multiheads_finetuning"))
-    potential = _potential(run.folder / start) if start else None
+    potential = None
+    if start and (run.folder / start).exists():
+        potential = MACEPotential.from_file(run.folder / start, "cpu")
     if potential:
         _check_start(potential, options, sets)
     cutoff = potential.cutoff if potential else float(options["r_max"])
@@ -94,12 +98,6 @@ def write_data(
         change_energies(run.folder / start, run.folder / START_FILE, energies)
         written["foundation_model"] = START_FILE
     return cutoff, written
-
-
-def _potential(model: Path) -> "MACEPotential | None":
-    from flowpot.potentials.mace import MACEPotential  # noqa: PLC0415, torch
-
-    return MACEPotential.from_file(model, "cpu") if model.exists() else None
 
 
 def _check_start(

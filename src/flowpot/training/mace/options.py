@@ -124,13 +124,11 @@ def fixed_files(hyperparameters: dict[str, Any]) -> dict[str, Any]:
     return hyperparameters | {
         name: fixed_path(value)
         for name, value in files.items()
-        if isinstance(value, str) and _is_file(value)  # MACE knows data sets by name
+        # MACE knows data sets by name, and E0s may be a long mapping.
+        if isinstance(value, str)
+        and not value.lstrip().startswith("{")
+        and Path(value).expanduser().is_file()
     }
-
-
-def _is_file(value: str) -> bool:
-    """Say whether a text names a file; E0s may be a long mapping."""
-    return not value.lstrip().startswith("{") and Path(value).expanduser().is_file()
 
 
 def known_options() -> dict[str, str | list[str]]:
@@ -162,21 +160,18 @@ def check_options(hyperparameters: dict[str, Any]) -> None:
                 f"hyperparameters has {name!r}, which mace_run_train does not know"
                 f"{nearest(name, known)}: `mace_run_train --help` lists its options"
             )
-        if value is not None:
-            _check_value(f"hyperparameters[{name!r}]", value, known[name])
-
-
-def _check_value(place: str, value: Any, kind: str | list[str]) -> None:
-    """Refuse a value that mace_run_train cannot read."""
-    if isinstance(kind, list):
-        one_of(kind, **{place: value})
-    elif kind in _READERS:
-        try:
-            _READERS[kind](value)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"{place} is {value!r}: mace_run_train reads {_NAMES[kind]}"
-            ) from error
+        if value is None:
+            continue
+        place, kind = f"hyperparameters[{name!r}]", known[name]
+        if isinstance(kind, list):
+            one_of(kind, **{place: value})
+        elif kind in _READERS:
+            try:
+                _READERS[kind](value)
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{place} is {value!r}: mace_run_train reads {_NAMES[kind]}"
+                ) from error
 
 
 def _boolean(value: Any) -> bool:

@@ -148,7 +148,13 @@ class MACETraining(Training):
         """Write the frames, the model to start from, and the options."""
         device = resolve_device(self.device)
         options = fixed_files(self.options)
-        options |= _batches(options, sets)
+        # MACE drops a last batch that is not full.
+        options |= {
+            "batch_size": min(int(options["batch_size"]), len(sets.train)),
+            "valid_batch_size": min(
+                int(options.get("valid_batch_size", 10)), len(sets.val)
+            ),
+        }
         start = self._start(run)
         if start:
             replays = self.fine_tuning == "replay" and run.start is None
@@ -204,13 +210,3 @@ class MACETraining(Training):
         if source and Path(source).exists():
             return str(Path(source).resolve())
         return source
-
-
-def _batches(options: dict[str, Any], sets: TrainingSets) -> dict[str, int]:
-    """Return batch sizes within the sets: MACE drops a last batch that is not full."""
-    return {
-        "batch_size": min(int(options["batch_size"]), len(sets.train)),
-        "valid_batch_size": min(
-            int(options.get("valid_batch_size", 10)), len(sets.val)
-        ),
-    }

@@ -42,8 +42,13 @@ def write_baseline(
 
     content = torch.load(checkpoint, map_location="cpu", weights_only=False)
     states = [content[name] for name in _STATES if _BUFFER in (content.get(name) or {})]
+
+    def change(z: int, value: Any) -> None:
+        if z in energies:
+            value.fill_(energies[z])
+
     for state in states:
-        state[_BUFFER] = _changed(state[_BUFFER], energies)
+        state[_BUFFER] = _visit(state[_BUFFER], change)
     if states:
         written = io.BytesIO()
         torch.save(content, written)
@@ -79,16 +84,6 @@ def check_baseline(checkpoint: Path, wanted: Mapping[int, float]) -> None:
                 f"the model's reference energy of {chemical_symbols[z]} is {kept[z]} "
                 f"eV, and {energy} eV was asked for: mtt train kept another"
             )
-
-
-def _changed(buffer: Any, energies: Mapping[int, float]) -> Any:
-    """Return the saved composition model with other energies."""
-
-    def change(z: int, value: Any) -> None:
-        if z in energies:
-            value.fill_(energies[z])
-
-    return _visit(buffer, change)
 
 
 def _visit(buffer: Any, visit: Callable[[int, Any], Any]) -> Any:

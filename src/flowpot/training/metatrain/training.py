@@ -166,7 +166,12 @@ class MetatrainTraining(Training):
         """Return the trainer's options, of which an architecture may lack some."""
         chosen = self.hyperparameters.get("training", {})
         default = default_options(self.architecture)["training"]
-        options = {**_intervals({**default, **chosen}), **chosen}
+        # Log every epoch, and write checkpoints after each twentieth of the training.
+        intervals = {"log_interval": 1}
+        if (epochs := (default | chosen).get("num_epochs")) is not None:
+            intervals["checkpoint_interval"] = max(1, int(epochs) // 20)
+        known = default.keys() | chosen
+        options = {k: v for k, v in intervals.items() if k in known} | chosen
         if "batch_size" in default:
             size = chosen.get("batch_size", default["batch_size"])
             largest = len(sets.train)
@@ -243,12 +248,3 @@ def _energies(baseline: Any) -> dict[int, float]:
     if not isinstance(energies, Mapping):
         return {}
     return {int(z): float(energy) for z, energy in energies.items()}
-
-
-def _intervals(training: Mapping[str, Any]) -> dict[str, int]:
-    """Log every epoch, and write checkpoints after each twentieth of the training."""
-    epochs = training.get("num_epochs")
-    wanted = {"log_interval": 1}
-    if epochs is not None:
-        wanted["checkpoint_interval"] = max(1, int(epochs) // 20)
-    return {name: wanted[name] for name in wanted if name in training}
