@@ -55,8 +55,16 @@ def check_engine(engine: MDMaker, frame: Atoms, committee: Any) -> None:
     for run, repeat in zip(runs, repeated, strict=True):
         _hold(_equal(run, repeat), "the same seed gives the same trajectory")
     _hold(not _equal(*runs), "another seed gives another trajectory")
-    _check_halts(engine, frames[:1], conditions[:1], committee)
-    _check_failure(engine, frames[:1], conditions[:1])
+    strict = replace(engine, limits=SanityLimits(temperature=1e-3))
+    [run] = _run(strict, frames[:1], conditions[:1], committee)
+    _hold(run.state == "halted", "a run beyond its limits is halted")
+    _hold(run.reason == "temperature", "a halt names the limit")
+    _hold(run.dataset is None, "nothing is sampled of an unphysical run")
+    impossible = {"calculator": "no.such.thing"}
+    [run] = _run(engine, frames[:1], conditions[:1], impossible)
+    is_failed = run.state == "failed"
+    _hold(is_failed, "a run that is impossible is recorded, and does not raise")
+    _hold(bool(run.reason), "a failure has a reason")
     _check_going_on(engine, frames[:1], conditions[:1], committee)
 
 
@@ -94,27 +102,6 @@ def _check_runs(runs: Sequence[MDDoc], frames: Dataset) -> None:
         columns = {"step", "temperature (K)", "potential energy (eV)"}
         _hold(columns <= set(run.thermo), f"its log has the columns {sorted(columns)}")
     _hold(len({run.trajectory for run in runs}) == len(runs), "names are distinct")
-
-
-def _check_halts(
-    engine: MDMaker, frames: Dataset, conditions: Sequence[Conditions], committee: Any
-) -> None:
-    strict = replace(engine, limits=SanityLimits(temperature=1e-3))
-    [run] = _run(strict, frames, conditions, committee)
-    _hold(run.state == "halted", "a run beyond its limits is halted")
-    _hold(run.reason == "temperature", "a halt names the limit")
-    _hold(run.dataset is None, "nothing is sampled of an unphysical run")
-
-
-def _check_failure(
-    engine: MDMaker, frames: Dataset, conditions: Sequence[Conditions]
-) -> None:
-    [run] = _run(engine, frames, conditions, {"calculator": "no.such.thing"})
-    _hold(
-        run.state == "failed",
-        "a run that is impossible is recorded, and does not raise",
-    )
-    _hold(bool(run.reason), "a failure has a reason")
 
 
 def _check_going_on(

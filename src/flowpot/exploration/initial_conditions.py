@@ -174,35 +174,30 @@ def draw_conditions(
         points = product(range(n), temperatures or engine_s, pressures or engine_s)
         return [point for point in points for _ in range(runs_per_start)]
     n_runs = n * runs_per_start
-    draw = _from_range if sampling == "range" else _from_list
     # Rounded to what a person would have written.
-    kelvin = draw(n_runs, temperatures, 1, rng)
-    kbar = draw(n_runs, pressures, 3, rng)
+    kelvin = _drawn(n_runs, temperatures, sampling, 1, rng)
+    kbar = _drawn(n_runs, pressures, sampling, 3, rng)
     starts = [i // runs_per_start for i in range(n_runs)]
     return list(zip(starts, kelvin, kbar, strict=True))
 
 
-def _from_range(
-    n: int, values: Sequence[Target] | None, digits: int, rng: np.random.Generator
+def _drawn(
+    n: int,
+    values: Sequence[Target] | None,
+    sampling: Sampling,
+    digits: int,
+    rng: np.random.Generator,
 ) -> list[Target | None]:
-    """Draw uniformly between the smallest and the largest value."""
+    """Draw n of the values, or n between the smallest and the largest of them."""
     if values is None:
         return [None] * n
     ends = np.array([pair("value", target) for target in values])
-    low, high = ends.min(axis=0), ends.max(axis=0)
-    drawn = low + (high - low) * rng.random(n)[:, None]
+    if sampling == "range":
+        low, high = ends.min(axis=0), ends.max(axis=0)
+        drawn = low + (high - low) * rng.random(n)[:, None]
+    else:
+        drawn = ends[rng.choice(len(ends), n)]
     return [_target(round(a, digits), round(b, digits)) for a, b in drawn.tolist()]
-
-
-def _from_list(
-    n: int, values: Sequence[Target] | None, digits: int, rng: np.random.Generator
-) -> list[Target | None]:
-    """Draw one of the values for each trajectory."""
-    if values is None:
-        return [None] * n
-    ends = [pair("value", target) for target in values]
-    drawn = [ends[i] for i in rng.choice(len(ends), n)]
-    return [_target(round(a, digits), round(b, digits)) for a, b in drawn]
 
 
 def _target(first: float, last: float) -> Target:

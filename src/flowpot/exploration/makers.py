@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jobflow import Flow, Job, Maker, OutputReference, Response
+from jobflow import Flow, Maker, OutputReference, Response
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.artifact import ArtifactError
 from flowpot.dataset.portable import portable
 from flowpot.documents import package_versions, reason_of, recorded
 from flowpot.exploration.collection import batched, exploration_document
-from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.document import ExplorationDoc, MDBatchDoc
 from flowpot.exploration.members import anchored
 from flowpot.exploration.plan import ExplorationPlan
@@ -156,8 +155,16 @@ class ExplorationMaker(ExplorationPlan, Maker):
         shared = self.runs_of_a_job(sum(map(len, by_member.values())))
         for member, trajectories in by_member.items():
             for group in batched(trajectories, shared):
-                needed = self._needed(committee, member)
-                jobs.append(self._md_job(frames, group, needed, member, calibration))
+                starts = frames[np.array([start for start, _ in group])]
+                jobs.append(
+                    self.md_maker.make_several(
+                        starts.without_labels(),
+                        [conditions for _, conditions in group],
+                        self._needed(committee, member),
+                        member=member,
+                        calibration=calibration,
+                    )
+                )
                 planned.append(len(group))
         collect = self.collect(
             [job.output for job in jobs],
@@ -176,23 +183,6 @@ class ExplorationMaker(ExplorationPlan, Maker):
             members = committee.reference.members
             return members if everything else [members[member].model]
         return committee if everything else [committee[member]]
-
-    def _md_job(
-        self,
-        frames: Dataset,
-        group: Sequence[tuple[int, Conditions]],
-        committee: Any,
-        member: int,
-        calibration: Any,
-    ) -> Job:
-        starts = frames[np.array([start for start, _ in group])].without_labels()
-        return self.md_maker.make_several(
-            starts,
-            [conditions for _, conditions in group],
-            committee,
-            member=member,
-            calibration=calibration,
-        )
 
     @deciding_job
     @recorded(ExplorationDoc)

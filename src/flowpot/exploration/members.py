@@ -98,21 +98,18 @@ class Calculators:
     def __call__(self, description: Mapping[str, Any]) -> Calculator:
         """Return the calculator that :func:`stage_member` has described."""
         key = json.dumps(description, sort_keys=True)
-        if key not in self._loaded:
-            self._loaded[key] = _load(description)
+        if key not in self._loaded and MODEL in description:
+            # Imports torch, which a run with another calculator does without.
+            from flowpot.potentials import load_potential  # noqa: PLC0415
+
+            potential = load_potential(Path(description[MODEL]))
+            self._loaded[key] = potential.calculator(SKIN)
+        elif key not in self._loaded:
+            module, _, name = description[CALCULATOR].rpartition(".")
+            factory = getattr(import_module(module), name)
+            check_factory(factory)
+            self._loaded[key] = factory(**description["kwargs"])
         return self._loaded[key]
-
-
-def _load(description: Mapping[str, Any]) -> Calculator:
-    if MODEL in description:
-        # Imports torch, which a run with another calculator does without.
-        from flowpot.potentials import load_potential  # noqa: PLC0415
-
-        return load_potential(Path(description[MODEL])).calculator(SKIN)
-    module, _, name = description[CALCULATOR].rpartition(".")
-    factory = getattr(import_module(module), name)
-    check_factory(factory)
-    return factory(**description["kwargs"])
 
 
 def check_factory(factory: Any) -> None:

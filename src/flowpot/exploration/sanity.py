@@ -156,14 +156,11 @@ class ContactCheck:
 
     def __call__(self, atoms: Atoms) -> bool:
         """Return whether any pair is too close."""
-        if self._approach(atoms) >= self._clearance:
-            self._clearance = clearance(atoms, self._fraction, _HORIZON)
-            self._last = atoms.copy()
-        return self._clearance < 0
-
-    def _approach(self, atoms: Atoms) -> float:
-        """Return a bound (A) on how far any pair has approached since then."""
+        # A bound (A) on how far any pair has approached since the last search.
         moved = atoms.positions - self._last.positions
         farthest_move = np.sqrt(np.einsum("ni,ni->n", moved, moved).max())
         strained = np.linalg.norm(atoms.cell.array - self._last.cell.array, axis=1)
-        return float(2 * farthest_move + strained.sum())
+        if 2 * farthest_move + strained.sum() >= self._clearance:
+            self._clearance = clearance(atoms, self._fraction, _HORIZON)
+            self._last = atoms.copy()
+        return self._clearance < 0

@@ -117,7 +117,14 @@ def readings(
     BrokenMemberError
         If a member predicts NaN or infinity at step 0.
     """
-    _check_members(steps, prediction)
+    energy = prediction.energy[:, np.asarray(steps) == 0]
+    broken = np.flatnonzero(~np.isfinite(energy).all(axis=1))
+    if len(broken):
+        raise BrokenMemberError(
+            f"member {', '.join(map(str, broken))} of {len(energy)} (0 drives the run) "
+            "predicts NaN or infinity for the frame to start from: leave it out, or "
+            "train it again"
+        )
     spread = disagreement(prediction, frames)
     over = np.full(len(frames), np.nan)
     if calibration:
@@ -130,17 +137,6 @@ def readings(
 
 class BrokenMemberError(ValueError):
     """A member of the committee predicts NaN or infinity for the initial frame."""
-
-
-def _check_members(steps: Sequence[int], prediction: CommitteePrediction) -> None:
-    energy = prediction.energy[:, np.asarray(steps) == 0]
-    broken = np.flatnonzero(~np.isfinite(energy).all(axis=1))
-    if len(broken):
-        raise BrokenMemberError(
-            f"member {', '.join(map(str, broken))} of {len(energy)} (0 drives the run) "
-            "predicts NaN or infinity for the frame to start from: leave it out, or "
-            "train it again"
-        )
 
 
 def breach(

@@ -141,14 +141,18 @@ class _Batch:
             while not self._ended:
                 self._step()
                 if not self._ended and time.monotonic() > self._deadline:
-                    self._stop()
+                    for replica in self._replicas:
+                        if replica.outcome is None:
+                            replica.outcome = Outcome(replica.step, out_of_time=True)
                 if state.replicas[0].step % self._dynamics.output.restart_interval == 0:
                     save()
         except Exception:  # noqa: BLE001 - recorded with the replica that caused it
             self._record_error(traceback.format_exc())
         finally:
             state.release()
-            self._share_time()
+            share = (time.perf_counter() - self._begun) / len(self._replicas)
+            for replica in self._replicas:
+                replica.seconds += share
 
     @property
     def _ended(self) -> bool:
@@ -306,12 +310,6 @@ class _Batch:
                 ]
             )
 
-    def _stop(self) -> None:
-        """End all replicas as out of time."""
-        for replica in self._replicas:
-            if replica.outcome is None:
-                replica.outcome = Outcome(replica.step, out_of_time=True)
-
     def _record_error(self, error: str) -> None:
         """End the replicas that raise an error alone, or all if none does."""
         forces, geometry = self._dynamics.forces, self._state.geometry
@@ -325,8 +323,3 @@ class _Batch:
         if not self._ended:
             for replica in self._replicas:
                 replica.outcome = Outcome(replica.step, error=error)
-
-    def _share_time(self) -> None:
-        share = (time.perf_counter() - self._begun) / len(self._replicas)
-        for replica in self._replicas:
-            replica.seconds += share

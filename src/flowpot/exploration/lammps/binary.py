@@ -84,7 +84,12 @@ def run_binary(
         return Outcome(error="a LAMMPS program needs a model file, not a calculator")
     started = time.monotonic()
     try:
-        _check_program(pair_style.style, command, Path(model), folder)
+        if needs_release(pair_style.style):
+            help_text = folder / "help.out"
+            lammps = Command([*shlex.split(command), "-h"], folder, help_text)
+            run(lammps, timeout=_GRACE)
+            text = help_text.read_text(errors="replace")
+            check_release(pair_style.style, text, Path(model))
         convert(pair_style, model, species, folder / CONVERSION_FILE)
         commands = pair_style.commands(model, species, plan.dispersion)
         write_input(folder, commands, timeout)
@@ -100,14 +105,6 @@ def run_binary(
         return outcome
     step, reason = breach
     return replace(outcome, n_steps=step, halted=reason, out_of_time=False)
-
-
-def _check_program(style: str, command: str, model: Path, folder: Path) -> None:
-    """Raise UnsuitedError if the program would give the model wrong forces."""
-    if needs_release(style):
-        help_text = folder / "help.out"
-        run(Command([*shlex.split(command), "-h"], folder, help_text), timeout=_GRACE)
-        check_release(style, help_text.read_text(errors="replace"), model)
 
 
 def convert(

@@ -147,7 +147,17 @@ def compare_forces(
     start = boxed(frame, _VACUUM)
     member = stage_member(model, folder.absolute() / "models")
     run_folder = folder.absolute() / engine
-    write_run(run_folder, _step_zero(member), start)
+    # Without velocities the pressure is static.
+    step_zero = Run(
+        conditions=Conditions("nve", temperature=(0, 0), n_steps=1),
+        output=Output(1, thermo_interval=1),
+        members=[member],
+        extra=[
+            f"dump forces all custom 1 {FORCES_FILE} id fx fy fz",
+            "dump_modify forces sort id format float %.17g",
+        ],
+    )
+    write_run(run_folder, step_zero, start)
     outcome = (
         run_drivers([run_folder])[0]
         if engine == "python"
@@ -168,19 +178,6 @@ def compare_forces(
         float(abs(energy - expected["energy"]) / len(start)),
         float(np.abs(forces - expected["forces"]).max()),
         float(np.abs(stress - stress_matrix(expected)).max()),
-    )
-
-
-def _step_zero(member: dict[str, Any]) -> Run:
-    """Return a run that writes forces; without velocities the pressure is static."""
-    return Run(
-        conditions=Conditions("nve", temperature=(0, 0), n_steps=1),
-        output=Output(1, thermo_interval=1),
-        members=[member],
-        extra=[
-            f"dump forces all custom 1 {FORCES_FILE} id fx fy fz",
-            "dump_modify forces sort id format float %.17g",
-        ],
     )
 
 

@@ -51,20 +51,18 @@ def run_drivers(
         if not todo or late:
             break
         shares = [share for i in range(processes) if (share := todo[i::processes])]
-        drivers = [_driver(share, threads) for share in shares]
+        drivers = [
+            Command(
+                [sys.executable, "-m", _DRIVER, *map(str, share)],
+                share[0],
+                output=share[0] / LAUNCH_LOG,
+                environment={"OMP_NUM_THREADS": str(threads)},
+            )
+            for share in shares
+        ]
         for share, end in zip(shares, run_together(drivers, deadline), strict=True):
             ended |= dict.fromkeys(share, end)
     return [_outcome(folder, ended.get(folder)) for folder in folders]
-
-
-def _driver(folders: Sequence[Path], threads: int) -> Command:
-    """Return the command of a driver that runs folders one after the other."""
-    return Command(
-        [sys.executable, "-m", _DRIVER, *map(str, folders)],
-        folders[0],
-        output=folders[0] / LAUNCH_LOG,
-        environment={"OMP_NUM_THREADS": str(threads)},
-    )
 
 
 def _outcome(folder: Path, ended: Ended | None) -> Outcome:

@@ -180,7 +180,10 @@ class ExternalForces:
         if self.halted is not None:
             return np.zeros_like(positions)
         self.library.fix_external_set_energy_global(FIX, float(results["energy"]))
-        virial = self._virial(results)
+        # The virial (eV) in LAMMPS's axes: minus volume times stress.
+        virial = np.zeros((3, 3))
+        if self.atoms.pbc.any():
+            virial = -self._volume * self.cell.tensor(stress_matrix(results))
         self.library.fix_external_set_virial_global(
             FIX, [virial[i, j] for i, j in COMPONENTS]
         )
@@ -194,25 +197,18 @@ class ExternalForces:
         self._volume = float(np.prod(high - low))
         pbc = self.atoms.pbc
         # Along periodic axes it does not matter in which image an atom is.
-        images = np.zeros(3) if pbc.all() else self._images(len(rows))
+        images = np.zeros(3, int)
+        if not pbc.all():
+            # LAMMPS packs the three image flags of an atom into one integer.
+            packed = self._extract("image", 1).reshape(len(rows), 1)
+            bits = _IMAGE_BITS[self.library.extract_setting("imageint")]
+            shifted = (packed >> (bits * np.arange(3))) & ((1 << bits) - 1)
+            images = shifted - (1 << (bits - 1))
         moved = self.cell.positions_back(positions, images, lower, low, pbc)
         self.atoms.cell[:] = self.cell.cell_back(lower)
         self.atoms.positions[rows] = moved
-
-    def _images(self, n: int) -> np.ndarray:
-        """Return LAMMPS's image flags, (n, 3), which it packs into one integer each."""
-        packed = self._extract("image", 1).reshape(n, 1)
-        bits = _IMAGE_BITS[self.library.extract_setting("imageint")]
-        fields = (packed >> (bits * np.arange(3))) & ((1 << bits) - 1)
-        return fields - (1 << (bits - 1))
 
     def _extract(self, name: str, columns: int) -> np.ndarray:
         """Return a view of a property of the atoms, in LAMMPS's order."""
         n = len(self.atoms)
         return self.library.numpy.extract_atom(name, nelem=n, dim=columns)
-
-    def _virial(self, results: dict[str, Any]) -> np.ndarray:
-        """Return the virial (eV) in LAMMPS's axes: minus volume times stress."""
-        if not self.atoms.pbc.any():
-            return np.zeros((3, 3))
-        return -self._volume * self.cell.tensor(stress_matrix(results))

@@ -83,20 +83,16 @@ class LammpsMDMaker(MDMaker):
         text(lammps_command=self.lammps_command, device=self.device)
         whole(1, processes=self.processes, threads=self.threads)
         names(extra=self.extra)
-        self._check_engine()
-        one_of((None, "d2"), dispersion=self.dispersion)
-
-    def _check_engine(self) -> None:
-        """Refuse an engine that is unknown, or that cannot do what it is to do."""
         one_of(("python", *PAIR_STYLES), engine=self.engine)
-        if self.engine == "python":
-            return
-        if self.check_interval is not None:
-            raise ValueError(
-                f"check_interval is {self.check_interval} and engine {self.engine!r}: "
-                "only the 'python' engine can evaluate the committee along the way"
-            )
-        PAIR_STYLES[self.engine](self.device)
+        if self.engine != "python":
+            if self.check_interval is not None:
+                raise ValueError(
+                    f"check_interval is {self.check_interval} and engine "
+                    f"{self.engine!r}: only the 'python' engine can evaluate the "
+                    "committee along the way"
+                )
+            PAIR_STYLES[self.engine](self.device)
+        one_of((None, "d2"), dispersion=self.dispersion)
 
     def preflight(self) -> None:
         """

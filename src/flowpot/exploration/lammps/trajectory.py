@@ -63,32 +63,24 @@ def read_frames(files: list[Path], start: Atoms, cell: LammpsCell) -> dict[int, 
         LAMMPS was killed, or that have lost atoms, are left out.
     """
     shots = {}
-    for file in files:
-        if file.exists():
-            shots.update({shot.step: shot for shot in _snapshots(file)})
-    n = len(start)
-    shots = {step: shot for step, shot in shots.items() if len(shot.positions) == n}
-    return {step: _frame(shots[step], start, cell) for step in sorted(shots)}
-
-
-def _frame(shot: Snapshot, start: Atoms, cell: LammpsCell) -> Atoms:
-    # Moments, charge and multiplicity are those of the start.
-    return bare(
-        start,
-        positions=cell.positions_back(
-            shot.positions, shot.images, shot.lower, shot.origin, start.pbc
-        ),
-        cell=cell.cell_back(shot.lower),
-    )
-
-
-def _snapshots(file: Path) -> Iterator[Snapshot]:
-    """Yield the complete frames of a dump."""
-    with file.open() as lines:
-        for block in _blocks(lines):
-            n = int(block[2]) if len(block) >= _HEADER else 0
-            if n and len(block) == _HEADER + n and block[-1].endswith("\n"):
-                yield _snapshot(block)
+    for file in filter(Path.exists, files):
+        with file.open() as lines:
+            for block in _blocks(lines):
+                n = int(block[2]) if len(block) >= _HEADER else 0
+                if n and len(block) == _HEADER + n and block[-1].endswith("\n"):
+                    shot = _snapshot(block)
+                    shots[shot.step] = shot
+    frames = {}
+    for step, shot in sorted(shots.items()):
+        if len(shot.positions) == len(start):
+            positions = cell.positions_back(
+                shot.positions, shot.images, shot.lower, shot.origin, start.pbc
+            )
+            # Moments, charge and multiplicity are those of the start.
+            frames[step] = bare(
+                start, positions=positions, cell=cell.cell_back(shot.lower)
+            )
+    return frames
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
