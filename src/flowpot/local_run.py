@@ -111,10 +111,11 @@ def _chosen(
     go_on: bool,
 ) -> tuple[ResumableRun, dict[str, Any]]:
     """Return the run to start or to take up, and the arguments of ``make``."""
-    runs = [
-        ResumableRun(path, store) for path in sorted(folder.glob("run*"), key=_number)
-    ]
-    runs = [run for run in runs if run.started]
+    # run, run-2, ..., run-10
+    paths = sorted(
+        folder.glob("run*"), key=lambda path: int(path.name.partition("-")[2] or 1)
+    )
+    runs = [run for path in paths if (run := ResumableRun(path, store)).started]
     if not runs:
         if go_on:
             raise ValueError(f"{folder} holds no campaign to continue: start one there")
@@ -182,8 +183,3 @@ def _show(campaign: Campaign, folder: Path, console: Console) -> None:
         say(console, f"  {what:12} {path}")
     say(console, "")
     say_verdict(console, verdict(campaign, where), doc.stop_reason)
-
-
-def _number(run: Path) -> int:
-    """Order run, run-2, ..., run-10."""
-    return int(run.name.partition("-")[2] or 1)

@@ -65,7 +65,13 @@ class RunCache:
             Whether an earlier job left one. If not, the folder itself moves into the
             cache, unless another process has locked its place.
         """
-        kept = self._kept(run)
+        # It is named by the files' names and content.
+        digest = hashlib.sha256()
+        for path in sorted(run.iterdir()):
+            digest.update(path.name.encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        key = digest.hexdigest()
+        kept = self.folder / key[:2] / key
         try:
             self._locks[run] = _lock(kept)
         except BlockingIOError:
@@ -103,15 +109,6 @@ class RunCache:
                 temporary.write_bytes(content)
         size, uri = len(content), f"file://{path}"  # fsspec takes %20 as it is
         return Artifact(name=name, sha256=digest, size=size, blob=None, uri=uri)
-
-    def _kept(self, run: Path) -> Path:
-        """Return the folder of a run, named by its files' names and content."""
-        digest = hashlib.sha256()
-        for path in sorted(run.iterdir()):
-            digest.update(path.name.encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        key = digest.hexdigest()
-        return self.folder / key[:2] / key
 
 
 def _lock(folder: Path) -> TextIO:

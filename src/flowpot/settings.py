@@ -101,7 +101,8 @@ class FlowpotSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments before environment variables before the YAML file."""
         del dotenv_settings, file_secret_settings
-        path = _config_file()
+        file_name = os.environ.get("FLOWPOT_CONFIG_FILE", "~/.flowpot.yaml")
+        path = Path(file_name).expanduser()
         try:
             file = YamlConfigSettingsSource(settings_cls, yaml_file=path)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -113,11 +114,6 @@ class FlowpotSettings(BaseSettings):
                     f"are {', '.join(cls.model_fields)}"
                 )
         return init_settings, env_settings, file
-
-
-def _config_file() -> Path:
-    """Return the path of the YAML settings, by the environment as it is now."""
-    return Path(os.environ.get("FLOWPOT_CONFIG_FILE", "~/.flowpot.yaml")).expanduser()
 
 
 def get_settings() -> FlowpotSettings:

@@ -177,15 +177,13 @@ def instance(kinds: type | tuple[type, ...], /, **fields: Any) -> None:
     for name, value in fields.items():
         if value is not None and not isinstance(value, kinds):
             wanted = " or ".join(kind.__name__ for kind in kinds)
-            raise ValueError(f"{name} is {_described(value)}: it must be a {wanted}")
-
-
-def _described(value: Any) -> str:
-    """Name a class or an object's class; show plain values."""
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    plain = isinstance(value, str | bool | Real | list | tuple)
-    return repr(value) if plain else f"a {type(value).__name__}"
+            if isinstance(value, type):
+                found = f"the class {value.__name__}"
+            elif isinstance(value, str | bool | Real | list | tuple):
+                found = repr(value)
+            else:
+                found = f"a {type(value).__name__}"
+            raise ValueError(f"{name} is {found}: it must be a {wanted}")
 
 
 def _is_number(value: Any) -> bool:

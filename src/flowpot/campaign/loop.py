@@ -80,7 +80,10 @@ class LoopMaker(Maker):
             The job that writes `last`, to be sent again if it was lost.
         """
         if changes is None:
-            state = _begun_here(state)
+            # The campaign begins, or is continued, with the running job.
+            job = CURRENT_JOB.job
+            state = replace(state, runs=[*state.runs, job.uuid])
+            job.metadata = {**job.metadata, **state.tags, RUNS: state.runs}
         try:
             return self._next(state, changes, last, begun, joins, spare)
         except Exception as error:  # noqa: BLE001 - which the campaign's document says
@@ -156,13 +159,16 @@ class LoopMaker(Maker):
         iteration = Iteration(self.campaign, state, is_pilot=begun is not None)
         iteration.build()
         first_part = begun.model_dump(mode="json") if begun else None
+        noise: dict[str, Any] = {}
+        if (measured := iteration.state.noise) is not None:
+            noise = {"noise": resolve(measured), "tolerance": self.campaign.tolerance}
         record = record_iteration(
             state.iteration,
             state.n_dataset,
             state.n_sent,
             iteration.results,
             first_part,
-            **self._label_noise(iteration.state),
+            **noise,
         )
         record.name = JobName.RECORD.value
         if begun:
@@ -181,12 +187,6 @@ class LoopMaker(Maker):
         if is_first:
             known["makers"] = fields_of(self.campaign)
         return continue_with(jobs, following, CampaignDoc, **known)
-
-    def _label_noise(self, state: CampaignState) -> dict[str, Any]:
-        """Return what the record compares, where the noise of labels is measured."""
-        if state.noise is None:
-            return {}
-        return {"noise": resolve(state.noise), "tolerance": self.campaign.tolerance}
 
     def _stop(self, state: CampaignState, stop: Stop) -> Response:
         """Append the job that writes the last document from all records."""
@@ -257,14 +257,6 @@ def record_iteration(
     if begun is not None:
         numbers = joined(IterationDoc(**begun), numbers)
     return numbers if tolerance is None else warned(numbers, noise, tolerance)
-
-
-def _begun_here(state: CampaignState) -> CampaignState:
-    """Record that a campaign begins, or is continued, with the running job."""
-    job = CURRENT_JOB.job
-    state = replace(state, runs=[*state.runs, job.uuid])
-    job.metadata = {**job.metadata, **state.tags, RUNS: state.runs}
-    return state
 
 
 def _flat(records: Any) -> Iterator[IterationDoc]:

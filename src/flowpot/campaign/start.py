@@ -63,7 +63,14 @@ class Start:
                 "frames (a committee alone has nothing to explore from or be "
                 "calibrated on)"
             )
-        pending = [] if structures is None else [self._from_structures(structures)]
+        pending = []
+        augmentation = self.campaign.augmentation
+        if structures is not None and augmentation is not None:
+            seed = derive_seed(self.campaign.seed, "augmentation")
+            self.jobs["augmentation"] = job = augmentation.make(structures, seed=seed)
+            pending.append(Pointer.to(job.output.dataset))
+        elif structures is not None:
+            pending.append(structures)
         labels = self.campaign.labelling is not None
         if dataset is not None and labels:
             pending.append(dataset)
@@ -83,15 +90,6 @@ class Start:
         if present:
             all_frames = present[0] if len(present) == 1 else present
             self.state = replace(self.state, pending=all_frames)
-
-    def _from_structures(self, structures: Any) -> Any:
-        augmentation = self.campaign.augmentation
-        if augmentation is None:
-            return structures
-        seed = derive_seed(self.campaign.seed, "augmentation")
-        job = augmentation.make(structures, seed=seed)
-        self.jobs["augmentation"] = job
-        return Pointer.to(job.output.dataset)
 
     def _take_in(self, **given: Any) -> None:
         """

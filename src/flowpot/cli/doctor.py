@@ -94,7 +94,9 @@ def check_all(
     lammps
         Command that starts a LAMMPS program.
     """
-    yield _packages()
+    packages = ("flowpot", "jobflow", "jobflow-remote", "atomate2", "torch", "ase")
+    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
+    yield Check("versions", "ok", f"Python {platform.python_version()}, {versions}")
     yield from _guarded("pw.x", _pw, "fail")
     yield from _guarded("pseudopotentials", _pseudopotentials, "fail")
     yield from _guarded("LAMMPS", _lammps, "fail")
@@ -117,12 +119,6 @@ def _guarded(
     except Exception as error:  # noqa: BLE001 - the other checks are made
         what, _, remedy = described(error).partition(": ")
         yield Check(name, otherwise, what or repr(error), remedy)
-
-
-def _packages() -> Check:
-    names = ("flowpot", "jobflow", "jobflow-remote", "atomate2", "torch", "ase")
-    versions = ", ".join(f"{name} {_version(name)}" for name in names)
-    return Check("versions", "ok", f"Python {platform.python_version()}, {versions}")
 
 
 def _version(name: str) -> str:

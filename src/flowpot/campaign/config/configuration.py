@@ -158,7 +158,14 @@ def _build(kind: type, given: Mapping[str, Any], place: str, base: Any) -> Any:
     """
     given = dict(given)
     if (preset := given.pop(PRESET, None)) is not None:
-        base = _preset(kind, preset, _join(place, PRESET))
+        if kind not in (ActiveLearningMaker, AugmentationMaker):
+            raise ConfigurationError(
+                _join(place, PRESET), f"{kind.__name__} has no presets"
+            )
+        try:
+            base = kind.preset(preset)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ConfigurationError(_join(place, PRESET), str(error)) from error
     hints = annotations_of(kind)
     names = [
         *hints,
@@ -228,15 +235,6 @@ def _checked(hint: Any, value: Any, place: str) -> Any:
         raise ConfigurationError(
             place, f"{value!r} does not fit: {'; or: '.join(sorted(problems))}"
         ) from error
-
-
-def _preset(kind: type, name: Any, place: str) -> Any:
-    if kind not in (ActiveLearningMaker, AugmentationMaker):
-        raise ConfigurationError(place, f"{kind.__name__} has no presets")
-    try:
-        return kind.preset(name)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ConfigurationError(place, str(error)) from error
 
 
 def _default(kind: type, name: str) -> Any:

@@ -100,7 +100,11 @@ def _describe(kind: type, definitions: dict[str, Schema]) -> Schema:
 def _of_hint(hint: Any, definitions: dict[str, Schema]) -> Schema:
     """Describe the values that one field accepts."""
     kinds = dataclasses_in(hint)
-    options = [_reference(kind, definitions) for kind in kinds]
+    for kind in kinds:
+        if kind.__name__ not in definitions:
+            definitions[kind.__name__] = {}  # ends the recursion if it contains itself
+            definitions[kind.__name__] = _describe(kind, definitions)
+    options: list[Schema] = [{"$ref": f"#/$defs/{kind.__name__}"} for kind in kinds]
     if item := list_item(hint):
         options.append({"type": "array", "items": _of_hint(item, definitions)})
     if any(issubclass(kind, Maker) for kind in kinds):
@@ -113,13 +117,6 @@ def _of_hint(hint: Any, definitions: dict[str, Schema]) -> Schema:
         if not dataclasses_in(option) and list_item(option) is None
     ]
     return options[0] if len(options) == 1 else {"anyOf": options}
-
-
-def _reference(kind: type, definitions: dict[str, Schema]) -> Schema:
-    if kind.__name__ not in definitions:
-        definitions[kind.__name__] = {}  # ends the recursion if it contains itself
-        definitions[kind.__name__] = _describe(kind, definitions)
-    return {"$ref": f"#/$defs/{kind.__name__}"}
 
 
 def _plain(hint: Any) -> Schema:

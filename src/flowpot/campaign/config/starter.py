@@ -120,6 +120,10 @@ def starter(files: Sequence[Path], target: Path) -> Starter:
     family, notes = _family(elements)
     formulas = ", ".join(dict.fromkeys(each.get_chemical_formula() for each in atoms))
     folder = target.absolute().parent
+    # Kinds of frames that most campaigns do not need at first are left out.
+    unneeded = ["  clusters: null                    # without this line, some"]
+    if frames.pbc.all(axis=1).any():
+        unneeded += ["  slabs: null                       # the same: surfaces"]
     text = TEMPLATE.format(
         formulas=formulas,
         file=target.name,
@@ -129,7 +133,7 @@ def starter(files: Sequence[Path], target: Path) -> Starter:
         ),
         supercell=_supercell(frames),
         n_frames=max(10, round(_FRAMES / len(frames))),
-        surfaces=_surfaces(frames),
+        surfaces="\n".join(unneeded),
         family=family,
         timestep=0.5 if "H" in elements else 1.0,
         max_labels=_LABELS,
@@ -174,11 +178,3 @@ def _supercell(frames: Dataset) -> str:
         f"    min_length: {_MIN_LENGTH:<20}# A (now {lengths.min():.1f}); labels cost\n"
         f"    max_atoms: {_MAX_ATOMS:<21d}# as these atoms to the third power"
     )
-
-
-def _surfaces(frames: Dataset) -> str:
-    """Leave out kinds of frames that most campaigns do not need at first."""
-    lines = ["  clusters: null                    # without this line, some"]
-    if frames.pbc.all(axis=1).any():
-        lines += ["  slabs: null                       # the same: surfaces"]
-    return "\n".join(lines)

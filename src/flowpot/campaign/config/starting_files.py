@@ -53,7 +53,18 @@ class Reading:
         """
         if pbc is not None:
             periodic_axes(pbc)
-        return cls(folder, _label_keys(keys), pbc, labelled)
+        names = list(LabelKeys.__dataclass_fields__)
+        if keys is not None and (
+            not isinstance(keys, Mapping)
+            or not keys.keys() <= set(names)
+            or not all(isinstance(key, str) for key in keys.values())
+        ):
+            raise ValueError(
+                f"{KEYS} is {keys!r}: give the names of some of {', '.join(names)}, as "
+                "in {energy: dft_energy, forces: dft_forces}"
+            )
+        label_keys = None if keys is None else LabelKeys(**keys)
+        return cls(folder, label_keys, pbc, labelled)
 
     def read(self, name: str, given: Any) -> Any:
         """
@@ -78,7 +89,15 @@ class Reading:
         FileNotFoundError
             If there is no such file.
         """
-        paths = self._paths(name, given)
+        paths: list[Path] = []
+        for pattern in given if isinstance(given, list) else [given]:
+            if not isinstance(pattern, str):
+                raise ValueError(f"{pattern!r} is not the name of a file")  # noqa: TRY004, one error for all bad values
+            absolute = Path(pattern).expanduser().is_absolute()
+            matching = [] if absolute else sorted(self.folder.glob(pattern))
+            paths += matching or [self.folder / Path(pattern).expanduser()]
+        if missing := [str(path) for path in paths if not path.exists()]:
+            raise FileNotFoundError(f"{name}: there is no file {', '.join(missing)}")
         if name == "committee":
             return paths
         labels = {"dataset": True, "structures": self.labelled_structures}
@@ -96,31 +115,3 @@ class Reading:
         chosen = np.unique(np.linspace(0, len(frames) - 1, _LOOKED_AT).astype(int))
         note = vacuum_note(frames[int(index)] for index in chosen)
         return note and f"{name}: {note}"
-
-    def _paths(self, name: str, given: Any) -> list[Path]:
-        paths: list[Path] = []
-        for pattern in given if isinstance(given, list) else [given]:
-            if not isinstance(pattern, str):
-                raise ValueError(f"{pattern!r} is not the name of a file")  # noqa: TRY004, one error for all bad values
-            absolute = Path(pattern).expanduser().is_absolute()
-            matching = [] if absolute else sorted(self.folder.glob(pattern))
-            paths += matching or [self.folder / Path(pattern).expanduser()]
-        if missing := [str(path) for path in paths if not path.exists()]:
-            raise FileNotFoundError(f"{name}: there is no file {', '.join(missing)}")
-        return paths
-
-
-def _label_keys(keys: Any) -> LabelKeys | None:
-    if keys is None:
-        return None
-    names = list(LabelKeys.__dataclass_fields__)
-    if (
-        not isinstance(keys, Mapping)
-        or not keys.keys() <= set(names)
-        or not all(isinstance(key, str) for key in keys.values())
-    ):
-        raise ValueError(
-            f"{KEYS} is {keys!r}: give the names of some of {', '.join(names)}, as in "
-            "{energy: dft_energy, forces: dft_forces}"
-        )
-    return LabelKeys(**keys)

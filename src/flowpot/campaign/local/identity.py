@@ -64,7 +64,9 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     str
         ``tolerance.forces was 0.2, now 0.1; ...``: the first few, in the Makers' order.
     """
-    old, new = (_with_defaults(description["maker"]) for description in (before, now))
+    # Decoding adds the defaults of fields that did not exist when a Maker was written.
+    makers = (MontyDecoder().process_decoded(d["maker"]) for d in (before, now))
+    old, new = (json.loads(json.dumps(maker, cls=MontyEncoder)) for maker in makers)
     changes = list(_changes(old, new, ""))
     if "inputs" in before and "inputs" in now:
         had, has = before["inputs"], now["inputs"]
@@ -99,12 +101,6 @@ def read_description(run: ResumableRun) -> dict[str, Any]:
     return description
 
 
-def _with_defaults(maker: Any) -> Any:
-    """Add the defaults of fields that did not exist when a Maker was written."""
-    decoded = MontyDecoder().process_decoded(maker)
-    return json.loads(json.dumps(decoded, cls=MontyEncoder))
-
-
 def _changes(old: Any, new: Any, place: str) -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for name in {**old, **new}:
@@ -126,16 +122,16 @@ def _digest(given: Any) -> str:
     """Hash an input: frames by what they are, files by their content."""
     digest = hashlib.sha256()
     for part in given if isinstance(given, list | tuple) else [given]:
-        digest.update(_content(part))
+        if isinstance(part, str | Path) and Path(part).is_file():
+            digest.update(hashlib.sha256(Path(part).read_bytes()).digest())
+            continue
+        try:
+            frames = Dataset.load(part)
+        except TypeError:  # a document, a model
+            content = json.dumps(part, cls=MontyEncoder, sort_keys=True)
+            digest.update(content.encode())
+        else:
+            digest.update("".join(frames.fingerprints.tolist()).encode())
+            for labels in (frames.energy, frames.forces, frames.stress):
+                digest.update(labels.tobytes())
     return digest.hexdigest()
-
-
-def _content(part: Any) -> bytes:
-    if isinstance(part, str | Path) and Path(part).is_file():
-        return hashlib.sha256(Path(part).read_bytes()).digest()
-    try:
-        frames = Dataset.load(part)
-    except TypeError:  # a document, a model
-        return json.dumps(part, cls=MontyEncoder, sort_keys=True).encode()
-    labels = (frames.energy.tobytes(), frames.forces.tobytes(), frames.stress.tobytes())
-    return b"".join([*map(str.encode, frames.fingerprints.tolist()), *labels])

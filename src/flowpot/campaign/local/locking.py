@@ -47,21 +47,17 @@ def locked(folder: Path) -> Iterator[None]:
             file.seek(0)
             raise FolderInUseError(_refusal(folder, file.read())) from None
         file.truncate(0)
-        file.write(json.dumps(_holder()))
+        holder = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z"),
+        }
+        file.write(json.dumps(holder))
         file.flush()
         try:
             yield
         finally:
             file.truncate(0)  # the file stays: another process may have opened it
-
-
-def _holder() -> dict[str, str | int]:
-    """Describe this process: its id, its host, and the time."""
-    return {
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "since": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z"),
-    }
 
 
 def _refusal(folder: Path, description: str) -> str:

@@ -167,7 +167,9 @@ def status_of(documents: CampaignDocuments) -> CampaignStatus:
         status.finished = True
     if documents.end is None:
         _count_jobs(documents, by_key)
-    stages = [by_key[key] for key in sorted(by_key, key=_order)]
+    order = {stage: place for place, stage in enumerate(STAGES)}
+    keys = sorted(by_key, key=lambda key: (key[0], order.get(key[1], -1)))
+    stages = [by_key[key] for key in keys]
     iterations = documents.iterations
     for before, after in pairwise(stages):
         if before.ended and after.ended:
@@ -221,8 +223,3 @@ def _count_jobs(
 def _planned(document: dict[str, Any] | None) -> dict[str, int]:
     """Return the number of jobs, by stage, by which a job has replaced itself."""
     return ((document or {}).get("output") or {}).get(PLANNED) or {}
-
-
-def _order(key: tuple[int, str]) -> tuple[int, int]:
-    iteration, stage = key
-    return iteration, STAGES.index(stage) if stage in STAGES else -1
