@@ -84,13 +84,19 @@ def audit(
     n_flagged, n_hits = size - n, int((bad & ~accepted).sum())
     limit = clopper_pearson_upper(np.array(k), np.array(n)) if n else 1.0
     tpr, tpr_interval = _true_positive_rate(bad, accepted, weights)
+    was_accepted = accepted & ~failed
+    errors = {k: np.asarray(error[k])[was_accepted] for k in tolerance if k in error}
     return Audit(
         n=n,
         n_bad=k,
         n_failed=int(failed.sum()),
         bad_share=k / n if n else None,
         upper_limit=float(limit),
-        accepted_error=_mean_errors(error, accepted & ~failed, tolerance),
+        accepted_error={
+            name: float(np.nanmean(values))
+            for name, values in errors.items()
+            if np.isfinite(values).any()
+        },
         n_flagged=n_flagged,
         ppv=n_hits / n_flagged if n_flagged else None,
         ppv_interval=jeffreys(n_hits, n_flagged) if n_flagged else None,
@@ -127,15 +133,3 @@ def _true_positive_rate(
     hits = np.array([(bad & rows).sum() for rows in strata])
     interval = share_in_strata(hits, among, sizes)
     return (float(flagged_bad / all_bad) if all_bad else None), interval
-
-
-def _mean_errors(
-    error: Mapping[str, np.ndarray], rows: np.ndarray, names: Mapping[str, float]
-) -> dict[str, float]:
-    """Return the mean error of some frames, in the properties that have one."""
-    errors = {name: error[name][rows] for name in names if name in error}
-    return {
-        name: float(np.nanmean(values))
-        for name, values in errors.items()
-        if np.isfinite(values).any()
-    }

@@ -96,7 +96,12 @@ def farthest_points(
         nearest = _squared_distances(centred, squares, chosen[0])
     else:
         chosen = []
-        nearest = _nearest(centred, squares, known - origin)
+        nearest = np.full(len(centred), np.inf)
+        for start in range(0, len(known), _CHUNK):
+            chunk = known[start : start + _CHUNK] - origin
+            products = (chunk**2).sum(axis=1) - 2 * centred @ chunk.T
+            np.minimum(nearest, products.min(axis=1), out=nearest)
+        nearest += squares
     copies = _ROUNDING * squares.max()
     while len(chosen) < k and nearest[new := int(nearest.argmax())] > copies:
         chosen.append(new)
@@ -112,17 +117,3 @@ def _squared_distances(
     distances = squares - 2 * (centred @ centred[index]) + squares[index]
     distances[index] = 0.0
     return distances
-
-
-def _nearest(
-    centred: NDArray[np.float64],
-    squares: NDArray[np.float64],
-    known: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return the squared distance of each point to the nearest known one."""
-    nearest = np.full(len(centred), np.inf)
-    for start in range(0, len(known), _CHUNK):
-        chunk = known[start : start + _CHUNK]
-        products = (chunk**2).sum(axis=1) - 2 * centred @ chunk.T
-        np.minimum(nearest, products.min(axis=1), out=nearest)
-    return nearest + squares

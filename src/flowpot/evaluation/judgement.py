@@ -287,20 +287,15 @@ def _labels_first(
     share_over = float((~judged.accepted).mean())
     if criteria.closing_audit == 0 or share_over > criteria.max_over_share:
         return nothing
-    expected = _expected_bad(judged, fits)
-    if expected > _HOPELESS * criteria.max_bad_share:
-        return nothing
-    size = max(criteria.closing_audit, frames_needed(0, criteria.max_bad_share))
-    return draw_closing(judged, size, left, derive_rng(seed, "closing"))
-
-
-def _expected_bad(judged: Judged, fits: Mapping[str, Calibration]) -> float:
-    """Return the share of bad frames that the error models expect of the accepted."""
     chances = [
         fit.chance_over(judged.uncertainty, name)[judged.accepted]
         for name, fit in fits.items()
     ]
-    return float(np.max(chances, axis=0).mean()) if chances else 1.0
+    expected = float(np.max(chances, axis=0).mean()) if chances else 1.0
+    if expected > _HOPELESS * criteria.max_bad_share:
+        return nothing
+    size = max(criteria.closing_audit, frames_needed(0, criteria.max_bad_share))
+    return draw_closing(judged, size, left, derive_rng(seed, "closing"))
 
 
 def _select(

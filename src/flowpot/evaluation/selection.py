@@ -154,7 +154,10 @@ def select(
 
     left = math.inf if budget is None else max(budget, 0)
     wanted = min(len(pool), rules.max_selected)
-    n_audit = _audit_size(len(accepted), len(pool), rules)
+    n_audit = 0
+    if rules.audit_fraction > 0:
+        asked = _share(len(accepted), rules) if len(pool) else rules.audit_max
+        n_audit = min(len(accepted), asked)
     if n_audit + wanted > left:  # they share the budget: at most a third are checks
         n_audit = min(n_audit, max(int(left) // 3, int(left) - wanted))
     n_selected = int(min(wanted, left - n_audit))
@@ -200,13 +203,6 @@ def _choose(
     chance[:n_drawn] = n_drawn / max(len(pool), 1)
     order = np.argsort(index)
     return index[order], chance[order]
-
-
-def _audit_size(n_accepted: int, n_over: int, rules: SelectionRules) -> int:
-    if rules.audit_fraction == 0:
-        return 0
-    wanted = _share(n_accepted, rules) if n_over else rules.audit_max
-    return min(n_accepted, wanted)
 
 
 def _share(n: int, rules: SelectionRules) -> int:

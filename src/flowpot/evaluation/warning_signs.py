@@ -1,6 +1,6 @@
 """Problems that no selection of frames solves, and their causes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from flowpot.dataset.labels import UNITS
@@ -43,9 +43,20 @@ def warning_signs(
             "member: a member is broken, or the exploration is; look at the members' "
             "losses"
         )
-    warnings += _underfitted(committee, criteria.tolerance)
-    blind = [n for n, fit in fits.items() if _is_blind(fit, criteria)]
-    if fits and len(blind) == len(fits):
+    trained = (field_of(committee, "metrics") or {}).get(TRAIN) or {}
+    warnings += [
+        f"the training RMSE of {name} is {trained[name]:.3g}, over the tolerance "
+        f"{limit:g}: no selection of frames mends an underfitted model; train for more "
+        "epochs, or a larger model"
+        for name, limit in criteria.tolerance.items()
+        if trained.get(name) is not None and trained[name] > limit
+    ]
+    are_blind = (
+        fit.effective_n >= criteria.min_frames
+        and fit.rank_correlation < criteria.min_rank_correlation
+        for fit in fits.values()
+    )
+    if fits and all(are_blind):
         warnings.append(
             "no uncertainty ranks the errors in any property: frames are flagged by "
             "the average error alone; label more frames, or train other members"
@@ -87,21 +98,4 @@ def noise_signs(
         "or raise the tolerance"
         for name, limit in tolerance.items()
         if name in noise and noise[name] > limit / _NOISE_SHARE
-    ]
-
-
-def _is_blind(fit: Calibration, criteria: Criteria) -> bool:
-    enough = fit.effective_n >= criteria.min_frames
-    return enough and fit.rank_correlation < criteria.min_rank_correlation
-
-
-def _underfitted(committee: Any, tolerance: Mapping[str, float]) -> Sequence[str]:
-    """Return warnings where the errors on the training set are over tolerance."""
-    trained = (field_of(committee, "metrics") or {}).get(TRAIN) or {}
-    return [
-        f"the training RMSE of {name} is {trained[name]:.3g}, over the tolerance "
-        f"{limit:g}: no selection of frames mends an underfitted model; train for more "
-        "epochs, or a larger model"
-        for name, limit in tolerance.items()
-        if trained.get(name) is not None and trained[name] > limit
     ]

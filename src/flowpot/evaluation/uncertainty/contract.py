@@ -54,9 +54,19 @@ def check_uncertainty(
     _check_names(uncertainty, measured, atoms)
     _check_frames(uncertainty, potentials, frames, measured)
     _check_atoms(uncertainty, potentials, frames, measured, atoms)
-    _check_chunks(uncertainty, potentials, frames, measured)
+    streamed = spread_over(
+        potentials, frames, uncertainties=[uncertainty], atoms_at_once=1
+    ).disagreement
+    found = {name: streamed[name] for name in measured if name in streamed}
+    _hold(_equal(found, measured), "numbers do not depend on chunks")
     _check_broken_member(uncertainty, potentials, frames)
-    _check_state(uncertainty, potentials, frames, measured)
+    kind = type(uncertainty)
+    again = kind.from_bytes(uncertainty.to_bytes()).measure(potentials, frames)
+    _hold(_equal(again, measured), "to_bytes and from_bytes keep it")
+    decoded = MontyDecoder().decode(MontyEncoder().encode(uncertainty))
+    _hold(isinstance(decoded, kind), "JSON keeps its class")
+    again = decoded.measure(potentials, frames)
+    _hold(_equal(again, measured), "JSON keeps it")
 
 
 def _check_numbers(numbers: PerFrame, n: int, what: str) -> None:
@@ -105,7 +115,9 @@ def _check_frames(
     reordered = {name: values[backwards] for name, values in measured.items()}
     _hold(_equal(again, reordered), "the order of the frames does not matter")
     alone = [uncertainty.measure(potentials, frames[[i]]) for i in range(len(frames))]
-    _hold(_equal(_joined(alone), measured), "a frame is measured without the others")
+    shared = set.intersection(*(set(part) for part in alone))
+    joined = {name: np.concatenate([part[name] for part in alone]) for name in shared}
+    _hold(_equal(joined, measured), "a frame is measured without the others")
     _hold(
         any(np.ptp(values) > 0 for values in measured.values()),
         "frames that differ are told apart",
@@ -134,19 +146,6 @@ def _check_atoms(
     _hold(_equal(again, reordered), "numbers of atoms follow the order of the atoms")
 
 
-def _check_chunks(
-    uncertainty: Uncertainty,
-    potentials: Sequence[Potential],
-    frames: Dataset,
-    measured: PerFrame,
-) -> None:
-    streamed = spread_over(
-        potentials, frames, uncertainties=[uncertainty], atoms_at_once=1
-    ).disagreement
-    found = {name: streamed[name] for name in measured if name in streamed}
-    _hold(_equal(found, measured), "numbers do not depend on chunks")
-
-
 def _check_broken_member(
     uncertainty: Uncertainty, potentials: Sequence[Potential], frames: Dataset
 ) -> None:
@@ -173,26 +172,6 @@ def _check_broken_member(
         all(np.isnan(streamed.disagreement[name]).all() for name in names),
         "it is NaN where a prediction is",
     )
-
-
-def _check_state(
-    uncertainty: Uncertainty,
-    potentials: Sequence[Potential],
-    frames: Dataset,
-    measured: PerFrame,
-) -> None:
-    kind = type(uncertainty)
-    again = kind.from_bytes(uncertainty.to_bytes()).measure(potentials, frames)
-    _hold(_equal(again, measured), "to_bytes and from_bytes keep it")
-    decoded = MontyDecoder().decode(MontyEncoder().encode(uncertainty))
-    _hold(isinstance(decoded, kind), "JSON keeps its class")
-    again = decoded.measure(potentials, frames)
-    _hold(_equal(again, measured), "JSON keeps it")
-
-
-def _joined(parts: Sequence[PerFrame]) -> PerFrame:
-    names = set.intersection(*(set(part) for part in parts))
-    return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
 
 def _equal(one: PerFrame, other: PerFrame) -> bool:

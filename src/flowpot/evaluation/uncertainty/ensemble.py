@@ -7,7 +7,7 @@ import numpy as np
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation.uncertainty.base import PerFrame, Uncertainty
-from flowpot.potentials import MissingOutputError, Potential, Prediction
+from flowpot.potentials import MissingOutputError, Potential
 
 
 class EnsembleSpread(Uncertainty):
@@ -64,13 +64,15 @@ class EnsembleSpread(Uncertainty):
         NotImplementedError
             Where no potential has an ensemble.
         """
-        spreads = [
-            _spread(potential.evaluate_ensemble(dataset), dataset)
-            for potential in _with_ensemble(potentials)
-        ]
+        energies, forces = [], []
+        for potential in _with_ensemble(potentials):
+            ensemble = potential.evaluate_ensemble(dataset)
+            energy = (ensemble.energy / dataset.n_atoms).std(axis=0)
+            energies.append(np.repeat(energy, dataset.n_atoms))
+            forces.append(np.sqrt(ensemble.forces.var(axis=0).mean(axis=1)))
         return {
-            name: np.mean([spread[name] for spread in spreads], axis=0)
-            for name in spreads[0]
+            "ensemble_forces": np.mean(forces, axis=0),
+            "ensemble_energy": np.mean(energies, axis=0),
         }
 
     def measure(self, potentials: Sequence[Potential], dataset: Dataset) -> PerFrame:
@@ -102,11 +104,3 @@ def _with_ensemble(potentials: Sequence[Potential]) -> list[Potential]:
             "'llpr', with num_ensemble_members, gives it one)"
         )
     return chosen
-
-
-def _spread(ensemble: Prediction, dataset: Dataset) -> PerFrame:
-    energy = (ensemble.energy / dataset.n_atoms).std(axis=0)
-    return {
-        "ensemble_forces": np.sqrt(ensemble.forces.var(axis=0).mean(axis=1)),
-        "ensemble_energy": np.repeat(energy, dataset.n_atoms),
-    }
