@@ -11,13 +11,13 @@ from typing import Any
 from jobflow import Flow, JobStore
 from rich.console import Console
 
+from flowpot.campaign.local.guards import locked
 from flowpot.campaign.local.identity import (
     described,
     differences,
     read_description,
     write_description,
 )
-from flowpot.campaign.local.locking import locked
 from flowpot.campaign.local.run import ResumableRun
 from flowpot.campaign.local.stores import embedded_store
 from flowpot.campaign.makers import ActiveLearningMaker

@@ -10,8 +10,7 @@ from jobflow import JobStore
 from pydantic import BaseModel, Field
 
 from flowpot.augmentation import AugmentationMaker
-from flowpot.campaign.costs import Costs
-from flowpot.campaign.rough_costs import dynamics_hours, label_hours, training_hours
+from flowpot.campaign.costs import Costs, dynamics_hours, label_hours, training_hours
 from flowpot.campaign.stages import CampaignStages
 from flowpot.dataset import Dataset
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
@@ -85,7 +84,7 @@ def dry_run(
     The frames are those that the campaign would make: its seeds are used. Costs are
     medians over completed jobs: of a label in proportion to atoms and k-points, of a
     training to frames and members, of molecular dynamics to steps. Where there are no
-    such jobs they are those of a rough model (`flowpot.campaign.rough_costs`).
+    such jobs they are those of a rough model (`flowpot.campaign.costs`).
     """
     costs = Costs.from_store(store)
     plan = DryRun(name=campaign.name, basis=costs.basis)

@@ -8,7 +8,7 @@ from jobflow import OutputReference
 from pydantic import Field
 
 from flowpot.dataset import Artifact, Dataset, assign_splits
-from flowpot.dataset.origins import EXPLORED
+from flowpot.dataset.sets import EXPLORED
 from flowpot.documents import StageDoc
 from flowpot.potentials import load_potential
 from flowpot.randomness import derive_seed

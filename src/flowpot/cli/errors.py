@@ -29,7 +29,7 @@ def readable_errors(doing: str) -> Iterator[None]:
     except (typer.Exit, typer.Abort):  # which are RuntimeErrors
         raise
     except KeyboardInterrupt as interruption:
-        from flowpot.campaign.local.interruption import exit_code  # noqa: PLC0415, slow
+        from flowpot.campaign.local.guards import exit_code  # noqa: PLC0415, slow
 
         how = str(interruption) or "interrupted"
         say(

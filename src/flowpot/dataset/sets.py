@@ -1,4 +1,4 @@
-"""The sets that frames belong to: training, validation, test, and the audit set."""
+"""The sets that frames belong to, and the origins that they come from."""
 
 from typing import Any
 
@@ -15,6 +15,10 @@ AUDIT = "audit"
 predicted before they are learned, and learned once there are newer ones."""
 ROUND = "audit_round"
 """Metadata column with the number of a frame's audit: later audits have larger ones."""
+EXPLORED = "md"
+"""``config_type`` of frames from molecular dynamics."""
+AUGMENTED = "augmented"
+"""Name of the origin of the frames that a campaign began with."""
 
 
 def is_audit(dataset: Columns) -> NDArray[np.bool_]:
@@ -42,3 +46,40 @@ def sets_of(dataset: Columns) -> NDArray[Any]:
     newest = rounds[audits].max(initial=0)
     sets[audits & (rounds < newest)] = TRAIN
     return sets
+
+
+def is_explored(dataset: Columns) -> NDArray[np.bool_]:
+    """Return whether each frame is from molecular dynamics, shape (n,)."""
+    # A user's own dataset may not say what kind its frames are: none are explored.
+    kinds = np.asarray(dataset.column("config_type", ""), dtype=object)
+    return np.asarray(kinds == EXPLORED, dtype=bool)
+
+
+def explored_in(dataset: Columns) -> NDArray[np.int_]:
+    """Return the iteration that explored each frame, shape (n,); 0 for all others."""
+    column = dataset.column("iteration", 0)
+    return np.fromiter(map(_iteration, column), int, len(dataset))
+
+
+def origins_of(dataset: Columns) -> NDArray[np.int_]:
+    """
+    Return the origin of each frame as a number, shape (n,); `origin_name` names it.
+
+    It is N for frames of molecular dynamics in iteration N, and 0 for what the campaign
+    began with: all other frames, and those of molecular dynamics that state no
+    iteration.
+    """
+    return np.where(is_explored(dataset), explored_in(dataset), 0)
+
+
+def origin_name(origin: int) -> str:
+    """Return the name of an origin: ``augmented`` for 0, else ``explored N``."""
+    return f"explored {origin}" if origin else AUGMENTED
+
+
+def _iteration(stated: Any) -> int:
+    """Return the number that a frame states; 0 for none."""
+    try:
+        return int(float(stated))
+    except (TypeError, ValueError, OverflowError):
+        return 0  # missing, or a user's own column of this name, with other contents

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.labels import PROPERTIES
-from flowpot.dataset.origins import is_explored
-from flowpot.dataset.sets import AUDIT, TEST, TRAIN, VAL, sets_of
+from flowpot.dataset.sets import AUDIT, TEST, TRAIN, VAL, is_explored, sets_of
 from flowpot.evaluation.covariates import Evidence, uncertainties_in
 from flowpot.evaluation.disagreement import label_error
 from flowpot.evaluation.streaming import with_atoms

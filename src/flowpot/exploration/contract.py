@@ -12,7 +12,7 @@ from ase import Atoms
 from monty.json import MontyDecoder, MontyEncoder
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.origins import EXPLORED
+from flowpot.dataset.sets import EXPLORED
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.document import MDBatchDoc, MDDoc
 from flowpot.exploration.engine import MDMaker

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.origins import EXPLORED
+from flowpot.dataset.sets import EXPLORED
 from flowpot.exploration.conditions import pair
 
 Target = float | tuple[float, float]

@@ -10,7 +10,7 @@ from ase import Atoms
 from numpy.typing import ArrayLike
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.origins import EXPLORED
+from flowpot.dataset.sets import EXPLORED
 from flowpot.exploration.conditions import Conditions, ramp
 from flowpot.exploration.document import MDDoc, thin
 from flowpot.exploration.outcome import Outcome

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.labels import PROPERTIES
-from flowpot.dataset.origins import origin_name, origins_of
+from flowpot.dataset.sets import origin_name, origins_of
 from flowpot.potentials import Prediction
 from flowpot.training.document import Metrics
 
@@ -92,7 +92,7 @@ def errors_by_origin(
     Returns
     -------
     tuple
-        RMSE by origin (see `flowpot.dataset.origins.origins_of`), set and
+        RMSE by origin (see `flowpot.dataset.sets.origins_of`), set and
         property, and numbers of frames by origin and set. A set has an entry where it
         has frames of the origin, a property where these have labels of it.
     """

@@ -17,7 +17,7 @@ from ase.build import bulk
 
 from flowpot import Campaign
 from flowpot.campaign import ResumableRun, embedded_store
-from flowpot.campaign.local.locking import FolderInUseError, locked
+from flowpot.campaign.local.guards import FolderInUseError, locked
 from flowpot.dataset.io.checksum import checked_text
 from flowpot.dataset.where import Where
 from trivial_campaign import trivial_campaign
@@ -28,7 +28,7 @@ N = 2
 HOLDER = """
 import sys, time
 from pathlib import Path
-from flowpot.campaign.local.locking import locked
+from flowpot.campaign.local.guards import locked
 with locked(Path(sys.argv[1])):
     print("in", flush=True)
     time.sleep(60)

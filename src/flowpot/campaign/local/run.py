@@ -23,8 +23,7 @@ from flowpot.campaign.local.folders import (
     name_folder,
     remove_empty_folders,
 )
-from flowpot.campaign.local.interruption import stopped_by_signals
-from flowpot.campaign.local.locking import locked
+from flowpot.campaign.local.guards import locked, stopped_by_signals
 from flowpot.campaign.local.stores import complete_jobs
 from flowpot.dataset.io.checksum import checked_text, sealed_text
 from flowpot.dataset.storage import write_whole

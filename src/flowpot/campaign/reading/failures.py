@@ -19,15 +19,7 @@ def failures_in(documents: CampaignDocuments) -> list[dict[str, Any]]:
         of a trajectory, or a member of the committee. Labels of a stage that still
         runs are among them.
     """
-    failures = list(_labels(documents))
-    for document in documents.of_stage("training"):
-        for reason in document["output"].get("failures") or []:
-            what = "member of the committee"
-            failures.append(_failure(document, what, reason, None))
-    for document in documents.of_stage("exploration"):
-        for run in document["output"].get("failures") or []:
-            entry = (run["trajectory"], run["reason"], run["folder"])
-            failures.append(_failure(document, *entry))
+    failures = [*_labels(documents), *_members(documents), *_trajectories(documents)]
     collected = {iteration_of(d) for d in documents.of_stage("labelling")}
     if documents.end is None and documents.present not in collected:
         failures += _open_labels(documents)
@@ -61,6 +53,20 @@ def _open_labels(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
             if run.get("state") == "failed":
                 reason = "; ".join(run.get("errors") or ["no reason given"])
                 yield _failure(document, frame["fingerprint"], reason, run["folder"])
+
+
+def _members(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
+    for document in documents.of_stage("training"):
+        for reason in document["output"].get("failures") or []:
+            yield _failure(document, "member of the committee", reason, None)
+
+
+def _trajectories(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
+    for document in documents.of_stage("exploration"):
+        for failure in document["output"].get("failures") or []:
+            yield _failure(
+                document, failure["trajectory"], failure["reason"], failure["folder"]
+            )
 
 
 def _failure(

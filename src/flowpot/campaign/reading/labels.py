@@ -88,23 +88,23 @@ def labels_in(document: Mapping[str, Any]) -> list[Label]:
         failed = output.get("state") == "failed"
         label = {} if failed else output.get("output") or {}
         answers = [{**label, "folder": output.get("dir_name")}]
-    labels = []
-    for record, answer in zip(records, answers, strict=False):
-        energy = answer.get("energy")
-        labels.append(
-            {
-                **record,
-                "energy": energy,
-                "energy_per_atom": None
-                if energy is None
-                else energy / record["n_atoms"],
-                "forces_max": answer.get("forces_max"),
-                "labelled_in": document["metadata"].get("iteration"),
-                "folder": answer.get("folder"),
-                "job": document["uuid"],
-            }
-        )
-    return labels
+    return [
+        _label(document, record, answer)
+        for record, answer in zip(records, answers, strict=False)
+    ]
+
+
+def _label(document: Mapping[str, Any], record: Label, answer: Query) -> Label:
+    energy = answer.get("energy")
+    return {
+        **record,
+        "energy": energy,
+        "energy_per_atom": None if energy is None else energy / record["n_atoms"],
+        "forces_max": answer.get("forces_max"),
+        "labelled_in": document["metadata"].get("iteration"),
+        "folder": answer.get("folder"),
+        "job": document["uuid"],
+    }
 
 
 def _criteria(documents: CampaignDocuments, query: Query) -> list[dict[str, Any]]:

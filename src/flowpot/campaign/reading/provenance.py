@@ -59,16 +59,9 @@ def trace(documents: CampaignDocuments, fingerprint: str) -> Provenance:
             f"the campaign has labelled no frame with the fingerprint {fingerprint!r}"
         )
     run = _trajectory(documents, frame)
-    # The last ancestor has no parent, or is its own, as inputs are.
-    ancestors: list[Label] = []
-    seen, youngest = {frame["fingerprint"]}, frame
-    while (parent := youngest.get("parent")) and parent not in seen:
-        seen.add(parent)
-        youngest = _label(documents, parent) or {"fingerprint": parent}
-        ancestors.append(youngest)
     return Provenance(
         frame=frame,
-        ancestors=ancestors,
+        ancestors=_ancestors(documents, frame),
         trajectory=run,
         model=None if run is None else _model(documents, run),
     )
@@ -76,6 +69,17 @@ def trace(documents: CampaignDocuments, fingerprint: str) -> Provenance:
 
 def _label(documents: CampaignDocuments, fingerprint: str) -> Label | None:
     return next(iter(find_labels(documents, {"fingerprint": fingerprint})), None)
+
+
+def _ancestors(documents: CampaignDocuments, frame: Label) -> list[Label]:
+    """Follow ``parent`` until a frame has none, or is its own, as inputs are."""
+    chain: list[Label] = []
+    seen = {frame["fingerprint"]}
+    while (parent := frame.get("parent")) and parent not in seen:
+        seen.add(parent)
+        frame = _label(documents, parent) or {"fingerprint": parent}
+        chain.append(frame)
+    return chain
 
 
 def _trajectory(documents: CampaignDocuments, frame: Label) -> dict[str, Any] | None:

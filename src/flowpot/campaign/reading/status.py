@@ -167,9 +167,7 @@ def status_of(documents: CampaignDocuments) -> CampaignStatus:
         status.finished = True
     if documents.end is None:
         _count_jobs(documents, by_key)
-    order = {stage: place for place, stage in enumerate(STAGES)}
-    keys = sorted(by_key, key=lambda key: (key[0], order.get(key[1], -1)))
-    stages = [by_key[key] for key in keys]
+    stages = [by_key[key] for key in sorted(by_key, key=_order)]
     iterations = documents.iterations
     for before, after in pairwise(stages):
         if before.ended and after.ended:
@@ -223,3 +221,8 @@ def _count_jobs(
 def _planned(document: dict[str, Any] | None) -> dict[str, int]:
     """Return the number of jobs, by stage, by which a job has replaced itself."""
     return ((document or {}).get("output") or {}).get(PLANNED) or {}
+
+
+def _order(key: tuple[int, str]) -> tuple[int, int]:
+    iteration, stage = key
+    return iteration, STAGES.index(stage) if stage in STAGES else -1

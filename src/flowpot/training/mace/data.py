@@ -12,12 +12,14 @@ from flowpot.training.mace.energies import (
     keep_energies,
     without_energies,
 )
-from flowpot.training.mace.hdf5 import (
+from flowpot.training.mace.inputs import (
+    REPLAY_FILES,
     STATISTICS_FILE,
+    frames_to_replay,
     statistics_energies,
     statistics_without_energies,
+    write_replay,
 )
-from flowpot.training.mace.replay import REPLAY_FILES, frames_to_replay, write_replay
 from flowpot.training.mace.start import (
     START_FILE,
     check_elements,

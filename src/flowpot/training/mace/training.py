@@ -13,7 +13,13 @@ from flowpot.potentials.device import resolve_device
 from flowpot.training.backend import Run, Trained, Training, TrainingError
 from flowpot.training.mace.data import write_data
 from flowpot.training.mace.energies import kept_energies, restore_energies
-from flowpot.training.mace.hdf5 import STATISTICS_FILE, preprocessed, preprocessing
+from flowpot.training.mace.inputs import (
+    DATA_SETS,
+    REPLAY_FILES,
+    STATISTICS_FILE,
+    preprocessed,
+    preprocessing,
+)
 from flowpot.training.mace.loss import read_loss_curve
 from flowpot.training.mace.options import (
     check_foundation,
@@ -21,7 +27,6 @@ from flowpot.training.mace.options import (
     default_hyperparameters,
     fixed_files,
 )
-from flowpot.training.mace.replay import DATA_SETS, REPLAY_FILES
 from flowpot.training.mace.start import (
     FROM_START,
     START_FILE,

@@ -19,12 +19,13 @@ from flowpot.training.metatrain.architecture import (
     precision,
     supported_device,
 )
-from flowpot.training.metatrain.data import (
+from flowpot.training.metatrain.inputs import (
+    check_baseline,
     describe_frames,
     read_loss_curve,
+    write_baseline,
     write_frames,
 )
-from flowpot.training.metatrain.start import check_baseline, write_baseline
 from flowpot.training.program import Program, find_program, visible_gpu
 from flowpot.training.sets import TrainingSets
 from flowpot.validation import mapping, nearest, one_of, text

@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from flowpot import Dataset, MACETrainingMaker, MetatrainTrainingMaker
-from flowpot.campaign.rough_costs import (
+from flowpot.campaign.costs import (
     dynamics_hours,
     label_hours,
     training_hours,

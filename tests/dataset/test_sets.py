@@ -4,7 +4,7 @@ import numpy as np
 from ase.build import bulk
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.origins import origin_name, origins_of
+from flowpot.dataset.sets import origin_name, origins_of
 
 
 def frames(**info):
