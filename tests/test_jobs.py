@@ -20,10 +20,10 @@ def square(log, number, deaths):
 
 
 @deciding_job
-def total(squares, spare=None):
+def total(squares, retry=None):
     lost = [i for i, each in enumerate(squares) if each is None]
-    if lost and spare:
-        return spare.send(lost, StageDoc)
+    if lost and retry:
+        return retry.send(lost, StageDoc)
     return {"seconds": sum(each or 0 for each in squares), "lost": len(lost)}
 
 
@@ -55,4 +55,14 @@ def test_what_carries_too_much_has_none(clean_dir):
     jobs = [square("x" * 5_000_000, 2, 0)]
     collector = total([each.output["square"] for each in jobs])
     RetrySpec.give(jobs, collector)
-    assert "spare" not in collector.function_kwargs
+    assert "retry" not in collector.function_kwargs
+
+
+def test_collectors_of_earlier_versions_have_another_name_for_it(jobstore, clean_dir):
+    """A campaign that was under way has such collectors in its store."""
+    jobs = [square(str(clean_dir / "log"), i, 1) for i in range(2)]
+    collector = total([each.output["square"] for each in jobs])
+    RetrySpec.give(jobs, collector)
+    collector.function_kwargs["spare"] = collector.function_kwargs.pop("retry")
+    run_locally(Flow([*jobs, collector]), store=jobstore)
+    assert collector.output.resolve(jobstore) == {"seconds": 1, "lost": 0}

@@ -74,3 +74,16 @@ def optional_package(name: str, user: str, remedy: str) -> Any:
             f"{user} need the package {name}: install it with `pip install {name}`, or "
             f"{remedy}"
         ) from error
+
+
+def promised(whose: str, kept: Any, promise: str) -> None:
+    """
+    Tell that another package's class does not do what flowpot relies on.
+
+    Raises
+    ------
+    AssertionError
+        If the promise is not kept. The contract tests of all extensions raise it.
+    """
+    if not kept:
+        raise AssertionError(f"{whose} does not keep its promise: {promise}")

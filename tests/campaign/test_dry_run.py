@@ -1,5 +1,7 @@
 """What a dry run announces is what the campaign does."""
 
+from dataclasses import replace
+
 import pytest
 from ase.build import bulk
 from jobflow import JobStore, run_locally
@@ -8,6 +10,7 @@ from maggma.stores import MemoryStore
 from flowpot import ActiveLearningMaker, EspressoStaticMaker, LabellingMaker
 from flowpot.campaign import dry_run
 from flowpot.labelling.espresso.protocols import inequivalent_kpoints, kpoint_mesh
+from trivial_campaign import ConstantTraining, trivial_campaign
 
 LABEL_ONLY = {"training": None, "exploration": None, "evaluation": None}
 
@@ -58,6 +61,27 @@ def test_every_stage_of_a_full_campaign(silicon):
     assert stages["training"].n_jobs == 3
     assert plan.config_types["isolated_atom"] == 1
     assert sum(plan.config_types.values()) == stages["labelling"].n_frames
+
+
+def test_stages_of_other_packages_are_named():
+    plan = dry_run(trivial_campaign(1), [bulk("Cu")])
+    stages = by_stage(plan)
+    assert list(stages) == ["labelling", "training", "exploration", "evaluation"]
+    assert "ConstantExploration" in stages["exploration"].note
+    assert [stage.core_hours for stage in plan.stages] == [None] * 4
+    assert plan.core_hours is None
+
+
+def test_stages_beside_those_of_other_packages_are_planned(silicon):
+    own = ActiveLearningMaker.preset("smoke")
+    plan = dry_run(replace(own, training=ConstantTraining()), [silicon])
+    stages = by_stage(plan)
+    assert stages["labelling"].n_frames > 0
+    assert "ConstantTraining" in stages["training"].note
+    assert stages["exploration"].n_frames > 0
+    other = trivial_campaign(1)
+    plan = dry_run(replace(other, exploration=own.exploration), [silicon * (2, 1, 1)])
+    assert by_stage(plan)["exploration"].core_hours > 0
 
 
 def test_a_committee_is_not_trained(silicon, committee):

@@ -1,6 +1,7 @@
 """Whether a kind of frames does what augmentation relies on."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from flowpot.augmentation.generator import (
 from flowpot.augmentation.inputs import Inputs, prepare_inputs
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.neighbours import closest_contact
+from flowpot.plugins import promised
+
+_hold = partial(promised, "the generator")
 
 _DEMANDING = 0.9
 """Shortest distance for a second run, in sums of covalent radii: hard to keep."""
@@ -190,9 +194,3 @@ def _same(one: Dataset, other: Dataset) -> bool:
     """Tell whether frames are the same, to the last bit."""
     columns = ("numbers", "offsets", "positions", "cell", "pbc")
     return all(np.array_equal(getattr(one, c), getattr(other, c)) for c in columns)
-
-
-def _hold(kept: bool, promise: str) -> None:
-    """Raise an AssertionError if a promise is not kept."""
-    if not kept:
-        raise AssertionError(f"the generator does not keep its promise: {promise}")

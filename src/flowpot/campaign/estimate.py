@@ -6,13 +6,14 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-from jobflow import JobStore
+from jobflow import JobStore, Maker
 from pydantic import BaseModel, Field
 
 from flowpot.augmentation import AugmentationMaker
 from flowpot.campaign.costs import Costs, dynamics_hours, label_hours, training_hours
 from flowpot.campaign.stages import CampaignStages
 from flowpot.dataset import Dataset
+from flowpot.evaluation import EvaluationMaker
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
 from flowpot.labelling import LabellingMaker
 from flowpot.labelling.planning import plan_labels
@@ -84,34 +85,61 @@ def dry_run(
     The frames are those that the campaign would make: its seeds are used. Costs are
     medians over completed jobs: of a label in proportion to atoms and k-points, of a
     training to frames and members, of molecular dynamics to steps. Where there are no
-    such jobs they are those of a rough model (`flowpot.campaign.costs`).
+    such jobs they are those of a rough model (`flowpot.campaign.costs`). Stages of
+    other packages are named, with one job and no cost: what follows them is planned as
+    if they left the frames as they are.
     """
     costs = Costs.from_store(store)
     plan = DryRun(name=campaign.name, basis=costs.basis)
     frames = _inputs(campaign, structures, dataset, plan)
-    if campaign.labelling is not None:
-        limits = (campaign.max_labels, campaign.labelling.max_labels)
+    labelling, training = campaign.labelling, campaign.training
+    if isinstance(labelling, LabellingMaker):
+        limits = (campaign.max_labels, labelling.max_labels)
         least = min((n for n in limits if n is not None), default=None)
-        labelling = replace(campaign.labelling, max_labels=least)
+        labelling = replace(labelling, max_labels=least)
         seed = derive_seed(campaign.seed, 1, "labelling")
         frames = _labelling(labelling, frames, seed, plan, costs)
-    if campaign.training is not None and committee is None:
-        plan.stages.append(_training(campaign.training, frames, costs))
+    else:
+        plan.stages += _unplanned(labelling=labelling)
+    if isinstance(training, CommitteeTrainingMaker):
+        size, driver = training.size, _trainers(training)[0]
+        if committee is None:
+            plan.stages.append(_training(training, frames, costs))
+    else:
+        size, driver = 1, None
+        plan.stages += _unplanned(training=training if committee is None else None)
     sampled = {}
     if explored is not None:
         sampled = _size(Dataset.load(explored))
-    elif campaign.exploration is not None:
+    elif isinstance(campaign.exploration, ExplorationMaker):
         seed = derive_seed(campaign.seed, 1, "exploration")
-        size = campaign.training.size if campaign.training else 1
-        driver = _trainers(campaign.training)[0] if campaign.training else None
         explores = _exploration(campaign.exploration, frames, seed, size, costs, driver)
         plan.stages.append(explores)
         sampled = explores.model_dump(include={"n_frames", "n_atoms"})
-    if campaign.evaluation is not None and sampled:
+    else:
+        plan.stages += _unplanned(exploration=campaign.exploration)
+    if isinstance(campaign.evaluation, EvaluationMaker) and sampled:
         plan.stages.append(
             PlannedStage(stage="evaluation", n_jobs=1, core_hours=0.0, **sampled)
         )
+    elif sampled or campaign.exploration is not None:
+        plan.stages += _unplanned(evaluation=campaign.evaluation)
     return plan
+
+
+def _unplanned(**stages: Maker | None) -> list[PlannedStage]:
+    """Announce stages of which a campaign knows no more than that they have a job."""
+    return [
+        PlannedStage(
+            stage=name,
+            n_jobs=1,
+            core_hours=None,
+            note=f"at least one job; what else {type(maker).__name__} does and costs "
+            "is not known here",
+        )
+        for name, maker in stages.items()
+        if maker is not None
+    ]
 
 
 def _inputs(
@@ -119,7 +147,8 @@ def _inputs(
 ) -> Dataset:
     """Return the frames that the first iteration begins with."""
     parts = []
-    if structures is not None and (augmentation := campaign.augmentation) is not None:
+    augmentation = campaign.augmentation
+    if structures is not None and isinstance(augmentation, AugmentationMaker):
         seed = derive_seed(campaign.seed, "augmentation")
         augment = AugmentationMaker.augment.original
         parts.append(Dataset.load(augment(augmentation, structures, seed=seed)))
@@ -128,6 +157,7 @@ def _inputs(
             PlannedStage(stage="augmentation", n_jobs=1, core_hours=0.0, **size)
         )
     elif structures is not None:
+        plan.stages += _unplanned(augmentation=augmentation)
         parts.append(Dataset.load(structures))
     if dataset is not None:
         parts.append(Dataset.load(dataset))

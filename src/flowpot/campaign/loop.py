@@ -59,7 +59,7 @@ class LoopMaker(Maker):
         last: IterationDoc | None = None,
         begun: Results | None = None,
         joins: Joins | None = None,
-        spare: RetrySpec | None = None,
+        retry: RetrySpec | None = None,
     ) -> Response:
         """
         Take in the results of the last iteration and decide.
@@ -76,7 +76,7 @@ class LoopMaker(Maker):
             Numbers of the jobs before the first iteration.
         joins
             What was merged beside the last iteration: see :func:`compact`.
-        spare
+        retry
             The job that writes `last`, to be sent again if it was lost.
         """
         if changes is None:
@@ -85,7 +85,7 @@ class LoopMaker(Maker):
             state = replace(state, runs=[*state.runs, job.uuid])
             job.metadata = {**job.metadata, **state.tags, RUNS: state.runs}
         try:
-            return self._next(state, changes, last, begun, joins, spare)
+            return self._next(state, changes, last, begun, joins, retry)
         except Exception as error:  # noqa: BLE001 - which the campaign's document says
             keep_traceback(error)
             why = f"failed: the loop's job: {reason_for(error)}"
@@ -98,7 +98,7 @@ class LoopMaker(Maker):
         last: IterationDoc | None,
         begun: Results | None,
         joins: Joins | None,
-        spare: RetrySpec | None,
+        retry: RetrySpec | None,
     ) -> Response:
         """Return the jobs that follow: see :meth:`make`."""
         state = adopt(state, joins or {})
@@ -106,8 +106,8 @@ class LoopMaker(Maker):
             stop = stage_failure(begun or {}) or exhausted(
                 state.iteration, state.n_sent, self.campaign.limits
             )
-        elif last is None and spare is not None:
-            return spare.send([0], CampaignDoc)
+        elif last is None and retry is not None:
+            return retry.send([0], CampaignDoc)
         elif last is None:
             stop = Stop("failed", "failed: the record of the iteration is missing")
         elif self._has_pilot(last):

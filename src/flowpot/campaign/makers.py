@@ -17,7 +17,7 @@ from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.start import Start, state_of
 from flowpot.campaign.state import CampaignState
 from flowpot.dataset import Dataset
-from flowpot.exploration.lammps.convertible import check_convertible
+from flowpot.exploration.lammps.potential import check_convertible
 from flowpot.labelling.static_makers import ChecksMachine
 from flowpot.training import TrainingMaker
 from flowpot.training.mace import MACETraining

@@ -45,16 +45,8 @@ class Arrays:
 
     Parameters
     ----------
-    numbers
-        Atomic numbers, shape (A,).
-    positions
-        Cartesian positions, shape (A, 3), in A.
-    cell
-        Cell vectors as rows, shape (n, 3, 3), in A.
-    pbc
-        Whether each cell vector is periodic, shape (n, 3).
-    offsets
-        Where each frame begins in the per-atom arrays, and their end, shape (n + 1,).
+    numbers, positions, cell, pbc, offsets
+        See :class:`flowpot.Dataset`.
 
     Examples
     --------

@@ -4,6 +4,7 @@ import contextlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.document import MDBatchDoc, MDDoc
 from flowpot.exploration.engine import MDMaker
 from flowpot.exploration.sanity import SanityLimits
+from flowpot.plugins import promised
+
+_hold = partial(promised, "the engine")
 
 _STEPS, _INTERVAL = 20, 5
 
@@ -143,8 +147,3 @@ def _run(
 def _equal(run: MDDoc, other: MDDoc) -> bool:
     first, second = Dataset.load(run.dataset), Dataset.load(other.dataset)
     return bool(np.allclose(first.positions, second.positions, atol=1e-8))
-
-
-def _hold(kept: bool, promise: str) -> None:
-    if not kept:
-        raise AssertionError(f"the engine does not keep its promise: {promise}")

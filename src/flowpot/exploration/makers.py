@@ -194,7 +194,7 @@ class ExplorationMaker(ExplorationPlan, Maker):
         iteration: int = 0,
         jobs: Sequence[str] = (),
         earlier: Sequence[MDBatchDoc | None] = (),
-        spare: RetrySpec | None = None,
+        retry: RetrySpec | None = None,
     ) -> ExplorationDoc | Response:
         """
         Join the trajectories' frames, once they have done their steps.
@@ -212,7 +212,7 @@ class ExplorationMaker(ExplorationPlan, Maker):
         earlier
             For each job that went on with the trajectories of another, the output of
             that other job.
-        spare
+        retry
             The trajectories' jobs: those that failed are sent once more, and those
             that ran out of time go on.
 
@@ -222,7 +222,7 @@ class ExplorationMaker(ExplorationPlan, Maker):
             If a job could not read its frames or models.
         """
         started = time.perf_counter()
-        if (again := _next_round(batches, spare)) is not None:
+        if (again := _next_round(batches, retry)) is not None:
             return again
         if earlier:  # a killed job has not undone the earlier output
             batches = [b or e for b, e in zip(batches, earlier, strict=True)]
@@ -247,7 +247,7 @@ class ExplorationMaker(ExplorationPlan, Maker):
 
 
 def _next_round(
-    batches: Sequence[MDBatchDoc | None], spare: RetrySpec | None
+    batches: Sequence[MDBatchDoc | None], retry: RetrySpec | None
 ) -> Response | None:
     """
     Send lost jobs once more, and let trajectories that ran out of time go on.
@@ -255,12 +255,12 @@ def _next_round(
     None where there is nothing more to be done: also where no trajectory has advanced
     since the last time.
     """
-    if spare is None:
+    if retry is None:
         return None
     lost = [
         i
         for i, batch in enumerate(batches)
-        if (not batch or batch.failure) and spare.resends
+        if (not batch or batch.failure) and retry.resends
     ]
     unfinished = [
         i
@@ -268,7 +268,7 @@ def _next_round(
         if batch and any(run.unfinished for run in batch.runs)
     ]
     reached = sum(run.n_steps for batch in batches if batch for run in batch.runs)
-    going = unfinished if reached > spare.reached else []
+    going = unfinished if reached > retry.reached else []
     if not going and not lost:
         return None
-    return spare.go_on(going, lost, ExplorationDoc, reached)
+    return retry.go_on(going, lost, ExplorationDoc, reached)

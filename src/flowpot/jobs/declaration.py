@@ -132,4 +132,11 @@ def deciding_job(method: Callable[..., Any]) -> Callable[..., Any]:
     failed: their outputs are passed as None.
     """
     config = JobConfig(pass_manager_config=False, on_missing_references=OnMissing.NONE)
-    return job(method, data=BLOB_KEY, config=config)
+
+    @wraps(method)
+    def decide(*args: Any, **kwargs: Any) -> Any:
+        if "spare" in kwargs:  # the name of `retry` in the stores of earlier versions
+            kwargs["retry"] = kwargs.pop("spare")
+        return method(*args, **kwargs)
+
+    return job(decide, data=BLOB_KEY, config=config)

@@ -49,9 +49,10 @@ class RetrySpec(MSONable):
         reached: int = 0,
     ) -> None:
         """
-        Give copies of jobs to their collector, as its argument ``spare``.
+        Give copies of jobs to their collector, as its argument ``retry``.
 
-        Jobs that carry too much for a document, such as models, are not retried.
+        Jobs that carry too much for a document, such as models, are not retried. (Label
+        jobs carry their frames, and are made anew of these: `LabelJobs.make_lost`.)
 
         Parameters
         ----------
@@ -61,9 +62,9 @@ class RetrySpec(MSONable):
             See :class:`RetrySpec`.
         """
         texts = [json.dumps(job, cls=MontyEncoder) for job in jobs]
-        spare = cls(texts, json.dumps(collector, cls=MontyEncoder), resends, reached)
+        retry = cls(texts, json.dumps(collector, cls=MontyEncoder), resends, reached)
         if sum(map(len, texts)) < _MAX_CHARACTERS:
-            collector.update_kwargs({"spare": spare})
+            collector.update_kwargs({"retry": retry})
 
     def send(self, lost: Sequence[int], document: type[BaseModel]) -> Response:
         """

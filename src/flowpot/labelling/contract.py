@@ -1,6 +1,7 @@
 """Whether a static Maker does what a labelling stage relies on."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ from flowpot.labelling.static_makers import (
     min_distance_of,
     refined_copy,
 )
+from flowpot.plugins import promised
+
+_hold = partial(promised, "the Maker")
 
 _STEP = 0.01  # A, of the displacement; and the strain, of the finite differences
 _ALIKE = (2e-4, 1e-3)  # eV, and eV/A: how far two labels of one frame may differ
@@ -239,8 +243,3 @@ def _collected(
                 f"that a labelling stage reads ({error})"
             ) from error
         return output, collect_outputs(frames, [output], convention)
-
-
-def _hold(kept: bool | np.bool_, promise: str) -> None:
-    if not kept:
-        raise AssertionError(f"the Maker does not keep its promise: {promise}")

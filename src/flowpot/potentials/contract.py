@@ -1,6 +1,7 @@
 """Whether a potential backend does what flowpot relies on."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from flowpot.dataset import Artifact, Dataset
+from flowpot.plugins import promised
 from flowpot.potentials.base import Potential
 from flowpot.potentials.prediction import MissingOutputError, Prediction
 from flowpot.potentials.registry import backend_class, load_potential
 from flowpot.potentials.verlet import VerletList
+
+_hold = partial(promised, "the potential")
 
 _SKIN = 1.0  # A
 _HEAD = 2  # atoms whose forces are compared with finite differences
@@ -268,8 +272,3 @@ def _strain(atoms: Atoms, component: tuple[int, int], step: float) -> None:
     strain[b, a] += step / 2
     atoms.set_cell(atoms.cell.array @ strain)
     atoms.positions = atoms.positions @ strain
-
-
-def _hold(kept: bool, promise: str) -> None:
-    if not kept:
-        raise AssertionError(f"the potential does not keep its promise: {promise}")

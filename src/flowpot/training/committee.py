@@ -142,7 +142,7 @@ def _collect_committee(
     addresses: Sequence[Pointer],
     dataset: Any,
     min_size: int,
-    spare: RetrySpec | None = None,
+    retry: RetrySpec | None = None,
 ) -> dict[str, Any] | Response:
     """
     Measure the errors of a committee's mean prediction, and list its members.
@@ -153,9 +153,9 @@ def _collect_committee(
     """
     lost = [rank for rank, member in enumerate(members) if member is None]
     shards = dataset if isinstance(dataset, list) else [dataset]
-    if lost and spare is not None and all(shard is not None for shard in shards):
-        per_job = ceil(len(members) / len(spare.jobs))
-        return spare.send(sorted({rank // per_job for rank in lost}), CommitteeDoc)
+    if lost and retry is not None and all(shard is not None for shard in shards):
+        per_job = ceil(len(members) / len(retry.jobs))
+        return retry.send(sorted({rank // per_job for rank in lost}), CommitteeDoc)
     jobs = [address.uuid for address in addresses]
     fields, ranks = committee_document(members, dataset, min_size, jobs)
     references = [addresses[rank].reference for rank in ranks]

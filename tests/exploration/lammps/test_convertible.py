@@ -13,13 +13,12 @@ from flowpot.exploration import ExplorationMaker, LammpsMDMaker
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.binary import run_binary
 from flowpot.exploration.lammps.convertible import (
-    check_convertible,
     check_release,
     dtype_option,
     is_non_linear,
     release,
 )
-from flowpot.exploration.lammps.potential import Symmetrix
+from flowpot.exploration.lammps.potential import Symmetrix, check_convertible
 from flowpot.exploration.lammps.run import Run, write_run
 from flowpot.exploration.lammps.script import Output
 from flowpot.training import MACETrainingMaker, MetatrainTrainingMaker

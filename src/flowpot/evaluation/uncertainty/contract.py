@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from monty.json import MontyDecoder, MontyEncoder
@@ -12,7 +13,10 @@ from flowpot.evaluation.covariates import HAS_STRESS
 from flowpot.evaluation.streaming import spread_over
 from flowpot.evaluation.uncertainty.base import PerFrame, Uncertainty
 from flowpot.evaluation.uncertainty.spread import CommitteeSpread
+from flowpot.plugins import promised
 from flowpot.potentials import Potential, Prediction
+
+_hold = partial(promised, "the uncertainty")
 
 _PRECISION = 1e-3  # relative: models may compute in single precision
 
@@ -188,8 +192,3 @@ def _equal(one: PerFrame, other: PerFrame) -> bool:
         )
         for name in other
     )
-
-
-def _hold(kept: bool, promise: str) -> None:
-    if not kept:
-        raise AssertionError(f"the uncertainty does not keep its promise: {promise}")

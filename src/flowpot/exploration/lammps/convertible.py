@@ -2,7 +2,6 @@
 
 import re
 import warnings
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,54 +9,11 @@ from typing import Any
 
 _OLDEST = {"mliap": date(2025, 12, 15), "symmetrix/mace": date(2025, 9, 10)}
 """Oldest release of LAMMPS by pair style; for ML-IAP, with non-linear models."""
-_BACKENDS = dict.fromkeys(("mliap", "mace", "symmetrix"), "mace")
-_BACKENDS["metatomic"] = "metatomic"
 _NON_LINEAR = "NonLinear"
-_FIRST_BLOCK = "RealAgnosticInteractionBlock"
-_RESIDUAL = "RealAgnosticResidualInteractionBlock"
-_L_MAX = 3
 
 
 class UnsuitedError(ValueError):
     """A model that a LAMMPS program cannot evaluate, or would evaluate wrongly."""
-
-
-def check_convertible(engine: str, backend: str, options: Mapping[str, Any]) -> None:
-    """
-    Raise an error if models cannot be converted for an engine.
-
-    Parameters
-    ----------
-    engine
-        Engine of the `LammpsMDMaker`.
-    backend
-        Backend of the training: ``mace`` or ``metatomic``.
-    options
-        Options of ``mace_run_train``, with defaults filled in. Empty: not known.
-
-    Raises
-    ------
-    UnsuitedError
-        If they cannot; the message names the hyperparameter. symmetrix has spherical
-        harmonics up to l = 3, and first blocks without a residual connection.
-    """
-    if (wanted := _BACKENDS.get(engine, backend)) != backend:
-        raise UnsuitedError(
-            f"engine is {engine!r}, which has models of {wanted}, and {backend} is "
-            "what is trained: use the engine 'python', or train with the other"
-        )
-    if engine != "symmetrix" or not options:
-        return
-    needed: dict[str, Any] = {}
-    if options.get("max_ell", _L_MAX) != _L_MAX:
-        needed["max_ell"] = _L_MAX
-    if "Residual" in options.get("interaction_first", _RESIDUAL):
-        needed["interaction_first"] = _FIRST_BLOCK
-    if needed:
-        raise UnsuitedError(
-            f"engine is 'symmetrix', which cannot have models of these hyperparameters:"
-            f" train with hyperparameters={needed!r}, or use the engine 'python'"
-        )
 
 
 def check_converter(style: str) -> None:

@@ -1,13 +1,13 @@
 """LAMMPS's commands for the potential, for each engine."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ase.data import chemical_symbols
 
-from flowpot.exploration.lammps.convertible import dtype_option
+from flowpot.exploration.lammps.convertible import UnsuitedError, dtype_option
 from flowpot.exploration.lammps.dispersion import (
     Dispersion,
     momb_coefficients,
@@ -18,6 +18,9 @@ from flowpot.exploration.lammps.script import FIX
 # A momb cutoff of 20 A overflows the default neighbour list.
 _LONG_LISTS = "neigh_modify one 20000 page 400000"
 _KOKKOS = ("-k", "on", "g", "1", "-sf", "kk")
+_FIRST_BLOCK = "RealAgnosticInteractionBlock"
+_RESIDUAL = "RealAgnosticResidualInteractionBlock"
+_L_MAX = 3
 _HALF_LISTS = ("-pk", "kokkos", "newton", "on", "neigh", "half")
 
 
@@ -66,6 +69,9 @@ class PairStyle(ABC):
     style: ClassVar[str]
     """Name of the pair style."""
 
+    backend: ClassVar[str] = "mace"
+    """Backend whose models it evaluates: see `flowpot.potentials.Potential`."""
+
     listed: ClassVar[str] = ""
     """Name in the list of ``lmp -h`` that shows that it can run; "": the style's."""
 
@@ -95,6 +101,19 @@ class PairStyle(ABC):
     @abstractmethod
     def coefficients(self, model: str, species: Sequence[int]) -> str:
         """Return the arguments of ``pair_coeff * *``, without the style's name."""
+
+    @classmethod
+    def needed_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Return the training options that its models must have instead of others.
+
+        Parameters
+        ----------
+        options
+            Those of ``mace_run_train``, with defaults filled in. Empty: not known.
+        """
+        del options
+        return {}
 
     @property
     def options(self) -> list[str]:
@@ -187,6 +206,16 @@ class Symmetrix(PairStyle):
 
     style = "symmetrix/mace"
 
+    @classmethod
+    def needed_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask for harmonics up to l = 3, and no residual connection at first."""
+        needed: dict[str, Any] = {}
+        if options.get("max_ell", _L_MAX) != _L_MAX:
+            needed["max_ell"] = _L_MAX
+        if options and "Residual" in options.get("interaction_first", _RESIDUAL):
+            needed["interaction_first"] = _FIRST_BLOCK
+        return needed
+
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:
         """Return symmetrix's converter, for the elements of the frame."""
         extract = ["symmetrix_extract_mace", "--model", model, "--atomic-numbers"]
@@ -214,6 +243,7 @@ class Metatomic(PairStyle):
     """Any metatomic model, as metatrain exports it."""
 
     style = "metatomic"
+    backend = "metatomic"
 
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:  # noqa: ARG002
         """Return no command: exported models need no conversion."""
@@ -243,6 +273,38 @@ PAIR_STYLES: dict[str, type[PairStyle]] = {
     "symmetrix": Symmetrix,
     "metatomic": Metatomic,
 }
+
+
+def check_convertible(engine: str, backend: str, options: Mapping[str, Any]) -> None:
+    """
+    Raise an error if models cannot be converted for an engine.
+
+    Parameters
+    ----------
+    engine
+        Engine of the `LammpsMDMaker`.
+    backend
+        Backend of the training: ``mace`` or ``metatomic``.
+    options
+        See :meth:`PairStyle.needed_options`.
+
+    Raises
+    ------
+    UnsuitedError
+        If they cannot; the message names the hyperparameter.
+    """
+    if (style := PAIR_STYLES.get(engine)) is None:
+        return  # Python evaluates the model
+    if style.backend != backend:
+        raise UnsuitedError(
+            f"engine is {engine!r}, which has models of {style.backend}, and {backend} "
+            "is what is trained: use the engine 'python', or train with the other"
+        )
+    if needed := style.needed_options(options):
+        raise UnsuitedError(
+            f"engine is {engine!r}, which cannot have models of these hyperparameters:"
+            f" train with hyperparameters={needed!r}, or use the engine 'python'"
+        )
 
 
 def _symbols(species: Sequence[int]) -> str:
