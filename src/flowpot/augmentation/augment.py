@@ -142,7 +142,12 @@ def augment(
         batches += list(substitution.generate(inputs, batches))
     if "isolated_atom" not in without:
         # First, so that an input that is such an atom does not replace it.
-        batches.insert(0, _isolated(inputs, batches))
+        made = [np.unique(batch.frames.numbers) for batch in batches]
+        numbers = {atomic_numbers[symbol] for symbol in inputs.species}.union(*made)
+        species = [chemical_symbols[z] for z in sorted(numbers)]
+        atoms = inputs.of_elements(isolated_atoms(species, vacuum=inputs.vacuum))
+        frames = dataset_of(atoms, "isolated_atom")
+        batches.insert(0, Batch(frames, ("isolated_atom",)))
     return _joined(batches, inputs)
 
 
@@ -168,16 +173,6 @@ def isolated_atoms(species: Sequence[str], *, vacuum: float = 15.0) -> list[Atom
     for atom in atoms:
         atom.center()
     return atoms
-
-
-def _isolated(inputs: Inputs, batches: Sequence[Batch]) -> Batch:
-    """Return one isolated atom of each element of the inputs and of their children."""
-    numbers = {atomic_numbers[symbol] for symbol in inputs.species}
-    numbers.update(int(z) for batch in batches for z in np.unique(batch.frames.numbers))
-    species = [chemical_symbols[z] for z in sorted(numbers)]
-    atoms = isolated_atoms(species, vacuum=inputs.vacuum)
-    frames = dataset_of(inputs.of_elements(atoms), "isolated_atom")
-    return Batch(frames, ("isolated_atom",))
 
 
 def _joined(batches: Sequence[Batch], inputs: Inputs) -> Augmented:

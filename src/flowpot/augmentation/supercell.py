@@ -91,7 +91,12 @@ def _best(
     for candidate in order[:_TESTED]:
         if bound[candidate] <= length * (1 + 1e-9):
             break
-        matrix = _reduce(matrices[candidate], lattice)
+        # The Minkowski-reduced basis of the superlattice, in units of the lattice.
+        n = len(lattice)
+        cell = np.zeros((3, 3))
+        cell[:n] = matrices[candidate] @ lattice
+        _, operation = minkowski_reduce(cell, np.arange(3) < n)
+        matrix = np.asarray(operation[:n, :n] @ matrices[candidate], dtype=np.int64)
         reached = _shortest_row(matrix @ lattice)
         if reached > length:
             best, length = matrix, reached
@@ -103,15 +108,6 @@ def _best(
 def _shortest_row(vectors: Lattice) -> float:
     """Return the length of the shortest vector of a reduced lattice (A)."""
     return float(np.linalg.norm(vectors, axis=1).min())
-
-
-def _reduce(matrix: Matrices, lattice: Lattice) -> Matrices:
-    """Return the Minkowski-reduced basis of a superlattice, in units of the lattice."""
-    cell = np.zeros((3, 3))
-    cell[: len(matrix)] = matrix @ lattice
-    pbc = np.arange(3) < len(matrix)
-    _, operation = minkowski_reduce(cell, pbc)
-    return np.asarray(operation[: len(matrix), : len(matrix)] @ matrix, dtype=np.int64)
 
 
 def _rods(lattice: Lattice, low: int, high: int) -> Matrices:

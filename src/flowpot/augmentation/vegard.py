@@ -158,7 +158,18 @@ def _radii(numbers: set[int]) -> dict[int, float]:
     """Return radii (A), of the same kind for all elements."""
     kinds = {number: _reference(number).get("symmetry") for number in numbers}
     if set(kinds.values()) <= set(_METALS):
-        return {number: _metallic_radius(number) for number in numbers}
+        radii = {}
+        for number in numbers:
+            state = _reference(number)
+            a = state["a"]
+            volume = {
+                "fcc": a**3 / 4,
+                "bcc": a**3 / 2,
+                "hcp": 3**0.5 / 4 * a**3 * state.get("c/a", (8 / 3) ** 0.5),
+            }[state["symmetry"]]
+            # Spheres of this radius have the element's volume if packed.
+            radii[number] = float(np.cbrt(2**0.5 * volume) / 2)
+        return radii
     if set(kinds.values()) == {"diamond"}:
         return {n: 3**0.5 / 8 * _reference(n)["a"] for n in numbers}
     return {number: float(covalent_radii[number]) for number in numbers}
@@ -168,15 +179,3 @@ def _reference(number: int) -> dict[str, Any]:
     """Return ASE's reference structure of an element, an empty one if it has none."""
     known = number < len(reference_states)
     return dict(reference_states[number] or {}) if known else {}
-
-
-def _metallic_radius(number: int) -> float:
-    """Return the radius of spheres that have an element's volume if packed (A)."""
-    state = _reference(number)
-    a = state["a"]
-    volume = {
-        "fcc": a**3 / 4,
-        "bcc": a**3 / 2,
-        "hcp": 3**0.5 / 4 * a**3 * state.get("c/a", (8 / 3) ** 0.5),
-    }[state["symmetry"]]
-    return float(np.cbrt(2**0.5 * volume) / 2)

@@ -193,8 +193,14 @@ def training_hours(trainers: Sequence[Any], n_atoms: int) -> float:
     n_atoms
         Atoms of the training set.
     """
-    seconds = [_epochs(each) * n_atoms * _seconds_an_atom(each) for each in trainers]
-    return sum(seconds) / 3600
+    seconds = 0.0
+    for trainer in trainers:
+        options = _options(trainer)
+        epochs = options.get("max_num_epochs", _EPOCHS_ELSE)
+        if isinstance(nested := options.get("training"), dict):
+            epochs = nested.get("num_epochs", epochs)
+        seconds += float(epochs) * n_atoms * _seconds_an_atom(trainer)
+    return seconds / 3600
 
 
 def dynamics_hours(trainer: Any, n_steps: int, n_atoms: float) -> float:
@@ -220,14 +226,6 @@ def _seconds_an_atom(trainer: Any) -> float:
     sizes = [int(n) * (2 * int(order) + 1) for n, order in _IRREP.findall(irreps)]
     channels = sum(sizes) or _CHANNELS_ELSE
     return float(_TRAINING * (channels / _CHANNELS) ** _SCALING)
-
-
-def _epochs(trainer: Any) -> float:
-    options = _options(trainer)
-    nested = options.get("training")
-    if isinstance(nested, dict) and "num_epochs" in nested:
-        return float(nested["num_epochs"])
-    return float(options.get("max_num_epochs", _EPOCHS_ELSE))
 
 
 def _options(trainer: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jobflow import Flow, Job, Maker, OutputReference
+from jobflow import Flow, Job, OutputReference
 
 from flowpot.campaign.record import REPORTED
 from flowpot.campaign.stages import CampaignStages
@@ -89,10 +89,10 @@ class Iteration:
 
     def _explore(self, exploration: ExplorationMaker) -> Any:
         starts = self.state.starts or self.state.pending
-        if self.state.shards and _starts_from_labelled(
-            exploration, self.state.iteration
-        ):
-            starts = self.state.shards
+        if isinstance(exploration, ExplorationMaker):  # others know no schedule
+            change = exploration.at(self.state.iteration)
+            if self.state.shards and change.start_from == "labelled":
+                starts = self.state.shards
         flow = exploration.make(
             resolve(self.state.committee),
             resolve(starts),
@@ -156,13 +156,6 @@ class Iteration:
 
     def _seed(self, stage: str) -> int:
         return derive_seed(self.campaign.seed, self.state.iteration, stage)
-
-
-def _starts_from_labelled(exploration: Maker, iteration: int) -> bool:
-    """Return whether trajectories also start from frames labelled in the campaign."""
-    if not isinstance(exploration, ExplorationMaker):  # others know no schedule
-        return False
-    return exploration.at(iteration).start_from == "labelled"
 
 
 def _without_schema(output: OutputReference) -> OutputReference:

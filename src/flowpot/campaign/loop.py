@@ -102,6 +102,7 @@ class LoopMaker(Maker):
     ) -> Response:
         """Return the jobs that follow: see :meth:`make`."""
         state = adopt(state, joins or {})
+        can_label = self.campaign.labelling is not None
         if changes is None:
             stop = stage_failure(begun or {}) or exhausted(
                 state.iteration, state.n_sent, self.campaign.limits
@@ -110,7 +111,8 @@ class LoopMaker(Maker):
             return retry.send([0], CampaignDoc)
         elif last is None:
             stop = Stop("failed", "failed: the record of the iteration is missing")
-        elif self._has_pilot(last):
+        elif can_label and last.n_pilot and last.failed_stage is None:
+            # Frames are to be labelled before any is selected.
             middle = _counted(state.awaiting_pilot(changes), last)
             return self._append(middle, begun=last)
         else:
@@ -121,11 +123,6 @@ class LoopMaker(Maker):
             return self._stop(state, stop)
         state = replace(state, iteration=state.iteration + 1)
         return self._append(state, is_first=changes is None)
-
-    def _has_pilot(self, last: IterationDoc) -> bool:
-        """Return whether frames are to be labelled before any is selected."""
-        can_label = self.campaign.labelling is not None
-        return can_label and last.failed_stage is None and bool(last.n_pilot)
 
     def _end(self, state: CampaignState, last: IterationDoc) -> Stop | None:
         if last.failed_stage is not None:

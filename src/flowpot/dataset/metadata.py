@@ -69,7 +69,16 @@ def as_column(
     kinds = {type(value) for value in plain} - {type(None)}
     missing = None in plain
     if not kinds or str in kinds:
-        return _text_column(plain, where or Where())
+        column = np.empty(len(plain), object)
+        column[:] = [v if v is None or isinstance(v, str) else str(v) for v in plain]
+        for frame, text in enumerate(column):
+            if text is not None and _NOT_IN_FILES.search(text):
+                raise (where or Where()).frame(
+                    frame,
+                    f"metadata {text!r} has a character that files cannot hold (NUL or "
+                    "a lone surrogate): remove it",
+                )
+        return column
     if kinds == {bool} and not missing:
         return np.array(plain, bool)
     if float in kinds or missing:
@@ -107,19 +116,6 @@ def _from_numpy(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"a {type(value).__name__} cannot be kept as metadata")
-
-
-def _text_column(plain: list[Any], where: Where) -> Column:
-    column = np.empty(len(plain), object)
-    column[:] = [v if v is None or isinstance(v, str) else str(v) for v in plain]
-    for frame, text in enumerate(column):
-        if text is not None and _NOT_IN_FILES.search(text):
-            raise where.frame(
-                frame,
-                f"metadata {text!r} has a character that files cannot hold (NUL or a "
-                "lone surrogate): remove it",
-            )
-    return column
 
 
 def check_name(name: str) -> None:

@@ -98,23 +98,18 @@ class Regression:
         posterior = self.updated(design, y, power)
         while True:
             for _ in range(_PASSES):
-                prior = self._with_slopes(posterior.variance, deviation, held)
+                ratio = np.clip(posterior.variance / self.variance, 0.25, 4.0)
+                scale = ratio * self.variance / deviation**2
+                diagonal = np.full(len(self.mean), scale)
+                diagonal[0] = self.precision[0, 0]
+                diagonal[held] = _PINNED
+                mean = np.where(held, 0.0, self.mean)
+                prior = replace(self, mean=mean, precision=np.diag(diagonal))
                 posterior = prior.updated(design, y, power)
             slopes = np.where(held, 0.0, posterior.mean)[1:]
             if not len(slopes) or slopes.min() > -_ROUNDING:
                 return posterior
             held[1 + slopes.argmin()] = True
-
-    def _with_slopes(
-        self, variance: float, deviation: float, held: NDArray[np.bool_]
-    ) -> Self:
-        """Set the prior deviation of the slopes, and hold some of them at zero."""
-        ratio = np.clip(variance / self.variance, 0.25, 4.0)
-        diagonal = np.full(len(self.mean), ratio * self.variance / deviation**2)
-        diagonal[0] = self.precision[0, 0]
-        diagonal[held] = _PINNED
-        mean = np.where(held, 0.0, self.mean)
-        return replace(self, mean=mean, precision=np.diag(diagonal))
 
     def residuals(self, design: Array, y: Array, power: Array) -> tuple[Array, Array]:
         """

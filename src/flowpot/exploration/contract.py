@@ -50,7 +50,13 @@ def check_engine(engine: MDMaker, frame: Atoms, committee: Any) -> None:
     again = MontyDecoder().decode(MontyEncoder().encode(engine))
     kept = type(again) is type(engine) and _fields(again) == _fields(engine)
     _hold(kept, "it is the same after it was serialised and read back")
-    _check_conditions(engine)
+    own = engine.conditions().n_steps
+    _hold(own == _STEPS, "its conditions have its number of steps")
+    given = engine.conditions((10, 20), 3.0, 7)
+    values = (given.temperature, given.pressure, given.seed)
+    wanted = ((10.0, 20.0), (3.0, 3.0), 7)
+    _hold(values == wanted, "its conditions are those that it is given")
+    _hold(engine.runs_to_share(20) >= 1, "a job has at least one trajectory")
     frames = Dataset.from_atoms([frame, frame])
     conditions = [engine.conditions((300, 600), 1.0, seed) for seed in (1, 2)]
     runs = _run(engine, frames, conditions, committee)
@@ -75,16 +81,6 @@ def check_engine(engine: MDMaker, frame: Atoms, committee: Any) -> None:
 def _fields(engine: MDMaker) -> str:
     """Return all fields as JSON, which has no tuples: a tuple equals its list."""
     return MontyEncoder().encode(asdict(engine))
-
-
-def _check_conditions(engine: MDMaker) -> None:
-    n_steps = engine.conditions().n_steps
-    _hold(n_steps == _STEPS, "its conditions have its number of steps")
-    conditions = engine.conditions((10, 20), 3.0, 7)
-    values = (conditions.temperature, conditions.pressure, conditions.seed)
-    wanted = ((10.0, 20.0), (3.0, 3.0), 7)
-    _hold(values == wanted, "its conditions are those that it is given")
-    _hold(engine.runs_to_share(20) >= 1, "a job has at least one trajectory")
 
 
 def _check_runs(runs: Sequence[MDDoc], frames: Dataset) -> None:

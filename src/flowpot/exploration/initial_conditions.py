@@ -67,28 +67,22 @@ def draw_starts(
         allowed = np.full(len(dataset), fill_value=True)
     able = np.flatnonzero((dataset.n_atoms > 1) & allowed)
     if len(able) == 0:
-        raise ValueError(_nothing_to_start_from(dataset, kinds, config_types))
+        kinds_there = sorted({str(kind) for kind in kinds[dataset.n_atoms > 1]})
+        asked = "not from MD" if config_types is None else f"of {list(config_types)}"
+        remedy = "give frames of two atoms or more"
+        if config_types is None and kinds_there:
+            remedy = (
+                f"set config_types to {kinds_there} to start from these all the same"
+            )
+        elif kinds_there:
+            remedy = f"set config_types to some of {kinds_there}"
+        raise ValueError(
+            f"none of the {len(dataset)} frames has two atoms and is {asked}: there is "
+            f"nothing to start molecular dynamics from; {remedy}"
+        )
     roots = np.unique(input_structures(dataset)[able], return_inverse=True)[1]
     kinds = np.unique(kinds[able].astype(str), return_inverse=True)[1]
     return np.sort(able[_draw_evenly(min(n, len(able)), roots, kinds, rng)])
-
-
-def _nothing_to_start_from(
-    dataset: Dataset, kinds: np.ndarray, config_types: Sequence[str] | None
-) -> str:
-    """Return the message of an error: why no frame can be drawn, and what to do."""
-    kinds_there = sorted({str(kind) for kind in kinds[dataset.n_atoms > 1]})
-    asked = "not from MD" if config_types is None else f"of {list(config_types)}"
-    if config_types is None and kinds_there:
-        remedy = f"set config_types to {kinds_there} to start from these all the same"
-    elif kinds_there:
-        remedy = f"set config_types to some of {kinds_there}"
-    else:
-        remedy = "give frames of two atoms or more"
-    return (
-        f"none of the {len(dataset)} frames has two atoms and is {asked}: there is "
-        f"nothing to start molecular dynamics from; {remedy}"
-    )
 
 
 def input_structures(dataset: Dataset) -> np.ndarray:
@@ -197,12 +191,8 @@ def _drawn(
         drawn = low + (high - low) * rng.random(n)[:, None]
     else:
         drawn = ends[rng.choice(len(ends), n)]
-    return [_target(round(a, digits), round(b, digits)) for a, b in drawn.tolist()]
-
-
-def _target(first: float, last: float) -> Target:
-    """Return one number where the two ends of a ramp are the same."""
-    return first if first == last else (first, last)
+    pairs = [(round(a, digits), round(b, digits)) for a, b in drawn.tolist()]
+    return [first if first == last else (first, last) for first, last in pairs]
 
 
 def drivers(

@@ -69,13 +69,6 @@ def stage_member(member: Any, folder: Path) -> dict[str, Any]:
         return {CALCULATOR: factory, "kwargs": dict(member.get("kwargs", {}))}
     if isinstance(member, str | Path):
         return {MODEL: str(Path(member).absolute())}
-    artifact = _artifact(member)
-    own_folder = folder / artifact.sha256[:12]
-    own_folder.mkdir(parents=True, exist_ok=True)
-    return {MODEL: str(artifact.to_file(own_folder).absolute())}
-
-
-def _artifact(member: Any) -> Artifact:
     if isinstance(member, Mapping):
         member = member.get(MODEL) or member
     artifact = getattr(member, MODEL, member)
@@ -86,7 +79,9 @@ def _artifact(member: Any) -> Artifact:
             f"committee member is a {type(member).__name__}: use a PotentialDoc, its "
             "model Artifact, the path of a model, or an ASE calculator's class"
         )
-    return artifact
+    own_folder = folder / artifact.sha256[:12]
+    own_folder.mkdir(parents=True, exist_ok=True)
+    return {MODEL: str(artifact.to_file(own_folder).absolute())}
 
 
 class Calculators:

@@ -106,7 +106,15 @@ class ExplorationPlan(MSONable):
             raise ValueError(
                 f"{name} is {values!r}: give a list of numbers, such as [300, 600]"
             )
-        self._check_engine_has_none(name)
+        # They would hide conditions that were given to the engine.
+        single = name.removesuffix("s")
+        defaults = {f.name: f.default for f in fields(self.md_maker)}
+        own = getattr(self.md_maker, single, None)
+        if single in defaults and own != defaults[single]:
+            raise ValueError(
+                f"{name} is {values} and md_maker.{single} is {own}: give one of them; "
+                f"with {name}=None the md_maker's is used"
+            )
         if not len(values):
             raise ValueError(
                 f"{name} is empty: give at least one, or None for the md_maker's"
@@ -114,17 +122,6 @@ class ExplorationPlan(MSONable):
         ends = [pair(f"{name}[{i}]", target) for i, target in enumerate(values)]
         if name == "temperatures" and np.min(ends) < 0:
             raise ValueError(f"temperatures are {list(values)} K: use 0 or more")
-
-    def _check_engine_has_none(self, name: str) -> None:
-        """Refuse conditions of the engine that those of the exploration would hide."""
-        single = name.removesuffix("s")
-        defaults = {f.name: f.default for f in fields(self.md_maker)}
-        value = getattr(self.md_maker, single, None)
-        if single in defaults and value != defaults[single]:
-            raise ValueError(
-                f"{name} is {getattr(self, name)} and md_maker.{single} is {value}: "
-                f"give one of them; with {name}=None the md_maker's is used"
-            )
 
     def changed(self, change: ExplorationChange) -> Self:
         """

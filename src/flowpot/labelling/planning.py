@@ -73,7 +73,12 @@ def plan_labels(
     unlabelled = np.flatnonzero(~frames.is_labelled)
     problems = {int(index): problem(frames[int(index)]) for index in unlabelled}
     sound = np.array([i for i, fault in problems.items() if fault is None], dtype=int)
-    to_label = _limited(frames, sound, max_labels, seed)
+    to_label = sound
+    if max_labels is not None and len(sound) > max_labels:
+        kinds = frames.column("config_type")
+        rank = np.array([0 if kinds[index] in _FIRST else 1 for index in sound])
+        order = np.lexsort((derive_rng(seed, "labels").random(len(sound)), rank))
+        to_label = np.sort(sound[order[:max_labels]])
     failures = [
         failure(
             frames,
@@ -109,15 +114,3 @@ def failure(
         criterion=criterion,
         config_type=None if kinds is None else kinds[index],
     )
-
-
-def _limited(
-    frames: Dataset, indices: NDArray[np.int64], limit: int | None, seed: int
-) -> NDArray[np.int64]:
-    """Choose so many frames: those of kinds in _FIRST, then others at random."""
-    if limit is None or len(indices) <= limit:
-        return indices
-    kinds = frames.column("config_type")
-    rank = np.array([0 if kinds[index] in _FIRST else 1 for index in indices])
-    order = np.lexsort((derive_rng(seed, "labels").random(len(indices)), rank))
-    return np.sort(indices[order[:limit]])

@@ -111,30 +111,28 @@ class FeatureStatistics:
         ValueError
             If the potential has another number of features than the statistics.
         """
-        parts = [
-            self._atoms(frames.numbers[atoms], features)
-            for atoms, features in potential.atom_features(frames)
-        ]
+        distances, rigidities = [np.empty(0)], [np.empty(0)]
+        for atoms, features in potential.atom_features(frames):
+            if features.shape[1] != self.mean.shape[1]:
+                raise ValueError(
+                    f"the potential has {features.shape[1]} features of each atom, and "
+                    f"the statistics {self.mean.shape[1]}: they are of another "
+                    "potential; fit FeatureDistance to this committee"
+                )
+            numbers = frames.numbers[atoms]
+            distance = np.full(len(features), np.inf)
+            for i, z in enumerate(self.numbers):
+                rows = numbers == z
+                x = (features[rows] - self.mean[i]) / self.scale[i]
+                distance[rows] = np.linalg.norm(x @ self.whitening[i], axis=1)
+            rigid = np.linalg.norm(features / self.rigid_scale @ self.rigidity, axis=1)
+            rigid[~np.isin(numbers, self.numbers)] = np.inf
+            distances.append(distance)
+            rigidities.append(rigid)
         return {
-            name: np.concatenate([np.empty(0), *(part[name] for part in parts)])
-            for name in ("feature_distance", "rigidity")
+            "feature_distance": np.concatenate(distances),
+            "rigidity": np.concatenate(rigidities),
         }
-
-    def _atoms(self, numbers: NDArray[np.int64], features: Array) -> dict[str, Array]:
-        if features.shape[1] != self.mean.shape[1]:
-            raise ValueError(
-                f"the potential has {features.shape[1]} features of each atom, and the "
-                f"statistics {self.mean.shape[1]}: they are of another potential; fit "
-                "FeatureDistance to this committee"
-            )
-        distance = np.full(len(features), np.inf)
-        for i, z in enumerate(self.numbers):
-            rows = numbers == z
-            x = (features[rows] - self.mean[i]) / self.scale[i]
-            distance[rows] = np.linalg.norm(x @ self.whitening[i], axis=1)
-        rigid = np.linalg.norm(features / self.rigid_scale @ self.rigidity, axis=1)
-        rigid[~np.isin(numbers, self.numbers)] = np.inf
-        return {"feature_distance": distance, "rigidity": rigid}
 
     def to_bytes(self) -> bytes:
         """Return the statistics as a compressed npz, matrices in single precision."""

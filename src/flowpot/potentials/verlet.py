@@ -72,23 +72,20 @@ class VerletList:
         same = np.array_equal(searched.numbers, frame.numbers)
         if not same or not np.array_equal(searched.pbc, frame.pbc):
             return False
-        deformation, shrinkage = _deformation(searched, frame)
+        deformation, shrinkage = np.eye(3), 1.0
+        if not np.array_equal(searched.cell, frame.cell):
+            # The new cell is the old one times F; distances shrink by no more than its
+            # smallest singular value.
+            cells = [searched.cell[0], frame.cell[0]]
+            if not frame.pbc.all():
+                cells = [np.array(Cell(cell).complete()) for cell in cells]
+            deformation = np.linalg.solve(*cells)
+            singular = np.linalg.svd(deformation, compute_uv=False)
+            shrinkage = min(1.0, float(singular[-1]))
         beyond = frame.positions - searched.positions @ deformation
         farthest = np.sqrt(np.einsum("ni,ni->n", beyond, beyond).max())
         reach = shrinkage * (self.cutoff + self.skin) - 2 * farthest
         return bool(reach >= self.cutoff)
-
-
-def _deformation(before: Arrays, after: Arrays) -> tuple[NDArray[np.float64], float]:
-    """Return F with cell' = cell F, and the smallest of its singular values and 1."""
-    if np.array_equal(before.cell, after.cell):
-        return np.eye(3), 1.0
-    cells = [before.cell[0], after.cell[0]]
-    if not after.pbc.all():
-        cells = [np.array(Cell(cell).complete()) for cell in cells]
-    deformation = np.linalg.solve(*cells)
-    smallest = np.linalg.svd(deformation, compute_uv=False)[-1]
-    return deformation, min(1.0, float(smallest))
 
 
 class BatchedVerletList:

@@ -215,24 +215,21 @@ def _take_result(
         member.killed = isinstance(error, KilledError)
         retries = _RETRIES if isinstance(error, KilledError | DivergedError) else 1
         if len(member.attempts) < retries:
-            member.run = _next_run(run, error, len(member.attempts) + 1)
+            attempt = len(member.attempts) + 1
+            member.run = replace(run, resume=True)
+            if isinstance(error, DivergedError):
+                member.run = replace(
+                    run,
+                    folder=run.folder.with_name(f"{run.folder.name}-retry-{attempt}"),
+                    seed=derive_seed(run.seed, "retry", attempt),
+                    learning_rate_scale=run.learning_rate_scale * _LEARNING_RATE_FACTOR,
+                    resume=False,
+                )
             member.ended = False
     member.attempts.append(
         Attempt(
             seed=run.seed, learning_rate_scale=run.learning_rate_scale, failure=failure
         )
-    )
-
-
-def _next_run(run: Run, error: TrainingError, attempt: int) -> Run:
-    if not isinstance(error, DivergedError):
-        return replace(run, resume=True)
-    return replace(
-        run,
-        folder=run.folder.with_name(f"{run.folder.name}-retry-{attempt}"),
-        seed=derive_seed(run.seed, "retry", attempt),
-        learning_rate_scale=run.learning_rate_scale * _LEARNING_RATE_FACTOR,
-        resume=False,
     )
 
 

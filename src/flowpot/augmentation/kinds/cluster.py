@@ -73,26 +73,19 @@ def cluster(
     numbers = rng.choice(numbers, size=n_atoms)
     positions = np.zeros((n_atoms, 3))
     for atom in range(1, n_atoms):
-        inner, outer = _shell(numbers, atom, distance, shortest)
+        # Shortest and longest distances from the earlier atoms (A).
+        radii = covalent_radii[numbers[:atom]] + covalent_radii[numbers[atom]]
+        base = radii if distance is None else np.full(atom, distance)
+        inner, outer = np.maximum(base, shortest * radii), _SPREAD * base
+        if (inner > outer).any():
+            needed = shortest * radii.max() / _SPREAD
+            raise ValueError(
+                f"clusters: distance={distance} keeps no two of the atoms min_distance="
+                f"{shortest} of the sum of their covalent radii apart: give distance="
+                f"{needed:.2f} or more, or None for each pair's own"
+            )
         positions[atom] = _place(positions[:atom], inner, outer, rng)
     return add_vacuum(Atoms(numbers, positions), vacuum)
-
-
-def _shell(
-    numbers: NDArray[np.int64], atom: int, distance: float | None, min_distance: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the shortest and longest distances from the earlier atoms (A)."""
-    radii = covalent_radii[numbers[:atom]] + covalent_radii[numbers[atom]]
-    base = radii if distance is None else np.full(atom, distance)
-    inner, outer = np.maximum(base, min_distance * radii), _SPREAD * base
-    if (inner > outer).any():
-        needed = min_distance * radii.max() / _SPREAD
-        raise ValueError(
-            f"clusters: distance={distance} keeps no two of the atoms min_distance="
-            f"{min_distance} of the sum of their covalent radii apart: give distance="
-            f"{needed:.2f} or more, or None for each pair's own"
-        )
-    return inner, outer
 
 
 def _place(

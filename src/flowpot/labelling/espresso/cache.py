@@ -60,9 +60,22 @@ class LabelCache:
         path = self._path(key, version())
         if not path.is_file():
             return None
-        document = _read(path)
-        document.from_cache = True
-        return document
+        try:
+            entry = json.loads(path.read_bytes())
+            content = entry["document"]
+            if entry["sha256"] == _hash(content):
+                document = EspressoTaskDoc.model_validate_json(content)
+                document.from_cache = True
+                return document
+            reason = "its content is not what was written"
+        except ValidationError:
+            reason = "it is of another version of flowpot"
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"it cannot be read ({error!r})"
+        raise DamagedEntryError(
+            "the label was computed again, its entry in the cache was not used: "
+            f"{reason}, {path}"
+        )
 
     def keep(self, key: str, document: EspressoTaskDoc) -> None:
         """Write the document of a successful calculation, completely or not at all."""
@@ -96,24 +109,6 @@ def calculation_key(inputs: EspressoInput, md5: Mapping[str, str]) -> str:
     text = _PLACE.sub("", inputs.text)
     sums = ",".join(f"{element}={md5[element]}" for element in sorted(md5))
     return _hash(f"{text}\n{sums}")
-
-
-def _read(path: Path) -> EspressoTaskDoc:
-    """Read an entry, and check its content by its hash."""
-    try:
-        entry = json.loads(path.read_bytes())
-        content = entry["document"]
-        if entry["sha256"] == _hash(content):
-            return EspressoTaskDoc.model_validate_json(content)
-        reason = "its content is not what was written"
-    except ValidationError:
-        reason = "it is of another version of flowpot"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"it cannot be read ({error!r})"
-    raise DamagedEntryError(
-        f"the label was computed again, its entry in the cache was not used: {reason}, "
-        f"{path}"
-    )
 
 
 def _hash(text: str) -> str:

@@ -85,7 +85,14 @@ class PseudoFamily(MSONable):
             and how to provide it.
         """
         names = [entry["filename"] for entry in self.entries(elements).values()]
-        folders = self._folders()
+        # In order of preference.
+        folders: list[Path] = []
+        if self.folder is not None:
+            folders = [Path(self.folder).expanduser()]
+        elif (configured := get_settings().PSEUDO_DIR) is not None:
+            folders = [configured.expanduser() / self.name, configured.expanduser()]
+        if self.folder is None and self.name.startswith("debian"):
+            folders.append(_DEBIAN_FOLDER)
         for folder in folders:
             if all((folder / name).is_file() for name in names):
                 return folder.resolve()
@@ -125,19 +132,6 @@ class PseudoFamily(MSONable):
                 )
             sums[element] = md5
         return sums
-
-    def _folders(self) -> list[Path]:
-        """Return the folders in which to look for files, in order of preference."""
-        if self.folder is not None:
-            return [Path(self.folder).expanduser()]
-        configured = get_settings().PSEUDO_DIR
-        folders = []
-        if configured is not None:
-            root = configured.expanduser()
-            folders = [root / self.name, root]
-        if self.name.startswith("debian"):
-            folders.append(_DEBIAN_FOLDER)
-        return folders
 
 
 _SHIPPED = {

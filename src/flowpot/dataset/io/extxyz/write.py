@@ -71,22 +71,17 @@ def write(path: Path, columns: Columns, keys: LabelKeys, *, fill: bool = False) 
         checksum.seal_extxyz(path, head, tail)
 
 
-def _pieces(columns: Columns) -> Iterator[Columns]:
-    """Cut a dataset into pieces, so that the text in memory stays small."""
-    offsets = columns.offsets
-    start, n = 0, len(offsets) - 1
-    while start < n:
-        end = int(np.searchsorted(offsets, offsets[start] + _ATOMS_AT_ONCE, "right"))
-        end = min(max(end - 1, start + 1), n)
-        yield Columns(**arrays.select(columns.fields, slice(start, end)))
-        start = end
-
-
 def _frames(
     columns: Columns, keys: LabelKeys, wanted: Mapping[str, bool]
 ) -> Iterator[tuple[str, list[bytes]]]:
     """Yield the comment and the lines of the atoms of each frame."""
-    for piece in _pieces(columns):
+    offsets = columns.offsets
+    start, n = 0, len(offsets) - 1
+    while start < n:  # in pieces, so that the text in memory stays small
+        end = int(np.searchsorted(offsets, offsets[start] + _ATOMS_AT_ONCE, "right"))
+        end = min(max(end - 1, start + 1), n)
+        piece = Columns(**arrays.select(columns.fields, slice(start, end)))
+        start = end
         bounds = piece.offsets.tolist()
         has_forces = piece.has_forces | wanted["forces"]
         lines = _atom_lines(piece, has_forces)
