@@ -16,7 +16,7 @@ from flowpot.training.mace import MACETraining
 from flowpot.training.mace.energies import change_energies, kept_energies
 from flowpot.training.mace.start import check_started
 from flowpot.training.members import Place, train_members
-from flowpot.training.metatrain.inputs import read_baseline
+from flowpot.training.metatrain.files import read_baseline
 from flowpot.training.sets import TrainingSets
 
 from ..conftest import ATOM, make_silicon  # noqa: TID252

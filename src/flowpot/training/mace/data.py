@@ -12,7 +12,7 @@ from flowpot.training.mace.energies import (
     keep_energies,
     without_energies,
 )
-from flowpot.training.mace.inputs import (
+from flowpot.training.mace.files import (
     REPLAY_FILES,
     STATISTICS_FILE,
     frames_to_replay,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flowpot.settings import fixed_path
-from flowpot.training.mace.inputs import REPLAY_FILES, STATISTICS_FILE
+from flowpot.training.mace.files import REPLAY_FILES, STATISTICS_FILE
 from flowpot.validation import nearest, one_of
 
 _FIXED = {

@@ -13,7 +13,7 @@ from ase.data import chemical_symbols
 from flowpot.dataset import Dataset
 from flowpot.training.backend import TrainingError
 from flowpot.training.mace.energies import fit_energies
-from flowpot.training.mace.loss import first_energy_error
+from flowpot.training.mace.files import first_energy_error
 from flowpot.training.sets import TrainingSets
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from flowpot.potentials.device import resolve_device
 from flowpot.training.backend import Run, Trained, Training, TrainingError
 from flowpot.training.mace.data import write_data
 from flowpot.training.mace.energies import kept_energies, restore_energies
-from flowpot.training.mace.inputs import (
+from flowpot.training.mace.files import (
     DATA_SETS,
     REPLAY_FILES,
     STATISTICS_FILE,
     preprocessed,
     preprocessing,
+    read_loss_curve,
 )
-from flowpot.training.mace.loss import read_loss_curve
 from flowpot.training.mace.options import (
     check_foundation,
     check_options,

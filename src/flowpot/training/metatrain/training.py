@@ -19,7 +19,7 @@ from flowpot.training.metatrain.architecture import (
     precision,
     supported_device,
 )
-from flowpot.training.metatrain.inputs import (
+from flowpot.training.metatrain.files import (
     check_baseline,
     describe_frames,
     read_loss_curve,
