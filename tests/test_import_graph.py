@@ -55,10 +55,12 @@ def part_of(module):
 
 
 def test_modules_import_each_other_in_no_circle():
+    circle = []
     try:
         tuple(TopologicalSorter(GRAPH).static_order())
     except CycleError as error:
-        raise AssertionError(" -> ".join(error.args[1])) from None
+        circle = error.args[1]
+    assert circle == []
 
 
 def test_arrows_between_the_parts_go_one_way():

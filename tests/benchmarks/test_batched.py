@@ -111,3 +111,4 @@ def test_on_a_gpu(small_mace):
         step = 1e3 * total / 50 / REPLICAS
         print(f"\n{8 * repeat**3} atoms on a GPU: {step:.3f} ms a replica-step, ")
         print(f"over the passes {total / inside:.3f}")
+        assert total >= inside > 0

@@ -85,4 +85,5 @@ def test_a_budget_that_the_labelling_stage_cannot_keep_is_refused():
     ],
 )
 def test_stages_may_be_stricter_than_those_that_follow(stages):
-    ActiveLearningMaker(**stages)
+    maker = ActiveLearningMaker(**stages)
+    assert {name: getattr(maker, name) for name in stages} == stages

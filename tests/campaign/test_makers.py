@@ -84,7 +84,7 @@ def test_a_stage_that_fails_ends_the_campaign_with_its_error(
 
 def test_preflight_asks_only_makers_that_can_answer(silicon, clean_dir):
     """Stages of other packages may have neither a static Maker nor a trainer."""
-    trivial_campaign(1).preflight([silicon], clean_dir)
+    assert trivial_campaign(1).preflight([silicon], clean_dir) is None
 
 
 def test_preflight_names_what_is_missing(silicon, clean_dir, monkeypatch):

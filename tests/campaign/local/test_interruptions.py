@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -140,12 +141,10 @@ def children(pid):
     """Ids of the processes in the tree under one."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
+        with suppress(OSError):  # it has ended
             words = entry.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(words[1]) == pid and words[0] != "Z":
-            found += [int(entry.parent.name), *children(int(entry.parent.name))]
+            if int(words[1]) == pid and words[0] != "Z":
+                found += [int(entry.parent.name), *children(int(entry.parent.name))]
     return found
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,11 +155,9 @@ def _scalar(text: str) -> str:
 def _family(elements: Sequence[str]) -> tuple[str, list[str]]:
     """Choose a family of PBE whose files are here, the best one first."""
     for name in _FAMILIES:
-        try:
+        with suppress(ValueError, FileNotFoundError):  # lacks an element, or its file
             get_family(name).locate(elements)
-        except (ValueError, FileNotFoundError):  # lacks an element, or its file
-            continue
-        return name, []
+            return name, []
     note = (
         f"no family of pseudopotentials with {', '.join(elements)} is here: "
         f"`flowpot pseudos install {_FAMILIES[0]}` fetches one; labels may also come "

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.evaluation.uncertainty.base import PerFrame, Uncertainty
-from flowpot.potentials import Potential
+from flowpot.potentials import MissingOutputError, Potential
 from flowpot.potentials.features import FeatureStatistics
 
 _MEMBER_BYTES = 4
@@ -54,7 +54,7 @@ class FeatureDistance(Uncertainty):
 
         Raises
         ------
-        NotImplementedError
+        MissingOutputError
             Where no member gives its features.
         """
         reasons = []
@@ -63,7 +63,7 @@ class FeatureDistance(Uncertainty):
                 return cls(FeatureStatistics.fit(potential, training), member)
             except NotImplementedError as error:
                 reasons.append(f"member {member}: {error}")
-        raise NotImplementedError(
+        raise MissingOutputError(
             f"no member of the committee gives its features ({'; '.join(reasons)})"
         )
 
