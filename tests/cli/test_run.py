@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from flowpot import Campaign
 from flowpot.campaign import embedded_store
-from flowpot.campaign.local.locking import locked
+from flowpot.campaign.local.guards import locked
 from flowpot.cli import app
 
 COPPER = {

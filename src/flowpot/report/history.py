@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from flowpot.campaign.document import IterationDoc
 from flowpot.dataset import Dataset
-from flowpot.dataset.origins import explored_in
-from flowpot.dataset.sets import SETS
+from flowpot.dataset.sets import SETS, explored_in
 from flowpot.evaluation import PROPERTIES, FreshError
 from flowpot.report.cost import core_hours
 from flowpot.report.figures import (

@@ -9,8 +9,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.origins import explored_in
-from flowpot.dataset.sets import TEST
+from flowpot.dataset.sets import TEST, explored_in
 from flowpot.report.figures import (
     MARKERS,
     as_pixels,
