@@ -42,17 +42,19 @@ def test_errors_in_proportion_to_the_spread_have_that_ratio(models, cells, line)
     assert error_ratio(calculator, cells, "nve").ratio is None
 
 
-def test_what_cannot_be_relied_on_is_not_used(models, cells, line):
+def test_a_calibration_that_is_not_trusted_comes_last(models, cells, line):
     with pytest.warns(UserWarning, match="not to be relied on"):
         calculator = CommitteeCalculator(
             models, {"energy": line(4.0), "stress": line(2.0, trusted=False)}
         )
-    assert error_ratio(calculator, cells, "eos").ratio == pytest.approx(4.0)
+    eos = error_ratio(calculator, cells, "eos")
+    assert (eos.ratio, eos.reason) == (pytest.approx(4.0), None)
     elastic = error_ratio(calculator, cells, "elastic")
-    assert elastic.ratio is None
-    assert elastic.reason == "that of the stress: it has 3 frames"
+    assert elastic.ratio == pytest.approx(2.0)
+    assert elastic.reason == "the calibration of the stress: it has 3 frames"
     phonons = error_ratio(calculator, cells, "phonons")
-    assert phonons.reason == "the forces has no calibration"
+    assert phonons.ratio is None
+    assert phonons.reason == "there is no calibration of forces"
 
 
 def test_a_committee_that_is_not_there_is_a_reason():

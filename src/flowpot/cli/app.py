@@ -12,12 +12,13 @@ from flowpot.cli.doctor import doctor
 from flowpot.cli.init import init
 from flowpot.cli.reading import export, report, status
 from flowpot.cli.run import demo, run
+from flowpot.cli.validate import validate
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Machine-learned interatomic potentials by active learning.",
 )
-for command in (doctor, demo, init, run, status, report, export):
+for command in (doctor, demo, init, run, status, report, export, validate):
     app.command()(command)
 app.add_typer(pseudos.app, name="pseudos")
 

@@ -18,7 +18,7 @@ from flowpot.properties.document import (
 )
 from flowpot.properties.error_ratios import ErrorRatio, error_ratio
 from flowpot.properties.options import UNITS, unit_of
-from flowpot.properties.statistics import interval
+from flowpot.properties.statistics import half_widths, interval
 
 GIVEN = "given"
 """Source of a reference that the user has given."""
@@ -26,6 +26,7 @@ GIVEN = "given"
 _CHECKS = ("acoustic_at_gamma",)
 _NO_TRUTH = "it is a check of the potential: its true value is zero"
 _PATH = "points"
+_BANDS = "phonons/bands"
 _OTHER_PATH = (
     "its crystal has another symmetry than that of member {first}, and so another path "
     "in reciprocal space: look at the imaginary modes, and at the relaxed cell"
@@ -81,6 +82,9 @@ def assemble(
             ratio = _ratio(kind, cells, *calculator)
             crystal.quantities += _quantities(kind, own, references[name], ratio)
             found = _joined(kind, curves) | _band(kind, cells, ratio)
+            if _BANDS in found:
+                width, _ = half_widths(found[_BANDS], ratio.ratio)
+                found |= {} if width is None else {f"{_BANDS}_half_width": width}
             arrays |= {f"{name}/{key}": array for key, array in found.items()}
             if cells is not None and kind in _STRAINED:
                 labels = {"config_type": "validation", "crystal": name}
@@ -166,7 +170,7 @@ def _quantities(
                 mean=float(np.mean(values)),
                 interval=limits,
                 interval_kind=of,
-                reason=None if of == "calibrated" else reason,
+                reason=reason,
                 reference=reference,
                 reference_source=None if reference is None else GIVEN,
             )

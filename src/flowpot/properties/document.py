@@ -50,7 +50,8 @@ class Quantity(BaseModel):
         "member",
     )
     reason: str | None = Field(
-        default=None, description="why the interval is not calibrated"
+        default=None,
+        description="why the interval is not calibrated, or not to be relied on",
     )
     reference: float | None = Field(default=None, description="to be compared with")
     reference_source: str | None = Field(

@@ -16,7 +16,8 @@ SOURCES = {
     "nve": (),
 }
 """
-Whose error model tells the errors of a property: the first that can be relied on.
+Whose error model tells the errors of a property: the first that can be trusted, or else
+the first.
 
 Volumes and bulk moduli are of pressures, elastic constants of stresses, and frequencies
 of forces.
@@ -37,7 +38,7 @@ class ErrorRatio:
     energy_members
         Energies of the same cells by each member, (M, n) in eV/atom.
     reason
-        Why the ratio is not known.
+        Why the ratio is not known, or why it is not to be relied on.
     """
 
     ratio: float | None = None
@@ -67,36 +68,33 @@ def error_ratio(
     kind
         Name of the property.
     """
-    usable = {name: fit for name, fit in calculator.calibration.items() if fit.trusted}
+    fits = calculator.calibration
     prediction, spread, errors = calculator.frame_errors(cells)
     energies: dict[str, Any] = {}
-    if kind == "eos":
+    if kind == "eos" and "energy" in fits:
         energies["energy_members"] = prediction.energy / cells.n_atoms
-        if "energy" in usable:
-            energies["energy_errors"] = errors["energy"]
-    if not SOURCES[kind]:
-        return ErrorRatio(reason="its errors are of no error model", **energies)
-    for source in SOURCES[kind]:
-        if source in usable and source in spread:
-            ratio = _root_mean_square(errors[source]) / _root_mean_square(
-                spread[source]
-            )
-            if np.isfinite(ratio):
-                return ErrorRatio(ratio=float(ratio), **energies)
+        energies["energy_errors"] = errors["energy"]
+    known = [name for name in SOURCES[kind] if name in fits and name in spread]
+    for source in sorted(known, key=lambda name: not fits[name].trusted):
+        spread_of_all = _root_mean_square(spread[source])
+        if not spread_of_all > 0:
+            continue
+        ratio = _root_mean_square(errors[source]) / spread_of_all
+        if np.isfinite(ratio):
+            doubt = calculator.untrusted.get(source)
+            reason = f"the calibration of the {source}: {doubt}" if doubt else None
+            return ErrorRatio(ratio, reason=reason, **energies)
     return ErrorRatio(reason=_why_not(calculator, SOURCES[kind]), **energies)
 
 
 def _why_not(calculator: CommitteeCalculator, sources: tuple[str, ...]) -> str:
-    """Say why no source can be relied on."""
-    parts = []
-    for name in sources:
-        if name not in calculator.calibration:
-            parts.append(f"the {name} has no calibration")
-        elif name in calculator.untrusted:
-            parts.append(f"that of the {name}: {calculator.untrusted[name]}")
-        else:
-            parts.append(f"the error of the {name} is not finite")
-    return "; ".join(parts)
+    """Say why there is no ratio."""
+    if not sources:
+        return "its errors are of no error model"
+    missing = [name for name in sources if name not in calculator.calibration]
+    if missing:
+        return f"there is no calibration of {' or '.join(missing)}"
+    return f"no spread or no finite error of {' or '.join(sources)}"
 
 
 def _root_mean_square(values: np.ndarray) -> float:

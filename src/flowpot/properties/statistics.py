@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 
 from flowpot.properties.document import IntervalKind
@@ -10,31 +11,48 @@ from flowpot.properties.document import IntervalKind
 _LEVEL = 0.975
 
 
-def members_half_width(values: Sequence[float]) -> float | None:
+def half_widths(
+    values: ArrayLike, ratio: float | None = None
+) -> tuple[NDArray[np.float64] | None, IntervalKind]:
     """
-    Return the half-width of the 95 % interval in which another member would lie.
+    Return the half-widths of 95 % intervals, and what they are made of.
 
-    With M values of standard deviation s (of a sample) it is t s sqrt(1 + 1/M), t being
-    the 97.5 % quantile of Student's distribution of M - 1 degrees of freedom (Hahn and
-    Meeker, Statistical Intervals, 1991, sec. 4.8). The true value is taken for one more
+    By the error model a half-width is `ratio` times the standard deviation of the
+    members. Without, it is that of the interval in which another member would lie: with
+    M values of sample standard deviation s, t s sqrt(1 + 1/M), where t is the 97.5 %
+    quantile of Student's distribution of M - 1 degrees of freedom (Hahn and Meeker,
+    Statistical Intervals, 1991, sec. 4.8). The true value is then taken for one more
     draw: an error that all members share is not seen.
+
+    Parameters
+    ----------
+    values
+        (M, ...) by M members.
+    ratio
+        95 % error by the error model, in units of the members' standard deviation (of
+        a population). None: there is no calibration.
 
     Returns
     -------
-    float or None
-        None for fewer than two values.
+    tuple
+        Half-widths (...), None for one member, which has no spread; and their kind.
 
     Examples
     --------
-    >>> round(members_half_width([99.0, 100.0, 101.0, 100.0]), 2)
-    2.91
+    >>> half_widths([99.0, 101.0], ratio=3.0)
+    (array(3.), 'calibrated')
+    >>> width, kind = half_widths([99.0, 100.0, 101.0, 100.0])
+    >>> round(float(width), 2), kind
+    (2.91, 'members')
     """
+    values = np.asarray(values, dtype=float)
     n = len(values)
     if n < 2:  # noqa: PLR2004 - one value has no spread
-        return None
-    return float(
-        student.ppf(_LEVEL, n - 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / n)
-    )
+        return None, "none"
+    if ratio is not None:
+        return np.asarray(ratio * values.std(axis=0)), "calibrated"
+    factor = student.ppf(_LEVEL, n - 1) * np.sqrt(1 + 1 / n)
+    return np.asarray(factor * values.std(axis=0, ddof=1)), "members"
 
 
 def interval(
@@ -51,8 +69,7 @@ def interval(
     values
         By the members that have one.
     ratio
-        95 % error by the error model, in units of the members' standard deviation (of
-        a population). None: there is no calibration.
+        See :func:`half_widths`.
     half_width
         95 % error by the error model, where it predicts the quantity itself.
 
@@ -63,12 +80,11 @@ def interval(
     >>> interval([99.0])
     (None, 'none')
     """
-    mean = float(np.mean(values))
     kind: IntervalKind = "calibrated"
-    if half_width is None and ratio is not None and len(values) > 1:
-        half_width = ratio * float(np.std(values))
     if half_width is None:
-        kind, half_width = "members", members_half_width(values)
-    if half_width is None:
-        return None, "none"
+        width, kind = half_widths(values, ratio)
+        if width is None:
+            return None, kind
+        half_width = float(width)
+    mean = float(np.mean(values))
     return (mean - half_width, mean + half_width), kind

@@ -126,9 +126,11 @@ def _intervals(document: ValidationDoc) -> str:
         reasons.setdefault(each.calculation, each.reason or "")
     said = []
     if "calibrated" in of:
-        said.append(f"intervals of {', '.join(of['calibrated'])} are calibrated")
+        why = _reasons(of["calibrated"])
+        doubt = f", but not to be relied on ({why})" if why else ""
+        said.append(f"intervals of {', '.join(of['calibrated'])} are calibrated{doubt}")
     if "members" in of:
-        why = "; ".join(dict.fromkeys(filter(None, of["members"].values())))
+        why = _reasons(of["members"])
         said.append(
             f"intervals of {', '.join(of['members'])} are of the members' spread, "
             f"which does not see what all of them miss{f' ({why})' if why else ''}"
@@ -137,6 +139,10 @@ def _intervals(document: ValidationDoc) -> str:
         said.append(f"one member has no spread: {', '.join(of['none'])} without one")
     text = "; ".join(said)
     return text[:1].upper() + text[1:]
+
+
+def _reasons(by_calculation: dict[str, str]) -> str:
+    return "; ".join(dict.fromkeys(filter(None, by_calculation.values())))
 
 
 def _known(quantity: Quantity) -> list[float]:

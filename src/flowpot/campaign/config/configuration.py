@@ -89,10 +89,10 @@ def read_configuration(path: Path) -> Configuration:
         If the file, or one to start from, is missing.
     """
     path = Path(path)
-    content = _content(path)
+    content = read_yaml(path)
     starts = {key: content[key] for key in STARTS if content.get(key) is not None}
     fields = {k: v for k, v in content.items() if k not in (*STARTS, *_OF_FILES)}
-    maker = _build(ActiveLearningMaker, fields, "", None)
+    maker = build(ActiveLearningMaker, fields, "", None)
     try:
         maker.check_options()
     except ValueError as error:
@@ -120,8 +120,17 @@ def read_configuration(path: Path) -> Configuration:
     return configuration
 
 
-def _content(path: Path) -> Mapping[str, Any]:
-    """Read keys and values from a YAML file."""
+def read_yaml(path: Path) -> dict[str, Any]:
+    """
+    Read the keys and values of a YAML file.
+
+    Raises
+    ------
+    ConfigurationError
+        For a file that has none.
+    FileNotFoundError
+        If there is no such file.
+    """
     if path.is_dir() or not path.exists():
         raise FileNotFoundError(
             f"there is no file {path}: `flowpot init STRUCTURE` writes one"
@@ -138,10 +147,10 @@ def _content(path: Path) -> Mapping[str, Any]:
         raise ConfigurationError(
             str(path), "give keys and values, as in `name: silicon`"
         )
-    return content
+    return dict(content)
 
 
-def _build(kind: type, given: Mapping[str, Any], place: str, base: Any) -> Any:
+def build(kind: type, given: Mapping[str, Any], place: str, base: Any) -> Any:
     """
     Make an instance of a dataclass from the fields in a file.
 
@@ -219,7 +228,7 @@ def _nested(
             kind = maker_named(str(name), kinds)
         except ValueError as error:
             raise ConfigurationError(_join(place, MAKER), str(error)) from error
-    return _build(kind, fields, place, before if type(before) is kind else None)
+    return build(kind, fields, place, before if type(before) is kind else None)
 
 
 def _checked(hint: Any, value: Any, place: str) -> Any:

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from monty.json import MontyDecoder, MontyEncoder
+from monty.json import MontyDecoder, MontyEncoder, MSONable
 
 from flowpot.campaign.local.run import ResumableRun
 from flowpot.campaign.loop import LoopMaker
-from flowpot.campaign.stages import CampaignStages
 from flowpot.dataset import Dataset
 from flowpot.dataset.storage import write_whole
 from flowpot.jobs import jobs_of
@@ -24,14 +23,14 @@ _LONGEST = 60  # characters of a value
 _MISSING = "nothing"
 
 
-def described(campaign: CampaignStages, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def described(campaign: MSONable, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """
     Describe a campaign: all fields of its Makers, and the content of its inputs.
 
     Parameters
     ----------
     campaign
-        The campaign: an ActiveLearningMaker.
+        The campaign: an ActiveLearningMaker. It may be another Maker, too.
     inputs
         Arguments of its ``make``.
 

@@ -1,0 +1,62 @@
+"""A validation from a YAML file whose keys are the fields of ValidationMaker."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flowpot.campaign.config.configuration import (
+    ConfigurationError,
+    build,
+    read_yaml,
+)
+from flowpot.campaign.config.starting_files import PBC, Reading
+from flowpot.properties import ValidationMaker
+
+STRUCTURES = "structures"
+
+
+def read_validation(path: Path) -> tuple[ValidationMaker, Any]:
+    """
+    Read a validation.
+
+    Parameters
+    ----------
+    path
+        YAML file with the fields of :class:`flowpot.ValidationMaker`, as a campaign's
+        file has those of its stages, and ``structures`` (files, relative to its folder)
+        with, if need be, ``pbc``.
+
+    Returns
+    -------
+    tuple
+        The Maker, and the structures; None where the file names none.
+
+    Raises
+    ------
+    ConfigurationError
+        As of a campaign's file.
+    """
+    content = read_yaml(path)
+    given = content.pop(STRUCTURES, None)
+    try:
+        reading = Reading.of(path.parent, None, content.pop(PBC, None), labelled=False)
+        structures = None if given is None else reading.read(STRUCTURES, given)
+    except ValueError as error:
+        raise ConfigurationError(STRUCTURES, str(error)) from error
+    return build(ValidationMaker, content, "", None), structures
+
+
+def read_references(path: Path) -> dict[str, Any]:
+    """
+    Read reference values from a YAML or JSON file.
+
+    Parameters
+    ----------
+    path
+        The file: numbers by the names of quantities or, for several crystals, such by
+        the names of the crystals.
+    """
+    return {
+        str(name): dict(value) if isinstance(value, Mapping) else value
+        for name, value in read_yaml(path).items()
+    }
