@@ -89,6 +89,10 @@ def read_configuration(path: Path) -> Configuration:
         If the file, or one to start from, is missing.
     """
     path = Path(path)
+    if path.is_dir() or not path.exists():
+        raise FileNotFoundError(
+            f"there is no file {path}: `flowpot init STRUCTURE` writes one"
+        )
     content = read_yaml(path)
     starts = {key: content[key] for key in STARTS if content.get(key) is not None}
     fields = {k: v for k, v in content.items() if k not in (*STARTS, *_OF_FILES)}
@@ -131,10 +135,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     FileNotFoundError
         If there is no such file.
     """
-    if path.is_dir() or not path.exists():
-        raise FileNotFoundError(
-            f"there is no file {path}: `flowpot init STRUCTURE` writes one"
-        )
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
     try:
         text = path.read_text(encoding="utf-8")
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
