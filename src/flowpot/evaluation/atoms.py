@@ -16,6 +16,7 @@ from flowpot.dataset import Dataset
 from flowpot.evaluation.prediction import CommitteePrediction, without_collapse
 from flowpot.evaluation.uncertainty import Uncertainty
 from flowpot.evaluation.uncertainty.base import PerFrame
+from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
 from flowpot.evaluation.uncertainty.spread import spread_of_atoms
 from flowpot.potentials import Potential
 
@@ -49,13 +50,13 @@ def uncertainty_of_atoms(
     Returns
     -------
     dict
-        (A,) arrays by name: ``forces``, the spread of several members (eV/A), and what
-        the uncertainties measure.
+        (A,) arrays by name: ``forces``, the spread of several members (eV/A), what the
+        uncertainties measure, and the size of the predicted forces.
     """
     measured = spread_of_atoms(prediction) if len(members) > 1 else {}
     for uncertainty in uncertainties:
         measured |= uncertainty.measure_atoms(members, frames)
-    return measured
+    return measured | magnitude_of_atoms(prediction.mean["forces"])
 
 
 @dataclass(frozen=True)

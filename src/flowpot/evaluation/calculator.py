@@ -28,6 +28,7 @@ from flowpot.evaluation.prediction import (
 )
 from flowpot.evaluation.uncertainty import FeatureDistance
 from flowpot.evaluation.uncertainty.base import PerFrame
+from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
 from flowpot.evaluation.uncertainty.registry import (
     kind_of,
     loaded,
@@ -35,7 +36,7 @@ from flowpot.evaluation.uncertainty.registry import (
     stored_with,
 )
 from flowpot.potentials import Potential, members_of, model_file
-from flowpot.potentials.features import FeatureStatistics
+from flowpot.potentials.features import FeatureStatistics, summarised
 from flowpot.potentials.model_files import ModelError, check_archive
 
 _CONTENTS = "committee.json"
@@ -269,9 +270,9 @@ class CommitteeCalculator(Calculator):
 
     def _measured(self, prediction: CommitteePrediction, frames: Dataset) -> PerFrame:
         """Return all uncertainties of some frames."""
-        seen: PerFrame = {}
+        seen = summarised(magnitude_of_atoms(prediction.mean["forces"]), frames)
         if len(self.members) > 1:
-            seen = disagreement(prediction, frames)
+            seen |= disagreement(prediction, frames)
         for uncertainty in self.uncertainties:
             seen |= uncertainty.measure(self.members, frames)
         return seen

@@ -26,6 +26,8 @@ SPREADS = (OWN, FORCES_SPREAD)
 """Covariates that the predictions of the members alone give."""
 FEATURES = ("feature_distance", "feature_distance_rms", "rigidity", "rigidity_rms")
 """Uncertainties that :class:`flowpot.evaluation.FeatureDistance` measures."""
+MAGNITUDES = ("force_magnitude", "force_magnitude_rms")
+"""Sizes of the predicted forces, which every evaluation has."""
 HAS_STRESS = "has_stress"
 """Among the uncertainties of a committee of one: 1 for frames with a stress, else 0."""
 

@@ -20,7 +20,9 @@ from flowpot.evaluation.covariates import Evidence, uncertainties_in
 from flowpot.evaluation.disagreement import label_error
 from flowpot.evaluation.streaming import with_atoms
 from flowpot.evaluation.uncertainty import Uncertainty
+from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
 from flowpot.potentials import Potential
+from flowpot.potentials.features import summarised
 
 REPRESENTATIVE, ALL_LABELLED = KINDS = ("representative", "all labelled")
 
@@ -161,8 +163,10 @@ def remembered(predictions: Dataset, labelled: Dataset) -> Evidence:
     labelled
         The same frames, in the same order, with their true labels.
     """
+    # Predicted before this was a column, too.
+    magnitude = summarised(magnitude_of_atoms(predictions.forces), predictions)
     return Evidence(
-        disagreement=uncertainties_in(predictions.info),
+        disagreement=uncertainties_in(predictions.info) | magnitude,
         error=label_error(
             {name: getattr(predictions, name) for name in PROPERTIES}, labelled
         ),

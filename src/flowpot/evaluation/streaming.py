@@ -16,9 +16,11 @@ from flowpot.evaluation.prediction import (
     without_collapse,
 )
 from flowpot.evaluation.uncertainty.base import PerFrame, Uncertainty
+from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
 from flowpot.evaluation.uncertainty.spread import CommitteeSpread
 from flowpot.potentials import Potential
 from flowpot.potentials.base import batches
+from flowpot.potentials.features import summarised
 
 ATOMS_AT_ONCE = 50_000
 """Atoms whose predictions are in memory together: about 100 bytes each and member."""
@@ -32,8 +34,8 @@ class Spread(NamedTuple):
     ----------
     disagreement
         (n,) arrays, of :func:`flowpot.evaluation.disagreement` where there are several
-        members, and of further uncertainties; NaN for a frame that a member has no
-        finite prediction for.
+        members, of further uncertainties, and of the predicted forces' size; NaN for a
+        frame that a member has no finite prediction for.
     error
         (n,) arrays, of :func:`flowpot.evaluation.error`; NaN without a label.
     """
@@ -134,6 +136,7 @@ def _spread(
     with np.errstate(invalid="ignore"):  # a member may have predicted infinities
         spread = disagreement(prediction, chunk)
         errors = error(prediction, chunk, of)
+        magnitude = summarised(magnitude_of_atoms(prediction.mean["forces"]), chunk)
     finite = np.isfinite(spread["energy"]) & np.isfinite(spread["forces"])
     if len(members) == 1:  # it cannot disagree
         spread = {HAS_STRESS: np.isfinite(spread["stress"]).astype(float)}
@@ -141,12 +144,14 @@ def _spread(
         if isinstance(uncertainty, CommitteeSpread):  # measured above
             continue
         measured = uncertainty.measure(members, without_collapse(chunk)[0])
-        if taken := spread.keys() & measured.keys():
+        if taken := measured.keys() & (spread.keys() | magnitude.keys()):
             raise ValueError(
                 f"{type(uncertainty).__name__} measures {', '.join(sorted(taken))}, "
                 "as another uncertainty does: give its numbers names of their own"
             )
         spread |= {k: np.where(finite, v, np.nan) for k, v in measured.items()}
+    # Last: where there is no spread, another uncertainty leads.
+    spread |= {k: np.where(finite, v, np.nan) for k, v in magnitude.items()}
     return Spread(spread, errors)
 
 

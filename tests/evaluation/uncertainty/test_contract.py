@@ -156,7 +156,7 @@ class Whole(PredictedForce):
         (OfTheFirst, "the order of the atoms does not matter"),
         (Short, "one number for each frame"),
         (Reading, "labels are not read"),
-        (NamedForces, "no name is that of a property"),
+        (NamedForces, "no name is one that the committee.s predictions have"),
         (OnlyOfFrames, "is measured of atoms"),
         (Constant, "are told apart"),
         (Frail, "bears predictions that are NaN"),

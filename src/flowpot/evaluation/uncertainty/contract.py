@@ -9,7 +9,7 @@ from monty.json import MontyDecoder, MontyEncoder
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.labels import DECIDING
-from flowpot.evaluation.covariates import HAS_STRESS
+from flowpot.evaluation.covariates import HAS_STRESS, MAGNITUDES
 from flowpot.evaluation.streaming import spread_over
 from flowpot.evaluation.uncertainty.base import PerFrame, Uncertainty
 from flowpot.evaluation.uncertainty.spread import CommitteeSpread
@@ -90,8 +90,8 @@ def _check_names(
 ) -> None:
     if isinstance(uncertainty, CommitteeSpread):  # whose names are the properties'
         return
-    reserved = {*DECIDING, HAS_STRESS} & measured.keys()
-    _hold(not reserved, "no name is that of a property")
+    reserved = {*DECIDING, HAS_STRESS, *MAGNITUDES} & measured.keys()
+    _hold(not reserved, "no name is one that the committee's predictions have")
     known = {*atoms, *(f"{name}_rms" for name in atoms)}
     _hold(
         measured.keys() <= known,
