@@ -2,7 +2,8 @@
 Committees whose law of error is known, for the real judge, audit and decide.
 
 A frame is two atoms; its number is written in its cell, and a table has its spread and
-its error in each generation. All labels are zero, so that a prediction is its error.
+its error in each generation. Energies and stresses are zero, so that a prediction is
+its error; forces are large, and say nothing of it.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from flowpot.evaluation import (
     SelectionRules,
     Uncertainty,
     judge,
+    spread_over,
 )
 from flowpot.potentials import Potential, Prediction
 
@@ -175,6 +177,12 @@ def number_of(cell: np.ndarray) -> np.ndarray:
     return np.rint((cell[:, 0, 0] - _FIRST) / _STEP).astype(int)
 
 
+def forces_of(numbers: np.ndarray) -> np.ndarray:
+    """Return the true forces of frames, two atoms each."""
+    size = 20 * np.random.default_rng(5).lognormal(0, 0.5, _MOST)[numbers]
+    return np.repeat(size, 2)[:, None] * np.ones(3)
+
+
 class Member(Potential):
     """A potential that errs as a table says, and deviates from the mean by a sign."""
 
@@ -197,7 +205,7 @@ class Member(Potential):
             shift = np.full(len(graph), np.nan)
         return Prediction(
             energy=2 * shift,
-            forces=np.repeat(shift, 2)[:, None] * np.ones(3),
+            forces=forces_of(graph) + np.repeat(shift, 2)[:, None],
             stress=shift[:, None, None] * np.ones((3, 3)),
         )
 
@@ -215,11 +223,13 @@ class Twin(Uncertainty):
 
 
 def label(frames: Dataset) -> Dataset:
-    """Return every frame its label: all zeros."""
+    """Return every frame with its label."""
     n = len(frames)
     split = frames.info.get("split", np.full(n, None, dtype=object))
     return frames.with_labels(
-        energy=np.zeros(n), forces=np.zeros((2 * n, 3)), stress=np.zeros((n, 3, 3))
+        energy=np.zeros(n),
+        forces=forces_of(number_of(frames.cell)),
+        stress=np.zeros((n, 3, 3)),
     ).with_info(split=np.array([each or "train" for each in split], dtype=object))
 
 
@@ -230,9 +240,9 @@ def true_error(world: World, generation: int, frames: Dataset) -> np.ndarray:
 
 def seen(world: World, generation: int, frames: Dataset) -> dict[str, np.ndarray]:
     """Return the uncertainties of frames, as a committee has them."""
-    spread = world.table(generation)[0][number_of(frames.cell)]
-    twin = Twin().measure(world.committee(generation), frames)
-    return dict.fromkeys(("energy", "forces", "stress"), spread) | twin
+    return spread_over(
+        world.committee(generation), frames, uncertainties=[Twin()]
+    ).disagreement
 
 
 @dataclass(frozen=True)

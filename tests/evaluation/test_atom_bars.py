@@ -49,7 +49,7 @@ class AtomTable(Potential):
             error = (
                 2 * rng.lognormal(0, 0.4) * spread[:, None] * rng.normal(size=(n, 3))
             )
-            forces.append(error + self.sign * spread[:, None])
+            forces.append(true_forces(number, n) + error + self.sign * spread[:, None])
         shape = (len(graph), 3, 3)
         return Prediction(np.zeros(len(graph)), np.concatenate(forces), np.zeros(shape))
 
@@ -57,11 +57,17 @@ class AtomTable(Potential):
         raise NotImplementedError("a table has no features")
 
 
+def true_forces(number: int, n: int) -> np.ndarray:
+    """Return the true forces of a frame, which say nothing of the errors."""
+    rng = np.random.default_rng([number, 4])
+    return 20 * rng.lognormal(0, 0.5, n)[:, None] * np.ones(3)
+
+
 COMMITTEE = [AtomTable(-1.0), AtomTable(1.0)]
 
 
 def frames(first: int, n: int, **info: object) -> Dataset:
-    """Frames that no potential has learned, of 2 to 50 atoms, all labels zero."""
+    """Frames that no potential has learned, of 2 to 50 atoms."""
     made = []
     for number in range(first, first + n):
         size = SIZES[number % len(SIZES)]
@@ -76,7 +82,10 @@ def frames(first: int, n: int, **info: object) -> Dataset:
         )
     found = Dataset.from_atoms(made, labels=False)
     return found.with_labels(
-        energy=np.zeros(n), forces=np.zeros(found.positions.shape)
+        energy=np.zeros(n),
+        forces=np.concatenate(
+            [true_forces(first + i, len(atoms)) for i, atoms in enumerate(made)]
+        ),
     ).with_info(**{k: np.full(n, v, dtype=object) for k, v in info.items()})
 
 
@@ -93,7 +102,7 @@ def test_bars_of_atoms_hold(n_labelled):
     new = frames(1000, 90)
     prediction = evaluate_committee(COMMITTEE, new)
     seen = uncertainty_of_atoms(prediction, COMMITTEE, new, [])
-    true = np.sqrt((prediction.mean["forces"] ** 2).mean(axis=1))
+    true = np.sqrt(((prediction.mean["forces"] - new.forces) ** 2).mean(axis=1))
     weights = np.repeat(1 / new.n_atoms, new.n_atoms)
     held = []
     for first in range(0, 400, 100):
@@ -115,7 +124,7 @@ def test_the_calculator_has_the_bars_of_atoms():
     for suffix, q in (("", 0.68), ("_95", 0.95)):
         bars = calculator.results[f"forces_error{suffix}"]
         assert bars == pytest.approx(
-            fit.atom_model.quantile({"spread": seen["forces"]}, q)
+            fit.atom_model.quantile({**seen, "spread": seen["forces"]}, q)
         )
 
 

@@ -150,7 +150,7 @@ class Campaign:
             def make(number: int = number) -> tuple[Any, float]:
                 began = time.monotonic()
                 (member,) = train_members(
-                    TRAINER.training(),
+                    TRAINER,
                     sets,
                     [derive_seed(self.seed, iteration, "member", number)],
                     [None],

@@ -89,7 +89,8 @@ def test_a_named_uncertainty_becomes_a_covariate(committee, sets):
     # It predicts nothing any more once it is not chosen.
     without = Criteria(TOLERANCE, pilot_labels=0, uncertainties=[])
     judgement = judge(committee, labelled, sets[1], without, predictions=[first])
-    assert judgement.calibration["forces"].error_model.names == ("spread",)
+    names = judgement.calibration["forces"].error_model.names
+    assert names == ("spread", "force_magnitude", "force_magnitude_rms")
     assert judgement.calibration["forces"].n > 20
 
 
