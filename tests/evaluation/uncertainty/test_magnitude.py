@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
+
 from committee_simulation import (
     LAWS,
     Member,
@@ -10,8 +12,6 @@ from committee_simulation import (
     label,
     number_of,
 )
-from scipy.stats import spearmanr
-
 from flowpot.evaluation import Criteria, judge, spread_over
 from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
 from flowpot.potentials import Prediction
