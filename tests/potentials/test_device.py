@@ -1,35 +1,117 @@
-"""Freed memory stays in the process."""
+"""The memory of a batch, and freed memory that stays in the process."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
 
-KEPT = """
-import pathlib, resource, sys, torch
-from flowpot.potentials.device import keep_freed_memory
-if not keep_freed_memory():
-    print(-1); raise SystemExit
+from flowpot.dataset import Dataset
+from flowpot.potentials.base import default_batch_size
+from flowpot.potentials.device import (
+    allocator_variables,
+    batch_atoms,
+    keep_freed_memory,
+)
+from flowpot.potentials.mace import MACEPotential
+
+FAULTS = """
+import resource, torch
+{}
 torch.set_num_threads(1)
-def resident():
-    pages = pathlib.Path("/proc/self/statm").read_text().split()[1]
-    return int(pages) * resource.getpagesize() / 2**20
-before = resident()
-for _ in range(2):
-    batch = [torch.ones(2**20) for _ in range(20)]  # 4 MiB each
+for _ in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    batch = [torch.ones(2**21) for _ in range(16)]  # 8 MiB each
     del batch
-print(resident() - before)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+LOADED = "from flowpot.potentials import load_potential; load_potential({!r}, 'cpu')"
+FEW = 500  # pages; 2,048 are a tensor
+CALCULATORS = """
+from flowpot.exploration.members import Calculators
+Calculators()({"calculator": "ase.calculators.emt.EMT", "kwargs": {}})
 """
 
 
-def kept():
-    command = [sys.executable, "-c", KEPT]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stdout)
+def faults(code, **variables):
+    """Pages that the kernel maps anew, of 32,768 that were freed before."""
+    command = [sys.executable, "-c", FAULTS.format(code)]
+    environment = os.environ | variables
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment
+    )
+    return int(done.stdout.splitlines()[-1])
 
 
-def test_freed_tensors_stay_mapped():
-    """In MiB, of 80 that are allocated and freed."""
-    if (found := kept()) < 0:
-        pytest.skip("no glibc here")
-    assert found > 60
+needs_glibc = pytest.mark.skipif(
+    not keep_freed_memory(), reason="there is no glibc here"
+)
+
+
+@needs_glibc
+def test_freed_tensors_stay_mapped(random_mace, tmp_path):
+    """Wherever torch runs on a CPU: by a call or, in children, by variables."""
+    torch.save(random_mace(1), tmp_path / "a.model")
+    assert faults(LOADED.format(str(tmp_path / "a.model"))) < FEW
+    assert faults("", **allocator_variables()) < FEW
+
+
+@needs_glibc
+@pytest.mark.slow
+def test_calculators_of_others_keep_freed_memory_too():
+    assert faults("") > FEW  # as glibc is by default
+    assert faults(CALCULATORS) < FEW
+
+
+def test_variables_that_are_set_stay(monkeypatch):
+    monkeypatch.setenv("MALLOC_TOP_PAD_", "0")
+    assert sorted(allocator_variables()) == [
+        "MALLOC_MMAP_THRESHOLD_",
+        "MALLOC_TRIM_THRESHOLD_",
+    ]
+
+
+SIZES = [
+    {"dtype": "float32"},
+    {"dtype": "float64", "hidden_irreps": "32x0e", "max_ell": 3, "correlation": 3},
+    {"dtype": "float64", "hidden_irreps": "32x0e + 32x1o", "max_ell": 3}
+    | {"correlation": 3},
+]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=["small", "32x0e", "32x0e+32x1o"])
+def test_the_memory_of_a_batch_is_foreseen(size, random_mace, silicon):
+    """By the model's sizes alone, compared with what torch allocates."""
+    torch.set_num_threads(1)
+    potential = MACEPotential(random_mace(1, **size), "cpu")
+    frames = Dataset.from_atoms([silicon * (2, 2, 1)] * 2)
+    graph = potential.build_graph(frames)
+    potential.evaluate_graph(graph)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        potential.evaluate_graph(graph)
+    events = profiled.profiler.kineto_results.events()
+    changes = [(e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]"]
+    used = peak = 0
+    for _, change in sorted(changes):
+        used += change
+        peak = max(peak, used)
+    foreseen = potential.bytes_per_atom * len(frames.numbers)
+    assert 0.6 < peak / foreseen < 1.4
+
+
+def test_batches_by_memory():
+    """At most 256 MiB on a CPU, less where less is available; at most 4,096 atoms."""
+    assert batch_atoms("cpu", None) == 256
+    assert batch_atoms("cuda", None) == 4096
+    assert batch_atoms("cpu", 2.0**20) in range(1, 257)
+    assert batch_atoms("cpu", 1e15) == 1
+    assert batch_atoms("cpu", 1.0) == 4096
+
+
+def test_the_largest_member_of_a_committee_decides(random_mace):
+    small = MACEPotential(random_mace(1), "cpu")
+    large = MACEPotential(random_mace(1, hidden_irreps="64x0e", max_ell=3), "cpu")
+    assert default_batch_size([small, large]) == default_batch_size([large])
+    assert default_batch_size([large]) < default_batch_size([small])

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,36 @@ def test_nothing_outlives_its_parent(tmp_path, name):
 def test_a_program_that_is_not_installed():
     with pytest.raises(FileNotFoundError, match=r"pip install flowpot\[mace\]"):
         find_program("mace_run_nothing", "mace")
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """As torch would report; there are none where these tests run."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+
+
+SAYS_GPU = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"
+
+
+def test_programs_get_the_gpus_in_turn(two_gpus, tmp_path):
+    programs = [python(SAYS_GPU, tmp_path / name) for name in "abc"]
+    programs.append(replace(programs[0], folder=tmp_path / "d", all_gpus=True))
+    for program in programs:
+        program.folder.mkdir()
+    ends = run_programs(programs, device="cuda")
+    shown = [end.last_lines for end in ends]
+    assert shown == ["GPU-a", "GPU-b", "GPU-a", "GPU-a,GPU-b"]
+    ends = run_programs(programs[:2], device="cuda:1")
+    assert [end.last_lines.split()[-1] for end in ends] == ["GPU-b", "GPU-b"]
+
+
+def test_programs_keep_freed_memory(tmp_path, monkeypatch):
+    monkeypatch.setenv("MALLOC_TOP_PAD_", "7")
+    code = (
+        "import os; print([os.environ[f'MALLOC_{name}_'] for name in "
+        "('TRIM_THRESHOLD', 'TOP_PAD', 'MMAP_THRESHOLD')])"
+    )
+    [end] = run_programs([python(code, tmp_path)])
+    assert end.last_lines == str([str(512 * 2**20), "7", str(32 * 2**20)])

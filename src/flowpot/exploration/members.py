@@ -11,6 +11,7 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator, Calculator
 
 from flowpot.dataset import Artifact
+from flowpot.potentials.device import keep_freed_memory
 
 MODEL = "model"
 CALCULATOR = "calculator"
@@ -103,6 +104,7 @@ class Calculators:
             module, _, name = description[CALCULATOR].rpartition(".")
             factory = getattr(import_module(module), name)
             check_factory(factory)
+            keep_freed_memory()  # it may use torch
             self._loaded[key] = factory(**description["kwargs"])
         return self._loaded[key]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from flowpot.dataset import Dataset
 from flowpot.dataset.arrays import Arrays
 from flowpot.dataset.geometry.collapse import check_predictable
+from flowpot.potentials.device import batch_atoms
 from flowpot.potentials.prediction import (
     NO_PREDICTION,
     MissingOutputError,
@@ -74,6 +75,11 @@ class Potential(ABC):
         return {}
 
     @property
+    def bytes_per_atom(self) -> float | None:
+        """Memory of an evaluation at its peak (bytes per atom); None: not known."""
+        return None
+
+    @property
     @abstractmethod
     def graph_key(self) -> Hashable:
         """Everything that its graphs depend on, besides the frames."""
@@ -118,7 +124,7 @@ class Potential(ABC):
         batch_size
             Largest number of atoms in a batch (a larger frame is a batch of its own).
             It changes the speed and the memory, never the result. None: a fast number
-            for the potential's device.
+            that fits into the memory of the potential's device.
 
         Raises
         ------
@@ -335,6 +341,8 @@ def batches(n_atoms: NDArray[np.int64], size: int) -> Iterator[slice]:
 
 
 def default_batch_size(potentials: Sequence[Potential]) -> int:
-    """Return a fast number of atoms per batch: large on GPUs, small on CPUs."""
-    on_cpu = any(potential.device == "cpu" for potential in potentials)
-    return 256 if on_cpu else 4096
+    """Return a number of atoms per batch that is fast, and fits into the memory."""
+    return min(
+        batch_atoms(potential.device, potential.bytes_per_atom)
+        for potential in potentials
+    )

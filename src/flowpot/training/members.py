@@ -144,7 +144,7 @@ def train_members(
             cache = stack.enter_context(RunCache(place.cache))
         while waiting := [member for member in members if not member.ended]:
             programs = [_prepare(training, member, cache) for member in waiting]
-            ends = _run(programs, deadline)
+            ends = _run(programs, deadline, training.device)
             late = deadline is not None and time.monotonic() > deadline
             if late and any(end is not None and end.returncode for end in ends):
                 _check_progress(training, waiting, place)
@@ -172,14 +172,16 @@ def _prepare(training: Training, member: _Member, cache: RunCache | None) -> Pro
     return program
 
 
-def _run(programs: Sequence[Program], deadline: float | None) -> list[Ended | None]:
+def _run(
+    programs: Sequence[Program], deadline: float | None, device: str
+) -> list[Ended | None]:
     """
     Run programs, and mark the folders of those that succeed.
 
     The result is None for those that have succeeded in an earlier job.
     """
     left = [each for each in programs if not (each.folder / _ENDED).exists()]
-    ends = dict(zip(map(id, left), run_programs(left, deadline), strict=True))
+    ends = dict(zip(map(id, left), run_programs(left, deadline, device), strict=True))
     for program in left:
         if ends[id(program)].returncode == 0:
             sync_files(program.folder)  # before the mark that says they are complete

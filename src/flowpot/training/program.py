@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flowpot.potentials.device import allocator_variables
+from flowpot.potentials.gpus import gpu_variables
 from flowpot.processes import Command, Ended, run_together
 
 _LOG = "train.log"
@@ -28,12 +30,15 @@ class Program:
         Variables to set besides those of this process.
     before
         Argument list of a program that must succeed first. Empty: none.
+    all_gpus
+        Whether it uses several GPUs itself, and is to see all of them.
     """
 
     command: list[str]
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     before: list[str] = field(default_factory=list)
+    all_gpus: bool = False
 
     @property
     def arguments(self) -> list[str]:
@@ -70,12 +75,6 @@ def find_program(name: str, package: str) -> str:
     return program
 
 
-def visible_gpu(device: str) -> dict[str, str]:
-    """Return the variable that shows a program the GPU of a device like ``cuda:1``."""
-    kind, _, index = device.partition(":")
-    return {"CUDA_VISIBLE_DEVICES": index} if kind == "cuda" and index else {}
-
-
 def available_cores() -> int:
     """Count the processor cores that this process may use."""
     if sys.platform == "linux":
@@ -84,12 +83,13 @@ def available_cores() -> int:
 
 
 def run_programs(
-    programs: Sequence[Program], deadline: float | None = None
+    programs: Sequence[Program], deadline: float | None = None, device: str = "cpu"
 ) -> list[Ended]:
     """
     Run programs side by side until all have ended, or until a deadline.
 
-    Where several run and ``OMP_NUM_THREADS`` is not set, they share the cores.
+    Where several run and ``OMP_NUM_THREADS`` is not set, they share the cores. They
+    get the GPUs in turn.
 
     Parameters
     ----------
@@ -97,22 +97,29 @@ def run_programs(
         The programs.
     deadline
         By ``time.monotonic()``: then those that still run are ended. None: never.
+    device
+        Device of the programs: see `flowpot.potentials.gpus.gpu_variables`.
 
     Returns
     -------
     list of Ended
         How each ended: see :func:`flowpot.processes.run_together`.
     """
-    share = {}
+    share = allocator_variables()
     if len(programs) > 1 and "OMP_NUM_THREADS" not in os.environ:
         share["OMP_NUM_THREADS"] = str(max(1, available_cores() // len(programs)))
+    gpus = gpu_variables(device, len(programs))
     commands = [
         Command(
             program.arguments,
             program.folder,
             output=program.folder / _LOG,
-            environment={**share, **program.environment},
+            environment={
+                **share,
+                **({} if program.all_gpus else gpu),
+                **program.environment,
+            },
         )
-        for program in programs
+        for program, gpu in zip(programs, gpus, strict=True)
     ]
     return run_together(commands, deadline)

@@ -37,6 +37,7 @@ from flowpot.exploration.lammps.trajectory import (
 from flowpot.exploration.members import MODEL
 from flowpot.exploration.outcome import Outcome
 from flowpot.exploration.sanity import SanityCheck
+from flowpot.potentials.device import allocator_variables
 from flowpot.processes import Command, Ended, run
 
 INPUT_FILE = "in.lammps"
@@ -94,7 +95,12 @@ def run_binary(
         commands = pair_style.commands(model, species, plan.dispersion)
         write_input(folder, commands, timeout)
         argv = [*shlex.split(command), *pair_style.options, "-in", INPUT_FILE]
-        lammps = Command([*argv, "-log", "none"], folder, folder / OUTPUT_FILE)
+        lammps = Command(
+            [*argv, "-log", "none"],
+            folder,
+            folder / OUTPUT_FILE,
+            environment=allocator_variables(),
+        )
         ended = run(lammps, timeout=None if timeout is None else timeout + _GRACE)
     except (OSError, ConversionError, UnsuitedError) as error:
         return Outcome(error=f"{error}: see {folder}")

@@ -3,11 +3,15 @@
 import sys
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from flowpot.exploration.lammps.run import read_outcome, write_outcome
 from flowpot.exploration.outcome import Outcome
+from flowpot.potentials.device import allocator_variables
+from flowpot.potentials.gpus import gpu_variables
 from flowpot.processes import Command, Ended, run_together
+from flowpot.settings import get_settings
 
 LAUNCH_LOG = "driver.log"
 _DRIVER = "flowpot.exploration.lammps.driver"
@@ -52,17 +56,34 @@ def run_drivers(
             break
         shares = [share for i in range(processes) if (share := todo[i::processes])]
         drivers = [
-            Command(
-                [sys.executable, "-m", _DRIVER, *map(str, share)],
-                share[0],
-                output=share[0] / LAUNCH_LOG,
-                environment={"OMP_NUM_THREADS": str(threads)},
-            )
-            for share in shares
+            _driver(share, threads, gpu)
+            for share, gpu in zip(shares, _gpus(len(shares)), strict=True)
         ]
         for share, end in zip(shares, run_together(drivers, deadline), strict=True):
             ended |= dict.fromkeys(share, end)
     return [_outcome(folder, ended.get(folder)) for folder in folders]
+
+
+def _gpus(n: int) -> list[dict[str, str]]:
+    """Return the variables that show drivers a GPU each, if there is a choice."""
+    device = get_settings().DEVICE
+    if n == 1 or ":" in device or find_spec("torch") is None:
+        return [{}] * n  # a driver uses the setting's GPU itself
+    return gpu_variables(device, n)
+
+
+def _driver(folders: Sequence[Path], threads: int, gpu: dict[str, str]) -> Command:
+    """Return the command of a driver that runs folders one after the other."""
+    return Command(
+        [sys.executable, "-m", _DRIVER, *map(str, folders)],
+        folders[0],
+        output=folders[0] / LAUNCH_LOG,
+        environment={
+            **allocator_variables(),
+            **gpu,
+            "OMP_NUM_THREADS": str(threads),
+        },
+    )
 
 
 def _outcome(folder: Path, ended: Ended | None) -> Outcome:

@@ -49,7 +49,8 @@ class LammpsMDMaker(MDMaker):
     device
         Device on which such a build evaluates the model: ``"cuda"`` or ``"cpu"``.
     processes, threads
-        Number of driver processes of a job, and of threads of each.
+        Number of driver processes of a job, and of threads of each. The processes get
+        the machine's GPUs in turn.
     dispersion
         ``"d2"`` adds Grimme's D2 to the potential, for one trained without it.
     extra

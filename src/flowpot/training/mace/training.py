@@ -33,7 +33,7 @@ from flowpot.training.mace.start import (
     check_started,
     parse_energies,
 )
-from flowpot.training.program import Program, find_program, visible_gpu
+from flowpot.training.program import Program, find_program
 from flowpot.training.sets import TrainingSets
 from flowpot.validation import one_of
 
@@ -186,7 +186,7 @@ class MACETraining(Training):
         (run.folder / _OPTIONS_FILE).write_text(text)
         program = find_program("mace_run_train", "mace")
         command = [*shlex.split(self.launcher), program, "--config", _OPTIONS_FILE]
-        return Program(command, run.folder, visible_gpu(device), before)
+        return Program(command, run.folder, before=before, all_gpus=bool(self.launcher))
 
     def read(self, run: Run) -> Trained:
         """Find the model, that of the second stage where there was one."""

@@ -26,7 +26,7 @@ from flowpot.training.metatrain.files import (
     write_baseline,
     write_frames,
 )
-from flowpot.training.program import Program, find_program, visible_gpu
+from flowpot.training.program import Program, find_program
 from flowpot.training.sets import TrainingSets
 from flowpot.validation import mapping, nearest, one_of, text
 
@@ -144,7 +144,7 @@ class MetatrainTraining(Training):
         command = [find_program("mtt", "metatrain"), "train", _OPTIONS_FILE]
         command += ["-o", "model.pt"]
         command += ["--restart", "auto"] * run.resume
-        return Program(command, run.folder, visible_gpu(device))
+        return Program(command, run.folder)
 
     def read(self, run: Run) -> Trained:
         """Find the exported model and its checkpoint."""
