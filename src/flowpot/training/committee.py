@@ -40,9 +40,10 @@ class CommitteeTrainingMaker(Maker):
         Number of members that is enough where trainings fail; at most `size`, unless
         that is 1.
     members_per_job
-        Number of members that a job trains side by side, sharing its cores. Small
-        models use no more than one core: on a machine that runs one job at a time, set
-        it to the number of cores. With several trainers: 1.
+        Number of members that a job trains side by side, sharing its cores and getting
+        its GPUs in turn. Small models use no more than one core: on a machine that runs
+        one job at a time, set it to the number of cores, or of GPUs. With several
+        trainers: 1.
     bagging
         Whether each member is trained on a bootstrap sample of the training set: the
         members then differ by more than their weights. Validation and test sets and

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.launch import run_drivers
 from flowpot.exploration.lammps.run import Run, read_outcome, write_run
 from flowpot.exploration.lammps.script import Output
+from flowpot.exploration.members import stage_member
 
 EMT = {"calculator": "ase.calculators.emt.EMT", "kwargs": {}}
 
@@ -95,6 +97,37 @@ def test_a_killed_driver_is_started_again_and_resumes(launcher, folder):
     assert happens(lambda: "read_restart" in (folder / "in.lammps").read_text())
     launcher.send_signal(signal.SIGINT)
     launcher.wait(300)
+
+
+SAYS_ENVIRONMENT = """
+import os
+from ase.calculators.emt import EMT
+
+class SayingEMT(EMT):
+    def __init__(self):
+        super().__init__()
+        names = ("CUDA_VISIBLE_DEVICES", "MALLOC_TRIM_THRESHOLD_")
+        print("has", *(os.environ.get(name) for name in names))
+"""
+
+
+def test_drivers_get_the_gpus_in_turn(tmp_path, monkeypatch):
+    """Of the GPUs that `CUDA_VISIBLE_DEVICES` names, in its order."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-b,MIG-a")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    (tmp_path / "saying.py").write_text(SAYS_ENVIRONMENT)
+    member = stage_member(import_module("saying").SayingEMT, tmp_path)
+    folders = [tmp_path / f"run-{i}" for i in range(2)]
+    for folder in folders:
+        plan = Run(Conditions(n_steps=2), Output(1), [member])
+        write_run(folder, plan, bulk("Cu", cubic=True))
+    assert [o.error for o in run_drivers(folders, processes=2)] == [None, None]
+    logs = [(folder / "driver.log").read_text() for folder in folders]
+    assert f"has MIG-b {512 * 2**20}" in logs[0]
+    assert f"has MIG-a {512 * 2**20}" in logs[1]
 
 
 @pytest.mark.slow
