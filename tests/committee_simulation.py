@@ -296,9 +296,9 @@ def campaign(
         )
     )
     rules = SelectionRules(max_selected=30, audit_min=5, audit_max=20)
-    if world.law is LAWS["collinear"]:
-        options = {"uncertainties": [Twin()]} | options
-    criteria = Criteria({"forces": tolerance}, **{"rules": rules} | options)
+    others = [Twin()] if world.law is LAWS["collinear"] else []
+    options = {"rules": rules, "uncertainties": others} | options
+    criteria = Criteria({"forces": tolerance}, **options)
     predictions: list[Dataset] = []
     for number in range(max_iterations):
         explored = world.explore(n_explored, beyond=shift if number > 1 else 0.0)

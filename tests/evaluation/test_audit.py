@@ -5,6 +5,7 @@ import pytest
 
 from flowpot.evaluation import audit
 from flowpot.evaluation.binomial import jeffreys
+from flowpot.evaluation.fresh import Sample, fresh_errors
 
 TOLERANCE = {"energy": 0.1, "forces": 0.1}
 
@@ -37,7 +38,9 @@ def test_rates_weigh_what_was_drawn_by_what_it_stands_for():
     )
     assert (result.n, result.n_bad, result.n_flagged) == (40, 4, 20)
     assert result.ppv == pytest.approx(0.8)
-    assert result.ppv_interval == pytest.approx(jeffreys(16, 20))
+    # Of 100 frames 20 are known: narrower than Jeffreys' interval by (1 - 20/100)^1/2.
+    known, unknown = (np.ptp(each) for each in (result.ppv_interval, jeffreys(16, 20)))
+    assert known == pytest.approx(0.8**0.5 * unknown, abs=0.01)
     assert result.tpr == pytest.approx(16 * 5 / (16 * 5 + 4 * 10))
     low, high = result.tpr_interval
     assert low < result.tpr < high
@@ -74,6 +77,33 @@ def test_the_interval_of_the_true_positive_rate_covers_it(
             low, high = found.tpr_interval
             covered.append(low <= truth <= high)
     assert 0.9 <= np.mean(covered) <= 0.99
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 1.0])
+def test_intervals_are_of_the_frames_that_were_sampled(share):
+    """Of 100 flagged and 200 accepted frames, many are labelled, or all."""
+    rng, covered = np.random.default_rng(2), []
+    sizes = np.array([100, 200])
+    labelled = np.rint(share * sizes).astype(int)
+    for _ in range(200):
+        bad = [rng.random(100) < 0.7, rng.random(200) < 0.1]
+        seen = np.concatenate([each[:n] for each, n in zip(bad, labelled, strict=True)])
+        error = {"forces": np.where(seen, 0.2, 0.05)}
+        flagged = np.repeat([True, False], labelled)
+        weights = np.repeat(sizes / labelled, labelled)
+        found = audit(error, TOLERANCE, accepted=~flagged, weights=weights)
+        sample = Sample(error, flagged, weights, np.zeros(len(seen), bool), "frames")
+        fresh = fresh_errors(sample, ["forces"], TOLERANCE)["forces"]
+        n_bad = [each.sum() for each in bad]
+        for interval, true in (
+            (found.ppv_interval, n_bad[0] / 100),
+            (found.tpr_interval, n_bad[0] / sum(n_bad)),
+            (fresh.over_interval, sum(n_bad) / 300),
+        ):
+            low, high = interval
+            covered.append(low - 1e-9 <= true <= high + 1e-9)
+    lower, upper = (1, 1) if share == 1 else (0.93, 0.98)
+    assert lower <= np.mean(covered) <= upper
 
 
 def test_the_upper_limit_holds_as_often_as_it_says():

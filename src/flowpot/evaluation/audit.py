@@ -8,9 +8,11 @@ from pydantic import BaseModel, Field
 from flowpot.evaluation.binomial import (
     Interval,
     clopper_pearson_upper,
-    jeffreys,
     share_in_strata,
+    share_of_population,
 )
+
+_MANY = 1e6  # frames that one stands for where their number is not known
 
 
 class Audit(BaseModel):
@@ -35,9 +37,11 @@ class Audit(BaseModel):
         0, description="flagged frames that were labelled, or whose label failed"
     )
     ppv: float | None = Field(None, description="share of them that is bad")
-    ppv_interval: Interval | None = Field(None, description="95 %, Jeffreys")
+    ppv_interval: Interval | None = Field(
+        None, description="95 %, of the frames that the labelled ones stand for"
+    )
     tpr: float | None = Field(None, description="share of the bad that was flagged")
-    tpr_interval: Interval | None = Field(None, description="95 %, two strata")
+    tpr_interval: Interval | None = Field(None, description="95 %, of the same frames")
 
 
 def audit(
@@ -63,7 +67,9 @@ def audit(
         (n,) mask of the frames that were not flagged; None: none was flagged.
     weights
         (n,) inverse selection probabilities, which the true positive rate needs: the
-        accepted and the flagged are not drawn alike.
+        accepted and the flagged are not drawn alike. Their sums are the numbers of
+        frames that were accepted and flagged, of which the rates are; None: the frames
+        are a few of any number.
     failed
         (n,) mask of frames whose label failed; None: no label failed.
 
@@ -79,7 +85,7 @@ def audit(
     accepted = (
         np.ones(size, dtype=bool) if accepted is None else np.asarray(accepted, bool)
     )
-    weights = np.ones(size) if weights is None else np.asarray(weights, float)
+    weights = np.full(size, _MANY) if weights is None else np.asarray(weights, float)
     n, k = int(accepted.sum()), int((bad & accepted).sum())
     n_flagged, n_hits = size - n, int((bad & ~accepted).sum())
     limit = clopper_pearson_upper(np.array(k), np.array(n)) if n else 1.0
@@ -99,7 +105,11 @@ def audit(
         },
         n_flagged=n_flagged,
         ppv=n_hits / n_flagged if n_flagged else None,
-        ppv_interval=jeffreys(n_hits, n_flagged) if n_flagged else None,
+        ppv_interval=(
+            share_of_population(n_hits, n_flagged, weights[~accepted].sum())
+            if n_flagged
+            else None
+        ),
         tpr=tpr,
         tpr_interval=tpr_interval,
     )

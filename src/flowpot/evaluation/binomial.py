@@ -101,16 +101,65 @@ def frames_needed(k: int, limit: float, confidence: float = 0.95) -> int:
     return n
 
 
+def drawn_counts(
+    hits: np.ndarray, among: np.ndarray, sizes: np.ndarray, draws: int = 4000
+) -> np.ndarray:
+    """
+    Draw how many frames of each of k strata are hits, given those of a sample.
+
+    The sampled frames are known. Of the others the number of hits is beta-binomial,
+    with Jeffreys' prior (Gelman et al., Bayesian Data Analysis, 3rd ed., 2013, section
+    2.4): the larger the share of a stratum that was sampled, the less is uncertain.
+
+    Parameters
+    ----------
+    hits, among
+        (k,) counts in the sample.
+    sizes
+        (k,) frames that each stratum has, the sample among them.
+    draws
+        Number of draws.
+
+    Returns
+    -------
+    numpy.ndarray
+        (draws, k).
+    """
+    rng = np.random.default_rng(0)  # the same counts have the same interval
+    others = np.maximum(np.rint(sizes - among), 0).astype(np.int64)
+    p = rng.beta(hits + 0.5, among - hits + 0.5, size=(draws, len(hits)))
+    return np.asarray(hits + rng.binomial(others, p))
+
+
+def share_of_population(
+    hits: float, among: float, size: float, confidence: float = 0.95
+) -> Interval:
+    """
+    Return the interval of the share of hits in a population that was sampled.
+
+    As :func:`jeffreys`, but for the frames of a finite population: see
+    :func:`drawn_counts`.
+    """
+    counts = drawn_counts(np.array([hits]), np.array([among]), np.array([size]))
+    share = counts[:, 0] / max(size, among)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(share, [tail, 1 - tail])
+    return (
+        0.0 if hits == 0 else float(low),
+        1.0 if hits == among < size else float(high),
+    )
+
+
 def share_in_strata(
     hits: np.ndarray, among: np.ndarray, sizes: np.ndarray, confidence: float = 0.95
 ) -> Interval:
     """
     Return the interval of the share of all hits that lies in the first of two strata.
 
-    An example is the share of the bad frames that was flagged. It is
-    n_1 p_1 / (n_1 p_1 + n_2 p_2), each p with Jeffreys' posterior, and 0 or 1 at the
-    end where a stratum had no hit. The uncertainty of such a ratio lies in the few hits
-    of the large stratum, which a weighted count does not show.
+    An example is the share of the bad frames that was flagged: h_1 / (h_1 + h_2), each
+    number of hits as :func:`drawn_counts` draws it, and 0 or 1 at the end where a
+    stratum had no hit. The uncertainty of such a ratio lies in the few hits of the
+    large stratum, which a weighted count does not show.
 
     Parameters
     ----------
@@ -121,10 +170,10 @@ def share_in_strata(
     confidence
         Probability that the interval holds the share.
     """
-    rng = np.random.default_rng(0)
-    p = rng.beta(hits + 0.5, among - hits + 0.5, size=(4000, 2))
-    first, second = (sizes * p).T
+    first, second = drawn_counts(hits, among, sizes).T
+    counted = first + second > 0
     tail = (1 - confidence) / 2
-    low, high = np.quantile(first / (first + second), [tail, 1 - tail])
+    ratio = first[counted] / (first + second)[counted]
+    low, high = np.quantile(ratio, [tail, 1 - tail]) if counted.any() else (0.0, 1.0)
     ends = (0.0 if hits[0] == 0 else low, 1.0 if hits[1] == 0 else high)
     return float(ends[0]), float(ends[1])

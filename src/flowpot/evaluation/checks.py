@@ -101,6 +101,15 @@ class Checked:
         """Return the mask (m,) of frames that are among these."""
         return np.isin(frames.fingerprints, self.fingerprints)
 
+    def error_among(self, frames: Dataset) -> dict[str, Array]:
+        """Return the errors (m,) of those of some frames that are among these."""
+        place = {f: i for i, f in enumerate(frames.fingerprints)}
+        rows = np.array([place[f] for f in self.fingerprints], dtype=int)
+        found = {name: np.full(len(frames), np.nan) for name in self.error}
+        for name, values in self.error.items():
+            found[name][rows] = values
+        return found
+
     def audit(self, tolerance: Mapping[str, float], judged: Judged) -> Audit:
         """
         Audit this committee.

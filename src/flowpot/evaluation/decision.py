@@ -150,6 +150,7 @@ def expected_rates(
     judged: Mapping[str, Array],
     tolerance: float,
     flagged: NDArray[np.bool_],
+    known: Array | None = None,
 ) -> Rates:
     """
     Return the rates that an error model lets expect of what is flagged.
@@ -164,14 +165,19 @@ def expected_rates(
         Acceptable error, in the property's unit.
     flagged
         (m,) mask.
+    known
+        (m,) errors of the frames judged that are labelled, NaN for all others; None:
+        none is.
 
     Notes
     -----
     The rates are ratios of sums of chances. The intervals are quantiles over draws
     from the posterior, in each of which every frame is bad or not: they hold the
-    uncertainty of the fit and that of the m frames.
+    uncertainty of the fit and that of the frames that are not labelled.
     """
     chance = model.chance(judged, tolerance)
+    if known is not None:
+        chance = np.where(np.isnan(known), chance, known > tolerance)
     if not len(chance):
         return Rates(None, None, None)
     tpr = float(chance[flagged].sum() / chance.sum()) if chance.sum() > 0 else None
@@ -183,6 +189,8 @@ def expected_rates(
     sample = {name: np.asarray(values)[rows] for name, values in judged.items()}
     drawn = model.draws(sample, tolerance, _DRAWS, rng)
     bad = rng.random(drawn.shape) < drawn
+    if known is not None:
+        bad = np.where(np.isnan(known[rows]), bad, known[rows] > tolerance)
     hits = bad[:, flagged[rows]].sum(axis=1)
     n_flagged = np.full(_DRAWS, flagged[rows].sum())
     return Rates(

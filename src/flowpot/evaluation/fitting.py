@@ -6,18 +6,22 @@ changes with the generation and with where the frames came from. It is therefore
 anew in each iteration, on frames that represent those to be judged.
 """
 
-import math
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from flowpot.dataset.labels import DECIDING
-from flowpot.evaluation.binomial import Interval, effective_number, weighted_share
+from flowpot.evaluation.binomial import effective_number, weighted_share
 from flowpot.evaluation.calibration import Calibration
+from flowpot.evaluation.correlation import (
+    least_squares_slope,
+    r2,
+    spearman,
+    typical_ratio,
+)
 from flowpot.evaluation.covariates import Evidence, Pairs, covariates_of
 from flowpot.evaluation.decision import (
     LEAST_SQUARES,
@@ -65,6 +69,7 @@ def calibrate(
     judged: Mapping[str, Array] | None = None,
     trust: Trust | None = None,
     with_forces: Collection[str] = (),
+    known: Mapping[str, Array] | None = None,
 ) -> dict[str, Calibration]:
     """
     Fit uncertainties against errors, for each property that has labels.
@@ -96,6 +101,9 @@ def calibrate(
         What makes a fit trusted.
     with_forces
         Without effect: the forces' spread is always taken into account.
+    known
+        (m,) errors of the judged frames that are labelled, NaN for all others: rates
+        are those of the very frames judged. None: none of these is labelled.
 
     Returns
     -------
@@ -132,7 +140,8 @@ def calibrate(
             fit = _line(pairs, tolerance[name], seen)
         else:
             goal = TARGETS[rule] if target is None else target
-            fit = _modelled(pairs, tolerance[name], rule, goal, seen)
+            errors = (known or {}).get(name)
+            fit = _modelled(pairs, tolerance[name], rule, goal, seen, errors)
         reason = _distrust(fit, trust or Trust(), pairs)
         fits[name] = fit.model_copy(
             update={"trusted": reason is None, "reason": reason}
@@ -200,6 +209,7 @@ def _modelled(
     rule: str,
     goal: float,
     judged: Mapping[str, Array],
+    known: Array | None,
 ) -> Calibration:
     """Fit the error model, and say what it makes of the frames judged."""
     model = ErrorModel.fit(
@@ -207,8 +217,10 @@ def _modelled(
     )
     chances = model.chance(judged, tolerance)
     cut = chance_to_reach(chances, goal) if rule == TPR else goal
-    rates = expected_rates(model, judged, tolerance, chances >= cut)
-    slope, interval = _typical_ratio(pairs, model.n)
+    rates = expected_rates(model, judged, tolerance, chances >= cut, known)
+    slope, interval = typical_ratio(
+        pairs.leading, pairs.error, pairs.weights * pairs.worth, model.n
+    )
     predicted = model.left_out(pairs.covariates, pairs.error)
     y = np.log(np.maximum(pairs.error, np.exp(predicted.min() - 20)))
     weights = pairs.weights * pairs.worth
@@ -216,8 +228,8 @@ def _modelled(
         slope=slope,
         slope_interval=interval,
         covariate=pairs.leading_name,
-        r2=_r2(y, predicted, weights),
-        rank_correlation=_spearman(predicted, pairs.error),
+        r2=r2(y, predicted, weights),
+        rank_correlation=spearman(predicted, pairs.error),
         coverage=float(np.average(y <= predicted, weights=weights)),
         tpr=rates.tpr,
         tpr_interval=rates.tpr_interval,
@@ -248,11 +260,11 @@ def _line(pairs: Pairs, tolerance: float, judged: Mapping[str, Array]) -> Calibr
     the rates to be expected of the frames judged are the error model's.
     """
     d, e, w = pairs.leading, pairs.error, pairs.weights
-    slope = _least_squares(d, e, w)
+    slope = least_squares_slope(d, e, w)
     rng = np.random.default_rng(_SEED)
     draws = rng.integers(len(e), size=(_N_BOOTSTRAP, len(e)))
     low, high = np.percentile(
-        [_least_squares(d[i], e[i], w[i]) for i in draws], (2.5, 97.5)
+        [least_squares_slope(d[i], e[i], w[i]) for i in draws], (2.5, 97.5)
     )
     bad, over = e > tolerance, d > slope * tolerance
     tpr, tpr_interval = weighted_share(over, bad, w)
@@ -264,8 +276,8 @@ def _line(pairs: Pairs, tolerance: float, judged: Mapping[str, Array]) -> Calibr
         slope=slope,
         slope_interval=(low, high),
         covariate=pairs.leading_name,
-        r2=_r2(d, slope * e, w),
-        rank_correlation=_spearman(d, e),
+        r2=r2(d, slope * e, w),
+        rank_correlation=spearman(d, e),
         coverage=float(np.average(slope * e <= d, weights=w)),
         tpr=tpr,
         tpr_interval=tpr_interval,
@@ -289,42 +301,6 @@ def _spread_model(pairs: Pairs) -> ErrorModel | None:
     if not pairs.spreads or len(pairs.spreads) == len(pairs.covariates):
         return None
     return ErrorModel.fit(pairs.spreads, pairs.error, pairs.weights, worth=pairs.worth)
-
-
-def _least_squares(d: Array, e: Array, w: Array) -> float:
-    norm = (w * e) @ e
-    return float((w * d) @ e / norm) if norm > 0 else 0.0
-
-
-def _typical_ratio(pairs: Pairs, n: float) -> tuple[float, Interval]:
-    """
-    Return the geometric mean of uncertainty over error, and its 95 % interval.
-
-    Student's t on the logs: neither outliers nor heavy tails move it much.
-    """
-    positive = (pairs.leading > 0) & (pairs.error > 0)
-    if not positive.any():
-        return 0.0, (0.0, 0.0)
-    logs = np.log(pairs.leading[positive] / pairs.error[positive])
-    w = (pairs.weights * pairs.worth)[positive]
-    mean = np.average(logs, weights=w)
-    variance = np.average((logs - mean) ** 2, weights=w)
-    freedom = max(min(n, positive.sum()) - 1, 1.0)
-    half = scipy.stats.t.ppf(0.975, freedom) * math.sqrt(variance / freedom)
-    half = min(half, 50.0)
-    return math.exp(mean), (math.exp(mean - half), math.exp(mean + half))
-
-
-def _r2(observed: Array, fitted: Array, w: Array) -> float:
-    mean = np.average(observed, weights=w)
-    total = (w * (observed - mean) ** 2).sum()
-    return float(1 - (w * (observed - fitted) ** 2).sum() / total) if total else 0.0
-
-
-def _spearman(d: Array, e: Array) -> float:
-    if np.ptp(d) == 0 or np.ptp(e) == 0:
-        return 0.0
-    return float(np.corrcoef(scipy.stats.rankdata(d), scipy.stats.rankdata(e))[0, 1])
 
 
 def _distrust(fit: Calibration, trust: Trust, pairs: Pairs) -> str | None:

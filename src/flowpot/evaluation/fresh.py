@@ -7,12 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from flowpot.evaluation.binomial import Interval, jeffreys
+from flowpot.evaluation.binomial import (
+    Interval,
+    drawn_counts,
+    share_of_population,
+)
 
 Array = NDArray[np.float64]
 
 _ENDS = (0.025, 0.975)
-_DRAWS = 4000
 
 
 class FreshError(BaseModel):
@@ -93,7 +96,8 @@ def fresh_errors(
     weighed by the number of frames that it stands for. The interval of the median is
     Woodruff's (J. Am. Stat. Assoc. 47, 635, 1952): the errors at which the
     distribution, whose own uncertainty at the median is that of a stratified count,
-    passes one half. It assumes no distribution.
+    passes one half. It assumes no distribution. Intervals are of the very frames that
+    the sample was drawn from, of which it is a part.
     """
     summaries = {}
     for name in properties:
@@ -152,19 +156,17 @@ def _stratified(
     around: float | None = None,
 ) -> Interval:
     """
-    Return the 95 % interval of a share in two strata, each with Jeffreys' posterior.
+    Return the 95 % interval of a share among the frames that a sample stands for.
 
     With `around`, the interval of its deviation about that value.
     """
     strata = [rows for rows in (flagged, ~flagged) if rows.any()]
-    if len(strata) == 1 and around is None:
-        return jeffreys(int(hits.sum()), len(hits))
     sizes = np.array([w[rows].sum() for rows in strata])
     k = np.array([hits[rows].sum() for rows in strata])
     n = np.array([rows.sum() for rows in strata])
-    rng = np.random.default_rng(0)
-    p = rng.beta(k + 0.5, n - k + 0.5, size=(_DRAWS, len(n)))
-    share = p @ sizes / sizes.sum()
+    if len(strata) == 1 and around is None:
+        return share_of_population(k[0], n[0], sizes[0])
+    share = drawn_counts(k, n, sizes).sum(axis=1) / np.maximum(sizes, n).sum()
     if around is not None:
         share = share - share.mean() + around
     low, high = np.quantile(share, _ENDS)

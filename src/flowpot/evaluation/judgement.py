@@ -151,13 +151,13 @@ def judge(
     seen = spread_over(members, explored, uncertainties=others).disagreement
     pool = _calibration_pool(members, labelled, predictions, criteria, others)
     evidence = pool.best(criteria.min_frames)
-    fits = _calibrated(evidence, criteria, seen)
-    deciding = {name: fit for name, fit in fits.items() if fit.decides}
-    sane = far_apart(explored, accepted_distance(criteria.rules.min_distance))
-    known = np.isin(explored.fingerprints, labelled.fingerprints)
     if iteration is None:
         iteration = next_round(members, labelled, explored, predictions)
     checked = Checked.of(members, labelled, explored, predictions, iteration)
+    fits = _calibrated(evidence, criteria, seen, checked.error_among(explored))
+    deciding = {name: fit for name, fit in fits.items() if fit.decides}
+    sane = far_apart(explored, accepted_distance(criteria.rules.min_distance))
+    known = np.isin(explored.fingerprints, labelled.fingerprints)
     judged = Judged(
         frames=explored,
         members=members,
@@ -219,7 +219,7 @@ def _calibration_pool(
 
 
 def _calibrated(
-    evidence: Evidence, criteria: Criteria, seen: PerFrame
+    evidence: Evidence, criteria: Criteria, seen: PerFrame, known: PerFrame
 ) -> dict[str, Calibration]:
     """
     Calibrate each property, and say which of them decide.
@@ -239,6 +239,7 @@ def _calibrated(
         worth=evidence.worth,
         judged=seen,
         trust=criteria.trust,
+        known=known,
     )
     if "forces" in fits:
         fits["forces"] = fits["forces"].model_copy(update=atom_models(evidence))

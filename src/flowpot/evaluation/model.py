@@ -267,16 +267,13 @@ class ErrorModel(BaseModel):
         """
         design, known = self._design(covariates)
         root = np.linalg.cholesky(np.array(self.covariance))
-        chances = np.ones((n, len(known)))
-        for row in chances:
-            scatter = self.scatter * math.sqrt(
-                self.freedom / rng.chisquare(self.freedom)
-            )
-            b = self.mean + scatter * root @ rng.normal(size=len(self.mean))
-            gap = math.log(tolerance) - design @ b
-            chance = self._residual.drawn_excess(gap, self.scatter, scatter, rng)
-            row[known] = np.broadcast_to(chance, gap.shape)[known]
-        return chances
+        chi_square = rng.chisquare(self.freedom, size=n)
+        scatter = self.scatter * np.sqrt(self.freedom / chi_square)
+        normal = rng.normal(size=(n, len(self.mean)))
+        b = np.array(self.mean) + scatter[:, None] * (normal @ root.T)
+        gap = math.log(tolerance) - b @ design.T
+        chances = self._residual.drawn_excess(gap, self.scatter, scatter, rng)
+        return np.where(known, chances, 1.0)
 
     def left_out(self, covariates: Covariates, error: Array) -> Array:
         """

@@ -177,37 +177,61 @@ class ResidualDistribution:
         return (low + high) / 2
 
     def drawn_excess(
-        self, gap: Array, unit: float, scatter: float, rng: np.random.Generator
+        self, gap: Array, unit: float, scatter: Array, rng: np.random.Generator
     ) -> Array:
         """
         Return probabilities of exceeding a gap, with shares drawn from the posterior.
 
         The residuals are weighed anew (the Bayesian bootstrap, Rubin, Ann. Stat. 9,
-        130, 1981); the base is normal, since its scatter is drawn, too.
+        130, 1981), about their expected mean: that of the line is drawn with its
+        coefficients, and would be uncertain twice. The base is normal, since its
+        scatter is drawn, too.
 
         Parameters
         ----------
         gap
-            (m,) in the unit of the observations.
+            (d, m) in the unit of the observations, one row a draw.
         unit
             Value in that unit of a standardised residual of one.
         scatter
-            Standard deviation of the base.
+            (d,) standard deviation of the base.
         rng
             Random numbers.
         """
-        tail = rng.gamma(_TAIL_WORTH)
-        share = rng.gamma(np.maximum(self.n * self.shares, _SMALLEST))
-        observed: Array | float = 0.0
-        if len(share):
-            above = share[::-1].cumsum()[::-1] - share / 2
-            observed = np.interp(
-                gap, self.values * unit, above, left=share.sum(), right=0.0
-            )
-        chance = (tail * scipy.stats.norm.sf(gap / scatter) + observed) / (
-            tail + share.sum()
+        draws = len(gap)
+        tail = rng.gamma(_TAIL_WORTH, size=(draws, 1))
+        if not len(self.values):
+            return np.asarray(scipy.special.ndtr(-gap / scatter[:, None]))
+        worth = np.maximum(self.n * self.shares, _SMALLEST)
+        share = rng.gamma(worth, size=(draws, len(worth)))
+        total = tail[:, 0] + share.sum(axis=1)
+        mean = share @ self.values / total
+        gap = (
+            gap + unit * (mean - worth @ self.values / (_TAIL_WORTH + self.n))[:, None]
         )
-        return np.asarray(chance)
+        observed = _share_above(gap / unit, self.values, share)
+        base = tail * scipy.special.ndtr(-gap / scatter[:, None])
+        return np.asarray((base + observed) / total[:, None])
+
+
+def _share_above(z: Array, values: Array, share: Array) -> Array:
+    """
+    Return what lies above z (d, m), of ascending values (k,) with shares (d, k).
+
+    Half of each share lies on either side of its value, and it is linear in between,
+    as in :meth:`ResidualDistribution.cumulative`; beyond the last value there is none.
+    """
+    above = share[:, ::-1].cumsum(axis=1)[:, ::-1] - share / 2
+    right = np.clip(np.searchsorted(values, z), 1, max(len(values) - 1, 1))
+    width = np.diff(values, append=np.inf)[right - 1]
+    part = np.clip((z - values[right - 1]) / np.where(width > 0, width, 1.0), 0, 1)
+    low, high = (
+        np.take_along_axis(above, np.minimum(side, len(values) - 1), axis=1)
+        for side in (right - 1, right)
+    )
+    inside = low + part * (high - low)
+    everything = share.sum(axis=1, keepdims=True)
+    return np.where(z < values[0], everything, np.where(z > values[-1], 0.0, inside))
 
 
 def likelihood_power(n: int, weights: Array | None, worth: Array | None) -> Array:
