@@ -90,7 +90,7 @@ def test_it_runs_to_the_end_and_is_read_back(submitted, tmp_path):
     where = ["submitted", "--project", "flowpot"]
     said = CliRunner().invoke(app, ["status", *where])
     assert said.exit_code == 0, said.output
-    assert "finished" in said.output
+    assert "completed" in said.output
     out = tmp_path / "out.xyz"
     said = CliRunner().invoke(app, ["export", *where, "--dataset", str(out)])
     assert said.exit_code == 0, said.output

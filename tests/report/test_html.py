@@ -232,3 +232,12 @@ def test_the_verdict_comes_first_and_is_not_green(finished, converged):
 def test_the_latest_iteration_comes_first(finished):
     section = finished.read_text().split('id="iterations"')[1].split("</section>")[0]
     assert re.findall("<th>(.*?)</th>", section) == ["iteration", "3", "2", "1"]
+
+
+@pytest.mark.slow
+def test_a_hundred_iterations_stay_small(synthetic_campaign, tmp_path):
+    few, many = (
+        report(synthetic_campaign, tmp_path / str(n), n_frames=2 * n, n_iterations=n)
+        for n in (10, 100)
+    )
+    assert many.stat().st_size < min(2_000_000, 2 * few.stat().st_size)

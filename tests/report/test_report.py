@@ -10,18 +10,25 @@ from rich.console import Console
 
 from flowpot.campaign import CampaignDoc, IterationDoc
 from flowpot.dataset import Dataset
-from flowpot.evaluation import PROPERTIES, CommitteePrediction, calibrate
+from flowpot.evaluation import (
+    PROPERTIES,
+    CommitteePrediction,
+    FreshError,
+    calibrate,
+)
 from flowpot.report import (
     ProgressLog,
     campaign_table,
     plot_cost,
     plot_growth,
     plot_halts,
+    plot_learning,
     plot_parity,
     plot_rmse,
     save_figures,
 )
-from flowpot.report.map import principal_components
+from flowpot.report.figures import COLOURS, colour_of, hatch_of, marker_of
+from flowpot.report.map import plot_map, principal_components, rings_in_words
 from flowpot.report.table import origin_table
 
 
@@ -132,6 +139,24 @@ def test_the_members_are_a_band(doc):
     assert corners == {(1, 200), (1, 500), (2, 100), (2, 250)}
 
 
+def test_learning_is_drawn_against_labels_and_core_hours(doc):
+    for number, iteration in enumerate(doc.iterations, 1):
+        high = None if number == 1 else 0.3
+        fresh = FreshError(value=0.2 / number, interval=(0.05, high), n=9 * number)
+        iteration.fresh_error = {"forces": fresh}
+        iteration.n_sent_total = 42 * number
+    figure = plot_learning(doc.iterations, {1: 3600.0, 2: 7200.0})
+    labels, hours = figure.axes[1], figure.axes[4]
+    assert labels.lines[0].get_xydata().tolist() == [[42, 200], [84, 100]]
+    training = 56 / 3600
+    expected = [1 + training, 3 + 2 * training]
+    assert hours.lines[0].get_xdata().tolist() == pytest.approx(expected)
+    assert labels.lines[1].get_xydata().tolist() == [[42, 200]]  # no upper end
+    assert [text.get_text() for text in labels.texts] == ["n = 9", "n = 18"]
+    said = labels.get_legend().get_texts()
+    assert [text.get_text() for text in said] == ["tolerance 100"]
+
+
 def test_growth_counts_what_each_iteration_has_added(silicon):
     frames = Dataset.from_atoms([silicon] * 6).with_info(
         config_type=["strained", "strained", "md", "md", "md", "md"],
@@ -181,8 +206,64 @@ def test_parity_draws_every_set_per_atom(silicon, tmp_path):
     energy, forces = figure.axes[:2]
     assert energy.lines[0].get_xydata().tolist() == [[-1.0, -2.0]]
     assert len(forces.lines[0].get_xydata()) == 24
+    texts = [text.get_text() for text in energy.get_legend().get_texts()]
+    assert texts[0] == "train: RMSE 1000, MAE 1000, n 1"
+    assert len(texts) == 3  # nothing is said of a set without frames
     (path,) = save_figures({"parity": figure}, tmp_path)
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_energies_are_those_above_isolated_atoms(silicon):
+    atoms = [silicon, silicon]
+    frames = Dataset.from_atoms(atoms).with_info(split=np.array(["train"] * 2, object))
+    labelled = frames.with_labels(
+        energy=np.array([-8.0, -16.0]),
+        forces=np.zeros((16, 3)),
+        stress=np.full((2, 3, 3), np.nan),
+    )
+    prediction = CommitteePrediction(
+        energy=np.array([[-7.0, -15.0]]),
+        forces=np.zeros((1, 16, 3)),
+        stress=np.full((1, 2, 3, 3), np.nan),
+    )
+    energy, _, stress, *_ = plot_parity(labelled, prediction, {"Si": -0.5}).axes
+    assert energy.get_xlabel() == "E \u2212 E0, label (eV/atom)"
+    assert energy.lines[0].get_xydata().tolist() == [[-0.5, -0.375], [-1.5, -1.375]]
+    assert stress.get_legend() is None
+    other = plot_parity(labelled, prediction, {"Ge": -0.5}).axes[0]
+    assert other.get_xlabel() == "energy, label (eV/atom)"
+
+
+def test_the_map_tells_the_test_frames(silicon):
+    frames = Dataset.from_atoms([silicon] * 4).with_info(
+        split=np.array(["train", "test", "test", "train"], object),
+        config_type=np.array(["md", "md", "strained", "strained"], object),
+        iteration=np.array([1, 1, np.nan, np.nan]),
+    )
+    left, _ = plot_map(frames, np.random.default_rng(0).normal(size=(4, 3))).axes
+    texts = [text.get_text() for text in left.get_legend().get_texts()]
+    expected = ["augmented or given (n = 2)", "explored in 1 (n = 2)"]
+    assert texts == [*expected, "test set (n = 2)"]
+    assert rings_in_words(frames) == (
+        "Rings: the 2 frames of the test set (1 augmented, 1 explored in 1)."
+    )
+
+
+def test_more_groups_than_colours_differ_in_markers_and_hatches():
+    places = range(2 * len(COLOURS))
+    assert len({(colour_of(i), marker_of(i)) for i in places}) == len(places)
+    assert len({(colour_of(i), hatch_of(i)) for i in places}) == len(places)
+
+
+def test_why_a_calibration_is_not_trusted_is_in_the_table(doc):
+    fit = doc.iterations[0].calibration["forces"]
+    doubtful = fit.model_copy(update={"trusted": False, "reason": "blind"})
+    doc.iterations[0].calibration = {"forces": doubtful}
+    stream = io.StringIO()
+    Console(file=stream, width=160).print(campaign_table(doc.name, doc.iterations))
+    (row,) = [r for r in stream.getvalue().splitlines() if "trusted forces" in r]
+    assert "no: blind" in row
+    assert "yes" in row or "no: too few" in row
 
 
 @job

@@ -8,7 +8,7 @@ from flowpot.dataset.sets import AUDIT, SETS
 from flowpot.evaluation import CommitteePrediction, evaluate_committee
 from flowpot.potentials import load_potential
 from flowpot.report.history import plot_growth
-from flowpot.report.map import plot_map, tested_frames
+from flowpot.report.map import plot_map, rings_in_words
 from flowpot.report.parity import plot_parity
 from flowpot.report.section import Section
 
@@ -138,7 +138,7 @@ def frames_map(campaign: Campaign, sample: Dataset, n_frames: int) -> Section:
     section.caption = (
         f"{_sampled(sample, n_frames)} Principal components of the model's own "
         "descriptors: frames that the model finds similar lie side by side. "
-        f"{tested_frames(sample)}"
+        f"{rings_in_words(sample)}"
     )
     return section
 

@@ -33,6 +33,7 @@ from flowpot.training.document import Metrics
 
 _LABELS = "labels, those of pilots and audits included"
 _MOST_NUMBERS = 15  # points or bars with a number beside each
+_MOST_MARKERS = 40  # points of a line
 
 _STAGE_COLOURS = {
     "labelling": PURPLE,
@@ -81,7 +82,7 @@ def plot_rmse(
                 is not None
             ]
             x, y = np.array(points, float).reshape(-1, 2).T
-            axis.plot(x, y, f"{SET_MARKERS[label]}-", c=colour, label=label)
+            axis.plot(x, y, _line(len(x), SET_MARKERS[label]), c=colour, label=label)
             spread = _spread(members or {}, label, name)
             if spread.size:
                 x, low, high = spread
@@ -273,28 +274,34 @@ def _draw_fresh(
 ) -> None:
     """Draw medians with their intervals, and the number of frames beside each."""
     known = [
-        (place, error.value, *error.interval, error.n)
+        (place, error.value, error.interval, error.n)
         for place, error in zip(x, fresh, strict=True)
         if error is not None and error.value is not None
     ]
     if not known:
         axis.text(0.5, 0.5, "not known", ha="center", transform=axis.transAxes)
         return
-    for place, value, low, high, n in known:
-        top = value if high is None else high
-        axis.plot([place, place], [factor * low, factor * top], c=BLUE, lw=1.2)
-        if high is None:  # the interval has no upper end
-            axis.plot(place, factor * top, "^", c=BLUE, ms=5, mfc="w")
-        if len(known) <= _MOST_NUMBERS:
-            at = (place, factor * top)
-            axis.annotate(
-                f"n = {n}", at, (0, 3), textcoords="offset points", ha="center", size=7
-            )
-    places, values = zip(
-        *[(place, factor * value) for place, value, *_ in known], strict=True
-    )
-    axis.plot(places, values, "o-", c=BLUE)
+    places, values, low, high = np.array(
+        [
+            [x, y, *(np.nan if end is None else end for end in ends)]
+            for x, y, ends, _ in known
+        ]
+    ).T
+    top = np.where(np.isnan(high), values, high)
+    axis.vlines(places, factor * low, factor * top, color=BLUE, lw=1.2)
+    axis.plot(places, factor * values, _line(len(known), "o"), c=BLUE)
+    endless = np.isnan(high)  # the interval has no upper end
+    axis.plot(places[endless], factor * top[endless], "^", c=BLUE, ms=9, mfc="none")
+    if len(known) <= _MOST_NUMBERS:
+        for place, end, (*_, n) in zip(places, factor * top, known, strict=True):
+            offset = {"xytext": (0, 4), "textcoords": "offset points"}
+            axis.annotate(f"n = {n}", (place, end), **offset, ha="center", size=7)
     axis.margins(x=0.08, y=0.15)
+
+
+def _line(n_points: int, marker: str) -> str:
+    """Return the style of a line, with markers unless there are many points."""
+    return f"{marker}-" if n_points <= _MOST_MARKERS else "-"
 
 
 def _label_iterations(axis: Axes) -> None:

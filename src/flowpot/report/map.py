@@ -105,7 +105,7 @@ def plot_map(dataset: Dataset, descriptors: NDArray[np.float64]) -> Figure:
     return figure
 
 
-def tested_frames(dataset: Dataset) -> str:
+def rings_in_words(dataset: Dataset) -> str:
     """
     Say where the test set's frames come from.
 
@@ -113,7 +113,7 @@ def tested_frames(dataset: Dataset) -> str:
     --------
     >>> from ase.build import bulk
     >>> frames = Dataset.from_atoms([bulk("Si")]).with_info(split="test")
-    >>> tested_frames(frames)
+    >>> rings_in_words(frames)
     'Rings: the 1 frame of the test set (1 augmented).'
     """
     tested = dataset[np.asarray(dataset.column("split") == TEST, dtype=bool)]

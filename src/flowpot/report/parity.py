@@ -147,7 +147,7 @@ def _draw_errors(
             continue
         axis.hist(
             of_set,
-            bins=_BINS,
+            bins=int(np.clip(2 * np.sqrt(len(everything)), 10, _BINS)),
             range=(-limit, limit) if limit > 0 else (-1, 1),
             density=True,
             histtype="step",

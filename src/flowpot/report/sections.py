@@ -167,7 +167,7 @@ def _origins(campaign: Campaign) -> Section:
 
 def _calibration(campaign: Campaign) -> Iterator[Section]:
     fits = campaign.calibration
-    evidence = campaign.evidence()[-1] if fits else {}
+    evidence = campaign.evidence(last=1)[-1] if fits else {}
     origin = next((fit.origin for fit in fits.values()), "")
     parts: list[tuple[str, str, str, Callable[..., Figure]]] = [
         (
@@ -193,7 +193,7 @@ def _calibration(campaign: Campaign) -> Iterator[Section]:
         figure = plot(evidence, fits) if fits else None
         empty = "No committee is calibrated yet."
         yield Section(name, title, caption if fits else "", figure, empty=empty)
-    chosen = campaign.predictions()[-1] if fits else None
+    chosen = campaign.predictions(last=1)[-1] if fits else None
     yield Section(
         "disagreement",
         "Disagreement by origin and size",

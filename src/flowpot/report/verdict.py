@@ -239,7 +239,7 @@ def _audit(iterations: Sequence[IterationDoc]) -> str:
         return ""
     return (
         f"Audit: {audit.n_bad} of {audit.n} accepted frames are over tolerance (share "
-        f"at most {audit.upper_limit:.0%})"
+        f"at most {100 * audit.upper_limit:.1f} %)"
     )
 
 

@@ -358,26 +358,35 @@ class Campaign:
                 return CommitteeDoc.model_validate(given)
         raise LookupError(f"campaign {self.name!r} has no trained committee yet")
 
-    def evidence(self) -> list[dict[str, np.ndarray]]:
-        """Return the disagreement and error that each iteration was calibrated on."""
+    def evidence(self, *, last: int | None = None) -> list[dict[str, np.ndarray]]:
+        """
+        Return the disagreement and error that each iteration was calibrated on.
+
+        Parameters
+        ----------
+        last
+            Number of evaluations, the last ones; None: all.
+        """
         evidence = []
-        for artifact in self._evaluated("evidence"):
+        for artifact in self._evaluated("evidence", last):
             with np.load(io.BytesIO(artifact.read_bytes())) as arrays:
                 evidence.append(dict(arrays))
         return evidence
 
-    def predictions(self) -> list[Dataset]:
+    def predictions(self, *, last: int | None = None) -> list[Dataset]:
         """
         Return the frames that each iteration chose, with its predictions for them.
+
+        With `last`, those of so many evaluations only, the last ones.
 
         Their labels are the committee's mean; columns are ``disagreement_*``,
         ``selection`` and ``selection_probability``.
         """
-        return [Dataset.load(chosen) for chosen in self._evaluated("predictions")]
+        return [Dataset.load(chosen) for chosen in self._evaluated("predictions", last)]
 
-    def _evaluated(self, field: str) -> list[Artifact]:
+    def _evaluated(self, field: str, last: int | None) -> list[Artifact]:
         """Read one of the files that each evaluation leaves."""
-        documents = self._documents.of_stage("evaluation")
+        documents = self._documents.of_stage("evaluation")[-(last or 0) :]
         files = [self._documents.read(document, field) for document in documents]
         return [Artifact.from_document(file) for file in files if file is not None]
 
