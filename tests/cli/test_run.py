@@ -207,3 +207,37 @@ def test_a_campaign_that_fails_says_so_once(campaign_run):
     written = [path.read_text() for path in Path("c/run/jobs").rglob("traceback.txt")]
     assert len(written) >= 2
     assert all("NoSuchCalculator" in each for each in written[:1])
+
+
+def test_the_last_lines_are_a_command_that_goes_on(campaign_run, clean_dir):
+    said = campaign_run()
+    assert "What next? Add the stage that is missing to the campaign's file" in said
+    assert f"flowpot run {clean_dir / 'c.yaml'} --continue" in said
+
+
+def test_a_failed_campaign_goes_on_by_the_command_that_it_gives(
+    campaign_run, clean_dir
+):
+    nobody = {"@module": "ase.calculators.emt", "@callable": "NoSuchCalculator"}
+    engine = COPPER["labelling"]["static_maker"] | {"force_field_name": nobody}
+    said = campaign_run(code=1, labelling={"static_maker": engine})
+    assert "Failed in iteration" in said
+    command = f"flowpot run {clean_dir / 'c.yaml'} --continue"
+    assert command in said
+    again = campaign_run("--continue")  # with the engine of the file, mended
+    assert f"{command} --max-labels 4" in again  # two were spent on the failed ones
+    assert "Completed: " in campaign_run("--continue", "--max-labels", 4)
+
+
+def test_limits_of_the_command_line_come_before_those_of_the_file(
+    campaign_run, clean_dir
+):
+    campaign_run()
+    campaign_run("--continue", "--max-labels", 4)
+    store = embedded_store(clean_dir / "c" / "store")
+    campaign = Campaign.from_store(store, "copper")
+    assert len(campaign.dataset()) == 4
+    assert campaign.makers["max_labels"] == 4
+    assert campaign.command == f"flowpot run {clean_dir / 'c.yaml'}"
+    status = CliRunner().invoke(app, ["status", "--store", str(clean_dir / "c/store")])
+    assert f"{campaign.command} --continue" in status.output

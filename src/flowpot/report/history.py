@@ -294,8 +294,12 @@ def _draw_fresh(
     axis.plot(places[endless], factor * top[endless], "^", c=BLUE, ms=9, mfc="none")
     if len(known) <= _MOST_NUMBERS:
         for place, end, (*_, n) in zip(places, factor * top, known, strict=True):
-            offset = {"xytext": (0, 4), "textcoords": "offset points"}
-            axis.annotate(f"n = {n}", (place, end), **offset, ha="center", size=7)
+            axis.annotate(
+                *(f"n = {n}", (place, end), (0, 4)),
+                textcoords="offset points",
+                ha="center",
+                size=7,
+            )
     axis.margins(x=0.08, y=0.15)
 
 
