@@ -48,8 +48,8 @@ def test_contacts_are_found_on_the_way(silicon_carbide):
         atoms.set_cell(atoms.cell * 0.9995, scale_atoms=True)
         close = neighbor_list("i", atoms, 0.5 * covalent_radii[atoms.numbers])
         assert check(atoms) == (len(close) > 0), step
-        computed += check._last is not before
-        before = check._last
+        computed += check.last is not before
+        before = check.last
         if len(close) > 0:
             break
     assert 0 < step < 199

@@ -106,13 +106,18 @@ class Arrays:
 
     def frame(self, index: int) -> "Arrays":
         """Return the geometry of one frame, without a copy."""
-        first, last = self.offsets[index : index + 2]
+        return self.between(index, index + 1)
+
+    def between(self, start: int, stop: int) -> "Arrays":
+        """Return the geometry of the frames from `start` to `stop`, without a copy."""
+        offsets = self.offsets[start : stop + 1]
+        atoms = slice(offsets[0], offsets[-1])
         return Arrays(
-            self.numbers[first:last],
-            self.positions[first:last],
-            self.cell[index : index + 1],
-            self.pbc[index : index + 1],
-            np.array([0, last - first]),
+            self.numbers[atoms],
+            self.positions[atoms],
+            self.cell[start:stop],
+            self.pbc[start:stop],
+            offsets - offsets[0],
         )
 
     def copied(self) -> "Arrays":

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from monty.json import MSONable
@@ -128,6 +128,6 @@ def pair(name: str, value: float | Sequence[float]) -> tuple[float, float]:
     return float(ends[0]), float(ends[-1])
 
 
-def ramp(ends: tuple[float, float], progress: np.ndarray) -> np.ndarray:
+def ramp(ends: Sequence[Any] | np.ndarray, progress: np.ndarray) -> np.ndarray:
     """Return the targets of a ramp where `progress`, of 0 to 1, of the run is done."""
     return ends[0] + (ends[1] - ends[0]) * progress

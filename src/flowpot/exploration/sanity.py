@@ -67,7 +67,7 @@ class SanityCheck:
         self.limits = limits
         self._volume = abs(np.linalg.det(start.cell.array))
         self._masses = start.get_masses()
-        self._contacts = ContactCheck(start, accepted_distance(limits.contact))
+        self.contacts = ContactCheck(start, accepted_distance(limits.contact))
 
     def __call__(
         self, atoms: Atoms, forces: np.ndarray, velocities: np.ndarray
@@ -113,7 +113,7 @@ class SanityCheck:
             return NOT_A_NUMBER
         if reason := self.bounds(atoms.cell.array, temperature):
             return reason
-        if self._contacts(atoms):
+        if self.contacts(atoms):
             return "atoms too close"
         return None
 
@@ -146,21 +146,29 @@ class ContactCheck:
     start
         The frame that the run begins with.
     fraction
-        Smallest distance of a pair, as a fraction of the sum of its covalent radii.
+        Smallest distance of a pair, as a fraction of the sum of its covalent radii; 0
+        is no limit.
+
+    Attributes
+    ----------
+    clearance
+        The clearance (A) when the distances were last computed.
+    last
+        The frame of which they were.
     """
 
     def __init__(self, start: Atoms, fraction: float) -> None:
         self._fraction = fraction
-        self._last = start.copy()
-        self._clearance = 0.0
+        self.last = start.copy()
+        self.clearance = 0.0 if fraction else np.inf
 
     def __call__(self, atoms: Atoms) -> bool:
         """Return whether any pair is too close."""
         # A bound (A) on how far any pair has approached since the last search.
-        moved = atoms.positions - self._last.positions
+        moved = atoms.positions - self.last.positions
         farthest_move = np.sqrt(np.einsum("ni,ni->n", moved, moved).max())
-        strained = np.linalg.norm(atoms.cell.array - self._last.cell.array, axis=1)
-        if 2 * farthest_move + strained.sum() >= self._clearance:
-            self._clearance = clearance(atoms, self._fraction, _HORIZON)
-            self._last = atoms.copy()
-        return self._clearance < 0
+        strained = np.linalg.norm(atoms.cell.array - self.last.cell.array, axis=1)
+        if 2 * farthest_move + strained.sum() >= self.clearance:
+            self.clearance = clearance(atoms, self._fraction, _HORIZON)
+            self.last = atoms.copy()
+        return self.clearance < 0

@@ -140,8 +140,7 @@ class BatchedVerletList:
             if key not in self._joined:
                 parts = self._graphs[cut]
                 self._joined[key] = type(parts[0]).joined(parts)
-            batch = [frames.frame(i) for i in range(cut.start, cut.stop)]
-            graphs.append(self._joined[key].moved(Arrays.joined(batch)))
+            graphs.append(self._joined[key].moved(frames.between(*key)))
         return graphs
 
     def _stale(self, frames: Arrays) -> list[int]:

@@ -124,22 +124,31 @@ class Barostat:
         """Deform by the exponential of the strain; non-periodic cell vectors stay."""
         acting = np.flatnonzero(self.rates)
         values, vectors = np.linalg.eigh(strain[acting])
-        stretch = (vectors * np.exp(values)[:, None]) @ vectors.transpose(0, 2, 1)
-        axes = self.axes[acting]
-        deformation = axes @ stretch @ axes.transpose(0, 2, 1)
+        vectors = self.axes[acting] @ vectors
+        deformation = (vectors * np.exp(values)[:, None]) @ vectors.mT
         geometry = state.geometry
         before = geometry.cell[acting]
-        periodic = geometry.pbc[acting][:, :, None]
-        after = np.where(periodic, before @ deformation, before)
-        mapping = np.tile(np.eye(3), (len(state), 1, 1))
-        mapping[acting] = np.linalg.solve(before, after)
-        inverse = np.linalg.inv(mapping).transpose(0, 2, 1)
+        after = before @ deformation
+        inverse = (vectors * np.exp(-values)[:, None]) @ vectors.mT
+        for n in np.flatnonzero(~geometry.pbc[acting].all(axis=1)):
+            open_axes = ~geometry.pbc[acting[n]]
+            after[n, open_axes] = before[n, open_axes]
+            deformation[n] = np.linalg.solve(before[n], after[n])
+            inverse[n] = np.linalg.inv(deformation[n]).T
+        self._map(state, acting, deformation, inverse)
         geometry.cell[acting] = after
-        frame = state.frame
-        geometry.positions[:] = np.einsum(
-            "ax,axy->ay", geometry.positions, mapping[frame]
-        )
-        state.velocities[:] = np.einsum("ax,axy->ay", state.velocities, inverse[frame])
+
+    @staticmethod
+    def _map(
+        state: State, acting: NDArray[np.int64], deformation: Array, inverse: Array
+    ) -> None:
+        """Map the positions and the velocities of replicas."""
+        mappings = np.tile(np.eye(3), (2, len(state), 1, 1))
+        mappings[0, acting], mappings[1, acting] = deformation, inverse
+        for values, mapping in zip(
+            (state.geometry.positions, state.velocities), mappings, strict=True
+        ):
+            values[:] = (values[:, None] @ mapping[state.frame])[:, 0]
 
 
 def directions(atoms: Atoms) -> Array:

@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 from ase import units
+from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.exploration.batched.barostat import Barostat
+from flowpot.exploration.batched.check import BatchCheck
 from flowpot.exploration.batched.forces import Forces
 from flowpot.exploration.batched.replica import Replica
 from flowpot.exploration.batched.state import State, relax
 from flowpot.exploration.outcome import RETRIES, Outcome
 from flowpot.exploration.sampling import COMPONENTS, Output
-from flowpot.exploration.sanity import NOT_A_NUMBER, SanityCheck, SanityLimits
+from flowpot.exploration.sanity import NOT_A_NUMBER, SanityLimits
 
 
 @dataclass
@@ -126,8 +128,6 @@ class _Batch:
         self._dynamics, self._deadline = dynamics, deadline
         self._replicas = list(replicas)
         self._begun = time.perf_counter()
-        self._checks = [SanityCheck(dynamics.limits, r.start) for r in replicas]
-        self._atoms = [replica.start.copy() for replica in replicas]
 
     def run(self, save: Callable[[], Any]) -> None:
         """Run until a replica has an outcome; `save` writes all replicas."""
@@ -136,6 +136,7 @@ class _Batch:
             return
         self._state = state = State.of(self._replicas)
         self._barostat = Barostat.of(state.replicas, self._dynamics.bulk_modulus)
+        self._check = BatchCheck(self._dynamics.limits, state)
         try:
             self._begin()
             while not self._ended:
@@ -199,42 +200,31 @@ class _Batch:
 
     def _catch_exploding(self) -> None:
         """End replicas that would crash a potential; put their starts in the batch."""
-        state, kelvin = self._state, self._kelvin()
-        for i, replica in enumerate(state.replicas):
-            positions, cell = replica.positions, replica.cell
-            finite = np.isfinite(positions).all() and np.isfinite(cell).all()
-            reason = NOT_A_NUMBER if not finite else None
-            if finite:
-                reason = self._checks[i].bounds(cell, kelvin[i])
-            if reason is not None:
-                replica.outcome = Outcome(replica.step, reason)
-                replica.positions[:] = replica.start.positions
-                replica.cell[:] = replica.start.cell.array
-                replica.velocities[:] = 0.0
+        for i, reason in self._check.out_of_bounds(self._kelvin()).items():
+            replica = self._state.replicas[i]
+            replica.outcome = Outcome(replica.step, reason)
+            replica.positions[:] = replica.start.positions
+            replica.cell[:] = replica.start.cell.array
+            replica.velocities[:] = 0.0
 
-    def _kelvin(self) -> list[float]:
+    def _kelvin(self) -> NDArray[np.float64]:
         """Return temperatures (K) by 3 N degrees of freedom, as `SanityLimits` has."""
         state = self._state
         velocities = state.velocities
         twice = state.masses[:, 0] * np.einsum("ax,ax->a", velocities, velocities)
         degrees = 3 * np.diff(state.geometry.offsets) * units.kB
-        kelvin: list[float] = (state.sums(twice) / degrees).tolist()
+        kelvin: NDArray[np.float64] = state.sums(twice) / degrees
         return kelvin
 
     def _examine(self, indices: Sequence[int]) -> None:
         """Compare replicas with the limits; log and sample those within them."""
         state, output = self._state, self._dynamics.output
-        kelvin = self._kelvin()
+        # A sum is finite if each of its terms is.
         finite = np.isfinite(state.sums(self._prediction.forces).sum(axis=1))
-        for i in indices:
-            replica, atoms = state.replicas[i], self._atoms[i]
-            atoms.positions[:] = replica.positions
-            atoms.cell.array[:] = replica.cell
-            reason: str | None = NOT_A_NUMBER
-            if finite[i]:  # a sum is finite if each of its terms is
-                reason = self._checks[i].breach(atoms, kelvin[i])
-            if reason is not None:
-                replica.outcome = Outcome(replica.step, reason)
+        reasons = self._check.breaches(self._kelvin(), indices)
+        reasons |= {i: NOT_A_NUMBER for i in indices if not finite[i]}
+        for i, reason in reasons.items():
+            state.replicas[i].outcome = Outcome(state.replicas[i].step, reason)
         physical = [i for i in indices if state.replicas[i].outcome is None]
         self._ask_committee(physical)
         physical = [i for i in physical if state.replicas[i].outcome is None]
@@ -272,7 +262,9 @@ class _Batch:
             forces=by_members.forces[:, rows],
             stress=by_members.stress[:, due],
         )
-        frames = Dataset.from_atoms([self._atoms[i] for i in due], labels=False)
+        frames = Dataset.from_atoms(
+            [state.replicas[i].atoms() for i in due], labels=False
+        )
         steps = [state.replicas[i].step for i in due]
         for i, reading in zip(
             due, readings(steps, prediction, frames, watch.calibration), strict=True

@@ -97,10 +97,9 @@ class Replica:
         conditions = gentler(self.conditions, attempt)
         return Replica.begin(self.start, conditions, self.parent, attempt)
 
-    @property
-    def progress(self) -> float:
-        """Fraction of the run that is done."""
-        return self.step / self.conditions.n_steps
+    def atoms(self) -> Atoms:
+        """Return the current frame."""
+        return bare(self.start, positions=self.positions, cell=self.cell)
 
     def sample(self) -> None:
         """Add the current frame to the sampled ones, unless this step is there."""

@@ -44,6 +44,10 @@ class State:
         (n,) timesteps in ASE's unit of time.
     friction
         (n,) friction of the thermostats, in the inverse of that unit; 0 without one.
+    n_steps
+        (n,) lengths of the runs.
+    temperature, pressure
+        (2, n) ends of the ramps: temperatures in K, pressures in kbar.
     """
 
     replicas: list[Replica]
@@ -53,6 +57,9 @@ class State:
     frame: NDArray[np.int64]
     timestep: Array
     friction: Array
+    n_steps: NDArray[np.int64]
+    temperature: Array
+    pressure: Array
 
     @classmethod
     def of(cls, replicas: Sequence[Replica]) -> Self:
@@ -80,6 +87,9 @@ class State:
             np.repeat(np.arange(len(sizes)), sizes),
             timestep,
             np.where(thermostat, 1 / damping, 0.0),
+            np.array([c.n_steps for c in conditions]),
+            np.array([c.temperature for c in conditions]).T,
+            np.array([c.pressure for c in conditions]).T,
         )
         for i, atoms in enumerate(state.geometry.rows):
             replicas[i].positions = state.geometry.positions[atoms]
@@ -102,19 +112,18 @@ class State:
         """Return the sums of (A, ...) values over the atoms of each replica."""
         return np.add.reduceat(values, self.geometry.offsets[:-1])
 
+    def progress(self) -> Array:
+        """Return the fraction of each run that is done, (n,)."""
+        done: Array = np.array([replica.step for replica in self.replicas])
+        return done / self.n_steps
+
     def thermal_energy(self) -> Array:
         """Return k_B T (eV) of each replica's thermostat at its current step, (n,)."""
-        kelvin = [
-            ramp(r.conditions.temperature, np.array(r.progress)) for r in self.replicas
-        ]
-        return units.kB * np.array(kelvin, dtype=float)
+        return units.kB * ramp(self.temperature, self.progress())
 
     def target_pressure(self) -> Array:
         """Return the pressure (eV/A^3) of each barostat at its current step, (n,)."""
-        kbar = [
-            ramp(r.conditions.pressure, np.array(r.progress)) for r in self.replicas
-        ]
-        return 1e3 * units.bar * np.array(kbar, dtype=float)
+        return 1e3 * units.bar * ramp(self.pressure, self.progress())
 
     def volumes(self) -> Array:
         """Return the volume of each cell (A^3), (n,)."""
