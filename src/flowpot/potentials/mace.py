@@ -44,7 +44,7 @@ class MACEPotential(Potential):
     of hundreds of A, and divides the virial by their volume.
 
     The attribute ``model`` is a changed copy, without E0s, that reads this class's
-    graphs only: what depends on the length of a pair alone is computed once a pair.
+    graphs only: what the two edges of a pair have in common is computed once.
 
     Parameters
     ----------
@@ -61,7 +61,9 @@ class MACEPotential(Potential):
         self.device = resolve_device(device)
         if self.device == "cpu":
             keep_freed_memory()
-        model = deepcopy(model).to(self.device).eval()
+        model = deepcopy(model)
+        _compute_once_per_pair(model)
+        model = model.to(self.device).eval()
         self.model = model.requires_grad_(requires_grad=False)
         self.dtype = next(self.model.parameters()).dtype
         self.cutoff = float(model.r_max)
@@ -76,7 +78,6 @@ class MACEPotential(Potential):
         self.atomic_energies = self.all_atomic_energies[self.head]
         block = model.atomic_energies_fn  # see _energy
         block.atomic_energies = torch.zeros_like(block.atomic_energies)
-        _halve_radial_networks(self.model)
 
     @classmethod
     def from_bytes(cls, content: bytes, device: str = "auto") -> Self:
@@ -172,26 +173,69 @@ class MACEPotential(Potential):
 
 class _OncePerPair(torch.nn.Module):
     """
-    A function of the length of an edge, computed for the first half of the edges.
+    A part of a model that sees the two edges of a pair alike: computed for one of them.
 
-    The second half are the same pairs of atoms in the same order, seen from behind.
+    The second half of the edges are the pairs of the first half, from behind.
     """
 
-    def __init__(self, function: torch.nn.Module) -> None:
+    def __init__(self, part: torch.nn.Module) -> None:
         super().__init__()
-        self.function = function
+        self.part = part
+
+
+class _RadialNetwork(_OncePerPair):
+    """A function of the length of an edge."""
 
     def forward(self, edge_feats: torch.Tensor) -> torch.Tensor:
-        values = self.function(edge_feats[: len(edge_feats) // 2])
+        values = self.part(edge_feats[: len(edge_feats) // 2])
         return torch.cat([values, values])
 
 
-def _halve_radial_networks(model: Any) -> None:
-    """Let radial networks that read nothing but lengths run once for each pair."""
+class _RadialEmbedding(_OncePerPair):
+    """A function of the length of an edge and of the elements at its ends."""
+
+    def forward(
+        self,
+        lengths: torch.Tensor,
+        node_attrs: torch.Tensor,
+        edges: torch.Tensor,
+        atomic_numbers: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        n = len(lengths) // 2
+        values, cutoff = self.part(
+            lengths[:n], node_attrs, edges[:, :n], atomic_numbers
+        )
+        doubled = None if cutoff is None else torch.cat([cutoff, cutoff])
+        return torch.cat([values, values]), doubled
+
+
+class _SphericalHarmonics(_OncePerPair):
+    """Even and odd functions of the direction of an edge."""
+
+    def __init__(self, part: torch.nn.Module) -> None:
+        super().__init__(part)
+        irreps: Any = part.irreps_out
+        signs = torch.cat(
+            [torch.full((n * irrep.dim,), irrep.p) for n, irrep in irreps]
+        )
+        self.register_buffer("signs", signs, persistent=False)
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        values = self.part(vectors[: len(vectors) // 2])
+        return torch.cat([values, values * self.signs])
+
+
+def _compute_once_per_pair(model: Any) -> None:
+    """Replace what two edges of a pair have in common, unless it has been replaced."""
     for block in model.interactions:
         network = block.conv_tp_weights
         if type(block) in _RADIAL_ONLY and not isinstance(network, _OncePerPair):
-            block.conv_tp_weights = _OncePerPair(network)
+            block.conv_tp_weights = _RadialNetwork(network)
+    if type(model) in _OF_EDGES_ONLY and not isinstance(
+        model.spherical_harmonics, _OncePerPair
+    ):
+        model.spherical_harmonics = _SphericalHarmonics(model.spherical_harmonics)
+        model.radial_embedding = _RadialEmbedding(model.radial_embedding)
 
 
 def _summed_over_pairs(
