@@ -26,17 +26,21 @@ LMP = str(Path(sys.executable).parent / "lmp")
 
 @pytest.mark.parametrize("barostat", ["iso", "aniso", "tri"])
 def test_the_volume_of_an_ideal_gas(barostat, ideal_gas, run_batch):
-    """V is distributed as V^(N-1) exp(-PV/kT), N atoms with their centre at rest."""
+    """
+    V is distributed as V^(N-1) exp(-PV/kT), N atoms with their centre at rest.
+
+    That holds for each barostat: a shear changes no volume, and nothing resists it.
+    """
     n, kelvin, kbar = 8, 300.0, 1.0
     expected = n * units.kB * kelvin / (1e3 * units.bar * kbar)
     starts = []
-    for seed in range(10):
+    for seed in range(40):
         edge = expected ** (1 / 3)
         places = np.random.default_rng(seed).uniform(0, edge, (n, 3))
         atoms = Atoms(f"Ar{n}", places, cell=[edge] * 3, pbc=True)
         conditions = Conditions(
             *("npt", kelvin, kbar),
-            n_steps=4000,
+            n_steps=1500,
             timestep=10.0,
             seed=seed + 1,
             barostat=barostat,
@@ -45,12 +49,12 @@ def test_the_volume_of_an_ideal_gas(barostat, ideal_gas, run_batch):
         )
         starts.append((atoms, conditions))
     limits = SanityLimits(contact=0.0, volume=(1e-4, 1e4))
-    output = Output(4000, thermo_interval=10)
+    output = Output(1500, thermo_interval=10)
     done = run_batch(
         starts, [ideal_gas()], output, limits=limits, bulk_modulus=0.1 * kbar
     )
     assert all(replica.outcome.halted is None for replica in done)
-    columns = [{k: v[100:] for k, v in r.columns().items()} for r in done]
+    columns = [{k: v[50:] for k, v in r.columns().items()} for r in done]
     for name, mean in (("volume (A^3)", expected), ("temperature (K)", kelvin)):
         means = np.array([each[name].mean() for each in columns])
         error = means.std(ddof=1) / np.sqrt(len(means))
