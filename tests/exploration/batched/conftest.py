@@ -126,7 +126,7 @@ class Nothing(LennardJones):
     def __init__(self):
         super().__init__(epsilon=0.0, cutoff=0.1)
 
-    def build_graph(self, geometry, skin=0.0):
+    def build_graph(self, geometry, skin=0.0):  # noqa: ARG002, the interface
         """Find no pairs: a cell that nothing resists becomes too thin to search."""
         none = np.empty(0, dtype=int)
         return Pairs(geometry, geometry.cell, none, none, np.empty((0, 3)), self.cutoff)
