@@ -1,0 +1,416 @@
+"""
+Does molecular dynamics that is driven towards uncertainty save labels?
+
+Replicas of the batched engine explore with the mean of a committee, or with a bias
+along the gradient of its uncertainty besides, as in hyperactive learning (van der Oord
+et al., npj Comput. Mater. 9, 168 (2023)); Kulichenko et al., Nat. Comput. Sci. 3, 230
+(2023) bias by the same spread of energies. Starts, temperatures, steps, members, their
+training and the choice among the sampled frames are the same. The force error is that
+of the committee's mean on an external set of the teacher's own dynamics.
+
+    python tests/benchmarks/science/biased.py --folder study
+
+Everything that was computed is kept in the folder and taken up again: ``--teachers``,
+``--seeds`` and ``--iterations`` choose a part. The result is ``biased.json``.
+
+Small on purpose: three members of 16 channels, a few hundred steps of training in this
+process, 8-atom cells.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ase.data import atomic_numbers
+from mace import modules
+
+from flowpot.dataset import Dataset
+from flowpot.dataset.arrays import Arrays
+from flowpot.evaluation import Calibration, disagreement, error, evaluate_committee
+from flowpot.exploration.batched.dynamics import Dynamics, Watch
+from flowpot.exploration.batched.forces import PotentialForces
+from flowpot.exploration.batched.replica import Replica
+from flowpot.exploration.conditions import Conditions
+from flowpot.exploration.sampling import Output
+from flowpot.potentials import Prediction
+from flowpot.potentials.mace import MACEPotential
+from flowpot.potentials.mace_graph import NeighbourGraph
+from flowpot.randomness import derive_rng, derive_seed
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from teachers import TEACHERS, Teacher, cached
+
+# ruff: noqa: T201 - progress, and the figures
+
+START, BUDGET, EXTERNAL = 20, 15, 10  # labels; labels an iteration; runs of 8 frames
+MEMBERS, CUTOFF = 3, 4.0  # A
+FIRST_STEPS, LATER_STEPS, BATCH = 300, 120, 5  # of training
+REPLICAS, MD_STEPS, SAMPLE, TIMESTEP = 10, 200, 10, 2.0  # fs
+STRENGTH = 0.2  # mean force of the bias, as a share of the mean force
+MEMORY = 0.95  # of the running means that this share is kept by
+LIMIT = 2.0  # predicted force error of a frame (eV/A) that ends the bias and a run
+
+
+class CommitteeForces(PotentialForces):
+    """
+    The mean of a committee, and a bias towards its uncertainty.
+
+    The energy is E - t s, with the standard deviation s of the members' energies, and
+    t such that the mean force of the bias is a share of the mean force. It is
+    multiplied by what is left to the limit of the predicted force error.
+
+    Parameters
+    ----------
+    potentials
+        The members.
+    strength
+        This share; 0 without a bias.
+    slope
+        Calibration: predicted force error of a frame over the members' spread.
+    """
+
+    def __init__(
+        self, potentials: Sequence[MACEPotential], strength: float, slope: float
+    ) -> None:
+        super().__init__(potentials)
+        self._strength, self._slope = strength, slope
+        self._norms: np.ndarray | None = None
+
+    def keep(self, frames: Sequence[int]) -> None:
+        """Drop what is stored of other frames."""
+        super().keep(frames)
+        if self._norms is not None:
+            self._norms = self._norms[:, list(frames)]
+
+    def drive(self, geometry: Arrays) -> Prediction:
+        """Predict the mean, and the bias."""
+        self._graphs.clear()
+        members = self.members(geometry)
+        mean = Prediction(*(getattr(members, k).mean(axis=0) for k in PROPERTIES))
+        if not self._strength:
+            return mean
+        deviation, slopes, strain = uncertainty(members, geometry)
+        frame = np.repeat(np.arange(len(geometry)), geometry.n_atoms)
+        norms = np.array(
+            [
+                np.bincount(frame, np.linalg.norm(forces, axis=1))
+                for forces in (mean.forces, slopes)
+            ]
+        )
+        if self._norms is None or self._norms.shape != norms.shape:
+            self._norms = norms
+        self._norms = MEMORY * self._norms + (1 - MEMORY) * norms
+        strength = self._strength * self._norms[0] / np.maximum(self._norms[1], 1e-12)
+        variance = members.forces.var(axis=0).mean(axis=1)
+        spread = np.sqrt(np.bincount(frame, variance) / geometry.n_atoms)
+        strength *= np.clip(1 - self._slope * spread / LIMIT, 0.0, 1.0)
+        return Prediction(
+            mean.energy - strength * deviation,
+            mean.forces + strength[frame, None] * slopes,
+            mean.stress - strength[:, None, None] * strain,
+        )
+
+
+PROPERTIES = ("energy", "forces", "stress")
+
+
+def uncertainty(
+    members: Prediction, geometry: Arrays
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Return the standard deviation of the energies, and its derivatives.
+
+    Returns
+    -------
+    tuple
+        s (n,) in eV; its gradient with respect to the positions (A, 3); and with
+        respect to the strain, over the volume (n, 3, 3).
+
+    Notes
+    -----
+    s^2 is the mean of (E_m - E)^2, so that s ds = mean of (E_m - E) dE_m.
+    """
+    apart = members.energy - members.energy.mean(axis=0)
+    deviation = np.sqrt((apart**2).mean(axis=0))
+    weights = apart / len(apart) / np.maximum(deviation, 1e-12)
+    of_atoms = np.repeat(weights, geometry.n_atoms, axis=1)
+    gradient = -np.einsum("ma,max->ax", of_atoms, members.forces)
+    strain = np.einsum("mn,mnxy->nxy", weights, members.stress)
+    return deviation, gradient, strain
+
+
+class Student:
+    """
+    A small MACE that is trained here, by Adam.
+
+    Parameters
+    ----------
+    elements
+        Its elements.
+    dataset
+        Frames that fix the mean energy and the scale.
+    seed
+        Seed of its weights.
+    """
+
+    def __init__(self, elements: Sequence[str], dataset: Dataset, seed: int) -> None:
+        torch.manual_seed(seed)
+        kinds = modules.interaction_classes
+        self.model = modules.ScaleShiftMACE(
+            r_max=CUTOFF,
+            num_bessel=8,
+            num_polynomial_cutoff=5,
+            max_ell=2,
+            interaction_cls=kinds["RealAgnosticResidualInteractionBlock"],
+            interaction_cls_first=kinds["RealAgnosticInteractionBlock"],
+            num_interactions=2,
+            num_elements=len(elements),
+            atomic_numbers=sorted(atomic_numbers[e] for e in elements),
+            atomic_energies=np.zeros(len(elements)),
+            avg_num_neighbors=16.0,
+            correlation=2,
+            gate=torch.nn.functional.silu,
+            atomic_inter_scale=float(dataset.forces.std()),
+            atomic_inter_shift=float((dataset.energy / dataset.n_atoms).mean()),
+            hidden_irreps=modules.blocks.o3.Irreps("16x0e"),
+            MLP_irreps=modules.blocks.o3.Irreps("16x0e"),
+        )
+
+    def train(self, dataset: Dataset, n_steps: int, seed: int) -> None:
+        """Train for some steps of falling size."""
+        rng = np.random.default_rng(seed)
+        reader = MACEPotential(self.model, "cpu")
+        graphs = [reader.build_graph(dataset[i : i + 1]) for i in range(len(dataset))]
+        optimiser = torch.optim.Adam(self.model.parameters(), lr=0.01, amsgrad=True)
+        decay = 0.05 ** (1 / n_steps)
+        schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, decay)
+        order = np.empty(0, dtype=int)
+        for _ in range(n_steps):
+            if len(order) < BATCH:
+                order = rng.permutation(len(dataset))
+            rows, order = order[:BATCH], order[BATCH:]
+            given = reader._tensors(NeighbourGraph.joined([graphs[i] for i in rows]))
+            out = self.model(given, training=True)
+            batch = dataset[rows]
+            sizes = torch.tensor(batch.n_atoms, dtype=torch.float32)
+            energy = torch.tensor(batch.energy, dtype=torch.float32)
+            forces = torch.tensor(batch.forces, dtype=torch.float32)
+            loss = 10 * (((out["energy"] - energy) / sizes) ** 2).mean()
+            loss = loss + ((out["forces"] - forces) ** 2).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 10.0)
+            optimiser.step()
+            schedule.step()
+
+
+@dataclass(frozen=True)
+class Study:
+    """One teacher, one seed, with or without the bias."""
+
+    teacher: Teacher
+    biased: bool
+    seed: int
+    folder: Path
+
+    @property
+    def shared(self) -> Path:
+        """Folder of what both have in common."""
+        return self.folder / self.teacher.name / f"seed-{self.seed}"
+
+    @property
+    def name(self) -> str:
+        """Name in the results."""
+        return "biased" if self.biased else "unbiased"
+
+    def start(self) -> Dataset:
+        """Label the cells that both start from."""
+        whole = cached(
+            self.shared / "start.pkl",
+            lambda: self.teacher.starting_dataset(self.seed, self.shared / "lammps"),
+        )
+        return whole[np.flatnonzero(whole.n_atoms > 1)[:START]]
+
+    def external(self) -> Dataset:
+        """Return the frames that errors are told of."""
+        folder = self.folder / self.teacher.name
+        return cached(
+            folder / "external.pkl",
+            lambda: self.teacher.explored_frames(10**6, folder / "lammps", EXTERNAL),
+        )
+
+    def students(self, weights: Sequence[Any] | None = None) -> list[Student]:
+        """Return the members with these weights, or with random ones."""
+        members = []
+        for number in range(MEMBERS):
+            seed = derive_seed(self.seed, "member", number)
+            members.append(Student(self.teacher.elements, self.start(), seed))
+            if weights is not None:
+                members[-1].model.load_state_dict(weights[number])
+        return members
+
+    def first_weights(self) -> list[Any]:
+        """Train the members that both begin with."""
+        members = self.students()
+        for number, member in enumerate(members):
+            seed = derive_seed(self.seed, 0, number)
+            member.train(self.start(), FIRST_STEPS, seed)
+        return [member.model.state_dict() for member in members]
+
+    def run(self, n_iterations: int) -> list[dict[str, float]]:
+        """Run the iterations, or take them up."""
+        weights = cached(self.shared / "members.pkl", self.first_weights)
+        state, rows = (weights, self.start(), 1.5), []
+        for iteration in range(n_iterations + 1):
+            path = self.shared / f"{self.name}-{iteration}.pkl"
+            row, state = cached(path, partial(self.iterate, state, iteration))
+            rows.append(row)
+            print(self.teacher.name, self.name, self.seed, json.dumps(row), flush=True)
+        return rows
+
+    def iterate(
+        self, state: tuple[list[Any], Dataset, float], iteration: int
+    ) -> tuple[dict[str, float], tuple[list[Any], Dataset, float]]:
+        """Explore, label and train once; return the errors, and what is next."""
+        weights, dataset, slope = state
+        students, row = self.students(weights), {}
+        members = [MACEPotential(student.model, "cpu") for student in students]
+        if iteration:
+            pool, halted = self.explore(members, dataset, iteration, slope)
+            chosen = self.choose(members, pool, iteration)
+            labels = self.teacher.label(chosen, self.shared / "lammps")
+            prediction = evaluate_committee(members, labels)
+            spread = disagreement(prediction, labels)["forces"]
+            found = error(prediction, labels)["forces"]
+            slope = float((spread @ found) / (spread @ spread))
+            row |= {
+                "pool": len(pool),
+                "halted": halted,
+                "spread": float(np.median(spread)),
+                "error": float(np.median(found)),
+            }
+            dataset = Dataset.concatenate([dataset, labels])
+            for number, student in enumerate(students):
+                seed = derive_seed(self.seed, iteration, number)
+                student.train(dataset, LATER_STEPS, seed)
+            members = [MACEPotential(student.model, "cpu") for student in students]
+        true = error(evaluate_committee(members, self.external()), self.external())
+        row["labels"] = len(dataset)
+        row["forces"] = float(np.sqrt(np.mean(true["forces"] ** 2)))
+        weights = [student.model.state_dict() for student in students]
+        return row, (weights, dataset, slope)
+
+    def explore(
+        self,
+        members: Sequence[MACEPotential],
+        dataset: Dataset,
+        iteration: int,
+        slope: float,
+    ) -> tuple[Dataset, int]:
+        """Run the replicas from labelled frames; return their frames and halts."""
+        rng = derive_rng(self.seed, iteration, "starts")
+        replicas = []
+        for row in rng.choice(len(dataset), REPLICAS):
+            seed = int(rng.integers(1, 2**31))
+            kelvin = rng.uniform(300, self.teacher.hottest)
+            conditions = Conditions(
+                *("nvt", kelvin),
+                n_steps=MD_STEPS,
+                timestep=TIMESTEP,
+                seed=seed,
+                temperature_damping=25,
+            )
+            replicas.append(Replica.begin(dataset[int(row)], conditions, "parent"))
+        limit = Calibration(
+            **dict.fromkeys(("r2", "rank_correlation", "tpr", "ppv"), 1.0),
+            slope=1.0,
+            slope_interval=(0.9, 1.1),
+            tolerance=LIMIT / slope,
+            threshold=LIMIT / slope,
+            n=100,
+            effective_n=100,
+            trusted=True,
+        )
+        forces = CommitteeForces(members, STRENGTH * self.biased, slope)
+        done = Dynamics(
+            forces, Output(SAMPLE), watch=Watch(SAMPLE, {"forces": limit}, 1.0)
+        ).run(replicas)
+        frames = [
+            atoms
+            for replica in done
+            for step, atoms in replica.sampled().items()
+            if step and replica.outcome and step <= replica.outcome.n_steps
+        ]
+        halted = sum(
+            bool(replica.outcome and replica.outcome.halted) for replica in done
+        )
+        return Dataset.from_atoms(frames, labels=False), halted
+
+    def choose(
+        self, members: Sequence[MACEPotential], pool: Dataset, iteration: int
+    ) -> Dataset:
+        """Draw from the half with the larger spread of forces."""
+        spread = disagreement(evaluate_committee(members, pool), pool)["forces"]
+        upper = np.flatnonzero(spread >= np.median(spread))
+        rng = derive_rng(self.seed, iteration, "choice")
+        return pool[np.sort(rng.choice(upper, min(BUDGET, len(upper)), replace=False))]
+
+
+def share_of_labels(biased: Sequence[Any], unbiased: Sequence[Any]) -> float:
+    """
+    Return with what share of the labels the bias reaches the same error.
+
+    That is the smallest error that both reach; between two iterations the logarithm of
+    the error is linear in the labels.
+    """
+    curves = [
+        (
+            np.array([row["labels"] for row in rows], dtype=float),
+            np.minimum.accumulate(np.log([row["forces"] for row in rows])),
+        )
+        for rows in (biased, unbiased)
+    ]
+    goal = max(errors[-1] for _, errors in curves)
+    spent = [np.interp(-goal, -errors, labels) for labels, errors in curves]
+    return float(spent[0] / spent[1])
+
+
+def main() -> None:
+    """Run what is asked for, and show all that there is."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[1])
+    parser.add_argument("--folder", type=Path, default=Path("study"))
+    parser.add_argument("--teachers", default="silicon,carbide,copper")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--iterations", type=int, default=4)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    folder = given.folder / "biased"
+    known = {teacher.name: teacher for teacher in TEACHERS}
+    file = folder / "biased.json"
+    results: dict[str, dict[str, Any]] = {}
+    if file.exists():
+        results = json.loads(file.read_text())
+    for seed in given.seeds.split(","):
+        for name in given.teachers.split(","):
+            found = {}
+            for biased in (False, True):
+                study = Study(known[name], biased, int(seed), folder)
+                found[study.name] = study.run(given.iterations)
+            found["share"] = share_of_labels(found["biased"], found["unbiased"])
+            results.setdefault(name, {})[seed] = found
+            file.write_text(json.dumps(results, indent=1))
+    for name, seeds in results.items():
+        shares = [found["share"] for found in seeds.values()]
+        print(f"{name}: {np.mean(shares):.2f} of the labels ({np.round(shares, 2)})")
+
+
+if __name__ == "__main__":
+    main()
