@@ -177,10 +177,12 @@ def number_of(cell: np.ndarray) -> np.ndarray:
     return np.rint((cell[:, 0, 0] - _FIRST) / _STEP).astype(int)
 
 
+_FORCES = 20 * np.random.default_rng(5).lognormal(0, 0.5, _MOST)
+
+
 def forces_of(numbers: np.ndarray) -> np.ndarray:
     """Return the true forces of frames, two atoms each."""
-    size = 20 * np.random.default_rng(5).lognormal(0, 0.5, _MOST)[numbers]
-    return np.repeat(size, 2)[:, None] * np.ones(3)
+    return np.repeat(_FORCES[numbers], 2)[:, None] * np.ones(3)
 
 
 class Member(Potential):

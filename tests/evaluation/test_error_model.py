@@ -1,5 +1,6 @@
 """The error model, against laws whose quantiles and probabilities are known."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from committee_simulation import LAWS
 from flowpot.evaluation import ErrorModel
+from flowpot.evaluation.decision import expected_rates
 
 LOGNORMAL = ("narrow", "wide")
 STEEP = (
@@ -61,6 +63,34 @@ def test_it_flags_what_the_ideal_rule_flags(name, good):
     inner, outer = np.mean(bars, axis=0)
     assert 0.6 <= inner <= 0.76
     assert 0.9 <= outer <= 0.98
+
+
+@pytest.mark.parametrize("first", [0, 40])
+def test_intervals_of_expected_rates_cover(first):
+    """Of 150 frames, the first of which are those of the fit, or not: not too often."""
+    rng, covered = np.random.default_rng(12), []
+    for name, good in itertools.product(STEEP, (0.4, 0.8)):
+        law = LAWS[name]
+        tolerance = float(np.quantile(draw(law, 20_000, rng)[1], good))
+        for _ in range(15):
+            covariates, error = draw(law, 190, rng)
+            model = ErrorModel.fit(
+                {k: x[:40] for k, x in covariates.items()}, error[:40]
+            )
+            judged = {k: x[first:][:150] for k, x in covariates.items()}
+            true = error[first:][:150]
+            known = np.where(np.arange(150) < 40 - first, true, np.nan)
+            flagged, bad = model.chance(judged, tolerance) >= TARGET, true > tolerance
+            rates = expected_rates(model, judged, tolerance, flagged, known)
+            hits = (flagged & bad).sum()
+            for interval, among in (
+                (rates.tpr_interval, bad.sum()),
+                (rates.ppv_interval, flagged.sum()),
+            ):
+                if interval is not None and among:
+                    low, high = interval
+                    covered.append(low - 1e-9 <= hits / among <= high + 1e-9)
+    assert 0.92 <= np.mean(covered) <= 0.98
 
 
 @pytest.mark.parametrize("name", LOGNORMAL)

@@ -156,7 +156,7 @@ class ResidualDistribution:
 
     def cumulative(self, z: Array) -> Array:
         """Return the probability (m,) of a residual of at most z (m,)."""
-        base = scipy.stats.t.cdf(z, self.freedom)
+        base = scipy.special.stdtr(self.freedom, z)
         if not len(self.values):
             return np.asarray(base)
         middles = self.shares.cumsum() - self.shares / 2
