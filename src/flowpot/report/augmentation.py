@@ -38,10 +38,20 @@ def plot_augmentation(dataset: Dataset) -> Figure:
     colours = {name: colour_of(place) for place, name in enumerate(names)}
     figure, axes = grid_of_axes(2, 2, 7)
     counts, sizes, distances, volumes = axes.ravel()
-    _draw_counts(counts, kinds, names, colours)
+    numbers = [int((kinds == name).sum()) for name in names]
+    shown = [plain(name) for name in names]
+    bars = counts.barh(shown, numbers, color=[colours[name] for name in names])
+    counts.bar_label(bars, padding=3)
+    counts.invert_yaxis()
+    counts.set(xlabel="frames")
+    counts.margins(x=0.12)
     _draw_stack(sizes, {k: dataset.n_atoms[kinds == k] for k in names}, colours)
     sizes.set(xlabel="atoms per frame", ylabel="frames")
-    _draw_stack(distances, _nearest(dataset, kinds, names), colours)
+    nearest: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
+    for kind, atoms in zip(kinds, dataset, strict=True):
+        to_nearest = nearest_distances(atoms)  # isolated atoms have none
+        nearest[kind].append(to_nearest[np.isfinite(to_nearest)])
+    _draw_stack(distances, {k: np.concatenate(v) for k, v in nearest.items()}, colours)
     distances.set(xlabel="distance to nearest neighbour (\u00c5)", ylabel="atoms")
     bulk = dataset.pbc.all(axis=1)
     density = np.abs(np.linalg.det(dataset.cell)) / dataset.n_atoms
@@ -49,31 +59,6 @@ def plot_augmentation(dataset: Dataset) -> Figure:
     _draw_stack(volumes, within, colours)
     volumes.set(xlabel="volume per atom, bulk frames (\u00c5\u00b3)", ylabel="frames")
     return figure
-
-
-def _nearest(dataset: Dataset, kinds: NDArray[np.object_], names: list[str]) -> Groups:
-    """Return the nearest-neighbour distances of each kind; isolated atoms have none."""
-    distances: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
-    for kind, atoms in zip(kinds, dataset, strict=True):
-        nearest = nearest_distances(atoms)
-        distances[kind].append(nearest[np.isfinite(nearest)])
-    return {name: np.concatenate(arrays) for name, arrays in distances.items()}
-
-
-def _draw_counts(
-    axis: Axes,
-    kinds: NDArray[np.object_],
-    names: list[str],
-    colours: Mapping[str, Any],
-) -> None:
-    """Draw one bar for each kind, with its number."""
-    numbers = [int((kinds == name).sum()) for name in names]
-    shown = [plain(name) for name in names]
-    bars = axis.barh(shown, numbers, color=[colours.get(n, "grey") for n in names])
-    axis.bar_label(bars, padding=3)
-    axis.invert_yaxis()
-    axis.set(xlabel="frames")
-    axis.margins(x=0.12)
 
 
 def _draw_stack(axis: Axes, groups: Groups, colours: Mapping[str, Any]) -> None:

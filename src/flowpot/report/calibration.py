@@ -57,7 +57,10 @@ def plot_calibration(
         if fit := calibration.get(name):
             d, e, _ = _pairs(evidence, fit, name)
             _draw_calls(axis, factor * d, factor * e, fit, factor)
-            _draw_fit(axis, fit, factor * np.array([e.min(), e.max()]))
+            ends = factor * np.array([e.min(), e.max()])
+            axis.plot(ends, fit.slope * ends, c="k", ls="--", lw=1)
+            low, high = (slope * ends for slope in fit.slope_interval)
+            axis.fill_between(ends, low, high, color="0.8", zorder=0)
             axis.set_title(_summary(fit), fontsize=9)
             logarithmic(axis)
     if calibration:
@@ -194,13 +197,6 @@ def _draw_calls(
         )
     axis.axvline(factor * fit.tolerance, c="0.3", lw=0.8)
     axis.axhline(factor * fit.threshold, c="0.3", lw=0.8)
-
-
-def _draw_fit(axis: Axes, fit: Calibration, ends: NDArray[np.float64]) -> None:
-    """Draw the line of the fit, and those of its interval."""
-    axis.plot(ends, fit.slope * ends, c="k", ls="--", lw=1)
-    low, high = (slope * ends for slope in fit.slope_interval)
-    axis.fill_between(ends, low, high, color="0.8", zorder=0)
 
 
 def _summary(fit: Calibration) -> str:

@@ -67,15 +67,23 @@ def _espresso(
         {**(_user(static, name)), **(parameters.get(name) or {})}
         for name in ("system", "electrons")
     )
-    family = str(stated.get("pseudo_family") or _family(static))
+    family = stated.get("pseudo_family") or static.get("pseudo_family")
+    if isinstance(family, Mapping):
+        family = family.get("name", "?")
+    family = str(family)
     functional = system.get("input_dft")
     is_pbe = functional is None and "pbe" in family.lower()
     name = functional or ("PBE" if is_pbe else "[functional?]")
     protocol = str(stated.get("protocol") or static.get("protocol", "?"))
+    version = campaign.versions.get("quantum-espresso", "[version?]")
+    cited = references.cite("quantum-espresso")
     text = [
-        _code(campaign, protocol, references.cite("quantum-espresso")),
+        (
+            "Energies, forces and stresses were computed by density-functional theory "
+            f"with pw.x of Quantum ESPRESSO {version}{cited} (protocol {protocol!r})"
+        ),
         f"The functional was {name}{references.cite('pbe') if is_pbe else ''}",
-        f"Pseudopotentials were of {_family_cited(family, references)}{_files(stated)}",
+        _pseudopotentials(family, stated, references),
         _cutoffs(static, stated, system),
         _kpoints(static, protocol),
         _smearing(system, protocol, references),
@@ -91,26 +99,17 @@ def _espresso(
     return ". ".join(text) + "."
 
 
-def _code(campaign: Campaign, protocol: str, cited: str) -> str:
-    version = campaign.versions.get("quantum-espresso", "[version?]")
-    return (
-        "Energies, forces and stresses were computed by density-functional theory with "
-        f"pw.x of Quantum ESPRESSO {version}{cited} (protocol {protocol!r})"
-    )
-
-
-def _family_cited(family: str, references: References) -> str:
+def _pseudopotentials(
+    family: str, stated: Mapping[str, Any], references: References
+) -> str:
     cited = references.cite("sssp") if "sssp" in family.lower() else ""
-    return f"the family {family}{cited}"
-
-
-def _files(stated: Mapping[str, Any]) -> str:
     pseudos = stated.get("pseudopotentials") or {}
     files = [
         f"{element}: {entry.get('filename', '?')}, md5 {entry.get('md5', '?')}"
         for element, entry in pseudos.items()
     ]
-    return f" (for example {'; '.join(files)})" if files else ""
+    example = f" (for example {'; '.join(files)})" if files else ""
+    return f"Pseudopotentials were of the family {family}{cited}{example}"
 
 
 def _cutoffs(
@@ -188,11 +187,6 @@ def _user(static: Mapping[str, Any], namelist: str) -> dict[str, Any]:
         if str(name).lower() == namelist and isinstance(values, Mapping):
             return {str(key).lower(): value for key, value in values.items()}
     return {}
-
-
-def _family(static: Mapping[str, Any]) -> str:
-    family = static.get("pseudo_family")
-    return str(family.get("name", "?")) if isinstance(family, Mapping) else str(family)
 
 
 def _of_protocol(name: str, number: str) -> float | None:

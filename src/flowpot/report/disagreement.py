@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation import PROPERTIES, Calibration
@@ -52,57 +50,23 @@ def plot_disagreement(
         unit, factor = UNITS[name]
         fit = (calibration or {}).get(name)
         spread = factor * leading_uncertainty(frames.info, fit, name)
-        _draw_origins(above, spread, groups)
-        _draw_sizes(below, spread, frames.n_atoms, groups)
+        for place, of_origin in enumerate(groups.values()):
+            shown = of_origin & (spread > 0)
+            style: dict[str, Any] = {"ms": 4, "mew": 0, "ls": "", "alpha": 0.6}
+            style |= {"c": colour_of(place), "marker": marker_of(place)}
+            across = place + np.linspace(-0.3, 0.3, int(shown.sum()))
+            above.plot(across, spread[shown], **style)
+            if shown.any():
+                median = np.median(spread[shown])
+                above.hlines(median, place - 0.4, place + 0.4, color="k")
+            below.plot(frames.n_atoms[shown], spread[shown], **style)
+        names = [f"{plain(kind)} (n = {rows.sum()})" for kind, rows in groups.items()]
+        above.set_xticks(range(len(groups)), names, rotation=30, ha="right")
+        below.set(xlabel="atoms")
+        logarithmic(below, "x")
         for axis in (above, below):
             axis.set(ylabel=f"disagreement {name} ({unit})")
             logarithmic(axis, "y")
             if fit:
                 axis.axhline(factor * fit.threshold, c="0.3", lw=0.8, ls="--")
     return figure
-
-
-def _draw_origins(
-    axis: Axes, spread: NDArray[np.float64], groups: Mapping[str, NDArray[np.bool_]]
-) -> None:
-    """Draw the frames of each origin side by side, and their median."""
-    for place, rows in enumerate(groups.values()):
-        values = spread[rows & (spread > 0)]
-        across = place + np.linspace(-0.3, 0.3, len(values))
-        axis.plot(
-            across,
-            values,
-            ms=4,
-            mew=0,
-            c=colour_of(place),
-            marker=marker_of(place),
-            ls="",
-            alpha=0.6,
-        )
-        if len(values):
-            axis.hlines(np.median(values), place - 0.4, place + 0.4, color="k")
-    names = [f"{plain(name)} (n = {rows.sum()})" for name, rows in groups.items()]
-    axis.set_xticks(range(len(groups)), names, rotation=30, ha="right")
-
-
-def _draw_sizes(
-    axis: Axes,
-    spread: NDArray[np.float64],
-    n_atoms: NDArray[np.int64],
-    groups: Mapping[str, NDArray[np.bool_]],
-) -> None:
-    """Draw each frame's disagreement against its number of atoms."""
-    for place, rows in enumerate(groups.values()):
-        shown = rows & (spread > 0)
-        axis.plot(
-            n_atoms[shown],
-            spread[shown],
-            ms=4,
-            mew=0,
-            c=colour_of(place),
-            marker=marker_of(place),
-            ls="",
-            alpha=0.6,
-        )
-    axis.set(xlabel="atoms")
-    logarithmic(axis, "x")

@@ -79,7 +79,12 @@ def plot_map(dataset: Dataset, descriptors: NDArray[np.float64]) -> Figure:
     figure, axes = row_of_axes(2, height=4.8)
     place, shares = principal_components(descriptors)
     tested = np.asarray(dataset.column("split") == TEST, dtype=bool)
-    for axis, groups in zip(axes, (_iterations(dataset), _kinds(dataset)), strict=True):
+    kinds = config_types(dataset)
+    by_kind = {
+        str(kind): (kinds == kind, colour_of(i), marker_of(i))
+        for i, kind in enumerate(sorted(set(kinds)))
+    }
+    for axis, groups in zip(axes, (_iterations(dataset), by_kind), strict=True):
         dots = []
         for name, (chosen, colour, marker) in groups.items():
             axis.plot(
@@ -133,12 +138,4 @@ def _iterations(dataset: Dataset) -> Groups:
     return {
         names[i]: (explored == i, blend[i], MARKERS[i % len(MARKERS)])
         for i in sorted(names)
-    }
-
-
-def _kinds(dataset: Dataset) -> Groups:
-    kinds = config_types(dataset)
-    return {
-        str(kind): (kinds == kind, colour_of(i), marker_of(i))
-        for i, kind in enumerate(sorted(set(kinds)))
     }

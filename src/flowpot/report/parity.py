@@ -53,7 +53,11 @@ def plot_parity(
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     axes = figure.subplots(2, len(PROPERTIES), height_ratios=(1.7, 1))
     offset = _energies_of_atoms(dataset, e0s or {})
-    label, mean = _comparable(dataset, prediction, offset)
+    label = {name: getattr(dataset, name) for name in PROPERTIES}
+    mean = dict(prediction.mean)
+    for values in (label, mean):  # energies per atom
+        energy = values["energy"] if offset is None else values["energy"] - offset
+        values["energy"] = energy / dataset.n_atoms
     split = dataset.info["split"]
     for (above, below), name in zip(axes.T, PROPERTIES, strict=True):
         sets = np.repeat(split, dataset.n_atoms) if name == "forces" else split
@@ -165,20 +169,6 @@ def _count(
         return int(labelled.sum())
     frame_of_atom = np.repeat(np.arange(len(dataset)), dataset.n_atoms)
     return len(np.unique(frame_of_atom[labelled]))
-
-
-def _comparable(
-    dataset: Dataset,
-    prediction: CommitteePrediction,
-    offset: NDArray[np.float64] | None,
-) -> tuple[Values, Values]:
-    """Return labels and committee means by property, energies per atom."""
-    label = {name: getattr(dataset, name) for name in PROPERTIES}
-    mean = dict(prediction.mean)
-    for values in (label, mean):
-        energy = values["energy"] if offset is None else values["energy"] - offset
-        values["energy"] = energy / dataset.n_atoms
-    return label, mean
 
 
 def _energies_of_atoms(

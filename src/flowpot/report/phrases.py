@@ -54,13 +54,12 @@ def written(value: Any, without: Sequence[str] = ()) -> str:
     if isinstance(value, Mapping):
         return f"({listed(value, without)})"
     if isinstance(value, list | tuple):
-        if len(value) == 2 and all(_is_number(each) for each in value):  # noqa: PLR2004
+        numbers = [
+            v for v in value if isinstance(v, int | float) and type(v) is not bool
+        ]
+        if len(value) == len(numbers) == 2:  # noqa: PLR2004
             return f"{value[0]:g} to {value[1]:g}"
         return f"[{'; '.join(written(each, without) for each in value)}]"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -51,7 +51,9 @@ class ProgressLog:
             return
         self.done[key] += 1
         self.total[key] = max(self.total[key], self.done[key])
-        self._expect(result if isinstance(result, Response) else None)
+        if isinstance(result, Response):
+            for appended in jobs_of(result.replace):
+                self.total[appended.metadata.get("iteration", 0), appended.name] += 1
         if event == "failed":
             why = reason_of(job.uuid) or repr(result)
             self._say(key, f"failed: {why}", style="red")
@@ -78,11 +80,6 @@ class ProgressLog:
             n = len(taken)
             left += time_left(n, n + expected, sum(taken)) or 0.0
         return left
-
-    def _expect(self, response: Response | None) -> None:
-        """Count the jobs that a dynamic job has appended."""
-        for job in jobs_of(response.replace if response else None):
-            self.total[job.metadata.get("iteration", 0), job.name] += 1
 
     def _say(self, key: tuple[int, str], state: str, style: str = "") -> None:
         iteration, name = key

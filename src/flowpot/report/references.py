@@ -33,13 +33,10 @@ class References:
         >>> references.cite("jobflow", "atomate2"), references.cite("ase", "jobflow")
         (' [1, 2]', ' [3, 1]')
         """
-        numbers = [str(self._number(name)) for name in names if name in CITATIONS]
+        known = [name for name in names if name in CITATIONS]
+        self._cited += [n for n in dict.fromkeys(known) if n not in self._cited]
+        numbers = [str(self._cited.index(name) + 1) for name in known]
         return f" [{', '.join(numbers)}]" if numbers else ""
-
-    def _number(self, name: str) -> int:
-        if name not in self._cited:
-            self._cited.append(name)
-        return self._cited.index(name) + 1
 
     @property
     def texts(self) -> list[str]:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flowpot.campaign.document import IterationDoc
-from flowpot.campaign.reading.status import CampaignStatus, StageStatus
+from flowpot.campaign.reading.status import CampaignStatus
 from flowpot.campaign.record import LOOP_STAGES
 from flowpot.console import say
 from flowpot.dataset.sets import TEST
@@ -131,20 +131,17 @@ def _stages(status: CampaignStatus) -> Table:
             completed=stage.total if stage.finished else stage.done,
             width=_BAR,
         )
-        table.add_row(name, bar, *_counts(stage))
+        jobs, taken = [Text(f"{stage.done} of {stage.total} jobs")], "waiting"
+        if stage.running:
+            jobs.append(Text(f"{stage.running} running"))
+        if stage.failed:
+            jobs.append(Text(f"{stage.failed} failed", style="red"))
+        if stage.finished:
+            jobs = [Text("done")]
+        if stage.done or stage.finished:
+            taken = duration(stage.seconds)
+        table.add_row(name, bar, Text(", ").join(jobs), taken)
     return table
-
-
-def _counts(stage: StageStatus) -> tuple[Text, str]:
-    if stage.finished:
-        return Text("done"), duration(stage.seconds)
-    jobs = [Text(f"{stage.done} of {stage.total} jobs")]
-    if stage.running:
-        jobs.append(Text(f"{stage.running} running"))
-    if stage.failed:
-        jobs.append(Text(f"{stage.failed} failed", style="red"))
-    taken = duration(stage.seconds) if stage.done else "waiting"
-    return Text(", ").join(jobs), taken
 
 
 def _iterations(iterations: Sequence[IterationDoc]) -> Table:

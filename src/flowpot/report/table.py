@@ -1,6 +1,6 @@
 """A campaign in tables: a column an iteration."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from math import isnan
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,6 @@ _STAGES = {
 }
 _WIDEST = 20  # characters of an iteration's column; longer cells are wrapped
 _UNLIMITED = 10_000  # characters
-
-Cell = Callable[[IterationDoc], str]
 
 
 def campaign_table(name: str, iterations: Sequence[IterationDoc]) -> Table:
@@ -53,11 +51,11 @@ def campaign_table(name: str, iterations: Sequence[IterationDoc]) -> Table:
         table.add_column(str(iteration.iteration), justify="right", max_width=_WIDEST)
     known = {name for each in iterations for name in each.calibration or {}}
     names = [name for name in UNITS if name in {*PROPERTIES, *known}]
-    parts = (_fresh(names), _labels(), _errors(), _calibration(names), _frames())
-    for rows in (*parts, _seconds()):
+    columns = [_cells(iteration, names) for iteration in iterations]
+    for part, labels in enumerate(_cells(IterationDoc(iteration=0), names)):
         table.add_section()
-        for label, cell in rows:
-            table.add_row(label, *map(cell, iterations))
+        for label in labels:
+            table.add_row(label, *(column[part][label] for column in columns))
     return table
 
 
@@ -120,116 +118,56 @@ def origin_table(errors: "pd.DataFrame") -> tuple[list[str], list[list[str]]]:
     return ["origin", "frames", *units.values()], rows
 
 
-def _fresh(names: Sequence[str]) -> Iterator[tuple[str, Cell]]:
+def _cells(iteration: IterationDoc, names: Sequence[str]) -> list[dict[str, str]]:
+    """Return an iteration's cells by the labels of their rows, part by part."""
+    fresh, rmse, calibration, seconds = {}, {}, {}, {}
+    errors, fits = iteration.fresh_error or {}, iteration.calibration or {}
     for name in names:
         unit, factor = UNITS[name]
-        yield f"fresh error {name} ({unit})", _fresh_error(name, factor)
-    yield "fresh frames over tolerance", _fresh_over
-
-
-def _fresh_error(name: str, factor: float) -> Cell:
-    return lambda i: error_with_interval((i.fresh_error or {}).get(name), factor)
-
-
-def _fresh_over(iteration: IterationDoc) -> str:
-    shares = {
-        name: fresh.over
-        for name, fresh in (iteration.fresh_error or {}).items()
-        if fresh.over is not None
-    }
-    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items()) or "-"
-
-
-def _labels() -> Iterator[tuple[str, Cell]]:
-    yield (
-        "frames labelled (failed)",
-        lambda i: f"{_count(i.n_labelled)} ({_count(i.n_failed)})",
-    )
-    yield "frames in the dataset", lambda i: _count(i.n_dataset)
-
-
-def _errors() -> Iterator[tuple[str, Cell]]:
+        error = error_with_interval(errors.get(name), factor)
+        fresh[f"fresh error {name} ({unit})"] = error
+        slope, threshold, trust = _fit_in_words(fits.get(name), factor)
+        calibration[f"slope {name} [95 %]"] = slope
+        calibration[f"threshold {name} ({unit})"] = threshold
+        calibration[f"trusted {name}"] = trust
+    shares = [f"{k} {v.over:.0%}" for k, v in errors.items() if v.over is not None]
+    fresh["fresh frames over tolerance"] = ", ".join(shares) or "-"
+    calibration["calibrated on"] = next((fit.origin for fit in fits.values()), "-")
     for name in PROPERTIES:
         unit, factor = UNITS[name]
-        yield f"RMSE {name} ({unit})", _rmse(name, factor)
-
-
-def _rmse(name: str, factor: float) -> Cell:
-    def cell(iteration: IterationDoc) -> str:
-        metrics = iteration.metrics
-        if metrics is None:
-            return "-"
-        sets = (metrics.get(label, {}).get(name) for label in SETS)
-        return " / ".join(number(rmse, factor) for rmse in sets)
-
-    return cell
-
-
-def _calibration(names: Sequence[str]) -> Iterator[tuple[str, Cell]]:
-    for name in names:
-        unit, factor = UNITS[name]
-        yield f"slope {name} [95 %]", _fit(name, _slope)
-        yield f"threshold {name} ({unit})", _fit(name, _threshold(factor))
-        yield f"trusted {name}", _fit(name, _trusted)
-    yield "calibrated on", _calibrated_on
-
-
-def _fit(name: str, show: Callable[[Calibration], str]) -> Cell:
-    def cell(iteration: IterationDoc) -> str:
-        fit = (iteration.calibration or {}).get(name)
-        return "-" if fit is None else show(fit)
-
-    return cell
-
-
-def _slope(fit: Calibration) -> str:
-    low, high = fit.slope_interval
-    return f"{fit.slope:.2f} [{low:.2f}, {high:.2f}]"
-
-
-def _threshold(factor: float) -> Callable[[Calibration], str]:
-    return lambda fit: number(fit.threshold, factor)
-
-
-def _calibrated_on(iteration: IterationDoc) -> str:
-    origins = [fit.origin for fit in (iteration.calibration or {}).values()]
-    return origins[0] if origins else "-"
-
-
-def _trusted(fit: Calibration) -> str:
-    return "yes" if fit.trusted else f"no: {fit.reason or 'no reason given'}"
-
-
-def _frames() -> Iterator[tuple[str, Cell]]:
-    yield "frames explored", lambda i: _count(i.n_explored)
-    yield "MD runs halted", lambda i: _count(sum((i.halted or {}).values()))
-    yield "frames flagged", lambda i: _count(i.n_over)
-    yield "  beyond the upper bound", lambda i: _count(i.n_wrecked)
-    yield (
-        "frames selected + audit",
-        lambda i: f"{_count(i.n_selected)} + {_count(i.n_audit)}",
-    )
-    yield "audit: bad of labelled", _audit
-
-
-def _audit(iteration: IterationDoc) -> str:
-    audit = iteration.audit
-    if audit is None or audit.n == 0:
-        return "-"
-    return f"{audit.n_bad} of {audit.n} (<= {audit.upper_limit:.0%})"
-
-
-def _seconds() -> Iterator[tuple[str, Cell]]:
+        sets = [(iteration.metrics or {}).get(label, {}).get(name) for label in SETS]
+        values = " / ".join(number(value, factor) for value in sets)
+        rmse[f"RMSE {name} ({unit})"] = "-" if iteration.metrics is None else values
     for stage, label in _STAGES.items():
-        yield f"seconds in {label}", _seconds_of(stage)
+        taken = iteration.seconds.get(stage)
+        seconds[f"seconds in {label}"] = "-" if taken is None else f"{taken:.0f}"
+    audit, audited = iteration.audit, "-"
+    if audit is not None and audit.n > 0:
+        audited = f"{audit.n_bad} of {audit.n} (<= {audit.upper_limit:.0%})"
+    failed, checks = _count(iteration.n_failed), _count(iteration.n_audit)
+    labels = {
+        "frames labelled (failed)": f"{_count(iteration.n_labelled)} ({failed})",
+        "frames in the dataset": _count(iteration.n_dataset),
+    }
+    frames = {
+        "frames explored": _count(iteration.n_explored),
+        "MD runs halted": _count(sum((iteration.halted or {}).values())),
+        "frames flagged": _count(iteration.n_over),
+        "  beyond the upper bound": _count(iteration.n_wrecked),
+        "frames selected + audit": f"{_count(iteration.n_selected)} + {checks}",
+        "audit: bad of labelled": audited,
+    }
+    return [fresh, labels, rmse, calibration, frames, seconds]
 
 
-def _seconds_of(stage: str) -> Cell:
-    def cell(iteration: IterationDoc) -> str:
-        seconds = iteration.seconds.get(stage)
-        return "-" if seconds is None else f"{seconds:.0f}"
-
-    return cell
+def _fit_in_words(fit: Calibration | None, factor: float) -> tuple[str, str, str]:
+    """Write a calibration's slope, its threshold, and whether it is trusted."""
+    if fit is None:
+        return "-", "-", "-"
+    low, high = fit.slope_interval
+    trust = "yes" if fit.trusted else f"no: {fit.reason or 'no reason given'}"
+    slope = f"{fit.slope:.2f} [{low:.2f}, {high:.2f}]"
+    return slope, number(fit.threshold, factor), trust
 
 
 def _count(n: int | None) -> str:

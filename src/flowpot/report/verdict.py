@@ -114,12 +114,16 @@ def verdict(campaign: Campaign, where: str = "") -> Verdict:
     iterations = campaign.iteration_docs
     known = next((each for each in iterations[::-1] if each.fresh_error), None)
     lines = fresh_lines(known) if known else []
+    fresh_of = ""
+    if known and lines:
+        first = next(iter((known.fresh_error or {}).values()))
+        fresh_of = f"iteration {known.iteration}, n = {first.n}: {first.of}"
     state = state_of(campaign.status)
     return Verdict(
         state=state,
         headline=_headline(campaign, state, lines),
         fresh=lines,
-        fresh_of=with_symbols(_frames_of(known)) if lines and known else "",
+        fresh_of=with_symbols(fresh_of),
         audit=_audit(iterations),
         good=_good(campaign, lines),
         trusted=_trusted(iterations, ended=campaign.finished),
@@ -170,11 +174,6 @@ def _standing(
     if high is not None and high <= tolerance:
         return "within"
     return "over" if low > tolerance else "unclear"
-
-
-def _frames_of(iteration: IterationDoc) -> str:
-    first = next(iter((iteration.fresh_error or {}).values()))
-    return f"iteration {iteration.iteration}, n = {first.n}: {first.of}"
 
 
 def _headline(campaign: Campaign, state: str, lines: Sequence[FreshLine]) -> str:
