@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flowpot import Campaign
-from flowpot.campaign.reading import indexes
+from flowpot.campaign.reading.find import ensure_indexes
 from flowpot.report import write_report
 from flowpot.report.status import status_view
 
@@ -136,7 +136,7 @@ def test_labels_are_found_among_many(mongo_uri, database, monkeypatch):
         return found
 
     without = ask()
-    made, seconds = timed(lambda: indexes.ensure_indexes(store))
+    made, seconds = timed(lambda: ensure_indexes(store))
     assert made
     within = ask()
     table = Table("query", "found", "sent", "indexed (s)", "not indexed (s)")
@@ -158,7 +158,7 @@ def test_status_and_report_of_a_large_campaign(
 ):
     """A terminal's answer in 2 s, the report in 20 s."""
     store = open_store(mongo_uri, database)
-    indexes.ensure_indexes(store)
+    ensure_indexes(store)
     synthetic_campaign(store, n_frames=N_FRAMES, n_iterations=5, finished=False)
 
     def show_status():

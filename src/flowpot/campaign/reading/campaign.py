@@ -2,34 +2,23 @@
 
 import io
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from jobflow import JobStore
 
-from flowpot.campaign.document import CampaignDoc, IterationDoc
-from flowpot.campaign.reading.documents import CampaignDocuments, iteration_of
-from flowpot.campaign.reading.errors import ERRORS, errors_in
-from flowpot.campaign.reading.failures import COLUMNS, failures_in
-from flowpot.campaign.reading.find import find_campaign, namesakes
-from flowpot.campaign.reading.indexes import ensure_indexes
-from flowpot.campaign.reading.label_costs import LabelCosts, label_costs_in
+from flowpot.campaign.reading.find import ensure_indexes, find_campaign
 from flowpot.campaign.reading.labels import Label, find_labels
 from flowpot.campaign.reading.provenance import Provenance, trace
-from flowpot.campaign.reading.settings import e0s_in, makers_in, settings_in
-from flowpot.campaign.reading.status import CampaignStatus, status_of
+from flowpot.campaign.reading.records import CampaignRecords
 from flowpot.dataset import Artifact, Dataset
-from flowpot.evaluation.calibration import Calibration
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from flowpot.training.document import CommitteeDoc, Metrics
+    from flowpot.training.document import CommitteeDoc
 
 
-class Campaign:
+class Campaign(CampaignRecords):
     """
     A campaign, finished or running: what its jobs have left in the store so far.
 
@@ -50,10 +39,6 @@ class Campaign:
     ... )  # doctest: +SKIP
     >>> campaign.dataset().write("silicon.xyz")  # doctest: +SKIP
     """
-
-    def __init__(self, store: JobStore, uuid: str, run: str | None = None) -> None:
-        self.uuid = uuid
-        self._documents = CampaignDocuments(store, uuid, run)
 
     @classmethod
     def from_store(cls, store: JobStore, name_or_uuid: str | None = None) -> Self:
@@ -77,190 +62,6 @@ class Campaign:
         store.connect()
         ensure_indexes(store)
         return cls(store, *find_campaign(store, name_or_uuid))
-
-    @property
-    def others(self) -> list[str]:
-        """
-        What this campaign may be mistaken for, a sentence each.
-
-        These are campaigns of the same name in the store, and other continuations of
-        the campaign that this one continues. The uuids that are named lead to them.
-        """
-        documents = self._documents
-        notes = [
-            f"another campaign is named {self.name!r}, too: {other}"
-            for other in namesakes(documents.store, self.name, self.uuid)
-        ]
-        return notes + [
-            f"the same campaign was also continued as {run}"
-            for run in documents.other_runs
-        ]
-
-    @property
-    def finished(self) -> bool:
-        """Whether the campaign has ended."""
-        return self._documents.end is not None
-
-    @cached_property
-    def doc(self) -> CampaignDoc:
-        """
-        The CampaignDoc, with all that it refers to.
-
-        Raises
-        ------
-        RuntimeError
-            If the campaign still runs.
-        """
-        end = self._documents.end
-        if end is None:
-            raise RuntimeError(
-                f"campaign {self.name!r} has no CampaignDoc yet: it is still running; "
-                "iterations, labels, dataset(), committee() and status are there"
-            )
-        return CampaignDoc.model_validate(self._documents.read(end))
-
-    @cached_property
-    def name(self) -> str:
-        """Name of the campaign."""
-        return self._documents.name
-
-    @property
-    def stop_reason(self) -> str | None:
-        """Why the campaign ended; None while it runs."""
-        return self._documents.stop_reason
-
-    @property
-    def iteration_docs(self) -> list[IterationDoc]:
-        """Numbers of each iteration; of the present one, those that there are."""
-        return self._documents.iterations
-
-    @property
-    def iterations(self) -> "pd.DataFrame":
-        """The same as a table: a row each iteration, nested names joined by dots."""
-        import pandas as pd  # noqa: PLC0415 - slow
-
-        rows = [doc.model_dump() for doc in self.iteration_docs]
-        if not rows:
-            return pd.DataFrame(index=pd.Index([], name="iteration"))
-        return pd.json_normalize(rows).set_index("iteration")
-
-    @property
-    def calibration(self) -> dict[str, Calibration]:
-        """The last calibration, by property; empty before the first."""
-        fits = [doc.calibration for doc in self.iteration_docs if doc.calibration]
-        return fits[-1] if fits else {}
-
-    @property
-    def cost(self) -> "pd.DataFrame":
-        """
-        Wall time of the engines (s): a row each iteration, a column each stage.
-
-        Times of jobs that ran side by side are added up.
-        """
-        import pandas as pd  # noqa: PLC0415 - slow
-
-        rows = {doc.iteration: doc.seconds for doc in self.iteration_docs}
-        for document in self._documents.of_stage("augmentation"):
-            rows[0] = {"augmentation": document["output"]["seconds"]}
-        cost = pd.DataFrame.from_dict(rows, orient="index").sort_index()
-        return cost.rename_axis("iteration").fillna(0.0)
-
-    @cached_property
-    def label_costs(self) -> LabelCosts:
-        """Labels that were computed, and their core-seconds as the engine states."""
-        return label_costs_in(self._documents)
-
-    @cached_property
-    def command(self) -> str | None:
-        """The command that started the campaign, or continued it; None: from Python."""
-        return self._documents.command
-
-    @property
-    def failure_records(self) -> list[dict[str, Any]]:
-        """The rows of :attr:`failures` as dictionaries."""
-        return failures_in(self._documents)
-
-    @property
-    def failures(self) -> "pd.DataFrame":
-        """Frames, members and trajectories that failed: why, and in which folder."""
-        import pandas as pd  # noqa: PLC0415 - slow
-
-        return pd.DataFrame(self.failure_records, columns=list(COLUMNS))
-
-    @property
-    def status(self) -> CampaignStatus:
-        """How far the campaign is, by the outputs that are in the store."""
-        return status_of(self._documents)
-
-    @property
-    def member_metrics(self) -> "dict[int, list[Metrics]]":
-        """RMSE of each member of the committees, by iteration."""
-        return {
-            iteration_of(document): document["output"]["member_metrics"]
-            for document in self._documents.of_stage("training")
-            if document["output"].get("member_metrics")
-        }
-
-    @property
-    def errors_by_origin(self) -> "pd.DataFrame":
-        """
-        RMSE of the committee's mean: a row for each iteration, origin and set.
-
-        Origins are ``augmented`` (what the campaign began with) and ``explored N`` (in
-        iteration N). In eV/atom, eV/A and eV/A^3; NaN where there are no labels.
-        """
-        import pandas as pd  # noqa: PLC0415 - slow
-
-        return pd.DataFrame(errors_in(self._documents), columns=list(ERRORS))
-
-    @property
-    def n_runs(self) -> dict[int, int]:
-        """Trajectories that were started, by iteration."""
-        return {
-            iteration_of(document): document["output"]["n_runs"]
-            for document in self._documents.of_stage("exploration")
-            if document["output"].get("n_runs")
-        }
-
-    @property
-    def set_sizes(self) -> dict[str, int]:
-        """Number of frames in each set that the last committee was trained with."""
-        trained = self._documents.of_stage("training")
-        sizes = [document["output"].get("n_frames") for document in trained]
-        return next((known for known in sizes[::-1] if known), {})
-
-    @property
-    def e0s(self) -> dict[str, float]:
-        """Energies of isolated atoms (eV) that the last committee was trained with."""
-        return e0s_in(self._documents)
-
-    @cached_property
-    def settings(self) -> dict[str, Any]:
-        """What a label, the last training and a trajectory were made with."""
-        return settings_in(self._documents)
-
-    @property
-    def seed(self) -> int | None:
-        """The campaign's seed; None: not known before the first iteration."""
-        end = self._documents.end
-        return self.makers.get("seed") if end is None else end["output"]["seed"]
-
-    @cached_property
-    def makers(self) -> dict[str, Any]:
-        """
-        Fields of the campaign's Makers, nested as they are; ``maker`` is the class.
-
-        Empty where they are not known: an older version has stored none.
-        """
-        return makers_in(self._documents)
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Versions of the packages that did the work, as the latest job has them."""
-        versions: dict[str, str] = {}
-        for document in self._documents.stages:
-            versions |= document["output"].get("versions") or {}
-        return versions
 
     def labels(self, query: Mapping[str, Any] | None = None) -> list[Label]:
         """

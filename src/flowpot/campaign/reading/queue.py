@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from flowpot.campaign.reading.failures import COLUMNS
+from flowpot.campaign.reading.results import COLUMNS
 from flowpot.campaign.reading.status import CampaignStatus, StageStatus
 
 _AT_WORK = {
