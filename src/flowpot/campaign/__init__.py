@@ -6,6 +6,7 @@ _HOME = {
     "ActiveLearningMaker": "flowpot.campaign.makers",
     "Campaign": "flowpot.campaign.reading",
     "CampaignDoc": "flowpot.campaign.document",
+    "CampaignRecords": "flowpot.campaign.reading.records",
     "DryRun": "flowpot.campaign.estimate",
     "IterationDoc": "flowpot.campaign.document",
     "Limits": "flowpot.campaign.stopping",
