@@ -147,3 +147,15 @@ def test_damaged(file, content, message, tmp_path):
 def test_a_folder_of_something_else(tmp_path):
     with pytest.raises(ValueError, match=r"it has no type.raw: give a folder of"):
         Dataset.read(tmp_path)
+
+
+def test_the_raw_format_is_told_from_a_lost_folder(tmp_path):
+    """Systems of deepmd/raw have no set.000, which nobody has forgotten to copy."""
+    Dataset.from_atoms([emt_frame()]).write(tmp_path / "a.deepmd")
+    [system] = (tmp_path / "a.deepmd").iterdir()
+    (system / "set.000").rename(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=r"no folder set\.000: copy it whole"):
+        Dataset.read(tmp_path / "a.deepmd")
+    (system / "coord.raw").touch()
+    with pytest.raises(ValueError, match="convert it by dpdata"):
+        Dataset.read(tmp_path / "a.deepmd")

@@ -28,6 +28,7 @@ TEMPLATE = """\
 #
 # Keys are the fields of the Makers; what is not here keeps its default, and
 # `flowpot run --schema` lists them all. Sizes are a start: read them, change them.
+# For a first try, of minutes: `preset: smoke` in the place of all after structures.
 name: {name}
 structures:                         # relative to this file
 {structures}

@@ -54,7 +54,9 @@ def stream(folder: Path) -> Iterator[dict[str, Any]]:
     for system in systems:
         sets = sorted(path for path in system.glob("set.*") if path.is_dir())
         if not sets:
-            raise ValueError(f"{system}: it has no folder set.000: copy it whole")
+            is_raw = (system / "coord.raw").exists()
+            remedy = "convert it by dpdata to deepmd/npy" if is_raw else "copy it whole"
+            raise ValueError(f"{system}: it has no folder set.000: {remedy}")
         types, names = _types(system)
         is_open = (system / _OPEN).exists()
         for path in sets:
