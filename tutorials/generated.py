@@ -28,6 +28,7 @@ MAKERS = {
         "EvaluationMaker",
         "ValidationMaker",
     ),
+    "flowpot.labelling.espresso": ("PseudoFamily",),
     "flowpot.evaluation": ("SelectionRules",),
     "flowpot.exploration.sanity": ("SanityLimits",),
     "flowpot.exploration": ("ExplorationChange",),
@@ -109,7 +110,7 @@ def _plain(text: str) -> str:
 
 def messages_page() -> str:
     """Return the errors that users may meet and that the tests assert, by stage."""
-    asserted = list(asserted_messages())
+    asserted = sorted(set(asserted_messages()))
     parts = [_MESSAGES_BEGIN]
     for stage, messages in _by_stage(asserted).items():
         parts += [f"## {stage}\n", "| error | message |\n|---|---|"]
@@ -152,15 +153,18 @@ def _text(node: ast.expr) -> str:
 
 
 def asserted_messages() -> Iterator[str]:
-    """List the plain pieces of what ``pytest.raises(..., match=...)`` asks for."""
+    """
+    List the plain pieces of the texts that tests look for.
+
+    They are in ``match=...``, in the parameters of a test, or after ``assert``: any
+    text of a test that a message contains is taken for one of them.
+    """
     for path in TESTS.rglob("test_*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.keyword) and node.arg == "match":
-                for text in _strings(node.value):
-                    yield from _pieces(text)
+        for text in _strings(ast.parse(path.read_text())):
+            yield from _pieces(text)
 
 
-def _strings(node: ast.expr) -> Iterator[str]:
+def _strings(node: ast.AST) -> Iterator[str]:
     for inner in ast.walk(node):
         if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
             yield inner.value

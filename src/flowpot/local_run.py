@@ -28,7 +28,7 @@ from flowpot.report.html import write_results
 from flowpot.report.progress import ProgressLog
 from flowpot.report.status import say_verdict
 from flowpot.report.table import print_campaign
-from flowpot.report.verdict import verdict
+from flowpot.report.verdicts import verdict
 from flowpot.settings import get_settings
 
 _CACHES = {"LABEL_CACHE": "labels", "TRAINING_CACHE": "trainings"}

@@ -85,7 +85,7 @@ def _conclude(store: Any, name: str | None, where: str, *, ended: bool) -> None:
     """Say what a campaign that has ended came to."""
     from flowpot.campaign import Campaign  # noqa: PLC0415
     from flowpot.report.status import say_verdict  # noqa: PLC0415
-    from flowpot.report.verdict import verdict  # noqa: PLC0415
+    from flowpot.report.verdicts import verdict  # noqa: PLC0415
 
     if ended:
         console, campaign = open_console(), Campaign.from_store(store, name)

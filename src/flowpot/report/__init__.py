@@ -18,7 +18,7 @@ _HOME = {
     "plot_rates": "flowpot.report.calibration",
     "plot_rmse": "flowpot.report.history",
     "save_figures": "flowpot.report.figures",
-    "verdict": "flowpot.report.verdict",
+    "verdict": "flowpot.report.verdicts",
     "write_pdf": "flowpot.report.figures",
     "write_report": "flowpot.report.html",
     "write_results": "flowpot.report.html",

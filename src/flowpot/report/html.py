@@ -12,7 +12,7 @@ from flowpot.redaction import redact
 from flowpot.report.figures import encode, write_pdf
 from flowpot.report.section import Section
 from flowpot.report.sections import sections_of
-from flowpot.report.verdict import verdict
+from flowpot.report.verdicts import verdict
 from flowpot.report.wording import duration, with_symbols
 
 _SUFFIXES = {"image/svg+xml": "svg", "image/png": "png"}

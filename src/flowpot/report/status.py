@@ -14,7 +14,7 @@ from flowpot.campaign.record import LOOP_STAGES
 from flowpot.console import say
 from flowpot.dataset.sets import TEST
 from flowpot.redaction import redact
-from flowpot.report.verdict import Verdict
+from flowpot.report.verdicts import Verdict
 from flowpot.report.wording import (
     UNITS,
     duration,

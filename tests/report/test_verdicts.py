@@ -8,7 +8,7 @@ from flowpot import Campaign
 from flowpot.campaign.document import StopKind
 from flowpot.evaluation import FreshError
 from flowpot.report.next_steps import next_steps
-from flowpot.report.verdict import fresh_lines, verdict
+from flowpot.report.verdicts import fresh_lines, verdict
 from trivial_campaign import run_trivial_campaign
 
 
