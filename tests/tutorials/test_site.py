@@ -42,6 +42,13 @@ def test_what_a_file_may_set_is_described(site):
     assert described >= makers | {*campaign_schema()["$defs"]}
 
 
+def test_formulas_need_no_network(site):
+    page = (site / "guides/science.html").read_text()
+    assert page.count("<math ") > 20
+    assert "\\frac" not in page
+    assert "mathjax" not in page.lower()
+
+
 def test_errors_that_the_tests_assert_are_listed(site):
     page = (site / "reference/messages.html").read_text()
     assert "no explored frame to judge" in page
