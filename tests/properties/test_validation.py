@@ -1,6 +1,7 @@
 """A committee whose members differ in a known way, through the whole Flow."""
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ from jobflow import Flow, run_locally
 from monty.json import MontyDecoder, MontyEncoder
 from scipy.stats import t as student
 
-from flowpot import Dataset, LabellingMaker, ValidationMaker
+from flowpot import Artifact, Dataset, LabellingMaker, ValidationMaker
+from flowpot.jobs import stage_job
 from flowpot.properties.curves import read_arrays
 from flowpot.properties.document import CrystalDoc, Quantity, ValidationDoc
+from flowpot.properties.member import calculate_member
+from flowpot.training.document import CommitteeDoc, PotentialDoc
 from known_potentials import BrokenEMT, lennard_jones
 from refinable_emt import ShiftingMaker
 
@@ -100,6 +104,60 @@ def run_anyhow(flow: Flow) -> ValidationDoc:
     store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
     run_locally(flow, store=store, create_folders=True)
     return ValidationDoc.model_validate(flow.output.resolve(store))
+
+
+@dataclass
+class LosingMaker(ValidationMaker):
+    """A validation whose jobs of the second member are lost."""
+
+    @stage_job()
+    def calculate(self, model, structure, *, member, crystal):
+        if member:
+            raise MemoryError("killed")
+        return calculate_member(model, structure, self, member, crystal)
+
+
+def test_a_lost_job_is_a_member_that_failed():
+    maker = LosingMaker(properties=("eos",), **QUICK)
+    crystal = run_anyhow(maker.make([EMT, EMT], bulk("Cu"))).crystal()
+    assert crystal.quantity("bulk_modulus").members[1] is None
+    (failure,) = crystal.failures
+    assert (failure.member, failure.calculation) == (1, "eos")
+    assert "its job was killed" in failure.reason
+
+
+@stage_job()
+def train(models):
+    """Return a committee as a training does, references in it included."""
+    members = [
+        PotentialDoc(model=Artifact.from_file(path), backend="mace") for path in models
+    ]
+    return CommitteeDoc(members=members, member_metrics=[{}] * len(members))
+
+
+def test_it_follows_a_training(random_mace, clean_dir, line):
+    """Committee, structures and calibration are references to outputs of other jobs."""
+    import torch
+
+    for seed in (1, 2):
+        torch.save(random_mace(seed, dtype="float64"), f"{seed}.model")
+    training = train([str(clean_dir / "1.model"), str(clean_dir / "2.model")])
+    given = describe({"forces": line(2.0)})
+    maker = ValidationMaker(properties=("nve",), **QUICK)
+    cells = bulk("Si", "diamond", a=5.4)
+    flow = maker.make(training.output, cells, calibration=given.output)
+    document = run_anyhow(Flow([training, given, flow], output=flow.output))
+    assert document.n_members == 2
+    drift = document.crystal().quantity("energy_drift")
+    assert len(set(drift.members)) == 2
+    assert drift.interval is None  # it is a check
+    assert "true value is zero" in drift.reason
+
+
+@stage_job()
+def describe(fits):
+    """Return a calibration as an evaluation has it."""
+    return fits
 
 
 def test_crystals_are_told_apart(validated):

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from jobflow import Flow, Maker, OutputReference, Response
+from pydantic import BaseModel
 from pymatgen.core import Structure
 
-from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset import Dataset
 from flowpot.dataset.portable import portable
 from flowpot.documents import (
     field_of,
@@ -342,10 +343,10 @@ def _for_calibration(member: Any) -> Any:
 
 def _plain(given: Any) -> Any:
     """Turn pydantic's models, in lists and dictionaries too, into plain JSON."""
+    if isinstance(given, BaseModel):
+        return given.model_dump(mode="json")
     if isinstance(given, Mapping):
         return {name: _plain(value) for name, value in given.items()}
     if isinstance(given, list | tuple):
         return [_plain(value) for value in given]
-    if hasattr(given, "model_dump") and not isinstance(given, Artifact):
-        return given.model_dump(mode="json")
-    return given
+    return given  # a reference, too

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
@@ -35,7 +36,13 @@ def elastic(
         bulk_relax_maker=field.relax_maker(options, relax_cell=True),
         elastic_relax_maker=field.relax_maker(options, relax_cell=False),
     )
-    document, calculations = run_flow(maker.make(structure), folder)
+    try:
+        document, calculations = run_flow(maker.make(structure), folder)
+    except np.linalg.LinAlgError:
+        # A crystal that is nearly symmetric: strains that are the same within the
+        # tolerance of the symmetry are not the same to the fit.
+        maker.sym_reduce = False
+        document, calculations = run_flow(maker.make(structure), folder)
     tensor = document.elastic_tensor.ieee_format
     system = SpacegroupAnalyzer(document.structure).get_crystal_system()
     values = {
