@@ -210,6 +210,8 @@ def test_structures_that_cannot_be_meant_are_refused():
     ):
         with pytest.raises(ValueError, match=words):
             ValidationMaker(properties=("eos",)).make([EMT], structure)
+    with pytest.raises(ValueError, match="committee has no member"):
+        ValidationMaker().make([], bulk("Cu"))
     maker = ValidationMaker(references={"bulk_modulus": 1})
     with pytest.raises(ValueError, match="without a crystal, and there are 2"):
         maker.make([EMT], [bulk("Cu"), bulk("Al")])

@@ -49,9 +49,9 @@ class ValidationMaker(ValidationOptions, Maker):
     Calculate properties of crystals by every member of a committee, with error bars.
 
     All calculations are atomate2's flows of force fields. The mean over the members has
-    a 95 % interval: by the error model of the campaign where there is one that can be
-    trusted, else by the spread of the members; the document says which. A member that
-    fails is recorded with its reason, and the others go on.
+    a 95 % interval: by the error model of the campaign where there is one, else by the
+    spread of the members; the document says which, and whether it can be relied on. A
+    member that fails is recorded with its reason, and the others go on.
 
     Parameters
     ----------
@@ -141,8 +141,8 @@ class ValidationMaker(ValidationOptions, Maker):
         Raises
         ------
         ValueError
-            For structures that a property makes no sense of, and references of unknown
-            crystals.
+            Without a member, for structures that a property makes no sense of, and for
+            references of unknown crystals.
         """
         if isinstance(committee, str | Path) and Path(committee).suffix == _FILE:
             committee = CommitteeCalculator.load(committee)
@@ -153,6 +153,8 @@ class ValidationMaker(ValidationOptions, Maker):
             ]
             committee = committee.models
         referred = isinstance(committee, OutputReference)
+        if not referred and not members_of(committee):
+            raise ValueError("committee has no member: give at least one potential")
         if not isinstance(structures, OutputReference):
             crystals = crystals_of(structures, self.properties)
             self._references(list(crystals))
