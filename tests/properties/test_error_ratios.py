@@ -2,59 +2,44 @@
 
 import numpy as np
 import pytest
-from ase.build import bulk
 
-from flowpot.dataset import Dataset
-from flowpot.evaluation import CommitteeCalculator
+from flowpot.evaluation import ErrorModel, calibrate
 from flowpot.properties.error_ratios import calculator_of, error_ratio
 from flowpot.properties.statistics import interval
 
 
-@pytest.fixture(scope="module")
-def models(random_mace, tmp_path_factory):
-    import torch
-
-    paths, folder = [], tmp_path_factory.mktemp("models")
-    for seed in (1, 2, 3):
-        paths.append(folder / f"{seed}.model")
-        torch.save(random_mace(seed, dtype="float64"), paths[-1])
-    return paths
-
-
-@pytest.fixture
-def cells():
-    frames = [bulk("Si", "diamond", a=a, cubic=True) for a in (5.3, 5.4, 5.6)]
-    for seed, frame in enumerate(frames):
-        frame.rattle(0.05, seed=seed)
-    return Dataset.from_atoms(frames)
-
-
-def test_errors_in_proportion_to_the_spread_have_that_ratio(models, cells, line):
+def test_errors_in_proportion_to_the_spread_have_that_ratio(line):
     fits = {"energy": line(4.0), "forces": line(3.0), "stress": line(2.0)}
-    calculator = CommitteeCalculator(models, fits)
-    assert error_ratio(calculator, cells, "phonons").ratio == pytest.approx(3.0)
-    assert error_ratio(calculator, cells, "elastic").ratio == pytest.approx(2.0)
-    eos = error_ratio(calculator, cells, "eos")
-    assert eos.ratio == pytest.approx(2.0)  # pressures are stresses
-    assert eos.energy_members.shape == (3, 3)
-    spread = eos.energy_members.std(axis=0)
-    assert eos.energy_errors == pytest.approx(4.0 * spread)
-    assert error_ratio(calculator, cells, "nve").ratio is None
+    assert error_ratio(fits, "phonons") == (pytest.approx(3.0), None)
+    assert error_ratio(fits, "elastic") == (pytest.approx(2.0), None)
+    assert error_ratio(fits, "eos") == (pytest.approx(2.0), None)  # of pressures
+    assert error_ratio(fits, "nve")[0] is None
 
 
-def test_a_calibration_that_is_not_trusted_comes_last(models, cells, line):
-    with pytest.warns(UserWarning, match="not to be relied on"):
-        calculator = CommitteeCalculator(
-            models, {"energy": line(4.0), "stress": line(2.0, trusted=False)}
-        )
-    eos = error_ratio(calculator, cells, "eos")
-    assert (eos.ratio, eos.reason) == (pytest.approx(4.0), None)
-    elastic = error_ratio(calculator, cells, "elastic")
-    assert elastic.ratio == pytest.approx(2.0)
-    assert elastic.reason == "the calibration of the stress: it has 3 frames"
-    phonons = error_ratio(calculator, cells, "phonons")
-    assert phonons.ratio is None
-    assert phonons.reason == "there is no calibration of forces"
+def test_the_ratio_is_that_of_the_frames_of_the_fit():
+    """Errors are 1.5 times the spread, with scatter: 95 % are under the ratio."""
+    rng = np.random.default_rng(0)
+    spread = rng.lognormal(-4, 0.7, 400)
+    error = 1.5 * spread * rng.lognormal(0, 0.4, 400)
+    fits = calibrate({"forces": spread}, {"forces": error}, {"forces": 0.03})
+    ratio, reason = error_ratio(fits, "phonons")
+    assert reason is None
+    assert (error < ratio * spread).mean() == pytest.approx(0.95, abs=0.03)
+
+
+def test_a_calibration_that_is_not_trusted_comes_last(line):
+    fits = {"energy": line(4.0), "stress": line(2.0, trusted=False)}
+    assert error_ratio(fits, "eos") == (pytest.approx(4.0), None)
+    ratio, reason = error_ratio(fits, "elastic")
+    assert ratio == pytest.approx(2.0)
+    assert reason == "the calibration of the stress: it has 3 frames"
+    ratio, reason = error_ratio(fits, "phonons")
+    assert (ratio, reason) == (None, "there is no calibration of forces")
+    blind = line(2.0).model_copy(
+        update={"error_model": ErrorModel.line({"feature_distance": 1.0}, 2.0)}
+    )
+    ratio, reason = error_ratio({"forces": blind}, "phonons")
+    assert (ratio, reason) == (None, "that of forces does not know the members' spread")
 
 
 def test_a_committee_that_is_not_there_is_a_reason():

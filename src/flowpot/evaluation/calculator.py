@@ -28,7 +28,6 @@ from flowpot.evaluation.prediction import (
 )
 from flowpot.evaluation.uncertainty import FeatureDistance
 from flowpot.evaluation.uncertainty.base import PerFrame
-from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
 from flowpot.evaluation.uncertainty.registry import (
     kind_of,
     loaded,
@@ -36,7 +35,7 @@ from flowpot.evaluation.uncertainty.registry import (
     stored_with,
 )
 from flowpot.potentials import Potential, members_of, model_file
-from flowpot.potentials.features import FeatureStatistics, summarised
+from flowpot.potentials.features import FeatureStatistics
 from flowpot.potentials.model_files import ModelError, check_archive
 
 _CONTENTS = "committee.json"
@@ -252,7 +251,11 @@ class CommitteeCalculator(Calculator):
         self, prediction: CommitteePrediction, frame: Dataset
     ) -> dict[str, Any]:
         """Return the error bars of one frame, those of its stress if it has one."""
-        seen = self._measured(prediction, frame)
+        seen: PerFrame = {}
+        if len(self.members) > 1:
+            seen = disagreement(prediction, frame)
+        for uncertainty in self.uncertainties:
+            seen |= uncertainty.measure(self.members, frame)
         atoms = uncertainty_of_atoms(
             prediction, self.members, frame, self.uncertainties
         )
@@ -267,43 +270,6 @@ class CommitteeCalculator(Calculator):
                     else float(fit.error_bar(seen, name, q)[0])
                 )
         return bars
-
-    def _measured(self, prediction: CommitteePrediction, frames: Dataset) -> PerFrame:
-        """Return all uncertainties of some frames."""
-        seen = summarised(magnitude_of_atoms(prediction.mean["forces"]), frames)
-        if len(self.members) > 1:
-            seen |= disagreement(prediction, frames)
-        for uncertainty in self.uncertainties:
-            seen |= uncertainty.measure(self.members, frames)
-        return seen
-
-    def frame_errors(
-        self, frames: Dataset, q: float = 0.95
-    ) -> tuple[CommitteePrediction, PerFrame, PerFrame]:
-        """
-        Predict frames, and the errors of whole frames that go with it.
-
-        Parameters
-        ----------
-        frames
-            n frames. Labels are not read.
-        q
-            Chance with which true errors stay under the predicted ones.
-
-        Returns
-        -------
-        tuple
-            The predictions; all uncertainties, (n,) by name, of which those that
-            :func:`disagreement` returns have the names of the properties; and the
-            errors, (n,) by property, of those that have a calibration, in the units of
-            :func:`flowpot.evaluation.error`.
-        """
-        prediction = evaluate_committee(self.members, frames)
-        seen = self._measured(prediction, frames)
-        errors = {
-            name: fit.error_bar(seen, name, q) for name, fit in self.calibration.items()
-        }
-        return prediction, seen, errors
 
     @property
     def models(self) -> list[Artifact]:

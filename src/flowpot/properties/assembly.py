@@ -16,7 +16,8 @@ from flowpot.properties.document import (
     Quantity,
     ValidationDoc,
 )
-from flowpot.properties.error_ratios import ErrorRatio, error_ratio
+from flowpot.properties.equation_of_state import CommitteeCurve, committee_curve
+from flowpot.properties.error_ratios import error_ratio
 from flowpot.properties.options import UNITS, unit_of
 from flowpot.properties.statistics import half_widths, interval
 
@@ -62,6 +63,7 @@ def assemble(
     tuple
         The document, without a verdict; and the strained cells, None without any.
     """
+    committee, reason = calculator
     document = ValidationDoc(
         n_members=max(map(len, members.values())), properties=list(properties)
     )
@@ -79,11 +81,16 @@ def assemble(
         document.crystals.append(crystal)
         for kind in properties:
             cells = _cells(own, kind)
-            ratio = _ratio(kind, cells, *calculator)
-            crystal.quantities += _quantities(kind, own, references[name], ratio)
-            found = _joined(kind, curves) | _band(kind, cells, ratio)
+            ratio = _ratio(committee, reason, kind)
+            band = _band(committee, cells) if kind == "eos" else None
+            crystal.quantities += _quantities(kind, own, references[name], ratio, band)
+            found = _joined(kind, curves)
+            if band is not None:
+                found["eos/band_volumes"] = band.volumes
+                found["eos/band_members"] = band.members
+                found["eos/band_errors"] = band.error
             if _BANDS in found:
-                width, _ = half_widths(found[_BANDS], ratio.ratio)
+                width, _ = half_widths(found[_BANDS], ratio[0])
                 found |= {} if width is None else {f"{_BANDS}_half_width": width}
             arrays |= {f"{name}/{key}": array for key, array in found.items()}
             if cells is not None and kind in _STRAINED:
@@ -98,16 +105,25 @@ def assemble(
     return document, frames
 
 
-def _band(kind: str, cells: Dataset | None, ratio: ErrorRatio) -> Arrays:
-    """Return the committee's energies of the same cells, and their errors."""
-    if cells is None or ratio.energy_errors is None or ratio.energy_members is None:
-        return {}
-    volumes = np.abs(np.linalg.det(cells.cell)) / cells.n_atoms
-    return {
-        f"{kind}/band_volumes": volumes,
-        f"{kind}/band_members": ratio.energy_members,
-        f"{kind}/band_errors": ratio.energy_errors,
-    }
+def _ratio(
+    committee: CommitteeCalculator | None, reason: str | None, kind: str
+) -> tuple[float | None, str | None]:
+    """Return the error ratio of a property, and why there is none."""
+    if committee is None:
+        return None, reason
+    return error_ratio(committee.calibration, kind)
+
+
+def _band(
+    committee: CommitteeCalculator | None, cells: Dataset | None
+) -> CommitteeCurve | None:
+    """Return the committee's energies of the same cells with their errors, if known."""
+    if committee is None or cells is None or "energy" not in committee.calibration:
+        return None
+    try:
+        return committee_curve(committee, list(cells))
+    except Exception:  # noqa: BLE001 - the properties are there all the same
+        return None
 
 
 def _cells(members: Sequence[MemberDoc], kind: str) -> Dataset | None:
@@ -122,27 +138,12 @@ def _cells(members: Sequence[MemberDoc], kind: str) -> Dataset | None:
     return None
 
 
-def _ratio(
-    kind: str,
-    cells: Dataset | None,
-    calculator: CommitteeCalculator | None,
-    reason: str | None,
-) -> ErrorRatio:
-    if calculator is None:
-        return ErrorRatio(reason=reason)
-    if cells is None:
-        return ErrorRatio(reason="its errors are of no error model")
-    try:
-        return error_ratio(calculator, cells, kind)
-    except Exception as error:  # noqa: BLE001 - properties are there all the same
-        return ErrorRatio(reason=f"the error model cannot be used: {error}")
-
-
 def _quantities(
     kind: str,
     members: Sequence[MemberDoc],
     references: Mapping[str, float],
-    ratio: ErrorRatio,
+    ratio: tuple[float | None, str | None],
+    band: CommitteeCurve | None,
 ) -> list[Quantity]:
     """Summarise the quantities of a property, in the order of the first member."""
     names = dict.fromkeys(
@@ -152,14 +153,13 @@ def _quantities(
     for name in names:
         by_member = [member.values.get(kind, {}).get(name) for member in members]
         values = [value for value in by_member if value is not None]
-        half_width = None
-        if name == "energy" and ratio.energy_errors is not None:
-            half_width = float(ratio.energy_errors[0])  # of the relaxed cell
-        reason = ratio.reason
+        half_width, (factor, reason) = None, ratio
+        if name == "energy" and band is not None:
+            half_width = float(band.error[0])  # of the relaxed cell
         if kind == "nve" or name in _CHECKS:
             limits, of, reason = None, "none", _NO_TRUTH
         else:
-            limits, of = interval(values, ratio=ratio.ratio, half_width=half_width)
+            limits, of = interval(values, ratio=factor, half_width=half_width)
         reference = references.get(name)
         quantities.append(
             Quantity(

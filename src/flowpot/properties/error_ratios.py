@@ -1,13 +1,12 @@
-"""From the error model of energies, forces and stress to that of properties."""
+"""From the error model of energies, forces and stresses to that of properties."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from flowpot.dataset import Dataset
-from flowpot.evaluation import CommitteeCalculator
+from flowpot.evaluation import Calibration, CommitteeCalculator
+from flowpot.evaluation.covariates import OWN
 
 SOURCES = {
     "eos": ("stress", "energy"),
@@ -22,89 +21,70 @@ the first.
 Volumes and bulk moduli are of pressures, elastic constants of stresses, and frequencies
 of forces.
 """
-
-
-@dataclass(frozen=True)
-class ErrorRatio:
-    """
-    How the errors of a property are related to the spread of the members.
-
-    Attributes
-    ----------
-    ratio
-        95 % error in units of the members' standard deviation; None: not known.
-    energy_errors
-        95 % errors of the energy of each cell, (n,) in eV/atom; None: not known.
-    energy_members
-        Energies of the same cells by each member, (M, n) in eV/atom.
-    reason
-        Why the ratio is not known, or why it is not to be relied on.
-    """
-
-    ratio: float | None = None
-    energy_errors: np.ndarray | None = None
-    energy_members: np.ndarray | None = None
-    reason: str | None = field(default=None)
+_LEVEL = 0.95
 
 
 def error_ratio(
-    calculator: CommitteeCalculator, cells: Dataset, kind: str
-) -> ErrorRatio:
+    calibration: Mapping[str, Calibration], kind: str
+) -> tuple[float | None, str | None]:
     """
-    Compare predicted errors of cells with the spread of the members.
+    Return the 95 % error of a property in units of the members' standard deviation.
 
     Members differ in a property since they differ in the energies, forces or stresses
-    that it is calculated from; to first order both are proportional. The error model
-    says how large the errors of these are in units of their spread. The property's
-    error is taken to be as large in units of its own spread: the ratio of the root mean
-    squares, over the cells, of the 95 % error and of the spread.
+    that it is calculated from; to first order the one is in proportion to the other,
+    and so are the errors. The error model says how large the errors of these are in
+    units of their spread. It is asked at the centre of the frames that it was fitted
+    to, where it is known best: strained and displaced cells have a small spread, which
+    grows with the strain or displacement, and the errors of elastic constants and
+    frequencies do not depend on these.
 
     Parameters
     ----------
-    calculator
-        The committee, with its calibration.
-    cells
-        The cells that the property is calculated from.
+    calibration
+        Of the committee, by property.
     kind
         Name of the property.
+
+    Returns
+    -------
+    tuple
+        The ratio, None where there is none; and why there is none, or why it is not to
+        be relied on.
     """
-    fits = calculator.calibration
-    prediction, spread, errors = calculator.frame_errors(cells)
-    energies: dict[str, Any] = {}
-    if kind == "eos" and "energy" in fits:
-        energies["energy_members"] = prediction.energy / cells.n_atoms
-        energies["energy_errors"] = errors["energy"]
-    known = [name for name in SOURCES[kind] if name in fits and name in spread]
-    for source in sorted(known, key=lambda name: not fits[name].trusted):
-        spread_of_all = _root_mean_square(spread[source])
-        if not spread_of_all > 0:
-            continue
-        ratio = _root_mean_square(errors[source]) / spread_of_all
-        if np.isfinite(ratio):
-            doubt = calculator.untrusted.get(source)
-            reason = f"the calibration of the {source}: {doubt}" if doubt else None
-            return ErrorRatio(ratio, reason=reason, **energies)
-    return ErrorRatio(reason=_why_not(calculator, SOURCES[kind]), **energies)
-
-
-def _why_not(calculator: CommitteeCalculator, sources: tuple[str, ...]) -> str:
-    """Say why there is no ratio."""
+    sources = SOURCES[kind]
+    known = [name for name in sources if name in calibration]
+    for source in sorted(known, key=lambda name: not calibration[name].trusted):
+        fit = calibration[source]
+        ratio = _at_the_centre(fit)
+        if ratio is not None and np.isfinite(ratio):
+            doubt = fit.reason or "it is not trusted"
+            reason = (
+                None if fit.trusted else f"the calibration of the {source}: {doubt}"
+            )
+            return ratio, reason
     if not sources:
-        return "its errors are of no error model"
-    missing = [name for name in sources if name not in calculator.calibration]
-    if missing:
-        return f"there is no calibration of {' or '.join(missing)}"
-    return f"no spread or no finite error of {' or '.join(sources)}"
+        return None, "its errors are of no error model"
+    if not known:
+        return None, f"there is no calibration of {' or '.join(sources)}"
+    return None, f"that of {' or '.join(known)} does not know the members' spread"
 
 
-def _root_mean_square(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
+def _at_the_centre(fit: Calibration) -> float | None:
+    """Return the 95 % error over the own spread, where the model was fitted."""
+    model = fit.error_model
+    if model is None or OWN not in model.names:
+        return None
+    centre = {
+        name: np.array([np.exp(log)])
+        for name, log in zip(model.names, model.centre, strict=True)
+    }
+    return float((model.quantile(centre, _LEVEL) / centre[OWN])[0])
 
 
 def calculator_of(
     committee: Any,
     calibration: Mapping[str, Any] | None,
-    uncertainties: list[Any] | None,
+    uncertainties: Sequence[Any] | None,
 ) -> tuple[CommitteeCalculator | None, str | None]:
     """
     Load a committee with its calibration, or say why there is none.
