@@ -145,15 +145,20 @@ def converged(synthetic_campaign, tmp_path_factory):
     return report(synthetic_campaign, folder, n_iterations=1, kind="converged")
 
 
-def in_browser(page, width, script, folder):
-    """Run a script in a page, `width` pixels wide and 844 high; return its value."""
+def in_browser(page, folder):
+    """Return what is seen of a page in windows of a phone's and of a desk's width."""
     probe = folder / "probe.html"
-    frame = html.escape(page.read_text())
+    content = html.escape(page.read_text())
+    frames = "".join(
+        f'<iframe width="{width}" height="844" style="border: 0" srcdoc="{content}">'
+        "</iframe>"
+        for width in WIDTHS
+    )
     probe.write_text(
-        f"""<iframe width="{width}" height="844" style="border: 0" srcdoc="{frame}">
-        </iframe><script>addEventListener("load", () => {{
-        const page = document.querySelector("iframe").contentDocument;
-        document.title = JSON.stringify(({script})(page)); }})</script>"""
+        f"""{frames}<script>addEventListener("load", () => {{
+        const frames = [...document.querySelectorAll("iframe")];
+        const seen = frames.map(frame => ({WHAT_IS_SEEN})(frame.contentDocument));
+        document.title = JSON.stringify(seen); }})</script>"""
     )
     run = subprocess.run(
         [
@@ -187,27 +192,23 @@ WHAT_IS_SEEN = """page => {
   };
 }"""
 GREEN = "rgb(0, 112, 79)"
+WIDTHS = (390, 1200)
 
 
 @NEEDS_BROWSER
-@pytest.mark.parametrize("width", [390, 1200])
 @pytest.mark.parametrize("which", ["finished", "begun", "failed", "converged"])
-def test_a_browser_shows_it_without_complaint(which, width, request, tmp_path):
-    seen = in_browser(request.getfixturevalue(which), width, WHAT_IS_SEEN, tmp_path)
-    assert all(seen["images"])
-    assert seen["wide"] <= width  # nothing to scroll sideways
-    assert seen["headline"] < 844  # the verdict is seen at once
-    assert seen["fresh"] is None if which == "begun" else seen["fresh"] < 844
-    assert (seen["colour"] == GREEN) == (which == "converged")
+def test_a_browser_shows_it_without_complaint(which, request, tmp_path):
+    both = in_browser(request.getfixturevalue(which), tmp_path)
     latest = {"finished": "3", "begun": "1", "failed": "2", "converged": "1"}[which]
-    assert seen["first"][1][0] == latest
-    assert seen["first"][1][1] <= width
-
-
-@NEEDS_BROWSER
-def test_every_figure_is_shown(finished, tmp_path):
-    seen = in_browser(finished, 1200, WHAT_IS_SEEN, tmp_path)
-    assert seen["images"] == [True] * len(FIGURES)
+    for width, seen in zip(WIDTHS, both, strict=True):
+        assert all(seen["images"])
+        assert which != "finished" or len(seen["images"]) == len(FIGURES)
+        assert seen["wide"] <= width  # nothing to scroll sideways
+        assert seen["headline"] < 844  # the verdict is seen at once
+        assert seen["fresh"] is None if which == "begun" else seen["fresh"] < 844
+        assert (seen["colour"] == GREEN) == (which == "converged")
+        assert seen["first"][1][0] == latest
+        assert seen["first"][1][1] <= width
 
 
 def test_all_figures_are_pages_of_a_pdf(finished):
