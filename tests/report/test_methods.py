@@ -30,9 +30,10 @@ def test_the_demos_section_has_every_setting(jobstore, synthetic_campaign):
         *("LammpsMDMaker of flowpot", "n_steps = 600", "timestep = 2"),
         *("temperatures = 300 to 600", "pressures = 0 to 50", "sampling = grid"),
         *("max_selected = 16", "pilot_labels = 12", "max_iterations = 4"),
-        *("energy 1 meV/atom", "forces 100 meV/Å", "synthetic"),
+        *("energy 15 meV/atom", "forces 200 meV/Å", "stress 10 meV/Å³", "synthetic"),
     ):
         assert part in text, part
+    assert ": ." not in text
     cited = {name for name, words in CITATIONS.items() if words in section.references}
     assert cited >= {"quantum-espresso", "pbe", "cold", "mace", "lammps", "jobflow"}
     numbers = {

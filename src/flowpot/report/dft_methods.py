@@ -91,7 +91,8 @@ def _espresso(
     ]
     rest = {n: v for n, v in system.items() if n not in _TOLD}
     extra = {"system": rest, "electrons": electrons}
-    text.append(f"Further parameters, of one frame: {listed(extra, _HOW)}")
+    if said := listed({name: keys for name, keys in extra.items() if keys}, _HOW):
+        text.append(f"Further parameters, of one frame: {said}")
     others = ("assume_isolated", "correct_dipole", "hubbard", "magnetic_moments")
     asked = {name: static[name] for name in others if static.get(name)}
     if asked:

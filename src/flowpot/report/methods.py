@@ -20,6 +20,9 @@ _NOT_SETTINGS = (
 )
 """Fields that say how a computer does the work, and not what comes out."""
 
+_DRAWN = (*_NOT_SETTINGS, "temperature", "pressure", "seed")
+"""What the exploration sets in place of the engine's own, too."""
+
 _OF_MEMBERS = (
     *("train_file", "valid_file", "name", "plot", "error_table", "save_cpu"),
     *("device", "seed", "E0s"),
@@ -56,7 +59,7 @@ def methods_of(campaign: Campaign) -> Section:
         "methods",
         "Methods",
         "To be pasted, and edited. Values are those that the campaign's store holds; "
-        "brackets with a question mark are to be filled in.",
+        "words in square brackets are to be filled in.",
         paragraphs=[redact(text) for text in paragraphs if text],
         references=references.texts,
     )
@@ -165,7 +168,7 @@ def _exploration(campaign: Campaign, references: References) -> str:
             text + _UNKNOWN.format(what="temperatures, pressures, steps, starts") + "."
         )
     return (
-        f"{text}Settings of the engine: {listed(engine, _NOT_SETTINGS)}. "
+        f"{text}Settings of the engine: {listed(engine, _DRAWN)}. "
         f"Settings of the exploration: {listed(about, _NOT_SETTINGS)}. "
         "Temperatures are in K, pressures in kbar, time steps in fs."
     )
@@ -175,8 +178,8 @@ def _selection(campaign: Campaign) -> str:
     makers = campaign.makers
     maker = of_stage(makers, "evaluation")
     fits = campaign.calibration
-    tolerance = {name: fit.tolerance for name, fit in fits.items() if fit.decides}
-    tolerance = tolerance or dict(makers.get("tolerance") or {})
+    stated = {name: fit.tolerance for name, fit in fits.items()}
+    tolerance = dict(makers.get("tolerance") or stated)
     if maker is None and not tolerance:
         return "No frames were selected." if makers else ""
     limits = ", ".join(
