@@ -4,7 +4,18 @@ Do the error bars of single atoms hold on fresh frames? Real potentials, cheap t
 Campaigns of small MACE committees, as in `test_teachers` and with its models
 (FLOWPOT_STUDY, FLOWPOT_TEACHERS, FLOWPOT_TURNS): on frames of the teachers' molecular
 dynamics that were not labelled, the share of atoms whose force error is under its bar,
-by the error model of atoms and by that of whole frames. Frames count alike.
+by the error model of atoms and by that of whole frames. Frames count alike. Found for
+three iterations each:
+
+=======  ====================  ====================  ====================
+bars     silicon               carbide               copper
+=======  ====================  ====================  ====================
+68 %     0.73, 0.71, 0.71      0.70, 0.69, 0.71      0.71, 0.71, 0.63
+95 %     0.97, 0.97, 0.96      0.96, 0.96, 0.97      0.96, 0.97, 0.98
+frames'  0.85, 0.78, 0.75      0.86, 0.96, 0.90      0.66, 0.56, 0.79
+=======  ====================  ====================  ====================
+
+The last row is 95 % bars by the model of whole frames.
 """
 
 import os

@@ -2,15 +2,19 @@
 What further uncertainties add to the time of judging; figures with ``-s``.
 
 CPU time on one thread, the ways compared one after the other in each of three rounds,
-so that what else the machine does matters little.
+so that what else the machine does matters little. Found, with random small MACE and 300
+frames of 8 to 32 atoms: 1.10 times the time of predicting, and 1.09 that of judging.
+The spread of an ensemble of 8 of a tiny PET takes it to 3.7 times that of predicting.
 """
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from ase.build import bulk
 
 from flowpot.dataset import Dataset
@@ -21,7 +25,7 @@ from flowpot.evaluation import (
     judge,
     spread_over,
 )
-from flowpot.potentials import load_potential
+from flowpot.potentials import Potential, load_potential
 from flowpot.potentials.mace import MACEPotential
 from flowpot.training import MetatrainTrainingMaker
 from flowpot.training.members import Place, train_members
@@ -107,17 +111,13 @@ def test_the_feature_uncertainty_adds_little(members, record_property):
     assert judging < 1.25
 
 
-def test_what_an_ensemble_of_its_own_costs(members, record_property, tmp_path):
-    """A small PET with metatrain's llpr: its 8 members' spread, beside predicting."""
-    data = labelled_by(
-        members[0], silicon(30, 4, split=["train"] * 3 + ["val", "test"])
-    )
-    sets = TrainingSets.load(data)
+def llpr_of_pet(sets: TrainingSets, folder: Path) -> Potential:
+    """Train a small PET, and wrap it by llpr with an ensemble of 8."""
 
-    def trained(maker, folder):
-        folder.mkdir()
+    def trained(maker, name):
+        (folder / name).mkdir()
         maker.check()
-        (found,) = train_members(maker, sets, [1], [None], Place(folder))
+        (found,) = train_members(maker, sets, [1], [None], Place(folder / name))
         assert found.failure is None, found.failure
         return found
 
@@ -131,17 +131,29 @@ def test_what_an_ensemble_of_its_own_costs(members, record_property, tmp_path):
     )
     llpr = MetatrainTrainingMaker(
         architecture="llpr",
-        foundation_model=trained(pet, tmp_path / "pet").checkpoint,
+        foundation_model=trained(pet, "pet").checkpoint,
         hyperparameters={"model": {"num_ensemble_members": {"energy": 8}}},
         device="cpu",
     )
-    model = load_potential(trained(llpr, tmp_path / "llpr").model, "cpu")
-    frames = silicon(30, 5)
+    return load_potential(trained(llpr, "llpr").model, "cpu")
+
+
+def test_what_an_ensemble_of_its_own_costs(members, record_property, tmp_path):
+    """That of metatrain's llpr, beside predicting."""
+    frames = silicon(30, 4, split=["train"] * 3 + ["val", "test"])
+    columns = {"config_type": ["isolated_atom"], "split": ["train"]}
+    atom = Dataset.from_atoms([Atoms("Si", [[0.0, 0, 0]])], labels=False).with_info(
+        **{name: np.array(value, object) for name, value in columns.items()}
+    )
+    atom = atom.with_labels(energy=np.array([-100.0]), forces=np.zeros((1, 3)))
+    labelled = Dataset.concatenate([labelled_by(members[0], frames), atom])
+    model = llpr_of_pet(TrainingSets.load(labelled), tmp_path)
+    explored = silicon(30, 5)
     found = seconds(
         {
-            "predict": lambda: spread_over([model], frames),
+            "predict": lambda: spread_over([model], explored),
             "measure": lambda: spread_over(
-                [model], frames, uncertainties=[EnsembleSpread()]
+                [model], explored, uncertainties=[EnsembleSpread()]
             ),
         }
     )
