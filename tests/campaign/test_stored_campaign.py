@@ -84,6 +84,8 @@ def test_it_is_read(kept):
     assert [member.backend for member in members] == ["mace", "mace"]
     assert len(members[0].model.read_bytes()) == members[0].model.size
     assert len(campaign.evidence()) == 4
+    assert len(campaign.evidence(last=1)) == 1
+    assert len(campaign.unlabelled()) == 3  # chosen by the last evaluation
 
 
 def forget_after(folder, name, which):
