@@ -109,3 +109,29 @@ def test_what_cannot_be_meant_is_refused(field, value):
     with pytest.raises(ValueError, match=field):
         BatchedMDMaker(**{field: value})
     assert issubclass(BatchedMDMaker, MDMaker)
+
+
+@pytest.mark.parametrize("engine", [LammpsMDMaker, BatchedMDMaker])
+def test_paths_are_relative_to_the_user_s_folder(engine, clean_dir):
+    assert engine(cache="runs").cache == str(clean_dir / "runs")
+    assert engine(cache="~/runs").cache == "~/runs"
+
+
+def test_a_program_s_path_is_relative_to_the_user_s_folder(clean_dir):
+    (clean_dir / "build").mkdir()
+    (clean_dir / "build/lmp").touch()
+    command = LammpsMDMaker(lammps_command="mpirun -np 2 build/lmp").lammps_command
+    assert command == f"mpirun -np 2 {clean_dir}/build/lmp"
+    for command in ("lmp", "srun lmp -k on", "/opt/no/such/lmp"):
+        assert LammpsMDMaker(lammps_command=command).lammps_command == command
+
+
+def test_short_runs_share_a_job_by_default(monkeypatch):
+    """Beside 20,000 steps the start-up of a job does not count."""
+    monkeypatch.delenv("FLOWPOT_MD_WORKERS", raising=False)
+    short, long = (LammpsMDMaker(n_steps=steps) for steps in (1_000, 50_000))
+    assert (short.runs_to_share(40), long.runs_to_share(40)) == (20, 1)
+    assert LammpsMDMaker(n_steps=50_000, processes=4).runs_to_share(40) == 4
+    assert BatchedMDMaker(n_steps=50_000).runs_to_share(40) == 40
+    monkeypatch.setenv("FLOWPOT_MD_WORKERS", "8")
+    assert [m.runs_to_share(40) for m in (short, long)] == [5, 5]

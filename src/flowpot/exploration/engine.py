@@ -26,7 +26,7 @@ from flowpot.exploration.preparation import (
 from flowpot.exploration.sampling import Output, refused_document
 from flowpot.exploration.sanity import SanityLimits
 from flowpot.jobs import stage_job
-from flowpot.settings import get_settings
+from flowpot.settings import fixed_path, get_settings
 from flowpot.validation import at_least, instance, positive, text, whole
 from flowpot.validation import seed as check_seed
 
@@ -116,6 +116,7 @@ class MDMaker(Maker, ABC):
         positive(timestep=self.timestep, walltime=self.walltime)
         at_least(1, upper_factor=self.upper_factor)
         at_least(0, vacuum=self.vacuum)
+        self.cache = fixed_path(self.cache)
         self.conditions()
         self.output()
         if self.sample_interval > self.n_steps:

@@ -12,6 +12,7 @@ from ase.calculators.calculator import BaseCalculator, Calculator
 
 from flowpot.dataset import Artifact
 from flowpot.potentials.device import keep_freed_memory
+from flowpot.potentials.extensions import unpack_extensions
 
 MODEL = "model"
 CALCULATOR = "calculator"
@@ -70,6 +71,7 @@ def stage_member(member: Any, folder: Path) -> dict[str, Any]:
         return {CALCULATOR: factory, "kwargs": dict(member.get("kwargs", {}))}
     if isinstance(member, str | Path):
         return {MODEL: str(Path(member).absolute())}
+    document = member
     if isinstance(member, Mapping):
         member = member.get(MODEL) or member
     artifact = getattr(member, MODEL, member)
@@ -82,6 +84,7 @@ def stage_member(member: Any, folder: Path) -> dict[str, Any]:
         )
     own_folder = folder / artifact.sha256[:12]
     own_folder.mkdir(parents=True, exist_ok=True)
+    unpack_extensions(document, own_folder)
     return {MODEL: str(artifact.to_file(own_folder).absolute())}
 
 

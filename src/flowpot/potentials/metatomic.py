@@ -17,6 +17,7 @@ from metatomic.torch import (
     ModelOutput,
     System,
     load_atomistic_model,
+    load_model_extensions,
 )
 from numpy.typing import NDArray
 
@@ -275,3 +276,20 @@ class MetatomicPotential(Potential):
 
     def _tensor(self, array: NDArray[np.float64]) -> torch.Tensor:
         return torch.tensor(array, dtype=self.dtype, device=self.device)
+
+
+def load_extensions(content: bytes, folder: Path) -> None:
+    """
+    Load the compiled extensions that a model needs into this process.
+
+    Parameters
+    ----------
+    content
+        Content of the model's file.
+    folder
+        Folder with the extensions, as metatrain leaves it.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "model.pt"
+        path.write_bytes(content)
+        load_model_extensions(str(path), str(folder))

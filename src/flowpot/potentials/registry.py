@@ -15,6 +15,7 @@ from flowpot.documents import field_of
 from flowpot.plugins import registered
 from flowpot.potentials.base import Potential, PotentialCalculator
 from flowpot.potentials.device import resolve_device
+from flowpot.potentials.extensions import FOLDER, extensions_of
 from flowpot.potentials.model_files import ModelError, model_file
 
 GROUP = "flowpot.potentials"
@@ -55,11 +56,19 @@ def load_potential(source: Any, device: str = "auto") -> Potential:
 
     chosen = resolve_device(device)
     try:
+        if backend.backend == "metatomic":
+            with extensions_of(source) as folder:
+                if folder is not None:
+                    _metatomic().load_extensions(content, folder)
         return backend.from_bytes(content, chosen)
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # unpickling runs the code in the file
         raise ModelError(name, backend.backend, error) from error
+
+
+def _metatomic() -> Any:
+    return import_module("flowpot.potentials.metatomic")  # optional
 
 
 def backend_class(file: str, backend: str | None = None) -> type[Potential]:
@@ -102,7 +111,7 @@ def backend_class(file: str, backend: str | None = None) -> type[Potential]:
 
 
 def calculator(
-    model: Any, device: str = "auto", skin: float = 0.0
+    model: Any, device: str = "auto", skin: float = 0.0, extensions: Any = None
 ) -> PotentialCalculator:
     """
     Return the ASE calculator of a trained potential.
@@ -116,5 +125,8 @@ def calculator(
         As in `load_potential`.
     skin
         Skin of a Verlet list (A), for molecular dynamics: see `Potential.calculator`.
+    extensions
+        ``PotentialDoc.extensions``, where the model is an Artifact.
     """
-    return load_potential(model, device).calculator(skin)
+    source = model if extensions is None else {"model": model, FOLDER: extensions}
+    return load_potential(source, device).calculator(skin)

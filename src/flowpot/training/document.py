@@ -81,6 +81,11 @@ class PotentialDoc(StageDoc):
     failure: str | None = Field(
         default=None, description="why there is no model; None: there is one"
     )
+    extensions: Artifact | None = Field(
+        default=None,
+        description="compiled extensions of torch that the model needs, as metatrain "
+        "collects them; None: it needs none",
+    )
 
     @field_validator("force_field_name", mode="before")
     @classmethod

@@ -22,9 +22,14 @@ from flowpot.training.document import (
     start_of,
 )
 from flowpot.training.mace import MACETraining
-from flowpot.training.mace.options import fixed_files, small_hyperparameters
+from flowpot.training.mace.options import (
+    convertible_hyperparameters,
+    fixed_files,
+    small_hyperparameters,
+)
 from flowpot.training.members import Place, train_members
 from flowpot.training.metatrain import MetatrainTraining
+from flowpot.training.metatrain.architecture import WRAPPED
 from flowpot.training.sets import TrainingSets
 from flowpot.validation import boolean, path, positive, text
 
@@ -241,6 +246,25 @@ class MACETrainingMaker(MACETraining, TrainingMaker):
         """
         return cls(hyperparameters={**small_hyperparameters(), **hyperparameters})
 
+    @classmethod
+    def convertible(cls, **hyperparameters: Any) -> Self:
+        """
+        Train a model that every engine of `LammpsMDMaker` can evaluate.
+
+        Parameters
+        ----------
+        **hyperparameters
+            They replace those of
+            `flowpot.training.mace.options.convertible_hyperparameters`.
+
+        Examples
+        --------
+        >>> trainer = MACETrainingMaker.convertible(hidden_irreps="64x0e", r_max=5.0)
+        >>> trainer.hyperparameters["max_ell"]
+        3
+        """
+        return cls(hyperparameters={**convertible_hyperparameters(), **hyperparameters})
+
 
 @dataclass
 class MetatrainTrainingMaker(MetatrainTraining, TrainingMaker):
@@ -265,3 +289,10 @@ class MetatrainTrainingMaker(MetatrainTraining, TrainingMaker):
     """
 
     name: str = JobName.METATRAIN_TRAIN.value
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        training = self.hyperparameters.get("training", {})
+        if isinstance(wrapped := training.get(WRAPPED), str):
+            fixed = training | {WRAPPED: fixed_path(wrapped)}
+            self.hyperparameters = self.hyperparameters | {"training": fixed}

@@ -13,6 +13,7 @@ from flowpot.dataset.sets import VAL
 from flowpot.dataset.storage import sync_files, write_whole
 from flowpot.documents import package_versions
 from flowpot.potentials import load_potential
+from flowpot.potentials.extensions import pack_extensions
 from flowpot.potentials.features import FeatureStatistics
 from flowpot.processes import Ended
 from flowpot.randomness import derive_seed
@@ -252,6 +253,10 @@ def _document(
     trained = training.read(run)
     model, checkpoint = Artifact.from_file(trained.model), trained.checkpoint
     source = {"model": model, "backend": training.backend}
+    extensions = pack_extensions(trained.model)
+    arguments = {"model": model, "device": training.device}
+    if extensions is not None:
+        arguments["extensions"] = extensions
     potential = load_potential(source, training.device)
     predictions = {
         name: potential.evaluate(frames) for name, frames in sets.by_name.items()
@@ -274,7 +279,7 @@ def _document(
         mae=mae,
         n_frames=sets.sizes,
         loss_curve=trained.loss_curve,
-        calculator_kwargs={"model": model, "device": training.device},
+        calculator_kwargs=arguments,
         species=list(potential.species),
         cutoff=potential.cutoff,
         e0s=potential.reference_energies,

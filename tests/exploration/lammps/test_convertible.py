@@ -2,8 +2,10 @@
 
 import sys
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 
+import mace.modules
 import pytest
 import torch
 from ase.build import bulk
@@ -23,20 +25,63 @@ from flowpot.exploration.lammps.run import Run, write_run
 from flowpot.exploration.lammps.script import Output
 from flowpot.training import MACETrainingMaker, MetatrainTrainingMaker
 from flowpot.training.mace.options import (
+    convertible_hyperparameters,
     default_hyperparameters,
     small_hyperparameters,
 )
 
 BANNER = "Large-scale Atomic/Molecular Massively Parallel Simulator - {}"
-CONVERTS = {"max_ell": 3, "interaction_first": "RealAgnosticInteractionBlock"}
+CONVERTS = {"max_ell": 3, "correlation": 3}
 
 
-@pytest.mark.parametrize("preset", [default_hyperparameters, small_hyperparameters])
-def test_symmetrix_says_what_to_change(preset):
-    with pytest.raises(ValueError, match="'interaction_first': 'RealAgnosticInter"):
-        check_convertible("symmetrix", "mace", preset())
-    check_convertible("symmetrix", "mace", preset() | CONVERTS)
-    check_convertible("mliap", "mace", preset())
+@pytest.mark.parametrize(
+    "preset", [default_hyperparameters, convertible_hyperparameters]
+)
+@pytest.mark.parametrize("engine", ["python", "mace", "symmetrix"])
+def test_models_that_every_engine_has(engine, preset):
+    check_convertible(engine, "mace", preset())
+    check_convertible(engine, "mace", {})  # not known
+
+
+@pytest.mark.parametrize(
+    ("changes", "needed"),
+    [
+        (small_hyperparameters(), {"max_ell": 3, "correlation": 3}),
+        ({"num_interactions": 3}, {"num_interactions": 2}),
+        (
+            {"model": "ScaleShiftMACE"},  # whose first block is residual by default
+            {"interaction_first": "RealAgnosticInteractionBlock"},
+        ),
+        (
+            {"interaction": "RealAgnosticResidualNonLinearInteractionBlock"},
+            {"interaction": "RealAgnosticResidualInteractionBlock"},
+        ),
+        ({"model": "MACELES"}, {"model": "MACE"}),
+    ],
+)
+def test_symmetrix_says_what_to_change(changes, needed):
+    """By `extract_mace_data` of symmetrix, which refuses such models."""
+    options = default_hyperparameters() | changes
+    found = Symmetrix.needed_options(options)
+    assert found.items() >= needed.items()
+    with pytest.raises(ValueError, match="'symmetrix', which cannot have models") as no:
+        check_convertible("symmetrix", "mace", options)
+    assert repr(found) in str(no.value)
+    check_convertible("symmetrix", "mace", options | found)
+    check_convertible("mace", "mace", options)
+
+
+@pytest.mark.skipif(
+    find_spec("cuequivariance") is not None, reason="cuequivariance is installed"
+)
+def test_mliap_needs_cuequivariance_to_convert_models():
+    """Before anything is labelled: MACE's converter is here, and would fail."""
+    md = LammpsMDMaker(engine="mliap", lammps_command=sys.executable)
+    maker = ActiveLearningMaker(exploration=ExplorationMaker(md_maker=md))
+    with pytest.raises(ValueError, match="pip install cuequivariance-torch"):
+        maker.check_options()
+    with pytest.raises(ValueError, match="pip install cuequivariance-torch"):
+        md.preflight()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -84,3 +129,15 @@ def test_releases(random_mace, tmp_path):
     with pytest.raises(ValueError, match="of 22 Jul 2025, and the pair style"):
         check_release("symmetrix/mace", old, path)
     check_release("symmetrix/mace", BANNER.format("10 Sep 2025"), path)
+
+
+def test_non_linear_models_need_a_later_lammps(random_mace, tmp_path):
+    path = tmp_path / "member.model"
+    block = mace.modules.interaction_classes[
+        "RealAgnosticResidualNonLinearInteractionBlock"
+    ]
+    torch.save(random_mace(1, interaction_cls=block, radial_MLP=[8]), path)
+    assert is_non_linear(path)
+    with pytest.raises(ValueError, match="'mliap' with this model needs 15 Dec 2025"):
+        check_release("mliap", BANNER.format("10 Dec 2025"), path)
+    check_release("mliap", BANNER.format("15 Dec 2025"), path)

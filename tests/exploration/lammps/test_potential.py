@@ -11,6 +11,7 @@ import pytest
 import torch
 from ase.build import bulk, molecule
 
+from flowpot.dataset import Artifact
 from flowpot.dataset.arrays import Arrays
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.binary import convert, run_binary, write_input
@@ -25,8 +26,11 @@ from flowpot.exploration.lammps.potential import (
 from flowpot.exploration.lammps.run import Run, write_run
 from flowpot.exploration.lammps.script import LOG_FILE, Output
 from flowpot.exploration.lammps.trajectory import md_frames, read_frames, read_thermo
+from flowpot.exploration.members import stage_member
 from flowpot.exploration.sanity import SanityLimits
+from flowpot.potentials.extensions import pack_extensions
 from flowpot.potentials.mace import MACEPotential
+from flowpot.training import PotentialDoc
 from lennard_jones import LennardJones
 
 WATER = [1, 8]
@@ -85,6 +89,26 @@ def test_metatomic():
         "pair_coeff * * 1 8",
     ]
     assert engine.options == Metatomic("cuda").options == []
+
+
+def test_extensions_of_a_metatomic_model(tmp_path):
+    """They lie beside it where metatrain trained it, and where a job staged it."""
+    (tmp_path / "trained/extensions/lib").mkdir(parents=True)
+    (tmp_path / "trained/extensions/lib/libfeatomic_torch.so").write_bytes(b"code")
+    (tmp_path / "trained/model.pt").write_bytes(b"weights")
+    document = PotentialDoc(
+        backend="metatomic",
+        model=Artifact.from_file(tmp_path / "trained/model.pt"),
+        extensions=pack_extensions(tmp_path / "trained/model.pt"),
+    )
+    for member in (document, document.model_dump()):
+        staged = Path(stage_member(member, tmp_path / "models")["model"])
+        folder = staged.parent / "extensions"
+        assert (folder / "lib/libfeatomic_torch.so").read_bytes() == b"code"
+        assert Metatomic("cpu").commands(str(staged), WATER) == [
+            f"pair_style metatomic {staged} extensions {folder} device cpu",
+            "pair_coeff * * 1 8",
+        ]
 
 
 @pytest.mark.parametrize("engine", PAIR_STYLES)

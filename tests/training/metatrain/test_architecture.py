@@ -9,7 +9,9 @@ from metatomic_ase import MetatomicCalculator
 from flowpot.dataset import Artifact, Dataset
 from flowpot.evaluation import Criteria, EnsembleSpread, judge
 from flowpot.evaluation.uncertainty.contract import check_uncertainty
-from flowpot.potentials import load_potential
+from flowpot.exploration.members import stage_member
+from flowpot.potentials import calculator, load_potential
+from flowpot.potentials.extensions import extensions_beside
 from flowpot.training import CommitteeDoc, MetatrainTrainingMaker
 from flowpot.training.backend import Run
 from flowpot.training.members import Place, train_members
@@ -66,6 +68,15 @@ def test_llpr_gets_the_keys_it_has(silicon_set, tmp_path):
     assert (tmp_path / "start.ckpt").read_bytes() == b"weights"
 
 
+def test_llpr_s_model_is_relative_to_the_user_s_folder(clean_dir):
+    maker = MetatrainTrainingMaker(
+        hyperparameters={"training": {"model_checkpoint": "pet.ckpt", "batch_size": 2}},
+        architecture="llpr",
+    )
+    found = maker.hyperparameters["training"]
+    assert found == {"model_checkpoint": str(clean_dir / "pet.ckpt"), "batch_size": 2}
+
+
 def test_llpr_needs_the_model_it_wraps(silicon_set, tmp_path):
     with pytest.raises(ValueError, match="'llpr' and foundation_model None: it"):
         MetatrainTraining(architecture="llpr").check()
@@ -88,7 +99,7 @@ def train(maker, data, folder):
 
 
 @pytest.mark.slow
-def test_gap_learns_silicon(silicon_set, tmp_path):
+def test_gap_learns_silicon(silicon_set, tmp_path, monkeypatch, capfd):
     maker = MetatrainTrainingMaker(architecture="gap", hyperparameters={"model": GAP})
     found = train(maker, silicon_set, tmp_path / "gap")
     assert found.cutoff == 4.2
@@ -103,6 +114,20 @@ def test_gap_learns_silicon(silicon_set, tmp_path):
     path = found.model.to_file(tmp_path / "gap.pt")
     atoms.calc = MetatomicCalculator(path, device="cpu")
     assert np.allclose(forces, atoms.get_forces(), atol=1e-8)
+    check_extensions(found, atoms, tmp_path, monkeypatch, capfd)
+
+
+def check_extensions(found, atoms, folder, monkeypatch, capfd):
+    """Both kinds of calculators look for featomic in what was stored with the model."""
+    monkeypatch.setenv("METATENSOR_DEBUG_EXTENSIONS_LOADING", "1")
+    staged = stage_member(found, folder / "models")["model"]
+    assert list(extensions_beside(staged).rglob("*featomic_torch*"))
+    capfd.readouterr()
+    load_potential(staged, "cpu")
+    assert f"{extensions_beside(staged)}/" in capfd.readouterr().err
+    atoms.calc = calculator(**found.calculator_kwargs)
+    assert np.isfinite(atoms.get_potential_energy())
+    assert "/extensions/" in capfd.readouterr().err
 
 
 @pytest.fixture(scope="module")

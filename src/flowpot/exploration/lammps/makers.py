@@ -15,6 +15,7 @@ from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.document import MDDoc
 from flowpot.exploration.engine import MDMaker
 from flowpot.exploration.lammps.binary import run_binary
+from flowpot.exploration.lammps.convertible import check_converter
 from flowpot.exploration.lammps.dispersion import Dispersion
 from flowpot.exploration.lammps.launch import run_drivers
 from flowpot.exploration.lammps.potential import PAIR_STYLES
@@ -25,7 +26,7 @@ from flowpot.exploration.members import stage_member
 from flowpot.exploration.outcome import Outcome
 from flowpot.exploration.preparation import Committee, Planned
 from flowpot.jobs import JobName, stage_job
-from flowpot.settings import get_settings
+from flowpot.settings import fixed_path, get_settings
 from flowpot.validation import names, one_of, text, whole
 
 
@@ -103,6 +104,8 @@ class LammpsMDMaker(MDMaker):
         ------
         FileNotFoundError
             If it does not; the message names the field to set.
+        UnsuitedError
+            If a package is missing that the conversion of models needs.
         """
         program = shlex.split(self.lammps_command)[0]
         if self.engine != "python" and shutil.which(program) is None:
@@ -111,6 +114,8 @@ class LammpsMDMaker(MDMaker):
                 f"{program!r}, which engine {self.engine!r} runs: give the command of "
                 "a LAMMPS that has it, or engine='python'"
             )
+        if self.engine != "python":
+            check_converter(PAIR_STYLES[self.engine].style)
 
     def runs_to_share(self, n_runs: int) -> int:
         """Return how many trajectories should share a job and its processes."""
@@ -207,3 +212,13 @@ class LammpsMDMaker(MDMaker):
 def _folder(i: int) -> Path:
     """Return the folder of a trajectory, which lies in that of its job."""
     return Path(f"run-{i:03d}").absolute()
+
+
+def _fixed_command(command: str) -> str:
+    """Make the paths of programs and files absolute: jobs run in other folders."""
+    words = shlex.split(command)
+    fixed = [
+        str(fixed_path(word)) if "/" in word and Path(word).is_file() else word
+        for word in words
+    ]
+    return command if fixed == words else shlex.join(fixed)

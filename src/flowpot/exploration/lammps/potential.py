@@ -3,24 +3,35 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from ase.data import chemical_symbols
 
-from flowpot.exploration.lammps.convertible import UnsuitedError, dtype_option
+from flowpot.exploration.lammps.convertible import (
+    UnsuitedError,
+    check_converter,
+    dtype_option,
+)
 from flowpot.exploration.lammps.dispersion import (
     Dispersion,
     momb_coefficients,
     momb_style,
 )
 from flowpot.exploration.lammps.script import FIX
+from flowpot.potentials.extensions import extensions_beside
 
 # A momb cutoff of 20 A overflows the default neighbour list.
 _LONG_LISTS = "neigh_modify one 20000 page 400000"
 _KOKKOS = ("-k", "on", "g", "1", "-sf", "kk")
-_FIRST_BLOCK = "RealAgnosticInteractionBlock"
-_RESIDUAL = "RealAgnosticResidualInteractionBlock"
-_L_MAX = 3
+_SYMMETRIX = {"num_interactions": 2, "max_ell": 3, "correlation": 3}
+"""The only values of these options that symmetrix has; they are MACE's defaults."""
+_PLAIN = "MACE"
+_FIRST_BLOCKS = ("RealAgnosticInteractionBlock", "RealAgnosticDensityInteractionBlock")
+_LATER_BLOCKS = (
+    "RealAgnosticResidualInteractionBlock",
+    "RealAgnosticDensityResidualInteractionBlock",
+)
 _HALF_LISTS = ("-pk", "kokkos", "newton", "on", "neigh", "half")
 
 
@@ -208,12 +219,24 @@ class Symmetrix(PairStyle):
 
     @classmethod
     def needed_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask for harmonics up to l = 3, and no residual connection at first."""
-        needed: dict[str, Any] = {}
-        if options.get("max_ell", _L_MAX) != _L_MAX:
-            needed["max_ell"] = _L_MAX
-        if options and "Residual" in options.get("interaction_first", _RESIDUAL):
-            needed["interaction_first"] = _FIRST_BLOCK
+        """Ask for what symmetrix's `extract_mace_data` does, by MACE's defaults."""
+        needed: dict[str, Any] = {
+            name: value
+            for name, value in _SYMMETRIX.items()
+            if options.get(name, value) != value
+        }
+        model = options.get("model", _PLAIN)
+        if model not in (_PLAIN, "ScaleShiftMACE"):
+            needed["model"] = _PLAIN
+        first, later = (
+            options.get(name, _LATER_BLOCKS[0])
+            for name in ("interaction_first", "interaction")
+        )
+        # For its model "MACE", mace_run_train itself replaces other first blocks.
+        if model != _PLAIN and first not in _FIRST_BLOCKS:
+            needed["interaction_first"] = _FIRST_BLOCKS[0]
+        if later not in _LATER_BLOCKS:
+            needed["interaction"] = _LATER_BLOCKS[0]
         return needed
 
     def conversion(self, model: str, species: Sequence[int]) -> list[str]:
@@ -254,8 +277,10 @@ class Metatomic(PairStyle):
         return model
 
     def arguments(self, model: str) -> str:
-        """Return the model and the device."""
-        return f"{model} device {self.device}"
+        """Return the model, the folder of its extensions and the device."""
+        folder = extensions_beside(model)
+        extensions = f" extensions {folder}" if folder else ""
+        return f"{model}{extensions} device {self.device}"
 
     def coefficients(self, model: str, species: Sequence[int]) -> str:  # noqa: ARG002
         """Return the atomic numbers, by which metatomic knows its types."""
@@ -291,7 +316,9 @@ def check_convertible(engine: str, backend: str, options: Mapping[str, Any]) -> 
     Raises
     ------
     UnsuitedError
-        If they cannot; the message names the hyperparameter.
+        If they cannot; the message names the hyperparameter, or the package that the
+        conversion needs. That is checked where mace-torch is installed, since it may be
+        on the workers alone.
     """
     if (style := PAIR_STYLES.get(engine)) is None:
         return  # Python evaluates the model
@@ -303,8 +330,11 @@ def check_convertible(engine: str, backend: str, options: Mapping[str, Any]) -> 
     if needed := style.needed_options(options):
         raise UnsuitedError(
             f"engine is {engine!r}, which cannot have models of these hyperparameters:"
-            f" train with hyperparameters={needed!r}, or use the engine 'python'"
+            f" train with hyperparameters={needed!r}, or with "
+            "MACETrainingMaker.convertible(), or use the engine 'python'"
         )
+    if find_spec("mace") is not None:
+        check_converter(style.style)
 
 
 def _symbols(species: Sequence[int]) -> str:

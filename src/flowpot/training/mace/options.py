@@ -95,6 +95,24 @@ def small_hyperparameters() -> dict[str, Any]:
     }
 
 
+def convertible_hyperparameters() -> dict[str, Any]:
+    """
+    Return options of models that every engine of `LammpsMDMaker` can evaluate.
+
+    They are flowpot's defaults with what symmetrix asks for set once and for all; the
+    number of channels (``hidden_irreps``), the cutoff and the training are free.
+    """
+    return {
+        **default_hyperparameters(),
+        "model": "MACE",
+        "num_interactions": 2,
+        "max_ell": 3,
+        "correlation": 3,
+        "interaction_first": "RealAgnosticInteractionBlock",
+        "interaction": "RealAgnosticResidualInteractionBlock",
+    }
+
+
 def check_foundation(name: str) -> None:
     """
     Refuse a foundation model that is neither a file nor a name that MACE downloads.
