@@ -85,6 +85,7 @@ class LammpsMDMaker(MDMaker):
         text(lammps_command=self.lammps_command, device=self.device)
         whole(1, processes=self.processes, threads=self.threads)
         names(extra=self.extra)
+        self.lammps_command = _fixed_command(self.lammps_command)
         one_of(("python", *PAIR_STYLES), engine=self.engine)
         if self.engine != "python":
             if self.check_interval is not None:
