@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -252,12 +253,10 @@ def _document(
         raise kind(f"{training.backend}'s training failed: {end}")
     trained = training.read(run)
     model, checkpoint = Artifact.from_file(trained.model), trained.checkpoint
-    source = {"model": model, "backend": training.backend}
-    extensions = pack_extensions(trained.model)
-    arguments = {"model": model, "device": training.device}
-    if extensions is not None:
-        arguments["extensions"] = extensions
-    potential = load_potential(source, training.device)
+    source: dict[str, Any] = {"model": model}
+    if (extensions := pack_extensions(trained.model)) is not None:
+        source["extensions"] = extensions
+    potential = load_potential(source | {"backend": training.backend}, training.device)
     predictions = {
         name: potential.evaluate(frames) for name, frames in sets.by_name.items()
     }
@@ -279,7 +278,7 @@ def _document(
         mae=mae,
         n_frames=sets.sizes,
         loss_curve=trained.loss_curve,
-        calculator_kwargs=arguments,
+        calculator_kwargs=source | {"device": training.device},
         species=list(potential.species),
         cutoff=potential.cutoff,
         e0s=potential.reference_energies,
@@ -287,6 +286,7 @@ def _document(
         seed=run.seed,
         device=potential.device,
         versions=package_versions(*training.packages),
+        extensions=extensions,
     )
 
 
