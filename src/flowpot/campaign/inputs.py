@@ -11,6 +11,7 @@ from flowpot.dataset import Artifact, Dataset, assign_splits
 from flowpot.dataset.sets import EXPLORED
 from flowpot.documents import StageDoc
 from flowpot.potentials import load_potential
+from flowpot.potentials.extensions import pack_extensions
 from flowpot.randomness import derive_seed
 from flowpot.training.document import CommitteeDoc, PotentialDoc
 
@@ -96,11 +97,14 @@ def _potential_document(member: Any) -> PotentialDoc:
         return PotentialDoc.model_validate(member)
     if isinstance(member, PotentialDoc):
         return member
+    extensions = None
     if isinstance(member, str | Path):
+        extensions = pack_extensions(member)
         member = Artifact.from_file(member)
     model = Artifact.from_document(member)
-    potential = load_potential(model)
+    potential = load_potential({"model": model, "extensions": extensions})
     return PotentialDoc(
+        extensions=extensions,
         model=model,
         backend=potential.backend,
         species=list(potential.species),
