@@ -125,7 +125,7 @@ LOADS = """
 import json
 from pathlib import Path
 from monty.json import MontyDecoder
-from flowpot.potentials import load_potential
+from flowpot.potentials import calculator, load_potential
 {}
 print(Path("/proc/self/maps").read_text())
 """
