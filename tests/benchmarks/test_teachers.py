@@ -38,7 +38,7 @@ from .teachers import TEACHERS, Teacher
 
 # ruff: noqa: T201 - the figures are to be seen
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]  # as long as it takes
 
 CHOSEN = os.environ.get("FLOWPOT_TEACHERS", ",".join(t.name for t in TEACHERS))
 TURNS = int(os.environ.get("FLOWPOT_TURNS", "3"))
