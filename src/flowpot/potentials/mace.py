@@ -292,7 +292,7 @@ def _numbers_per_atom(model: Any) -> float | None:
     of the network that weights it; an atom has as many edges as on average in training.
     An atom has the largest intermediate of the product basis: for correlation nu and L
     = (l_max + 1)^2, channels x (2 l + 1) x L^(nu - 1) for each irrep l of the features;
-    and its gradient, hence twice. Measured peaks are 0.8 to 1.3 of it, for models from
+    and its gradient, hence twice. Measured peaks are 1.0 to 1.1 of it, for models from
     16x0e to 128x0e + 128x1o. None: the model has other blocks.
     """
     numbers = 0.0
