@@ -157,4 +157,4 @@ def test_the_thousandth_job_costs_what_the_first_did(tmp_path):
     store.connect()
     times = costs(store, 1200, 10_000)
     first, last = np.median(times[50:250]), np.median(times[-200:])
-    assert last < 1.25 * first
+    assert last < 2 * first  # it would be eight times as much if it grew with them
