@@ -117,7 +117,7 @@ class LosingMaker(ValidationMaker):
         return calculate_member(model, structure, self, member, crystal)
 
 
-def test_a_lost_job_is_a_member_that_failed():
+def test_a_lost_job_is_a_member_that_failed(clean_dir):
     maker = LosingMaker(properties=("eos",), **QUICK)
     crystal = run_anyhow(maker.make([EMT, EMT], bulk("Cu"))).crystal()
     assert crystal.quantity("bulk_modulus").members[1] is None
