@@ -157,7 +157,7 @@ COMMANDS = [
     (
         ["run", "c.yaml"],
         {"changes": {"exploration": {"md_maker": {"engine": "mliap"}}}},
-        ["lammps_command is 'lmp'", "engine='python'"],
+        ["engine is 'mliap'", "cuequivariance"],
     ),
     (
         ["run", "c.yaml", "--submit", "--worker", "qe statik=x"],

@@ -31,7 +31,7 @@ for _ in range(8):
 print(sum(faults[1:]))
 """
 LOADED = "from flowpot.potentials import load_potential; load_potential({!r}, 'cpu')"
-FEW = 8_000  # pages, of seven times 32,768
+FEW = 60_000  # pages, of seven times 32,768: huge ones are mapped as it comes
 CALCULATORS = """
 from flowpot.exploration.members import Calculators
 Calculators()({"calculator": "ase.calculators.emt.EMT", "kwargs": {}})

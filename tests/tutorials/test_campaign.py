@@ -152,7 +152,7 @@ def test_documents_stay_small(reopened):
 
 def test_results_are_written(campaign, tmp_path):
     written = write_results(campaign, tmp_path)
-    assert set(written) == {"dataset", "models", "report"}
+    assert set(written) == {"dataset", "models", "report", "figures"}
     assert len(list(written["models"].iterdir())) == len(campaign.committee().members)
     beside = {path.stem for path in tmp_path.iterdir()}
     assert {"rmse", "parity", "calibration", "map"} <= beside

@@ -27,7 +27,7 @@ from flowpot.evaluation.prediction import (
     load_committee,
 )
 from flowpot.evaluation.uncertainty import FeatureDistance
-from flowpot.evaluation.uncertainty.base import PerFrame
+from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
 from flowpot.evaluation.uncertainty.registry import (
     kind_of,
     loaded,
@@ -35,7 +35,7 @@ from flowpot.evaluation.uncertainty.registry import (
     stored_with,
 )
 from flowpot.potentials import Potential, members_of, model_file
-from flowpot.potentials.features import FeatureStatistics
+from flowpot.potentials.features import FeatureStatistics, summarised
 from flowpot.potentials.model_files import ModelError, check_archive
 
 _CONTENTS = "committee.json"
@@ -251,9 +251,9 @@ class CommitteeCalculator(Calculator):
         self, prediction: CommitteePrediction, frame: Dataset
     ) -> dict[str, Any]:
         """Return the error bars of one frame, those of its stress if it has one."""
-        seen: PerFrame = {}
+        seen = summarised(magnitude_of_atoms(prediction.mean["forces"]), frame)
         if len(self.members) > 1:
-            seen = disagreement(prediction, frame)
+            seen |= disagreement(prediction, frame)
         for uncertainty in self.uncertainties:
             seen |= uncertainty.measure(self.members, frame)
         atoms = uncertainty_of_atoms(

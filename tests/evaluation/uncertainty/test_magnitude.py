@@ -12,7 +12,7 @@ from committee_simulation import (
     label,
     number_of,
 )
-from flowpot.evaluation import Criteria, judge, spread_over
+from flowpot.evaluation import CommitteeCalculator, Criteria, judge, spread_over
 from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
 from flowpot.potentials import Prediction
 
@@ -39,6 +39,22 @@ def test_errors_that_all_members_share_are_seen():
     true = 0.1 * forces_of(number_of(explored.cell))[::2, 0]
     assert abs(spearmanr(seen["forces"], true)[0]) < 0.2
     assert spearmanr(fit.chance_over(seen, "forces"), true)[0] > 0.95
+
+
+def test_the_calculator_has_the_error_bars_of_the_evaluation():
+    world = World(LAWS["narrow"])
+    members = [TooStiff(world, 0, sign) for sign in (-1.0, 1.0)]
+    labelled = label(world.explore(40).with_info(split=np.full(40, "audit", object)))
+    new = world.explore(3)
+    criteria = Criteria({"forces_max": 2.0}, pilot_labels=0, closing_audit=0)
+    calibration = judge(members, labelled, new, criteria).calibration
+    fit = calibration["forces_max"]
+    assert "force_magnitude" in fit.error_model.names
+    expected = fit.error_bar(spread_over(members, new).disagreement, "forces_max")
+    calculator = CommitteeCalculator(members, calibration)
+    for atoms, bar in zip(new, expected, strict=True):
+        calculator.calculate(atoms)
+        assert calculator.results["forces_max_error"] == pytest.approx(bar)
 
 
 def test_forces_that_vanish_do_not_promise_anything():
