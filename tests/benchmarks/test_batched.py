@@ -58,9 +58,10 @@ class Clock:
     began: list[float] = field(default_factory=list)
     took: list[float] = field(default_factory=list)
 
-    def steps(self, passes):
-        """Median time (ms) of a step of so many passes, and of these passes."""
+    def steps(self, n_steps):
+        """Median time (ms) of one of so many steps, and of the passes in it."""
         began, took = np.array(self.began), np.array(self.took)
+        passes = len(began) // (n_steps + 1)
         self.began, self.took = [], []
         steps = np.diff(began[::passes])[FIRST:]
         inside = took.reshape(-1, passes).sum(axis=1)[FIRST:-1]
@@ -100,18 +101,17 @@ def test_against_lammps_and_the_bare_passes(repeat, least, small_mace, clock, tm
     file.write_bytes(buffer.getvalue())
     potential = MACEPotential(small_mace, "cpu")
     atoms = len(silicon(repeat, 0))
-    passes = -(-REPLICAS // max(1, 256 // atoms))
     n_steps = 40 // repeat**2
     figures = []
     for turn in range(TURNS + 1):  # TorchScript compiles in the first
         run_batch(potential, repeat, n_steps)
-        ours, inside = clock.steps(passes)
+        ours, inside = clock.steps(n_steps)
         place = tmp_path / f"run-{turn}"
         run = Run(conditions(2 * n_steps), Output(n_steps), [{"model": str(file)}])
         write_run(place, run, silicon(repeat, 0))
         main([place])
         assert read_outcome(place).n_steps == 2 * n_steps
-        theirs, _ = clock.steps(1)
+        theirs, _ = clock.steps(2 * n_steps)
         figures.append(
             (ours / REPLICAS, theirs, theirs * REPLICAS / ours, ours / inside)
         )
@@ -131,6 +131,6 @@ def test_on_a_gpu(small_mace, clock):
     for repeat in (1, 2):
         for _ in range(2):
             run_batch(potential, repeat, 50)
-            step, inside = clock.steps(1)
+            step, inside = clock.steps(50)
         print(f"\n{8 * repeat**3} atoms on a GPU: {step / REPLICAS:.3f} ms a replica-")
         print(f"step, over the passes {step / inside:.3f}")
