@@ -101,7 +101,7 @@ def calibrated(first: int, n_labelled: int) -> Calibration:
 def test_bars_of_atoms_hold(n_labelled):
     new = frames(1000, 90)
     prediction = evaluate_committee(COMMITTEE, new)
-    seen = uncertainty_of_atoms(prediction, COMMITTEE, new, [])
+    seen = uncertainty_of_atoms(prediction, [])
     true = np.sqrt(((prediction.mean["forces"] - new.forces) ** 2).mean(axis=1))
     weights = np.repeat(1 / new.n_atoms, new.n_atoms)
     held = []
@@ -120,7 +120,7 @@ def test_the_calculator_has_the_bars_of_atoms():
     new = frames(1000, 1)
     calculator.calculate(new.to_atoms()[0])
     prediction = evaluate_committee(COMMITTEE, new)
-    seen = uncertainty_of_atoms(prediction, COMMITTEE, new, [])
+    seen = uncertainty_of_atoms(prediction, [])
     for suffix, q in (("", 0.68), ("_95", 0.95)):
         bars = calculator.results[f"forces_error{suffix}"]
         assert bars == pytest.approx(
@@ -159,7 +159,7 @@ def test_a_document_does_not_grow_with_the_atoms():
         sizes.append(len(model.model_dump_json()))
     assert sizes[1] < 1.5 * sizes[0]
     large = frames(2, 1)
-    kept = AtomSample.of(evaluate_committee(COMMITTEE, large), COMMITTEE, large, [])
+    kept = AtomSample.of(evaluate_committee(COMMITTEE, large), large, [])
     assert (len(kept), large.n_atoms[0]) == (MOST, 50)
 
 

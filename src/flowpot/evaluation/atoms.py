@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.evaluation.prediction import CommitteePrediction, without_collapse
-from flowpot.evaluation.uncertainty import Uncertainty
+from flowpot.evaluation.prediction import CommitteePrediction
 from flowpot.evaluation.uncertainty.base import PerFrame
 from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
 from flowpot.evaluation.uncertainty.spread import spread_of_atoms
-from flowpot.potentials import Potential
 
 Array = NDArray[np.float64]
 
@@ -28,24 +26,17 @@ _SEED = 0  # the same frames have the same atoms
 
 
 def uncertainty_of_atoms(
-    prediction: CommitteePrediction,
-    members: Sequence[Potential],
-    frames: Dataset,
-    uncertainties: Sequence[Uncertainty],
+    prediction: CommitteePrediction, measured: Sequence[PerFrame]
 ) -> PerFrame:
     """
-    Measure all atoms of some frames.
+    Join all uncertainties of the A atoms of some frames.
 
     Parameters
     ----------
     prediction
         Of the members, for the frames.
-    members
-        The members of the committee.
-    frames
-        The frames, with A atoms in all.
-    uncertainties
-        What is measured beside the spread of the members.
+    measured
+        What each uncertainty beside the spread of the members has measured of atoms.
 
     Returns
     -------
@@ -53,10 +44,10 @@ def uncertainty_of_atoms(
         (A,) arrays by name: ``forces``, the spread of several members (eV/A), what the
         uncertainties measure, and the size of the predicted forces.
     """
-    measured = spread_of_atoms(prediction) if len(members) > 1 else {}
-    for uncertainty in uncertainties:
-        measured |= uncertainty.measure_atoms(members, frames)
-    return measured | magnitude_of_atoms(prediction.mean["forces"])
+    joined = spread_of_atoms(prediction) if len(prediction.energy) > 1 else {}
+    for atoms in measured:
+        joined |= atoms
+    return joined | magnitude_of_atoms(prediction.mean["forces"])
 
 
 @dataclass(frozen=True)
@@ -85,14 +76,18 @@ class AtomSample:
     def of(
         cls,
         prediction: CommitteePrediction,
-        members: Sequence[Potential],
         frames: Dataset,
-        uncertainties: Sequence[Uncertainty],
+        measured: Sequence[PerFrame],
     ) -> Self:
         """
-        Measure frames, and keep at most :data:`MOST` atoms of each, drawn at random.
+        Keep at most :data:`MOST` atoms of each frame, drawn at random.
 
-        The parameters are those of :func:`uncertainty_of_atoms`.
+        Parameters
+        ----------
+        prediction, measured
+            As in :func:`uncertainty_of_atoms`.
+        frames
+            The labelled frames.
         """
         rng = np.random.default_rng(_SEED)
         rows = np.concatenate(
@@ -101,11 +96,10 @@ class AtomSample:
                 for start, n in zip(frames.offsets, frames.n_atoms, strict=False)
             ]
         )
-        whole = without_collapse(frames)[0]
-        measured = uncertainty_of_atoms(prediction, members, whole, uncertainties)
+        uncertainty = uncertainty_of_atoms(prediction, measured)
         squared = (prediction.mean["forces"] - frames.forces) ** 2
         return cls(
-            {name: values[rows] for name, values in measured.items()},
+            {name: values[rows] for name, values in uncertainty.items()},
             np.sqrt(squared.mean(axis=1))[rows],
             np.repeat(np.arange(len(frames)), frames.n_atoms)[rows],
         )

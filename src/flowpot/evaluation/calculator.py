@@ -254,11 +254,12 @@ class CommitteeCalculator(Calculator):
         seen = summarised(magnitude_of_atoms(prediction.mean["forces"]), frame)
         if len(self.members) > 1:
             seen |= disagreement(prediction, frame)
+        measured = []
         for uncertainty in self.uncertainties:
-            seen |= uncertainty.measure(self.members, frame)
-        atoms = uncertainty_of_atoms(
-            prediction, self.members, frame, self.uncertainties
-        )
+            of_frame, of_atoms = uncertainty.measure_both(self.members, frame)
+            seen |= of_frame
+            measured.append(of_atoms)
+        atoms = uncertainty_of_atoms(prediction, measured)
         bars: dict[str, Any] = {}
         for name, fit in self.calibration.items():
             if name == "stress" and "stress" not in self.results:

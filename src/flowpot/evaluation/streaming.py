@@ -83,9 +83,15 @@ def spread_over(
     >>> spread_over(doc, shards).disagreement["forces"].max()  # doctest: +SKIP
     """
     members = load_committee(committee)
+    others = _others(uncertainties)
     shards = [frames] if isinstance(frames, Dataset) else frames
     parts = [
-        _spread(prediction, members, chunk, of, uncertainties)
+        _spread(
+            prediction,
+            chunk,
+            of,
+            [(u, u.measure(members, without_collapse(chunk)[0])) for u in others],
+        )
         for shard in shards
         for prediction, chunk in _predicted(members, shard, atoms_at_once)
     ]
@@ -112,10 +118,18 @@ def with_atoms(
     """
     parts, samples = [], []
     for prediction, chunk in _predicted(members, frames, atoms_at_once):
-        parts.append(_spread(prediction, members, chunk, "mean", uncertainties))
-        atoms = AtomSample.of(prediction, members, chunk, uncertainties)
+        whole = without_collapse(chunk)[0]
+        both = [(u, *u.measure_both(members, whole)) for u in _others(uncertainties)]
+        measured = [(uncertainty, of_frames) for uncertainty, of_frames, _ in both]
+        parts.append(_spread(prediction, chunk, "mean", measured))
+        atoms = AtomSample.of(prediction, chunk, [of_atoms for *_, of_atoms in both])
         samples.append((atoms, len(chunk)))
     return _join(parts), AtomSample.joined(samples)
+
+
+def _others(uncertainties: Sequence[Uncertainty]) -> list[Uncertainty]:
+    """Leave out the spread of the members, which every prediction gives."""
+    return [u for u in uncertainties if not isinstance(u, CommitteeSpread)]
 
 
 def _predicted(
@@ -128,22 +142,18 @@ def _predicted(
 
 def _spread(
     prediction: CommitteePrediction,
-    members: Sequence[Potential],
     chunk: Dataset,
     of: str,
-    uncertainties: Sequence[Uncertainty],
+    measures: Sequence[tuple[Uncertainty, PerFrame]],
 ) -> Spread:
     with np.errstate(invalid="ignore"):  # a member may have predicted infinities
         spread = disagreement(prediction, chunk)
         errors = error(prediction, chunk, of)
         magnitude = summarised(magnitude_of_atoms(prediction.mean["forces"]), chunk)
     finite = np.isfinite(spread["energy"]) & np.isfinite(spread["forces"])
-    if len(members) == 1:  # it cannot disagree
+    if len(prediction.energy) == 1:  # one member cannot disagree
         spread = {HAS_STRESS: np.isfinite(spread["stress"]).astype(float)}
-    for uncertainty in uncertainties:
-        if isinstance(uncertainty, CommitteeSpread):  # measured above
-            continue
-        measured = uncertainty.measure(members, without_collapse(chunk)[0])
+    for uncertainty, measured in measures:
         if taken := measured.keys() & (spread.keys() | magnitude.keys()):
             raise ValueError(
                 f"{type(uncertainty).__name__} measures {', '.join(sorted(taken))}, "

@@ -78,10 +78,7 @@ class Uncertainty(MSONable, ABC):
 
     def measure(self, potentials: Sequence[Potential], dataset: Dataset) -> PerFrame:
         """
-        Measure some frames: by the largest atom and by the RMS over the atoms.
-
-        Another summary may be defined, whose names are those of
-        :meth:`measure_atoms`, with or without ``_rms``.
+        Measure some frames, as :meth:`summary` sums up their atoms.
 
         Parameters
         ----------
@@ -96,7 +93,37 @@ class Uncertainty(MSONable, ABC):
             (n,) arrays by name, not negative; NaN or infinite where nothing can be
             said, which the error model takes for an error over any tolerance.
         """
-        return summarised(self.measure_atoms(potentials, dataset), dataset)
+        return self.summary(self.measure_atoms(potentials, dataset), dataset)
+
+    def summary(self, atoms: PerFrame, dataset: Dataset) -> PerFrame:
+        """
+        Sum up the atoms of each frame: by the largest and by the RMS over them.
+
+        Another summary may be defined, whose names are those of
+        :meth:`measure_atoms`, with or without ``_rms``.
+
+        Parameters
+        ----------
+        atoms
+            (A,) arrays, of :meth:`measure_atoms`.
+        dataset
+            The n frames.
+
+        Returns
+        -------
+        dict
+            (n,) arrays by name.
+        """
+        return summarised(atoms, dataset)
+
+    def measure_both(
+        self, potentials: Sequence[Potential], dataset: Dataset
+    ) -> tuple[PerFrame, PerFrame]:
+        """Return :meth:`measure` and :meth:`measure_atoms`, with one pass for both."""
+        atoms = self.measure_atoms(potentials, dataset)
+        if type(self).measure is Uncertainty.measure:
+            return self.summary(atoms, dataset), atoms
+        return self.measure(potentials, dataset), atoms
 
     def to_bytes(self) -> bytes:
         """Return what :meth:`fit` has found; nothing where nothing is fitted."""

@@ -75,24 +75,19 @@ class EnsembleSpread(Uncertainty):
             "ensemble_energy": np.mean(energies, axis=0),
         }
 
-    def measure(self, potentials: Sequence[Potential], dataset: Dataset) -> PerFrame:
+    def summary(self, atoms: PerFrame, dataset: Dataset) -> PerFrame:
         """
-        Measure frames.
+        Sum up the atoms of each frame.
 
         Returns
         -------
         dict
             (n,) arrays: ``ensemble_forces``, the largest of the frame's atoms (eV/A);
             ``ensemble_forces_rms``, the root mean square over its atoms (eV/A); and
-            ``ensemble_energy`` (eV/atom).
-
-        Raises
-        ------
-        NotImplementedError
-            Where no potential has an ensemble.
+            ``ensemble_energy`` (eV/atom), which is the same for all of them.
         """
-        measured = super().measure(potentials, dataset)
-        del measured["ensemble_energy_rms"]  # the same for all atoms of a frame
+        measured = super().summary(atoms, dataset)
+        del measured["ensemble_energy_rms"]
         return measured
 
 
