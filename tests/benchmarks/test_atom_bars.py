@@ -27,19 +27,13 @@ import pytest
 from flowpot.dataset import Dataset
 from flowpot.evaluation import (
     Calibration,
-    Criteria,
     FeatureDistance,
-    error,
     evaluate_committee,
-    judge,
-    load_committee,
 )
 from flowpot.evaluation.atoms import uncertainty_of_atoms
-from flowpot.randomness import derive_seed
 
-from .silicon_study import cached, train
 from .teachers import TEACHERS, Teacher
-from .test_teachers import GOOD, RULES, TURNS, learned
+from .test_teachers import campaign
 
 # ruff: noqa: T201 - the figures are to be seen
 
@@ -56,7 +50,7 @@ def held(
     training = dataset[(dataset.info["split"] == "train") & ~dataset.is_isolated_atom]
     distance = FeatureDistance.fit(members, training)
     prediction = evaluate_committee(members, fresh)
-    seen = uncertainty_of_atoms(prediction, members, fresh, [distance])
+    seen = uncertainty_of_atoms(prediction, [distance.measure_atoms(members, fresh)])
     squared = (prediction.mean["forces"] - fresh.forces) ** 2
     true = np.sqrt(squared.mean(axis=1))
     weights = np.repeat(1 / fresh.n_atoms, fresh.n_atoms)
@@ -73,40 +67,12 @@ def held(
 
 def shares(teacher: Teacher, folder: Path) -> list[tuple[list[float], list[float]]]:
     """Run the campaign of a teacher, and compare in each iteration."""
-    dataset = cached(
-        folder / "start.pkl", lambda: teacher.starting_dataset(0, folder / "lammps")
-    )
-    rows, predictions = [], []
-    for turn in range(TURNS):
-        here = folder / f"turn-{turn}"
-        members = load_committee(train(dataset, derive_seed(0, turn), here))
-        pool = cached(
-            here / "pool.pkl",
-            lambda turn=turn: teacher.explored_frames(turn, folder / "lammps"),
-        )
-        seen = cached(
-            here / "seen.pkl", lambda m=members, p=pool: evaluate_committee(m, p)
-        )
-        tolerance = float(np.quantile(error(seen, pool)["forces"], GOOD))
-        criteria = Criteria({"forces": tolerance}, rules=RULES)
-        for _ in range(3):
-            found = judge(
-                members,
-                dataset,
-                pool.without_labels(),
-                criteria,
-                predictions=predictions,
-                iteration=turn + 1,
-            )
-            predictions = [*predictions, found.predictions]
-            if not found.n_pilot:
-                break
-            dataset = Dataset.concatenate([dataset, learned(found.chosen, pool)])
+    rows = []
+    for number, members, dataset, pool, judgement in campaign(teacher, folder):
         fresh = pool[~np.isin(pool.fingerprints, dataset.fingerprints)]
-        rows.append(held(members, dataset, fresh, found.calibration["forces"]))
+        rows.append(held(members, dataset, fresh, judgement.calibration["forces"]))
         after, before = ([f"{share:.2f}" for share in row] for row in rows[-1])
-        print(f"{teacher.name} {turn}: held {after}, by the model of frames {before}")
-        dataset = Dataset.concatenate([dataset, learned(found.chosen, pool)])
+        print(f"{teacher.name} {number}: held {after}, by the model of frames {before}")
     return rows
 
 

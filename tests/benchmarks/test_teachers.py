@@ -11,7 +11,9 @@ FLOWPOT_TURNS=1 the first generation only; two minutes a model on one core.
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from flowpot.evaluation import (
     Criteria,
     ErrorModel,
     FeatureDistance,
+    Judgement,
     SelectionRules,
     error,
     evaluate_committee,
@@ -31,6 +34,7 @@ from flowpot.evaluation import (
 from flowpot.evaluation.covariates import covariates_of
 from flowpot.evaluation.evidence import gather
 from flowpot.evaluation.streaming import spread_over
+from flowpot.potentials import Potential
 from flowpot.randomness import derive_seed
 
 from .silicon_study import cached, train
@@ -86,13 +90,19 @@ def areas(members, dataset: Dataset, pool: Dataset) -> dict[str, float]:
     return found | {"error": float(np.median(e)), "labels": len(dataset)}
 
 
-def generations(teacher: Teacher, folder: Path) -> list[dict[str, float]]:
+class Generation(NamedTuple):
+    """One iteration of a campaign, as its committee has judged it."""
+
+    number: int
+    members: list[Potential]
+    dataset: Dataset
+    pool: Dataset
+    judgement: Judgement
+
+
+def campaign(teacher: Teacher, folder: Path) -> Iterator[Generation]:
     """Run a campaign of one seed, whose tolerance is that of 40 % bad frames."""
-    result = folder / "areas.json"
-    rows = json.loads(result.read_text()) if result.exists() else []
-    if len(rows) >= TURNS:
-        return rows
-    rows, predictions = [], []
+    predictions: list[Dataset] = []
     dataset = cached(
         folder / "start.pkl", lambda: teacher.starting_dataset(0, folder / "lammps")
     )
@@ -121,10 +131,21 @@ def generations(teacher: Teacher, folder: Path) -> list[dict[str, float]]:
             if not found.n_pilot:
                 break
             dataset = Dataset.concatenate([dataset, learned(found.chosen, pool)])
-        rows.append(areas(members, dataset, pool))
-        print(teacher.name, turn, rows[-1])
-        result.write_text(json.dumps(rows))
+        yield Generation(turn, members, dataset, pool, found)
         dataset = Dataset.concatenate([dataset, learned(found.chosen, pool)])
+
+
+def generations(teacher: Teacher, folder: Path) -> list[dict[str, float]]:
+    """Return the areas of each generation, those that are known from their file."""
+    result = folder / "areas.json"
+    rows = json.loads(result.read_text()) if result.exists() else []
+    if len(rows) >= TURNS:
+        return rows
+    rows = []
+    for number, members, dataset, pool, _ in campaign(teacher, folder):
+        rows.append(areas(members, dataset, pool))
+        print(teacher.name, number, rows[-1])
+        result.write_text(json.dumps(rows))
     return rows
 
 
