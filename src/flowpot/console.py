@@ -1,11 +1,15 @@
 """The terminal: how it is opened, and how lines are printed on it."""
 
+import shlex
+from contextvars import ContextVar
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from flowpot.redaction import redact
+
+_PROGRAM: ContextVar[str] = ContextVar("program", default="flowpot")
 
 
 def open_console(*, errors: bool = False) -> Console:
@@ -21,6 +25,41 @@ def open_console(*, errors: bool = False) -> Console:
         Whether to print to standard error.
     """
     return Console(stderr=errors, markup=False, highlight=False)
+
+
+def program() -> str:
+    """
+    Return how the running command was called, for commands that are to be pasted.
+
+    Returns
+    -------
+    str
+        ``jf flowpot``, with the project that `jf` was given, where the command runs as
+        its plugin; else ``flowpot``, outside of a command, too.
+
+    Examples
+    --------
+    >>> program()
+    'flowpot'
+    """
+    return _PROGRAM.get()
+
+
+def call_program(called: str | None, project: str | None = None) -> None:
+    """
+    Remember how the running command was called: see :func:`program`.
+
+    Parameters
+    ----------
+    called
+        ``jf`` under jobflow-remote's program; None, or anything else, without.
+    project
+        The project that `jf` was given.
+    """
+    words = ["flowpot"]
+    if called == "jf":
+        words = ["jf", *(() if project is None else ("-p", project)), *words]
+    _PROGRAM.set(shlex.join(words))
 
 
 def say(console: Console, *parts: str | tuple[str, str], end: str = "\n") -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from flowpot.augmentation import AugmentationMaker, Distortions, Strains
 from flowpot.campaign import ActiveLearningMaker, Campaign
-from flowpot.console import say
+from flowpot.console import program, say
 from flowpot.evaluation import CommitteeCalculator, EvaluationMaker, SelectionRules
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
 from flowpot.exploration.sanity import SanityLimits
@@ -171,7 +171,7 @@ def run_demo(
         folder,
         console,
         go_on=go_on,
-        command=f"flowpot demo --folder {shlex.quote(str(folder))} --seed {seed}",
+        command=f"{program()} demo --folder {shlex.quote(str(folder))} --seed {seed}",
     )
     if campaign.doc.stop_kind == "failed":
         raise RuntimeError(campaign.doc.stop_reason)

@@ -90,3 +90,29 @@ def test_a_forgotten_store_is_looked_for(clean_dir, monkeypatch):
     assert "--store FOLDER/store" in call("status", code=1)
     embedded_store(clean_dir / "my campaign/store").connect()
     assert "(here: my campaign/store)" in call("status", code=1)
+
+
+@pytest.mark.parametrize(
+    ("selected", "program"),
+    [([], "jf flowpot"), (["-p", "my project"], "jf -p 'my project' flowpot")],
+)
+def test_commands_to_paste_are_called_as_the_one_that_prints_them(
+    stores, selected, program
+):
+    from jobflow_remote import SETTINGS
+    from jobflow_remote.cli.jf import app as jf
+
+    from flowpot.cli.jf import setup_jf_plugin
+
+    if "flowpot" not in [group.name for group in jf.registered_groups]:
+        setup_jf_plugin()
+    before = SETTINGS.project
+    try:
+        words = ["flowpot", "status", "--store", str(stores["finished"])]
+        result = CliRunner().invoke(jf, [*selected, *words], prog_name="jf")
+    finally:
+        SETTINGS.project = before
+    assert result.exit_code == 0, result.output
+    assert f"    {program} export synthetic --store" in result.output
+    plain = call("status", "--store", stores["finished"])
+    assert "error bars: flowpot export synthetic --store" in plain

@@ -83,13 +83,19 @@ def test_a_campaign_is_validated(stores, clean_dir):
     [
         (["--committee", "gone.committee"], "there is no such file"),
         (["--properties", "eos,eso"], "did you mean 'eos'"),
-        (["--references", "bad.yaml"], "did you mean 'bulk_modulus'"),
+        (
+            ["--references", "bad.yaml"],
+            "bad.yaml: references has 'bulk_modulos' (did you mean",
+        ),
+        (["--references", "list.yaml"], "values, as in `bulk_modulus: 98`"),
+        (["--settings", "list.yaml"], "values, as in `properties: [eos, elastic]`"),
         (["synthetic"], "give no campaign with it"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(words, message, committee, clean_dir):
     write("si.cif", bulk("Si"))
     (clean_dir / "bad.yaml").write_text("bulk_modulos: 3\n")
+    (clean_dir / "list.yaml").write_text("- 98\n")
     given = [] if "--committee" in words else ["--committee", committee]
     said = call(*words, *given, "--structures", "si.cif", code=1)
     assert message in " ".join(said.split())

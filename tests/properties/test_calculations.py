@@ -48,8 +48,21 @@ def test_bulk_moduli_by_energies_and_by_stresses_agree(copper):
     assert elastic["bulk_modulus_elastic"] == pytest.approx(average, rel=1e-4)
     assert eos["bulk_modulus"] == pytest.approx(average, rel=0.01)
     assert set(elastic) == {
-        *("C11", "C12", "C44", "bulk_modulus_elastic", "shear_modulus")
+        *("C11", "C12", "C44", "bulk_modulus_elastic", "shear_modulus"),
+        "lowest_stiffness",
     }
+
+
+def test_the_smallest_eigenvalue_tells_mechanical_stability(copper, tmp_path):
+    """Of cubic crystals Born's criteria have it; by EMT, B2 NiAl breaks the first."""
+    stable = copper["elastic"].values
+    born = min(stable["C11"] - stable["C12"], stable["C44"])
+    assert stable["lowest_stiffness"] == pytest.approx(born, rel=1e-3)
+    nickel = bulk("NiAl", "cesiumchloride", a=2.9)
+    broken = calculated("elastic", nickel, EMT, tmp_path).values
+    assert broken["C11"] < broken["C12"]
+    born = broken["C11"] - broken["C12"]
+    assert broken["lowest_stiffness"] == pytest.approx(born, rel=1e-3)
 
 
 def test_phonons_are_those_of_a_frozen_mode(copper):

@@ -260,3 +260,31 @@ def test_the_verdict_names_what_is_wrong_by_itself():
     assert "C44 50" in said
     assert "-16.7%" in said
     assert "ntervals of elastic are calibrated" in said
+
+
+@pytest.mark.parametrize(
+    ("mean", "interval", "words"),
+    [
+        (-21.0, (-24.0, -18.0), "it is mechanically unstable by this potential"),
+        (-21.0, None, "smallest eigenvalue of the elastic tensor -21 GPa"),
+        (2.0, (-1.0, 5.0), "it may be mechanically unstable (smallest eigenvalue of"),
+        (2.0, (1.0, 3.0), None),
+        (2.0, None, None),
+    ],
+)
+def test_the_verdict_says_whether_a_crystal_is_mechanically_stable(
+    mean, interval, words
+):
+    from flowpot.properties.verdict import in_words
+
+    quantity = Quantity(
+        name="lowest_stiffness",
+        calculation="elastic",
+        unit="GPa",
+        members=[mean],
+        mean=mean,
+        interval=interval,
+    )
+    crystal = CrystalDoc(name="NiAl Pm-3m", quantities=[quantity])
+    said = in_words(ValidationDoc(n_members=1, properties=[], crystals=[crystal]))
+    assert (words in said) if words else "unstable" not in said

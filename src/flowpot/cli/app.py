@@ -13,6 +13,7 @@ from flowpot.cli.init import init
 from flowpot.cli.reading import export, report, status
 from flowpot.cli.run import demo, run
 from flowpot.cli.validate import validate
+from flowpot.console import call_program
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,7 +46,9 @@ def main(
     ] = False,
 ) -> None:
     """Machine-learned interatomic potentials by active learning."""
-    context.obj = context.parent and context.parent.info_name  # "jf" as its plugin
+    parent = context.parent
+    context.obj = parent and parent.info_name  # "jf" as its plugin
+    call_program(context.obj, parent.params.get("project") if parent else None)
     if not verbose:
         warnings.filterwarnings("ignore")
         logging.disable(logging.WARNING)

@@ -13,7 +13,7 @@ import typer
 
 from flowpot.cli.errors import described
 from flowpot.cli.source import ProjectOption, StoreOption, open_project, open_store
-from flowpot.console import open_console, say
+from flowpot.console import open_console, program, say
 
 State = Literal["ok", "warn", "fail"]
 
@@ -153,7 +153,7 @@ def _pseudopotentials() -> Iterator[Check]:
     for family in families:
         n_here = max(family.n_elements - len(family.missing), 0)
         detail = f"{family.name}: {n_here} of {family.n_elements} elements"
-        remedy = f"flowpot pseudos install {family.name}"
+        remedy = f"{program()} pseudos install {family.name}"
         if family.name.startswith("debian"):
             remedy = "apt install quantum-espresso-data"
         if family.complete:
@@ -170,7 +170,7 @@ def _pseudopotentials() -> Iterator[Check]:
                 "pseudopotentials", "warn" if any_complete else "fail", detail, remedy
             )
     if absent:  # one family is enough
-        detail = f"`flowpot pseudos install` would fetch {', '.join(absent)}"
+        detail = f"`{program()} pseudos install` would fetch {', '.join(absent)}"
         yield Check("pseudopotentials", "ok", detail)
 
 
@@ -205,7 +205,9 @@ def _binaries(model: Path | None, command: str) -> Iterator[Check]:
             continue
         name = f"LAMMPS {engine}"
         if model is None:
-            remedy = "flowpot doctor --model FILE compares its forces with Python's"
+            remedy = (
+                f"{program()} doctor --model FILE compares its forces with Python's"
+            )
             yield Check(name, "warn", f"{command} has it, not compared", remedy)
             continue
         frame = bulk(load_potential(model).species[0], "fcc", a=4.0, cubic=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flowpot.cli.errors import readable_errors
-from flowpot.console import open_console, say
+from flowpot.console import open_console, program, say
 
 PROJECT_FILE = "project.yaml"
 """Project file of jobflow-remote; tutorial 3 explains it line by line."""
@@ -49,4 +49,4 @@ def init(
             )
         for note in campaign_file.notes:
             say(console, f"Note: {note}")
-        say(console, f"Next: `flowpot run {output} --dry-run`")
+        say(console, f"Next: `{program()} run {output} --dry-run`")

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from flowpot.cli.errors import readable_errors
 from flowpot.cli.source import ProjectOption, StoreOption, open_project, open_store
-from flowpot.console import open_console, say
+from flowpot.console import open_console, program, say
 
 IterationsOption = Annotated[
     int | None, typer.Option(help="Most iterations, instead of the campaign's own.")
@@ -85,7 +85,9 @@ def run(
         elif submit:
             ids = _submit(configuration, file, worker or [], project, go_on=go_on)
             name = configuration.maker.name
-            jf = "jf" if project is None else f"jf -p {project}"
+            jf = "jf" if project is None else f"jf -p {shlex.quote(project)}"
+            if project is None and program().startswith("jf"):
+                jf = program().removesuffix(" flowpot")  # with its own project
             say(
                 console,
                 f"Submitted {len(ids)} jobs: {', '.join(ids)}\nSee how it goes with "
@@ -143,7 +145,7 @@ def _run_here(
 ) -> None:
     from flowpot.local_run import run_in_folder  # noqa: PLC0415
 
-    command = f"flowpot run {shlex.quote(str(file.absolute()))}"
+    command = f"{program()} run {shlex.quote(str(file.absolute()))}"
     if folder is not None:
         command += f" --folder {shlex.quote(str(folder.absolute()))}"
     campaign = run_in_folder(
@@ -182,7 +184,7 @@ def _submit(
     if go_on:
         inputs = {"campaign": Campaign.from_store(store, maker.name)}
     flow = maker.make(**inputs)
-    words = ["flowpot", "run", str(file.absolute()), "--submit"]
+    words = [*shlex.split(program()), "run", str(file.absolute()), "--submit"]
     words += [] if project is None else ["--project", project]
     words += [word for each in workers for word in ("--worker", each)]
     flow.update_metadata({COMMAND: shlex.join(words)}, dynamic=False)

@@ -29,6 +29,7 @@ UNITS = {
     "bulk_modulus": "GPa",
     "bulk_modulus_elastic": "GPa",
     "shear_modulus": "GPa",
+    "lowest_stiffness": "GPa",
     "highest_frequency": "THz",
     "lowest_frequency": "THz",
     "acoustic_at_gamma": "THz",

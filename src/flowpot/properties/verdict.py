@@ -90,6 +90,13 @@ def _warned(crystal: CrystalDoc) -> list[str]:
     """Say what is wrong by itself, without a reference."""
     values = {each.name: each for each in crystal.quantities}
     said = []
+    stiffness = values.get("lowest_stiffness")
+    if stiffness is not None and stiffness.mean <= 0:
+        said.append(
+            f"it is mechanically unstable by this potential ({_stiffness(stiffness)})"
+        )
+    elif stiffness is not None and stiffness.interval and stiffness.interval[0] <= 0:
+        said.append(f"it may be mechanically unstable ({_stiffness(stiffness)})")
     lowest = values.get("lowest_frequency")
     if lowest is not None and lowest.mean < _IMAGINARY:
         said.append(
@@ -103,6 +110,15 @@ def _warned(crystal: CrystalDoc) -> list[str]:
             "time step, and see whether the model has too few digits"
         )
     return said
+
+
+def _stiffness(quantity: Quantity) -> str:
+    """Write the smallest eigenvalue of the elastic tensor, with its error."""
+    width = quantity.half_width
+    error = "" if width is None else f" +- {number(width)}"
+    return (
+        f"smallest eigenvalue of the elastic tensor {number(quantity.mean)}{error} GPa"
+    )
 
 
 def _failed(crystal: CrystalDoc) -> list[str]:

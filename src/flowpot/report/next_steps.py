@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flowpot.campaign.document import IterationDoc, StopKind
 from flowpot.campaign.reading import Campaign
+from flowpot.console import program
 
 _MORE = {
     "max_iterations": "Go on with more iterations",
@@ -117,7 +118,7 @@ def _use(campaign: Campaign, where: str, words: str) -> Step:
 
 
 def _command(verb: str, campaign: Campaign, where: str, options: str) -> str:
-    words = ("flowpot", verb, shlex.quote(campaign.name), where, options)
+    words = (program(), verb, shlex.quote(campaign.name), where, options)
     return " ".join(filter(None, words))
 
 

@@ -124,9 +124,16 @@ def read_configuration(path: Path) -> Configuration:
     return configuration
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, example: str = "name: silicon") -> dict[str, Any]:
     """
     Read the keys and values of a YAML file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    example
+        A line that such a file may have, for the message of the error.
 
     Raises
     ------
@@ -146,9 +153,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ConfigurationError(str(path), f"this is not YAML: {error}") from error
     if not isinstance(content, Mapping):
-        raise ConfigurationError(
-            str(path), "give keys and values, as in `name: silicon`"
-        )
+        raise ConfigurationError(str(path), f"give keys and values, as in `{example}`")
     return dict(content)
 
 

@@ -36,7 +36,7 @@ def read_validation(path: Path) -> tuple[ValidationMaker, Any]:
     ConfigurationError
         As of a campaign's file.
     """
-    content = read_yaml(path)
+    content = read_yaml(path, "properties: [eos, elastic]")
     given = content.pop(STRUCTURES, None)
     try:
         reading = Reading.of(path.parent, None, content.pop(PBC, None), labelled=False)
@@ -55,8 +55,20 @@ def read_references(path: Path) -> dict[str, Any]:
     path
         The file: numbers by the names of quantities or, for several crystals, such by
         the names of the crystals.
+
+    Raises
+    ------
+    ConfigurationError
+        For names that are no quantities, and values that are no numbers, with the file.
+    FileNotFoundError
+        If there is no such file.
     """
-    return {
+    references = {
         str(name): dict(value) if isinstance(value, Mapping) else value
-        for name, value in read_yaml(path).items()
+        for name, value in read_yaml(path, "bulk_modulus: 98").items()
     }
+    try:
+        ValidationMaker(references=references)
+    except ValueError as error:
+        raise ConfigurationError(str(path), str(error)) from error
+    return references

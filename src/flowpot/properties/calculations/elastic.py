@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
@@ -28,7 +29,8 @@ def elastic(
 
     atomate2's ``ElasticMaker`` fits stresses of cells with strains up to 1 %, of
     relaxed atoms. Constants are in GPa and in the axes of the IEEE standard; the moduli
-    are the averages of Voigt, Reuss and Hill.
+    are the averages of Voigt, Reuss and Hill. ``lowest_stiffness`` is the smallest
+    eigenvalue of the tensor: a crystal is mechanically stable if it is positive.
     """
     from atomate2.forcefields.flows.elastic import ElasticMaker  # noqa: PLC0415, torch
 
@@ -52,4 +54,28 @@ def elastic(
     derived = document.derived_properties
     values["bulk_modulus_elastic"] = float(derived.k_vrh)
     values["shear_modulus"] = float(derived.g_vrh)
+    values["lowest_stiffness"] = lowest_stiffness(np.asarray(tensor))
     return Calculated(values, cells=[each.structure for each in calculations[1:]])
+
+
+def lowest_stiffness(tensor: NDArray[np.float64]) -> float:
+    """
+    Return the smallest eigenvalue of an elastic tensor, in its unit.
+
+    A crystal is mechanically stable, at no load, if and only if it is positive (Mouhat
+    and Coudert, Phys. Rev. B 90, 224104, 2014, eq. 5). Of a cubic crystal it is the
+    smallest of C11 - C12, C11 + 2 C12 and C44.
+
+    Parameters
+    ----------
+    tensor
+        (6, 6) in Voigt's notation.
+
+    Examples
+    --------
+    >>> cubic = np.diag([0.0] * 3 + [75.0] * 3)
+    >>> cubic[:3, :3] = [[168, 121, 121], [121, 168, 121], [121, 121, 168]]
+    >>> round(lowest_stiffness(cubic), 6)
+    47.0
+    """
+    return float(np.linalg.eigvalsh((tensor + tensor.T) / 2)[0])
