@@ -194,6 +194,7 @@ def test_documents_without_a_model_of_atoms_say_so():
         calculator = CommitteeCalculator(COMMITTEE, {"forces": earlier})
     atoms = frames(1000, 1).to_atoms()[0]
     calculator.calculate(atoms)
-    spread = {"forces": np.array([0.05])}
-    assert earlier.atom_bar(spread) == earlier.error_bar(spread, "forces")
+    of_atom = {"forces": np.array([0.05]), "force_magnitude": np.array([20.0])}
+    of_frame = of_atom | {"force_magnitude_rms": of_atom["force_magnitude"]}
+    assert earlier.atom_bar(of_atom) == earlier.error_bar(of_frame, "forces")
     assert (calculator.results["forces_error"] > 0).all()

@@ -17,9 +17,8 @@ from flowpot.evaluation import (
     judge,
     spread_over,
 )
-from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
+from flowpot.evaluation.predicted import of_frames
 from flowpot.potentials import evaluate_members
-from flowpot.potentials.features import summarised
 from flowpot.potentials.mace import MACEPotential
 from flowpot.potentials.metatomic import MetatomicPotential
 
@@ -30,9 +29,7 @@ TOLERANCE = {"forces": 0.02}
 def test_chunks_change_nothing(committee, copper, atoms_at_once):
     frames = copper(7, 1)
     prediction = evaluate_committee(committee, frames)
-    magnitude = summarised(magnitude_of_atoms(prediction.mean["forces"]), frames)
-    uncertainty = disagreement(prediction, frames) | magnitude
-    whole = uncertainty, error(prediction, frames, of="members")
+    whole = of_frames(prediction, frames), error(prediction, frames, of="members")
     shards = iter([frames[:3], frames[3:]])
     found = spread_over(committee, shards, of="members", atoms_at_once=atoms_at_once)
     for part, expected in zip(found, whole, strict=True):

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
+from flowpot.evaluation.predicted import of_atoms
 from flowpot.evaluation.prediction import CommitteePrediction
 from flowpot.evaluation.uncertainty.base import PerFrame
-from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
-from flowpot.evaluation.uncertainty.spread import spread_of_atoms
 
 Array = NDArray[np.float64]
 
@@ -36,18 +35,17 @@ def uncertainty_of_atoms(
     prediction
         Of the members, for the frames.
     measured
-        What each uncertainty beside the spread of the members has measured of atoms.
+        What each further uncertainty has measured of atoms.
 
     Returns
     -------
     dict
-        (A,) arrays by name: ``forces``, the spread of several members (eV/A), what the
-        uncertainties measure, and the size of the predicted forces.
+        (A,) arrays by name: those of :func:`of_atoms`, and what was measured.
     """
-    joined = spread_of_atoms(prediction) if len(prediction.energy) > 1 else {}
+    joined = of_atoms(prediction)
     for atoms in measured:
         joined |= atoms
-    return joined | magnitude_of_atoms(prediction.mean["forces"])
+    return joined
 
 
 @dataclass(frozen=True)

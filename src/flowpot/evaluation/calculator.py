@@ -20,14 +20,13 @@ from flowpot.dataset.labels import DECIDING
 from flowpot.dataset.storage import replacing
 from flowpot.evaluation.atoms import uncertainty_of_atoms
 from flowpot.evaluation.calibration import Calibration
-from flowpot.evaluation.disagreement import disagreement
+from flowpot.evaluation.predicted import of_frames
 from flowpot.evaluation.prediction import (
     CommitteePrediction,
     evaluate_committee,
     load_committee,
 )
 from flowpot.evaluation.uncertainty import FeatureDistance
-from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
 from flowpot.evaluation.uncertainty.registry import (
     kind_of,
     loaded,
@@ -35,7 +34,7 @@ from flowpot.evaluation.uncertainty.registry import (
     stored_with,
 )
 from flowpot.potentials import Potential, members_of, model_file
-from flowpot.potentials.features import FeatureStatistics, summarised
+from flowpot.potentials.features import FeatureStatistics
 from flowpot.potentials.model_files import ModelError, check_archive
 
 _CONTENTS = "committee.json"
@@ -251,9 +250,7 @@ class CommitteeCalculator(Calculator):
         self, prediction: CommitteePrediction, frame: Dataset
     ) -> dict[str, Any]:
         """Return the error bars of one frame, those of its stress if it has one."""
-        seen = summarised(magnitude_of_atoms(prediction.mean["forces"]), frame)
-        if len(self.members) > 1:
-            seen |= disagreement(prediction, frame)
+        seen = of_frames(prediction, frame)
         measured = []
         for uncertainty in self.uncertainties:
             of_frame, of_atoms = uncertainty.measure_both(self.members, frame)

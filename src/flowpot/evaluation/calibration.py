@@ -83,8 +83,9 @@ class Calibration(BaseModel):
     )
     spread_model: ErrorModel | None = Field(
         None,
-        description="the same from the spread of the members alone, for an MD run "
-        "that is watched",
+        description="the same from what the predictions alone give, the members' "
+        "spread and the size of the forces, for an MD run that is watched; None: the "
+        "error model needs no more",
     )
     atom_model: ErrorModel | None = Field(
         None,
@@ -92,7 +93,7 @@ class Calibration(BaseModel):
         "RMS); None: documents of earlier versions have none",
     )
     atom_spread_model: ErrorModel | None = Field(
-        None, description="the same from the spread of the members alone"
+        None, description="the same from what the predictions alone give"
     )
     n: int = Field(description="frames in the fit")
     effective_n: float = Field(description="frames that these are worth")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from flowpot.dataset.labels import DECIDING
 from flowpot.evaluation.atoms import AtomSample
+from flowpot.evaluation.predicted import HAS_STRESS, MAGNITUDES
 
 Array = NDArray[np.float64]
 
@@ -22,14 +23,10 @@ OWN = "spread"
 """Covariate: the spread of the members in the property itself."""
 FORCES_SPREAD = "forces_spread"
 """Covariate of the other properties: the spread of the forces."""
-SPREADS = (OWN, FORCES_SPREAD)
-"""Covariates that the predictions of the members alone give."""
 FEATURES = ("feature_distance", "feature_distance_rms", "rigidity", "rigidity_rms")
 """Uncertainties that :class:`flowpot.evaluation.FeatureDistance` measures."""
-MAGNITUDES = ("force_magnitude", "force_magnitude_rms")
-"""Sizes of the predicted forces, which every evaluation has."""
-HAS_STRESS = "has_stress"
-"""Among the uncertainties of a committee of one: 1 for frames with a stress, else 0."""
+PREDICTED = (OWN, FORCES_SPREAD, *MAGNITUDES)
+"""Covariates that the predictions alone give."""
 
 _PREFIX = "uncertainty_"  # of columns that hold uncertainties of other packages
 
@@ -56,17 +53,18 @@ def covariates_of(uncertainty: Uncertainties, name: str) -> dict[str, Array]:
     Returns
     -------
     dict
-        (n,) arrays: ``spread``, ``forces_spread``, then the others by their names.
+        (n,) arrays: ``spread``, ``forces_spread``, then the others by their names. The
+        first leads: the size of the forces, which is no uncertainty by itself, is last.
     """
     chosen = {}
     if name in uncertainty:
         chosen[OWN] = uncertainty[name]
     if name != "forces" and "forces" in uncertainty:
         chosen[FORCES_SPREAD] = uncertainty["forces"]
-    others = dict.fromkeys((*FEATURES, *uncertainty))
-    no_covariates = {*DECIDING, HAS_STRESS}
+    placed = {*DECIDING, HAS_STRESS, *FEATURES, *MAGNITUDES}
+    added = [k for k in uncertainty if k not in placed]
     chosen |= {
-        k: uncertainty[k] for k in others if k in uncertainty and k not in no_covariates
+        k: uncertainty[k] for k in (*FEATURES, *added, *MAGNITUDES) if k in uncertainty
     }
     return {k: np.atleast_1d(np.asarray(v, dtype=float)) for k, v in chosen.items()}
 
@@ -247,6 +245,11 @@ class Pairs:
         return self.covariates[self.leading_name]
 
     @property
-    def spreads(self) -> dict[str, Array]:
-        """Those of the covariates that the predictions of the members alone give."""
-        return {k: x for k, x in self.covariates.items() if k in SPREADS}
+    def predicted(self) -> dict[str, Array]:
+        """
+        Those of the covariates that the predictions alone give.
+
+        Empty without a spread of the members: the size of the forces says too little.
+        """
+        found = {k: x for k, x in self.covariates.items() if k in PREDICTED}
+        return found if OWN in found else {}

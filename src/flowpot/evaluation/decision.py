@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from flowpot.evaluation.binomial import Interval
 from flowpot.evaluation.calibration import Calibration
-from flowpot.evaluation.covariates import HAS_STRESS
 from flowpot.evaluation.model import ErrorModel
+from flowpot.evaluation.predicted import HAS_STRESS
 
 Array = NDArray[np.float64]
 

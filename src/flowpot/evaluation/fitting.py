@@ -184,8 +184,8 @@ def atom_models(evidence: Evidence) -> dict[str, ErrorModel]:
     -------
     dict
         The fields of a :class:`Calibration` of the forces: ``atom_model`` reads all
-        uncertainties of atoms, ``atom_spread_model`` the spread of the members alone,
-        where there are others. Empty where nothing is known of atoms.
+        uncertainties of atoms, ``atom_spread_model`` those that the predictions alone
+        give, where there are others. Empty where nothing is known of atoms.
     """
     atoms = evidence.atoms
     if atoms is None:
@@ -195,8 +195,8 @@ def atom_models(evidence: Evidence) -> dict[str, ErrorModel]:
     if not len(pairs):
         return {}
     models = {"atom_model": pairs.covariates}
-    if 0 < len(pairs.spreads) < len(pairs.covariates):
-        models["atom_spread_model"] = pairs.spreads
+    if 0 < len(pairs.predicted) < len(pairs.covariates):
+        models["atom_spread_model"] = pairs.predicted
     return {
         name: ErrorModel.fit(covariates, pairs.error, worth=pairs.worth)
         for name, covariates in models.items()
@@ -297,10 +297,11 @@ def _line(pairs: Pairs, tolerance: float, judged: Mapping[str, Array]) -> Calibr
 
 
 def _spread_model(pairs: Pairs) -> ErrorModel | None:
-    """Fit the members' spread alone; None where there is nothing else, or no spread."""
-    if not pairs.spreads or len(pairs.spreads) == len(pairs.covariates):
+    """Fit what the predictions alone give; None where that is all, or no spread."""
+    known = pairs.predicted
+    if not known or len(known) == len(pairs.covariates):
         return None
-    return ErrorModel.fit(pairs.spreads, pairs.error, pairs.weights, worth=pairs.worth)
+    return ErrorModel.fit(known, pairs.error, pairs.weights, worth=pairs.worth)
 
 
 def _distrust(fit: Calibration, trust: Trust, pairs: Pairs) -> str | None:

@@ -7,8 +7,9 @@ import numpy as np
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation.atoms import AtomSample
-from flowpot.evaluation.covariates import HAS_STRESS
-from flowpot.evaluation.disagreement import disagreement, error
+from flowpot.evaluation.decision import is_known
+from flowpot.evaluation.disagreement import error
+from flowpot.evaluation.predicted import of_frames
 from flowpot.evaluation.prediction import (
     CommitteePrediction,
     evaluate_committee,
@@ -16,11 +17,9 @@ from flowpot.evaluation.prediction import (
     without_collapse,
 )
 from flowpot.evaluation.uncertainty.base import PerFrame, Uncertainty
-from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
 from flowpot.evaluation.uncertainty.spread import CommitteeSpread
 from flowpot.potentials import Potential
 from flowpot.potentials.base import batches
-from flowpot.potentials.features import summarised
 
 ATOMS_AT_ONCE = 50_000
 """Atoms whose predictions are in memory together: about 100 bytes each and member."""
@@ -147,21 +146,16 @@ def _spread(
     measures: Sequence[tuple[Uncertainty, PerFrame]],
 ) -> Spread:
     with np.errstate(invalid="ignore"):  # a member may have predicted infinities
-        spread = disagreement(prediction, chunk)
         errors = error(prediction, chunk, of)
-        magnitude = summarised(magnitude_of_atoms(prediction.mean["forces"]), chunk)
-    finite = np.isfinite(spread["energy"]) & np.isfinite(spread["forces"])
-    if len(prediction.energy) == 1:  # one member cannot disagree
-        spread = {HAS_STRESS: np.isfinite(spread["stress"]).astype(float)}
+    spread = of_frames(prediction, chunk)
+    known = is_known(spread)
     for uncertainty, measured in measures:
-        if taken := measured.keys() & (spread.keys() | magnitude.keys()):
+        if taken := measured.keys() & spread.keys():
             raise ValueError(
                 f"{type(uncertainty).__name__} measures {', '.join(sorted(taken))}, "
                 "as another uncertainty does: give its numbers names of their own"
             )
-        spread |= {k: np.where(finite, v, np.nan) for k, v in measured.items()}
-    # Last: where there is no spread, another uncertainty leads.
-    spread |= {k: np.where(finite, v, np.nan) for k, v in magnitude.items()}
+        spread |= {k: np.where(known, v, np.nan) for k, v in measured.items()}
     return Spread(spread, errors)
 
 

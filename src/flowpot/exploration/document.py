@@ -52,8 +52,9 @@ class MDDoc(StageDoc):
     )
     disagreement: dict[str, list[float]] = Field(
         default_factory=dict,
-        description="disagreement of the committee at the checked steps, thinned: "
-        "step, each property, and the excess over its threshold",
+        description="uncertainty of the committee at the checked steps, thinned: step, "
+        "disagreement in each property, size of the forces, and the predicted error in "
+        "units of what flags a frame",
     )
     folder: str = Field("", description="folder where it ran")
     checkpoint: Artifact | None = Field(

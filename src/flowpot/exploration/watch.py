@@ -1,4 +1,4 @@
-"""Disagreement of the committee along a trajectory, and when it halts the run."""
+"""Uncertainty of the committee along a trajectory, and when it halts the run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from flowpot.dataset import Dataset
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.decision import excess
-from flowpot.evaluation.disagreement import disagreement
+from flowpot.evaluation.predicted import of_frames
 from flowpot.evaluation.prediction import CommitteePrediction
 from flowpot.exploration.members import properties_of, stress_matrix
 from flowpot.exploration.outcome import DISAGREEMENT
@@ -19,14 +19,15 @@ from flowpot.exploration.outcome import DISAGREEMENT
 @dataclass(frozen=True)
 class Reading:
     """
-    Disagreement of the committee on one frame.
+    Uncertainty of the committee on one frame.
 
     Attributes
     ----------
     step
         Step of the run.
     disagreement
-        Disagreement in each property: see :func:`flowpot.evaluation.disagreement`.
+        What the predictions alone say of the frame, by name: the disagreement in each
+        property, and the size of the forces.
     excess
         Upper bound of the predicted error in units of the tolerance, of the property
         where this is largest: a frame is flagged over 1. NaN without a calibration.
@@ -99,7 +100,7 @@ def readings(
     calibration: Mapping[str, Calibration],
 ) -> list[Reading]:
     """
-    Compute the disagreement of a committee on n frames.
+    Compute the uncertainty of a committee on n frames.
 
     Parameters
     ----------
@@ -125,12 +126,12 @@ def readings(
             "predicts NaN or infinity for the frame to start from: leave it out, or "
             "train it again"
         )
-    spread = disagreement(prediction, frames)
+    seen = of_frames(prediction, frames)
     over = np.full(len(frames), np.nan)
     if calibration:
-        over = excess(spread, calibration)
+        over = excess(seen, calibration)
     return [
-        Reading(step, {name: float(spread[name][i]) for name in spread}, float(over[i]))
+        Reading(step, {name: float(seen[name][i]) for name in seen}, float(over[i]))
         for i, step in enumerate(steps)
     ]
 
@@ -148,7 +149,7 @@ def breach(
     Parameters
     ----------
     reading
-        Disagreement on the current frame.
+        Uncertainty on the current frame.
     calibration, upper_factor
         See :class:`CommitteeWatch`.
 

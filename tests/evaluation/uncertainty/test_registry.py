@@ -76,7 +76,11 @@ def test_a_named_uncertainty_becomes_a_covariate(committee, sets):
     judgement = judge(committee, *sets, criteria)
     names = judgement.calibration["forces"].error_model.names
     assert {"spread", "strangeness", "strangeness_rms", "rigidity"} <= set(names)
-    assert judgement.calibration["forces"].spread_model.names == ("spread",)
+    assert judgement.calibration["forces"].spread_model.names == (
+        "spread",
+        "force_magnitude",
+        "force_magnitude_rms",
+    )
     assert "uncertainty_strangeness" in judgement.chosen.info
     kinds = [type(each.load()) for each in judgement.uncertainties]
     assert kinds == [Strangeness, FeatureDistance]

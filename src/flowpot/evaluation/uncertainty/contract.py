@@ -9,7 +9,7 @@ from monty.json import MontyDecoder, MontyEncoder
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.labels import DECIDING
-from flowpot.evaluation.covariates import HAS_STRESS, MAGNITUDES
+from flowpot.evaluation.predicted import HAS_STRESS, MAGNITUDES
 from flowpot.evaluation.streaming import spread_over
 from flowpot.evaluation.uncertainty.base import PerFrame, Uncertainty
 from flowpot.evaluation.uncertainty.spread import CommitteeSpread

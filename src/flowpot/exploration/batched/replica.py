@@ -44,7 +44,7 @@ class Replica:
     thermo
         Rows of the log, with the columns of `sampling.THERMO`.
     readings
-        Rows of the committee's log: step, disagreement in each property, excess.
+        Rows of the committee's log: see :class:`flowpot.exploration.watch.Reading`.
     outcome
         How it ended; None while it goes on.
     seconds
