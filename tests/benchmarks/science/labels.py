@@ -14,8 +14,9 @@ order it is asked for: ``--teachers``, ``--strategies``, ``--seeds`` and
 
 import argparse
 import json
+import pickle
+import resource
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -67,17 +68,22 @@ class Strategy:
         Members of the committee.
     criteria
         Of the evaluation, but for the tolerance; None draws at random.
+    warm
+        Whether members start from the weights of the iteration before.
     """
 
     name: str
     size: int
     criteria: Criteria | None
+    warm: bool = False
 
 
 _ALL = SelectionRules(max_selected=BUDGET)
 STRATEGIES = (
     Strategy("default", 4, Criteria(rules=_ALL)),
     Strategy("one member", 1, Criteria(rules=_ALL)),
+    Strategy("two members", 2, Criteria(rules=_ALL)),
+    Strategy("warm", 4, Criteria(rules=_ALL), warm=True),
     Strategy("random", 4, None),
     Strategy(
         "paper",
@@ -143,28 +149,34 @@ class Campaign:
         )
 
     def train(self, dataset: Dataset, iteration: int) -> tuple[list[Any], float]:
-        """Train a committee, member by member, and say how long it took (s)."""
+        """Train a committee, member by member; return it, and its CPU time (s)."""
         sets, members, seconds = TrainingSets.load(dataset), [], 0.0
         for number in range(self.strategy.size):
+            start = None
+            if self.strategy.warm and iteration:
+                file = self.member_file(iteration - 1, number)
+                start = pickle.loads(file.read_bytes())[0].model
 
-            def make(number: int = number) -> tuple[Any, float]:
-                began = time.monotonic()
+            def make(number: int = number, start: Any = start) -> tuple[Any, float]:
+                began = _cpu_of_children()
                 (member,) = train_members(
                     TRAINER,
                     sets,
                     [derive_seed(self.seed, iteration, "member", number)],
-                    [None],
+                    [start],
                     Place(self.own / f"run-{iteration}-{number}"),
                 )
-                return member, time.monotonic() - began
+                return member, _cpu_of_children() - began
 
-            # all strategies begin with the same labels, hence with the same members
-            folder = self.own if iteration else self.shared
-            path = folder / f"iteration-{iteration}-member-{number}.pkl"
-            member, spent = cached(path, make)
+            member, spent = cached(self.member_file(iteration, number), make)
             members.append(member)
             seconds += spent
         return members, seconds
+
+    def member_file(self, iteration: int, number: int) -> Path:
+        """Return where a member is kept: all strategies share those of the start."""
+        folder = self.own if iteration else self.shared
+        return folder / f"iteration-{iteration}-member-{number}.pkl"
 
     def run(self, n_iterations: int) -> list[dict[str, Any]]:
         """Run, or take up, so many iterations; the last one's choice is not learned."""
@@ -251,6 +263,12 @@ class Campaign:
         return Dataset.concatenate([dataset, frames])
 
 
+def _cpu_of_children() -> float:
+    """Return the CPU time (s) of the programs that were run and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def report(results: dict[str, dict[str, list[list[dict[str, Any]]]]]) -> Figure:
     """Print a table, and plot the error against labels: mean and range over seeds."""
     figure = Figure(figsize=(4.2 * len(results), 3.6), layout="constrained")
@@ -270,7 +288,7 @@ def report(results: dict[str, dict[str, list[list[dict[str, Any]]]]]) -> Figure:
                 for n, m, a, b in zip(labels, mean, low, high, strict=True)
             )
             print(f"{teacher:10s} {strategy:10s} {len(seeds)} seeds  {told}")
-            print(f"{'':21s} training {seconds:.0f} s a campaign")
+            print(f"{'':21s} training {seconds:.0f} s of CPU a campaign")
         place.set(title=teacher, xlabel="labels", yscale="log")
         place.set_ylabel("force error on external frames (eV/\u00c5)")
         place.legend(frameon=False)
