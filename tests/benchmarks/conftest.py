@@ -1,10 +1,14 @@
 """What benchmarks share."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+
+# The studies are scripts, which import each other by their names alone.
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parent / "science")]
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from flowpot.dataset import Dataset, assign_splits
 from flowpot.exploration.lammps.library import open_lammps
 
 _CELLS = ((1, 1, 1), (2, 1, 1), (2, 2, 1))
+_SKEWED = "box tilt large"
 _HEAT, _GAP, _FRAMES = 100, 20, 8  # steps of 2 fs before and between the frames
 
 
@@ -88,20 +89,25 @@ class Teacher:
                 f"pair_coeff * * {parameters} {' '.join(self.elements)}",
             ],
             atom_types={symbol: i + 1 for i, symbol in enumerate(self.elements)},
+            lammps_header=[*LAMMPSlib.default_parameters["lammps_header"], _SKEWED],
             log_file=str(folder / "lammps.log"),
             keep_alive=True,
         )
 
     def label(self, frames: Dataset, folder: Path) -> Dataset:
-        """Label frames; an atom by itself has no energy."""
+        """Label frames; an atom by itself has no energy, a molecule no stress."""
         calculator, results = self.calculator(folder), []
         for frame in frames.without_labels():
+            unknown = np.full((3, 3), np.nan)
             if len(frame) == 1:
-                results.append((0.0, np.zeros((1, 3)), np.full((3, 3), np.nan)))
+                results.append((0.0, np.zeros((1, 3)), unknown))
                 continue
+            periodic = frame.pbc.any()
+            frame.pbc = True  # there is vacuum along the others
             frame.calc = calculator
             energy, forces = frame.get_potential_energy(), frame.get_forces()
-            results.append((energy, forces, frame.get_stress(voigt=False)))
+            stress = frame.get_stress(voigt=False) if periodic else unknown
+            results.append((energy, forces, stress))
         energy, forces, stress = zip(*results, strict=True)
         return frames.with_labels(
             energy=np.array(energy),
@@ -160,3 +166,20 @@ TEACHERS = (
     Teacher("telluride", "sw", "CdTe.sw", ("Cd", "Te"), "zincblende", 6.48, 1500),
     Teacher("salt", "chgnet", "", ("Na", "Cl"), "rocksalt", 5.69, 1000),
 )
+
+CARBON = Teacher("carbon", "lcbop", "C.lcbop", ("C",), "diamond", 3.57, 5000)
+"""Of Los and Fasolino (Phys. Rev. B 68, 024107, 2003); not among those compared."""
+
+
+def teacher_calculator(name: str, folder: str) -> Calculator:
+    """Return a teacher's calculator, as molecular dynamics and atomate2 ask for it."""
+    known = {teacher.name: teacher for teacher in (*TEACHERS, CARBON)}
+    return known[name].calculator(Path(folder))
+
+
+def as_member(name: str, folder: Path) -> dict[str, Any]:
+    """Describe a teacher where a member of a committee is asked for."""
+    return {
+        "calculator": teacher_calculator,
+        "kwargs": {"name": name, "folder": str(folder)},
+    }

@@ -28,7 +28,6 @@ from flowpot.evaluation import (
     SelectionRules,
     error,
     evaluate_committee,
-    judge,
     load_committee,
 )
 from flowpot.evaluation.covariates import covariates_of
@@ -37,8 +36,9 @@ from flowpot.evaluation.streaming import spread_over
 from flowpot.potentials import Potential
 from flowpot.randomness import derive_seed
 
-from .silicon_study import cached, train
-from .teachers import TEACHERS, Teacher
+from .campaigns import choose, looked_up
+from .silicon_study import train
+from .teachers import TEACHERS, Teacher, cached
 
 # ruff: noqa: T201 - the figures are to be seen
 
@@ -118,21 +118,17 @@ def campaign(teacher: Teacher, folder: Path) -> Iterator[Generation]:
         )
         tolerance = float(np.quantile(error(seen, pool)["forces"], GOOD))
         criteria = Criteria({"forces": tolerance}, rules=RULES)
-        for _ in range(3):
-            found = judge(
-                members,
-                dataset,
-                pool.without_labels(),
-                criteria,
-                predictions=predictions,
-                iteration=turn + 1,
-            )
-            predictions = [*predictions, found.predictions]
-            if not found.n_pilot:
-                break
-            dataset = Dataset.concatenate([dataset, learned(found.chosen, pool)])
+        found, dataset, predictions = choose(
+            members,
+            dataset,
+            pool,
+            criteria,
+            lambda known, chosen, pool=pool: learned(known, chosen, pool),
+            predictions=predictions,
+            iteration=turn + 1,
+        )
         yield Generation(turn, members, dataset, pool, found)
-        dataset = Dataset.concatenate([dataset, learned(found.chosen, pool)])
+        dataset = learned(dataset, found.chosen, pool)
 
 
 def generations(teacher: Teacher, folder: Path) -> list[dict[str, float]]:
@@ -149,12 +145,11 @@ def generations(teacher: Teacher, folder: Path) -> list[dict[str, float]]:
     return rows
 
 
-def learned(chosen: Dataset, pool: Dataset) -> Dataset:
+def learned(known: Dataset, chosen: Dataset, pool: Dataset) -> Dataset:
     """Take the labels of what was chosen; what has no set trains."""
-    place = {name: i for i, name in enumerate(pool.fingerprints)}
-    rows = np.array([place[name] for name in chosen.fingerprints])
     split = np.array([each or "train" for each in chosen.info["split"]], dtype=object)
-    return pool[rows].with_info(**chosen.info | {"split": split})
+    frames = looked_up(chosen, pool).with_info(split=split)
+    return Dataset.concatenate([known, frames])
 
 
 @pytest.fixture(scope="module")

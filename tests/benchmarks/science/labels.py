@@ -15,7 +15,6 @@ order it is asked for: ``--teachers``, ``--strategies``, ``--seeds`` and
 import argparse
 import json
 import pickle
-import resource
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,17 +32,15 @@ from flowpot.evaluation import (
     SelectionRules,
     error,
     evaluate_committee,
-    judge,
     load_committee,
 )
 from flowpot.labelling.collection import assign_shard_splits
 from flowpot.randomness import derive_rng, derive_seed
 from flowpot.training import MACETrainingMaker
-from flowpot.training.members import Place, train_members
-from flowpot.training.sets import TrainingSets
 
 sys.path.append(str(Path(__file__).parents[1]))
 
+from campaigns import choose, looked_up, train_one
 from teachers import TEACHERS, Teacher, cached
 
 # ruff: noqa: T201 - progress, and the figures
@@ -150,25 +147,23 @@ class Campaign:
 
     def train(self, dataset: Dataset, iteration: int) -> tuple[list[Any], float]:
         """Train a committee, member by member; return it, and its CPU time (s)."""
-        sets, members, seconds = TrainingSets.load(dataset), [], 0.0
+        members, seconds = [], 0.0
         for number in range(self.strategy.size):
             start = None
             if self.strategy.warm and iteration:
                 file = self.member_file(iteration - 1, number)
                 start = pickle.loads(file.read_bytes())[0].model
-
-            def make(number: int = number, start: Any = start) -> tuple[Any, float]:
-                began = _cpu_of_children()
-                (member,) = train_members(
+            member, spent = cached(
+                self.member_file(iteration, number),
+                partial(
+                    train_one,
                     TRAINER,
-                    sets,
-                    [derive_seed(self.seed, iteration, "member", number)],
-                    [start],
-                    Place(self.own / f"run-{iteration}-{number}"),
-                )
-                return member, _cpu_of_children() - began
-
-            member, spent = cached(self.member_file(iteration, number), make)
+                    dataset,
+                    derive_seed(self.seed, iteration, "member", number),
+                    self.own / f"run-{iteration}-{number}",
+                    start,
+                ),
+            )
             members.append(member)
             seconds += spent
         return members, seconds
@@ -202,6 +197,15 @@ class Campaign:
             )
         return rows
 
+    def committee(self, n_iterations: int) -> tuple[list[Any], Dataset]:
+        """Return the members of the last of so many iterations, and their labels."""
+        self.run(n_iterations)
+        dataset = self.start()
+        if n_iterations > 1:
+            path = self.own / f"chosen-{n_iterations - 2}.pkl"
+            dataset, _ = pickle.loads(path.read_bytes())
+        return self.train(dataset, n_iterations - 1)[0], dataset
+
     def tolerance(self, members: Sequence[Any]) -> float:
         """Return half of the median error that four fresh members begin with (eV/A)."""
         path = self.shared / "tolerance.json"
@@ -227,21 +231,18 @@ class Campaign:
             return self.learn(dataset, chosen, pool, iteration), predictions
         criteria = replace(self.strategy.criteria, tolerance={"forces": tolerance})
         limit = len(dataset) + BUDGET
-        for _ in range(3):  # a pilot and a closing audit are labelled before the rest
-            found = judge(
-                members,
-                dataset,
-                pool.without_labels(),
-                criteria,
-                predictions=predictions,
-                max_labels=limit,
-                seed=derive_seed(self.seed, iteration),
-                iteration=iteration + 1,
-            )
-            predictions = [*predictions, found.predictions]
-            dataset = self.learn(dataset, found.chosen, pool, iteration)
-            if not found.n_pilot:
-                break
+        found, dataset, predictions = choose(
+            members,
+            dataset,
+            pool,
+            criteria,
+            partial(self.learn, pool=pool, iteration=iteration),
+            predictions=predictions,
+            max_labels=limit,
+            seed=derive_seed(self.seed, iteration),
+            iteration=iteration + 1,
+        )
+        dataset = self.learn(dataset, found.chosen, pool, iteration)
         return dataset, predictions
 
     def learn(
@@ -250,23 +251,14 @@ class Campaign:
         """Label what was chosen, put it into sets, and join it to the dataset."""
         if not len(chosen):
             return dataset
-        place = {name: i for i, name in enumerate(pool.fingerprints)}
-        rows = np.array([place[name] for name in chosen.fingerprints])
-        frames = pool[rows].with_info(**chosen.info)
         frames = assign_shard_splits(
-            frames,
+            looked_up(chosen, pool),
             dataset,
             fractions=(0.8, 0.1, 0.1),
             group_by=None,
             seed=derive_seed(self.seed, iteration, "sets"),
         )
         return Dataset.concatenate([dataset, frames])
-
-
-def _cpu_of_children() -> float:
-    """Return the CPU time (s) of the programs that were run and have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def report(results: dict[str, dict[str, list[list[dict[str, Any]]]]]) -> Figure:

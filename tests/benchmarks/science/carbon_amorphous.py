@@ -1,0 +1,144 @@
+"""Amorphous carbon, quenched from the melt: radial distribution function."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.build import bulk
+from ase.neighborlist import neighbor_list
+from carbon_campaign import fresh_folder
+from matplotlib.figure import Figure
+
+from flowpot import BatchedMDMaker
+from flowpot.dataset import Dataset
+from flowpot.exploration.preparation import Committee, Planned
+
+DENSITY = 3.5  # g/cm^3
+_ATOMIC_MASS = 1.66053907  # g/cm^3 of one u in a cubic angstrom
+BOND = 1.85  # A, up to which two atoms are neighbours
+LONGEST, WIDTH = 4.5, 0.05  # A
+
+
+@dataclass(frozen=True)
+class Quench:
+    """
+    A melt that is cooled at constant volume.
+
+    Attributes
+    ----------
+    repeat
+        Cubic cells of diamond of 8 atoms along each edge.
+    hot, cold
+        Temperatures (K).
+    melt, cool, sample
+        Steps at the hot one, from there to the cold one, and at the cold one.
+    timestep
+        In fs.
+    """
+
+    repeat: int = 2
+    hot: float = 8000.0
+    cold: float = 300.0
+    melt: int = 600
+    cool: int = 1200
+    sample: int = 300
+    timestep: float = 1.0
+
+    def start(self) -> Atoms:
+        """Return diamond of the density, which the heat destroys."""
+        edge = (8 * 12.011 * _ATOMIC_MASS / DENSITY) ** (1 / 3)
+        return bulk("C", "diamond", a=edge, cubic=True) * self.repeat
+
+    def run(self, member: Any, seed: int, folder: Path) -> Dataset:
+        """Return the frames at the cold temperature, of a potential's dynamics."""
+        atoms, frames = self.start(), None
+        for name, n_steps, temperature in (
+            ("melt", self.melt, (self.hot, self.hot)),
+            ("cool", self.cool, (self.hot, self.cold)),
+            ("sample", self.sample, (self.cold, self.cold)),
+        ):
+            maker = BatchedMDMaker(
+                ensemble="nvt",
+                n_steps=n_steps,
+                sample_interval=max(n_steps // 10, 1),
+                timestep=self.timestep,
+            )
+            planned = Planned(atoms, maker.conditions(temperature, seed=seed), name)
+            with fresh_folder(folder / name):
+                (run,) = maker.simulate([planned], Committee([member]))
+            if run.state != "done":
+                raise RuntimeError(f"{name}: {run.state}, {run.reason}")
+            frames = Dataset.load(run.dataset)
+            atoms = frames.to_atoms()[-1]
+        return frames
+
+
+def distribution(frames: Sequence[Atoms]) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return distances (A) and the radial distribution function, (b,) each.
+
+    Raises
+    ------
+    ValueError
+        Without a frame.
+    """
+    if not len(frames):
+        raise ValueError("frames is empty: give one at least")
+    edges = np.arange(0.0, LONGEST + WIDTH, WIDTH)
+    found = np.zeros(len(edges) - 1)
+    for atoms in frames:
+        counts = np.histogram(neighbor_list("d", atoms, edges[-1]), edges)[0]
+        ideal = len(atoms) ** 2 / atoms.get_volume()
+        found += counts / (ideal * 4 / 3 * np.pi * np.diff(edges**3))
+    return (edges[1:] + edges[:-1]) / 2, found / len(frames)
+
+
+def coordination(frames: Sequence[Atoms]) -> dict[str, float]:
+    """Return shares of atoms with two, three and four neighbours."""
+    numbers = np.concatenate(
+        [
+            np.bincount(neighbor_list("i", atoms, BOND), minlength=len(atoms))
+            for atoms in frames
+        ]
+    )
+    names = {"sp": 2, "sp2": 3, "sp3": 4}
+    return {name: float((numbers == n).mean()) for name, n in names.items()}
+
+
+def peaks(distances: np.ndarray, values: np.ndarray) -> dict[str, list[float]]:
+    """Return place (A) and height of the first two peaks."""
+    table = {}
+    for name, low, high in (("first", 1.2, 1.85), ("second", 2.1, 3.0)):
+        inside = np.flatnonzero((distances > low) & (distances < high))
+        best = inside[np.argmax(values[inside])]
+        table[name] = [float(distances[best]), float(values[best])]
+    return table
+
+
+def summary(runs: Sequence[Dataset]) -> dict[str, Any]:
+    """Return what the runs of a potential have in common, over all of their frames."""
+    frames = [atoms for run in runs for atoms in run.to_atoms()]
+    distances, values = distribution(frames)
+    return {
+        "runs": len(runs),
+        "coordination": coordination(frames),
+        "peaks": peaks(distances, values),
+        "coordination of runs": [coordination(run.to_atoms()) for run in runs],
+    }
+
+
+def amorphous_figure(runs: Mapping[str, Sequence[Dataset]]) -> Figure:
+    """Plot the distribution of each run, and the mean of those of a kind."""
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axis = figure.subplots()
+    for (name, own), color in zip(runs.items(), ("C0", "k"), strict=True):
+        for run in own:
+            axis.plot(*distribution(run.to_atoms()), color=color, lw=0.6, alpha=0.6)
+        frames = [atoms for run in own for atoms in run.to_atoms()]
+        axis.plot(*distribution(frames), color=color, lw=2, label=name)
+    axis.set(xlabel="distance (\u00c5)", ylabel="g(r)", xlim=(0.8, LONGEST))
+    axis.legend(frameon=False)
+    return figure

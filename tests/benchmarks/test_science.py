@@ -1,0 +1,152 @@
+"""The parts of the studies in ``science`` that can be checked in seconds."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from carbon_amorphous import Quench, coordination, distribution, peaks
+from carbon_campaign import EXPLORATION, CarbonCampaign, inputs
+from carbon_defects import bond_of, defects, formation_energy, sheet
+from carbon_iterations import maps, rates
+from carbon_phases import FACTORS, centred, energies_of, minimum, phases
+from outcome import keep
+from silicon_phonons import compared, table_of
+from teachers import CARBON, as_member
+
+from flowpot import ValidationMaker
+from flowpot.dataset import Dataset
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    return CARBON.calculator(tmp_path_factory.mktemp("teacher"))
+
+
+def test_the_teacher_has_the_published_minima(teacher):
+    """Los and Fasolino, Phys. Rev. B 68, 024107: -7.35 eV, 3.566 A, 1.420 A."""
+    found = {}
+    for name in ("diamond", "graphene", "dimer"):
+        phase = centred(phases()[name], teacher)
+        cells = [phase.at(factor) for factor in FACTORS]
+        found[name] = minimum(phase, FACTORS, energies_of(teacher, cells))
+    assert found["diamond"]["energy"] == pytest.approx(-7.35, abs=0.03)
+    assert found["diamond"]["bond"] == pytest.approx(3.566 * 3**0.5 / 4, abs=0.005)
+    assert 400 < found["diamond"]["bulk modulus"] < 500
+    assert found["graphene"]["bond"] == pytest.approx(1.42, abs=0.005)
+    assert "bulk modulus" not in found["graphene"]
+    assert 1.2 < found["dimer"]["bond"] < 1.4
+
+
+def test_phases_are_scaled_along_their_axes_only():
+    for name, phase in phases().items():
+        longer = replace(phase, atoms=phase.at(1.1))
+        assert longer.bond == pytest.approx(1.1 * phase.bond), name
+        fixed = [axis for axis in range(3) if axis not in phase.axes]
+        cells = longer.atoms.cell.lengths(), phase.atoms.cell.lengths()
+        assert np.allclose(*(lengths[fixed] for lengths in cells)), name
+    assert [p.trained for p in phases().values()].count(True) == len(inputs())
+
+
+def test_a_curve_without_a_minimum_has_none():
+    phase = phases()["diamond"]
+    assert minimum(phase, FACTORS, -FACTORS)["energy"] is None
+
+
+def neighbours(atoms: Atoms) -> np.ndarray:
+    distances = atoms.get_all_distances(mic=True)
+    return ((distances < 1.6) & (distances > 0)).sum(axis=1)
+
+
+def test_defects_have_the_bonds_that_they_should():
+    perfect = sheet(5)
+    first, second = bond_of(perfect)
+    assert perfect.get_distance(first, second, mic=True) == pytest.approx(
+        1.42, abs=0.01
+    )
+    found = defects(perfect)
+    dangling = {name: int((neighbours(a) == 2).sum()) for name, a in found.items()}
+    assert dangling["monovacancy"] == 3
+    assert dangling["divacancy"] == 4
+    turned = found["Stone-Wales"]
+    length = turned.get_distance(first, second, mic=True)
+    assert length == pytest.approx(1.42, abs=0.01)
+    moved = np.linalg.norm(turned.positions - perfect.positions, axis=1) > 0.1
+    assert moved.sum() == 2
+
+
+def test_what_is_perfect_costs_nothing():
+    assert formation_energy(-98.0, 14, -350.0, 50) == pytest.approx(0)
+    assert formation_energy(-90.0, 14, -350.0, 50) == pytest.approx(8)
+
+
+def test_distribution_of_diamond_and_of_a_gas():
+    diamond = Quench(repeat=3).start()
+    density = diamond.get_masses().sum() * 1.66054 / diamond.get_volume()
+    assert density == pytest.approx(3.5, abs=1e-3)
+    assert coordination([diamond])["sp3"] == 1
+    found = peaks(*distribution([diamond]))
+    edge = diamond.cell.lengths()[0] / 3
+    assert found["first"][0] == pytest.approx(edge * 3**0.5 / 4, abs=0.03)
+    assert found["second"][0] == pytest.approx(edge / 2**0.5, abs=0.03)
+    gas = Atoms("C400", np.random.default_rng(0).uniform(0, 15, (400, 3)))
+    gas.set_cell([15] * 3)
+    gas.pbc = True
+    distances, values = distribution([gas] * 2)
+    assert values[distances > 2].mean() == pytest.approx(1, abs=0.05)
+    with pytest.raises(ValueError, match="frames is empty"):
+        distribution([])
+
+
+def test_rates_over_both_thresholds():
+    """Where the spread is the error, equal thresholds find all and nothing else."""
+    values = np.geomspace(0.01, 1, 300)
+    x, y, tpr, ppv = maps(values, values)
+    assert np.allclose(x, y)
+    assert np.allclose(np.diag(tpr), 1)
+    assert np.allclose(np.diag(ppv), 1)
+    assert (tpr[5, 20], ppv[20, 5]) == (1, 1)
+    assert tpr[20, 5] < 1
+    assert ppv[5, 20] < 1
+    assert rates(np.zeros(2, bool), np.ones(2, bool)) == (0, None)
+
+
+def test_the_campaign_labels_what_it_explores(tmp_path):
+    """With the teacher as its own pupil: forces are minus the slope of the energy."""
+    engine = replace(EXPLORATION.md_maker, n_steps=4, sample_interval=2)
+    plan = replace(EXPLORATION, md_maker=engine, n_starts=3)
+    campaign = CarbonCampaign(tmp_path, exploration=plan)
+    starts = Dataset.from_atoms(inputs())
+    member = as_member("carbon", tmp_path / "member")
+    found = campaign.explore([member], starts, seed=1)
+    assert len(found) == 6
+    assert np.isfinite(found.energy).all()
+    (frame,) = found[:1].without_labels().to_atoms()
+    moved = []
+    for step in (-1e-4, 1e-4):
+        atoms = frame.copy()
+        atoms.positions[0, 0] += step
+        moved.append(campaign.label(Dataset.from_atoms([atoms])).energy[0])
+    slope = (moved[1] - moved[0]) / 2e-4
+    assert found[:1].forces[0, 0] == pytest.approx(-slope, abs=1e-3)
+
+
+def test_a_committee_that_is_its_teacher_has_its_phonons(tmp_path):
+    maker = ValidationMaker(properties=("phonons",), supercell_length=5.0)
+    _, document = compared([EMT], EMT, bulk("Cu"), tmp_path, maker)
+    table = table_of(document)
+    assert table["largest deviation"] == pytest.approx(0, abs=1e-6)
+    assert table["quantities"]["highest_frequency"]["mean"] > 5
+
+
+def test_results_say_where_they_come_from(tmp_path):
+    path = keep(
+        "some", "eV", {"a": np.float64(1.23456), "b": [None, True]}, None, tmp_path
+    )
+    found = json.loads(path.read_text())
+    assert (found["a"], found["b"], found["what"]) == (1.235, [None, True], "eV")
+    assert found["script"].startswith("tests/benchmarks/science/")
+    assert len(found["date"]) == len("2026-11-28")
