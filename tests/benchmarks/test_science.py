@@ -13,6 +13,7 @@ from carbon_campaign import EXPLORATION, CarbonCampaign, inputs
 from carbon_defects import bond_of, defects, formation_energy, sheet
 from carbon_iterations import maps, rates
 from carbon_phases import FACTORS, centred, energies_of, minimum, phases
+from fine_tuning import TRAINER, Comparison
 from outcome import keep
 from silicon_phonons import compared, table_of
 from teachers import CARBON, as_member
@@ -150,3 +151,13 @@ def test_results_say_where_they_come_from(tmp_path):
     assert (found["a"], found["b"], found["what"]) == (1.235, [None, True], "eV")
     assert found["script"].startswith("tests/benchmarks/science/")
     assert len(found["date"]) == len("2026-11-28")
+
+
+def test_labels_to_tune_on_are_as_many_as_asked_for(tmp_path):
+    comparison = Comparison(tmp_path, foundation=None, scratch=TRAINER)
+    few, more = (comparison.labelled(n, seed=0) for n in (10, 40))
+    for n, frames in ((10, few), (40, more)):
+        assert (frames.n_atoms > 1).sum() == n
+        assert (frames.n_atoms == 1).sum() == 1
+        assert (frames.info["split"] == "val").sum() == n // 10
+    assert np.isin(few.fingerprints, more.fingerprints).all()

@@ -42,9 +42,9 @@ class Quench:
     repeat: int = 2
     hot: float = 8000.0
     cold: float = 300.0
-    melt: int = 600
-    cool: int = 1200
-    sample: int = 300
+    melt: int = 300
+    cool: int = 700
+    sample: int = 200
     timestep: float = 1.0
 
     def start(self) -> Atoms:

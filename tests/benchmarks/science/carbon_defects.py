@@ -7,13 +7,13 @@ import numpy as np
 from ase import Atoms
 from ase.build import graphene
 from ase.calculators.calculator import Calculator
-from ase.optimize import FIRE
+from ase.optimize import LBFGS
 from matplotlib.figure import Figure
 
 from flowpot.potentials import Potential
 from flowpot.properties.statistics import interval
 
-FMAX, STEPS = 0.05, 300  # eV/A
+FMAX, STEPS = 0.05, 200  # eV/A
 SIZE = 5  # cells of two atoms along each vector
 
 
@@ -60,7 +60,7 @@ def relaxed(atoms: Atoms, calculator: Calculator) -> Atoms:
     atoms = atoms.copy()
     atoms.rattle(0.02, seed=0)  # out of the plane, too, which symmetry forbids
     atoms.calc = calculator
-    FIRE(atoms, logfile=None).run(fmax=FMAX, steps=STEPS)
+    LBFGS(atoms, logfile=None).run(fmax=FMAX, steps=STEPS)
     return atoms
 
 
