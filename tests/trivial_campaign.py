@@ -82,6 +82,21 @@ class ConstantExploration(Maker):
         )
 
 
+def fit():
+    """Return a calibration that can be trusted."""
+    return Calibration(
+        slope=0.5,
+        slope_interval=(0.4, 0.6),
+        r2=0.9,
+        rank_correlation=0.9,
+        tolerance=0.1,
+        threshold=0.05,
+        n=50,
+        effective_n=50.0,
+        trusted=True,
+    )
+
+
 @dataclass
 class ConstantEvaluation(Maker):
     """Always selects one frame."""
@@ -90,19 +105,8 @@ class ConstantEvaluation(Maker):
 
     @stage_job(EvaluationDoc)
     def make(self, committee, labelled, explored, **options):
-        fit = Calibration(
-            slope=0.5,
-            slope_interval=(0.4, 0.6),
-            r2=0.9,
-            rank_correlation=0.9,
-            tolerance=0.1,
-            threshold=0.05,
-            n=50,
-            effective_n=50.0,
-            trusted=True,
-        )
         return EvaluationDoc(
-            calibration=dict.fromkeys(("energy", "forces", "stress"), fit),
+            calibration=dict.fromkeys(("energy", "forces", "stress"), fit()),
             audit=Audit(),
             n_explored=1,
             n_over=1,

@@ -3,12 +3,13 @@
 import pytest
 
 from flowpot.campaign.record import LOOP_STAGES, REPORTED, joined, summarise
+from flowpot.campaign.validation import PropertiesDoc
 from flowpot.evaluation.document import EvaluationDoc
 from flowpot.exploration import ExplorationDoc
 from flowpot.labelling import LabellingDoc
 from flowpot.training import CommitteeDoc
 
-DOCUMENTS = (LabellingDoc, CommitteeDoc, ExplorationDoc, EvaluationDoc)
+DOCUMENTS = (LabellingDoc, CommitteeDoc, ExplorationDoc, EvaluationDoc, PropertiesDoc)
 
 
 @pytest.mark.parametrize(

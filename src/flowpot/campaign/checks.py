@@ -18,6 +18,7 @@ from flowpot.evaluation import EvaluationMaker
 from flowpot.exploration import ExplorationMaker, MDMaker
 from flowpot.labelling import EspressoStaticMaker, LabellingMaker
 from flowpot.labelling.static_makers import min_distance_of
+from flowpot.properties.options import check_property_tolerance
 from flowpot.training import CommitteeTrainingMaker, TrainingMaker
 from flowpot.validation import instance
 
@@ -128,6 +129,43 @@ def check_budget(max_labels: int | None, labelling: Any) -> None:
             f"max_labels is {max_labels}, and labelling, a {type(labelling).__name__}, "
             "has no field max_labels to be limited by: leave it out (None), or give a "
             "LabellingMaker"
+        )
+
+
+def check_validation(
+    validator: Any, tolerance: dict[str, float] | None, evaluation: Any
+) -> None:
+    """
+    Refuse tolerances of properties that nothing decides by, and the reverse.
+
+    Raises
+    ------
+    ValueError
+        Naming the fields and the remedy.
+    """
+    if validator is None and tolerance is None:
+        return
+    if validator is None:
+        raise ValueError(
+            f"property_tolerance is {tolerance}, and there is no validator to "
+            "calculate it: give one, such as ValidationMaker(properties=('eos',))"
+        )
+    instance(Maker, validator=validator)
+    if isinstance(validator, (*_PARTS, *STAGE_MAKERS.values())):
+        raise ValueError(  # noqa: TRY004 - one error for all wrong values
+            f"validator is a {type(validator).__name__}: give a ValidationMaker"
+        )
+    if not tolerance:
+        raise ValueError(
+            f"validator is given, and property_tolerance is {tolerance}: name what has "
+            "to be known and how well, as in {'bulk_modulus': 0.05}; without, use "
+            "`flowpot validate` once the campaign has ended"
+        )
+    check_property_tolerance(tolerance, getattr(validator, "properties", None))
+    if evaluation is None:
+        raise ValueError(
+            "validator is given, and evaluation is None: without an evaluation no "
+            "campaign converges; give an EvaluationMaker, or leave the validator out"
         )
 
 

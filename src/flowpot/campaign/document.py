@@ -10,6 +10,7 @@ from flowpot.documents import StageDoc
 from flowpot.evaluation.audit import Audit
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.fresh import FreshError
+from flowpot.properties.standing import PropertyStanding
 
 StopKind = Literal[
     "converged",
@@ -17,6 +18,7 @@ StopKind = Literal[
     "max_iterations",
     "max_labels",
     "nothing_left",
+    "not_converged",
     "completed",
     "failed",
 ]
@@ -33,6 +35,7 @@ _Labelling = ReportedBy("labelling")
 _Training = ReportedBy("training")
 _Exploration = ReportedBy("exploration")
 _Evaluation = ReportedBy("evaluation")
+_Validation = ReportedBy("validation")
 
 
 class IterationDoc(BaseModel):
@@ -81,11 +84,30 @@ class IterationDoc(BaseModel):
         None,
         description="of the frames to be labelled first, those that decide the end",
     )
+    properties: Annotated[list[PropertyStanding] | None, _Validation] = Field(
+        None,
+        description="quantities against their tolerances, where the iteration would "
+        "otherwise have ended as converged",
+    )
+    n_reference: Annotated[int | None, _Validation] = Field(
+        None,
+        description="reference calculations of these, which count as frames sent to "
+        "the labelling engine",
+    )
+    n_distorted: Annotated[int | None, _Validation] = Field(
+        None, description="cells of the validation that are to be labelled, in addition"
+    )
+    validation_notes: Annotated[list[str] | None, _Validation] = Field(
+        None, description="what does not hold for one quantity alone"
+    )
     seconds: dict[str, float] = Field(
         default_factory=dict, description="wall time per stage (s)"
     )
     evaluation_job: str | None = Field(
         None, description="uuid of the job that evaluated the explored frames"
+    )
+    validation_job: str | None = Field(
+        None, description="uuid of the job that judged the properties"
     )
     failed_stage: str | None = Field(None, description="the first that gave no result")
     failure: str | None = Field(None, description="its error, if it left one")

@@ -12,6 +12,7 @@ from flowpot.dataset.sets import EXPLORED
 from flowpot.documents import StageDoc
 from flowpot.potentials import load_potential
 from flowpot.potentials.extensions import pack_extensions
+from flowpot.properties.crystals import crystals_among
 from flowpot.randomness import derive_seed
 from flowpot.training.document import CommitteeDoc, PotentialDoc
 
@@ -23,6 +24,7 @@ class CampaignInputs(StageDoc):
     dataset: Artifact | None = Field(None, description="frames, with sets")
     committee: CommitteeDoc | None = None
     explored: Artifact | None = Field(None, description="frames to be evaluated")
+    crystals: Artifact | None = Field(None, description="crystals to be validated")
 
 
 def is_reference(given: Any) -> bool:
@@ -69,6 +71,24 @@ def explored_frames(explored: Any) -> Artifact:
     kinds = frames.column("config_type")
     named = np.array([kind or EXPLORED for kind in kinds], dtype=object)
     return frames.with_info(config_type=named).to_artifact("explored.h5")
+
+
+def validated_crystals(structures: Any) -> Artifact:
+    """
+    Return the crystals among the structures of a campaign.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    crystals = crystals_among(structures)
+    if not len(crystals):
+        raise ValueError(
+            "validator has no crystals: none of the structures is periodic along all "
+            "axes and without vacuum; give crystals as validator.structures"
+        )
+    return crystals.to_artifact("crystals.h5")
 
 
 def committee_of(committee: Any) -> CommitteeDoc:

@@ -5,12 +5,18 @@ from typing import Any
 
 from jobflow import Flow, Job, OutputReference
 
-from flowpot.campaign.record import REPORTED
+from flowpot.campaign.record import REPORTED, VALIDATION
 from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.state import CampaignState, resolve
+from flowpot.campaign.validation import (
+    expects_reference,
+    is_audited,
+    judge_properties,
+    validator_of,
+)
 from flowpot.evaluation import EvaluationMaker
 from flowpot.exploration import ExplorationMaker
-from flowpot.jobs import Pointer
+from flowpot.jobs import JobName, Pointer
 from flowpot.labelling import LabellingMaker
 from flowpot.randomness import derive_seed
 from flowpot.training import CommitteeTrainingMaker
@@ -126,6 +132,32 @@ class Iteration:
             predictions=Pointer.to(output.predictions),
             explored=again,
         )
+
+    def validate(self) -> None:
+        """
+        Add the properties of this iteration's committee, and what judges them.
+
+        The state stays as it is: the loop decides what becomes of the frames.
+        """
+        stages, evaluated = self.campaign, self.state.calibration
+        given = {"calibration": resolve(evaluated)}
+        if isinstance(stages.evaluation, EvaluationMaker) and evaluated is not None:
+            at = Pointer(evaluated.uuid, (("a", "uncertainties"),))
+            given["uncertainties"] = resolve(at)
+        own = getattr(stages.validator, "structures", None)
+        crystals = None if own is not None else resolve(self.state.crystals)
+        flow = validator_of(stages, self.state.n_sent).make(
+            resolve(self.state.committee), crystals, **given
+        )
+        judge = judge_properties(
+            _without_schema(flow.output),
+            stages.property_tolerance,
+            resolve(self.state.pending),
+            audited=expects_reference(stages),
+            same_labels=is_audited(stages),
+        )
+        judge.name = JobName.JUDGE_PROPERTIES.value
+        self._add(VALIDATION, Flow([flow, judge], output=judge.output))
 
     def _add(self, stage: str, flow: Flow | Job, **changes: Any) -> None:
         """Add a stage's jobs, and what they change: a pointer for a list is added."""

@@ -6,11 +6,16 @@ from typing import Any
 
 from jobflow import CURRENT_JOB, Job, Maker, OutputReference, Response
 
+from flowpot.campaign.advance import advanced, after_validation, counted
 from flowpot.campaign.compaction import Joins, adopt, compact
+from flowpot.campaign.convergence import (
+    decide_by_properties,
+    is_claim,
+)
 from flowpot.campaign.document import CampaignDoc, IterationDoc
 from flowpot.campaign.fields import fields_of
 from flowpot.campaign.iteration import Iteration
-from flowpot.campaign.record import Results, joined, summarise, warned
+from flowpot.campaign.record import VALIDATION, Results, joined, summarise, warned
 from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.state import CampaignState, Changes, resolve
 from flowpot.campaign.stopping import (
@@ -18,6 +23,7 @@ from flowpot.campaign.stopping import (
     after_failure,
     decide,
     exhausted,
+    failure_of,
     stage_failure,
 )
 from flowpot.documents import keep_traceback, package_versions, reason_for
@@ -31,6 +37,8 @@ from flowpot.jobs import (
     with_references,
 )
 
+PILOT = "pilot"
+"""Part of an iteration in which a pilot, or a closing audit, is labelled."""
 RUNS = "campaign_runs"
 """Key for ``runs`` of a :class:`CampaignState` in the metadata of the loop's jobs."""
 
@@ -102,27 +110,52 @@ class LoopMaker(Maker):
     ) -> Response:
         """Return the jobs that follow: see :meth:`make`."""
         state = adopt(state, joins or {})
-        can_label = self.campaign.labelling is not None
         if changes is None:
-            stop = stage_failure(begun or {}) or exhausted(
-                state.iteration, state.n_sent, self.campaign.limits
-            )
-        elif last is None and retry is not None:
+            return self._begin(state, begun)
+        can_label = self.campaign.labelling is not None
+        if last is None and retry is not None:
             return retry.send([0], CampaignDoc)
-        elif last is None:
+        if last is None:
             stop = Stop("failed", "failed: the record of the iteration is missing")
-        elif can_label and last.n_pilot and last.failed_stage is None:
+            return self._stop(state, stop)
+        if can_label and last.n_pilot and last.failed_stage is None:
             # Frames are to be labelled before any is selected.
-            middle = _counted(state.awaiting_pilot(changes), last)
-            return self._append(middle, begun=last)
-        else:
-            stop = self._end(state, last)
-            repeats = stop is None and last.failed_stage is not None
-            state = replace(_advanced(state, changes, last), repeats=repeats)
+            middle = counted(state.awaiting_pilot(changes), last)
+            return self._append(middle, last, PILOT)
+        if last.failed_stage == VALIDATION:
+            return self._unvalidated(state, last)
+        return self._decide(state, changes, last)
+
+    def _begin(self, state: CampaignState, begun: Results | None) -> Response:
+        """Begin a campaign, or go on with one that had ended."""
+        if self.campaign.validator and state.unvalidated is not None:
+            last = IterationDoc.model_validate(state.unvalidated)
+            return self._append(state, last, VALIDATION, is_first=True)
+        stop = stage_failure(begun or {}) or exhausted(
+            state.iteration, state.n_sent, self.campaign.limits
+        )
+        return self._go_on(state, stop, is_first=True)
+
+    def _decide(
+        self, state: CampaignState, changes: Changes, last: IterationDoc
+    ) -> Response:
+        """Decide after an iteration, or after its validation."""
+        stop = self._end(state, last)
+        repeats = stop is None and last.failed_stage is not None
+        state = replace(advanced(state, changes, last), repeats=repeats)
+        if last.properties is None and self.campaign.validator and is_claim(stop):
+            return self._append(state, last, VALIDATION)
+        state = after_validation(state, last, goes_on=stop is None)
+        return self._go_on(state, stop)
+
+    def _go_on(
+        self, state: CampaignState, stop: Stop | None, *, is_first: bool = False
+    ) -> Response:
+        """Append the jobs of the next iteration, or end."""
         if stop is not None:
             return self._stop(state, stop)
-        state = replace(state, iteration=state.iteration + 1)
-        return self._append(state, is_first=changes is None)
+        state = replace(state, iteration=state.iteration + 1, unvalidated=None)
+        return self._append(state, is_first=is_first)
 
     def _end(self, state: CampaignState, last: IterationDoc) -> Stop | None:
         if last.failed_stage is not None:
@@ -132,6 +165,14 @@ class LoopMaker(Maker):
                 "completed", "completed: the campaign has no further stage to run"
             )
         stop = decide(last, self.campaign.limits)
+        if stop is not None and is_claim(stop) and last.properties is not None:
+            return decide_by_properties(
+                last,
+                stop,
+                self.campaign.limits,
+                state.shortfalls,
+                can_label=self.campaign.labelling is not None,
+            )
         open_ended = stop is None or stop.kind == "max_iterations"
         if open_ended and self.campaign.labelling is None:
             return Stop(
@@ -141,20 +182,39 @@ class LoopMaker(Maker):
             )
         return stop
 
+    def _unvalidated(self, state: CampaignState, last: IterationDoc) -> Response:
+        """
+        Go on after a validation without a result: repeat it if it was lost, or end.
+
+        It is not repeated twice, but by a continued campaign.
+        """
+        nothing = dict.fromkeys(("failed_stage", "failure", "failed_job"))
+        before = last.model_copy(update=nothing)
+        if last.failure is None and not state.repeats:
+            return self._append(replace(state, repeats=True), before, VALIDATION)
+        stop = failure_of(VALIDATION, last.failure, last.failed_job)
+        if (claim := decide(before, self.campaign.limits)) is not None:
+            stop = replace(stop, reason=f"{stop.reason}; before: {claim.reason}")
+        left = before.model_dump(mode="json")
+        return self._stop(replace(state, repeats=False, unvalidated=left), stop)
+
     def _append(
         self,
         state: CampaignState,
         begun: IterationDoc | None = None,
+        part: str | None = None,
         *,
         is_first: bool = False,
     ) -> Response:
         """
-        Append the jobs of an iteration, or of its second part, after a pilot.
+        Append the jobs of an iteration, or of a later part of it.
 
-        The first output since the campaign began, or was continued, has its Makers.
+        Later parts, after what has `begun`, follow a pilot (:data:`PILOT`) or are the
+        validation. The first output since the campaign began, or was continued, has its
+        Makers.
         """
-        iteration = Iteration(self.campaign, state, is_pilot=begun is not None)
-        iteration.build()
+        iteration = Iteration(self.campaign, state, is_pilot=part == PILOT)
+        iteration.validate() if part == VALIDATION else iteration.build()
         first_part = begun.model_dump(mode="json") if begun else None
         noise: dict[str, Any] = {}
         if (measured := iteration.state.noise) is not None:
@@ -263,21 +323,3 @@ def _flat(records: Any) -> Iterator[IterationDoc]:
             yield from _flat(part)
     elif records is not None:
         yield IterationDoc.model_validate(records)
-
-
-def _advanced(
-    state: CampaignState, changes: Changes, last: IterationDoc
-) -> CampaignState:
-    """Return the state after an iteration."""
-    before, state = state, state.after(changes, last.failed_stage)
-    if last.failed_stage is None and last.n_chosen == 0:
-        # Frames beyond the budget stay pending for a continued campaign; labelled
-        # ones among them are not labelled again.
-        pending = before.pending if last.n_postponed else None
-        state = replace(state, pending=pending)
-    return _counted(state, last)
-
-
-def _counted(state: CampaignState, last: IterationDoc) -> CampaignState:
-    """Return the state with the numbers of labels after an iteration."""
-    return replace(state, n_dataset=last.n_dataset, n_sent=last.n_sent_total)

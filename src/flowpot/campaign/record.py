@@ -12,7 +12,10 @@ Numbers of an iteration's stages, which :data:`REPORTED` names, with the uuid of
 stage's ``job`` and its ``failure``; None where a stage gave no result.
 """
 
-LOOP_STAGES = ("labelling", "training", "exploration", "evaluation")
+VALIDATION = "validation"
+"""The stage that decides by properties whether a campaign has converged."""
+
+LOOP_STAGES = ("labelling", "training", "exploration", "evaluation", VALIDATION)
 """The stages of an iteration, in their order."""
 
 STAGES = ("augmentation", *LOOP_STAGES)
@@ -54,12 +57,15 @@ def summarise(
         }
     if results.get("evaluation", {}).get("seconds") is not None:
         fields["evaluation_job"] = results["evaluation"]["job"]
+    if results.get(VALIDATION, {}).get("seconds") is not None:
+        fields["validation_job"] = results[VALIDATION]["job"]
     failed_stage, failure = first_failure(results)
     failed = results.get(failed_stage or "", {})
     return IterationDoc(
         iteration=iteration,
         n_dataset=n_dataset + (fields.get("n_labelled") or 0),
-        n_sent_total=n_sent + (fields.get("n_sent") or 0),
+        n_sent_total=n_sent
+        + sum(fields.get(name) or 0 for name in ("n_sent", "n_reference")),
         seconds={
             stage: numbers["seconds"] or 0.0 for stage, numbers in results.items()
         },
@@ -72,22 +78,26 @@ def summarise(
 
 def joined(begun: IterationDoc, rest: IterationDoc) -> IterationDoc:
     """
-    Join the two parts of an iteration, before and after its pilot was labelled.
+    Join two parts of an iteration, such as before and after its pilot was labelled.
 
     Labels and times are added up; other numbers are those of the second part.
     """
     first, second = begun.model_dump(), rest.model_dump(exclude_unset=True)
+    names = [*reported_by("labelling"), "n_reference"]
     counts = {
         name: (first[name] or 0) + (second.get(name) or 0)
-        for name in reported_by("labelling")
+        for name in names
+        if second.get(name) is not None
     }
     seconds = {
         stage: begun.seconds.get(stage, 0.0) + rest.seconds.get(stage, 0.0)
         for stage in {**begun.seconds, **rest.seconds}
     }
-    n_first = (begun.n_pilot_labelled or 0) + (rest.n_labelled or 0)
-    labelled = {"n_pilot_labelled": n_first, "seconds": seconds}
-    return IterationDoc(**first | second | counts | labelled)
+    summed: dict[str, Any] = {**counts, "seconds": seconds}
+    if rest.n_labelled is not None:
+        n_first = (begun.n_pilot_labelled or 0) + rest.n_labelled
+        summed["n_pilot_labelled"] = n_first
+    return IterationDoc(**first | second | summed)
 
 
 def warned(

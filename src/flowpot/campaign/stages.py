@@ -12,6 +12,7 @@ from flowpot.campaign.checks import (
     check_committee_of_one,
     check_distances,
     check_stage,
+    check_validation,
 )
 from flowpot.campaign.stopping import Limits
 from flowpot.evaluation import EvaluationMaker
@@ -19,6 +20,7 @@ from flowpot.evaluation.criteria import check_tolerance, default_tolerance
 from flowpot.exploration import ExplorationMaker
 from flowpot.jobs import JobName
 from flowpot.labelling import LabellingMaker
+from flowpot.properties import ValidationMaker
 from flowpot.training import CommitteeTrainingMaker
 from flowpot.validation import boolean, elements, fraction, seed, text, whole
 
@@ -48,6 +50,8 @@ class CampaignStages(MSONable):
     stop_at_none_over: bool = False
     seed: int = 0
     elements: list[str] | None = None
+    validator: ValidationMaker | None = None
+    property_tolerance: dict[str, float] | None = None
 
     def __post_init__(self) -> None:
         text(name=self.name)
@@ -68,6 +72,7 @@ class CampaignStages(MSONable):
         boolean(stop_at_none_over=self.stop_at_none_over)
         seed(seed=self.seed)
         elements(elements=self.elements)
+        check_validation(self.validator, self.property_tolerance, self.evaluation)
 
     @property
     def configured_evaluation(self) -> EvaluationMaker | None:

@@ -15,11 +15,14 @@ from flowpot.campaign.inputs import (
     first_shard,
     is_reference,
     joined_frames,
+    validated_crystals,
 )
 from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.state import CampaignState
+from flowpot.dataset import Artifact
 from flowpot.documents import field_of
 from flowpot.jobs import JobName, Pointer, stage_job
+from flowpot.properties import ValidationMaker
 from flowpot.randomness import derive_seed
 
 
@@ -84,12 +87,28 @@ class Start:
             dataset=None if labels else _reference_or(joined_frames, dataset),
             committee=_reference_or(committee_of, committee),
             explored=_reference_or(explored_frames, explored),
+            crystals=self._crystals(structures),
         )
         if self.state.pending:
             present.append(self.state.pending)
         if present:
             all_frames = present[0] if len(present) == 1 else present
             self.state = replace(self.state, pending=all_frames)
+
+    def _crystals(self, structures: Any) -> Any:
+        """Return the crystals to be validated, or a reference; None if none are."""
+        validator = self.campaign.validator
+        if validator is None or getattr(validator, "structures", None) is not None:
+            return None
+        if structures is None:
+            raise ValueError(
+                "validator has no crystals: the campaign begins without structures; "
+                "give them as validator.structures"
+            )
+        found = _reference_or(validated_crystals, structures)
+        if isinstance(found, Artifact) and isinstance(validator, ValidationMaker):
+            validator.crystals(found)
+        return found
 
     def _take_in(self, **given: Any) -> None:
         """
@@ -114,6 +133,7 @@ class Start:
             pending=point_to.get("pending"),
             committee=point_to.get("committee"),
             explored=point_to.get("explored"),
+            crystals=point_to.get("crystals"),
             trained="committee" in point_to,
         )
         if "dataset" in point_to:
@@ -141,6 +161,7 @@ def _take_in(given: Mapping[str, Any], seed: int) -> CampaignInputs:
         "dataset": partial(first_shard, seed=seed),
         "committee": committee_of,
         "explored": explored_frames,
+        "crystals": validated_crystals,
     }
     return CampaignInputs(**{name: convert[name](item) for name, item in given.items()})
 

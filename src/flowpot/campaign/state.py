@@ -126,6 +126,14 @@ class CampaignState(MSONable):
         Number of frames that were sent to the labelling engine.
     noise
         Pointer to the measured noise of the labels; None if it was not asked for.
+    crystals
+        Pointer to the crystals whose properties are validated, or an Artifact of them.
+    shortfalls
+        For each validation after which the campaign has gone on: by how many tolerances
+        its quantities were uncertain or off, by "quantity of crystal".
+    unvalidated
+        Fields of the IterationDoc whose validation has failed, which a continued
+        campaign repeats; None: none has.
     runs
         Uuids of the loop's jobs with which the campaign began and was continued. The
         last is in the metadata of the jobs that follow, so that two continuations of
@@ -148,6 +156,9 @@ class CampaignState(MSONable):
     n_sent: int = 0
     runs: list[str] = field(default_factory=list)
     noise: Any = None
+    crystals: Any = None
+    shortfalls: list[dict[str, float]] = field(default_factory=list)
+    unvalidated: dict[str, Any] | None = None
 
     @property
     def tags(self) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class JobName(StrEnum):
     PLAN_VALIDATION = "plan validation"
     VALIDATE = "validate member"
     COLLECT_VALIDATION = "collect validation"
+    JUDGE_PROPERTIES = "judge properties"
 
 
 @dataclass

@@ -32,8 +32,6 @@ _OTHER_PATH = (
     "its crystal has another symmetry than that of member {first}, and so another path "
     "in reciprocal space: look at the imaginary modes, and at the relaxed cell"
 )
-_STRAINED = ("eos", "elastic")
-"""Properties of cells that are worth a label: strained ones of a few atoms."""
 Arrays = dict[str, NDArray[Any]]
 Calibrated = tuple[CommitteeCalculator | None, str | None]
 
@@ -61,14 +59,14 @@ def assemble(
     Returns
     -------
     tuple
-        The document, without a verdict; and the strained cells, None without any.
+        The document, without a verdict; and the distorted cells, None without any.
     """
     committee, reason = calculator
     document = ValidationDoc(
         n_members=max(map(len, members.values())), properties=list(properties)
     )
     arrays: Arrays = {}
-    strained: list[Dataset] = []
+    distorted: list[Dataset] = []
     for name, own in members.items():
         curves = [read_arrays(member.curves) for member in own]
         failures = [
@@ -93,14 +91,14 @@ def assemble(
                 width, _ = half_widths(found[_BANDS], ratio[0])
                 found |= {} if width is None else {f"{_BANDS}_half_width": width}
             arrays |= {f"{name}/{key}": array for key, array in found.items()}
-            if cells is not None and kind in _STRAINED:
+            if cells is not None:
                 labels = {"config_type": "validation", "crystal": name}
                 columns = {key: [value] * len(cells) for key, value in labels.items()}
-                strained.append(cells.with_info(**columns))
+                distorted.append(cells.with_info(**columns))
     document.curves = to_artifact(arrays, "curves.npz")
-    if not strained:
+    if not distorted:
         return document, None
-    frames = Dataset.concatenate(strained)
+    frames = Dataset.concatenate(distorted)
     document.dataset = frames.to_artifact("validation.h5")
     return document, frames
 

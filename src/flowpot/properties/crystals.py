@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from pymatgen.core import Structure
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.geometry.vacuum import empty_directions
 
 _CRYSTALLINE = ("eos", "elastic", "phonons")
 _SYMPREC = 0.01  # A
@@ -63,6 +65,26 @@ def crystals_of(structures: Any, properties: Sequence[str]) -> dict[str, Structu
         number = f" {seen[name]}" if several[name] > 1 else ""
         crystals[name + number] = structure
     return crystals
+
+
+def crystals_among(structures: Any) -> Dataset:
+    """
+    Return the crystals among structures, each once.
+
+    Parameters
+    ----------
+    structures
+        Anything that ``Dataset.load`` takes.
+
+    Returns
+    -------
+    Dataset
+        Those that are periodic along all axes, and hold no vacuum there: an equation of
+        state of a slab or a molecule in a box makes no sense.
+    """
+    frames = Dataset.load(structures).without_labels().deduplicate()
+    solid = [bool(atoms.pbc.all()) and not empty_directions(atoms) for atoms in frames]
+    return frames[np.array(solid, dtype=bool)]
 
 
 def _name(structure: Structure) -> str:

@@ -57,6 +57,11 @@ class Quantity(BaseModel):
     reference_source: str | None = Field(
         default=None, description="where the reference comes from"
     )
+    calculated: float | None = Field(
+        default=None,
+        description="by reference calculations of the same cells, whatever other "
+        "reference was given",
+    )
 
     @property
     def half_width(self) -> float | None:
@@ -137,8 +142,14 @@ class ValidationDoc(StageDoc):
     )
     dataset: Artifact | None = Field(
         default=None,
-        description="strained cells of equations of state and elastic constants: "
-        "candidates to be labelled",
+        description="the distorted cells of all calculations, with the metadata "
+        "`property` and `crystal`: candidates to be labelled",
+    )
+    labelled: Artifact | None = Field(
+        default=None, description="those that reference calculations have labelled"
+    )
+    n_sent: int = Field(
+        default=0, description="reference calculations, failed ones too"
     )
     verdict: str = Field(default="", description="what came out, in words")
 

@@ -98,7 +98,10 @@ def calculator_of(
         return None, "no calibration was given"
     try:
         calculator = CommitteeCalculator(
-            committee, calibration, uncertainties=uncertainties
+            committee,
+            calibration,
+            # An evaluation has none where the members' documents hold them.
+            uncertainties=uncertainties or None,
         )
     except Exception as error:  # noqa: BLE001 - properties are there all the same
         return None, f"the committee was not loaded for it: {error}"

@@ -3,22 +3,14 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from jobflow import Flow, Maker, OutputReference, Response
-from pydantic import BaseModel
 from pymatgen.core import Structure
 
-from flowpot.dataset import Dataset
+from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.portable import portable
-from flowpot.documents import (
-    field_of,
-    reason_of,
-    recorded,
-)
-from flowpot.evaluation import CommitteeCalculator
-from flowpot.evaluation.uncertainty import StoredUncertainty
+from flowpot.documents import field_of, reason_of, recorded
 from flowpot.exploration.members import anchored
 from flowpot.jobs import (
     JobName,
@@ -34,13 +26,12 @@ from flowpot.properties.assembly import assemble
 from flowpot.properties.crystals import crystals_of
 from flowpot.properties.document import MemberDoc, ValidationDoc
 from flowpot.properties.error_ratios import calculator_of
+from flowpot.properties.given import GivenCommittee, for_calibration, structures_of
 from flowpot.properties.member import calculate_member, used_versions
 from flowpot.properties.options import ValidationOptions
 from flowpot.properties.reference import compared, reference_cells
 from flowpot.properties.verdict import in_words
 from flowpot.validation import instance
-
-_FILE = ".committee"
 
 
 @dataclass
@@ -84,6 +75,9 @@ class ValidationMaker(ValidationOptions, Maker):
         `references` does not have. Atoms are where the first member has relaxed them:
         where symmetry does not fix them, the energy is too high by an amount of second
         order.
+    structures
+        Crystals that are validated where `make` is given none, in anything that
+        ``Dataset.load`` takes.
 
     Examples
     --------
@@ -96,20 +90,24 @@ class ValidationMaker(ValidationOptions, Maker):
 
     name: str = "validation"
     reference_maker: Maker | None = None
+    structures: Any = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.structures = structures_of(self.structures)
         instance(Maker, reference_maker=self.reference_maker)
         if self.reference_maker is not None and "eos" not in self.properties:
             raise ValueError(
                 "reference_maker calculates the equation of state, and properties is "
                 f"{self.properties}: add 'eos', or leave the reference_maker out"
             )
+        if self.structures is not None:
+            self.crystals(self.structures)
 
     def make(
         self,
         committee: Any,
-        structures: Any,
+        structures: Any = None,
         *,
         calibration: Any = None,
         uncertainties: Sequence[Any] | None = None,
@@ -125,7 +123,7 @@ class ValidationMaker(ValidationOptions, Maker):
             or classes of ASE calculators.
         structures
             Crystals, in anything that ``Dataset.load`` takes, or a reference. They are
-            relaxed by each member.
+            relaxed by each member. None: the Maker's own.
         calibration
             Calibration by property, as an EvaluationDoc has it. None: intervals are of
             the members' spread.
@@ -144,31 +142,46 @@ class ValidationMaker(ValidationOptions, Maker):
             Without a member, for structures that a property makes no sense of, and for
             references of unknown crystals.
         """
-        if isinstance(committee, str | Path) and Path(committee).suffix == _FILE:
-            committee = CommitteeCalculator.load(committee)
-        if isinstance(committee, CommitteeCalculator):
-            calibration = calibration or committee.calibration
-            uncertainties = uncertainties or [
-                StoredUncertainty.of(each) for each in committee.uncertainties
-            ]
-            committee = committee.models
+        given = GivenCommittee.of(committee, calibration, uncertainties)
+        committee = given.committee
         referred = isinstance(committee, OutputReference)
         if not referred and not members_of(committee):
             raise ValueError("committee has no member: give at least one potential")
+        structures = self.structures if structures is None else structures
+        if structures is None:
+            raise ValueError("structures is missing: give at least one crystal")
         if not isinstance(structures, OutputReference):
-            crystals = crystals_of(structures, self.properties)
-            self._references(list(crystals))
+            self.crystals(structures)
             structures = Dataset.load(structures)
         plan = self.plan(
             # A reference would be resolved here, and the models copied into all jobs.
             Pointer.to(committee) if referred else members_of(anchored(committee)),
             committee.member_metrics if referred else [],
             portable(structures, "crystals.h5"),
-            calibration=_plain(calibration),
-            uncertainties=_plain(uncertainties),
+            calibration=given.calibration,
+            uncertainties=given.uncertainties,
         )
         plan.name = JobName.PLAN_VALIDATION.value
         return Flow([plan], output=plan.output, name=self.name)
+
+    def crystals(self, structures: Any) -> dict[str, Structure]:
+        """
+        Name the crystals that are validated.
+
+        Parameters
+        ----------
+        structures
+            Anything that ``Dataset.load`` takes.
+
+        Raises
+        ------
+        ValueError
+            For structures that a property makes no sense of, and for references of
+            unknown crystals.
+        """
+        crystals = crystals_of(structures, self.properties)
+        self._references(list(crystals))
+        return crystals
 
     def _references(self, crystals: list[str]) -> dict[str, dict[str, float]]:
         return {name: self.references_of(name, crystals) for name in crystals}
@@ -196,15 +209,14 @@ class ValidationMaker(ValidationOptions, Maker):
         structures, calibration, uncertainties
             See :meth:`make`.
         """
-        crystals = crystals_of(structures, self.properties)
-        self._references(list(crystals))
+        crystals = self.crystals(structures)
         members: Any
         if isinstance(committee, Pointer):
             members = committee.reference.members
             models = [members[rank].model for rank in range(len(counted))]
         else:
             models = [field_of(member, "model") or member for member in committee]
-            members = [_for_calibration(member) for member in committee]
+            members = [for_calibration(member) for member in committee]
         jobs = []
         for name, structure in crystals.items():
             for rank, model in enumerate(models):
@@ -274,7 +286,7 @@ class ValidationMaker(ValidationOptions, Maker):
             member or self._lost(number % n_members, names[number // n_members], job)
             for number, (member, job) in enumerate(zip(members, jobs, strict=True))
         ]
-        document, strained = assemble(
+        document, distorted = assemble(
             {
                 name: found[number * n_members : (number + 1) * n_members]
                 for number, name in enumerate(names)
@@ -287,9 +299,9 @@ class ValidationMaker(ValidationOptions, Maker):
         document.seconds = sum(member.seconds for member in found)
         document.seconds += time.perf_counter() - started
         document.verdict = in_words(document)
-        if self.reference_maker is None or strained is None:
+        if self.reference_maker is None or distorted is None:
             return document
-        return self._with_reference(self.reference_maker, document, strained)
+        return self._with_reference(self.reference_maker, document, distorted)
 
     def _lost(self, member: int, crystal: str, job: str) -> MemberDoc:
         """Return the document of a job that has left none."""
@@ -330,25 +342,8 @@ class ValidationMaker(ValidationOptions, Maker):
             why = field_of(labels, "failure") or "its stage has failed"
             document.notes.append(f"There is no reference by {source}: {why}")
         else:
+            document.labelled = Artifact.from_document(labelled)
             compared(document, Dataset.load(labelled), source)
+        document.n_sent = field_of(labels, "n_sent") or 0
         document.verdict = in_words(document)
         return document
-
-
-def _for_calibration(member: Any) -> Any:
-    """Keep of a member's document what its error bars need."""
-    if field_of(member, "model") is None:
-        return member
-    names = ("model", "backend", "features")
-    return {name: field_of(member, name) for name in names}
-
-
-def _plain(given: Any) -> Any:
-    """Turn pydantic's models, in lists and dictionaries too, into plain JSON."""
-    if isinstance(given, BaseModel):
-        return given.model_dump(mode="json")
-    if isinstance(given, Mapping):
-        return {name: _plain(value) for name, value in given.items()}
-    if isinstance(given, list | tuple):
-        return [_plain(value) for value in given]
-    return given  # a reference, too

@@ -1,7 +1,7 @@
 """What is calculated of a crystal, how, and what it is compared with."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,24 @@ UNITS = {
 }
 """Units of the quantities whose names are always the same."""
 
+_OF = {
+    "eos": (
+        *("volume", "energy", "bulk_modulus"),
+        *("lattice_constant", "lattice_constant_b", "lattice_constant_c"),
+    ),
+    "elastic": ("bulk_modulus_elastic", "shear_modulus", "lowest_stiffness"),
+    "phonons": ("highest_frequency", "lowest_frequency", "acoustic_at_gamma"),
+    "nve": ("energy_drift", "energy_fluctuation"),
+}
+_WITHOUT_RELATIVE_ERROR = {
+    "energy": "its zero is a convention: the campaign's tolerance of the energy is its "
+    "place",
+    "lowest_frequency": "of a stable crystal it is zero",
+    "acoustic_at_gamma": "it is a check of the potential, whose true value is zero",
+    "energy_drift": "it is a check of the potential, whose true value is zero",
+    "energy_fluctuation": "it depends on the time step",
+}
+"""Quantities that no relative tolerance makes sense of, and why."""
 _ELASTIC = re.compile(r"C[1-6][1-6]")
 _PHONON = re.compile(r"phonon_\w+_\d+")
 _LEAST_POINTS = 5  # of an equation of state: four parameters, and one to spare
@@ -58,6 +76,57 @@ def unit_of(quantity: str) -> str | None:
     if _PHONON.fullmatch(quantity):
         return "THz"
     return UNITS.get(quantity)
+
+
+def calculation_of(quantity: str) -> str:
+    """
+    Return the calculation that gives a quantity: one of :data:`PROPERTIES`.
+
+    Examples
+    --------
+    >>> calculation_of("bulk_modulus"), calculation_of("C44")
+    ('eos', 'elastic')
+    """
+    if _ELASTIC.fullmatch(quantity):
+        return "elastic"
+    if _PHONON.fullmatch(quantity):
+        return "phonons"
+    return next(kind for kind, names in _OF.items() if quantity in names)
+
+
+def check_property_tolerance(
+    tolerance: Mapping[str, float], properties: Sequence[str] | None = None
+) -> None:
+    """
+    Refuse relative tolerances of quantities that cannot be meant.
+
+    Parameters
+    ----------
+    tolerance
+        Shares by the names of quantities.
+    properties
+        What is calculated; None: not known.
+    """
+    mapping(property_tolerance=tolerance)
+    check_quantities("property_tolerance", tolerance)
+    for name, value in tolerance.items():
+        field = f"property_tolerance[{name!r}]"
+        positive(**{field: value})
+        if not value < 1:
+            raise ValueError(
+                f"{field} is {value}: it is a share of the value, such as 0.05 for 5 %"
+            )
+        if name in _WITHOUT_RELATIVE_ERROR:
+            raise ValueError(
+                f"property_tolerance has {name!r}, which has no relative error: "
+                f"{_WITHOUT_RELATIVE_ERROR[name]}; leave it out"
+            )
+        needed = calculation_of(name)
+        if properties is not None and needed not in properties:
+            raise ValueError(
+                f"property_tolerance has {name!r}, and validator.properties "
+                f"{tuple(properties)}: add {needed!r}"
+            )
 
 
 def check_quantities(field: str, given: Mapping[str, Any]) -> None:

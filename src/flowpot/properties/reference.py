@@ -51,7 +51,10 @@ def compared(document: ValidationDoc, labelled: Dataset, source: str) -> None:
 
 def _set_references(crystal: CrystalDoc, values: dict[str, float], source: str) -> None:
     for quantity in crystal.quantities:
-        if quantity.reference is None and quantity.name in values:
+        if quantity.name not in values:
+            continue
+        quantity.calculated = values[quantity.name]
+        if quantity.reference is None:
             quantity.reference = values[quantity.name]
             quantity.reference_source = source
 

@@ -8,8 +8,8 @@ from jobflow import JobStore, OnMissing
 from jobflow.core.reference import find_and_resolve_references
 
 from flowpot.campaign.document import IterationDoc
-from flowpot.campaign.record import REPORTED, summarise
-from flowpot.jobs import JobName
+from flowpot.campaign.record import REPORTED, VALIDATION, summarise
+from flowpot.jobs import PLANNED, JobName
 
 COMMAND = "command"
 """Key in the metadata of a campaign's first jobs: the command that started it."""
@@ -21,6 +21,7 @@ COLLECTORS = {
     JobName.COLLECT_COMMITTEE.value: "training",
     JobName.COLLECT_FRAMES.value: "exploration",
     JobName.EVALUATE.value: "evaluation",
+    JobName.JUDGE_PROPERTIES.value: VALIDATION,
 }
 """Names of the jobs whose documents are a stage's result, and the stage."""
 
@@ -113,7 +114,7 @@ class CampaignDocuments:
         names = {"name": {"$in": list(COLLECTORS)}}
         fields = ("name", "metadata", "output", "completed_at")
         documents = self.find(names, *fields)
-        return sorted((d for d in documents if d["output"] is not None), key=_time)
+        return sorted(filter(_is_result, documents), key=_time)
 
     def of_stage(self, stage: str) -> list[dict[str, Any]]:
         """Return the results of one stage, of all iterations."""
@@ -152,8 +153,11 @@ class CampaignDocuments:
             return 1
         last = max(self.records, key=_time)
         record = last["output"]
-        has_pilot = record.get("n_pilot") and not record.get("failed_stage")
-        return iteration_of(last) + (0 if has_pilot else 1)
+        goes_on = record.get("n_pilot") and not record.get("failed_stage")
+        if self.loop is not None and _time(self.loop) >= _time(last):
+            planned = (self.loop["output"] or {}).get(PLANNED) or {}
+            goes_on = goes_on or VALIDATION in planned
+        return iteration_of(last) + (0 if goes_on else 1)
 
     @cached_property
     def loop(self) -> dict[str, Any] | None:
@@ -252,6 +256,13 @@ def read_member(
 
 def _time(document: Mapping[str, Any]) -> str:
     return document["completed_at"]
+
+
+def _is_result(document: Mapping[str, Any]) -> bool:
+    """Tell a stage's result from that of a part of another, such as its labels."""
+    stage = COLLECTORS[document["name"]]
+    is_own = document["metadata"].get("stage", stage) == stage
+    return is_own and document["output"] is not None
 
 
 def _begun_iteration(

@@ -1,0 +1,119 @@
+"""Properties decide whether a campaign has converged, by potentials whose are known."""
+# ruff: noqa: ARG002 - the stages honour the interface, and read nothing
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from jobflow import run_locally
+
+from flowpot import ActiveLearningMaker, Campaign, LabellingMaker, ValidationMaker
+from flowpot.evaluation import ErrorModel, audit
+from flowpot.evaluation.document import EvaluationDoc
+from flowpot.jobs import stage_job
+from flowpot.potentials import registry
+from refinable_emt import ShiftingMaker
+from stiffened_emt import StiffenedEMT, StiffnessTraining, crystal
+from trivial_campaign import ConstantEvaluation, ConstantExploration, fit, frame
+
+QUICK = {"properties": ("eos",), "eos_points": 5}
+
+
+@dataclass
+class ConvergedEvaluation(ConstantEvaluation):
+    """Finds the forces converged, by a closing audit, and chooses no frame."""
+
+    @stage_job(EvaluationDoc)
+    def make(self, committee, labelled, explored, **options):
+        right = np.zeros(30)
+        calibration = fit().model_copy(
+            update={"error_model": ErrorModel.line({"spread": 1.0}, 2.0)}
+        )
+        return EvaluationDoc(
+            calibration={"stress": calibration},
+            audit=audit({"forces": right}, {"forces": 0.1}),
+            n_explored=30,
+            n_over=0,
+            n_wrecked=0,
+            n_insane=0,
+            n_known=0,
+            n_selected=0,
+            n_audit=0,
+            n_pilot=0,
+            dataset=frame(),
+            predictions=frame(),
+            evidence=frame(),
+        )
+
+
+@pytest.fixture(autouse=True)
+def stiffened(monkeypatch):
+    """Let models of the teacher's kin be loaded as those of another package."""
+    monkeypatch.setattr(registry, "registered", lambda *_: {"own": StiffenedEMT})
+
+
+@pytest.fixture
+def run(jobstore, clean_dir):
+    def start(maker, **given) -> Campaign:
+        flow = maker.make(**given)
+        run_locally(flow, store=jobstore, create_folders=True, log=False)
+        return Campaign.from_store(jobstore, flow.output.uuid)
+
+    return start
+
+
+def campaign(element="Cu", first=(-0.02, 0.02), **fields):
+    usual = {
+        "name": element,
+        "augmentation": None,
+        "labelling": LabellingMaker(
+            static_maker=ShiftingMaker(), stress_convention="ase"
+        ),
+        "training": StiffnessTraining(first=first, element=element),
+        "exploration": ConstantExploration(),
+        "evaluation": ConvergedEvaluation(),
+        "max_iterations": 4,
+        "validator": ValidationMaker(**QUICK),
+        "property_tolerance": {"bulk_modulus": 0.05},
+    }
+    return ActiveLearningMaker(**usual | fields)
+
+
+@pytest.mark.parametrize(
+    ("element", "first", "standing"),
+    [
+        ("Cu", (-0.02, 0.02), "wide"),
+        ("Al", (0.02, 0.0201), "off"),  # members that agree, and are wrong
+    ],
+)
+def test_it_goes_on_until_the_bulk_modulus_is_known(element, first, standing, run):
+    done = run(campaign(element, first), structures=[crystal(element)])
+    before, after = done.iteration_docs
+    (lacking,) = before.properties
+    assert lacking.standing == standing
+    assert (lacking.crystal, lacking.interval_kind) == (
+        f"{element} Fm-3m",
+        "calibrated",
+    )
+    assert (before.n_reference, before.n_distorted, before.n_sent_total) == (6, 6, 7)
+    (known,) = after.properties
+    assert known.standing == "within"
+    assert known.mean == pytest.approx(known.calculated, rel=0.05)
+    assert known.excess < 1 < lacking.excess
+    assert done.doc.stop_kind == "converged"
+    assert str(known) in done.stop_reason
+    # The cells were labelled by the audit, and not again.
+    assert (after.n_sent_total, after.n_dataset) == (13, 7)
+    labels = done.dataset()
+    cells = labels[labels.column("config_type") == "validation"]
+    assert set(cells.column("split")) == {"train"}
+    assert len(cells) == 6
+
+
+def test_a_property_that_is_known_ends_it_at_once(run):
+    done = run(campaign(first=(0.0, 0.0001)), structures=[crystal()])
+    (only,) = done.iteration_docs
+    assert done.doc.stop_kind == "converged"
+    assert only.properties[0].is_within
+    assert only.n_distorted == 0
+    assert done.doc.unlabelled is None
