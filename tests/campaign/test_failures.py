@@ -69,7 +69,7 @@ def test_a_stage_raises(stage, first, fail, tmp_path):
     doc = campaign.doc
     assert doc.stop_kind == "failed"
     assert doc.stop_reason.endswith(
-        f"{stage} stage ended without a result: EngineError: {REMEDY}"
+        f"{stage} stage ended without a result. EngineError: {REMEDY}"
     )
     assert len(doc.iterations) >= first
     assert len(campaign.dataset()) >= first - 1

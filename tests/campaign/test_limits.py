@@ -72,7 +72,7 @@ def test_the_augmentation_fails(copper, jobstore, clean_dir):
     run_locally(Flow([structure, flow]), store=jobstore, log=False)
     doc = Campaign.from_store(jobstore, "failed").doc
     assert doc.stop_kind == "failed"
-    assert "augmentation stage ended without a result: ValueError: " in doc.stop_reason
+    assert "augmentation stage ended without a result. ValueError: " in doc.stop_reason
     assert doc.iterations == []
 
 
@@ -102,7 +102,7 @@ def test_the_exploration_fails(copper, copper_frames, committee, run):
     )
     doc = run(flow).doc
     assert doc.stop_kind == "failed"
-    assert "exploration stage ended without a result: ValueError: " in doc.stop_reason
+    assert "exploration stage ended without a result. ValueError: " in doc.stop_reason
     assert "slab" in doc.stop_reason
     assert doc.iterations[0].failed_stage == "exploration"
     assert doc.iterations[0].n_labelled == 7
@@ -120,7 +120,7 @@ def test_the_evaluation_fails(copper, copper_frames, committee, run):
         )
     ).doc
     assert doc.stop_kind == "failed"
-    assert "evaluation stage ended without a result: ValueError: no " in doc.stop_reason
+    assert "evaluation stage ended without a result. ValueError: no " in doc.stop_reason
     assert len(Dataset.load(doc.dataset)) == 7
 
 
@@ -133,6 +133,6 @@ def test_the_training_fails(copper, copper_frames, run):
         copper(training=training).make(dataset=copper_frames(12, labelled=True))
     ).doc
     assert doc.stop_kind == "failed"
-    assert "training stage ended without a result: TrainingError: " in doc.stop_reason
+    assert "training stage ended without a result. TrainingError: " in doc.stop_reason
     assert "member 0" in doc.stop_reason
     assert doc.iterations[0].failed_stage == "training"

@@ -74,7 +74,7 @@ def test_a_stage_that_fails_ends_the_campaign_with_its_error(
     run_locally(flow, store=jobstore, log=False)
     doc = Campaign.from_store(jobstore, "doomed").doc
     assert doc.stop_kind == "failed"
-    assert "labelling stage ended without a result: LabellingError: only 0 of 1" in (
+    assert "labelling stage ended without a result. LabellingError: only 0 of 1" in (
         doc.stop_reason
     )
     assert doc.iterations[0].failed_stage == "labelling"

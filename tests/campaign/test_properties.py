@@ -1,49 +1,15 @@
 """Properties decide whether a campaign has converged, by potentials whose are known."""
-# ruff: noqa: ARG002 - the stages honour the interface, and read nothing
 
-from dataclasses import dataclass
-
-import numpy as np
 import pytest
 from jobflow import run_locally
 
 from flowpot import ActiveLearningMaker, Campaign, LabellingMaker, ValidationMaker
-from flowpot.evaluation import ErrorModel, audit
-from flowpot.evaluation.document import EvaluationDoc
-from flowpot.jobs import stage_job
 from flowpot.potentials import registry
 from refinable_emt import ShiftingMaker
 from stiffened_emt import StiffenedEMT, StiffnessTraining, crystal
-from trivial_campaign import ConstantEvaluation, ConstantExploration, fit, frame
+from trivial_campaign import ConstantExploration, ConvergedEvaluation
 
 QUICK = {"properties": ("eos",), "eos_points": 5}
-
-
-@dataclass
-class ConvergedEvaluation(ConstantEvaluation):
-    """Finds the forces converged, by a closing audit, and chooses no frame."""
-
-    @stage_job(EvaluationDoc)
-    def make(self, committee, labelled, explored, **options):
-        right = np.zeros(30)
-        calibration = fit().model_copy(
-            update={"error_model": ErrorModel.line({"spread": 1.0}, 2.0)}
-        )
-        return EvaluationDoc(
-            calibration={"stress": calibration},
-            audit=audit({"forces": right}, {"forces": 0.1}),
-            n_explored=30,
-            n_over=0,
-            n_wrecked=0,
-            n_insane=0,
-            n_known=0,
-            n_selected=0,
-            n_audit=0,
-            n_pilot=0,
-            dataset=frame(),
-            predictions=frame(),
-            evidence=frame(),
-        )
 
 
 @pytest.fixture(autouse=True)

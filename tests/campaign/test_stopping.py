@@ -50,6 +50,7 @@ def test_each_reason(fields, kind, words):
     assert stop.kind == kind
     assert stop.reason.startswith(f"{kind}: ")
     assert words in stop.reason
+    assert len(stop.reason.split(". ")[0]) <= 80
 
 
 def test_frames_that_are_not_worth_a_label_are_counted():

@@ -1,13 +1,13 @@
 """What properties make of a campaign that would end as converged."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from flowpot.campaign.document import IterationDoc
 from flowpot.campaign.stopping import Limits, Stop, exhausted
 from flowpot.properties.standing import PropertyStanding
 
 _CLAIMS = ("converged", "none_over")
+_LONGEST = 65  # characters: the first sentence of a stop reason has at most 80
 _TRIES = 2
 """Times that the frames of a property are labelled before it has to be known better."""
 
@@ -51,16 +51,29 @@ def decide_by_properties(
     found = last.properties or []
     lacking = [each for each in found if not each.is_within]
     if not lacking:
-        return replace(stop, reason=f"{stop.reason}; {_in_words(found)}")
-    said = f"not converged: {_in_words(lacking)}"
-    if notes := last.validation_notes:
-        said += f" ({'; '.join(notes)})"
+        return stop.with_details(*map(str, found))
+    verdict = f"not converged: {lacking_in_words(lacking)}"
+    details = [said for said in map(str, lacking) if said not in verdict]
+    details += last.validation_notes or ()
+    details.append(f"without properties it would have ended as {stop.reason}")
     end = exhausted(last.iteration, last.n_sent_total, limits)
     lacks_labels = end is not None and end.kind == "max_labels"
     hopeless = _hopeless(last, lacking, shortfalls, can_label=can_label)
     if hopeless and not (lacks_labels and any(map(_is_unaudited, lacking))):
-        return Stop("not_converged", f"{said}; {hopeless}")
-    return None if end is None else replace(end, reason=f"{end.reason}; {said}")
+        return Stop("not_converged", verdict).with_details(hopeless, *details)
+    return None if end is None else end.with_details(verdict, *details)
+
+
+def lacking_in_words(properties: Sequence[PropertyStanding]) -> str:
+    """Say in a few words which properties are not known well enough; "" if all are."""
+    lacking = [each for each in properties if not each.is_within]
+    if not lacking:
+        return ""
+    more = f", and {len(lacking) - 1} more" if lacking[1:] else ""
+    said = f"{lacking[0].brief}{more}"
+    if len(said) > _LONGEST:
+        return f"{len(lacking)} of {len(properties)} properties not known well enough"
+    return said
 
 
 def shortfall_of(last: IterationDoc) -> dict[str, float]:
@@ -113,7 +126,3 @@ def _is_unaudited(standing: PropertyStanding) -> bool:
 
 def _key(standing: PropertyStanding) -> str:
     return f"{standing.name} of {standing.crystal}"
-
-
-def _in_words(found: Sequence[PropertyStanding]) -> str:
-    return "; ".join(map(str, found))

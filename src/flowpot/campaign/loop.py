@@ -96,8 +96,8 @@ class LoopMaker(Maker):
             return self._next(state, changes, last, begun, joins, retry)
         except Exception as error:  # noqa: BLE001 - which the campaign's document says
             keep_traceback(error)
-            why = f"failed: the loop's job: {reason_for(error)}"
-            return self._stop(state, Stop("failed", why))
+            stop = Stop("failed", "failed: the loop's job ended without a result")
+            return self._stop(state, stop.with_details(reason_for(error)))
 
     def _next(
         self,
@@ -178,8 +178,8 @@ class LoopMaker(Maker):
             return Stop(
                 "completed",
                 f"completed: {last.n_chosen} of {last.n_explored} explored frames are "
-                "chosen, and the campaign has no stage to label them",
-            )
+                "chosen",
+            ).with_details("the campaign has no stage to label them")
         return stop
 
     def _unvalidated(self, state: CampaignState, last: IterationDoc) -> Response:
@@ -194,7 +194,7 @@ class LoopMaker(Maker):
             return self._append(replace(state, repeats=True), before, VALIDATION)
         stop = failure_of(VALIDATION, last.failure, last.failed_job)
         if (claim := decide(before, self.campaign.limits)) is not None:
-            stop = replace(stop, reason=f"{stop.reason}; before: {claim.reason}")
+            stop = stop.with_details(f"without it: {claim.reason}")
         left = before.model_dump(mode="json")
         return self._stop(replace(state, repeats=False, unvalidated=left), stop)
 
@@ -262,8 +262,10 @@ class LoopMaker(Maker):
             return self._document(state, stop, list(_flat(records)))
         except Exception as error:  # noqa: BLE001 - there is a document, always
             keep_traceback(error)
-            why = f"failed: the last job: {reason_for(error)}; before: {stop.reason}"
-            return self._document(state, Stop("failed", why), [])
+            failed = Stop("failed", "failed: the last job ended without a result")
+            before = f"before: {stop.reason}"
+            stop = failed.with_details(reason_for(error), before)
+            return self._document(state, stop, [])
 
     def _document(
         self, state: CampaignState, stop: Stop, iterations: list[IterationDoc]

@@ -26,11 +26,28 @@ class Stop(MSONable):
     kind
         The reason in a word, for programs.
     reason
-        The reason in a sentence, for people.
+        The reason for people: the verdict in a sentence of at most 80 characters, and
+        then the details.
     """
 
     kind: StopKind
     reason: str
+
+    def with_details(self, *details: str) -> "Stop":
+        """
+        Return the decision with more details.
+
+        Examples
+        --------
+        >>> Stop("failed", "failed: no result").with_details("no disk", "no fun").reason
+        'failed: no result. No disk; no fun'
+        """
+        words = "; ".join(filter(None, details))
+        if not words:
+            return self
+        if ". " in self.reason:
+            return replace(self, reason=f"{self.reason}; {words}")
+        return replace(self, reason=f"{self.reason}. {words[0].upper()}{words[1:]}")
 
 
 @dataclass(frozen=True)
@@ -83,15 +100,13 @@ def decide(last: IterationDoc, limits: Limits) -> Stop | None:
 
     That no frame is flagged ends nothing by itself: a committee that is blind to its
     errors flags none either. Only labels of frames that this committee accepts can
-    show that what it accepts is good. The reason leads with the error on fresh frames.
+    show that what it accepts is good.
     """
     stop = _decide(last, limits)
     if stop is None:
         return None
-    words = stop.reason.removeprefix(f"{stop.kind}: ")
-    parts = [*([said] if (said := fresh_error_in_words(last)) else []), words]
-    parts += [f"note: {warning}" for warning in last.warnings or ()]
-    return replace(stop, reason=f"{stop.kind}: {'; '.join(parts)}")
+    notes = [f"note: {warning}" for warning in last.warnings or ()]
+    return stop.with_details(fresh_error_in_words(last), *notes)
 
 
 def fresh_error_in_words(iteration: IterationDoc) -> str:
@@ -120,28 +135,29 @@ def _decide(last: IterationDoc, limits: Limits) -> Stop | None:
     ):
         return Stop(
             "converged",
-            f"converged: of {audit.n} audited frames that this committee had accepted "
-            f"{audit.n_bad} were over tolerance (share at most "
-            f"{audit.upper_limit:.1%}, {limits.max_bad_share:.0%} allowed), and "
-            f"{n_over} of {n_explored} explored frames are flagged",
+            f"converged: at most {audit.upper_limit:.1%} of the accepted frames are "
+            "over tolerance",
+        ).with_details(
+            f"by the audit: of {audit.n} audited frames that this committee had "
+            f"accepted {audit.n_bad} were over tolerance "
+            f"({limits.max_bad_share:.0%} allowed), and {n_over} of {n_explored} "
+            "explored frames are flagged"
         )
     if limits.stop_at_none_over and n_explored and n_over == 0:
         return Stop(
             "none_over",
-            f"none_over: none of {n_explored} explored frames is flagged; "
-            "whether what the committee accepts is good was not asked",
-        )
+            f"none_over: none of {n_explored} explored frames is flagged",
+        ).with_details("whether what the committee accepts is good was not asked")
     if stop := exhausted(last.iteration, last.n_sent_total, limits):
         left = f"{n_over} of {n_explored} explored frames are still flagged"
         cut = last.n_postponed or 0
         more = f", and {cut} frames were not labelled" if cut else ""
-        return replace(stop, reason=f"{stop.reason}; {left}{more}")
+        return stop.with_details(f"{left}{more}")
     if last.n_chosen == 0:
         return Stop(
             "nothing_left",
-            "nothing_left: no explored frame is left to label, neither flagged "
-            f"nor for an audit{_left_out(last)}",
-        )
+            "nothing_left: no explored frame is left to label",
+        ).with_details(f"none is flagged, or wanted for an audit{_left_out(last)}")
     return None
 
 
@@ -206,4 +222,5 @@ def failure_of(stage: str, failure: str | None, job: str | None = None) -> Stop:
     why = " ".join(failure.split()) if failure else _NO_WORDS
     if len(why) > _LONGEST_ERROR:
         why = f"{why[:_LONGEST_ERROR]} ..."
-    return Stop("failed", f"failed: the {stage} stage ended without a result: {why}")
+    stop = Stop("failed", f"failed: the {stage} stage ended without a result")
+    return replace(stop, reason=f"{stop.reason}. {why}")

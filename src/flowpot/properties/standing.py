@@ -76,6 +76,20 @@ class PropertyStanding(BaseModel):
             return None
         return (self.mean - self.calculated) / abs(self.calculated)
 
+    @property
+    def brief(self) -> str:
+        """What is wrong with it, in a few words."""
+        what = f"{self.name.replace('_', ' ')} of {self.crystal}"
+        if self.mean is None:
+            return f"{what} is not known"
+        value = f"{what} {with_error(self.mean, self.half_width)} {self.unit}"
+        if self.standing == "unaudited":
+            return f"{value}, without a reference"
+        if self.standing == "off" and self.calculated is not None:
+            value = f"{what} {number(self.mean)}, not {number(self.calculated)}"
+            value += f" {self.unit}"
+        return f"{value}, tolerance {100 * self.tolerance:.3g} %"
+
     def __str__(self) -> str:
         """Write the value, how well it is known, and the tolerance."""
         what = f"{self.name.replace('_', ' ')} of {self.crystal}"

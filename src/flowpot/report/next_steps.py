@@ -13,6 +13,8 @@ _MORE = {
     "max_labels": "Go on with more labels",
     "nothing_left": "Explore more widely (hotter, longer or other trajectories, more "
     "structures): change {maker}, and go on",
+    "not_converged": "Train for longer or with a larger model, or allow for more "
+    "(property_tolerance): change {maker}, and go on",
     "none_over": "Have it audited: set stop_at_none_over to false in {maker}, and go "
     "on",
     "failed": "Mend what the reason names, and go on before the stage that failed",
@@ -93,7 +95,7 @@ def _unfinished(
 def _go_on(campaign: Campaign, kind: StopKind, last: IterationDoc | None) -> str:
     """Return the command that continues a campaign, with a larger budget if need be."""
     changes: dict[str, int] = {}
-    if kind in ("max_iterations", "none_over"):
+    if kind in ("max_iterations", "none_over", "not_converged"):
         allowed = campaign.status.max_iterations or (last.iteration if last else 0)
         changes["max_iterations"] = allowed + max(2, allowed // 2)
     elif kind == "max_labels":

@@ -25,6 +25,7 @@ from flowpot.report.frame_sections import (
 )
 from flowpot.report.history import plot_cost, plot_halts, plot_learning, plot_rmse
 from flowpot.report.methods import flat, methods_of
+from flowpot.report.properties import TITLE, properties_section
 from flowpot.report.section import Section
 from flowpot.report.table import campaign_table, origin_table
 from flowpot.report.wording import duration, number
@@ -70,6 +71,9 @@ def _builders(
     else:
         yield "parity", PARITY, lambda: parity_as_predicted(campaign, frames())
     yield "calibration", "Calibration", lambda: _calibration(campaign)
+    iterations = campaign.iteration_docs
+    if any(iteration.properties for iteration in iterations):
+        yield "properties", TITLE, lambda: properties_section(iterations)
     yield "growth", "Dataset", lambda: growth(frames())
     if load_models:
         yield "map", MAP, lambda: frames_map(campaign, sample(), len(frames()))

@@ -14,6 +14,7 @@ from flowpot.campaign.record import LOOP_STAGES
 from flowpot.console import say
 from flowpot.dataset.sets import TEST
 from flowpot.redaction import redact
+from flowpot.report.properties import properties_in_words
 from flowpot.report.verdicts import Verdict
 from flowpot.report.wording import (
     UNITS,
@@ -56,6 +57,8 @@ def status_view(
     begun = [each for each in iterations if each.metrics or each.n_labelled is not None]
     if begun:
         parts += [_iterations(begun), Text()]
+        said = [Text(redact(line)) for line in properties_in_words(begun)]
+        parts += [*said, Text()] if said else []
     if status.stop_reason is None:
         parts.append(_stages(status))
     parts += _failures(list(failures))

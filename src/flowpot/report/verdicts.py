@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from flowpot.campaign.convergence import lacking_in_words
 from flowpot.campaign.document import IterationDoc
 from flowpot.campaign.reading import Campaign
 from flowpot.evaluation import Calibration, FreshError
@@ -193,8 +194,10 @@ def _headline(campaign: Campaign, state: str, lines: Sequence[FreshLine]) -> str
     error = _against_tolerance(lines)
     if state == "running":
         return f"Running, iteration {status.iteration}: {error}."
+    if properties := lacking_in_words((last and last.properties) or []):
+        error = properties
     flagged = ""
-    if last and last.n_explored:
+    if last and not properties and last.n_explored:
         flagged = f"; {last.n_over or 0} of {last.n_explored} frames still flagged"
     return f"Not converged: {error}{flagged}."
 
@@ -227,7 +230,10 @@ def _good(campaign: Campaign, lines: Sequence[FreshLine]) -> str:
     if lines:
         parts.append(f"median error on fresh frames: {'; '.join(map(str, lines))}")
     elif reason:
-        parts.append(with_symbols(reason.removeprefix(f"{kind}: ")))
+        parts.append(with_symbols(reason.partition(": ")[2]))
+    if lines and campaign.iteration_docs:  # without lines the reason has them
+        properties = map(str, campaign.iteration_docs[-1].properties or [])
+        parts += filter(None, ["; ".join(properties)])
     parts += filter(None, [_audit(campaign.iteration_docs)])
     return f"{answer}: {'. '.join(parts)}" if parts else answer
 

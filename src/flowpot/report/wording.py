@@ -22,6 +22,7 @@ STATES: dict[str | None, str] = {
     "max_iterations": "not converged",
     "max_labels": "not converged",
     "nothing_left": "not converged",
+    "not_converged": "not converged",
     "failed": "failed",
 }
 """What a campaign is called, by the kind of its end; None: it runs."""

@@ -1,0 +1,67 @@
+"""Properties against their tolerances, as the report and the status show them."""
+
+from collections.abc import Iterator, Sequence
+
+from flowpot.campaign.document import IterationDoc
+from flowpot.properties.standing import PropertyStanding, with_error
+from flowpot.properties.verdict import number
+from flowpot.report.section import Section
+
+TITLE = "Properties"
+_WORDS = {
+    "within": "known well enough",
+    "wide": "uncertain",
+    "off": "off the reference",
+    "unaudited": "no reference",
+    "unknown": "not known",
+}
+_OF = {"calibrated": "by the error model", "members": "by the members' spread"}
+
+
+def properties_section(iterations: Sequence[IterationDoc]) -> Section:
+    """
+    Tabulate the properties that decide about convergence, the latest first.
+
+    Parameters
+    ----------
+    iterations
+        The campaign's iterations.
+    """
+    return Section(
+        "properties",
+        TITLE,
+        "Of the committee, where an iteration would otherwise have ended as converged. "
+        "Mean and 95 % interval; the tolerance is of both, and of the difference from "
+        "the reference calculation.",
+        header=["iteration", "property", "value", "reference", "tolerance", "", ""],
+        rows=[
+            [str(iteration.iteration), *_row(standing)]
+            for iteration in reversed(iterations)
+            for standing in iteration.properties or ()
+        ],
+        empty="No validator was asked.",
+    )
+
+
+def properties_in_words(iterations: Sequence[IterationDoc]) -> Iterator[str]:
+    """Yield a sentence for each property of the last iteration that has some."""
+    last = next((each for each in reversed(iterations) if each.properties), None)
+    if last is not None:
+        for standing in last.properties or ():
+            yield f"iteration {last.iteration}: {standing}"
+
+
+def _row(standing: PropertyStanding) -> list[str]:
+    name = f"{standing.name.replace('_', ' ')} of {standing.crystal}"
+    value = "-"
+    if standing.mean is not None:
+        value = f"{with_error(standing.mean, standing.half_width)} {standing.unit}"
+        value = value.replace("+-", "±")
+    reference = "-"
+    if standing.calculated is not None:
+        reference = number(standing.calculated)
+    if standing.deviation is not None:
+        reference += f" ({100 * standing.deviation:+.1f} %)"
+    tolerance = f"{100 * standing.tolerance:.3g} %"
+    doubt = standing.reason or _OF.get(standing.interval_kind, "")
+    return [name, value, reference, tolerance, _WORDS[standing.standing], doubt]
