@@ -2,7 +2,7 @@
 Does a campaign on carbon reproduce its teacher's physics?
 
 Small forms of figures of the AiiDA-TrainsPot paper, all of one campaign: four small
-MACE models, trained in three iterations on graphene, graphite and diamond and on what
+MACE models, trained in some iterations on graphene, graphite and diamond and on what
 they choose of their own molecular dynamics up to 4000 K; the potential LCBOP labels.
 
     python tests/benchmarks/science/carbon.py --folder study
@@ -132,10 +132,13 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--iterations", type=int, default=3)
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder = given.folder.absolute() / "carbon"
-    campaign = CarbonCampaign(folder, seed=given.seed)
+    campaign = CarbonCampaign(
+        folder, seed=given.seed, n_iterations=given.iterations
+    )
     study = Study(campaign, campaign.generations(), given.results)
     for part in given.parts.split(","):
         getattr(study, part)()

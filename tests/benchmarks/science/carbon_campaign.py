@@ -39,6 +39,7 @@ TRAINER = MACETrainingMaker.small(
     batch_size=5,
     max_num_epochs=30,
     lr_scheduler_gamma=0.92,
+    energy_weight=30.0,  # forces alone leave the phases' energies apart
 )
 EXPLORATION = ExplorationMaker(
     md_maker=BatchedMDMaker(n_steps=300, sample_interval=30, bulk_modulus=300),
