@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from alloy import TEACHER, campaigns, mixing, random_alloys
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from carbon_amorphous import Quench, coordination, distribution, peaks
-from carbon_campaign import EXPLORATION, CarbonCampaign, inputs
+from carbon_campaign import EXPLORATION, carbon_campaign, inputs
 from carbon_defects import bond_of, defects, formation_energy, sheet
 from carbon_iterations import maps, rates
 from carbon_phases import FACTORS, centred, energies_of, minimum, phases
@@ -119,7 +120,7 @@ def test_the_campaign_labels_what_it_explores(tmp_path):
     """With the teacher as its own pupil: forces are minus the slope of the energy."""
     engine = replace(EXPLORATION.md_maker, n_steps=4, sample_interval=2)
     plan = replace(EXPLORATION, md_maker=engine, n_starts=3)
-    campaign = CarbonCampaign(tmp_path, exploration=plan)
+    campaign = carbon_campaign(tmp_path, exploration=plan)
     starts = Dataset.from_atoms(inputs())
     member = as_member("carbon", tmp_path / "member")
     found = campaign.explore([member], starts, seed=1)
@@ -161,3 +162,23 @@ def test_labels_to_tune_on_are_as_many_as_asked_for(tmp_path):
         assert (frames.n_atoms == 1).sum() == 1
         assert (frames.info["split"] == "val").sum() == n // 10
     assert np.isin(few.fingerprints, more.fingerprints).all()
+
+
+def test_alloys_have_the_compositions_and_both_ends(tmp_path):
+    frames, shares = random_alloys(2, seed=0)
+    assert len(frames) == 2 * 7 + 2
+    assert (shares[0], shares[-1]) == (0, 1)
+    found = mixing(TEACHER.label(frames, tmp_path).energy / frames.n_atoms, shares)
+    assert found[[0, -1]] == pytest.approx(0)
+    assert 0.001 < np.abs(found[1:-1]).max() < 0.05
+
+
+def test_both_campaigns_on_alloys_have_as_many_labels(tmp_path):
+    of = campaigns(tmp_path)
+    counts = {
+        name: (campaign.start().n_atoms > 1).sum() for name, campaign in of.items()
+    }
+    # The inputs are among them.
+    assert counts["alloys"] == counts["end members"] + of["end members"].n_labels
+    pure = of["end members"].start()
+    assert all(len(set(frame.symbols)) == 1 for frame in pure)

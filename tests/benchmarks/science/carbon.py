@@ -24,7 +24,7 @@ from ase.calculators.calculator import Calculator
 sys.path.append(str(Path(__file__).parents[1]))
 
 from carbon_amorphous import Quench, amorphous_figure, summary
-from carbon_campaign import CarbonCampaign, Generation
+from carbon_campaign import carbon_campaign
 from carbon_defects import defects_figure, four_ways
 from carbon_iterations import (
     calibration_figure,
@@ -33,6 +33,7 @@ from carbon_iterations import (
     errors_figure,
 )
 from carbon_phases import compared, phases_figure
+from md_campaign import Generation, MDCampaign
 from outcome import RESULTS, keep
 from teachers import as_member, cached
 
@@ -43,7 +44,7 @@ QUENCHES = 2  # of the teacher
 class Study:
     """A campaign, and where the results of its parts are kept."""
 
-    campaign: CarbonCampaign
+    campaign: MDCampaign
     generations: list[Generation]
     results: Path
 
@@ -136,9 +137,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder = given.folder.absolute() / "carbon"
-    campaign = CarbonCampaign(
-        folder, seed=given.seed, n_iterations=given.iterations
-    )
+    campaign = carbon_campaign(folder, seed=given.seed, n_iterations=given.iterations)
     study = Study(campaign, campaign.generations(), given.results)
     for part in given.parts.split(","):
         getattr(study, part)()

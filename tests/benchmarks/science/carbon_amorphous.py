@@ -9,8 +9,8 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from ase.neighborlist import neighbor_list
-from carbon_campaign import fresh_folder
 from matplotlib.figure import Figure
+from md_campaign import fresh_folder
 
 from flowpot import BatchedMDMaker
 from flowpot.dataset import Dataset

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from carbon_campaign import Generation
 from matplotlib.figure import Figure
+from md_campaign import Generation
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation import (

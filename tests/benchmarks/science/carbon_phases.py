@@ -8,8 +8,9 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.calculator import Calculator
-from carbon_campaign import Generation, inputs
+from carbon_campaign import inputs
 from matplotlib.figure import Figure
+from md_campaign import Generation
 
 from flowpot.augmentation import nearest_distances
 from flowpot.properties import EquationOfState, committee_curve
