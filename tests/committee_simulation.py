@@ -80,6 +80,11 @@ def lognormal(scatter: float, **options) -> Law:
     )
 
 
+def knee(below: float, above: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Make a typical error whose exponent changes at a spread of one."""
+    return lambda s: 2 * np.where(s < 1, s**below, s**above)
+
+
 LAWS = {
     "narrow": lognormal(0.3),
     "wide": lognormal(0.8),
@@ -108,8 +113,15 @@ LAWS = {
     "saturating": lognormal(0.4, typical=lambda s: 2 * s + 0.5 * s**3),
     "two populations": lognormal(0.4, typical=lambda s: np.where(s < 1, 4 * s, s)),
     "collinear": lognormal(0.5),
+    "knee up": lognormal(0.4, typical=knee(0.3, 2.0)),
+    "knee down": lognormal(0.4, typical=knee(1.5, 0.2)),
+    "ceiling": lognormal(0.4, typical=lambda s: 3 * s / (1 + s)),
 }
-"""Of these, "collinear" has a second uncertainty, which says the same: `Twin`."""
+"""
+Of these, "collinear" has a second uncertainty, which says the same: `Twin`. By "two
+populations" errors fall at a spread of one, which no model with exponents has. The last
+three were written after the error model had been decided on.
+"""
 
 
 @dataclass

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from committee_simulation import LAWS
 from flowpot.evaluation import ErrorModel
@@ -21,6 +22,8 @@ STEEP = (
     "collinear",
 )
 """Laws by which the chance of being over tolerance rises steeply with the spread."""
+CURVED = ("floor", "saturating", "knee up", "knee down", "ceiling")
+"""Laws that are no power of the spread."""
 TARGET = 0.35
 
 
@@ -39,9 +42,8 @@ def test_it_flags_what_the_ideal_rule_flags(name, good):
     At 24 labels.
 
     Where the chance of many frames is near the target, nothing tells the two sides
-    apart, and the shares differ: without any correlation the ideal is all or nothing,
-    and a rule that knows this law but for its level flags 0.75 of the frames, not 1.
-    What a wrong side costs is small there: its distance from the target.
+    apart, and the shares differ. What a wrong side costs is small there: its distance
+    from the target.
     """
     law, rng = LAWS[name], np.random.default_rng(1)
     tolerance = float(np.quantile(draw(law, 100_000, rng)[1], good))
@@ -57,7 +59,8 @@ def test_it_flags_what_the_ideal_rule_flags(name, good):
         costs.append((np.abs(chance - TARGET) * (flagged != ideal)).mean())
         bars.append([(true <= model.quantile(new, q)).mean() for q in (0.68, 0.95)])
     if name in STEEP or good > 0.9:
-        assert np.mean(shares) == pytest.approx(0, abs=0.05)
+        near = 0.08 if name == "knee down" else 0.05
+        assert np.mean(shares) == pytest.approx(0, abs=near)
     if name != "two populations":  # no power of the spread
         assert np.mean(costs) <= 0.02
     inner, outer = np.mean(bars, axis=0)
@@ -65,11 +68,39 @@ def test_it_flags_what_the_ideal_rule_flags(name, good):
     assert 0.9 <= outer <= 0.98
 
 
-@pytest.mark.parametrize("first", [0, 40])
-def test_intervals_of_expected_rates_cover(first):
+@pytest.mark.parametrize("good", [0.6, 0.8])
+def test_without_correlation_it_flags_as_a_rule_that_knows_the_law(good):
+    """
+    But for the level of the errors, which it learns from the same 24 labels.
+
+    The ideal is all or nothing. Both rules are on the wrong side where the labels
+    happen to be good, or bad: of 0.6 good frames the ideal rule flags all, this one
+    0.75 and the model 0.68; of 0.8 none, 0.01 and 0.10.
+    """
+    law, rng = LAWS["uncorrelated"], np.random.default_rng(1)
+    tolerance = float(np.quantile(draw(law, 100_000, rng)[1], good))
+    flagged, costs = [], []
+    for _ in range(150):
+        covariates, error = draw(law, 24, rng)
+        new, _ = draw(law, 200, rng)
+        model = ErrorModel.fit(covariates, error).chance(new, tolerance) >= TARGET
+        ratio = tolerance / np.exp(np.log(error).mean())
+        rule = norm.sf(np.log(ratio) / (0.8 * np.sqrt(1 + 1 / 24))) >= TARGET
+        flagged.append([model.mean(), rule])
+        ideal = 1 - good >= TARGET
+        costs.append(abs(1 - good - TARGET) * (model != ideal).mean())
+    share, of_rule = np.mean(flagged, axis=0)
+    assert share == pytest.approx(of_rule, abs=0.1)
+    assert np.mean(costs) <= 0.02
+
+
+@pytest.mark.parametrize(
+    ("laws", "least", "first"), [(STEEP, 0.92, 0), (STEEP, 0.92, 40), (CURVED, 0.9, 40)]
+)
+def test_intervals_of_expected_rates_cover(laws, least, first):
     """Of 150 frames, the first of which are those of the fit, or not: not too often."""
     rng, covered = np.random.default_rng(12), []
-    for name, good in itertools.product(STEEP, (0.4, 0.8)):
+    for name, good in itertools.product(laws, (0.4, 0.8)):
         law = LAWS[name]
         tolerance = float(np.quantile(draw(law, 20_000, rng)[1], good))
         for _ in range(15):
@@ -90,7 +121,7 @@ def test_intervals_of_expected_rates_cover(first):
                 if interval is not None and among:
                     low, high = interval
                     covered.append(low - 1e-9 <= hits / among <= high + 1e-9)
-    assert 0.92 <= np.mean(covered) <= 0.98
+    assert least <= np.mean(covered) <= 0.98
 
 
 @pytest.mark.parametrize("name", LOGNORMAL)
@@ -114,15 +145,63 @@ def test_chance_and_quantile_are_inverse():
 
 
 def test_few_labels_give_a_wide_distribution_and_many_a_narrow_one():
+    """Of the errors, to that of the law; and of the chance, to nothing."""
     rng = np.random.default_rng(4)
-    widths = []
-    for n in (0, 2, 10, 40, 4000):
-        model = ErrorModel.fit(*draw(LAWS["narrow"], n, rng))
-        new = {"spread": np.array([0.05]), "feature_distance": np.ones(1)}
-        low, high = (model.quantile(new, q)[0] for q in (0.05, 0.95))
-        widths.append(np.log(high / low))
-    assert widths == sorted(widths, reverse=True)
-    assert widths[-1] == pytest.approx(2 * 1.645 * 0.3, rel=0.1)
+    new = {"spread": np.array([0.05]), "feature_distance": np.ones(1)}
+    widths, doubts = [], []
+    for n in (2, 10, 40, 4000):
+        models = [ErrorModel.fit(*draw(LAWS["narrow"], n, rng)) for _ in range(10)]
+        ends = [[m.quantile(new, q)[0] for q in (0.05, 0.95)] for m in models]
+        widths.append(np.mean([np.log(high / low) for low, high in ends]))
+        doubts.append(np.mean([m.draws(new, 0.1, 300, rng).std() for m in models]))
+    assert widths[0] > 1.5 * widths[1]
+    assert widths[1:] == pytest.approx([2 * 1.645 * 0.3] * 3, rel=0.15)
+    assert doubts == sorted(doubts, reverse=True)
+    assert doubts[0] > 0.15
+    assert doubts[-1] < 0.05
+    nothing = ErrorModel.fit(*draw(LAWS["narrow"], 0, rng))
+    assert np.log(np.divide(*[nothing.quantile(new, q) for q in (0.95, 0.05)])) > 5
+    assert nothing.n == 0
+
+
+def test_it_learns_an_exponent_that_changes():
+    """From many labels; from few it is little more than a line."""
+    law, rng = LAWS["knee up"], np.random.default_rng(9)
+    new = {"spread": 0.05 * np.geomspace(0.2, 5, 9), "feature_distance": np.ones(9)}
+    model = ErrorModel.fit(*draw(law, 4000, rng))
+    typical = 0.05 * law.scale(new["spread"] / 0.05)
+    assert model.quantile(new, 0.5) == pytest.approx(typical, rel=0.15)
+    below, above = model.mean[1], model.mean[-1]
+    assert (below, above) == pytest.approx((0.3, 2.0), abs=0.1)
+    for n in (3, 10):
+        few = [ErrorModel.fit(*draw(law, n, rng)) for _ in range(20)]
+        assert np.mean([m.mean[-1] - m.mean[1] for m in few]) < 0.7 * (above - below)
+
+
+def test_a_model_of_an_earlier_version_has_one_exponent():
+    """Its document has no bend, and one number less."""
+    line = ErrorModel.line({"spread": 1.0, "forces_spread": 0.5}, 2.0)
+    document = line.model_dump(exclude={"bent"}) | {
+        "scatter": 0.5,
+        "covariance": np.diag([0.1, 0.2, 0.3]).tolist(),
+        "freedom": 24.0,
+        "n": 20.0,
+    }
+    earlier = ErrorModel.model_validate(document)
+    new = {"spread": np.array([0.1, 10.0]), "forces_spread": np.array([4.0, 9.0])}
+    median = 2 * new["spread"] * new["forces_spread"] ** 0.5
+    assert earlier.quantile(new, 0.5) == pytest.approx(median)
+    assert earlier.chance(new, median[0])[0] == pytest.approx(0.5)
+    assert earlier.threshold(2.0, 0.5) == pytest.approx(1.0)
+
+
+def test_the_threshold_is_where_the_chance_is_reached():
+    """On either side of the bend; the other uncertainty as in the fit."""
+    model = ErrorModel.fit(*draw(LAWS["knee up"], 4000, np.random.default_rng(10)))
+    for tolerance in (0.06, 0.1, 0.5):
+        limit = model.threshold(tolerance, TARGET)
+        new = {"spread": np.array([limit]), "feature_distance": np.ones(1)}
+        assert model.chance(new, tolerance)[0] == pytest.approx(TARGET, abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +256,43 @@ def test_a_covariate_that_was_constant_widens_what_it_is_not():
     assert widths[1] > 2 * widths[0]
     with pytest.raises(KeyError):
         model.chance({"spread": np.ones(1)}, 0.1)
+
+
+@pytest.mark.parametrize("difference", [0.0, 1e-12, 1e-3])
+def test_an_uncertainty_that_is_there_twice_changes_nothing(difference):
+    rng = np.random.default_rng(11)
+    covariates, error = draw(LAWS["wide"], 40, rng)
+    spread = covariates["spread"]
+    one = ErrorModel.fit({"spread": spread}, error)
+    twin = spread * np.exp(difference * rng.normal(size=40))
+    both = ErrorModel.fit({"spread": spread, "twin": twin}, error)
+    new = {"spread": np.geomspace(0.005, 0.5, 9)}
+    expected = one.chance(new, 0.1)
+    assert both.chance(new | {"twin": new["spread"]}, 0.1) == pytest.approx(
+        expected, abs=0.05
+    )
+
+
+def test_a_distance_leads_where_there_is_no_spread():
+    """As of a committee of one: exponent and unit are learned, not known."""
+    rng = np.random.default_rng(13)
+    distance = rng.lognormal(1, 0.8, 60)
+    error = 0.01 * distance**2 * rng.lognormal(0, 0.3, 60)
+    model = ErrorModel.fit({"rigidity": distance, "other": distance}, error)
+    new = {name: np.array([1.0, 3.0, 9.0, np.nan]) for name in model.names}
+    expected = [0.01, 0.09, 0.81, np.inf]
+    assert model.quantile(new, 0.5) == pytest.approx(expected, rel=0.3)
+
+
+def test_frames_with_an_unknown_uncertainty_are_left_out():
+    rng = np.random.default_rng(14)
+    covariates, error = draw(LAWS["wide"], 40, rng)
+    known = {name: values[10:] for name, values in covariates.items()}
+    covariates["spread"][:5] = np.nan
+    covariates["feature_distance"][5:10] = np.inf
+    model = ErrorModel.fit(covariates, error, weights=np.ones(40))
+    assert model == ErrorModel.fit(known, error[10:], weights=np.ones(30))
+    assert model.chance(covariates, 0.1)[:10].tolist() == [1.0] * 10
 
 
 def test_a_hundred_thousand_frames_are_no_matter():

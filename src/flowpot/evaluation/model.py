@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from flowpot.evaluation.covariates import OWN
+from flowpot.evaluation.design import (
+    logs_of,
+    middle_of,
+    prior_of,
+    rows_of,
+    stand_in_for_zero,
+)
 from flowpot.evaluation.regression import (
-    Regression,
     ResidualDistribution,
     likelihood_power,
-    logs_of,
-    stand_in_for_zero,
     thinned,
 )
 
@@ -28,11 +32,6 @@ Array = NDArray[np.float64]
 Covariates = Mapping[str, Array]
 """Uncertainties of n frames, (n,) each; ``spread`` is the property's own."""
 
-_EXPONENT = 0.5  # prior standard deviation of every exponent
-_RATIO = math.log(2)  # prior mean of log(error / own spread)
-_INTERCEPT = 16.0  # prior variance of the intercept in units of the scatter's
-_UNKNOWN = 1e4  # the same where no covariate has the error's unit
-_SCATTER, _SCATTER_WORTH = 0.5, 4.0  # prior scatter, and the frames that it counts for
 _MAX_RESIDUALS = 64  # that are kept
 _LEAST_EXPONENT = 0.05  # for a threshold: frames do not get better by disagreeing
 _LARGEST_LOG = 40.0  # of |log error|: predictions stay finite
@@ -42,10 +41,12 @@ class ErrorModel(BaseModel):
     """
     Bayesian linear regression of log error on the logs of the uncertainties.
 
-    log e = z' b + residual, with z = (1, log x - centre). The prior is
-    normal-inverse-gamma (Gelman et al., Bayesian Data Analysis, 3rd ed., 2013, sec.
-    14.2 and 14.8): exponent 1 +- 0.5 for the own spread, 0 +- 0.5 for all others,
-    scatter about 0.5. The residuals of new frames have the distribution
+    log e = z' b + residual, with z = (1, log x - centre). The leading uncertainty, the
+    own spread or the first, has two exponents: one for what is below its centre, the
+    median of the fit, and one for what is above. The prior is normal-inverse-gamma
+    (Gelman et al., Bayesian Data Analysis, 3rd ed., 2013, sec. 14.2 and 14.8): exponent
+    1 +- 0.5 for the leading one, its two exponents 0 +- 0.5 apart, 0 +- 0.5 for all
+    others, scatter about 0.5. The residuals of new frames have the distribution
     :class:`flowpot.evaluation.regression.ResidualDistribution`.
 
     Make one with :meth:`fit`. All fields are plain numbers, so that a document can
@@ -68,8 +69,13 @@ class ErrorModel(BaseModel):
 
     names: tuple[str, ...] = Field(description="names of the covariates")
     floor: tuple[float, ...] = Field(description="what stands for zero, of each")
-    centre: tuple[float, ...] = Field(description="mean log in the fit, of each")
-    mean: tuple[float, ...] = Field(description="intercept and exponents")
+    centre: tuple[float, ...] = Field(
+        description="mean log in the fit, of each; of the one that bends, the median"
+    )
+    mean: tuple[float, ...] = Field(
+        description="intercept, and exponents of each; last, that above the centre of "
+        "the one that bends"
+    )
     covariance: tuple[tuple[float, ...], ...] = Field(
         description="covariance of these, in units of the squared scatter"
     )
@@ -80,6 +86,11 @@ class ErrorModel(BaseModel):
         (), description="standardised residuals, ascending"
     )
     shares: tuple[float, ...] = Field((), description="share of each residual in `n`")
+    bent: int | None = Field(
+        None,
+        description="index of the covariate whose exponent differs below and above its "
+        "centre; None, as in documents of earlier versions: there is none",
+    )
 
     @classmethod
     def fit(
@@ -126,11 +137,11 @@ class ErrorModel(BaseModel):
         floor = tuple(stand_in_for_zero(column) for column in columns)
         x = logs_of(columns, floor)
         y = np.log(np.maximum(y, stand_in_for_zero(y)))
-        centre = (
-            np.average(x, axis=0, weights=power) if len(y) else np.zeros(len(names))
-        )
-        design = np.column_stack([np.ones(len(y)), x - centre])
-        posterior = _prior(names, centre).fitted(design, y, power, _EXPONENT)
+        leading = names.index(OWN) if OWN in names else 0
+        centre = middle_of(x, power, leading)
+        design = rows_of(x - centre, leading)
+        prior = prior_of(centre, leading, has_unit=OWN in names)
+        posterior = prior.fitted(design, y, power)
         residuals = posterior.residuals(design, y, power)
         u, shares = thinned(*residuals, _MAX_RESIDUALS)
         return cls(
@@ -144,6 +155,7 @@ class ErrorModel(BaseModel):
             n=float(power.sum()),
             residuals=tuple(u),
             shares=tuple(shares),
+            bent=leading,
         )
 
     @classmethod
@@ -236,10 +248,11 @@ class ErrorModel(BaseModel):
         """
         if not self.names:
             return 0.0
-        exponent = max(self.mean[1], _LEAST_EXPONENT)
         width = self.scatter * math.sqrt(1 + self.covariance[0][0])
         quantile = self._residual.quantile(1 - chance) if self.scatter else 0.0
         gap = math.log(tolerance) - self.mean[0] - width * quantile
+        above = self.bent == 0 and gap > 0
+        exponent = max(self.mean[-1 if above else 1], _LEAST_EXPONENT)
         log = self.centre[0] + gap / exponent
         return math.exp(min(max(log, -_LARGEST_LOG), _LARGEST_LOG))
 
@@ -311,7 +324,7 @@ class ErrorModel(BaseModel):
         with np.errstate(divide="ignore", invalid="ignore"):
             x = logs_of(columns, self.floor) - np.array(self.centre)
         x = np.clip(np.where(known[:, None], x, 0.0), -1e3, 1e3)
-        return np.column_stack([np.ones(len(known)), x]), known
+        return rows_of(x, self.bent), known
 
     def _predicted(
         self, covariates: Covariates
@@ -327,20 +340,3 @@ class ErrorModel(BaseModel):
         return ResidualDistribution(
             self.freedom, self.n, np.array(self.residuals), np.array(self.shares)
         )
-
-
-def _prior(names: tuple[str, ...], centre: Array) -> Regression:
-    """
-    Return what is known of the coefficients before any label.
-
-    Errors are about twice the own spread, within a factor of a few. Without one, the
-    first covariate takes its exponent, and of the scale nothing is known.
-    """
-    mean = np.zeros(len(names) + 1)
-    own = names.index(OWN) if OWN in names else 0
-    mean[own + 1] = 1.0
-    variance = np.full(len(mean), (_EXPONENT / _SCATTER) ** 2)
-    variance[0] = _UNKNOWN
-    if OWN in names:
-        mean[0], variance[0] = centre[own] + _RATIO, _INTERCEPT
-    return Regression(mean, np.diag(1 / variance), _SCATTER**2, _SCATTER_WORTH)

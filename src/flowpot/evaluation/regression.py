@@ -1,6 +1,5 @@
 """Bayesian linear regression in closed form, and the distribution of its residuals."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -17,7 +16,7 @@ _ROUNDING = 1e-6
 _LEVERAGE = 0.9  # largest leverage that a residual is corrected for
 _PASSES = 3  # in which the prior of the slopes takes up the scatter
 _TAIL_WORTH = 6.0  # frames that Student's t counts for beside the observed residuals
-_SMALLEST = 1e-12  # stands for zero where nothing positive is known
+_SMALLEST = 1e-12  # of a share, in frames
 
 
 @dataclass(frozen=True)
@@ -77,39 +76,40 @@ class Regression:
             freedom=freedom,
         )
 
-    def fitted(self, design: Array, y: Array, power: Array, deviation: float) -> Self:
+    def fitted(self, design: Array, y: Array, power: Array) -> Self:
         """
         Return the posterior, with slopes whose prior does not depend on the scatter.
 
-        In the conjugate prior the deviation of the slopes is in units of the scatter,
-        which is known better after the update: a few passes make it `deviation`,
-        whatever the scatter, within a factor of two of the prior's own. Slopes that
-        come out negative are set to zero, the most negative first: frames do not get
-        better by being less certain.
+        In the conjugate prior the covariance of the slopes is in units of the scatter,
+        which is known better after the update: a few passes make it what it is with
+        the prior's own scatter, within a factor of two of this. Slopes that come out
+        negative are set to zero, the most negative first: frames do not get better by
+        being less certain.
 
         Parameters
         ----------
         design, y, power
             As in :meth:`updated`.
-        deviation
-            Prior standard deviation of each slope.
         """
         held = np.zeros(len(self.mean), dtype=bool)
         posterior = self.updated(design, y, power)
         while True:
             for _ in range(_PASSES):
                 ratio = np.clip(posterior.variance / self.variance, 0.25, 4.0)
-                scale = ratio * self.variance / deviation**2
-                diagonal = np.full(len(self.mean), scale)
-                diagonal[0] = self.precision[0, 0]
-                diagonal[held] = _PINNED
-                mean = np.where(held, 0.0, self.mean)
-                prior = replace(self, mean=mean, precision=np.diag(diagonal))
+                prior = self._held(held, ratio)
                 posterior = prior.updated(design, y, power)
             slopes = np.where(held, 0.0, posterior.mean)[1:]
             if not len(slopes) or slopes.min() > -_ROUNDING:
                 return posterior
             held[1 + slopes.argmin()] = True
+
+    def _held(self, held: NDArray[np.bool_], ratio: float) -> Self:
+        """Return the prior, slopes `ratio` times as precise and some held at zero."""
+        precision = self.precision * ratio
+        precision[0, 0] = self.precision[0, 0]
+        pinned = precision + np.diag(np.where(held, _PINNED, 0.0))
+        mean = np.linalg.solve(pinned, precision @ self.mean)
+        return replace(self, mean=mean, precision=pinned)
 
     def residuals(self, design: Array, y: Array, power: Array) -> tuple[Array, Array]:
         """
@@ -254,19 +254,6 @@ def likelihood_power(n: int, weights: Array | None, worth: Array | None) -> Arra
         w = np.where(np.isfinite(w) & (w > 0), w, 0.0)
         power = w * effective_number(w) / w.sum() if w.sum() > 0 else w
     return power if worth is None else power * worth
-
-
-def stand_in_for_zero(values: Array) -> float:
-    """Return half of the smallest positive value, whose log is taken for zero's."""
-    positive = values[values > 0]
-    return float(max(positive.min() / 2, _SMALLEST)) if len(positive) else _SMALLEST
-
-
-def logs_of(columns: Sequence[Array], floor: Sequence[float]) -> Array:
-    """Return the logs (n, k) of k columns (n,), each at least that of its floor."""
-    pairs = zip(columns, floor, strict=True)
-    logs = [np.log(np.maximum(column, least)) for column, least in pairs]
-    return np.stack(logs, axis=1)
 
 
 def thinned(values: Array, shares: Array, n: int) -> tuple[Array, Array]:
