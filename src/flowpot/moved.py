@@ -41,7 +41,7 @@ MOVED: dict[str, dict[str, str]] = {
     "flowpot.campaign.ledger": {"Ledger": "flowpot.campaign.state"},
     "flowpot.campaign.plan": {
         "DryRun": "flowpot.campaign.estimate",
-        "PlannedStage": "flowpot.campaign.estimate",
+        "PlannedStage": "flowpot.campaign.planned",
     },
     # dataset
     # evaluation

@@ -3,11 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from ase.build import bulk
+from ase.build import bulk, fcc111
 from jobflow import JobStore, run_locally
 from maggma.stores import MemoryStore
 
-from flowpot import ActiveLearningMaker, EspressoStaticMaker, LabellingMaker
+from flowpot import (
+    ActiveLearningMaker,
+    EspressoStaticMaker,
+    LabellingMaker,
+    ValidationMaker,
+)
 from flowpot.campaign import dry_run
 from flowpot.labelling.espresso.protocols import inequivalent_kpoints, kpoint_mesh
 from trivial_campaign import ConstantTraining, trivial_campaign
@@ -46,6 +51,33 @@ def test_kpoints_of_the_labels():
     assert by_stage(plan)["labelling"].n_kpoints == expected
     assert plan.core_hours > 0
     assert "a rough model" in plan.basis
+
+
+def test_a_validation_is_announced(silicon):
+    slab = fcc111("Cu", (1, 1, 3), vacuum=8.0)
+    maker = ActiveLearningMaker(
+        augmentation=None,
+        labelling=LabellingMaker(static_maker=EspressoStaticMaker(kspacing=0.3)),
+        validator=ValidationMaker(properties=("eos", "elastic"), eos_points=5),
+        property_tolerance={"bulk_modulus": 0.05},
+    )
+    stage = by_stage(dry_run(maker, [silicon, slab]))["validation"]
+    assert (stage.n_frames, stage.n_atoms) == (6, 48)
+    assert stage.n_kpoints == 6 * inequivalent_kpoints(
+        silicon, kpoint_mesh(silicon, 0.3)
+    )
+    assert stage.core_hours > 0
+    for words in (
+        "where an iteration would end as converged: eos, elastic of Si Fd-3m by 4",
+        "1 structures are no crystals",
+        "6 reference calculations, which count as labels",
+    ):
+        assert words in stage.note
+    alone = replace(maker, property_tolerance={"C44": 0.1})
+    stage = by_stage(dry_run(alone, [silicon]))["validation"]
+    assert stage.n_frames == 0  # elastic constants have no reference calculation
+    with pytest.raises(ValueError, match=r"give crystals as validator\.structures"):
+        dry_run(maker, [slab])
 
 
 def test_every_stage_of_a_full_campaign(silicon):

@@ -147,4 +147,5 @@ def test_tables_fit_and_figures_are_drawn(jobstore, clean_dir):
     assert (clean_dir / "results/crystal_0.png").stat().st_size > 10_000
     bands = np.load(paths["curves"])["Cu Fm-3m/phonons/bands"]
     assert bands.shape[:2] == (2, 3)
-    assert len(Dataset.read(paths["cells"])) == 8
+    cells = Dataset.read(paths["cells"])
+    assert cells.column("property").tolist() == ["eos"] * 8 + ["phonons"]

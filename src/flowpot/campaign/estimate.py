@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from flowpot.augmentation import AugmentationMaker
 from flowpot.campaign.costs import Costs, dynamics_hours, label_hours, training_hours
+from flowpot.campaign.planned import PlannedStage, planned_validation
 from flowpot.campaign.stages import CampaignStages
 from flowpot.dataset import Dataset
 from flowpot.evaluation import EvaluationMaker
@@ -18,26 +19,12 @@ from flowpot.exploration import ExplorationMaker, LammpsMDMaker
 from flowpot.labelling import LabellingMaker
 from flowpot.labelling.planning import plan_labels
 from flowpot.labelling.static_makers import kpoint_counts
+from flowpot.properties import ValidationMaker
 from flowpot.randomness import derive_seed
 from flowpot.training import CommitteeTrainingMaker
 
 _SMALL_CELL = 64  # atoms up to which batches are clearly faster
 _WORTH_BATCHING = 4  # trajectories from which on batches are faster
-
-
-class PlannedStage(BaseModel):
-    """A stage of the first iteration, as planned."""
-
-    stage: str
-    n_jobs: int = Field(description="jobs")
-    n_frames: int = Field(0, description="frames made, labelled, trained on or sampled")
-    n_atoms: int = Field(0, description="their atoms")
-    n_kpoints: int | None = Field(None, description="irreducible, summed over frames")
-    core_hours: float | None = Field(
-        None, description="by completed jobs in the store, or roughly where none is"
-    )
-    note: str = Field("", description="what else there is to say")
-    hint: str = Field("", description="what might be done better")
 
 
 class DryRun(BaseModel):
@@ -124,6 +111,12 @@ def dry_run(
         )
     elif sampled or campaign.exploration is not None:
         plan.stages += _unplanned(evaluation=campaign.evaluation)
+    if isinstance(campaign.validator, ValidationMaker):
+        plan.stages.append(
+            planned_validation(campaign, structures, size, costs, driver)
+        )
+    else:
+        plan.stages += _unplanned(validation=campaign.validator)
     return plan
 
 

@@ -75,13 +75,18 @@ def explored_frames(explored: Any) -> Artifact:
 
 def validated_crystals(structures: Any) -> Artifact:
     """
-    Return the crystals among the structures of a campaign.
+    Return the crystals among the structures that a campaign begins with.
 
     Raises
     ------
     ValueError
         If there are none.
     """
+    if structures is None:
+        raise ValueError(
+            "validator has no crystals: the campaign begins without structures; give "
+            "them as validator.structures"
+        )
     crystals = crystals_among(structures)
     if not len(crystals):
         raise ValueError(

@@ -100,12 +100,8 @@ class Start:
         validator = self.campaign.validator
         if validator is None or getattr(validator, "structures", None) is not None:
             return None
-        if structures is None:
-            raise ValueError(
-                "validator has no crystals: the campaign begins without structures; "
-                "give them as validator.structures"
-            )
-        found = _reference_or(validated_crystals, structures)
+        is_given = structures is not None and is_reference(structures)
+        found = structures if is_given else validated_crystals(structures)
         if isinstance(found, Artifact) and isinstance(validator, ValidationMaker):
             validator.crystals(found)
         return found

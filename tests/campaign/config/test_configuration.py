@@ -11,6 +11,7 @@ import yaml
 from ase.build import bulk
 from ase.io import write
 from jobflow import Maker
+from monty.json import MontyDecoder, MontyEncoder
 from typer.testing import CliRunner
 
 from flowpot import (
@@ -74,6 +75,24 @@ def test_fields_are_the_makers_own(file):
     )
     assert type(maker.labelling.static_maker).__name__ == "ForceFieldStaticMaker"
     assert len(found.inputs["structures"]) == 1
+
+
+def test_a_validator_is_a_maker_with_files_of_crystals(file):
+    maker = {"properties": ["eos", "elastic"], "structures": "copper.cif"}
+    text, tolerance = COPPER.replace("1e-1", "0.1"), {"bulk_modulus": 0.05, "C44": 0.1}
+    path = file(text, validator=maker, property_tolerance=tolerance)
+    jsonschema.validate(yaml.safe_load(path.read_text()), campaign_schema())
+    campaign = read_configuration(path).maker
+    assert campaign.property_tolerance == tolerance
+    assert campaign.validator.properties == ("eos", "elastic")
+    (cell,) = campaign.validator.structures
+    assert cell.formula == "Cu4"
+    stored = json.dumps(campaign, cls=MontyEncoder)
+    assert json.loads(stored, cls=MontyDecoder).validator == campaign.validator
+    with pytest.raises(FileNotFoundError, match=r"validator\.structures: there is no"):
+        read_configuration(file(text, validator=maker | {"structures": "gone.cif"}))
+    with pytest.raises(ConfigurationError, match="there is no validator"):
+        read_configuration(file(text, property_tolerance=tolerance))
 
 
 def test_a_preset_is_changed_where_the_file_says(file):

@@ -27,6 +27,9 @@ from flowpot.campaign.config.starting_files import KEYS, PBC, Reading
 from flowpot.campaign.makers import ActiveLearningMaker
 from flowpot.validation import nearest
 
+STRUCTURES = "structures"
+"""The key for files of crystals among the fields of a ValidationMaker."""
+
 PRESET = "preset"
 """The key for the preset that the other keys of a Maker change."""
 
@@ -96,6 +99,10 @@ def read_configuration(path: Path) -> Configuration:
     content = read_yaml(path)
     starts = {key: content[key] for key in STARTS if content.get(key) is not None}
     fields = {k: v for k, v in content.items() if k not in (*STARTS, *_OF_FILES)}
+    validator = fields.get("validator")
+    if isinstance(validator, Mapping) and (given := validator.get(STRUCTURES)):
+        crystals = structures_in(given, path.parent, place="validator")
+        fields["validator"] = {**validator, STRUCTURES: crystals}
     maker = build(ActiveLearningMaker, fields, "", None)
     try:
         maker.check_options()
@@ -155,6 +162,35 @@ def read_yaml(path: Path, example: str = "name: silicon") -> dict[str, Any]:
     if not isinstance(content, Mapping):
         raise ConfigurationError(str(path), f"give keys and values, as in `{example}`")
     return dict(content)
+
+
+def structures_in(given: Any, folder: Path, pbc: Any = None, place: str = "") -> Any:
+    """
+    Read the structures of a validation.
+
+    Parameters
+    ----------
+    given
+        Names of files.
+    folder
+        Folder that they are relative to.
+    pbc
+        Periodic axes, where these are others than in the files.
+    place
+        Place of the Maker in the file.
+
+    Raises
+    ------
+    ConfigurationError
+        If they cannot be read.
+    FileNotFoundError
+        If there is no such file.
+    """
+    place = _join(place, STRUCTURES)
+    try:
+        return Reading.of(folder, None, pbc, labelled=False).read(place, given)
+    except ValueError as error:
+        raise ConfigurationError(place, str(error)) from error
 
 
 def build(kind: type, given: Mapping[str, Any], place: str, base: Any) -> Any:

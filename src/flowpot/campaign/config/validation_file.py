@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from flowpot.campaign.config.configuration import (
+    STRUCTURES,
     ConfigurationError,
     build,
     read_yaml,
+    structures_in,
 )
-from flowpot.campaign.config.starting_files import PBC, Reading
+from flowpot.campaign.config.starting_files import PBC
 from flowpot.properties import ValidationMaker
-
-STRUCTURES = "structures"
 
 
 def read_validation(path: Path) -> tuple[ValidationMaker, Any]:
@@ -37,12 +37,8 @@ def read_validation(path: Path) -> tuple[ValidationMaker, Any]:
         As of a campaign's file.
     """
     content = read_yaml(path, "properties: [eos, elastic]")
-    given = content.pop(STRUCTURES, None)
-    try:
-        reading = Reading.of(path.parent, None, content.pop(PBC, None), labelled=False)
-        structures = None if given is None else reading.read(STRUCTURES, given)
-    except ValueError as error:
-        raise ConfigurationError(STRUCTURES, str(error)) from error
+    given, pbc = content.pop(STRUCTURES, None), content.pop(PBC, None)
+    structures = None if given is None else structures_in(given, path.parent, pbc)
     return build(ValidationMaker, content, "", None), structures
 
 
