@@ -5,6 +5,7 @@ from jobflow import run_locally
 
 from flowpot import ActiveLearningMaker, Campaign, LabellingMaker, ValidationMaker
 from flowpot.potentials import registry
+from flowpot.report.verdicts import verdict
 from refinable_emt import ShiftingMaker
 from stiffened_emt import StiffenedEMT, StiffnessTraining, crystal
 from trivial_campaign import ConstantExploration, ConvergedEvaluation
@@ -83,3 +84,16 @@ def test_a_property_that_is_known_ends_it_at_once(run):
     assert only.properties[0].is_within
     assert only.n_distorted == 0
     assert done.doc.unlabelled is None
+    assert verdict(done).cost.startswith("1 labels and 6 reference calculations of")
+
+
+def test_a_budget_that_is_too_small_for_the_audit_ends_it(run):
+    """Three labels are left, and an equation of state needs five."""
+    done = run(campaign(first=(0.0, 0.0001), max_labels=4), structures=[crystal()])
+    (only,) = done.iteration_docs
+    assert (only.n_reference, only.n_sent_total) == (3, 4)
+    assert only.properties[0].standing == "unaudited"
+    assert done.doc.stop_kind == "max_labels"
+    assert "without a reference, tolerance" not in done.doc.stop_reason
+    assert "without a reference calculation" in done.doc.stop_reason
+    assert "of 3 cells" in done.doc.stop_reason

@@ -14,6 +14,7 @@ from flowpot.properties.equation_of_state import (
     scaled,
 )
 from flowpot.properties.makers import ValidationMaker
+from flowpot.properties.standing import PropertyStanding, standings
 
 __all__ = [
     "CommitteeCurve",
@@ -21,9 +22,11 @@ __all__ = [
     "EquationOfState",
     "MemberDoc",
     "MemberFailure",
+    "PropertyStanding",
     "Quantity",
     "ValidationDoc",
     "ValidationMaker",
     "committee_curve",
     "scaled",
+    "standings",
 ]

@@ -8,9 +8,9 @@ from typing import Any
 from jobflow import Flow, Maker, OutputReference, Response
 from pymatgen.core import Structure
 
-from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset import Dataset
 from flowpot.dataset.portable import portable
-from flowpot.documents import field_of, reason_of, recorded
+from flowpot.documents import field_of, recorded
 from flowpot.exploration.members import anchored
 from flowpot.jobs import (
     JobName,
@@ -20,16 +20,15 @@ from flowpot.jobs import (
     fan_out_job,
     stage_job,
 )
-from flowpot.labelling import LabellingMaker
 from flowpot.potentials import members_of
 from flowpot.properties.assembly import assemble
 from flowpot.properties.crystals import crystals_of
 from flowpot.properties.document import MemberDoc, ValidationDoc
 from flowpot.properties.error_ratios import calculator_of
 from flowpot.properties.given import GivenCommittee, for_calibration, structures_of
-from flowpot.properties.member import calculate_member, used_versions
+from flowpot.properties.member import calculate_member, lost_member, used_versions
 from flowpot.properties.options import ValidationOptions
-from flowpot.properties.reference import compared, reference_cells
+from flowpot.properties.reference import compared, labelling_by, reference_cells
 from flowpot.properties.verdict import in_words
 from flowpot.validation import instance
 
@@ -282,9 +281,10 @@ class ValidationMaker(ValidationOptions, Maker):
         """
         started = time.perf_counter()
         n_members, names = len(members) // len(crystals), list(crystals)
+        places = [(rank, name) for name in names for rank in range(n_members)]
         found = [
-            member or self._lost(number % n_members, names[number // n_members], job)
-            for number, (member, job) in enumerate(zip(members, jobs, strict=True))
+            member or lost_member(*place, job, self.properties)
+            for member, place, job in zip(members, places, jobs, strict=True)
         ]
         document, distorted = assemble(
             {
@@ -303,19 +303,11 @@ class ValidationMaker(ValidationOptions, Maker):
             return document
         return self._with_reference(self.reference_maker, document, distorted)
 
-    def _lost(self, member: int, crystal: str, job: str) -> MemberDoc:
-        """Return the document of a job that has left none."""
-        reason = reason_of(job) or "its job was killed: see its log"
-        failures = dict.fromkeys(self.properties, reason)
-        return MemberDoc(member=member, crystal=crystal, failures=failures)
-
     def _with_reference(
         self, static_maker: Maker, document: ValidationDoc, frames: Dataset
     ) -> Response:
         """Label the cells of the equations of state, and compare."""
-        labelling = static_maker
-        if not isinstance(labelling, LabellingMaker):
-            labelling = LabellingMaker(static_maker=labelling, min_success_fraction=0.0)
+        labelling = labelling_by(static_maker)
         labels = labelling.make(reference_cells(frames), seed=self.seed)
         compare = self.compare(document, labels.output)
         compare.name = JobName.COLLECT_VALIDATION.value
@@ -335,15 +327,6 @@ class ValidationMaker(ValidationOptions, Maker):
             LabellingDoc of the cells; None if that stage has failed.
         """
         document = ValidationDoc.model_validate(document)
-        maker = getattr(self.reference_maker, "static_maker", self.reference_maker)
-        source = type(maker).__name__
-        labelled = field_of(labels, "dataset")
-        if labelled is None:
-            why = field_of(labels, "failure") or "its stage has failed"
-            document.notes.append(f"There is no reference by {source}: {why}")
-        else:
-            document.labelled = Artifact.from_document(labelled)
-            compared(document, Dataset.load(labelled), source)
-        document.n_sent = field_of(labels, "n_sent") or 0
+        compared(document, labels, self.reference_maker)
         document.verdict = in_words(document)
         return document

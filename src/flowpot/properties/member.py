@@ -1,6 +1,7 @@
 """All properties of one crystal by one member of a committee."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,12 @@ import numpy as np
 from pymatgen.core import Structure
 
 from flowpot.dataset import Dataset
-from flowpot.documents import keep_traceback, package_versions, reason_for
+from flowpot.documents import (
+    keep_traceback,
+    package_versions,
+    reason_for,
+    reason_of,
+)
 from flowpot.properties.calculations import CALCULATIONS, ForceField
 from flowpot.properties.curves import to_artifact
 from flowpot.properties.document import MemberDoc
@@ -63,6 +69,26 @@ def calculate_member(
         document.cells = Dataset.concatenate(cells).to_artifact("cells.h5")
     document.seconds = time.perf_counter() - started
     return document
+
+
+def lost_member(
+    member: int, crystal: str, job: str, properties: Sequence[str]
+) -> MemberDoc:
+    """
+    Return the document of a job that has left none.
+
+    Parameters
+    ----------
+    member, crystal
+        Rank of the member and name of the crystal.
+    job
+        Uuid of the job.
+    properties
+        What it was to calculate.
+    """
+    reason = reason_of(job) or "its job was killed: see its log"
+    failures = dict.fromkeys(properties, reason)
+    return MemberDoc(member=member, crystal=crystal, failures=failures)
 
 
 def used_versions() -> dict[str, str]:

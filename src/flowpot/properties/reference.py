@@ -1,8 +1,13 @@
 """Compare a validation with reference calculations of the same cells."""
 
-import numpy as np
+from typing import Any
 
-from flowpot.dataset import Dataset
+import numpy as np
+from jobflow import Maker
+
+from flowpot.dataset import Artifact, Dataset
+from flowpot.documents import field_of
+from flowpot.labelling import LabellingMaker
 from flowpot.properties.calculations.eos import values_at_minimum
 from flowpot.properties.curves import read_arrays, to_artifact
 from flowpot.properties.document import CrystalDoc, ValidationDoc
@@ -15,19 +20,40 @@ def reference_cells(frames: Dataset) -> Dataset:
     return frames[frames.column("property") == "eos"]
 
 
-def compared(document: ValidationDoc, labelled: Dataset, source: str) -> None:
+def labelling_by(maker: Maker) -> LabellingMaker:
+    """Return the stage that labels the cells: a static Maker's, whatever fails."""
+    if isinstance(maker, LabellingMaker):
+        return maker
+    return LabellingMaker(static_maker=maker, min_success_fraction=0.0)
+
+
+def compared(document: ValidationDoc, labels: Any, maker: Maker | None) -> None:
     """
-    Add the reference's equations of state to a validation, in place.
+    Add reference calculations to a validation, in place.
 
     Parameters
     ----------
     document
         The validation.
-    labelled
-        Cells with the reference's energies.
-    source
-        Name of who has calculated them.
+    labels
+        LabellingDoc of the cells; None if that stage has failed.
+    maker
+        What has calculated them.
     """
+    source = type(getattr(maker, "static_maker", maker)).__name__
+    document.n_sent = field_of(labels, "n_sent") or 0
+    document.seconds += field_of(labels, "seconds") or 0.0
+    labelled = field_of(labels, "dataset")
+    if labelled is None:
+        why = field_of(labels, "failure") or "its stage has failed"
+        document.notes.append(f"There is no reference by {source}: {why}")
+        return
+    document.labelled = Artifact.from_document(labelled)
+    _add_curves(document, Dataset.load(labelled), source)
+
+
+def _add_curves(document: ValidationDoc, labelled: Dataset, source: str) -> None:
+    """Add the reference's equations of state."""
     arrays = read_arrays(document.curves)
     for crystal in document.crystals:
         own = labelled[labelled.column("crystal") == crystal.name]

@@ -106,6 +106,8 @@ class PropertyStanding(BaseModel):
             )
         elif self.standing == "unaudited":
             said += ", without a reference calculation"
+        if self.interval_kind == "members":
+            said += " (by the members' spread, not calibrated)"
         if self.n_failed:
             said += f", {self.n_failed} of the members left out ({self.reason})"
         return f"{said}, tolerance {100 * self.tolerance:.3g} %"

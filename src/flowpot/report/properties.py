@@ -33,7 +33,15 @@ def properties_section(iterations: Sequence[IterationDoc]) -> Section:
         "Of the committee, where an iteration would otherwise have ended as converged. "
         "Mean and 95 % interval; the tolerance is of both, and of the difference from "
         "the reference calculation.",
-        header=["iteration", "property", "value", "reference", "tolerance", "", ""],
+        header=[
+            "iteration",
+            "property",
+            "value",
+            "reference",
+            "tolerance",
+            "standing",
+            "interval",
+        ],
         rows=[
             [str(iteration.iteration), *_row(standing)]
             for iteration in reversed(iterations)

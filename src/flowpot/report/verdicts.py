@@ -275,6 +275,9 @@ def _cost(campaign: Campaign) -> str:
     labels = f"{costs.n_labels} labels"
     if costs.n_failed:
         labels += f" ({costs.n_failed} more failed)"
+    references = sum(each.n_reference or 0 for each in campaign.iteration_docs)
+    if references:
+        labels += f" and {references} reference calculations of properties"
     if not costs.seconds:
         return f"{labels}; no engine's time yet"
     stages = ", ".join(f"{stage} {duration(s)}" for stage, s in costs.seconds.items())
