@@ -65,21 +65,25 @@ def test_forces_of_non_periodic_frames_equal_maces_own(model_files, frames):
 
 
 @pytest.mark.parametrize(
-    ("block", "distances"),
+    ("block", "distances", "features"),
     [
-        ("RealAgnosticResidualInteractionBlock", "None"),
-        ("RealAgnosticDensityResidualInteractionBlock", "Agnesi"),
-        ("RealAgnosticResidualNonLinearInteractionBlock", "Agnesi"),
+        ("RealAgnosticResidualInteractionBlock", "None", "8x0e"),
+        ("RealAgnosticResidualInteractionBlock", "Agnesi", "8x0e + 8x1o"),
+        ("RealAgnosticDensityResidualInteractionBlock", "Agnesi", "8x0e + 8x1o"),
+        ("RealAgnosticResidualNonLinearInteractionBlock", "Agnesi", "8x0e"),
     ],
 )
-def test_every_kind_of_block(random_mace, tmp_path, block, distances):
+def test_every_kind_of_block(random_mace, tmp_path, block, distances, features):
     """Also those whose radial networks read the elements; with pair repulsion."""
     kind = interaction_classes[block]
     options = {"interaction_cls": kind, "distance_transform": distances}
     if "NonLinear" in block:
         options |= {"interaction_cls_first": kind, "edge_irreps": Irreps("8x0e")}
     model = random_mace(
-        1, ("Si", "Ge"), "float64", hidden_irreps="8x0e", pair_repulsion=True, **options
+        *(1, ("Si", "Ge"), "float64"),
+        hidden_irreps=features,
+        pair_repulsion=True,
+        **options,
     )
     torch.save(model, tmp_path / "some.model")
     atoms = bulk("SiGe", "zincblende", a=5.5) * (2, 1, 1)

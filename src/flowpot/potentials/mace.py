@@ -1,7 +1,6 @@
 """MACE potentials, evaluated in batches."""
 
 import io
-import warnings
 from collections.abc import Hashable
 from copy import deepcopy
 from math import prod
@@ -17,22 +16,12 @@ from flowpot.dataset.arrays import Arrays
 from flowpot.potentials.base import Potential
 from flowpot.potentials.device import keep_freed_memory, resolve_device
 from flowpot.potentials.mace_graph import NeighbourGraph, find_graph
-from flowpot.potentials.prediction import Prediction
-
-with warnings.catch_warnings():
-    # e3nn and MACE warn of torch.load's `weights_only` as they are imported.
-    warnings.simplefilter("ignore")
-    from mace import modules
-
-_OF_EDGES_ONLY = (modules.MACE, modules.ScaleShiftMACE)
-"""Models whose energy depends on positions through the vectors of the edges alone."""
-_RADIAL_ONLY = (
-    modules.blocks.RealAgnosticInteractionBlock,
-    modules.blocks.RealAgnosticResidualInteractionBlock,
-    modules.blocks.RealAgnosticDensityInteractionBlock,
-    modules.blocks.RealAgnosticDensityResidualInteractionBlock,
+from flowpot.potentials.mace_pairs import (
+    OF_EDGES_ONLY,
+    compute_once_per_pair,
+    summed_over_pairs,
 )
-"""Blocks whose radial networks read the embedding of the length alone."""
+from flowpot.potentials.prediction import Prediction
 
 
 class MACEPotential(Potential):
@@ -62,7 +51,7 @@ class MACEPotential(Potential):
         if self.device == "cpu":
             keep_freed_memory()
         model = deepcopy(model)
-        _compute_once_per_pair(model)
+        compute_once_per_pair(model)
         model = model.to(self.device).eval()
         self.model = model.requires_grad_(requires_grad=False)
         self.dtype = next(self.model.parameters()).dtype
@@ -116,7 +105,7 @@ class MACEPotential(Potential):
         """Run the model once."""
         tensors = self._tensors(graph)
         ratio = graph.volume_ratio[:, None, None]
-        if type(self.model) not in _OF_EDGES_ONLY:
+        if type(self.model) not in OF_EDGES_ONLY:
             out = self.model(tensors, compute_stress=True)
             return Prediction(
                 energy=self._energy(graph, out),
@@ -125,7 +114,7 @@ class MACEPotential(Potential):
             )
         out = self.model(tensors, compute_force=False, compute_edge_forces=True)
         with torch.no_grad():
-            forces, virial = _summed_over_pairs(tensors, out["edge_forces"])
+            forces, virial = summed_over_pairs(tensors, out["edge_forces"])
         volumes = np.abs(np.linalg.det(graph.frames.cell))[:, None, None]
         return Prediction(
             energy=self._energy(graph, out),
@@ -171,105 +160,6 @@ class MACEPotential(Potential):
         }
 
 
-class _OncePerPair(torch.nn.Module):
-    """
-    A part of a model that sees the two edges of a pair alike: computed for one of them.
-
-    The second half of the edges are the pairs of the first half, from behind.
-    """
-
-    def __init__(self, part: torch.nn.Module) -> None:
-        super().__init__()
-        self.part = part
-
-
-class _RadialNetwork(_OncePerPair):
-    """A function of the length of an edge."""
-
-    def forward(self, edge_feats: torch.Tensor) -> torch.Tensor:
-        values = self.part(edge_feats[: len(edge_feats) // 2])
-        return torch.cat([values, values])
-
-
-class _RadialEmbedding(_OncePerPair):
-    """A function of the length of an edge and of the elements at its ends."""
-
-    def forward(
-        self,
-        lengths: torch.Tensor,
-        node_attrs: torch.Tensor,
-        edges: torch.Tensor,
-        atomic_numbers: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        n = len(lengths) // 2
-        values, cutoff = self.part(
-            lengths[:n], node_attrs, edges[:, :n], atomic_numbers
-        )
-        doubled = None if cutoff is None else torch.cat([cutoff, cutoff])
-        return torch.cat([values, values]), doubled
-
-
-class _SphericalHarmonics(_OncePerPair):
-    """Even and odd functions of the direction of an edge."""
-
-    def __init__(self, part: torch.nn.Module) -> None:
-        super().__init__(part)
-        irreps: Any = part.irreps_out
-        signs = torch.cat(
-            [torch.full((n * irrep.dim,), irrep.p) for n, irrep in irreps]
-        )
-        self.register_buffer("signs", signs, persistent=False)
-
-    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        values = self.part(vectors[: len(vectors) // 2])
-        return torch.cat([values, values * self.signs])
-
-
-def _compute_once_per_pair(model: Any) -> None:
-    """Replace what two edges of a pair have in common, unless it has been replaced."""
-    for block in model.interactions:
-        network = block.conv_tp_weights
-        if type(block) in _RADIAL_ONLY and not isinstance(network, _OncePerPair):
-            block.conv_tp_weights = _RadialNetwork(network)
-    if type(model) in _OF_EDGES_ONLY and not isinstance(
-        model.spherical_harmonics, _OncePerPair
-    ):
-        model.spherical_harmonics = _SphericalHarmonics(model.spherical_harmonics)
-        model.radial_embedding = _RadialEmbedding(model.radial_embedding)
-
-
-def _summed_over_pairs(
-    tensors: dict[str, torch.Tensor], slopes: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """
-    Return forces and virials, in float64.
-
-    Parameters
-    ----------
-    tensors
-        The graph, with 2P edges.
-    slopes
-        (2P, 3) derivative of the energy with respect to each edge's vector (eV/A).
-
-    Returns
-    -------
-    tuple
-        Forces (A, 3) in eV/A; virials (n, 3, 3) in eV, positive under tension: the
-        derivative of the energy with respect to the strain.
-    """
-    n_pairs = len(slopes) // 2
-    pulls = (slopes[:n_pairs] - slopes[n_pairs:]).double()
-    first, second = tensors["edge_index"][:, :n_pairs]
-    positions = tensors["positions"].double()
-    vectors = positions[second] - positions[first] + tensors["shifts"][:n_pairs]
-    forces = torch.zeros_like(positions)
-    forces.index_add_(0, first, pulls).index_add_(0, second, -pulls)
-    products = (vectors[:, :, None] * pulls[:, None]).flatten(1)
-    virial = products.new_zeros(len(tensors["head"]), 9)
-    virial = virial.index_add_(0, tensors["batch"][first], products).view(-1, 3, 3)
-    return forces, (virial + virial.mT) / 2
-
-
 def _scalars(model: Any) -> list[int]:
     """List the columns of the node features that do not change with rotations."""
     columns: list[int] = []
@@ -287,19 +177,21 @@ def _numbers_per_atom(model: Any) -> float | None:
     """
     Estimate how many numbers per atom an evaluation keeps at its peak.
 
-    They are kept for the backward pass. An edge has the message of each layer (channels
-    x irreps of the tensor product of features and spherical harmonics) and the layers
-    of the network that weights it; an atom has as many edges as on average in training.
+    They are kept for the backward pass. An edge has what the convolution of each layer
+    keeps of it (elsewhere the message: channels x irreps of the tensor product of
+    features and spherical harmonics) and the layers of the network that weights it; an
+    atom has as many edges as on average in training.
     An atom has the largest intermediate of the product basis: for correlation nu and L
     = (l_max + 1)^2, channels x (2 l + 1) x L^(nu - 1) for each irrep l of the features;
-    and its gradient, hence twice. Measured peaks are 1.0 to 1.1 of it, for models from
+    and its gradient, hence twice. Measured peaks are 0.7 to 1.0 of it, for models from
     16x0e to 128x0e + 128x1o. None: the model has other blocks.
     """
     numbers = 0.0
     try:
         for layer in model.interactions:
             weights = layer.conv_tp_weights.parameters()
-            edge = layer.conv_tp.irreps_out.dim
+            product = layer.conv_tp
+            edge = getattr(product, "numbers_per_edge", product.irreps_out.dim)
             edge += sum(weight.shape[-1] for weight in weights if weight.ndim > 1)
             numbers += float(layer.avg_num_neighbors) * edge
         for product in model.products:

@@ -1,7 +1,6 @@
 """Neighbours of moving frames, which are not searched for at every step."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -9,6 +8,8 @@ from ase.cell import Cell
 from numpy.typing import NDArray
 
 from flowpot.dataset.arrays import Arrays
+
+Array = NDArray[np.float64]
 
 
 class Graph(Protocol):
@@ -98,14 +99,15 @@ class BatchedVerletList:
     Parameters
     ----------
     search, cutoff, skin
-        See `VerletList`.
+        See `VerletList`. Instead of the smallest singular value of F, 1 less the
+        Frobenius norm of F - 1 is used, which is never larger.
     """
 
     def __init__(self, search: Search, cutoff: float, skin: float) -> None:
         self._search, self._cutoff, self._skin = search, cutoff, skin
         self._searched: list[Arrays] = []
         self._graphs: list[Graph] = []
-        self._before: tuple[Arrays, NDArray[np.int64]] | None = None
+        self._before: tuple[Arrays, Array, NDArray[np.int64]] | None = None
         self._joined: dict[tuple[int, int], Graph] = {}
 
     def keep(self, frames: Sequence[int]) -> None:
@@ -153,14 +155,15 @@ class BatchedVerletList:
             joined = Arrays.joined(self._searched)
             cells = np.array([Cell(cell).complete() for cell in joined.cell])
             frame = np.repeat(np.arange(n), joined.n_atoms)
-            self._before = replace(joined, cell=cells), frame
-        before, frame = self._before
+            self._before = joined, np.linalg.inv(cells), frame
+        before, inverse, frame = self._before
         cells = frames.cell[:n]
         if not before.pbc.all():
             cells = np.array([Cell(cell).complete() for cell in cells])
-        deformation = np.linalg.solve(before.cell, cells)
-        squares = deformation.transpose(0, 2, 1) @ deformation
-        shrinkage = np.sqrt(np.clip(np.linalg.eigvalsh(squares)[:, 0], 0.0, 1.0))
+        deformation = inverse @ cells
+        # No singular value is further from 1 than this.
+        changes = np.linalg.norm(deformation - np.eye(3), axis=(1, 2))
+        shrinkage = np.maximum(1 - changes, 0.0)
         positions = frames.positions[: len(frame)]
         beyond = positions - np.einsum(
             "ax,axy->ay", before.positions, deformation[frame]

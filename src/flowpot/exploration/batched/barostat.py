@@ -123,8 +123,10 @@ class Barostat:
     def _apply(self, state: State, strain: Array) -> None:
         """Deform by the exponential of the strain; non-periodic cell vectors stay."""
         acting = np.flatnonzero(self.rates)
-        values, vectors = np.linalg.eigh(strain[acting])
-        vectors = self.axes[acting] @ vectors
+        values, vectors = np.einsum("nii->ni", strain[acting]), self.axes[acting]
+        if np.triu(self.couplings[acting], 1).any():
+            values, turns = np.linalg.eigh(strain[acting])
+            vectors = vectors @ turns
         deformation = (vectors * np.exp(values)[:, None]) @ vectors.mT
         geometry = state.geometry
         before = geometry.cell[acting]

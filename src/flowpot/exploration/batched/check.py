@@ -79,7 +79,7 @@ class BatchCheck:
         apart = self._approaches() < self._clearances
         suspects = np.flatnonzero(~(self._within(kelvin) & apart))
         found = {}
-        for i in np.intersect1d(suspects, among).tolist():
+        for i in set(suspects.tolist()).intersection(among):
             frame = self._state.replicas[i].atoms()
             if reason := self._checks[i].breach(frame, kelvin[i]):
                 found[i] = reason
