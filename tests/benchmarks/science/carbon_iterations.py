@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from md_campaign import Generation
 
 from flowpot.dataset import Dataset
@@ -14,6 +15,7 @@ from flowpot.evaluation import (
     error,
     evaluate_committee,
 )
+from flowpot.evaluation.covariates import OWN
 from flowpot.evaluation.decision import LEAST_SQUARES
 from flowpot.evaluation.evidence import all_labelled
 from flowpot.evaluation.streaming import spread_over
@@ -133,6 +135,7 @@ def calibrations(generations: Sequence[Generation]) -> list[dict[str, Any]]:
                     "flagged": float(flagged.mean()),
                     "slope": fit.slope,
                     "threshold": fit.threshold,
+                    "of": fit.covariate,
                 }
             bars = fits[name].error_bar(seen, name, 0.95)[has]
             row[name]["95 % bars hold"] = float((true[name][has] <= bars).mean())
@@ -162,7 +165,7 @@ def maps(
         with the spread along the first axis; NaN where there is nothing to count.
     """
     limits = [
-        np.geomspace(*np.quantile(values, (0.02, 0.98)), _GRID)
+        np.geomspace(*np.quantile(values, (0.005, 0.995)), _GRID)
         for values in (true, spread)
     ]
     tpr, ppv = np.full((2, _GRID, _GRID), np.nan)
@@ -194,15 +197,14 @@ def calibration_figure(generation: Generation, row: Mapping[str, Any]) -> Figure
         for axis in place:
             of = row[name]
             axis.plot(x, of["paper"]["slope"] * x, "r--", label="paper's line")
-            axis.plot(
-                factor * of["tolerance"],
-                factor * of["ours"]["threshold"],
-                "w*" if axis is not place[0] else "b*",
-                ms=11,
-                mec="k",
-                label="error model, at the tolerance",
-            )
-            axis.set(xscale="log", yscale="log", xlim=x[[0, -1]], ylim=y[[0, -1]])
+            lowest = y[0]
+            if of["ours"]["of"] == OWN:  # else it is a threshold on something else
+                star = factor * of["tolerance"], factor * of["ours"]["threshold"]
+                axis.plot(*star, "w*", ms=11, mec="k", label="error model")
+                lowest = min(lowest, 0.7 * star[1])
+            axis.set(xscale="log", yscale="log", xlim=x[[0, -1]], ylim=(lowest, y[-1]))
+            for side in (axis.xaxis, axis.yaxis):
+                side.set_minor_formatter(NullFormatter())
             axis.set(xlabel=f"error {name} ({unit})", ylabel=f"spread ({unit})")
     axes[0, 0].legend(frameon=False, fontsize=8)
     return figure

@@ -32,7 +32,7 @@ from flowpot.potentials import Potential
 from flowpot.randomness import derive_seed
 from flowpot.training import MACETrainingMaker
 
-EXTERNAL = 2  # runs of the teacher's dynamics from each input
+EXTERNAL = 4  # runs of the teacher's dynamics from each input
 
 
 @dataclass(frozen=True)
