@@ -17,10 +17,12 @@ from flowpot import (
     EvaluationMaker,
     ValidationMaker,
 )
+from flowpot.campaign.convergence import lacking_in_words
 from flowpot.campaign.reading.documents import CampaignDocuments
 from flowpot.documents import recorded
 from flowpot.jobs import stage_job
 from flowpot.properties import CrystalDoc, MemberFailure, Quantity, ValidationDoc
+from flowpot.properties.standing import PropertyStanding
 from flowpot.report import write_report
 from flowpot.report.next_steps import next_steps
 from flowpot.report.verdicts import verdict
@@ -216,6 +218,42 @@ def test_a_validation_at_work_is_of_the_present_iteration(run, jobstore):
     found = CampaignDocuments(jobstore, done.uuid)
     assert found.present == 1
     assert found.end is None
+
+
+def standing(name, half_width, **fields):
+    fields = {"tolerance": 0.05, "standing": "wide", "unit": "GPa"} | fields
+    return PropertyStanding(
+        crystal="Cu Fm-3m",
+        name=name,
+        calculation="eos",
+        mean=131.0,
+        half_width=half_width,
+        **fields,
+    )
+
+
+def test_a_verdict_is_short_and_names_what_matters():
+    wide, other = standing("bulk_modulus", 8.3), standing("shear_modulus", 9.0)
+    known = standing("C44", 1.0, standing="within")
+    assert lacking_in_words([known]) == ""
+    said = lacking_in_words([known, wide])
+    assert said == "bulk modulus of Cu Fm-3m 131.0 +- 8.3 GPa, tolerance 5 %"
+    said = lacking_in_words([known, wide, other])
+    assert said == "2 of 3 properties not known well enough"
+    off = standing("bulk_modulus", 1.0, standing="off", calculated=160.0)
+    assert lacking_in_words([off]) == (
+        "bulk modulus of Cu Fm-3m 131, not 160 GPa, tolerance 5 %"
+    )
+
+
+def test_an_interval_that_is_not_calibrated_says_why():
+    doubt = {"interval_kind": "members", "reason": "there is no calibration of stress"}
+    failed = {"n_failed": 1, "failure": "no convergence"}
+    assert str(standing("bulk_modulus", 1.0, **doubt, **failed)) == (
+        "bulk modulus of Cu Fm-3m 131.0 +- 1.0 GPa (by the members' spread, not "
+        "calibrated: there is no calibration of stress), 1 of the members left out (no "
+        "convergence), tolerance 5 %"
+    )
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def decide_by_properties(
     lacking = [each for each in found if not each.is_within]
     if not lacking:
         return stop.with_details(*map(str, found))
-    verdict = f"not converged: {lacking_in_words(lacking)}"
+    verdict = f"not converged: {lacking_in_words(found)}"
     details = [said for said in map(str, lacking) if said not in verdict]
     details += last.validation_notes or ()
     details.append(f"without properties it would have ended as {stop.reason}")

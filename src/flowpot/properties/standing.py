@@ -36,6 +36,7 @@ class PropertyStanding(BaseModel):
     )
     calculated: float | None = Field(None, description="by reference calculations")
     n_failed: int = Field(0, description="members that have not calculated it")
+    failure: str | None = Field(None, description="why the first of them has not")
     standing: Standing = Field(
         "unknown",
         description="wide: the interval; off: from the reference calculation; "
@@ -107,9 +108,10 @@ class PropertyStanding(BaseModel):
         elif self.standing == "unaudited":
             said += ", without a reference calculation"
         if self.interval_kind == "members":
-            said += " (by the members' spread, not calibrated)"
+            why = f": {self.reason}" if self.reason else ""
+            said += f" (by the members' spread, not calibrated{why})"
         if self.n_failed:
-            said += f", {self.n_failed} of the members left out ({self.reason})"
+            said += f", {self.n_failed} of the members left out ({self.failure})"
         return f"{said}, tolerance {100 * self.tolerance:.3g} %"
 
 
@@ -202,8 +204,7 @@ def _of_crystal(
     else:
         _fill(standing, quantity)
         standing.n_failed = len(failed)
-        if failed:
-            standing.reason = f"{kind} failed: {failed[0].reason}"
+        standing.failure = failed[0].reason if failed else None
         standing.standing = _stands(standing, audited=audited and kind == "eos")
     yield standing
 
