@@ -52,16 +52,16 @@ def decide_by_properties(
     lacking = [each for each in found if not each.is_within]
     if not lacking:
         return stop.with_details(*map(str, found))
-    verdict = f"not converged: {lacking_in_words(found)}"
-    details = [said for said in map(str, lacking) if said not in verdict]
-    details += last.validation_notes or ()
+    details = [*map(str, lacking), *(last.validation_notes or ())]
     details.append(f"without properties it would have ended as {stop.reason}")
     end = exhausted(last.iteration, last.n_sent_total, limits)
     lacks_labels = end is not None and end.kind == "max_labels"
     hopeless = _hopeless(last, lacking, shortfalls, can_label=can_label)
     if hopeless and not (lacks_labels and any(map(_is_unaudited, lacking))):
+        verdict = f"not converged: {lacking_in_words(found)}"
         return Stop("not_converged", verdict).with_details(hopeless, *details)
-    return None if end is None else end.with_details(verdict, *details)
+    details[0] = f"not converged: {details[0]}"
+    return None if end is None else end.with_details(*details)
 
 
 def lacking_in_words(properties: Sequence[PropertyStanding]) -> str:
