@@ -9,7 +9,7 @@ from alloy import TEACHER, campaigns, mixing, random_alloys
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
-from carbon_amorphous import Quench, coordination, distribution, peaks
+from carbon_amorphous import Quench, coordination, distribution, peaks, summary
 from carbon_campaign import EXPLORATION, carbon_campaign, inputs
 from carbon_defects import bond_of, defects, formation_energy, sheet
 from carbon_iterations import maps, rates
@@ -101,6 +101,14 @@ def test_distribution_of_diamond_and_of_a_gas():
     assert values[distances > 2].mean() == pytest.approx(1, abs=0.05)
     with pytest.raises(ValueError, match="frames is empty"):
         distribution([])
+
+
+def test_a_quench_that_ends_early_is_told():
+    frames = Dataset.from_atoms([Quench().start()])
+    table = summary([frames, "melt, step 3 of 9: atoms too close"])
+    assert table["ended early"] == ["melt, step 3 of 9: atoms too close"]
+    assert table["coordination"]["sp3"] == 1
+    assert "peaks" not in summary(["melt, step 3 of 9: atoms too close"])
 
 
 def test_rates_over_both_thresholds():

@@ -37,7 +37,7 @@ from md_campaign import Generation, MDCampaign
 from outcome import RESULTS, keep
 from teachers import as_member, cached
 
-QUENCHES = 2  # of the teacher
+QUENCHES = 1  # of the teacher, which is slower than the models
 
 
 @dataclass(frozen=True)

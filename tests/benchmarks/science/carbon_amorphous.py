@@ -52,9 +52,9 @@ class Quench:
         edge = (8 * 12.011 * _ATOMIC_MASS / DENSITY) ** (1 / 3)
         return bulk("C", "diamond", a=edge, cubic=True) * self.repeat
 
-    def run(self, member: Any, seed: int, folder: Path) -> Dataset:
-        """Return the frames at the cold temperature, of a potential's dynamics."""
-        atoms, frames = self.start(), None
+    def run(self, member: Any, seed: int, folder: Path) -> Dataset | str:
+        """Return the frames at the cold temperature, or why a run ended before."""
+        atoms = self.start()
         for name, n_steps, temperature in (
             ("melt", self.melt, (self.hot, self.hot)),
             ("cool", self.cool, (self.hot, self.cold)),
@@ -70,7 +70,7 @@ class Quench:
             with fresh_folder(folder / name):
                 (run,) = maker.simulate([planned], Committee([member]))
             if run.state != "done":
-                raise RuntimeError(f"{name}: {run.state}, {run.reason}")
+                return f"{name}, step {run.n_steps} of {n_steps}: {run.reason}"
             frames = Dataset.load(run.dataset)
             atoms = frames.to_atoms()[-1]
         return frames
@@ -118,27 +118,30 @@ def peaks(distances: np.ndarray, values: np.ndarray) -> dict[str, list[float]]:
     return table
 
 
-def summary(runs: Sequence[Dataset]) -> dict[str, Any]:
-    """Return what the runs of a potential have in common, over all of their frames."""
-    frames = [atoms for run in runs for atoms in run.to_atoms()]
-    distances, values = distribution(frames)
-    return {
-        "runs": len(runs),
-        "coordination": coordination(frames),
-        "peaks": peaks(distances, values),
-        "coordination of runs": [coordination(run.to_atoms()) for run in runs],
-    }
+def summary(runs: Sequence[Dataset | str]) -> dict[str, Any]:
+    """Return what the runs of a potential have in common, and why some ended early."""
+    ended = [run for run in runs if isinstance(run, str)]
+    found = [run.to_atoms() for run in runs if not isinstance(run, str)]
+    table: dict[str, Any] = {"runs": len(runs), "ended early": ended}
+    if found:
+        frames = [atoms for own in found for atoms in own]
+        table |= {
+            "coordination": coordination(frames),
+            "peaks": peaks(*distribution(frames)),
+            "coordination of runs": [coordination(own) for own in found],
+        }
+    return table
 
 
-def amorphous_figure(runs: Mapping[str, Sequence[Dataset]]) -> Figure:
-    """Plot the distribution of each run, and the mean of those of a kind."""
+def amorphous_figure(runs: Mapping[str, Sequence[Dataset | str]]) -> Figure:
+    """Plot the distribution of each run that did not end early."""
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axis = figure.subplots()
     for (name, own), color in zip(runs.items(), ("C0", "k"), strict=True):
-        for run in own:
-            axis.plot(*distribution(run.to_atoms()), color=color, lw=0.6, alpha=0.6)
-        frames = [atoms for run in own for atoms in run.to_atoms()]
-        axis.plot(*distribution(frames), color=color, lw=2, label=name)
+        found = [run.to_atoms() for run in own if not isinstance(run, str)]
+        for number, frames in enumerate(found):
+            label = None if number else f"{name}, {len(found)} of {len(own)} runs"
+            axis.plot(*distribution(frames), color=color, lw=1, label=label)
     axis.set(xlabel="distance (\u00c5)", ylabel="g(r)", xlim=(0.8, LONGEST))
     axis.legend(frameon=False)
     return figure
