@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from flowpot.evaluation import audit
-from flowpot.evaluation.binomial import jeffreys
+from flowpot.evaluation.binomial import clopper_pearson_upper, jeffreys
 from flowpot.evaluation.fresh import Sample, fresh_errors
 
 TOLERANCE = {"energy": 0.1, "forces": 0.1}
@@ -114,3 +115,18 @@ def test_the_upper_limit_holds_as_often_as_it_says():
             for _ in range(300)
         ]
         assert np.mean([found.upper_limit >= share for found in limits]) >= 0.94
+
+
+def test_the_upper_limit_covers_no_more_than_it_has_to():
+    """
+    Of 30 audited frames, exactly: 95 to 98 % where the true share is 0.1 or more.
+
+    Below 0.095 it covers always: this is the limit where none of them is bad.
+    """
+    n, counts = 30, np.arange(31)
+    limits = clopper_pearson_upper(counts, np.full(31, n))
+    shares = np.linspace(0.1, 0.3, 41)
+    covers = [binom.pmf(counts, n, p)[limits >= p].sum() for p in shares]
+    assert min(covers) >= 0.95
+    assert np.mean(covers) <= 0.98
+    assert limits[0] == pytest.approx(0.095, abs=1e-3)
