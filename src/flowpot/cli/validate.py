@@ -10,6 +10,7 @@ from rich.console import Console
 from flowpot.cli.errors import readable_errors
 from flowpot.cli.source import NameArgument, ProjectOption, StoreOption, open_store
 from flowpot.console import open_console, say
+from flowpot.documents import field_of
 
 
 def validate(
@@ -69,9 +70,9 @@ def validate(
 
 @dataclass
 class _Subject:
-    """What is validated: models, their calibration, and what that reads."""
+    """What is validated: members, their calibration, and what that reads."""
 
-    models: list[Any]
+    members: list[Any]
     calibration: dict[str, Any]
     uncertainties: list[Any]
 
@@ -111,9 +112,9 @@ def _of_campaign(store: Any, name: str | None) -> _Subject:
 
     campaign = Campaign.from_store(store, name)
     committee = campaign.committee()
-    models = [member.model for member in committee.members if member.model is not None]
+    members = [member for member in committee.members if member.model is not None]
     kept = [StoredUncertainty.of(each) for each in stored_with(committee)]
-    return _Subject(models, dict(campaign.calibration), kept)
+    return _Subject(members, dict(campaign.calibration), kept)
 
 
 def _of_file(path: Path) -> _Subject:
@@ -124,7 +125,7 @@ def _of_file(path: Path) -> _Subject:
         raise ValueError(f"--committee is {str(path)!r}: there is no such file")
     calculator = CommitteeCalculator.load(path)
     kept = [StoredUncertainty.of(each) for each in calculator.uncertainties]
-    return _Subject(calculator.models, calculator.calibration, kept)
+    return _Subject(calculator.sources, calculator.calibration, kept)
 
 
 def _run(
@@ -140,6 +141,7 @@ def _run(
         write_description,
     )
     from flowpot.campaign.local.run import ResumableRun  # noqa: PLC0415
+    from flowpot.potentials.extensions import write_models  # noqa: PLC0415
     from flowpot.report.progress import ProgressLog  # noqa: PLC0415
 
     folder = folder.absolute()
@@ -155,7 +157,8 @@ def _run(
             )
     else:
         flow = maker.make(
-            _written(subject.models, folder / "models"),
+            # As files, so that no job carries them.
+            write_models(dict(enumerate(subject.members)), folder / "models"),
             crystals,
             calibration=subject.calibration or None,
             uncertainties=subject.uncertainties,
@@ -170,21 +173,12 @@ def _run(
 def _identity(subject: _Subject) -> dict[str, Any]:
     """Return what tells two committees apart."""
     return {
-        "models": [model.sha256 for model in subject.models],
+        "models": [field_of(member, "model").sha256 for member in subject.members],
         "calibration": {
             name: fit.model_dump(mode="json")
             for name, fit in subject.calibration.items()
         },
     }
-
-
-def _written(models: list[Any], folder: Path) -> list[Path]:
-    """Write models to files, so that no job carries them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return [
-        model.to_file(folder / f"member_{rank}{Path(model.name).suffix}")
-        for rank, model in enumerate(models)
-    ]
 
 
 def _show(document: Any, folder: Path, console: Console) -> None:

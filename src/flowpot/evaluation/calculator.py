@@ -33,7 +33,8 @@ from flowpot.evaluation.uncertainty.registry import (
     restored,
     stored_with,
 )
-from flowpot.potentials import Potential, members_of, model_file
+from flowpot.potentials import Potential, members_of
+from flowpot.potentials.extensions import FOLDER, extension_files, self_contained
 from flowpot.potentials.features import FeatureStatistics
 from flowpot.potentials.model_files import ModelError, check_archive
 
@@ -108,8 +109,8 @@ class CommitteeCalculator(Calculator):
             for name, fit in (calibration or {}).items()
         }
         self._check()
-        self._files = [
-            None if isinstance(source, Potential) else model_file(source)
+        self._sources = [
+            None if isinstance(source, Potential) else self_contained(source)
             for source in members_of(committee)
         ]
 
@@ -174,6 +175,9 @@ class CommitteeCalculator(Calculator):
                     contents = json.loads(archive.read(_CONTENTS))
                     members = contents["members"]
                     models = [archive.extract(name, folder) for name in members]
+                    for name in archive.namelist():
+                        if FOLDER in Path(name).parts:
+                            archive.extract(name, folder)
                     measured = [
                         restored(kind, archive.read(name))
                         for name, kind in contents.get("uncertainties", {}).items()
@@ -197,15 +201,16 @@ class CommitteeCalculator(Calculator):
         Parameters
         ----------
         path
-            The file, a zip archive of ``committee.json`` and the model files.
+            The file, a zip archive of ``committee.json`` and the model files, with the
+            extensions that models of metatomic may need.
 
         Raises
         ------
         ValueError
             Where a member was given as a loaded potential: its file is not known.
         """
-        files = self._known()
-        names = [f"{i}/{name}" for i, (name, _) in enumerate(files)]
+        sources = self.sources
+        names = [f"{i}/{source['model'].name}" for i, source in enumerate(sources)]
         fits = {name: fit.model_dump() for name, fit in self.calibration.items()}
         kinds = {
             f"uncertainty-{i}": kind_of(each)
@@ -215,8 +220,10 @@ class CommitteeCalculator(Calculator):
         path = Path(path)
         with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             archive.writestr(_CONTENTS, json.dumps(contents))
-            for name, (_, content) in zip(names, files, strict=True):
-                archive.writestr(name, content)
+            for i, source in enumerate(sources):
+                archive.writestr(names[i], source["model"].read_bytes())
+                for name, content in extension_files(source).items():
+                    archive.writestr(f"{i}/{name}", content)
             for name, uncertainty in zip(kinds, self.uncertainties, strict=True):
                 archive.writestr(name, uncertainty.to_bytes())
             archive.comment = zip_comment()
@@ -271,23 +278,24 @@ class CommitteeCalculator(Calculator):
 
     @property
     def models(self) -> list[Artifact]:
+        """The models of the `sources`."""
+        return [source["model"] for source in self.sources]
+
+    @property
+    def sources(self) -> list[dict[str, Any]]:
         """
-        The models of the members, as jobs can carry them.
+        What the members are loaded from, as jobs can carry it: see `self_contained`.
 
         Raises
         ------
         ValueError
             Where a member was given as a loaded potential: its file is not known.
         """
-        return [Artifact.from_bytes(name, content) for name, content in self._known()]
-
-    def _known(self) -> list[tuple[str, bytes]]:
-        """Return names and contents of the models' files."""
-        files = [file for file in self._files if file is not None]
-        if len(files) < len(self.members):
+        sources = [source for source in self._sources if source is not None]
+        if len(sources) < len(self.members):
             raise ValueError(
-                f"member {self._files.index(None)} was given as a loaded potential, "
+                f"member {self._sources.index(None)} was given as a loaded potential, "
                 "whose file is not known: make the calculator of a CommitteeDoc, of "
                 "Artifacts or of paths"
             )
-        return files
+        return sources

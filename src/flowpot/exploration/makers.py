@@ -177,11 +177,11 @@ class ExplorationMaker(ExplorationPlan, Maker):
         return continue_with(jobs, collect, ExplorationDoc)
 
     def _needed(self, committee: Any, member: int) -> Any:
-        """Return the driving model, and the others only to a checked trajectory."""
+        """Return the driving member, and the others only to a checked trajectory."""
         everything = self.md_maker.check_interval is not None
         if isinstance(committee, Pointer):
             members = committee.reference.members
-            return members if everything else [members[member].model]
+            return members if everything else [members[member]]
         return committee if everything else [committee[member]]
 
     @deciding_job

@@ -40,15 +40,23 @@ class GivenCommittee:
             uncertainties = uncertainties or [
                 StoredUncertainty.of(each) for each in committee.uncertainties
             ]
-            committee = committee.models
+            committee = committee.sources
         return cls(committee, as_json(calibration), as_json(uncertainties))
+
+
+def for_calculation(member: Any) -> Any:
+    """Keep of a member's document what it takes to load it."""
+    return _fields(member, "model", "backend", "extensions")
 
 
 def for_calibration(member: Any) -> Any:
     """Keep of a member's document what its error bars need."""
+    return _fields(member, "model", "backend", "extensions", "features")
+
+
+def _fields(member: Any, *names: str) -> Any:
     if field_of(member, "model") is None:
         return member
-    names = ("model", "backend", "features")
     return {name: field_of(member, name) for name in names}
 
 

@@ -10,7 +10,7 @@ from pymatgen.core import Structure
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.portable import portable
-from flowpot.documents import field_of, recorded
+from flowpot.documents import recorded
 from flowpot.exploration.members import anchored
 from flowpot.jobs import (
     JobName,
@@ -25,7 +25,12 @@ from flowpot.properties.assembly import assemble
 from flowpot.properties.crystals import crystals_of
 from flowpot.properties.document import MemberDoc, ValidationDoc
 from flowpot.properties.error_ratios import calculator_of
-from flowpot.properties.given import GivenCommittee, for_calibration, structures_of
+from flowpot.properties.given import (
+    GivenCommittee,
+    for_calculation,
+    for_calibration,
+    structures_of,
+)
 from flowpot.properties.member import calculate_member, lost_member, used_versions
 from flowpot.properties.options import ValidationOptions
 from flowpot.properties.reference import compared, labelling_by, reference_cells
@@ -212,9 +217,9 @@ class ValidationMaker(ValidationOptions, Maker):
         members: Any
         if isinstance(committee, Pointer):
             members = committee.reference.members
-            models = [members[rank].model for rank in range(len(counted))]
+            models = [members[rank] for rank in range(len(counted))]
         else:
-            models = [field_of(member, "model") or member for member in committee]
+            models = [for_calculation(member) for member in committee]
             members = [for_calibration(member) for member in committee]
         jobs = []
         for name, structure in crystals.items():

@@ -13,7 +13,7 @@ from flowpot.campaign.reading.labels import Label, find_labels
 from flowpot.campaign.reading.provenance import Provenance, trace
 from flowpot.campaign.reading.records import CampaignRecords
 from flowpot.dataset import Artifact, Dataset
-from flowpot.potentials.extensions import unpack_extensions
+from flowpot.potentials.extensions import write_models
 
 if TYPE_CHECKING:
     from flowpot.training.document import CommitteeDoc
@@ -209,11 +209,6 @@ class Campaign(CampaignRecords):
 
     def export_models(self, folder: Path) -> list[Path]:
         """Write the committee's models as ``member_0``, ``member_1`` and so on."""
-        folder.mkdir(parents=True, exist_ok=True)
-        files = []
-        for i, member in enumerate(self.committee().members):
-            if member.model is not None:
-                name = f"member_{i}{Path(member.model.name).suffix}"
-                files.append(member.model.to_file(folder / name))
-                unpack_extensions(member, folder)
-        return files
+        members = enumerate(self.committee().members)
+        trained = {rank: member for rank, member in members if member.model is not None}
+        return write_models(trained, folder)
