@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from outcome import RESULTS, keep
+
 from flowpot import Campaign
 from flowpot.campaign import embedded_store
 from flowpot.demo import check_equation_of_state
@@ -62,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[1])
     parser.add_argument("--folder", type=Path, default=Path("study"))
     parser.add_argument("--seeds", default="0,1,2,3,4,5,6,7,8,9")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     folder = given.folder.absolute() / "demo"
     file = folder / "demo_seeds.json"
@@ -73,6 +76,13 @@ def main() -> None:
             results[seed] = {"seconds": seconds, **found}
             file.write_text(json.dumps(results, indent=1))
         print(seed, json.dumps(results[seed]), flush=True)
+    keep(
+        "demo_seeds",
+        "by seed; errors are those of fresh frames",
+        results,
+        None,
+        given.results,
+    )
 
 
 if __name__ == "__main__":
