@@ -17,7 +17,7 @@ from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.start import Start, state_of
 from flowpot.campaign.state import CampaignState
 from flowpot.dataset import Dataset
-from flowpot.exploration.lammps.potential import check_convertible
+from flowpot.exploration.lammps.potential import check_convertible, has_needs
 from flowpot.labelling.static_makers import ChecksMachine
 from flowpot.training import TrainingMaker
 from flowpot.training.mace import MACETraining
@@ -218,10 +218,10 @@ class ActiveLearningMaker(CampaignStages, Maker):
         engine = getattr(getattr(self.exploration, "md_maker", None), "engine", "")
         for trainer in self._trainers:
             trainer.check_options()
-            options: dict[str, Any] = {}
-            if isinstance(trainer, MACETraining) and not trainer.foundation_model:
-                options = trainer.options  # a foundation's own are in its file
-            check_convertible(engine, trainer.backend, options)
+            options, foundation = {}, trainer.foundation_model
+            if isinstance(trainer, MACETraining) and has_needs(engine):
+                options = trainer.model_options()
+            check_convertible(engine, trainer.backend, options, foundation)
 
     @property
     def _trainers(self) -> list[TrainingMaker]:

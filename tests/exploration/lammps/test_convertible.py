@@ -11,6 +11,7 @@ import torch
 from ase.build import bulk
 
 from flowpot.campaign import ActiveLearningMaker
+from flowpot.dataset import Artifact
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.binary import run_binary
@@ -23,7 +24,11 @@ from flowpot.exploration.lammps.convertible import (
 from flowpot.exploration.lammps.potential import Symmetrix, check_convertible
 from flowpot.exploration.lammps.run import Run, write_run
 from flowpot.exploration.lammps.script import Output
-from flowpot.training import MACETrainingMaker, MetatrainTrainingMaker
+from flowpot.training import (
+    CommitteeTrainingMaker,
+    MACETrainingMaker,
+    MetatrainTrainingMaker,
+)
 from flowpot.training.mace.options import (
     convertible_hyperparameters,
     default_hyperparameters,
@@ -69,6 +74,38 @@ def test_symmetrix_says_what_to_change(changes, needed):
     assert repr(found) in str(no.value)
     check_convertible("symmetrix", "mace", options | found)
     check_convertible("mace", "mace", options)
+
+
+def test_a_foundation_model_is_asked_what_it_is_made_of(random_mace, tmp_path):
+    """By its file, or by the Artifact that keeps it; a name is downloaded later."""
+    blocks = mace.modules.interaction_classes
+    plain = {
+        "max_ell": 3,
+        "correlation": 3,
+        "interaction_cls_first": blocks["RealAgnosticInteractionBlock"],
+        "interaction_cls": blocks["RealAgnosticResidualInteractionBlock"],
+    }
+    exploration = ExplorationMaker(md_maker=LammpsMDMaker(engine="symmetrix"))
+
+    def composed(changes, kept):
+        path = tmp_path / "my models" / "start.model"
+        path.parent.mkdir(exist_ok=True)
+        torch.save(random_mace(1, **plain | changes), path)
+        start = Artifact.from_file(path) if kept else str(path)
+        trainer = MACETrainingMaker(foundation_model=start)
+        training = CommitteeTrainingMaker(trainer=trainer)
+        return ActiveLearningMaker(training=training, exploration=exploration)
+
+    for kept in (False, True):
+        composed({}, kept).check_options()
+        with pytest.raises(ValueError, match=r"one with \{'correlation': 3\}") as no:
+            composed({"correlation": 2}, kept).check_options()
+        assert "foundation_model" in str(no.value)
+        with pytest.raises(ValueError, match=r"one with \{'num_interactions': 2\}"):
+            composed({"num_interactions": 3}, kept).check_options()
+    trainer = MACETrainingMaker(foundation_model="medium")
+    training = CommitteeTrainingMaker(trainer=trainer)
+    ActiveLearningMaker(training=training, exploration=exploration).check_options()
 
 
 @pytest.mark.skipif(

@@ -300,7 +300,14 @@ PAIR_STYLES: dict[str, type[PairStyle]] = {
 }
 
 
-def check_convertible(engine: str, backend: str, options: Mapping[str, Any]) -> None:
+def has_needs(engine: str) -> bool:
+    """Return whether an engine has only models of some hyperparameters."""
+    return "needed_options" in vars(PAIR_STYLES.get(engine, object))
+
+
+def check_convertible(
+    engine: str, backend: str, options: Mapping[str, Any], foundation: Any = None
+) -> None:
     """
     Raise an error if models cannot be converted for an engine.
 
@@ -312,6 +319,8 @@ def check_convertible(engine: str, backend: str, options: Mapping[str, Any]) -> 
         Backend of the training: ``mace`` or ``metatomic``.
     options
         See :meth:`PairStyle.needed_options`.
+    foundation
+        The model that the options are those of, where one is fine-tuned.
 
     Raises
     ------
@@ -327,7 +336,14 @@ def check_convertible(engine: str, backend: str, options: Mapping[str, Any]) -> 
             f"engine is {engine!r}, which has models of {style.backend}, and {backend} "
             "is what is trained: use the engine 'python', or train with the other"
         )
-    if needed := style.needed_options(options):
+    needed = style.needed_options(options)
+    if needed and foundation is not None:
+        raise UnsuitedError(
+            f"engine is {engine!r}, which cannot have models like foundation_model "
+            f"{foundation!r}: choose one with {needed!r}, or train from scratch by "
+            "MACETrainingMaker.convertible(), or use the engine 'python'"
+        )
+    if needed:
         raise UnsuitedError(
             f"engine is {engine!r}, which cannot have models of these hyperparameters:"
             f" train with hyperparameters={needed!r}, or with "

@@ -132,6 +132,33 @@ def start_energies(start: "MACEPotential", head: str | None = None) -> dict[int,
     return dict(zip(numbers, table[row].tolist(), strict=True))
 
 
+def options_of(content: bytes) -> dict[str, Any]:
+    """
+    Return the options of mace_run_train that a model was made by, as far as it tells.
+
+    Parameters
+    ----------
+    content
+        Of its file, a pickle: trust its source.
+    """
+    from flowpot.potentials.mace import MACEPotential  # noqa: PLC0415, torch
+
+    model = MACEPotential.from_bytes(content, "cpu").model
+    contraction = model.products[0].symmetric_contractions
+    correlation = getattr(contraction, "contraction_degree", None)
+    if correlation is None:
+        correlation = len(contraction.contractions[0].weights) + 1
+    blocks = [type(block).__name__ for block in model.interactions]
+    return {
+        "model": type(model).__name__,
+        "num_interactions": len(blocks),
+        "max_ell": model.interactions[0].edge_attrs_irreps.lmax,
+        "correlation": int(correlation),
+        "interaction_first": blocks[0],
+        "interaction": blocks[-1],
+    }
+
+
 def check_elements(start: "MACEPotential", species: Sequence[int]) -> None:
     """
     Refuse a start that lacks an element, or does not list them by atomic number.

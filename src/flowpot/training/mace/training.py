@@ -31,6 +31,7 @@ from flowpot.training.mace.start import (
     FROM_START,
     START_FILE,
     check_started,
+    options_of,
     parse_energies,
 )
 from flowpot.training.program import Program, find_program
@@ -86,6 +87,22 @@ class MACETraining(Training):
     def options(self) -> dict[str, Any]:
         """The hyperparameters with defaults filled in."""
         return {**default_hyperparameters(), **self.hyperparameters}
+
+    def model_options(self) -> dict[str, Any]:
+        """
+        Return the options that its models are made by.
+
+        Those of a foundation model are in its file. Empty where that is not at hand: it
+        is a name that MACE downloads, or mace-torch is on the workers alone.
+        """
+        if self.foundation_model is None:
+            return self.options
+        if find_spec("mace") is None:
+            return {}
+        if isinstance(self.foundation_model, Artifact):
+            return options_of(self.foundation_model.read_bytes())
+        path = Path(self.foundation_model).expanduser()
+        return options_of(path.read_bytes()) if path.is_file() else {}
 
     def check(self) -> None:
         """Check the options, the program, the device and the foundation model."""
