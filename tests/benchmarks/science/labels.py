@@ -268,21 +268,23 @@ def report(results: dict[str, dict[str, list[list[dict[str, Any]]]]]) -> Figure:
     figure = Figure(figsize=(4.2 * len(results), 3.6), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(results)))
     for place, (teacher, strategies) in zip(axes, results.items(), strict=True):
-        for strategy, seeds in strategies.items():
+        for rank, strategy in enumerate(way.name for way in STRATEGIES):
+            if not (seeds := strategies.get(strategy)):
+                continue
             length = min(len(rows) for rows in seeds)
             rows = [seed[:length] for seed in seeds]
             labels = np.mean([[row["labels"] for row in seed] for seed in rows], axis=0)
             forces = np.array([[row["forces"] for row in seed] for seed in rows])
             seconds = np.mean([sum(row["seconds"] for row in seed) for seed in rows])
             mean, low, high = forces.mean(0), forces.min(0), forces.max(0)
-            place.plot(labels, mean, "o-", label=strategy)
-            place.fill_between(labels, low, high, alpha=0.15)
+            place.plot(labels, mean, "o-", color=f"C{rank}", label=strategy)
+            place.fill_between(labels, low, high, color=f"C{rank}", alpha=0.15)
             told = "  ".join(
                 f"{n:.0f}: {m:.3f} [{a:.3f}, {b:.3f}]"
                 for n, m, a, b in zip(labels, mean, low, high, strict=True)
             )
             print(f"{teacher:10s} {strategy:10s} {len(seeds)} seeds  {told}")
-            print(f"{'':21s} training {seconds:.0f} s of CPU a campaign")
+            print(f"{'':21s} training {seconds:.0f} s a campaign")
         place.set(title=teacher, xlabel="labels", yscale="log")
         place.set_ylabel("force error on external frames (eV/\u00c5)")
         place.legend(frameon=False)
