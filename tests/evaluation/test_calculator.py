@@ -1,5 +1,6 @@
 """A committee in ASE: its error bars, its file, and the same numbers from LAMMPS."""
 
+import shutil
 import zipfile
 
 import numpy as np
@@ -23,6 +24,9 @@ from flowpot.exploration.lammps.driver import main
 from flowpot.exploration.lammps.run import WATCH_FILE, Run, read_outcome, write_run
 from flowpot.exploration.lammps.script import Output
 from flowpot.exploration.lammps.trajectory import md_frames, read_disagreement
+from flowpot.exploration.members import stage_member
+from flowpot.potentials.extensions import extensions_beside, write_models
+from flowpot.properties.given import for_calculation
 
 SLOPES = {"energy": 0.5, "forces": 2.0, "stress": 1.5}
 TOLERANCE = {"energy": 1e-3, "forces": 0.1, "stress": 1e-3}
@@ -107,6 +111,25 @@ def test_one_file_gives_the_same_errors(models, calibration, silicon, tmp_path):
     assert silicon.calc.calibration == made.calibration
     again = silicon.calc.save(tmp_path / "again.committee")
     assert zipfile.ZipFile(again).namelist() == zipfile.ZipFile(path).namelist()
+
+
+def test_extensions_are_in_the_file(models, tmp_path):
+    """What lies beside a model comes out of a committee's file, and of its sources."""
+    folder = tmp_path / "one" / "extensions" / "package"
+    folder.mkdir(parents=True)
+    (folder / "library.so").write_bytes(b"code")
+    one = shutil.copy(models[0], tmp_path / "one")
+    path = CommitteeCalculator([one, models[1]]).save(tmp_path / "some.committee")
+    first, second = CommitteeCalculator.load(path).sources
+    assert second["extensions"] is None
+    (file,) = write_models({3: first}, tmp_path / "models")
+    assert file.name == "member_3.model"
+    assert file.read_bytes() == models[0].read_bytes()
+    library = tmp_path / "models/extensions/package/library.so"
+    assert library.read_bytes() == b"code"
+    described = stage_member(for_calculation(first), tmp_path / "run")
+    beside = extensions_beside(described["model"])
+    assert (beside / "package" / "library.so").read_bytes() == b"code"
 
 
 def test_what_cannot_be_saved_or_loaded_is_refused(committee, models, tmp_path):

@@ -11,11 +11,13 @@ from ase.calculators.test import calculate_numerical_forces
 from metatomic_ase import MetatomicCalculator
 from monty.json import MontyEncoder
 
+from flowpot import CommitteeCalculator
 from flowpot.dataset import Artifact, Dataset
 from flowpot.evaluation import Criteria, EnsembleSpread, judge
 from flowpot.evaluation.uncertainty.contract import check_uncertainty
 from flowpot.exploration.members import stage_member
 from flowpot.potentials import load_potential
+from flowpot.properties.given import for_calculation
 from flowpot.training import CommitteeDoc, MetatrainTrainingMaker
 from flowpot.training.backend import Run
 from flowpot.training.members import Place, train_members
@@ -125,19 +127,37 @@ LOADS = """
 import json
 from pathlib import Path
 from monty.json import MontyDecoder
+from flowpot import CommitteeCalculator
 from flowpot.potentials import calculator, load_potential
+from flowpot.properties.calculations import ForceField
 {}
 print(Path("/proc/self/maps").read_text())
 """
 
 
 def check_extensions(found, folder):
-    """New processes, which know nothing of featomic, load it from what was stored."""
+    """
+    New processes, which know nothing of featomic, load it from what was stored.
+
+    From a run's folder, by atomate2's arguments, in a validation, from a committee's
+    file, and from the validation of one.
+    """
     staged = stage_member(found, folder / "models")["model"]
     kwargs = json.dumps(found.calculator_kwargs, cls=MontyEncoder)
     (folder / "kwargs.json").write_text(kwargs)
     read = "json.loads(Path('kwargs.json').read_text(), cls=MontyDecoder)"
-    for load in (f"load_potential({staged!r}, 'cpu')", f"calculator(**{read})"):
+    saved = CommitteeCalculator([found]).save(folder / "gap.committee")
+    validate = "ForceField.of({}, Path()).calculator_kwargs"
+    members = {"member": for_calculation(found)}
+    (folder / "member.json").write_text(json.dumps(members, cls=MontyEncoder))
+    member = read.replace("kwargs", "member") + "['member']"
+    for load in (
+        f"load_potential({staged!r}, 'cpu')",
+        f"calculator(**{read})",
+        f"calculator(**{validate.format(member)})",
+        f"CommitteeCalculator.load({str(saved)!r})",
+        f"load_potential(CommitteeCalculator.load({str(saved)!r}).sources[0])",
+    ):
         done = subprocess.run(
             [sys.executable, "-c", LOADS.format(load)],
             cwd=folder,
