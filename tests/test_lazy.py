@@ -5,7 +5,7 @@ from pkgutil import iter_modules
 
 import pytest
 
-LAZY = ["flowpot", "flowpot.campaign", "flowpot.report"]
+LAZY = ["flowpot", "flowpot.campaign", "flowpot.properties", "flowpot.report"]
 
 
 @pytest.mark.parametrize("package", LAZY)

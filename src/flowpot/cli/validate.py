@@ -10,7 +10,6 @@ from rich.console import Console
 from flowpot.cli.errors import readable_errors
 from flowpot.cli.source import NameArgument, ProjectOption, StoreOption, open_store
 from flowpot.console import open_console, say
-from flowpot.documents import field_of
 
 
 def validate(
@@ -172,6 +171,8 @@ def _run(
 
 def _identity(subject: _Subject) -> dict[str, Any]:
     """Return what tells two committees apart."""
+    from flowpot.documents import field_of  # noqa: PLC0415
+
     return {
         "models": [field_of(member, "model").sha256 for member in subject.members],
         "calibration": {

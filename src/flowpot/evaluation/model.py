@@ -60,7 +60,7 @@ class ErrorModel(BaseModel):
     >>> model = ErrorModel.fit({"spread": spread}, error)
     >>> new = {"spread": np.array([0.1, 1.0, 10.0, np.nan])}
     >>> model.quantile(new, 0.5).round(1).tolist()
-    [0.2, 1.9, 18.0, inf]
+    [0.2, 1.9, 17.5, inf]
     >>> model.chance(new, tolerance=2.0).round(1).tolist()
     [0.0, 0.4, 1.0, 1.0]
     """

@@ -1,32 +1,25 @@
 """Properties of materials by a committee, with error bars."""
 
-from flowpot.properties.document import (
-    CrystalDoc,
-    MemberDoc,
-    MemberFailure,
-    Quantity,
-    ValidationDoc,
-)
-from flowpot.properties.equation_of_state import (
-    CommitteeCurve,
-    EquationOfState,
-    committee_curve,
-    scaled,
-)
-from flowpot.properties.makers import ValidationMaker
-from flowpot.properties.standing import PropertyStanding, standings
+from flowpot.lazy import lazy_exports
 
-__all__ = [
-    "CommitteeCurve",
-    "CrystalDoc",
-    "EquationOfState",
-    "MemberDoc",
-    "MemberFailure",
-    "PropertyStanding",
-    "Quantity",
-    "ValidationDoc",
-    "ValidationMaker",
-    "committee_curve",
-    "scaled",
-    "standings",
+_HOME = {
+    "CommitteeCurve": "flowpot.properties.equation_of_state",
+    "CrystalDoc": "flowpot.properties.document",
+    "EquationOfState": "flowpot.properties.equation_of_state",
+    "MemberDoc": "flowpot.properties.document",
+    "MemberFailure": "flowpot.properties.document",
+    "PropertyStanding": "flowpot.properties.standing",
+    "Quantity": "flowpot.properties.document",
+    "ValidationDoc": "flowpot.properties.document",
+    "ValidationMaker": "flowpot.properties.makers",
+    "committee_curve": "flowpot.properties.equation_of_state",
+    "scaled": "flowpot.properties.equation_of_state",
+    "standings": "flowpot.properties.standing",
+}
+
+__all__ = [  # noqa: PLE0604 - the keys are the public names
+    *_HOME,
 ]
+
+# A campaign's documents have properties, and are read without what calculates them.
+__getattr__, __dir__ = lazy_exports(__name__, _HOME)

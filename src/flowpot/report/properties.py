@@ -1,6 +1,6 @@
-"""Properties against their tolerances, as the report and the status show them."""
+"""Properties against their tolerances, as the report shows them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from flowpot.campaign.document import IterationDoc
 from flowpot.properties.standing import PropertyStanding, with_error
@@ -49,14 +49,6 @@ def properties_section(iterations: Sequence[IterationDoc]) -> Section:
         ],
         empty="No validator was asked.",
     )
-
-
-def properties_in_words(iterations: Sequence[IterationDoc]) -> Iterator[str]:
-    """Yield a sentence for each property of the last iteration that has some."""
-    last = next((each for each in reversed(iterations) if each.properties), None)
-    if last is not None:
-        for standing in last.properties or ():
-            yield f"iteration {last.iteration}: {standing}"
 
 
 def _row(standing: PropertyStanding) -> list[str]:

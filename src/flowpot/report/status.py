@@ -14,7 +14,6 @@ from flowpot.campaign.record import LOOP_STAGES
 from flowpot.console import say
 from flowpot.dataset.sets import TEST
 from flowpot.redaction import redact
-from flowpot.report.properties import properties_in_words
 from flowpot.report.verdicts import Verdict
 from flowpot.report.wording import (
     UNITS,
@@ -57,7 +56,7 @@ def status_view(
     begun = [each for each in iterations if each.metrics or each.n_labelled is not None]
     if begun:
         parts += [_iterations(begun), Text()]
-        said = [Text(redact(line)) for line in properties_in_words(begun)]
+        said = [Text(redact(line)) for line in _properties_in_words(begun)]
         parts += [*said, Text()] if said else []
     if status.stop_reason is None:
         parts.append(_stages(status))
@@ -182,3 +181,11 @@ def _failures(failures: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:
         yield Text.assemble((place, "dim"), reason)
         if failure["folder"]:
             yield Text(f"    {failure['folder']}", style="dim")
+
+
+def _properties_in_words(iterations: Sequence[IterationDoc]) -> Iterator[str]:
+    """Yield a sentence for each property of the last iteration that has some."""
+    last = next((each for each in reversed(iterations) if each.properties), None)
+    if last is not None:
+        for standing in last.properties or ():
+            yield f"iteration {last.iteration}: {standing}"
