@@ -111,9 +111,7 @@ def _hopeless(
     ]
     if not stuck:
         return ""
-    names = ", ".join(
-        f"{each.name.replace('_', ' ')} of {each.crystal}" for each in stuck
-    )
+    names = ", ".join(each.title for each in stuck)
     return (
         f"{names} did not get better although the cells were labelled twice: train for "
         "longer or with a larger model, or allow for more"

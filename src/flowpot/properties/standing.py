@@ -44,6 +44,11 @@ class PropertyStanding(BaseModel):
     )
 
     @property
+    def title(self) -> str:
+        """What it is of what, in words."""
+        return f"{self.name.replace('_', ' ')} of {self.crystal}"
+
+    @property
     def is_within(self) -> bool:
         """Whether it is known well enough."""
         return self.standing == "within"
@@ -80,7 +85,7 @@ class PropertyStanding(BaseModel):
     @property
     def brief(self) -> str:
         """What is wrong with it, in a few words."""
-        what = f"{self.name.replace('_', ' ')} of {self.crystal}"
+        what = self.title
         if self.mean is None:
             return f"{what} is not known"
         value = f"{what} {with_error(self.mean, self.half_width)} {self.unit}"
@@ -93,7 +98,7 @@ class PropertyStanding(BaseModel):
 
     def __str__(self) -> str:
         """Write the value, how well it is known, and the tolerance."""
-        what = f"{self.name.replace('_', ' ')} of {self.crystal}"
+        what = self.title
         if self.mean is None:
             return f"{what} is not known: {self.reason}"
         said = f"{what} {with_error(self.mean, self.half_width)} {self.unit}"

@@ -52,7 +52,6 @@ def properties_section(iterations: Sequence[IterationDoc]) -> Section:
 
 
 def _row(standing: PropertyStanding) -> list[str]:
-    name = f"{standing.name.replace('_', ' ')} of {standing.crystal}"
     value = "-"
     if standing.mean is not None:
         value = f"{with_error(standing.mean, standing.half_width)} {standing.unit}"
@@ -64,4 +63,11 @@ def _row(standing: PropertyStanding) -> list[str]:
         reference += f" ({100 * standing.deviation:+.1f} %)"
     tolerance = f"{100 * standing.tolerance:.3g} %"
     doubt = standing.reason or _OF.get(standing.interval_kind, "")
-    return [name, value, reference, tolerance, _WORDS[standing.standing], doubt]
+    return [
+        standing.title,
+        value,
+        reference,
+        tolerance,
+        _WORDS[standing.standing],
+        doubt,
+    ]
