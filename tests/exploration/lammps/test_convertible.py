@@ -103,6 +103,11 @@ def test_a_foundation_model_is_asked_what_it_is_made_of(random_mace, tmp_path):
         assert "foundation_model" in str(no.value)
         with pytest.raises(ValueError, match=r"one with \{'num_interactions': 2\}"):
             composed({"num_interactions": 3}, kept).check_options()
+    (tmp_path / "damaged").write_text("not a model")
+    trainer = MACETrainingMaker(foundation_model=str(tmp_path / "damaged"))
+    training = CommitteeTrainingMaker(trainer=trainer)
+    with pytest.raises(ValueError, match="foundation_model cannot be read"):
+        ActiveLearningMaker(training=training, exploration=exploration).check_options()
     trainer = MACETrainingMaker(foundation_model="medium")
     training = CommitteeTrainingMaker(trainer=trainer)
     ActiveLearningMaker(training=training, exploration=exploration).check_options()

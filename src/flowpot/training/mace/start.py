@@ -132,18 +132,9 @@ def start_energies(start: "MACEPotential", head: str | None = None) -> dict[int,
     return dict(zip(numbers, table[row].tolist(), strict=True))
 
 
-def options_of(content: bytes) -> dict[str, Any]:
-    """
-    Return the options of mace_run_train that a model was made by, as far as it tells.
-
-    Parameters
-    ----------
-    content
-        Of its file, a pickle: trust its source.
-    """
-    from flowpot.potentials.mace import MACEPotential  # noqa: PLC0415, torch
-
-    model = MACEPotential.from_bytes(content, "cpu").model
+def options_of(start: Any) -> dict[str, Any]:
+    """Return the options of mace_run_train that a model of MACE was made by."""
+    model = start.model
     contraction = model.products[0].symmetric_contractions
     correlation = getattr(contraction, "contraction_degree", None)
     if correlation is None:

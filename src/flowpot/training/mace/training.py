@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 
 from flowpot.dataset import Artifact
+from flowpot.potentials import load_potential
 from flowpot.potentials.device import resolve_device
+from flowpot.potentials.model_files import ModelError
 from flowpot.training.backend import Run, Trained, Training, TrainingError
 from flowpot.training.mace.data import write_data
 from flowpot.training.mace.energies import kept_energies, restore_energies
@@ -94,15 +96,28 @@ class MACETraining(Training):
 
         Those of a foundation model are in its file. Empty where that is not at hand: it
         is a name that MACE downloads, or mace-torch is on the workers alone.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged.
         """
-        if self.foundation_model is None:
+        start = self.foundation_model
+        if start is None:
             return self.options
+        if isinstance(start, str):
+            path = Path(start).expanduser()
+            if not path.is_file():
+                return {}
+            start = Artifact.from_bytes(path.name, path.read_bytes())
         if find_spec("mace") is None:
             return {}
-        if isinstance(self.foundation_model, Artifact):
-            return options_of(self.foundation_model.read_bytes())
-        path = Path(self.foundation_model).expanduser()
-        return options_of(path.read_bytes()) if path.is_file() else {}
+        try:
+            return options_of(
+                load_potential({"model": start, "backend": "mace"}, "cpu")
+            )
+        except ModelError as error:
+            raise ValueError(f"foundation_model cannot be read: {error}") from error
 
     def check(self) -> None:
         """Check the options, the program, the device and the foundation model."""
