@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom
 
 from flowpot.evaluation import audit
-from flowpot.evaluation.binomial import clopper_pearson_upper, jeffreys
+from flowpot.evaluation.binomial import clopper_pearson_upper, jeffreys, second_look
 from flowpot.evaluation.fresh import Sample, fresh_errors
 
 TOLERANCE = {"energy": 0.1, "forces": 0.1}
@@ -130,3 +130,13 @@ def test_the_upper_limit_covers_no_more_than_it_has_to():
     assert min(covers) >= 0.95
     assert np.mean(covers) <= 0.98
     assert limits[0] == pytest.approx(0.095, abs=1e-3)
+
+
+@pytest.mark.parametrize(("n", "limit"), [(29, 0.1), (30, 0.1), (60, 0.05), (10, 0.3)])
+def test_a_second_look_lets_too_many_bad_frames_pass_once_in_twenty(n, limit):
+    draws = np.random.default_rng(0).random((200_000, n + second_look(n, limit)))
+    bad = draws < limit
+    at_once = ~bad[:, :n].any(axis=1)
+    later = (bad[:, :n].sum(axis=1) == 1) & ~bad[:, n:].any(axis=1)
+    assert (at_once | later).mean() < 0.0515  # three standard errors
+    assert later.mean() > 0

@@ -251,6 +251,24 @@ def test_failed_labels_of_a_closing_audit_count_against_it():
     assert second.audit.upper_limit > 0.1
 
 
+@pytest.mark.parametrize(("also_bad", "limit"), [(0, 0.08), (1, 0.11)])
+def test_one_bad_frame_of_a_closing_audit_asks_for_a_second_look(also_bad, limit):
+    world, tolerance, explored = converging()
+    labelled, criteria = start(world), Criteria({"forces": tolerance})
+    members = world.committee(0)
+    past = []
+    for n, n_lost in ((30, 1), (28, also_bad)):
+        found = judge(members, labelled, explored, criteria, predictions=past)
+        assert (found.n_pilot, found.n_closing) == (n, n)
+        past.append(found.predictions)
+        arrived = label(found.chosen[n_lost:])  # a lost label counts as bad
+        labelled = Dataset.concatenate([labelled, arrived])
+    last = judge(members, labelled, explored, criteria, predictions=past)
+    assert (last.audit.n, last.audit.n_bad) == (58, 1 + also_bad)
+    assert limit - 0.01 < last.audit.upper_limit < limit
+    assert last.n_pilot == 0
+
+
 @pytest.mark.parametrize("broken", [1, 2])
 def test_a_committee_without_predictions_never_converges(broken):
     """One member, or all of them, gives NaN: every frame is over."""

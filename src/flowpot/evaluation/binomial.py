@@ -1,5 +1,7 @@
 """Shares of counted frames, and their intervals."""
 
+import math
+
 import numpy as np
 import scipy  # loads scipy.stats when it is used: reading a campaign needs none
 
@@ -99,6 +101,36 @@ def frames_needed(k: int, limit: float, confidence: float = 0.95) -> int:
     while clopper_pearson_upper(np.array(k), np.array(n), confidence) > limit:
         n += 1
     return n
+
+
+def second_look(n: int, limit: float, confidence: float = 0.95) -> int:
+    """
+    Return how many further frames an audit needs that found one of n bad.
+
+    None are needed where it passes as it is.
+
+    It passes if none of these is bad. Both ways to pass, at once and after a second
+    look, together let a share of `limit` through with a chance of 1 - `confidence` at
+    most: a two-stage sampling plan (Dodge and Romig, Bell Syst. Tech. J. 20, 1, 1941).
+
+    Parameters
+    ----------
+    n
+        Number of frames of the first look, :func:`frames_needed` or more.
+    limit
+        Share of bad frames that must not pass.
+    confidence
+        Of the plan.
+
+    Examples
+    --------
+    >>> [second_look(n, 0.1) for n in (29, 30, 40, 46)]
+    [38, 28, 6, 0]
+    """
+    good = 1 - limit
+    left = 1 - confidence - good**n
+    more = math.ceil(math.log(left / (n * limit * good ** (n - 1))) / math.log(good))
+    return max(more, frames_needed(1, limit, confidence) - n, 0)
 
 
 def drawn_counts(

@@ -10,7 +10,7 @@ from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.closeness import accepted_distance
 from flowpot.dataset.labels import DECIDING
 from flowpot.evaluation.audit import Audit
-from flowpot.evaluation.binomial import frames_needed
+from flowpot.evaluation.binomial import frames_needed, second_look
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.checks import Checked, earlier_sample, next_round
 from flowpot.evaluation.choice import (
@@ -272,13 +272,18 @@ def _labels_first(
 
     They are a pilot, where too few explored frames are labelled, or a closing audit,
     where the campaign would end as converged if the frames that the committee accepts
-    are good. There is at most one of each in an iteration. There is no closing audit
-    where the error model expects more bad frames than it could pass with: repeated
-    again and again, it would pass some day.
+    are good. There is at most one of each in an iteration, and a second look where one
+    frame of the closing audit was bad. There is no closing audit where the error model
+    expects more bad frames than it could pass with: repeated again and again, it would
+    pass some day.
     """
     nothing = judged.frames[:0]
-    if checked.n_tried(CLOSING):
-        return nothing
+    size = max(criteria.closing_audit, frames_needed(0, criteria.max_bad_share))
+    if n_audited := checked.n_tried(CLOSING):
+        if n_audited != size or checked.audit(criteria.tolerance, judged).n_bad != 1:
+            return nothing
+        more = second_look(size, criteria.max_bad_share)
+        return draw_closing(judged, more, left, derive_rng(seed, "second look"))
     few = pool.n_explored < _FEW * criteria.min_frames
     if few and not checked.n_tried():
         rng = derive_rng(seed, "pilot")
@@ -295,7 +300,6 @@ def _labels_first(
     expected = float(np.max(chances, axis=0).mean()) if chances else 1.0
     if expected > _HOPELESS * criteria.max_bad_share:
         return nothing
-    size = max(criteria.closing_audit, frames_needed(0, criteria.max_bad_share))
     return draw_closing(judged, size, left, derive_rng(seed, "closing"))
 
 

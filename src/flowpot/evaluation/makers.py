@@ -58,7 +58,8 @@ class EvaluationMaker(Criteria, Maker):
         labelled, and of the budget, are drawn. 0: there is no pilot.
     closing_audit
         Number of accepted frames that are labelled before a campaign ends as
-        converged; more where `max_bad_share` needs more. 0: there is no such audit.
+        converged; more where `max_bad_share` needs more, and where one of them is bad
+        (:func:`flowpot.evaluation.binomial.second_look`). 0: there is no such audit.
     max_bad_share, max_over_share
         Shares of frames below which a campaign would end: see
         :class:`flowpot.ActiveLearningMaker`, whose values count in a campaign.
