@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from unittest import SkipTest
@@ -14,6 +15,30 @@ from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
 Short = Sequence[tuple[str, str]]
+HERE = Path(sys.executable).parent
+
+EXECUTED = ("python", "sh", "yaml", "toml")
+"""Languages of the blocks that are run, or saved for those that are run."""
+
+_CAMPAIGN = "tests/tutorials/test_campaign.py"
+_ALONE = "tests/tutorials/test_markdown.py"
+RUN_BY = {
+    "README.md": _CAMPAIGN,
+    "CONTRIBUTING.md": "tests/test_outside_package.py",
+    "SECURITY.md": _ALONE,
+    "tutorials/01_first_campaign.md": _CAMPAIGN,
+    "tutorials/01_silicon.py": _CAMPAIGN,
+    "tutorials/02_composing.md": _ALONE,
+    "tutorials/03_cluster.md": "tests/integration/test_tutorial_cluster.py",
+    "tutorials/04_query_the_store.py": _CAMPAIGN,
+    "tutorials/05_fine_tuning.md": _ALONE,
+    "tutorials/06_bring_your_own.md": _ALONE,
+    "tutorials/07_using_the_result.md": _CAMPAIGN,
+    "tutorials/08_alloys_and_magnets.md": _ALONE,
+    "tutorials/09_coming_from.md": _ALONE,
+    "tutorials/guides/troubleshooting.md": _ALONE,
+}
+"""Which test runs the blocks of a page, or a script that a page shows."""
 
 _FILES = (".yaml", ".toml", ".py")
 
@@ -21,7 +46,9 @@ _FILES = (".yaml", ".toml", ".py")
 _SHELL = 'make() { command make -n -C "$REPOSITORY" "$@" > /dev/null; }\n'
 
 
-def run_blocks(path: Path, folder: Path, short: Short = ()) -> int:
+def run_blocks(
+    path: Path, folder: Path, short: Short = (), programs: Path = HERE
+) -> int:
     """
     Run the blocks of a file in a folder, and count them.
 
@@ -38,6 +65,8 @@ def run_blocks(path: Path, folder: Path, short: Short = ()) -> int:
         Where they run.
     short
         Pairs: what is long in the text, and what stands for it here.
+    programs
+        Folder of the environment's programs: `flowpot`, `pip` and the others.
     """
     text = path.read_text()
     for long, brief in short:
@@ -48,7 +77,7 @@ def run_blocks(path: Path, folder: Path, short: Short = ()) -> int:
     parsers = [
         SkipParser(),
         CodeBlockParser("python", _run_python),
-        CodeBlockParser("sh", _run_shell),
+        CodeBlockParser("sh", partial(_run_shell, programs)),
         CodeBlockParser("yaml", _keep),
         CodeBlockParser("toml", _keep),
     ]
@@ -62,15 +91,21 @@ def run_blocks(path: Path, folder: Path, short: Short = ()) -> int:
     return len(examples)
 
 
+def write_files(path: Path) -> None:
+    """Write the blocks that name a file into this folder; run nothing."""
+    kinds = [CodeBlockParser(kind, _keep) for kind in ("python", "yaml", "toml")]
+    for example in Document.parse(str(path), *kinds).examples():
+        example.evaluate()
+
+
 def _run_python(example: Example) -> None:
     if not _save(example):
         PythonEvaluator()(example)
 
 
-def _run_shell(example: Example) -> None:
-    here = Path(sys.executable).parent
+def _run_shell(programs: Path, example: Example) -> None:
     environment = os.environ | {
-        "PATH": f"{here}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{programs}{os.pathsep}{HERE}{os.pathsep}{os.environ['PATH']}",
         "REPOSITORY": str(Path(__file__).parents[1]),
     }
     done = subprocess.run(

@@ -56,6 +56,23 @@ def test_a_large_cell_is_not_repeated_and_a_molecule_has_no_slabs(clean_dir):
     assert water["exploration"]["md_maker"]["timestep"] == 0.5
 
 
+def test_the_first_try_is_small_and_labels_with_what_is_here(clean_dir):
+    """As the file says: name, structures, labelling, and a preset for the rest."""
+    write("cell.extxyz", bulk("Si"))
+    assert invoke("cell.extxyz").exit_code == 0
+    text = Path("campaign.yaml").read_text()
+    assert "keep name, structures and labelling" in text
+    assert "`preset: smoke` in the place of the rest" in text
+    given = yaml.safe_load(text)
+    kept = {key: given[key] for key in ("name", "structures", "labelling")}
+    Path("try.yaml").write_text(yaml.safe_dump({"preset": "smoke"} | kept))
+    found = read_configuration(Path("try.yaml"))
+    plan = found.maker.dry_run(**found.inputs)
+    assert plan.core_hours < 0.5
+    maker = found.maker.labelling.static_maker
+    assert maker.pseudo_family == given["labelling"]["static_maker"]["pseudo_family"]
+
+
 def test_paths_are_relative_to_the_file_wherever_it_is(clean_dir):
     (clean_dir / "a/b").mkdir(parents=True)
     (clean_dir / "c").mkdir()

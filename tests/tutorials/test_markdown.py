@@ -1,51 +1,29 @@
-"""The tutorials that need no campaign: every block runs, from a folder of its own."""
+"""The pages that need no campaign: every block runs, from a folder of its own."""
 
 from pathlib import Path
 
 import pytest
 
-from markdown_blocks import run_blocks
+from markdown_blocks import RUN_BY, run_blocks
 
-TUTORIALS = Path(__file__).parents[2] / "tutorials"
-ELSEWHERE = {
-    "01_first_campaign",
-    "03_cluster",
-    "04_the_database",
-    "07_using_the_result",
-}
-"""Run where there is a campaign, or a queue; 04 has a script, which is run, too."""
-GUIDES = ("troubleshooting",)
-
-_INSTALL = "pip install --quiet --no-deps --no-build-isolation --target site ."
-SHORT = {
-    "05_fine_tuning": [('"foundation.model"', '"small"')],
-    "06_bring_your_own": [  # not into the tests' own environment
-        (
-            "pip install .\n",
-            f"{_INSTALL}\nexport PYTHONPATH=$PWD/site:${{PYTHONPATH:-}}\n",
-        )
-    ],
-}
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    page
+    for page, test in RUN_BY.items()
+    if ROOT / test == Path(__file__) and page.startswith("tutorials/")
+]
+SHORT = {"tutorials/05_fine_tuning.md": [('"foundation.model"', '"small"')]}
 """What is too long for a test, or not there: and what stands for it."""
 
-NAMES = sorted(path.stem for path in TUTORIALS.glob("0*.md"))
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_runs(page, clean_dir, programs):
+    assert run_blocks(ROOT / page, clean_dir, SHORT.get(page, ()), programs) > 0
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ELSEWHERE])
-def test_every_block_runs(name, clean_dir):
-    assert run_blocks(TUTORIALS / f"{name}.md", clean_dir, SHORT.get(name, ())) > 0
-
-
-@pytest.mark.parametrize("name", GUIDES)
-def test_every_block_of_a_guide_runs(name, clean_dir):
-    assert run_blocks(TUTORIALS / "guides" / f"{name}.md", clean_dir) > 0
-
-
-def test_no_tutorial_is_left_out():
-    assert set(NAMES) >= ELSEWHERE
-    with_blocks = {
-        path.stem
-        for path in (TUTORIALS / "guides").glob("*.md")
-        if "```sh" in path.read_text() or "```python" in path.read_text()
-    }
-    assert with_blocks == set(GUIDES)
+def test_the_key_of_the_security_page_is_its_users_alone(clean_dir, monkeypatch):
+    monkeypatch.setenv("HOME", str(clean_dir))
+    assert run_blocks(ROOT / "SECURITY.md", clean_dir) > 0
+    key = clean_dir / ".flowpot-key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert len(key.read_text().strip()) == 64

@@ -28,7 +28,8 @@ TEMPLATE = """\
 #
 # Keys are the fields of the Makers; what is not here keeps its default, and
 # `flowpot run --schema` lists them all. Sizes are a start: read them, change them.
-# For a first try, of minutes: `preset: smoke` in the place of all after structures.
+# For a first try, of minutes: keep name, structures and labelling, and write
+# `preset: smoke` in the place of the rest.
 name: {name}
 structures:                         # relative to this file
 {structures}
@@ -126,6 +127,10 @@ def starter(files: Sequence[Path], target: Path) -> Starter:
     unneeded = ["  clusters: null                    # without this line, some"]
     if frames.pbc.all(axis=1).any():
         unneeded += ["  slabs: null                       # the same: surfaces"]
+    if len(elements) > 1:
+        unneeded += [
+            "  # substitution: null              # else some swap unlike atoms"
+        ]
     text = TEMPLATE.format(
         formulas=formulas,
         file=target.name,

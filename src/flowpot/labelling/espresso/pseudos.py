@@ -97,9 +97,13 @@ class PseudoFamily(MSONable):
             if all((folder / name).is_file() for name in names):
                 return folder.resolve()
         absent = [n for n in names if not any((f / n).is_file() for f in folders)]
-        looked = ", ".join(map(str, folders)) or "nowhere: FLOWPOT_PSEUDO_DIR is unset"
+        missing = absent or names
+        noun, are = ("", "is") if len(missing) == 1 else ("s", "are")
+        looked = (
+            ", ".join(map(str, folders)) or "no folder: FLOWPOT_PSEUDO_DIR is unset"
+        )
         raise FileNotFoundError(
-            f"pseudopotential {', '.join(absent or names)} of family {self.name!r} is "
+            f"pseudopotential{noun} {', '.join(missing)} of family {self.name!r} {are} "
             f"missing (looked in {looked}): put the family's files into one folder and "
             "set FLOWPOT_PSEUDO_DIR to it (`flowpot pseudos install` fetches SSSP)"
         )
