@@ -98,6 +98,16 @@ def fit():
     )
 
 
+def evaluation(**numbers):
+    """Return the document of an evaluation that left nothing out."""
+    return EvaluationDoc(
+        **dict.fromkeys(("n_wrecked", "n_insane", "n_known", "n_audit", "n_pilot"), 0),
+        dataset=frame(),
+        predictions=frame(),
+        **numbers,
+    )
+
+
 @dataclass
 class ConstantEvaluation(Maker):
     """Always selects one frame."""
@@ -106,19 +116,12 @@ class ConstantEvaluation(Maker):
 
     @stage_job(EvaluationDoc)
     def make(self, committee, labelled, explored, **options):
-        return EvaluationDoc(
+        return evaluation(
             calibration=dict.fromkeys(("energy", "forces", "stress"), fit()),
             audit=Audit(),
             n_explored=1,
             n_over=1,
-            n_wrecked=0,
-            n_insane=0,
-            n_known=0,
             n_selected=1,
-            n_audit=0,
-            n_pilot=0,
-            dataset=frame(),
-            predictions=frame(),
             evidence=Artifact.from_bytes("evidence.npz", bytes(1000)),
         )
 
@@ -133,19 +136,12 @@ class ConvergedEvaluation(ConstantEvaluation):
         calibration = fit().model_copy(
             update={"error_model": ErrorModel.line({"spread": 1.0}, 2.0)}
         )
-        return EvaluationDoc(
+        return evaluation(
             calibration={"stress": calibration},
             audit=audit({"forces": right}, {"forces": 0.1}),
             n_explored=30,
             n_over=0,
-            n_wrecked=0,
-            n_insane=0,
-            n_known=0,
             n_selected=0,
-            n_audit=0,
-            n_pilot=0,
-            dataset=frame(),
-            predictions=frame(),
             evidence=frame(),
         )
 

@@ -15,7 +15,7 @@ from jobflow import Response
 
 from flowpot.campaign.local import run as local
 from flowpot.dataset import Artifact, Dataset
-from flowpot.evaluation import Calibration, CommitteeCalculator
+from flowpot.evaluation import CommitteeCalculator
 from flowpot.labelling.espresso.cache import LabelCache
 from flowpot.labelling.espresso.document import (
     EspressoCalculation,
@@ -23,6 +23,7 @@ from flowpot.labelling.espresso.document import (
     EspressoRun,
     EspressoTaskDoc,
 )
+from trivial_campaign import fit
 
 from . import corruptions, fuzz_worker
 
@@ -78,24 +79,10 @@ def whole(frames, random_mace, tmp_path_factory):
     files["model"] = folder / "a.model"
     torch.save(random_mace(1), files["model"])
     torch.save(random_mace(2), folder / "b.model")
-    fits = {"energy": calibration(), "forces": calibration()}
+    fits = {"energy": fit(), "forces": fit()}
     calculator = CommitteeCalculator([files["model"], folder / "b.model"], fits, "cpu")
     files["committee"] = calculator.save(folder / "a.committee")
     return files
-
-
-def calibration():
-    return Calibration(
-        slope=0.5,
-        slope_interval=(0.4, 0.6),
-        r2=0.9,
-        rank_correlation=0.9,
-        tolerance=0.1,
-        threshold=0.05,
-        n=50,
-        effective_n=50.0,
-        trusted=True,
-    )
 
 
 def label_in(folder, frames):

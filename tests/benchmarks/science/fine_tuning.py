@@ -29,9 +29,9 @@ from matplotlib.figure import Figure
 sys.path.append(str(Path(__file__).parents[1]))
 
 from campaigns import train_one
-from labels import STRATEGIES, TRAINER, Campaign
+from labels import TRAINER, random_silicon
 from outcome import RESULTS, keep
-from teachers import TEACHERS, Teacher, cached
+from teachers import Teacher, cached
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.evaluation import error, evaluate_committee
@@ -153,9 +153,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder = given.folder.absolute()
-    (teacher,) = [each for each in TEACHERS if each.name == "silicon"]
-    (strategy,) = [each for each in STRATEGIES if each.name == "random"]
-    campaign = Campaign(teacher, strategy, 0, folder / "labels")
+    campaign = random_silicon(folder)
     members, dataset = campaign.committee(given.iterations)
     comparison = Comparison(folder / "fine-tuning", members[0].model, TRAINER)
     comparison.folder.mkdir(parents=True, exist_ok=True)

@@ -263,6 +263,13 @@ class Campaign:
         return Dataset.concatenate([dataset, frames])
 
 
+def random_silicon(folder: Path) -> Campaign:
+    """Return the campaign on silicon that chooses at random, with the first seed."""
+    (teacher,) = [each for each in TEACHERS if each.name == "silicon"]
+    (strategy,) = [each for each in STRATEGIES if each.name == "random"]
+    return Campaign(teacher, strategy, 0, folder / "labels")
+
+
 def report(results: dict[str, dict[str, list[list[dict[str, Any]]]]]) -> Figure:
     """Print a table, and plot the error against labels: mean and range over seeds."""
     figure = Figure(figsize=(4.2 * len(results), 3.6), layout="constrained")

@@ -28,9 +28,9 @@ from matplotlib.figure import Figure
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from labels import STRATEGIES, Campaign
+from labels import random_silicon
 from outcome import RESULTS, keep
-from teachers import TEACHERS, as_member
+from teachers import as_member
 
 from flowpot import ValidationDoc, ValidationMaker
 from flowpot.evaluation import Criteria, judge, load_committee
@@ -137,9 +137,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder = given.folder.absolute()
-    (teacher,) = [each for each in TEACHERS if each.name == "silicon"]
-    (strategy,) = [each for each in STRATEGIES if each.name == "random"]
-    campaign = Campaign(teacher, strategy, 0, folder / "labels")
+    campaign = random_silicon(folder)
     members, dataset = campaign.committee(given.iterations)
     criteria = Criteria({"forces": TOLERANCE})
     pool = campaign.explored(given.iterations - 1).without_labels()
@@ -147,7 +145,7 @@ def main() -> None:
     true, document = compared(
         members,
         as_member("silicon", folder / "phonons" / "lammps"),
-        bulk("Si", "diamond", a=teacher.constant),
+        bulk("Si", "diamond", a=campaign.teacher.constant),
         folder / "phonons",
         calibration=found.calibration,
         uncertainties=found.uncertainties,
