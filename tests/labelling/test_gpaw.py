@@ -98,32 +98,23 @@ def test_two_codes_agree(labeller, cell, kspacing, ecut, tolerances, jobstore):
         kspacing=kspacing,
         user_settings={"SYSTEM": smeared},
     )
-    ours, theirs = (labels(maker, frames, jobstore) for maker in (gpaw, espresso))
+    both = [labels(maker, frames, jobstore) for maker in (gpaw, espresso)]
+    energies, forces, stress = (
+        np.array([[getattr(atoms, f"get_{name}")() for atoms in code] for code in both])
+        for name in ("potential_energy", "forces", "stress")
+    )
+    energies = (energies - energies.mean(axis=1, keepdims=True)) / len(cell)
+    compare("energy (eV/atom)", *energies, tolerances[0])
+    compare("forces (eV/A)", *forces, tolerances[1])
+    compare("stress (GPa)", *stress / GPa, tolerances[2])
 
-    energies = np.array(
-        [
-            [a.get_potential_energy(force_consistent=True) / len(a) for a in code]
-            for code in (ours, theirs)
-        ]
-    )
-    relative = energies - energies.mean(axis=1, keepdims=True)
-    forces, stress = (
-        np.array(
-            [[getattr(a, f"get_{what}")() for a in code] for code in (ours, theirs)]
-        )
-        for what in ("forces", "stress")
-    )
-    stress /= GPa
-    for what, (found, expected), tolerance in zip(
-        ("energy", "forces", "stress"),
-        (relative, forces, stress),
-        tolerances,
-        strict=True,
-    ):
-        slope = (found * expected).sum() / (expected**2).sum()
-        apart = np.abs(found - expected).max()
-        said = f"{what}: slope {slope:.4f}, apart {apart:.4f} of {np.ptp(expected):.3f}"
-        print(said)  # noqa: T201 - numbers for the guide, shown by -s
-        assert slope == pytest.approx(1, abs=0.05), said
-        assert apart < tolerance, said
-        assert np.ptp(expected) > 5 * tolerance, said
+
+def compare(name, found, expected, tolerance):
+    """Compare values, and what they would be multiplied by in another unit."""
+    slope = (found * expected).sum() / (expected**2).sum()
+    apart = np.abs(found - expected).max()
+    said = f"{name}: slope {slope:.4f}, apart {apart:.4f} of {np.ptp(expected):.3f}"
+    print(said)  # noqa: T201 - for the guide, with -s
+    assert slope == pytest.approx(1, abs=0.05), said
+    assert apart < tolerance, said
+    assert np.ptp(expected) > 5 * tolerance, f"too alike: {said}"

