@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, cut
 from ase.spacegroup import crystal
 from matplotlib.figure import Figure
 from outcome import RESULTS, keep
@@ -73,7 +73,9 @@ class Phase:
 def phases() -> dict[str, Phase]:
     """Return the phases: two of the campaign, one semimetal and three metals."""
     diamond, lonsdaleite = silicon_structures()
-    bc8 = crystal("Si", [(0.1003,) * 3], spacegroup=206, cellpar=[6.67] * 3 + [90] * 3)
+    cubic = {"spacegroup": 206, "cellpar": [6.67] * 3 + [90] * 3}
+    bc8 = crystal("Si", [(0.1003,) * 3], **cubic)
+    primitive = (-0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0.5, 0.5, -0.5)
     a, ratio = 4.81, 0.55
     # the body-centred tetragonal cell of beta-tin, of two atoms
     tin = Atoms(
@@ -85,7 +87,7 @@ def phases() -> dict[str, Phase]:
     return {
         "diamond": Phase(diamond, 5.47, trained=True),
         "lonsdaleite": Phase(lonsdaleite, lonsdaleite.cell.lengths()[0], trained=True),
-        "BC8": Phase(bc8, 6.67),
+        "BC8": Phase(cut(bc8, *primitive), 6.67),
         "beta-tin": Phase(tin, a),
         "simple cubic": Phase(bulk("Si", "sc", a=2.53), 2.53),
         "bcc": Phase(bulk("Si", "bcc", a=3.09), 3.09),
