@@ -70,12 +70,22 @@ def test_a_validation_is_announced(silicon):
     for words in (
         "where an iteration would end as converged: eos, elastic of Si Fd-3m by 4",
         "1 structures are no crystals",
-        "6 reference calculations, which count as labels",
+        "6 reference calculations of eos, which count as labels",
     ):
         assert words in stage.note
     alone = replace(maker, property_tolerance={"C44": 0.1})
     stage = by_stage(dry_run(alone, [silicon]))["validation"]
-    assert stage.n_frames == 0  # elastic constants have no reference calculation
+    assert (stage.n_frames, stage.n_atoms) == (25, 25 * len(silicon))
+    phonons = ValidationMaker(properties=("phonons",), supercell_length=10.0)
+    costly = replace(
+        alone, validator=phonons, property_tolerance={"highest_frequency": 0.1}
+    )
+    stage = by_stage(dry_run(costly, [silicon]))["validation"]
+    assert stage.n_atoms == len(silicon) * (1 + 4 * 2**3)
+    assert "of phonons, which count as labels" in stage.note
+    unasked = replace(phonons, reference_properties=())
+    stage = by_stage(dry_run(replace(costly, validator=unasked), [silicon]))
+    assert stage["validation"].n_frames == 0
     with pytest.raises(ValueError, match=r"give crystals as validator\.structures"):
         dry_run(maker, [slab])
 

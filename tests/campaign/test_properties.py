@@ -1,9 +1,12 @@
 """Properties decide whether a campaign has converged, by potentials whose are known."""
 
+from dataclasses import replace
+
 import pytest
 from jobflow import run_locally
 
 from flowpot import ActiveLearningMaker, Campaign, LabellingMaker, ValidationMaker
+from flowpot.campaign.validation import audited_by_labels
 from flowpot.potentials import registry
 from flowpot.report.verdicts import verdict
 from refinable_emt import ShiftingMaker
@@ -75,6 +78,26 @@ def test_it_goes_on_until_the_bulk_modulus_is_known(element, first, standing, ru
     cells = labels[labels.column("config_type") == "validation"]
     assert set(cells.column("split")) == {"train"}
     assert len(cells) == 6
+
+
+def test_elastic_constants_are_audited_too(run):
+    """Members agree, and are wrong; labels of the strained cells mend it."""
+    training = StiffnessTraining(first=(0.02, 0.0201), prior=1e-6, element="Al")
+    maker = campaign(
+        "Al",
+        training=training,
+        validator=ValidationMaker(properties=("elastic",)),
+        property_tolerance={"bulk_modulus_elastic": 0.05},
+    )
+    done = run(maker, structures=[crystal("Al")])
+    before, after = done.iteration_docs
+    assert before.properties[0].standing == "off"
+    assert after.properties[0].is_within
+    assert (before.n_reference, before.n_distorted, after.n_sent_total) == (7, 7, 15)
+    assert done.doc.stop_kind == "converged"
+    unasked = replace(maker.validator, reference_properties=("eos",))
+    assert audited_by_labels(maker) == ("elastic",)
+    assert audited_by_labels(replace(maker, validator=unasked)) == ()
 
 
 def test_a_property_that_is_known_ends_it_at_once(run):

@@ -9,8 +9,8 @@ from flowpot.campaign.record import REPORTED, VALIDATION
 from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.state import CampaignState, resolve
 from flowpot.campaign.validation import (
-    expects_reference,
-    is_audited,
+    audited_by_labels,
+    expected_references,
     judge_properties,
     validator_of,
 )
@@ -153,8 +153,8 @@ class Iteration:
             _without_schema(flow.output),
             stages.property_tolerance,
             resolve(self.state.pending),
-            audited=expects_reference(stages),
-            same_labels=is_audited(stages),
+            audited=list(expected_references(stages)),
+            same_labels=bool(audited_by_labels(stages)),
         )
         judge.name = JobName.JUDGE_PROPERTIES.value
         self._add(VALIDATION, Flow([flow, judge], output=judge.output))

@@ -64,8 +64,10 @@ class ActiveLearningMaker(CampaignStages, Maker):
         then goes on if one of them is not known well enough, and labels the distorted
         cells that it was calculated from. Of the structures that the campaign begins
         with those are validated that are crystals, if the Maker has no `structures` of
-        its own. Equations of state are also calculated by the labelling stage, unless
-        the Maker has a `reference_maker`: the members may agree and be wrong.
+        its own. What decides is also calculated by the labelling stage (strained cells,
+        and for phonons displaced supercells, which may cost a lot), unless the Maker
+        has a `reference_maker` or names less in `reference_properties`: the members may
+        agree and be wrong.
     property_tolerance
         Largest relative error of a property, by the names of quantities, such as
         ``{"bulk_modulus": 0.05, "C44": 0.1}``: of the half-width of its 95 % interval,

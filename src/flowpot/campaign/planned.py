@@ -1,5 +1,6 @@
 """A stage as a dry run plans it, and the plan of a validation."""
 
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, Field
 from flowpot.campaign.costs import Costs, dynamics_hours, label_hours
 from flowpot.campaign.inputs import validated_crystals
 from flowpot.campaign.stages import CampaignStages
-from flowpot.campaign.validation import is_audited
+from flowpot.campaign.validation import audited_by_labels
 from flowpot.dataset import Dataset
 from flowpot.labelling import LabellingMaker
 from flowpot.labelling.static_makers import kpoint_counts
@@ -70,19 +71,38 @@ def planned_validation(
     if own is None and given > len(crystals):
         notes.append(f"{given - len(crystals)} structures are no crystals, or the same")
     planned = PlannedStage(stage="validation", n_jobs=3 + size * len(crystals))
-    if is_audited(campaign):
+    if audited := audited_by_labels(campaign):
         labelling = campaign.labelling
         assert isinstance(labelling, LabellingMaker)
-        cells = crystals[np.repeat(np.arange(len(crystals)), validator.eos_points + 1)]
+        cells = _reference_cells(crystals, audited, validator)
         kpoints = kpoint_counts(labelling.static_maker, cells)
         known = costs.labels(cells.n_atoms, kpoints)
         hours += label_hours(cells, kpoints) if known is None else known
         planned.n_jobs += ceil(len(cells) / labelling.batch_size) + 3
         planned.n_frames, planned.n_atoms = len(cells), int(cells.n_atoms.sum())
         planned.n_kpoints = None if kpoints is None else int(kpoints.sum())
-        notes.append(f"{len(cells)} reference calculations, which count as labels")
+        said = f"{len(cells)} reference calculations of {', '.join(audited)}"
+        notes.append(f"{said}, which count as labels")
     planned.core_hours, planned.note = hours, "; ".join(notes)
     return planned
+
+
+def _reference_cells(
+    crystals: Dataset, audited: Sequence[str], validator: ValidationMaker
+) -> Dataset:
+    """Return cells of the size of those that are labelled, about as many as these."""
+    n_small = 1 + ("eos" in audited) * validator.eos_points
+    n_small += ("elastic" in audited) * _STRAINED
+    cells = crystals[np.repeat(np.arange(len(crystals)), n_small)]
+    if "phonons" not in audited:
+        return cells
+    length = validator.supercell_length
+    large = [
+        atoms.repeat([ceil(length / edge) for edge in atoms.cell.lengths()])
+        for atoms in crystals
+        for _ in range(_DISPLACED)
+    ]
+    return Dataset.concatenate([cells, Dataset.from_atoms(large)])
 
 
 def _hours(validator: ValidationMaker, n_atoms: int, driver: Any) -> float:

@@ -14,7 +14,7 @@ from flowpot.documents import StageDoc, field_of, recorded
 from flowpot.jobs import deciding_job
 from flowpot.labelling import LabellingMaker
 from flowpot.properties import ValidationDoc, ValidationMaker
-from flowpot.properties.options import calculation_of
+from flowpot.properties.options import AUDITABLE, calculation_of
 from flowpot.properties.standing import PropertyStanding, standings
 
 
@@ -36,20 +36,24 @@ class PropertiesDoc(StageDoc):
     )
 
 
-def is_audited(campaign: CampaignStages) -> bool:
+def audited_by_labels(campaign: CampaignStages) -> tuple[str, ...]:
     """
-    Return whether the labelling stage checks the equations of state.
+    Return the properties that the labelling stage checks.
 
-    It does where a tolerance is of one, unless the validator has a reference Maker of
-    its own; another package's labelling stage takes no other frames than the loop's.
+    It checks what has a tolerance, or what the validator names of it, unless this has a
+    reference Maker of its own; another package's labelling stage takes no other frames
+    than the loop's.
     """
     validator = campaign.validator
-    return (
-        isinstance(validator, ValidationMaker)
-        and validator.reference_maker is None
-        and isinstance(campaign.labelling, LabellingMaker)
-        and _asks_for_eos(campaign)
-    )
+    if (
+        not isinstance(validator, ValidationMaker)
+        or validator.reference_maker is not None
+        or not isinstance(campaign.labelling, LabellingMaker)
+    ):
+        return ()
+    named = validator.reference_properties
+    asked = _deciding(campaign)
+    return asked if named is None else tuple(kind for kind in asked if kind in named)
 
 
 def validator_of(campaign: CampaignStages, n_sent: int) -> Any:
@@ -65,7 +69,8 @@ def validator_of(campaign: CampaignStages, n_sent: int) -> Any:
         keep the campaign's budget.
     """
     validator, labelling = campaign.validator, campaign.labelling
-    if not is_audited(campaign):
+    audited = audited_by_labels(campaign)
+    if not audited:
         return validator
     assert validator is not None and labelling is not None  # noqa: PT018 - for mypy
     limits = [labelling.max_labels]
@@ -77,18 +82,22 @@ def validator_of(campaign: CampaignStages, n_sent: int) -> Any:
         min_success_fraction=0.0,
         noise_frames=0,
     )
-    return replace(validator, reference_maker=reference)
+    return replace(validator, reference_maker=reference, reference_properties=audited)
 
 
-def expects_reference(campaign: CampaignStages) -> bool:
-    """Return whether anything calculates the equations of state besides the members."""
-    own = getattr(campaign.validator, "reference_maker", None) is not None
-    return is_audited(campaign) or (own and _asks_for_eos(campaign))
+def expected_references(campaign: CampaignStages) -> tuple[str, ...]:
+    """Return the deciding properties that are calculated by others than the members."""
+    validator = campaign.validator
+    if getattr(validator, "reference_maker", None) is None:
+        return audited_by_labels(campaign)
+    referenced = getattr(validator, "referenced", ("eos",))
+    return tuple(kind for kind in _deciding(campaign) if kind in referenced)
 
 
-def _asks_for_eos(campaign: CampaignStages) -> bool:
-    names = campaign.property_tolerance or {}
-    return any(calculation_of(name) == "eos" for name in names)
+def _deciding(campaign: CampaignStages) -> tuple[str, ...]:
+    """Return what labels can give of the properties that have a tolerance."""
+    asked = {calculation_of(name) for name in campaign.property_tolerance or {}}
+    return tuple(kind for kind in AUDITABLE if kind in asked)
 
 
 @deciding_job
@@ -98,7 +107,7 @@ def judge_properties(
     tolerance: dict[str, float],
     pending: Any = None,
     *,
-    audited: bool = False,
+    audited: Sequence[str] | bool = (),
     same_labels: bool = False,
 ) -> PropertiesDoc | dict[str, Any]:
     """
@@ -113,7 +122,7 @@ def judge_properties(
     pending
         Frames that the evaluation has chosen: they are labelled in any case.
     audited
-        Whether reference calculations were asked for.
+        See :func:`standings`.
     same_labels
         Whether these are labels as the campaign's own, which need not be made again.
     """

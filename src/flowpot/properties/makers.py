@@ -32,8 +32,12 @@ from flowpot.properties.given import (
     structures_of,
 )
 from flowpot.properties.member import calculate_member, lost_member, used_versions
-from flowpot.properties.options import ValidationOptions
-from flowpot.properties.reference import compared, labelling_by, reference_cells
+from flowpot.properties.options import (
+    ValidationOptions,
+    check_auditable,
+    check_referenced,
+)
+from flowpot.properties.reference import Reference, labelling_by, reference_cells
 from flowpot.properties.verdict import in_words
 from flowpot.validation import instance
 
@@ -74,14 +78,18 @@ class ValidationMaker(ValidationOptions, Maker):
         Seed of the velocities.
     reference_maker
         A Maker that honours atomate2's static contract, such as the campaign's
-        EspressoStaticMaker, or a LabellingMaker with one: it calculates the energies of
-        the equation of state's cells, whose minimum is the reference of what
-        `references` does not have. Atoms are where the first member has relaxed them:
-        where symmetry does not fix them, the energy is too high by an amount of second
-        order.
+        EspressoStaticMaker, or a LabellingMaker with one: it labels the distorted cells
+        of `reference_properties`, and what these labels give is the reference of what
+        `references` does not have. Cells and atoms are as the first member has relaxed
+        them: where symmetry does not fix the atoms, energies are wrong by an amount of
+        second order in their forces, elastic constants by one of first order; phonons
+        are those of its volume.
     structures
         Crystals that are validated where `make` is given none, in anything that
         ``Dataset.load`` takes.
+    reference_properties
+        What these are made of: ``eos``, ``elastic`` and ``phonons``, whose supercells
+        may cost a lot. None: the equation of state; in a campaign all that decide.
 
     Examples
     --------
@@ -95,18 +103,25 @@ class ValidationMaker(ValidationOptions, Maker):
     name: str = "validation"
     reference_maker: Maker | None = None
     structures: Any = None
+    reference_properties: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.structures = structures_of(self.structures)
         instance(Maker, reference_maker=self.reference_maker)
-        if self.reference_maker is not None and "eos" not in self.properties:
-            raise ValueError(
-                "reference_maker calculates the equation of state, and properties is "
-                f"{self.properties}: add 'eos', or leave the reference_maker out"
-            )
+        if self.reference_properties is not None:
+            check_auditable(reference_properties=self.reference_properties)
+            self.reference_properties = tuple(self.reference_properties)
+        if self.reference_maker is not None:
+            check_referenced(self.referenced, self.properties)
         if self.structures is not None:
             self.crystals(self.structures)
+
+    @property
+    def referenced(self) -> tuple[str, ...]:
+        """What a `reference_maker` calculates."""
+        named = self.reference_properties
+        return ("eos",) if named is None else named
 
     def make(
         self,
@@ -170,12 +185,7 @@ class ValidationMaker(ValidationOptions, Maker):
 
     def crystals(self, structures: Any) -> dict[str, Structure]:
         """
-        Name the crystals that are validated.
-
-        Parameters
-        ----------
-        structures
-            Anything that ``Dataset.load`` takes.
+        Name the crystals that are validated, in anything that ``Dataset.load`` takes.
 
         Raises
         ------
@@ -311,9 +321,10 @@ class ValidationMaker(ValidationOptions, Maker):
     def _with_reference(
         self, static_maker: Maker, document: ValidationDoc, frames: Dataset
     ) -> Response:
-        """Label the cells of the equations of state, and compare."""
+        """Label the distorted cells, and compare."""
         labelling = labelling_by(static_maker)
-        labels = labelling.make(reference_cells(frames), seed=self.seed)
+        cells = reference_cells(frames, self.referenced)
+        labels = labelling.make(cells, seed=self.seed)
         compare = self.compare(document, labels.output)
         compare.name = JobName.COLLECT_VALIDATION.value
         return continue_with([labels], compare, ValidationDoc)
@@ -332,6 +343,7 @@ class ValidationMaker(ValidationOptions, Maker):
             LabellingDoc of the cells; None if that stage has failed.
         """
         document = ValidationDoc.model_validate(document)
-        compared(document, labels, self.reference_maker)
+        reference = Reference.by(self.reference_maker, self.referenced, self)
+        reference.add_to(document, labels)
         document.verdict = in_words(document)
         return document

@@ -20,6 +20,9 @@ from flowpot.validation import seed as check_seed
 PROPERTIES = ("eos", "elastic", "phonons", "nve")
 """Equation of state, elastic constants, phonons, and energy drift of dynamics."""
 
+AUDITABLE = ("eos", "elastic", "phonons")
+"""Those that labels of the distorted cells give, too."""
+
 UNITS = {
     "volume": "A^3/atom",
     "energy": "eV/atom",
@@ -148,6 +151,39 @@ def check_quantities(field: str, given: Mapping[str, Any]) -> None:
                 "as phonon_X_1 (the first branch at X)"
             )
         number(**{f"{field}[{name!r}]": value})
+
+
+def check_auditable(**given: Sequence[str]) -> None:
+    """Refuse names of what no labels give, by the name of the field."""
+    for field, properties in given.items():
+        names(**{field: properties})
+        for name in properties:
+            one_of(AUDITABLE, **{field: name})
+
+
+def check_referenced(referenced: Sequence[str], properties: Sequence[str]) -> None:
+    """
+    Refuse reference calculations of what is not calculated, or of nothing.
+
+    Parameters
+    ----------
+    referenced
+        What they are made of.
+    properties
+        What the members calculate.
+    """
+    if not referenced:
+        raise ValueError(
+            "reference_properties is empty, and there is a reference_maker: name some "
+            f"of {AUDITABLE}, or leave the reference_maker out"
+        )
+    for name in referenced:
+        if name not in properties:
+            raise ValueError(
+                f"reference_maker calculates {name!r}, and properties is {properties}: "
+                f"add {name!r}, name others in reference_properties, or leave the "
+                "reference_maker out"
+            )
 
 
 @dataclass

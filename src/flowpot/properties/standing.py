@@ -1,6 +1,6 @@
 """Quantities against their tolerances: known well enough, or why not."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import floor, log10
 from typing import Literal
 
@@ -121,7 +121,10 @@ class PropertyStanding(BaseModel):
 
 
 def standings(
-    document: ValidationDoc, tolerance: Mapping[str, float], *, audited: bool = False
+    document: ValidationDoc,
+    tolerance: Mapping[str, float],
+    *,
+    audited: Sequence[str] | bool = (),
 ) -> list[PropertyStanding]:
     """
     Compare the quantities of a validation with their tolerances.
@@ -137,8 +140,9 @@ def standings(
     tolerance
         Relative tolerances by the names of quantities.
     audited
-        Whether reference calculations of equations of state were asked for: what they
-        should tell, and do not, is not known well enough.
+        Properties that reference calculations were asked for: what they should tell,
+        and do not, is not known well enough. True, as in jobs of earlier versions, is
+        the equation of state.
 
     Returns
     -------
@@ -146,6 +150,8 @@ def standings(
         One of each quantity and crystal. Quantities that symmetry makes equal to others
         are left out where another crystal has them.
     """
+    if isinstance(audited, bool):
+        audited = ("eos",) if audited else ()
     found = []
     for name, limit in tolerance.items():
         of_crystals = [
@@ -189,7 +195,7 @@ def with_error(value: float, half_width: float | None) -> str:
 
 
 def _of_crystal(
-    crystal: CrystalDoc, name: str, limit: float, audited: bool
+    crystal: CrystalDoc, name: str, limit: float, audited: Sequence[str]
 ) -> Iterator[PropertyStanding]:
     """Yield the standing of a quantity, if the crystal has it or should have it."""
     kind = calculation_of(name)
@@ -210,7 +216,7 @@ def _of_crystal(
         _fill(standing, quantity)
         standing.n_failed = len(failed)
         standing.failure = failed[0].reason if failed else None
-        standing.standing = _stands(standing, audited=audited and kind == "eos")
+        standing.standing = _stands(standing, audited=kind in audited)
     yield standing
 
 

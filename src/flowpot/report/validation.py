@@ -171,6 +171,8 @@ def _draw_bands(axes: Axes, arrays: Arrays) -> None:
         if width is not None:
             low, high = mean[branch] - width[branch], mean[branch] + width[branch]
             axes.fill_between(along, low, high, alpha=0.25, color="tab:blue", lw=0)
+    for branch in arrays.get("phonons/reference_bands", ()):
+        axes.plot(along, branch, "k--", lw=0.8)
     ticks: dict[float, list[str]] = {}
     for place, label in zip(along, arrays["phonons/labels"].ravel(), strict=False):
         if label:

@@ -1,13 +1,22 @@
 """Elastic constants of a crystal."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from ase.units import GPa
 from numpy.typing import NDArray
+from pymatgen.analysis.elasticity import Deformation, Stress
 from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from flowpot.properties.calculations.base import Calculated, ForceField, run_flow
+from flowpot.dataset import Dataset
+from flowpot.properties.calculations.base import (
+    Calculated,
+    ForceField,
+    as_structure,
+    run_flow,
+)
 from flowpot.properties.options import ValidationOptions
 
 _CONSTANTS = {
@@ -45,6 +54,65 @@ def elastic(
         # tolerance of the symmetry are not the same to the fit.
         maker.sym_reduce = False
         document, calculations = run_flow(maker.make(structure), folder)
+    return Calculated(
+        _values(document), cells=[each.structure for each in calculations]
+    )
+
+
+def elastic_of_labels(
+    cells: Dataset,
+    options: ValidationOptions,  # noqa: ARG001 - as of all properties
+    folder: Path,  # noqa: ARG001
+) -> Calculated:
+    """
+    Calculate elastic constants from labels of the cells that :func:`elastic` gives.
+
+    Parameters
+    ----------
+    cells
+        The relaxed crystal and the strained ones, with their stresses. The stress of
+        the first is taken off those of the others: it need not be relaxed by these
+        labels. Atoms stay where they are, so that the constants are wrong by what their
+        forces would make of the stress.
+    options, folder
+        Not needed.
+
+    Raises
+    ------
+    ValueError
+        If labels have no stress.
+    """
+    from atomate2.common.schemas.elastic import (  # noqa: PLC0415, torch
+        ElasticDocument,
+    )
+
+    if not np.isfinite(cells.stress).all():
+        raise ValueError("labels without a stress say nothing of elastic constants")
+    relaxed, *strained = cells.cell
+    # as VASP writes them, and atomate2 reads: kbar, positive under compression
+    at_rest, *stresses = (Stress(-10 * each / GPa) for each in cells.stress)
+    numbers = [str(number) for number in range(len(strained))]
+    given: dict[str, Any] = {
+        "structure": as_structure(cells[:1].to_structures()[0]),
+        "stresses": stresses,
+        "deformations": [
+            Deformation(np.linalg.solve(relaxed, each).T) for each in strained
+        ],
+        "uuids": numbers,
+        "job_dirs": numbers,
+        "equilibrium_stress": at_rest.tolist(),
+        "order": 2,
+    }
+    try:
+        document = ElasticDocument.from_stresses(**given)
+    except np.linalg.LinAlgError:  # as above
+        given["symprec"] = None
+        document = ElasticDocument.from_stresses(**given)
+    return Calculated(_values(document))
+
+
+def _values(document: Any) -> dict[str, float]:
+    """Return the quantities of atomate2's document."""
     tensor = document.elastic_tensor.ieee_format
     system = SpacegroupAnalyzer(document.structure).get_crystal_system()
     values = {
@@ -55,7 +123,7 @@ def elastic(
     values["bulk_modulus_elastic"] = float(derived.k_vrh)
     values["shear_modulus"] = float(derived.g_vrh)
     values["lowest_stiffness"] = lowest_stiffness(np.asarray(tensor))
-    return Calculated(values, cells=[each.structure for each in calculations[1:]])
+    return values
 
 
 def lowest_stiffness(tensor: NDArray[np.float64]) -> float:

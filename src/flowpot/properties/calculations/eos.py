@@ -6,6 +6,7 @@ import numpy as np
 from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
+from flowpot.dataset import Dataset
 from flowpot.properties.calculations.base import (
     Calculated,
     ForceField,
@@ -50,6 +51,33 @@ def eos(
         arrays={"volumes": volumes, "energies": energies},
         cells=cells,
     )
+
+
+def eos_of_labels(
+    cells: Dataset,
+    options: ValidationOptions,  # noqa: ARG001 - as of all properties
+    folder: Path,  # noqa: ARG001
+) -> Calculated:
+    """
+    Calculate the same from labels of the cells that :func:`eos` gives, or most of them.
+
+    Parameters
+    ----------
+    cells
+        The cells with their energies. Where symmetry does not fix the atoms, the energy
+        is too high by an amount of second order in their forces.
+    options, folder
+        Not needed.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than five, or if the minimum is not among them.
+    """
+    volumes = np.abs(np.linalg.det(cells.cell)) / cells.n_atoms
+    energies = cells.energy / cells.n_atoms
+    crystal = as_structure(cells[:1].to_structures()[0])
+    return Calculated(values_at_minimum(volumes, energies, crystal))
 
 
 def values_at_minimum(

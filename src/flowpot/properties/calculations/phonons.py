@@ -1,13 +1,24 @@
 """Harmonic phonons of a crystal."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pymatgen.core import Structure
 
-from flowpot.properties.calculations.base import Calculated, ForceField, run_flow
+from flowpot.dataset import Dataset
+from flowpot.properties.calculations.base import (
+    Calculated,
+    ForceField,
+    as_structure,
+    run_flow,
+)
+from flowpot.properties.calculations.labelled import labelled_force_field
 from flowpot.properties.options import ValidationOptions
+
+if TYPE_CHECKING:
+    from atomate2.forcefields.flows.phonons import PhononMaker
 
 _POINTS = 41  # on each line between two points of high symmetry
 _MESH = 2000  # points in reciprocal space, times atoms, of the density of states
@@ -29,6 +40,36 @@ def phonons(
     not included. ``acoustic_at_gamma`` is the largest of the three frequencies that
     translations have, which would be zero.
     """
+    document, calculations = run_flow(_maker(field, options).make(structure), folder)
+    cells = [each.structure for each in calculations]
+    return replace(_calculated(document), cells=cells)
+
+
+def phonons_of_labels(
+    cells: Dataset, options: ValidationOptions, folder: Path
+) -> Calculated:
+    """
+    Calculate the same from labels of the cells that :func:`phonons` gives.
+
+    Parameters
+    ----------
+    cells
+        The relaxed crystal, and the supercells with their forces. The crystal need not
+        be relaxed by these labels: frequencies are those of its volume.
+    options
+        What the cells were made with.
+    folder
+        Folder of what atomate2 and phonopy write.
+    """
+    maker = _maker(labelled_force_field(cells[1:], folder), options)
+    maker.bulk_relax_maker = None
+    relaxed = as_structure(cells[:1].to_structures()[0])
+    document, _ = run_flow(maker.make(relaxed), folder)
+    return _calculated(document)
+
+
+def _maker(field: ForceField, options: ValidationOptions) -> "PhononMaker":
+    """Return atomate2's Maker of the phonons of a potential."""
     try:
         from atomate2.forcefields.flows.phonons import PhononMaker  # noqa: PLC0415
         from atomate2.forcefields.jobs import ForceFieldStaticMaker  # noqa: PLC0415
@@ -38,7 +79,7 @@ def phonons(
             "pip install 'flowpot[properties]'"
         ) from error
 
-    maker = PhononMaker(
+    return PhononMaker(
         bulk_relax_maker=field.relax_maker(options, relax_cell=True),
         static_energy_maker=None,
         phonon_displacement_maker=ForceFieldStaticMaker(**field.fields),
@@ -50,7 +91,10 @@ def phonons(
             "kpoint_density_dos": _MESH,
         },
     )
-    document, calculations = run_flow(maker.make(structure), folder)
+
+
+def _calculated(document: Any) -> Calculated:
+    """Return quantities and curves of atomate2's document."""
     curve = document.phonon_bandstructure
     bands = np.asarray(curve.bands)
     labels = _labels(curve)
@@ -73,11 +117,6 @@ def phonons(
             "dos": np.asarray(document.phonon_dos.densities),
             "labels": np.array([point.label or "" for point in curve.qpoints]),
         },
-        cells=[
-            each.structure
-            for each in calculations
-            if len(each.structure) > len(document.structure)
-        ],
     )
 
 

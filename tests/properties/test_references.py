@@ -1,0 +1,126 @@
+"""Reference calculations of all that labels give, by potentials in a known ratio."""
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+from atomate2.forcefields.jobs import ForceFieldStaticMaker
+
+from flowpot import Dataset, ValidationMaker
+from flowpot.properties.calculations.labelled import (
+    LabelledCalculator,
+    UnknownFrameError,
+)
+from flowpot.properties.curves import read_arrays
+from flowpot.properties.reference import Reference
+from known_potentials import stillinger_weber
+from refinable_emt import ShiftingMaker
+
+SCALE = 1.2
+QUICK = {"eos_points": 5, "supercell_length": 7.0}
+
+
+@pytest.fixture(scope="module")
+def stiffer():
+    """Label by Stillinger and Weber's silicon, all energies of which are scaled."""
+    return ForceFieldStaticMaker(
+        force_field_name={
+            "@module": stillinger_weber.__module__,
+            "@callable": stillinger_weber.__name__,
+        },
+        calculator_kwargs={"scale": SCALE},
+    )
+
+
+def test_moduli_are_in_the_ratio_and_frequencies_in_its_root(validated, stiffer):
+    """Atoms of diamond move against a shear: the relaxed cells are what is labelled."""
+    kinds = ("eos", "elastic", "phonons")
+    maker = ValidationMaker(
+        properties=kinds, reference_maker=stiffer, reference_properties=kinds, **QUICK
+    )
+    document = validated(maker, [stillinger_weber], bulk("Si", a=5.43))
+    assert document.notes == []
+    quantities = {each.name: each for each in document.crystal().quantities}
+    for name in ("bulk_modulus", "C11", "C12", "C44", "shear_modulus"):
+        ratio = quantities[name].calculated / quantities[name].mean
+        assert ratio == pytest.approx(SCALE, rel=2e-3), name
+    frequencies = [name for name in quantities if name.startswith("phonon_X")]
+    assert len(frequencies) == 6
+    for name in (*frequencies, "highest_frequency"):
+        ratio = quantities[name].calculated / quantities[name].mean
+        assert ratio == pytest.approx(np.sqrt(SCALE), rel=1e-4), name
+    assert quantities["C44"].reference_source == "ForceFieldStaticMaker"
+    arrays = read_arrays(document.curves)
+    bands = arrays["Si Fd-3m/phonons/bands"][0]
+    reference = arrays["Si Fd-3m/phonons/reference_bands"]
+    np.testing.assert_allclose(reference, bands * np.sqrt(SCALE), atol=0.02)
+    # The relaxed crystal is labelled once for all three.
+    assert len(Dataset.load(document.labelled)) == document.n_sent
+    assert document.n_sent == len(Dataset.load(document).deduplicate())
+
+
+def test_labels_that_do_not_suffice_are_a_note(validated):
+    maker = ValidationMaker(properties=("elastic",))
+    document = validated(maker, [EMT], bulk("Cu"))
+    cells = list(Dataset.load(document))
+    for frames, names, words in (
+        (cells[:-1], ("energy", "forces", "stress"), "6 cells: all 7 are needed"),
+        (cells, ("energy", "forces"), "7 cells: ValueError: labels without a stress"),
+    ):
+        document.notes.clear()
+        labels = {"dataset": labelled(frames, names).to_artifact("labels.h5")}
+        Reference(("elastic",), maker, "EMT").add_to(document, labels)
+        (note,) = document.notes
+        assert note.startswith("elastic of Cu Fm-3m has no reference by EMT")
+        assert words in note
+        assert document.crystal().quantity("C44").calculated is None
+
+
+def labelled(frames, names):
+    """Label frames by EMT."""
+    found = []
+    for frame in frames:
+        atoms = frame.copy()
+        emt = EMT()
+        values = {name: emt.get_property(name, atoms) for name in names}
+        atoms.calc = SinglePointCalculator(atoms, **values)
+        found.append(atoms)
+    return Dataset.from_atoms(found)
+
+
+def test_a_frame_that_was_not_labelled_is_unknown(tmp_path):
+    atoms = bulk("Cu", cubic=True)
+    known = labelled([atoms], ("energy", "forces"))
+    known.write(tmp_path / "labels.h5")
+    moved = atoms.copy()
+    moved.positions += atoms.cell[0]  # a whole vector: it is the same
+    moved.calc = LabelledCalculator(str(tmp_path / "labels.h5"))
+    assert moved.get_potential_energy() == known.energy[0]
+    moved.positions[0, 0] += 0.01
+    with pytest.raises(UnknownFrameError, match="none of the 1 labelled frames"):
+        moved.get_potential_energy()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"reference_properties": ("nve",)}, "reference_properties"),
+        ({"reference_properties": "eos"}, "must be a list of names"),
+        (
+            {"reference_properties": (), "reference_maker": ShiftingMaker()},
+            "reference_properties is empty",
+        ),
+        (
+            {
+                "properties": ("eos",),
+                "reference_properties": ("eos", "elastic"),
+                "reference_maker": ShiftingMaker(),
+            },
+            "add 'elastic'",
+        ),
+    ],
+)
+def test_references_that_cannot_be_meant_are_refused(fields, words):
+    with pytest.raises(ValueError, match=words):
+        ValidationMaker(**fields)
