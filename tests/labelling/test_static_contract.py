@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from atomate2.vasp.flows.core import DoubleRelaxMaker
 from atomate2.vasp.jobs.core import StaticMaker
 from emmet.core.tasks import OutputDoc
 from jobflow import run_locally
@@ -73,9 +74,55 @@ def test_vasp_by_its_flow(copper, jobstore):
         assert output_class(job.output_schema) is OutputDoc
 
 
-def test_batches_need_a_maker_that_works_in_a_folder(emt):
-    with pytest.raises(ValueError, match=r"ForceFieldStaticMaker lacks.*Set both to 1"):
+def test_a_batch_of_a_maker_of_jobs_is_labelled_in_one(
+    emt, copper, jobstore, clean_dir
+):
+    """The job's function is called for each frame; a cluster has no stress."""
+    maker = LabellingMaker(static_maker=emt, batch_size=3, min_success_fraction=0.5)
+    unknown = bulk("Si")  # EMT lacks silicon: its frame fails, and no other
+    frames = [*copper, unknown]
+    flow = maker.make(frames)
+    run_locally(flow, store=jobstore, ensure_success=True)
+    document = LabellingDoc.model_validate(
+        jobstore.get_output(flow.output.uuid, load=True)
+    )
+    assert len(list(jobstore.query({"name": emt.name}))) == 2
+    shard = Dataset.load(document)
+    assert (shard.fingerprints == copper.fingerprints).all()
+    for index, atoms in enumerate(copper):
+        atoms.calc = EMT()
+        assert_allclose(shard.energy[index], atoms.get_potential_energy())
+        assert_allclose(shard[index].get_forces(), atoms.get_forces(), atol=1e-9)
+    assert_allclose(shard.stress[0], copper_stress(copper[0]), atol=1e-9)
+    assert np.isnan(shard.stress[3]).all()
+    (failure,) = document.failures
+    assert "Si" in failure.reason or "14" in failure.reason
+
+
+def copper_stress(atoms):
+    """Return EMT's stress (eV/A^3)."""
+    atoms.calc = EMT()
+    return atoms.get_stress(voigt=False)
+
+
+def test_batches_need_a_maker_that_can_label_several(emt):
+    with pytest.raises(ValueError, match=r"ForceFieldStaticMaker lacks.*Set it to 1"):
         LabellingMaker(static_maker=emt, batch_size=4, parallel=2)
+    flows = DoubleRelaxMaker()
+    with pytest.raises(
+        ValueError, match=r"batch_size=2 needs.*DoubleRelaxMaker is nei"
+    ):
+        LabellingMaker(static_maker=flows, batch_size=2)
+
+
+def test_labels_that_frames_have_are_dropped_where_asked(emt, copper, jobstore):
+    wrong = copper.with_labels(
+        np.full(len(copper), 7.0), np.zeros_like(copper.positions), copper.stress
+    )
+    kept = LabellingMaker(static_maker=emt).make(wrong).jobs[0].run(jobstore)
+    new = LabellingMaker(static_maker=emt, relabel=True).make(wrong).jobs[0]
+    assert len(kept.replace.jobs) == 1
+    assert len(new.run(jobstore).replace.jobs) == 1 + len(copper)
 
 
 def test_labels_go_to_their_frames(copper):

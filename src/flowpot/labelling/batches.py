@@ -14,6 +14,7 @@ from flowpot.dataset import Dataset
 from flowpot.dataset.io.static_documents import LabelError
 from flowpot.labelling.document import BatchDoc, FrameRun, frame_records
 from flowpot.labelling.labels import FrameLabel, with_frame_labels
+from flowpot.labelling.one_by_one import OneByOne, is_callable_at_once
 from flowpot.labelling.static_makers import LabelsInFolder
 
 
@@ -24,22 +25,42 @@ def check_batches(maker: Any, batch_size: int, parallel: int) -> None:
     Raises
     ------
     ValueError
-        If the Maker does not label in a given folder, or more frames than those of a
-        batch are to be labelled at a time.
+        If the Maker cannot label several frames in one job, or not at once, or more
+        frames than those of a batch are to be labelled at a time.
     """
-    batches = batch_size > 1 or parallel > 1
-    if batches and not isinstance(maker, LabelsInFolder):
+    in_folders = isinstance(maker, LabelsInFolder)
+    if batch_size > 1 and not in_folders and not is_callable_at_once(maker):
         raise ValueError(
-            f"batch_size={batch_size} and parallel={parallel} need a "
-            "Maker with `label_in(structure, folder)`, which "
-            f"{type(maker).__name__} lacks: it works in the process's "
-            "current folder, which threads share. Set both to 1"
+            f"batch_size={batch_size} needs a Maker with `label_in(structure, "
+            f"folder)`, or one whose `make` is a single job: {type(maker).__name__} is "
+            "neither. Set it to 1"
+        )
+    if parallel > 1 and not in_folders:
+        raise ValueError(
+            f"parallel={parallel} needs a Maker with `label_in(structure, folder)`, "
+            f"which {type(maker).__name__} lacks: it works in the process's current "
+            "folder, which threads share. Set it to 1"
         )
     if parallel > batch_size:
         raise ValueError(
             f"parallel={parallel} frames at a time need a batch_size of at "
             f"least as many, not {batch_size}"
         )
+
+
+def in_folder(maker: Any, convention: str | None = None) -> LabelsInFolder:
+    """
+    Return a Maker that labels in given folders.
+
+    Parameters
+    ----------
+    maker
+        The static Maker; one that knows the process's own folder is called there.
+    convention
+        What the stress of its documents means, where their class does not say it.
+    """
+    is_own = isinstance(maker, LabelsInFolder)
+    return maker if is_own else OneByOne(maker, convention)
 
 
 def label_batch(

@@ -204,6 +204,42 @@ def assign_shard_splits(
     )
 
 
+def label_in_order(
+    frame: Atoms, document: Any, order: Any = None, convention: str | None = None
+) -> FrameLabel:
+    """
+    Read the label of a frame, its atoms in the frame's order.
+
+    Parameters
+    ----------
+    frame
+        The frame.
+    document
+        Holds ``energy``, ``forces`` and ``stress``: the output of a static document.
+    order
+        Index in the frame of each atom that was sent; None: in the frame's order.
+    convention
+        What the stress means, where the document's class does not say it.
+
+    Raises
+    ------
+    LabelError
+        If it is no label, or that of another geometry.
+    """
+    label = FrameLabel.from_output(
+        document, len(frame), periodic=bool(frame.pbc.any()), convention=convention
+    )
+    if order is not None:
+        forces = np.empty_like(label.forces)
+        forces[np.asarray(order)] = label.forces
+        label = replace(label, forces=forces)
+    structure = field_of(document, "structure")
+    if structure is not None:
+        sent = to_structure(frame, periodic=True)
+        check_geometry_kept(structure, sent if order is None else in_order(sent, order))
+    return label
+
+
 def split_counts(shard: Dataset) -> dict[str, int]:
     """Count the frames of each set; that of audits only if it has any."""
     sets = shard.info["split"]
@@ -227,7 +263,9 @@ def _collect_one(
         errors = errors or [_why_nothing(output)]
     else:
         try:
-            collected.labels[index] = _label(frames[index], output, label, convention)
+            collected.labels[index] = label_in_order(
+                frames[index], label, output.get("order"), convention
+            )
         except LabelError as error:
             errors = [*errors, f"the label was refused: {error}"]
         except Exception as error:  # noqa: BLE001  no document may end the stage
@@ -238,25 +276,6 @@ def _collect_one(
     collected.failures.append(
         failure(frames, index, reason="; ".join(errors), stage="engine", folder=folder)
     )
-
-
-def _label(
-    frame: Atoms, output: Mapping[str, Any], document: Any, convention: str | None
-) -> FrameLabel:
-    """Read the label of a frame, its atoms in the frame's order."""
-    label = FrameLabel.from_output(
-        document, len(frame), periodic=bool(frame.pbc.any()), convention=convention
-    )
-    order = output.get("order")
-    if order is not None:
-        forces = np.empty_like(label.forces)
-        forces[np.asarray(order)] = label.forces
-        label = replace(label, forces=forces)
-    structure = field_of(document, "structure")
-    if structure is not None:
-        sent = to_structure(frame, periodic=True)
-        check_geometry_kept(structure, sent if order is None else in_order(sent, order))
-    return label
 
 
 def _collect_batch(

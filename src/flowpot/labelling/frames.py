@@ -98,6 +98,28 @@ def in_order(structure: Structure, order: Sequence[int]) -> Structure:
     )
 
 
+def periodic_structure(atoms: Atoms) -> tuple[Structure, list[int] | None]:
+    """
+    Return a frame as other packages' Makers get it, and the order of its atoms.
+
+    Such Makers know periodic structures, and molecules without a cell. Isolated atoms
+    and clusters are handed to them as periodic boxes, which is what VASP needs.
+
+    Returns
+    -------
+    structure
+        Its atoms are in the order to which input sets sort them.
+    order
+        Index in the frame of each atom of `structure`; None if the order is the
+        frame's own.
+    """
+    structure = to_structure(atoms, periodic=True)
+    order = usual_order(structure)
+    if order == sorted(order):
+        return structure, None
+    return in_order(structure, order), order
+
+
 @dataclass(frozen=True)
 class GeometryProblem:
     """

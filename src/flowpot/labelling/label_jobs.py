@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ase import Atoms
 from jobflow import Flow, Job, Maker
-from pymatgen.core import Structure
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.io.static_documents import (
@@ -18,13 +16,12 @@ from flowpot.dataset.io.static_documents import (
 )
 from flowpot.documents import recorded
 from flowpot.jobs import Pointer, stage_job
-from flowpot.labelling.batches import label_batch
+from flowpot.labelling.batches import in_folder, label_batch
 from flowpot.labelling.collection import was_lost
 from flowpot.labelling.document import BatchDoc, frame_records
-from flowpot.labelling.frames import in_order, to_structure, usual_order
+from flowpot.labelling.frames import periodic_structure, to_structure
 from flowpot.labelling.static_makers import (
     FailsSoftly,
-    LabelsInFolder,
     for_stage,
     is_foreign,
 )
@@ -145,7 +142,8 @@ class LabelJobs:
                 jobs.append(maker.make(structure))
             else:
                 artifact = frames[np.array(indices)].to_artifact("frames.h5")
-                jobs.append(label_frames(maker, artifact, self.parallel))
+                stated = self.stress_convention
+                jobs.append(label_frames(maker, artifact, self.parallel, stated))
                 jobs[-1].name = maker.name
             jobs[-1].update_metadata({self.records: frame_records(frames, indices)})
         if jobs and self.batch_size == 1:
@@ -189,34 +187,14 @@ class LabelJobs:
 @stage_job(BatchDoc)
 @recorded(BatchDoc)
 def label_frames(
-    static_maker: LabelsInFolder, frames: Artifact, parallel: int
+    static_maker: Any,
+    frames: Artifact,
+    parallel: int,
+    stress_convention: str | None = None,
 ) -> BatchDoc:
     """Label the frames of a batch in the job's folder."""
-    return label_batch(
-        static_maker, Dataset.load(frames), Path.cwd(), parallel=parallel
-    )
-
-
-def periodic_structure(atoms: Atoms) -> tuple[Structure, list[int] | None]:
-    """
-    Return a frame as other packages' Makers get it, and the order of its atoms.
-
-    Such Makers know periodic structures, and molecules without a cell. Isolated atoms
-    and clusters are handed to them as periodic boxes, which is what VASP needs.
-
-    Returns
-    -------
-    structure
-        Its atoms are in the order to which input sets sort them.
-    order
-        Index in the frame of each atom of `structure`; None if the order is the
-        frame's own.
-    """
-    structure = to_structure(atoms, periodic=True)
-    order = usual_order(structure)
-    if order == sorted(order):
-        return structure, None
-    return in_order(structure, order), order
+    maker = in_folder(static_maker, stress_convention)
+    return label_batch(maker, Dataset.load(frames), Path.cwd(), parallel=parallel)
 
 
 def _fields(document: Any, names: Iterable[str]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ from flowpot.labelling.static_makers import (
 from flowpot.randomness import derive_seed
 from flowpot.validation import (
     at_least,
+    boolean,
     fraction,
     instance,
     interval,
@@ -74,7 +75,8 @@ class LabellingMaker(Maker):
         Labels one frame: any Maker that honours atomate2's static contract.
     batch_size
         Frames per `qe static` job. More than one needs a Maker that labels in a given
-        folder, as EspressoStaticMaker does.
+        folder, as EspressoStaticMaker does, or whose ``make`` is a single job, as those
+        of atomate2's force fields: these load their model once a batch.
     parallel
         Frames of a batch that are labelled at a time. On a laptop two serial pw.x are
         faster than one on two MPI processes.
@@ -109,9 +111,10 @@ class LabellingMaker(Maker):
     noise_frames
         Number of frames that are also labelled by the refined static Maker, beside
         `max_labels`, to measure the noise of the labels; two tell enough. They are
-        drawn at random, isolated atoms left out, where there are no earlier shards: in
-        the first labelling stage of a campaign. Needs a Maker that is
-        :class:`~flowpot.labelling.static_makers.Refinable`.
+        drawn at random, isolated atoms left out, in a campaign's first labelling stage.
+        Needs a Maker that is :class:`~flowpot.labelling.static_makers.Refinable`.
+    relabel
+        Whether labels that the frames have are dropped, and all frames labelled.
 
     Examples
     --------
@@ -135,12 +138,14 @@ class LabellingMaker(Maker):
     split_by: str | None = None
     stress_convention: str | None = None
     noise_frames: int = 0
+    relabel: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values of fields that cannot be meant, before any job runs."""
         if self.stress_convention is not None:
             checked_convention(self.stress_convention)
         text(name=self.name, split_by=self.split_by)
+        boolean(relabel=self.relabel)
         instance(Maker, static_maker=self.static_maker)
         if isinstance(self.static_maker, LabellingMaker):
             raise ValueError(  # noqa: TRY004 - one error for all wrong values
@@ -152,9 +157,8 @@ class LabellingMaker(Maker):
         fraction(min_success_fraction=self.min_success_fraction)
         positive(max_force=self.max_force)
         interval(volume_per_atom=self.volume_per_atom, vacuum=self.vacuum)
-        for name in ("volume_per_atom", "vacuum"):
-            if (limits := getattr(self, name)) is not None:
-                at_least(0, **{name: limits[0]})
+        lowest = {"volume_per_atom": self.volume_per_atom, "vacuum": self.vacuum}
+        at_least(0, **{name: each[0] for name, each in lowest.items() if each})
         numbers(0, split_fractions=self.split_fractions)
         checked_fractions(self.split_fractions)
         check_batches(self.static_maker, self.batch_size, self.parallel)
@@ -192,9 +196,9 @@ class LabellingMaker(Maker):
     @recorded(LabellingDoc)
     def plan(self, dataset: Any, existing: list[Any], seed: int) -> Response:
         """Replace this job by the label jobs and the jobs that collect their labels."""
-        known = Dataset.load(existing)
+        known, frames = Dataset.load(existing), Dataset.load(dataset)
         plan = plan_labels(
-            Dataset.load(dataset),
+            frames.without_labels() if self.relabel else frames,
             known,
             self.problem_of,
             max_labels=self.max_labels,
@@ -277,13 +281,11 @@ class LabellingMaker(Maker):
         seed
             Seed of the random assignment to sets.
         try_lost
-            Whether to send the frames of lost jobs once more. A job without any output
-            was killed, or could not write it; an engine that fails says so in its
-            output.
+            Whether to send the frames of lost jobs once more: those without any output.
+            An engine that fails says so in its output.
         refined
             Frames that are labelled again, and the documents of their jobs: see
-            :func:`flowpot.labelling.noise.label_again`. None: the noise of the labels
-            is not measured.
+            :func:`flowpot.labelling.noise.label_again`. None: noise is not measured.
 
         Raises
         ------
@@ -296,9 +298,8 @@ class LabellingMaker(Maker):
             jobs, outputs = self.label_jobs.make_lost(Dataset.load(frames), outputs)
             more, optional = lost_again(self.label_jobs, refined)
             optional["try_lost"] = False
-            again = self.collect(
-                frames, outputs, failures, existing, counts, seed, **optional
-            )
+            known = (frames, outputs, failures, existing, counts, seed)
+            again = self.collect(*known, **optional)
             again.name = JobName.COLLECT_LABELS.value
             return try_again([*jobs, *more], again, LabellingDoc)
         everything, collected, refused = gather(frames, outputs, self.stress_convention)
