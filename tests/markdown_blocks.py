@@ -1,6 +1,7 @@
 """The blocks of a Markdown file, run one after the other as a reader pastes them."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,10 @@ RUN_BY = {
 }
 """Which test runs the blocks of a page, or a script that a page shows."""
 
+_FENCE = re.compile(
+    r"^(?P<ticks>`{3,}|~{3,}) *(?P<language>[^\n`]*?) *\n(?P<text>.*?)^(?P=ticks) *$",
+    re.MULTILINE | re.DOTALL,
+)
 _FILES = (".yaml", ".toml", ".py")
 
 # `make demo` would run for ten minutes: whether there is such a target is looked at.
@@ -89,6 +94,14 @@ def run_blocks(
         with suppress(SkipTest):  # of this block, not of those that follow
             example.evaluate()
     return len(examples)
+
+
+def blocks(path: Path) -> list[tuple[str, str]]:
+    """List all fenced blocks of a file: language and text."""
+    return [
+        (found["language"], found["text"])
+        for found in _FENCE.finditer(path.read_text())
+    ]
 
 
 def write_files(path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from markdown_blocks import EXECUTED, RUN_BY
+from markdown_blocks import EXECUTED, RUN_BY, blocks
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -20,28 +20,17 @@ NOT_RUN = {
 USED_AS = {"pyproject.toml": "pip install ."}
 """How a saved file is used where its name is not written again."""
 
-_FENCE = re.compile(
-    r"^(?P<ticks>`{3,}|~{3,}) *(?P<language>[^\n`]*?) *\n(?P<body>.*?)^(?P=ticks) *$",
-    re.MULTILINE | re.DOTALL,
-)
-
-
-def blocks(page):
-    """List the fenced blocks: language and text."""
-    text = (ROOT / page).read_text()
-    return [(found["language"], found["body"]) for found in _FENCE.finditer(text)]
-
 
 @pytest.mark.parametrize("page", PAGES)
 def test_somebody_runs_it(page):
-    for language, body in blocks(page):
+    for language, text in blocks(ROOT / page):
         if language in EXECUTED:
-            assert page in RUN_BY, f"nobody runs:\n{body}"
+            assert page in RUN_BY, f"nobody runs:\n{text}"
         elif language.startswith("{literalinclude}"):
             script = f"tutorials/{language.split()[1]}"
             assert script in RUN_BY, f"nobody runs {script}"
         elif not language.startswith("{"):  # a directive: the site is built
-            assert (page, language) in NOT_RUN, f"a block of {language!r}:\n{body}"
+            assert (page, language) in NOT_RUN, f"a block of {language!r}:\n{text}"
 
 
 @pytest.mark.parametrize(("page", "test"), RUN_BY.items())
@@ -57,15 +46,15 @@ def test_it_is_run_where_it_is_said_to_be(page, test):
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_block_writes_is_used(page):
     """A block of YAML or TOML without a name would be neither saved nor run."""
-    text = (ROOT / page).read_text()
-    for language, body in blocks(page):
-        first = body.partition("\n")[0]
+    page_text = (ROOT / page).read_text()
+    for language, text in blocks(ROOT / page):
+        first = text.partition("\n")[0]
         if language in {"yaml", "toml"}:
-            assert re.fullmatch(r"# \S+\.(yaml|toml)", first), f"of no file:\n{body}"
+            assert re.fullmatch(r"# \S+\.(yaml|toml)", first), f"of no file:\n{text}"
         if re.fullmatch(r"# \S+\.(yaml|toml|py)", first):
             name = first[2:]
             module = name.removesuffix(".py").replace("/", ".")
-            rest = text.replace(body, "")
+            rest = page_text.replace(text, "")
             assert USED_AS.get(name, module) in rest, f"{name} is for nothing"
 
 
