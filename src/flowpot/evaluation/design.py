@@ -2,7 +2,9 @@
 From uncertainties to the rows of the error model's regression, and its prior.
 
 The logs of the uncertainties are taken about the middle of the fit. The leading one has
-an exponent below it and another above: errors may have a floor, or saturate.
+an exponent below it and another above: errors may have a floor, or saturate. One of the
+others that is far below all of the fit vanishes by symmetry, as that of the forces in a
+perfect crystal: it says nothing of the energy, and counts as in the middle.
 """
 
 import math
@@ -21,6 +23,7 @@ _RATIO = math.log(2)  # prior mean of log(error / own spread)
 _INTERCEPT = 16.0  # prior variance of the intercept in units of the scatter's
 _UNKNOWN = 1e4  # the same where no covariate has the error's unit
 _SCATTER, _SCATTER_WORTH = 0.5, 4.0  # prior scatter, and the frames that it counts for
+_VANISHED = 0.01  # of what is usual, or less: numerical noise
 _SMALLEST = 1e-12  # stands for zero where nothing positive is known
 
 
@@ -30,11 +33,34 @@ def stand_in_for_zero(values: Array) -> float:
     return float(max(positive.min() / 2, _SMALLEST)) if len(positive) else _SMALLEST
 
 
+def without_vanished(column: Array) -> Array:
+    """Return a column (n,) of a fit, with NaN for values that vanish by symmetry."""
+    positive = column[column > 0]
+    typical = float(np.median(positive)) if len(positive) else 0.0
+    return np.where(column < _VANISHED * typical, np.nan, column)
+
+
 def logs_of(columns: Sequence[Array], floor: Sequence[float]) -> Array:
     """Return the logs (n, k) of k columns (n,), each at least that of its floor."""
     pairs = zip(columns, floor, strict=True)
     logs = [np.log(np.maximum(column, least)) for column, least in pairs]
     return np.stack(logs, axis=1)
+
+
+def about_middle(
+    columns: Sequence[Array], floor: Sequence[float], middle: Array, leading: int
+) -> Array:
+    """
+    Return logs (n, k) about their middle, and zero for what vanishes by symmetry.
+
+    The leading column is taken as it is: the forces of a perfect crystal are right.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = logs_of(columns, floor) - middle
+    least = np.where(np.array(floor) > 0, _VANISHED * np.exp(middle), 0.0)
+    vanished = np.stack(columns, axis=1) < least
+    vanished[:, leading] = False
+    return np.where(vanished, 0.0, x)
 
 
 def middle_of(logs: Array, power: Array, bent: int) -> Array:
@@ -44,7 +70,7 @@ def middle_of(logs: Array, power: Array, bent: int) -> Array:
     Parameters
     ----------
     logs
-        (n, k).
+        (n, k); NaN takes no part.
     power
         (n,) weights.
     bent
@@ -57,7 +83,10 @@ def middle_of(logs: Array, power: Array, bent: int) -> Array:
     """
     if not len(logs):
         return np.zeros(logs.shape[1])
-    middle = np.average(logs, axis=0, weights=power)
+    there = np.isfinite(logs)
+    weight = np.where(there, power[:, None], 0.0)
+    middle = (weight * np.where(there, logs, 0.0)).sum(axis=0)
+    middle /= np.maximum(weight.sum(axis=0), np.finfo(float).tiny)
     order = np.argsort(logs[:, bent], kind="stable")
     below = power[order].cumsum() - power[order] / 2
     middle[bent] = np.interp(power.sum() / 2, below, logs[order, bent])

@@ -16,11 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flowpot.evaluation.covariates import OWN
 from flowpot.evaluation.design import (
+    about_middle,
     logs_of,
     middle_of,
     prior_of,
     rows_of,
     stand_in_for_zero,
+    without_vanished,
 )
 from flowpot.evaluation.regression import (
     ResidualDistribution,
@@ -108,7 +110,8 @@ class ErrorModel(BaseModel):
         ----------
         covariates
             (n,) arrays of uncertainties, by name. Zeros count as half of the smallest
-            positive value.
+            positive value in the leading one, and as the mean in the others: see
+            :mod:`flowpot.evaluation.design`.
         error
             (n,) errors. Frames with a value that is not finite are left out.
         weights
@@ -134,12 +137,13 @@ class ErrorModel(BaseModel):
         kept = np.isfinite([y, *columns]).all(axis=0) & (power > 0)
         y, power = y[kept], power[kept]
         columns = [column[kept] for column in columns]
-        floor = tuple(stand_in_for_zero(column) for column in columns)
-        x = logs_of(columns, floor)
+        leading = _leading(names)
+        usual = [without_vanished(column) for column in columns]
+        usual[leading] = columns[leading]
+        floor = tuple(stand_in_for_zero(column) for column in usual)
+        centre = middle_of(logs_of(usual, floor), power, leading)
+        design = rows_of(about_middle(columns, floor, centre, leading), leading)
         y = np.log(np.maximum(y, stand_in_for_zero(y)))
-        leading = names.index(OWN) if OWN in names else 0
-        centre = middle_of(x, power, leading)
-        design = rows_of(x - centre, leading)
         prior = prior_of(centre, leading, has_unit=OWN in names)
         posterior = prior.fitted(design, y, power)
         residuals = posterior.residuals(design, y, power)
@@ -321,8 +325,8 @@ class ErrorModel(BaseModel):
         """Return the rows z (m, k), and the mask (m,) of those that are known."""
         columns = [np.asarray(covariates[name], dtype=float) for name in self.names]
         known = np.asarray(np.isfinite(columns).all(axis=0))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            x = logs_of(columns, self.floor) - np.array(self.centre)
+        leading = _leading(self.names)
+        x = about_middle(columns, self.floor, np.array(self.centre), leading)
         x = np.clip(np.where(known[:, None], x, 0.0), -1e3, 1e3)
         return rows_of(x, self.bent), known
 
@@ -340,3 +344,8 @@ class ErrorModel(BaseModel):
         return ResidualDistribution(
             self.freedom, self.n, np.array(self.residuals), np.array(self.shares)
         )
+
+
+def _leading(names: tuple[str, ...]) -> int:
+    """Return the index of the leading uncertainty: the own spread, or the first."""
+    return names.index(OWN) if OWN in names else 0

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from flowpot.evaluation.uncertainty.base import PerFrame
 
-_STILL = 0.01  # eV/A, below which relaxations end: it stands for all smaller forces
+_STILL = 1e-3  # eV/A, under which relaxations end: it stands for all smaller forces
 
 
 def magnitude_of_atoms(forces: NDArray[np.float64]) -> PerFrame:
