@@ -79,8 +79,8 @@ def silicon_labels() -> EspressoStaticMaker:
     Return the Maker of the labels, with settings that are converged for these cells.
 
     Labels of strained and distorted cells differ from those with 30 Ry and 0.25 1/A by
-    1.4 meV/atom, 23 meV/A and 0.8 meV/A^3 (root mean squares): a seventh of the
-    campaign's tolerances or less.
+    1.4 meV/atom, but for what all have in common, 23 meV/A and 0.8 meV/A^3 (root mean
+    squares): a seventh of the campaign's tolerances or less.
     """
     return EspressoStaticMaker(
         protocol="fast",
