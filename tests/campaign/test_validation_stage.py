@@ -183,6 +183,19 @@ def test_a_validation_that_fails_ends_it_and_is_repeated_when_it_goes_on(run):
     assert only.n_sent_total == done.iteration_docs[0].n_sent_total == 1
 
 
+def test_a_converged_campaign_that_goes_on_with_a_validator_begins_with_it(run):
+    done = run(maker(validator=None, property_tolerance=None))
+    assert done.doc.stop_kind == "converged"
+    again = run(maker(9.0, 1.0), campaign=done)
+    first, second = again.iteration_docs
+    assert first.n_distorted == 1
+    assert not first.properties[0].is_within
+    assert second.properties[0].is_within
+    assert again.doc.stop_kind == "converged"
+    without = run(maker(validator=None, property_tolerance=None), campaign=done)
+    assert [doc.iteration for doc in without.iteration_docs] == [1, 2]
+
+
 def test_a_validation_that_is_lost_has_a_second_try(run):
     done = run(maker("lost", 1.0))
     assert done.doc.stop_kind == "converged"

@@ -143,8 +143,10 @@ class LoopMaker(Maker):
         stop = self._end(state, last)
         repeats = stop is None and last.failed_stage is not None
         state = replace(advanced(state, changes, last), repeats=repeats)
-        if last.properties is None and self.campaign.validator and is_claim(stop):
-            return self._append(state, last, VALIDATION)
+        if last.properties is None and is_claim(stop):
+            if self.campaign.validator:
+                return self._append(state, last, VALIDATION)
+            state = replace(state, unvalidated=last.model_dump(mode="json"))
         state = after_validation(state, last, goes_on=stop is None)
         return self._go_on(state, stop)
 

@@ -132,8 +132,9 @@ class CampaignState(MSONable):
         For each validation after which the campaign has gone on: by how many tolerances
         its quantities were uncertain or off, by "quantity of crystal".
     unvalidated
-        Fields of the IterationDoc whose validation has failed, which a continued
-        campaign repeats; None: none has.
+        Fields of the IterationDoc whose validation has failed, or that has ended the
+        campaign without one: a continued campaign with a validator begins with it.
+        None: there is none.
     runs
         Uuids of the loop's jobs with which the campaign began and was continued. The
         last is in the metadata of the jobs that follow, so that two continuations of

@@ -41,6 +41,7 @@ VOLUMES = np.linspace(0.88, 1.12, 9)
 """Of the cells of a curve, in those of :func:`phases`."""
 TOLERANCE = {"bulk_modulus": 0.05, "lattice_constant": 0.005}
 """Relative: of the intervals, and of the differences from pw.x."""
+GO_ON = "go on with the demo's campaign that has ended in FOLDER/espresso"
 DENSER = 0.2  # 1/A between k-points, to see what those of the labels are worth
 _MEV = 1000
 
@@ -99,8 +100,7 @@ def espresso_campaign(seed: int) -> ActiveLearningMaker:
     """Return the demo's campaign, which two properties decide, too."""
     return replace(
         silicon_campaign(seed),
-        name="silicon by pw.x",
-        validator=ValidationMaker(properties=("eos",)),
+        validator=ValidationMaker(properties=("eos",), structures=silicon_structures()),
         property_tolerance=TOLERANCE,
         max_iterations=4,
     )
@@ -213,6 +213,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("study"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--continue", dest="go_on", action="store_true", help=GO_ON)
     given = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     folder = given.folder.absolute() / "espresso"
@@ -221,6 +222,7 @@ def main() -> None:
         {"structures": silicon_structures()},
         folder,
         Console(),
+        go_on=given.go_on,
     )
     calculator = CommitteeCalculator(campaign.committee(), campaign.calibration)
     curves = {
