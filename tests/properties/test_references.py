@@ -1,13 +1,19 @@
 """Reference calculations of all that labels give, by potentials in a known ratio."""
 
+import gzip
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.units import GPa
 from atomate2.forcefields.jobs import ForceFieldStaticMaker
 
 from flowpot import Dataset, ValidationMaker
+from flowpot.demo import silicon_labels
 from flowpot.properties.calculations.labelled import (
     LabelledCalculator,
     UnknownFrameError,
@@ -58,6 +64,37 @@ def test_moduli_are_in_the_ratio_and_frequencies_in_its_root(validated, stiffer)
     # The relaxed crystal is labelled once for all three.
     assert len(Dataset.load(document.labelled)) == document.n_sent
     assert document.n_sent == len(Dataset.load(document).deduplicate())
+
+
+@pytest.mark.slow
+def test_pw_gives_bulk_moduli_that_agree(validated):
+    """
+    By energies, and by stresses of cells that are too small for pw.x.
+
+    The difference is what pressure adds: about 4.2 times as much (PBE's silicon).
+    """
+    kinds = ("eos", "elastic")
+    maker = ValidationMaker(
+        properties=kinds, reference_maker=silicon_labels(), reference_properties=kinds
+    )
+    document = validated(maker, [stillinger_weber], bulk("Si", a=5.43))
+    assert document.notes == []
+    found = {each.name: each.calculated for each in document.crystal().quantities}
+    assert found["lattice_constant"] == pytest.approx(5.477, rel=2e-3)
+    cells = Dataset.load(document.labelled)
+    at_rest = cells[cells.fingerprints == Dataset.load(document).fingerprints[0]]
+    pressure = -np.trace(at_rest.stress[0]) / 3 / GPa
+    assert pressure > 1
+    expected = found["bulk_modulus"] + 4.2 * pressure
+    assert found["bulk_modulus_elastic"] == pytest.approx(expected, rel=0.03)
+    inputs = list(Path.cwd().rglob("pw.in*"))
+    assert len(inputs) == document.n_sent
+    for path in inputs:
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt") as file:
+            text = file.read()
+        assert float(re.search(r"ecutwfc\s*=\s*([\d.]+)", text)[1]) == 20.0
+        assert "tstress" in text
 
 
 def test_labels_that_do_not_suffice_are_a_note(validated):

@@ -82,8 +82,8 @@ class ValidationMaker(ValidationOptions, Maker):
         of `reference_properties`, and what these labels give is the reference of what
         `references` does not have. Cells and atoms are as the first member has relaxed
         them: where symmetry does not fix the atoms, energies are wrong by an amount of
-        second order in their forces, elastic constants by one of first order; phonons
-        are those of its volume.
+        second order in their forces, elastic constants by one of first order; these and
+        phonons are those of its volume.
     structures
         Crystals that are validated where `make` is given none, in anything that
         ``Dataset.load`` takes.

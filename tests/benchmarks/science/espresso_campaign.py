@@ -26,6 +26,7 @@ from ase.spacegroup import crystal
 from matplotlib.figure import Figure
 from outcome import RESULTS, keep
 from rich.console import Console
+from silicon_phonons import validated
 
 from flowpot import ActiveLearningMaker, Campaign, CommitteeCalculator, ValidationMaker
 from flowpot.demo import silicon_campaign, silicon_labels, silicon_structures
@@ -169,6 +170,32 @@ def row_of(curve: Curve, diamond: Curve) -> dict[str, Any]:
     }
 
 
+def elastic_constants(campaign: Campaign, folder: Path) -> dict[str, Any]:
+    """Compare diamond's elastic constants (GPa) with pw.x's, from the same cells."""
+    kinds = ("elastic",)
+    maker = ValidationMaker(
+        properties=kinds,
+        reference_maker=replace(silicon_labels(), cache=str(folder / "labels")),
+        reference_properties=kinds,
+    )
+    document = validated(
+        maker,
+        campaign.committee().members,
+        silicon_structures()[0],
+        folder / "elastic",
+        calibration=campaign.calibration,
+    )
+    return {
+        each.name: {
+            "committee": each.mean,
+            "95 %": each.half_width,
+            "of": each.interval_kind,
+            "pw.x": each.calculated,
+        }
+        for each in document.crystal().quantities
+    }
+
+
 def history(campaign: Campaign) -> list[dict[str, Any]]:
     """Return by iteration what was labelled, and how the properties stood."""
     return [
@@ -236,6 +263,7 @@ def main() -> None:
         "phases": {
             name: row_of(curve, curves["diamond"]) for name, curve in curves.items()
         },
+        "elastic constants of diamond": elastic_constants(campaign, folder),
     }
     what = (
         "silicon by a committee whose labels are pw.x's, and by pw.x with the same "
