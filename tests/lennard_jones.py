@@ -1,7 +1,7 @@
 """The Lennard-Jones potential of argon, in LAMMPS."""
 # ruff: noqa: ARG002 - it honours the interface of a pair style
 
-from flowpot.exploration.lammps.potential import PairStyle
+from flowpot.exploration.lammps.pair_style import PairStyle
 
 
 class LennardJones(PairStyle):

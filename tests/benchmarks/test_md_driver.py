@@ -21,7 +21,7 @@ from mace.calculators import MACECalculator
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.cell import LammpsCell
 from flowpot.exploration.lammps.library import ExternalForces, open_lammps
-from flowpot.exploration.lammps.potential import external_forces
+from flowpot.exploration.lammps.pair_style import external_forces
 from flowpot.exploration.lammps.script import Output, data_file, script, species_of
 from flowpot.exploration.members import SKIN
 from flowpot.exploration.sanity import SanityCheck, SanityLimits

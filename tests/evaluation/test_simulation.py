@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from committee_simulation import (
-    LAWS,
     SHARE,
     Iteration,
     Member,
@@ -23,6 +22,7 @@ from committee_simulation import (
     number_of,
     seen,
 )
+from error_laws import LAWS
 from flowpot.dataset import Dataset
 from flowpot.evaluation import Criteria, judge
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from flowpot.evaluation.covariates import OWN
 from flowpot.evaluation.regression import Regression
 
 Array = NDArray[np.float64]
@@ -25,6 +26,11 @@ _UNKNOWN = 1e4  # the same where no covariate has the error's unit
 _SCATTER, _SCATTER_WORTH = 0.5, 4.0  # prior scatter, and the frames that it counts for
 _VANISHED = 0.01  # of what is usual, or less: numerical noise
 _SMALLEST = 1e-12  # stands for zero where nothing positive is known
+
+
+def leading_of(names: Sequence[str]) -> int:
+    """Return the index of the leading uncertainty: the own spread, or the first."""
+    return names.index(OWN) if OWN in names else 0
 
 
 def stand_in_for_zero(values: Array) -> float:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from flowpot.evaluation.covariates import OWN
 from flowpot.evaluation.design import (
     about_middle,
+    leading_of,
     logs_of,
     middle_of,
     prior_of,
@@ -137,7 +138,7 @@ class ErrorModel(BaseModel):
         kept = np.isfinite([y, *columns]).all(axis=0) & (power > 0)
         y, power = y[kept], power[kept]
         columns = [column[kept] for column in columns]
-        leading = _leading(names)
+        leading = leading_of(names)
         usual = [without_vanished(column) for column in columns]
         usual[leading] = columns[leading]
         floor = tuple(stand_in_for_zero(column) for column in usual)
@@ -325,7 +326,7 @@ class ErrorModel(BaseModel):
         """Return the rows z (m, k), and the mask (m,) of those that are known."""
         columns = [np.asarray(covariates[name], dtype=float) for name in self.names]
         known = np.asarray(np.isfinite(columns).all(axis=0))
-        leading = _leading(self.names)
+        leading = leading_of(self.names)
         x = about_middle(columns, self.floor, np.array(self.centre), leading)
         x = np.clip(np.where(known[:, None], x, 0.0), -1e3, 1e3)
         return rows_of(x, self.bent), known
@@ -344,8 +345,3 @@ class ErrorModel(BaseModel):
         return ResidualDistribution(
             self.freedom, self.n, np.array(self.residuals), np.array(self.shares)
         )
-
-
-def _leading(names: tuple[str, ...]) -> int:
-    """Return the index of the leading uncertainty: the own spread, or the first."""
-    return names.index(OWN) if OWN in names else 0

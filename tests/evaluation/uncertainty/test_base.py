@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from committee_simulation import LAWS, Twin, World
+from committee_simulation import Twin, World
+from error_laws import LAWS
 from flowpot.evaluation import Uncertainty
 
 

@@ -5,13 +5,13 @@ import pytest
 from scipy.stats import spearmanr
 
 from committee_simulation import (
-    LAWS,
     Member,
     World,
     forces_of,
     label,
     number_of,
 )
+from error_laws import LAWS
 from flowpot.evaluation import CommitteeCalculator, Criteria, judge, spread_over
 from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
 from flowpot.potentials import Prediction

@@ -12,7 +12,7 @@ from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.cell import LammpsCell
 from flowpot.exploration.lammps.driver import main
 from flowpot.exploration.lammps.library import ExternalForces, open_lammps
-from flowpot.exploration.lammps.potential import external_forces
+from flowpot.exploration.lammps.pair_style import external_forces
 from flowpot.exploration.lammps.run import Run, read_outcome, write_run
 from flowpot.exploration.lammps.script import Output, data_file, script, species_of
 from flowpot.exploration.lammps.trajectory import md_frames

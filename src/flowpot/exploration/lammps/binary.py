@@ -17,7 +17,7 @@ from flowpot.exploration.lammps.convertible import (
     check_release,
     needs_release,
 )
-from flowpot.exploration.lammps.potential import PairStyle
+from flowpot.exploration.lammps.pair_style import PairStyle
 from flowpot.exploration.lammps.run import Run, read_run
 from flowpot.exploration.lammps.script import (
     DATA_FILE,

@@ -24,7 +24,7 @@ from flowpot.exploration.lammps.library import (
     ExternalForces,
     open_lammps,
 )
-from flowpot.exploration.lammps.potential import external_forces
+from flowpot.exploration.lammps.pair_style import external_forces
 from flowpot.exploration.lammps.run import (
     WATCH_FILE,
     Run,
