@@ -2,6 +2,7 @@
 
 import pytest
 
+from flowpot.campaign.pretraining import FreeLabelsDoc
 from flowpot.campaign.record import LOOP_STAGES, REPORTED, joined, summarise
 from flowpot.campaign.validation import PropertiesDoc
 from flowpot.evaluation.document import EvaluationDoc
@@ -9,7 +10,10 @@ from flowpot.exploration import ExplorationDoc
 from flowpot.labelling import LabellingDoc
 from flowpot.training import CommitteeDoc
 
-DOCUMENTS = (LabellingDoc, CommitteeDoc, ExplorationDoc, EvaluationDoc, PropertiesDoc)
+DOCUMENTS = (
+    *(LabellingDoc, FreeLabelsDoc, CommitteeDoc, CommitteeDoc),
+    *(ExplorationDoc, EvaluationDoc, PropertiesDoc),
+)
 
 
 @pytest.mark.parametrize(

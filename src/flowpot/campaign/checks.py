@@ -169,6 +169,33 @@ def check_validation(
         )
 
 
+def check_pretraining(labeller: Any, training: Any) -> None:
+    """
+    Refuse labellers that label no frames, and trainings that start from no weights.
+
+    Raises
+    ------
+    ValueError
+        Naming the field and the remedy.
+    """
+    if labeller is None:
+        return
+    instance(Maker, pretrain_with=labeller)
+    others = [kind for kind in STAGE_MAKERS.values() if kind is not LabellingMaker]
+    if isinstance(labeller, (TrainingMaker, MDMaker, *others)):
+        raise ValueError(  # noqa: TRY004 - one error for all wrong values
+            f"pretrain_with is a {type(labeller).__name__}: give a Maker that labels, "
+            "such as atomate2's ForceFieldStaticMaker, or a LabellingMaker with one"
+        )
+    if not isinstance(training, CommitteeTrainingMaker):
+        kind = "None" if training is None else f"a {type(training).__name__}"
+        raise ValueError(  # noqa: TRY004 - one error for all wrong values
+            f"pretrain_with is given, and training is {kind}, which is not known to "
+            "start from a pretrained committee: give a CommitteeTrainingMaker, or "
+            "leave pretrain_with out"
+        )
+
+
 def check_elements(elements: list[str] | None, *frames: Any) -> None:
     """
     Refuse frames of elements that a campaign's settings are not meant for.

@@ -32,6 +32,7 @@ class ReportedBy:
 
 
 _Labelling = ReportedBy("labelling")
+_FreeLabels = ReportedBy("free labels")
 _Training = ReportedBy("training")
 _Exploration = ReportedBy("exploration")
 _Evaluation = ReportedBy("evaluation")
@@ -112,6 +113,22 @@ class IterationDoc(BaseModel):
     failed_stage: str | None = Field(None, description="the first that gave no result")
     failure: str | None = Field(None, description="its error, if it left one")
     failed_job: str | None = Field(None, description="uuid of its job")
+    n_free: Annotated[int | None, _FreeLabels] = Field(
+        None, description="frames that pretrain_with has labelled, and pretraining uses"
+    )
+    n_free_failed: Annotated[int | None, _FreeLabels] = Field(
+        None, description="frames that pretrain_with could not label"
+    )
+    n_free_dropped: Annotated[int | None, _FreeLabels] = Field(
+        None,
+        description="frames labelled by pretrain_with that pretraining does not use: "
+        "audited ones, and those whose composition has no real label to compare with",
+    )
+    free_error: Annotated[dict[str, float] | None, _FreeLabels] = Field(
+        None,
+        description="root mean square difference of the labels of pretrain_with from "
+        "the real ones: energy (eV/atom), forces (eV/A), stress (eV/A^3)",
+    )
 
     @property
     def n_chosen(self) -> int:

@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field
 from flowpot.augmentation import AugmentationMaker
 from flowpot.campaign.costs import Costs, dynamics_hours, label_hours, training_hours
 from flowpot.campaign.planned import PlannedStage, planned_validation
+from flowpot.campaign.pretraining import free_labelling
+from flowpot.campaign.record import FREE_LABELS, PRETRAINING
 from flowpot.campaign.stages import CampaignStages
 from flowpot.dataset import Dataset
 from flowpot.evaluation import EvaluationMaker
@@ -78,7 +80,7 @@ def dry_run(
     """
     costs = Costs.from_store(store)
     plan = DryRun(name=campaign.name, basis=costs.basis)
-    frames = _inputs(campaign, structures, dataset, plan)
+    frames = everything = _inputs(campaign, structures, dataset, plan)
     labelling, training = campaign.labelling, campaign.training
     if isinstance(labelling, LabellingMaker):
         limits = (campaign.max_labels, labelling.max_labels)
@@ -91,6 +93,7 @@ def dry_run(
     if isinstance(training, CommitteeTrainingMaker):
         size, driver = training.size, _trainers(training)[0]
         if committee is None:
+            plan.stages += _pretraining(campaign, everything, len(frames), costs)
             plan.stages.append(_training(training, frames, costs))
     else:
         size, driver = 1, None
@@ -189,6 +192,38 @@ def _labelling(
     plan.refused = [failure.reason for failure in labels.failures]
     known = np.flatnonzero(labels.frames.is_labelled)
     return labels.frames[np.union1d(labels.to_label, known)]
+
+
+def _pretraining(
+    campaign: CampaignStages, frames: Dataset, n_labelled: int, costs: Costs
+) -> list[PlannedStage]:
+    """Plan the labels of `pretrain_with`, and the committee that is trained on them."""
+    if campaign.pretrain_with is None:
+        return []
+    stage, training = free_labelling(campaign), campaign.training
+    assert isinstance(training, CommitteeTrainingMaker)
+    labels = plan_labels(
+        frames.without_labels(),
+        frames[:0],
+        stage.problem_of,
+        max_labels=stage.max_labels,
+    )
+    chosen = labels.frames[labels.to_label]
+    note = "by pretrain_with; they count as no labels, and as no core-hours here"
+    if n_labelled >= len(chosen):
+        note += (
+            "; the labelling stage labels all of these frames, too, and little is "
+            "gained: augment more, or set labelling.max_labels"
+        )
+    planned = PlannedStage(
+        stage=FREE_LABELS,
+        n_jobs=ceil(len(chosen) / stage.batch_size) + 3,
+        core_hours=0.0,
+        note=note,
+        **_size(chosen),
+    )
+    trained = _training(training, chosen, costs)
+    return [planned, trained.model_copy(update={"stage": PRETRAINING})]
 
 
 def _training(

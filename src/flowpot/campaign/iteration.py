@@ -5,7 +5,8 @@ from typing import Any
 
 from jobflow import Flow, Job, OutputReference
 
-from flowpot.campaign.record import REPORTED, VALIDATION
+from flowpot.campaign.pretraining import align_free_labels, free_labelling
+from flowpot.campaign.record import FREE_LABELS, PRETRAINING, REPORTED, VALIDATION
 from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.state import CampaignState, resolve
 from flowpot.campaign.validation import (
@@ -54,9 +55,12 @@ class Iteration:
     def build(self) -> None:
         """Add the stages that the campaign has and this iteration needs."""
         stages = self.campaign
+        frames = self._free_frames()
         if stages.labelling is not None and self.state.pending is not None:
-            self._label(stages.labelling)
+            self._label(stages.labelling, frames)
         if stages.training is not None and self.state.shards and not self.state.trained:
+            if frames:
+                self._pretrain(stages.training, frames)
             self._train(stages.training)
         if self.state.committee is None:
             return
@@ -69,7 +73,17 @@ class Iteration:
         if evaluation is not None and explored is not None:
             self._evaluate(evaluation, explored)
 
-    def _label(self, labelling: LabellingMaker) -> None:
+    def _free_frames(self) -> list[Any]:
+        """Return what pretraining labels: all frames that there are; none after it."""
+        if self.campaign.pretrain_with is None or self.state.pretrained is not None:
+            return []
+        if self.state.free_frames is not None:
+            return list(self.state.free_frames)
+        pending = self.state.pending
+        more = pending if isinstance(pending, list) else [pending]
+        return [*self.state.shards, *(frames for frames in more if frames is not None)]
+
+    def _label(self, labelling: LabellingMaker, free_frames: list[Any]) -> None:
         if self.campaign.max_labels is not None:
             left = self.campaign.max_labels - self.state.n_sent
             limit = left if labelling.max_labels is None else labelling.max_labels
@@ -83,13 +97,35 @@ class Iteration:
         noise = {}
         if getattr(labelling, "noise_frames", 0) and not self.state.shards:
             noise = {"noise": Pointer.to(flow.output.noise)}
-        self._add("labelling", flow, pending=None, shards=shard, **noise)
+        kept = {"free_frames": free_frames} if free_frames else {}
+        self._add("labelling", flow, pending=None, shards=shard, **noise, **kept)
+
+    def _pretrain(self, training: CommitteeTrainingMaker, frames: list[Any]) -> None:
+        """Train a committee on labels of `pretrain_with`, made where they are not."""
+        if self.state.free_labels is None:
+            seed = self._seed(FREE_LABELS)
+            flow = free_labelling(self.campaign).make(resolve(frames), seed=seed)
+            labels, shards = _without_schema(flow.output), resolve(self.state.shards)
+            align = align_free_labels(labels, shards, seed)
+            align.name = JobName.ALIGN_LABELS.value
+            aligned = Pointer.to(align.output.dataset)
+            flow = Flow([flow, align], output=align.output)
+            self._add(FREE_LABELS, flow, free_labels=aligned)
+        flow = training.make(
+            resolve(self.state.free_labels), seed=self._seed(PRETRAINING)
+        )
+        committee = Pointer.to(flow.output)
+        self._add(PRETRAINING, flow, pretrained=committee, free_frames=None)
 
     def _train(self, training: CommitteeTrainingMaker) -> None:
+        start = {}
+        if self.state.pretrained is not None:
+            start = {"pretrained": resolve(self.state.pretrained)}
         flow = training.make(
             resolve(self.state.shards),
             previous=resolve(self.state.committee),
             seed=self._seed("training"),
+            **start,
         )
         self._add("training", flow, committee=Pointer.to(flow.output))
 

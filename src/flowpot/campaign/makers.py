@@ -13,6 +13,7 @@ from flowpot.campaign.checks import check_elements, check_labels
 from flowpot.campaign.config import presets
 from flowpot.campaign.estimate import DryRun, dry_run
 from flowpot.campaign.loop import LoopMaker
+from flowpot.campaign.pretraining import check_labeller, check_start
 from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.start import Start, state_of
 from flowpot.campaign.state import CampaignState
@@ -72,6 +73,15 @@ class ActiveLearningMaker(CampaignStages, Maker):
         Largest relative error of a property, by the names of quantities, such as
         ``{"bulk_modulus": 0.05, "C44": 0.1}``: of the half-width of its 95 % interval,
         and of its difference from the reference calculation.
+    pretrain_with
+        Labels frames for next to nothing: a Maker of single frames, such as atomate2's
+        ForceFieldStaticMaker, or a LabellingMaker with one. All frames that the
+        campaign begins with, those beyond ``labelling.max_labels`` included, are
+        labelled by it; a committee is trained on these labels, shifted to the energies
+        of the real ones; and in every iteration the members start from its weights,
+        each from its own, where they would start from fresh ones. Its labels are no
+        part of the dataset, the test set, the calibration or the budget. It pays where
+        the labelling stage labels few of the frames. None: no pretraining.
 
     Examples
     --------
@@ -160,6 +170,11 @@ class ActiveLearningMaker(CampaignStages, Maker):
                 )
             return self._flow(Start(self, state_of(campaign)))
         check_elements(self.elements, structures, dataset)
+        if committee is not None and self.pretrain_with is not None:
+            raise ValueError(
+                "pretrain_with is given, and so is a committee, which is trained "
+                "already: give either"
+            )
         trains = self.training is not None and committee is None
         if trains and self.labelling is None:
             check_labels(structures, dataset)
@@ -220,6 +235,8 @@ class ActiveLearningMaker(CampaignStages, Maker):
         engine = getattr(getattr(self.exploration, "md_maker", None), "engine", "")
         for trainer in self._trainers:
             trainer.check_options()
+            if self.pretrain_with is not None:
+                check_start(trainer)
             options, foundation = {}, trainer.foundation_model
             if isinstance(trainer, MACETraining) and has_needs(engine):
                 options = trainer.model_options()
@@ -253,6 +270,8 @@ class ActiveLearningMaker(CampaignStages, Maker):
         if isinstance(static_maker, ChecksMachine):
             numbers = np.unique(Dataset.load(structures).numbers)
             static_maker.preflight([chemical_symbols[z] for z in numbers], folder)
+        if self.pretrain_with is not None:
+            check_labeller(self.pretrain_with, Dataset.load(structures))
         for trainer in self._trainers:
             trainer.check()
         md_maker: Any = getattr(self.exploration, "md_maker", None)

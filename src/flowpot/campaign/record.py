@@ -15,7 +15,19 @@ stage's ``job`` and its ``failure``; None where a stage gave no result.
 VALIDATION = "validation"
 """The stage that decides by properties whether a campaign has converged."""
 
-LOOP_STAGES = ("labelling", "training", "exploration", "evaluation", VALIDATION)
+FREE_LABELS = "free labels"
+"""The stage that labels frames by `pretrain_with`, in the first iteration."""
+
+PRETRAINING = "pretraining"
+"""The stage that trains a committee on these labels."""
+
+ONCE = (FREE_LABELS, PRETRAINING)
+"""Stages that later iterations do not have."""
+
+LOOP_STAGES = (
+    *("labelling", FREE_LABELS, PRETRAINING),
+    *("training", "exploration", "evaluation", VALIDATION),
+)
 """The stages of an iteration, in their order."""
 
 STAGES = ("augmentation", *LOOP_STAGES)

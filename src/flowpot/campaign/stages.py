@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from jobflow import Maker
 from monty.json import MSONable
 
 from flowpot.augmentation import AugmentationMaker
@@ -11,6 +12,7 @@ from flowpot.campaign.checks import (
     check_budget,
     check_committee_of_one,
     check_distances,
+    check_pretraining,
     check_stage,
     check_validation,
 )
@@ -52,6 +54,7 @@ class CampaignStages(MSONable):
     elements: list[str] | None = None
     validator: ValidationMaker | None = None
     property_tolerance: dict[str, float] | None = None
+    pretrain_with: Maker | None = None
 
     def __post_init__(self) -> None:
         text(name=self.name)
@@ -73,6 +76,7 @@ class CampaignStages(MSONable):
         seed(seed=self.seed)
         elements(elements=self.elements)
         check_validation(self.validator, self.property_tolerance, self.evaluation)
+        check_pretraining(self.pretrain_with, self.training)
 
     @property
     def configured_evaluation(self) -> EvaluationMaker | None:

@@ -139,6 +139,12 @@ class CampaignState(MSONable):
         Uuids of the loop's jobs with which the campaign began and was continued. The
         last is in the metadata of the jobs that follow, so that two continuations of
         the same campaign can be told apart.
+    free_frames
+        Frames that `pretrain_with` is to label, kept until it has.
+    free_labels
+        Pointer to the frames that the committee is pretrained on.
+    pretrained
+        Pointer to the CommitteeDoc of the pretraining; None before it.
     """
 
     uuid: str
@@ -160,6 +166,9 @@ class CampaignState(MSONable):
     crystals: Any = None
     shortfalls: list[dict[str, float]] = field(default_factory=list)
     unvalidated: dict[str, Any] | None = None
+    free_frames: Any = None
+    free_labels: Any = None
+    pretrained: Any = None
 
     @property
     def tags(self) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class JobName(StrEnum):
     QE_STATIC = "qe static"
     COLLECT_LABELS = "collect labels"
     COLLECT_LABELS_PART = "collect labels, part"
+    ALIGN_LABELS = "align free labels"
     MACE_TRAIN = "mace train"
     METATRAIN_TRAIN = "metatrain train"
     COLLECT_COMMITTEE = "collect committee"

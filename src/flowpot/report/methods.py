@@ -50,6 +50,7 @@ def methods_of(campaign: Campaign) -> Section:
         _overview(campaign, references),
         _augmentation(makers),
         labels_in_words(of_stage(makers, "labelling"), campaign, references),
+        _pretraining(campaign),
         _training(campaign, references),
         _exploration(campaign, references),
         _selection(campaign),
@@ -116,6 +117,29 @@ def _augmentation(makers: Fields) -> str:
         f"{listed(others, _NOT_SETTINGS)}. "
         "Lengths are in \u00c5; strains, and displacements relative to the "
         "nearest-neighbour distance, are fractions."
+    )
+
+
+def _pretraining(campaign: Campaign) -> str:
+    maker = of_stage(campaign.makers, "pretrain_with")
+    made = [each for each in campaign.iteration_docs if each.n_free is not None]
+    if maker is None or not made:
+        return ""
+    inner = of_stage(maker, "static_maker") or maker
+    labels = made[0]
+    error = ", ".join(
+        f"{name} {number(value, UNITS[name][1])} {UNITS[name][0]}"
+        for name, value in (labels.free_error or {}).items()
+    )
+    return (
+        f"Before the first training a committee was pretrained on {labels.n_free} "
+        f"frames labelled by {class_named(inner)} ({listed(inner, _NOT_SETTINGS)}), "
+        "which are no part of the dataset; their energies were shifted by one constant "
+        "for each element, fitted to the frames that the labelling stage labelled, too "
+        f"(root mean square difference: {error or '?'}). {labels.n_free_failed or 0} "
+        f"frames could not be labelled so, {labels.n_free_dropped or 0} were left out. "
+        "Members start from the weights of their pretrained counterparts wherever they "
+        "would start from random ones."
     )
 
 

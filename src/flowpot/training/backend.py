@@ -144,6 +144,17 @@ class Training(ABC):
         """
         self.check_fields()
 
+    def check_start(self) -> None:
+        """
+        Refuse to start from the weights of other models, where that cannot be.
+
+        Raises
+        ------
+        ValueError
+            Saying why, and what can.
+        """
+        self.check_options()
+
     @abstractmethod
     def check(self) -> None:
         """

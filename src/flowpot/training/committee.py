@@ -89,7 +89,9 @@ class CommitteeTrainingMaker(Maker):
     def _trainers(self) -> list[TrainingMaker]:
         return self.trainer if isinstance(self.trainer, list) else [self.trainer]
 
-    def make(self, dataset: Any, previous: Any = None, seed: int = 0) -> Flow:
+    def make(
+        self, dataset: Any, previous: Any = None, seed: int = 0, pretrained: Any = None
+    ) -> Flow:
         """
         Train a committee; the flow's output is a CommitteeDoc.
 
@@ -103,6 +105,10 @@ class CommitteeTrainingMaker(Maker):
             `warm_start`.
         seed
             Seed that the members' seeds are derived from.
+        pretrained
+            A CommitteeDoc that was trained on other labels, or a reference to it: each
+            member starts from the weights of its own, where it would start from fresh
+            ones; a member that this committee lacks starts from fresh ones.
         """
         check_seed(seed=seed)
         seeds = [derive_seed(seed, "member", rank) for rank in range(self.size)]
@@ -114,6 +120,8 @@ class CommitteeTrainingMaker(Maker):
             )
             ranks = list(range(first, min(first + self.members_per_job, self.size)))
             old = previous if trainer.warm_start else None
+            if old is None and pretrained is not None:
+                old, trainer = pretrained, replace(trainer, warm_start=True)
             if old is not None and not isinstance(old, OutputReference):
                 # The part that these members need; a reference is small as it is.
                 needed = [predecessor(old, rank) for rank in ranks]

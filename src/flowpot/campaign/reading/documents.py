@@ -8,7 +8,7 @@ from jobflow import JobStore, OnMissing
 from jobflow.core.reference import find_and_resolve_references
 
 from flowpot.campaign.document import IterationDoc
-from flowpot.campaign.record import REPORTED, VALIDATION, summarise
+from flowpot.campaign.record import FREE_LABELS, REPORTED, VALIDATION, summarise
 from flowpot.jobs import PLANNED, JobName
 
 COMMAND = "command"
@@ -18,6 +18,7 @@ COLLECTORS = {
     JobName.AUGMENT.value: "augmentation",
     JobName.INPUTS.value: "inputs",
     JobName.COLLECT_LABELS.value: "labelling",
+    JobName.ALIGN_LABELS.value: FREE_LABELS,
     JobName.COLLECT_COMMITTEE.value: "training",
     JobName.COLLECT_FRAMES.value: "exploration",
     JobName.EVALUATE.value: "evaluation",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from flowpot.campaign.reading.documents import CampaignDocuments
+from flowpot.campaign.record import FREE_LABELS
 
 Label = dict[str, Any]
 Query = Mapping[str, Any]
@@ -29,7 +30,7 @@ SEARCHABLE = {
 _ENOUGH = 5  # jobs of an iteration, one of which at least has labels
 _POSITIVE = {"$eq", "$in", "$gt", "$gte", "$lt", "$lte"}
 _READ = (
-    *(_RECORD, "metadata.iteration", "output.runs", "output.state"),
+    *(_RECORD, "metadata.iteration", "metadata.stage", "output.runs", "output.state"),
     *("output.output.energy", "output.output.forces_max", "output.dir_name"),
 )
 
@@ -59,6 +60,8 @@ def find_labels(documents: CampaignDocuments, query: Query) -> list[Label]:
     by_fingerprint: dict[str, Label] = {}
     for criteria in _criteria(documents, query):
         for document in documents.find(criteria, *_READ):
+            if document["metadata"].get("stage") == FREE_LABELS:
+                continue
             for label in labels_in(document):
                 by_fingerprint[label["fingerprint"]] = label
     labels = [label for label in by_fingerprint.values() if label["energy"] is not None]

@@ -11,7 +11,7 @@ from flowpot.campaign.reading.documents import (
     CampaignDocuments,
     iteration_of,
 )
-from flowpot.campaign.record import LOOP_STAGES, STAGES
+from flowpot.campaign.record import LOOP_STAGES, ONCE, STAGES
 from flowpot.jobs import PLANNED
 
 
@@ -111,6 +111,8 @@ class CampaignStatus:
         times = []
         for name in LOOP_STAGES:
             stage = now.get(name)
+            if stage is None and name in ONCE:
+                continue
             if stage is None or not stage.finished:
                 left = (
                     time_left(stage.done, stage.total, stage.seconds) if stage else None
@@ -127,7 +129,11 @@ class CampaignStatus:
         Each takes as long as the last finished one; None where there is none.
         """
         before = self.iteration - 1
-        length = sum(s.seconds for s in self.stages if s.iteration == before)
+        length = sum(
+            stage.seconds
+            for stage in self.stages
+            if stage.iteration == before and stage.stage not in ONCE
+        )
         if self.remaining is None or not length or self.max_iterations is None:
             return None
         return self.remaining + length * max(self.max_iterations - self.iteration, 0)

@@ -96,6 +96,17 @@ class MetatrainTraining(Training):
         elif self.foundation_model:
             self._check_fine_tuning()
 
+    def check_start(self) -> None:
+        """Refuse architectures that metatrain trains from scratch alone."""
+        if find_spec("metatrain") is None:
+            return
+        if self.wraps:
+            raise ValueError(
+                f"architecture is {self.architecture!r}, whose model is "
+                "foundation_model's, and not trained: choose another, such as 'pet'"
+            )
+        self._check_fine_tuning()
+
     @property
     def wraps(self) -> bool:
         """Whether the architecture extends a trained model, as llpr does."""
