@@ -5,7 +5,7 @@ import pytest
 
 from flowpot.evaluation import ErrorModel, calibrate
 from flowpot.properties.error_ratios import calculator_of, error_ratio
-from flowpot.properties.statistics import interval
+from flowpot.properties.statistics import interval, moderated
 
 
 def test_errors_in_proportion_to_the_spread_have_that_ratio(line):
@@ -58,3 +58,16 @@ def test_the_interval_of_the_members_covers_a_further_one():
         assert kind == "members"
         covered += low <= truth <= high
     assert covered / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_a_spread_of_few_members_is_steadied_by_that_of_all():
+    """Errors as large as the spread, of thirty frequencies by four members."""
+    rng = np.random.default_rng(0)
+    scale = rng.lognormal(0, 0.3, size=(400, 30))  # of the frequencies' own spreads
+    values = scale * rng.normal(size=(4, 400, 30))
+    off = np.abs(scale * rng.normal(size=(400, 30)))
+    ratio = 1.96 / np.sqrt(3 / 4)  # in units of a population's standard deviation
+    own = values.std(axis=0)
+    steadied = np.array([moderated(values[:, case]) for case in range(400)])
+    assert (off <= ratio * own).mean() < 0.88
+    assert (off <= ratio * steadied).mean() == pytest.approx(0.93, abs=0.02)

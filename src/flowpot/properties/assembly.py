@@ -19,7 +19,7 @@ from flowpot.properties.document import (
 from flowpot.properties.equation_of_state import CommitteeCurve, committee_curve
 from flowpot.properties.error_ratios import error_ratio
 from flowpot.properties.options import UNITS, unit_of
-from flowpot.properties.statistics import half_widths, interval
+from flowpot.properties.statistics import half_widths, interval, moderated
 
 GIVEN = "given"
 """Source of a reference that the user has given."""
@@ -27,6 +27,7 @@ GIVEN = "given"
 _CHECKS = ("acoustic_at_gamma",)
 _NO_TRUTH = "it is a check of the potential: its true value is zero"
 _PATH = "points"
+_ZERO = 0.01  # THz
 _BANDS = "phonons/bands"
 _OTHER_PATH = (
     "its crystal has another symmetry than that of member {first}, and so another path "
@@ -88,7 +89,7 @@ def assemble(
                 found["eos/band_members"] = band.members
                 found["eos/band_errors"] = band.error
             if _BANDS in found:
-                width, _ = half_widths(found[_BANDS], ratio[0])
+                width = _band_widths(found[_BANDS], ratio[0])
                 found |= {} if width is None else {f"{_BANDS}_half_width": width}
             arrays |= {f"{name}/{key}": array for key, array in found.items()}
             if cells is not None:
@@ -101,6 +102,37 @@ def assemble(
     frames = Dataset.concatenate(distorted)
     document.dataset = frames.to_artifact("validation.h5")
     return document, frames
+
+
+def _band_widths(
+    bands: NDArray[np.float64], ratio: float | None
+) -> NDArray[np.float64] | None:
+    """Return half-widths of 95 % intervals of branches, (M, branches, points)."""
+    if ratio is None or len(bands) < 2:  # noqa: PLR2004 - one has no spread
+        return half_widths(bands)[0]
+    return ratio * np.where(_is_zero(bands), bands.std(axis=0), moderated(bands))
+
+
+def _frequency_widths(
+    members: Sequence[MemberDoc], ratio: float | None
+) -> dict[str, float]:
+    """Return half-widths by the error model of all frequencies, by their names."""
+    values = [each.values["phonons"] for each in members if "phonons" in each.values]
+    names = [
+        name
+        for name in (values[0] if values else ())
+        if name not in _CHECKS and all(name in own for own in values)
+    ]
+    if ratio is None or not names:
+        return {}
+    table = np.array([[own[name] for name in names] for own in values])
+    widths = _band_widths(table, ratio)
+    return {} if widths is None else dict(zip(names, widths.tolist(), strict=True))
+
+
+def _is_zero(frequencies: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which frequencies are those of translations, by all members."""
+    return np.abs(frequencies).max(axis=0) < _ZERO
 
 
 def _ratio(
@@ -148,10 +180,11 @@ def _quantities(
         name for member in members for name in member.values.get(kind, {})
     )
     quantities = []
+    frequencies = _frequency_widths(members, ratio[0]) if kind == "phonons" else {}
     for name in names:
         by_member = [member.values.get(kind, {}).get(name) for member in members]
         values = [value for value in by_member if value is not None]
-        half_width, (factor, reason) = None, ratio
+        half_width, (factor, reason) = frequencies.get(name), ratio
         if name == "energy" and band is not None:
             half_width = float(band.error[0])  # of the relaxed cell
         if kind == "nve" or name in _CHECKS:

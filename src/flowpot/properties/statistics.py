@@ -55,6 +55,35 @@ def half_widths(
     return np.asarray(factor * values.std(axis=0, ddof=1)), "members"
 
 
+def moderated(values: ArrayLike) -> NDArray[np.float64]:
+    """
+    Return standard deviations of many like quantities, each steadied by all.
+
+    A standard deviation of a few members is itself uncertain: of four it is half of the
+    true one or less in a seventh of the cases, and the interval misses. The variance is
+    the mean of the quantity's own and of that of all quantities, as in Smyth's
+    moderated t (Stat. Appl. Genet. Mol. Biol. 3, 3, 2004) with a prior that is worth as
+    much as the members.
+
+    Parameters
+    ----------
+    values
+        (M, ...) by M members, of one unit.
+
+    Returns
+    -------
+    numpy.ndarray
+        (...), of a population.
+
+    Examples
+    --------
+    >>> moderated([[1.0, 2.0], [1.0, 4.0]]).round(2)
+    array([0.5 , 0.87])
+    """
+    own = np.asarray(values, dtype=float).var(axis=0)
+    return np.sqrt((own + own.mean()) / 2)
+
+
 def interval(
     values: Sequence[float],
     *,
