@@ -24,6 +24,7 @@ pytestmark = [
 TUTORIAL = Path(__file__).parents[2] / "tutorials/06_bring_your_own.md"
 WIDTH = 0.1  # eV: of Fermi's distribution, in both codes
 _UNITS = 0.15  # no wrong unit or sign has a factor so near to 1
+_APART = 0.08  # of the range: what pseudopotentials differ by
 STRAINS = [  # volume down and up, sheared, and one axis alone
     0.97 * np.eye(3),
     1.03 * np.eye(3),
@@ -64,14 +65,11 @@ def labels(maker, frames, store):
 
 
 @pytest.mark.parametrize(
-    ("cell", "kspacing", "tolerances"),
-    [  # 1/A; eV/atom, eV/A, GPa. A semiconductor, and a metal with d electrons
-        (bulk("Si", a=5.47), 0.7, (0.004, 0.05, 0.5)),
-        (bulk("Cu", a=3.64, orthorhombic=True), 0.9, (0.006, 0.06, 1.5)),
-    ],
-    ids=["silicon", "copper"],
+    ("cell", "kspacing"),
+    [(bulk("Si", a=5.47), 0.7), (bulk("BN", "zincblende", a=3.62), 1.1)],
+    ids=["silicon", "boron nitride"],
 )
-def test_two_codes_agree(labeller, cell, kspacing, tolerances, jobstore):
+def test_two_codes_agree(labeller, cell, kspacing, jobstore):
     """
     Energies between frames, forces and stress: their unit, sign and order.
 
@@ -105,17 +103,16 @@ def test_two_codes_agree(labeller, cell, kspacing, tolerances, jobstore):
         for name in ("potential_energy", "forces", "stress")
     )
     energies = (energies - energies.mean(axis=1, keepdims=True)) / len(cell)
-    compare("energy (eV/atom)", *energies, tolerances[0])
-    compare("forces (eV/A)", *forces, tolerances[1])
-    compare("stress (GPa)", *stress / GPa, tolerances[2])
+    compare("energy (eV/atom)", *energies)
+    compare("forces (eV/A)", *forces)
+    compare("stress (GPa)", *stress / GPa)
 
 
-def compare(name, found, expected, tolerance):
-    """Compare values, and what they would be multiplied by in another unit."""
+def compare(name, found, expected):
+    """Compare values by what is between them, and what they would be multiplied by."""
     slope = (found * expected).sum() / (expected**2).sum()
     apart = np.abs(found - expected).max()
     said = f"{name}: slope {slope:.4f}, apart {apart:.4f} of {np.ptp(expected):.3f}"
     print(said)  # noqa: T201 - for the guide, with -s
     assert slope == pytest.approx(1, abs=_UNITS), said
-    assert apart < tolerance, said
-    assert np.ptp(expected) > 5 * tolerance, f"too alike: {said}"
+    assert apart < _APART * np.ptp(expected), said

@@ -17,9 +17,10 @@ ALUMINIUM = [  # in the place of README's copper, by EMT
     ("copper", "aluminium"),
     (_ESPRESSO, f"ForceFieldStaticMaker(force_field_name={_EMT})"),
 ]
-LIGHT = [  # of GPAW's settings: two k-points along an axis, one for the isolated atom
+LIGHT = [  # GPAW with one or two k-points along an axis, and one iteration
     ("{name: pw, ecut: 400}", "{name: pw, ecut: 250}"),
     ("kpts: {density: 2.5", "kpts: {density: 1.0"),
+    ("structures: [silicon.cif]", "structures: [silicon.cif]\nmax_iterations: 1"),
 ]
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(7200)]
