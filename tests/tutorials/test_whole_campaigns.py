@@ -20,6 +20,7 @@ ALUMINIUM = [  # in the place of README's copper, by EMT
 LIGHT = [  # GPAW with one or two k-points along an axis, and one iteration
     ("{name: pw, ecut: 400}", "{name: pw, ecut: 250}"),
     ("kpts: {density: 2.5", "kpts: {density: 1.0"),
+    ('"kpts": {"density": 2.5', '"kpts": {"density": 1.0'),
     ("structures: [silicon.cif]", "structures: [silicon.cif]\nmax_iterations: 1"),
 ]
 
