@@ -109,12 +109,16 @@ def espresso_campaign(seed: int) -> ActiveLearningMaker:
 
 @dataclass(frozen=True)
 class Curve:
-    """A phase by the committee, and its energies by pw.x (n,) in eV/atom."""
+    """
+    A phase by the committee, and its energies by pw.x (n,) in eV/atom.
+
+    `denser` is by how much more k-points move the middle one.
+    """
 
     phase: Phase
     committee: CommitteeCurve
     reference: np.ndarray
-    denser: np.ndarray
+    denser: float
 
 
 def pw_energies(cells: list[Atoms], folder: Path, **settings: Any) -> np.ndarray:
@@ -131,9 +135,10 @@ def curve_of(phase: Phase, calculator: CommitteeCalculator, folder: Path) -> Cur
     """Calculate the equation of state of a phase by the committee and by pw.x."""
     cells = scaled(phase.atoms, VOLUMES.tolist())
     reference = pw_energies(cells, folder)
-    ends_and_middle = cells[:: (len(cells) - 1) // 2]
-    denser = pw_energies(ends_and_middle, folder, kspacing=DENSER)
-    return Curve(phase, committee_curve(calculator, cells), reference, denser)
+    middle = len(cells) // 2
+    (denser,) = pw_energies([cells[middle]], folder, kspacing=DENSER)
+    shift = float(denser - reference[middle])
+    return Curve(phase, committee_curve(calculator, cells), reference, shift)
 
 
 def minimum(curve: Curve, energies: np.ndarray) -> dict[str, float | None]:
@@ -158,15 +163,13 @@ def row_of(curve: Curve, diamond: Curve) -> dict[str, Any]:
         known = energy is not None and zero is not None
         row[name] = found | {"above diamond": _MEV * (energy - zero) if known else None}
     off = curve.committee.mean - curve.reference
-    dense = curve.denser - curve.reference[:: (len(off) - 1) // 2]
-    zero = diamond.denser - diamond.reference[:: (len(off) - 1) // 2]
     return row | {
         "RMSE": _MEV * float(np.sqrt((off**2).mean())),
         "RMSE of the curve's shape": _MEV * float(off.std()),
         "95 % error": _MEV * float(curve.committee.error.mean()),
         "band covers": curve.committee.covers(curve.reference),
-        # At the middle volume. Positive: the phase is too low with the labels' points.
-        "by denser k-points": _MEV * float(dense[1] - zero[1]),
+        # Positive: with the labels' k-points the phase is too low.
+        "by denser k-points": _MEV * (curve.denser - diamond.denser),
     }
 
 
@@ -203,7 +206,7 @@ def history(campaign: Campaign) -> list[dict[str, Any]]:
             "labels": each.n_dataset,
             "sent": each.n_sent_total,
             "reference calculations": each.n_reference,
-            "fresh error": {k: v.value for k, v in each.fresh_error.items()},
+            "fresh error": {k: v.value for k, v in (each.fresh_error or {}).items()},
             "properties": [str(standing) for standing in each.properties or []],
         }
         for each in campaign.iteration_docs
