@@ -130,7 +130,7 @@ def compose(*, quick: bool) -> ActiveLearningMaker:
             processes=2,
         ),
         n_starts=2 if quick else 4,
-        temperatures=(300.0, 600.0),  # K
+        temperatures=(300.0, 500.0),  # K
         pressures=(0.0, 50.0),  # kbar
         sampling="grid",
         runs_per_job=16,

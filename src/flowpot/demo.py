@@ -120,7 +120,7 @@ def silicon_campaign(seed: int = 0) -> ActiveLearningMaker:
                 processes=CORES,
             ),
             n_starts=4,
-            temperatures=(300.0, 600.0),
+            temperatures=(300.0, 500.0),
             pressures=(0.0, 50.0),
             sampling="grid",
             runs_per_job=16,

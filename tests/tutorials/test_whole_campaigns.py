@@ -59,7 +59,10 @@ def test_the_small_example_of_readme_with_another_metal(clean_dir):
         assert ours in code
         code = code.replace(ours, theirs)
     exec(f"from atomate2.forcefields.jobs import ForceFieldStaticMaker\n{code}", {})
-    assert ended(clean_dir / "aluminium-store").name == "aluminium"
+    campaign = ended(clean_dir / "aluminium-store")
+    assert campaign.name == "aluminium"
+    # The energy of isolated atoms is not what a few epochs learn: eV/atom.
+    assert campaign.iterations["metrics.train.energy"].max() < 0.2
 
 
 def test_composing(clean_dir, programs):
