@@ -148,4 +148,4 @@ def test_tables_fit_and_figures_are_drawn(jobstore, clean_dir):
     bands = np.load(paths["curves"])["Cu Fm-3m/phonons/bands"]
     assert bands.shape[:2] == (2, 3)
     cells = Dataset.read(paths["cells"])
-    assert cells.column("property").tolist() == ["eos"] * 8 + ["phonons"]
+    assert cells.column("property").tolist() == ["eos"] * 8 + ["phonons"] * 2

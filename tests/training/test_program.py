@@ -74,7 +74,7 @@ def test_nothing_outlives_its_parent(tmp_path, name):
 
 
 def test_a_program_that_is_not_installed():
-    with pytest.raises(FileNotFoundError, match=r"pip install flowpot\[mace\]"):
+    with pytest.raises(FileNotFoundError, match=r"pip install 'flowpot\[mace\]'"):
         find_program("mace_run_nothing", "mace")
 
 
