@@ -168,7 +168,7 @@ def judge(
     )
     left = None if max_labels is None else max(max_labels - len(labelled), 0)
     audited = checked.audit(criteria.tolerance, judged)
-    first = _labels_first(judged, pool, checked, fits, criteria, left, seed)
+    first = _labels_first(judged, pool, checked, audited, fits, criteria, left, seed)
     budget = 0 if len(first) else left
     selection = _select(judged, deciding, labelled, budget, criteria, seed)
     chosen = first if len(first) else judged.chosen(selection)
@@ -262,6 +262,7 @@ def _labels_first(
     judged: Judged,
     pool: CalibrationPool,
     checked: Checked,
+    audited: Audit,
     fits: Mapping[str, Calibration],
     criteria: Criteria,
     left: int | None,
@@ -278,12 +279,6 @@ def _labels_first(
     pass some day.
     """
     nothing = judged.frames[:0]
-    size = max(criteria.closing_audit, frames_needed(0, criteria.max_bad_share))
-    if n_audited := checked.n_tried(CLOSING):
-        if n_audited != size or checked.audit(criteria.tolerance, judged).n_bad != 1:
-            return nothing
-        more = second_look(size, criteria.max_bad_share)
-        return draw_closing(judged, more, left, derive_rng(seed, "second look"))
     few = pool.n_explored < _FEW * criteria.min_frames
     if few and not checked.n_tried():
         rng = derive_rng(seed, "pilot")
@@ -293,6 +288,12 @@ def _labels_first(
     share_over = float((~judged.accepted).mean())
     if criteria.closing_audit == 0 or share_over > criteria.max_over_share:
         return nothing
+    size = max(criteria.closing_audit, frames_needed(0, criteria.max_bad_share))
+    if checked.n_tried(CLOSING):
+        if (audited.n, audited.n_bad) != (size, 1):
+            return nothing
+        more = second_look(size, criteria.max_bad_share)
+        return draw_closing(judged, more, left, derive_rng(seed, "second look"))
     chances = [
         fit.chance_over(judged.uncertainty, name)[judged.accepted]
         for name, fit in fits.items()
