@@ -205,6 +205,17 @@ def test_walltime_needs_a_cache(silicon_set, tmp_path):
         )
 
 
+def test_epochs_that_are_not_validated_are_no_divergence(silicon_set, tmp_path):
+    training = MACETraining(options(max_num_epochs=6, eval_interval=4), device="cpu")
+    sets = TrainingSets.load(silicon_set)
+    (found,) = train_members(training, sets, [3], [None], Place(tmp_path))
+    assert [attempt.failure for attempt in found.attempts] == [None]
+    assert np.isnan(found.loss_curve["val"]).tolist() == [False, True, True, True] + [
+        False,
+        True,
+    ]
+
+
 @pytest.mark.slow
 def test_a_diverging_training_is_tried_again_and_recorded(silicon_set, tmp_path):
     training = MACETraining(options(max_num_epochs=3, lr=1e4), device="cpu")

@@ -42,7 +42,7 @@ from flowpot.evaluation.warning_signs import warning_signs
 from flowpot.potentials import Potential
 from flowpot.randomness import derive_rng
 
-_HOPELESS = 0.5  # of max_bad_share: an audit would hardly pass with more bad frames
+_HOPELESS = 0.8  # of max_bad_share: an audit would hardly pass with more bad frames
 _FEW = 1 / 3  # of min_frames: with fewer explored ones a pilot is drawn
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from flowpot.dataset import Artifact, Dataset
-from flowpot.dataset.sets import VAL
+from flowpot.dataset.sets import TRAIN, VAL
 from flowpot.dataset.storage import sync_files, write_whole
 from flowpot.documents import package_versions
 from flowpot.potentials import load_potential
@@ -292,7 +292,7 @@ def _document(
 
 def _check_converged(rmse: Metrics, trained: Trained, val: Dataset) -> None:
     """Raise a DivergedError for the model of a training that diverged."""
-    losses = trained.loss_curve[VAL][-1:]
+    losses = trained.loss_curve[TRAIN][-1:]  # not every epoch need be validated
     error = rmse[VAL]["forces"]
     if not np.isfinite([error, rmse[VAL]["energy"], *losses]).all():
         raise DivergedError("the training diverged: its loss or its errors are NaN")
