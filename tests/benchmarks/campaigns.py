@@ -1,15 +1,19 @@
 """Steps of a campaign whose labels are known: train, judge, look labels up."""
 
+import math
 import resource
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset.sets import TRAIN, sets_of
 from flowpot.evaluation import Criteria, Judgement, judge
 from flowpot.potentials import Potential
+from flowpot.training import MACETrainingMaker
 from flowpot.training.backend import Training
 from flowpot.training.members import Place, train_members
 from flowpot.training.sets import TrainingSets
@@ -80,6 +84,26 @@ def looked_up(chosen: Dataset, pool: Dataset) -> Dataset:
     place = {name: i for i, name in enumerate(pool.fingerprints)}
     rows = np.array([place[name] for name in chosen.fingerprints], dtype=int)
     return pool[rows].with_info(**chosen.info)
+
+
+def with_steps(
+    trainer: MACETrainingMaker, dataset: Dataset, steps: int
+) -> MACETrainingMaker:
+    """
+    Return a trainer that takes so many steps, however many frames there are.
+
+    With a number of epochs instead, errors fall with the number of frames because
+    there are more steps. The learning rate falls to a twentieth.
+    """
+    options = trainer.hyperparameters
+    frames = int((sets_of(dataset) == TRAIN).sum())
+    epochs = max(round(steps / math.ceil(frames / options["batch_size"])), 1)
+    changes = {
+        "max_num_epochs": epochs,
+        "eval_interval": math.ceil(epochs / 50),
+        "lr_scheduler_gamma": 0.05 ** (1 / epochs),
+    }
+    return replace(trainer, hyperparameters=options | changes)
 
 
 def train_one(

@@ -20,7 +20,9 @@ from flowpot.exploration.lammps.library import open_lammps
 
 _CELLS = ((1, 1, 1), (2, 1, 1), (2, 2, 1))
 _SKEWED = "box tilt large"
-_HEAT, _GAP, _FRAMES = 100, 20, 8  # steps of 2 fs before and between the frames
+_HEAT, _GAP = 100, 20  # steps of 2 fs before and between the frames
+FRAMES = 8
+"""Frames of each run of molecular dynamics."""
 
 
 def cached(path: Path, make: Callable[[], Any]) -> Any:
@@ -150,7 +152,7 @@ def _trajectory(
     )
     dynamics.run(_HEAT)
     found = []
-    for _ in range(_FRAMES):
+    for _ in range(FRAMES):
         dynamics.run(_GAP)
         found.append(
             Atoms(atoms.numbers, atoms.get_positions(), cell=atoms.cell, pbc=True)

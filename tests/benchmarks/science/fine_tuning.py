@@ -3,9 +3,9 @@ Does a model of another level of theory save labels?
 
 A small form of Fig. 10 of the AiiDA-TrainsPot paper, where a foundation model is
 fine-tuned. The weights of none come with a package that trains here, so that its place
-is taken by a model of another teacher: silicon of Stillinger and Weber, trained by
-``labels.py``. It is fine-tuned on a few labels of Tersoff's silicon, beside models that
-are trained from scratch on the same labels; errors are those on an external set of the
+is taken by a model of another teacher: silicon of Stillinger and Weber. It is
+fine-tuned on a few labels of Tersoff's silicon, beside models that are trained from
+scratch on the same labels, in as many steps; errors are those on an external set of the
 dynamics of Tersoff's silicon.
 
     python tests/benchmarks/science/fine_tuning.py --folder study
@@ -28,12 +28,11 @@ from matplotlib.figure import Figure
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from campaigns import train_one
-from labels import TRAINER, random_silicon
+from campaigns import train_one, with_steps
 from outcome import RESULTS, keep
-from teachers import Teacher, cached
+from teachers import TEACHERS, Teacher, cached
 
-from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset import Artifact, Dataset, assign_splits
 from flowpot.evaluation import error, evaluate_committee
 from flowpot.randomness import derive_seed
 from flowpot.training import MACETrainingMaker
@@ -41,6 +40,9 @@ from flowpot.training import MACETrainingMaker
 # ruff: noqa: T201 - progress
 
 PUPIL = Teacher("tersoff", "tersoff", "Si.tersoff", ("Si",), "diamond", 5.432, 2500)
+(TEACHER,) = [teacher for teacher in TEACHERS if teacher.name == "silicon"]
+TRAINER = MACETrainingMaker.small(model="ScaleShiftMACE", batch_size=5)
+STEPS = 1000
 LABELS = (10, 20, 40)
 RUNS = 10  # of the external set, 8 frames each
 TUNING = {"lr": 0.005, "E0s": "estimated"}
@@ -115,14 +117,35 @@ class Comparison:
                     place = self.folder / f"{way}-{n}-{seed}"
                     dataset = self.labelled(n, seed)
                     start = derive_seed(seed, way, n)
+                    trainer = with_steps(self.trainer(way), dataset, STEPS)
                     member, _ = cached(
                         place.with_suffix(".pkl"),
-                        partial(train_one, self.trainer(way), dataset, start, place),
+                        partial(train_one, trainer, dataset, start, place),
                     )
                     found.append(self.error_of(member, external))
                     print(way, n, seed, found[-1], flush=True)
                 table[way][n] = found
         return table
+
+
+def foundation(folder: Path) -> tuple[Artifact, int]:
+    """Return a model of the teacher's dynamics, and the number of its labels."""
+    start = cached(
+        folder / "foundation-start.pkl",
+        lambda: TEACHER.starting_dataset(0, folder / "lammps"),
+    )
+    explored = cached(
+        folder / "foundation-explored.pkl",
+        lambda: TEACHER.explored_frames(0, folder / "lammps", RUNS),
+    )
+    dataset = Dataset.concatenate([start, assign_splits(explored)])
+    member, _ = cached(
+        folder / "foundation.pkl",
+        lambda: train_one(
+            with_steps(TRAINER, dataset, 2 * STEPS), dataset, 0, folder / "foundation"
+        ),
+    )
+    return member.model, len(dataset)
 
 
 def tuning_figure(table: dict[str, Any]) -> Figure:
@@ -146,17 +169,15 @@ def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[1])
     parser.add_argument("--folder", type=Path, default=Path("study"))
-    parser.add_argument("--iterations", type=int, default=5)
     parser.add_argument("--labels", default=",".join(map(str, LABELS)))
     parser.add_argument("--seeds", default="0,1")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    folder = given.folder.absolute()
-    campaign = random_silicon(folder)
-    members, dataset = campaign.committee(given.iterations)
-    comparison = Comparison(folder / "fine-tuning", members[0].model, TRAINER)
-    comparison.folder.mkdir(parents=True, exist_ok=True)
+    folder = given.folder.absolute() / "fine-tuning"
+    folder.mkdir(parents=True, exist_ok=True)
+    model, n_labels = foundation(folder)
+    comparison = Comparison(folder, model, TRAINER)
     labels, seeds = (
         [int(n) for n in text.split(",")] for text in (given.labels, given.seeds)
     )
@@ -164,7 +185,7 @@ def main() -> None:
     what = (
         "RMSE over external frames of Tersoff's silicon (eV/atom, eV/A), a row a seed: "
         "models from scratch, and fine-tuned ones of Stillinger and Weber's "
-        f"({len(dataset)} labels)"
+        f"({n_labels} labels)"
     )
     keep("fine_tuning", what, table, tuning_figure(table), given.results)
 

@@ -5,10 +5,10 @@ Distorted cells of three crystals are labelled by CHGNet, whose weights are in i
 wheel (``pip install chgnet``), and a model is trained on them. Then it goes on with ten
 or twenty other cells that have real labels: its reference energies are estimated anew.
 The force error is that of cells that neither has seen, by real labels, beside the error
-of models that were trained on the same labels from scratch. Real ones are those of pw.x
-for silicon; for SiC and copper potentials of LAMMPS stand in for it (Tersoff; EAM),
-from which CHGNet differs more. Models of several seeds are also taken as a committee:
-does its spread tell its error as well where they were pretrained?
+of models that were trained on the same labels from scratch, in as many steps. Real ones
+are those of pw.x for silicon; for SiC and copper potentials of LAMMPS stand in for it
+(Tersoff; EAM), from which CHGNet differs more. Models of several seeds are also taken
+as a committee: does its spread tell its error as well where they were pretrained?
 
     python tests/benchmarks/science/pretraining.py --folder study
 
@@ -48,24 +48,22 @@ from flowpot.evaluation import (
 from flowpot.labelling import EspressoStaticMaker
 from flowpot.randomness import derive_seed
 from flowpot.training import MACETrainingMaker
-from flowpot.training.members import Place, train_members
-from flowpot.training.sets import TrainingSets
 
 sys.path.append(str(Path(__file__).parents[1]))
 
+from campaigns import train_one, with_steps
 from outcome import RESULTS, keep
 from teachers import TEACHERS, Teacher, cached
 
 # ruff: noqa: T201 - progress, and the figures
 
 FREE, MOST, TEST = 150, 20, 30  # frames by CHGNet; by the real one to learn; to test
+STEPS = 1000
 LABELS = (10, MOST)
 WAYS = ("scratch", "pretrained")
 TRAINER = MACETrainingMaker.small(
     model="ScaleShiftMACE",
     batch_size=5,
-    max_num_epochs=60,
-    lr_scheduler_gamma=0.96,
     E0s="average",
 )
 
@@ -145,13 +143,11 @@ class Study:
             maker = replace(TRAINER, foundation_model=start, hyperparameters=options)
 
         def make() -> Any:
-            place = Place(self.folder / name)
-            rmtree(place.folder, ignore_errors=True)  # of a run that was killed
-            (found,) = train_members(
-                maker, TrainingSets.load(dataset), [seed], [None], place
+            folder = self.folder / name
+            rmtree(folder, ignore_errors=True)  # of a run that was killed
+            found, _ = train_one(
+                with_steps(maker, dataset, STEPS), dataset, seed, folder
             )
-            if found.failure:
-                raise RuntimeError(found.failure)
             return found
 
         return cached(self.folder / f"{name}.pkl", make)
