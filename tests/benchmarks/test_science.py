@@ -9,18 +9,22 @@ from alloy import TEACHER, campaigns, mixing, random_alloys
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from campaigns import with_steps
 from carbon_amorphous import Quench, coordination, distribution, peaks, summary
 from carbon_campaign import EXPLORATION, carbon_campaign, inputs
 from carbon_defects import bond_of, defects, formation_energy, sheet
 from carbon_iterations import maps, rates
 from carbon_phases import FACTORS, centred, energies_of, minimum, phases
-from fine_tuning import TRAINER, Comparison
+from committees import TRAINER
+from fine_tuning import Comparison
 from outcome import keep
 from silicon_phonons import compared, table_of
+from snap import Bispectrum, SnapPotential, fit_committee
 from teachers import CARBON, as_member
 
 from flowpot import ValidationMaker
 from flowpot.dataset import Dataset
+from flowpot.evaluation import evaluate_committee
 
 
 @pytest.fixture(scope="module")
@@ -190,3 +194,86 @@ def test_both_campaigns_on_alloys_have_as_many_labels(tmp_path):
     assert counts["alloys"] == counts["end members"] + of["end members"].n_labels
     pure = of["end members"].start()
     assert all(len(set(frame.symbols)) == 1 for frame in pure)
+
+
+@pytest.fixture(scope="module")
+def carbide(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("snap")
+    return Bispectrum(("C", "Si"), 3.5, folder, order=4)
+
+
+def skewed(repeat=1) -> Atoms:
+    atoms = bulk("SiC", "zincblende", a=4.3) * (repeat, 1, 1)
+    strain = np.random.default_rng(1).normal(0, 0.05, (3, 3))
+    atoms.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+    atoms.rattle(0.1, seed=2)
+    return atoms
+
+
+def predict(potential, *frames: Atoms):
+    return potential.evaluate(Dataset.from_atoms(frames, labels=False))
+
+
+def test_the_linear_potential_has_the_slopes_of_its_energy(carbide):
+    """Central differences in positions, and in strains of a skewed cell."""
+    atoms = skewed()
+    size = len(carbide.of(Dataset.from_atoms([atoms], labels=False).frame(0)).energy)
+    parameters = np.random.default_rng(0).normal(0, 1e-3, size)
+    potential = SnapPotential(carbide, parameters)
+    found = predict(potential, atoms)
+    for atom, axis in ((0, 0), (1, 2)):
+        both = []
+        for step in (1e-4, -1e-4):
+            both.append(atoms.copy())
+            both[-1].positions[atom, axis] += step
+        up, down = predict(potential, *both).energy
+        assert found.forces[atom, axis] == pytest.approx(-(up - down) / 2e-4, rel=1e-5)
+    for i, j in ((0, 0), (0, 1), (2, 1)):
+        both = []
+        for step in (1e-5, -1e-5):
+            strain = np.eye(3)
+            strain[i, j] += step / 2
+            strain[j, i] += step / 2
+            both.append(atoms.copy())
+            both[-1].set_cell(atoms.cell.array @ strain, scale_atoms=True)
+        up, down = predict(potential, *both).energy
+        slope = (up - down) / 2e-5 / atoms.get_volume()
+        assert found.stress[0, i, j] == pytest.approx(slope, rel=1e-5)
+
+
+def test_labels_of_a_linear_potential_are_found_again(carbide):
+    """Of enough frames; its committee agrees on them, and its mean is the fit."""
+    frames = []
+    for seed in range(40):
+        frames.append(skewed(2))
+        frames[-1].rattle(0.1, seed=seed)
+    dataset = Dataset.from_atoms(frames, labels=False)
+    size = len(carbide.of(dataset.frame(0)).energy)
+    true = SnapPotential(carbide, np.random.default_rng(0).normal(0, 1e-3, size))
+    said = true.evaluate(dataset)
+    split = np.array((["train"] * 8 + ["val", "test"]) * 4, dtype=object)
+    labelled = dataset.with_labels(said.energy, said.forces, said.stress)
+    labelled = labelled.with_info(split=split)
+    (one,) = fit_committee(carbide, labelled, 1, seed=0)
+    four = fit_committee(carbide, labelled, 4, seed=0)
+    unseen = labelled[split == "test"]
+    predicted = evaluate_committee(four, unseen)
+    scale = float(np.sqrt(np.mean(unseen.forces**2)))
+    assert np.abs(predicted.forces.mean(0) - unseen.forces).max() < 1e-3 * scale
+    assert predicted.forces.std(0).max() < 1e-2 * scale
+    mean = np.mean([member.parameters for member in four], axis=0)
+    assert mean == pytest.approx(one.parameters)
+
+
+def test_as_many_steps_of_more_frames_are_fewer_epochs():
+    few, more = (
+        Dataset.from_atoms([skewed()] * n, labels=False).with_info(
+            split=np.array(["train"] * n, dtype=object)
+        )
+        for n in (10, 40)
+    )
+    epochs = [
+        with_steps(TRAINER, frames, 1000).hyperparameters["max_num_epochs"]
+        for frames in (few, more)
+    ]
+    assert epochs == [500, 125]

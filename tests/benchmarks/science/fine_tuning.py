@@ -29,10 +29,11 @@ from matplotlib.figure import Figure
 sys.path.append(str(Path(__file__).parents[1]))
 
 from campaigns import train_one, with_steps
+from committees import STEPS, TRAINER, mace_committee
 from outcome import RESULTS, keep
 from teachers import TEACHERS, Teacher, cached
 
-from flowpot.dataset import Artifact, Dataset, assign_splits
+from flowpot.dataset import Artifact, Dataset
 from flowpot.evaluation import error, evaluate_committee
 from flowpot.randomness import derive_seed
 from flowpot.training import MACETrainingMaker
@@ -41,8 +42,6 @@ from flowpot.training import MACETrainingMaker
 
 PUPIL = Teacher("tersoff", "tersoff", "Si.tersoff", ("Si",), "diamond", 5.432, 2500)
 (TEACHER,) = [teacher for teacher in TEACHERS if teacher.name == "silicon"]
-TRAINER = MACETrainingMaker.small(model="ScaleShiftMACE", batch_size=5)
-STEPS = 1000
 LABELS = (10, 20, 40)
 RUNS = 10  # of the external set, 8 frames each
 TUNING = {"lr": 0.005, "E0s": "estimated"}
@@ -128,26 +127,6 @@ class Comparison:
         return table
 
 
-def foundation(folder: Path) -> tuple[Artifact, int]:
-    """Return a model of the teacher's dynamics, and the number of its labels."""
-    start = cached(
-        folder / "foundation-start.pkl",
-        lambda: TEACHER.starting_dataset(0, folder / "lammps"),
-    )
-    explored = cached(
-        folder / "foundation-explored.pkl",
-        lambda: TEACHER.explored_frames(0, folder / "lammps", RUNS),
-    )
-    dataset = Dataset.concatenate([start, assign_splits(explored)])
-    member, _ = cached(
-        folder / "foundation.pkl",
-        lambda: train_one(
-            with_steps(TRAINER, dataset, 2 * STEPS), dataset, 0, folder / "foundation"
-        ),
-    )
-    return member.model, len(dataset)
-
-
 def tuning_figure(table: dict[str, Any]) -> Figure:
     """Plot force errors against labels, each seed a point."""
     figure = Figure(figsize=(4.6, 3.4), layout="constrained")
@@ -176,8 +155,8 @@ def main() -> None:
     torch.set_num_threads(1)
     folder = given.folder.absolute() / "fine-tuning"
     folder.mkdir(parents=True, exist_ok=True)
-    model, n_labels = foundation(folder)
-    comparison = Comparison(folder, model, TRAINER)
+    found = mace_committee(TEACHER, folder, size=1, n_frames=120, steps=2 * STEPS)
+    comparison = Comparison(folder, found.documents[0].model, TRAINER)
     labels, seeds = (
         [int(n) for n in text.split(",")] for text in (given.labels, given.seeds)
     )
@@ -185,7 +164,7 @@ def main() -> None:
     what = (
         "RMSE over external frames of Tersoff's silicon (eV/atom, eV/A), a row a seed: "
         "models from scratch, and fine-tuned ones of Stillinger and Weber's "
-        f"({n_labels} labels)"
+        f"({len(found.dataset)} labels)"
     )
     keep("fine_tuning", what, table, tuning_figure(table), given.results)
 

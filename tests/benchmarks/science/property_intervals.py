@@ -2,8 +2,8 @@
 Do 95 % intervals of properties hold, with the factor that the error model gives?
 
 Frequencies and elastic constants of silicon (Stillinger and Weber) and SiC (Tersoff) by
-the committees of ``labels.py``, which are read from its folder, and by their teachers.
-The error model is fitted to frames that no committee was trained on. Phonons are those
+committees that have learned more or less of their dynamics, and by their teachers. The
+error model is fitted to frames that no committee was trained on. Phonons are those
 of a supercell of 54 atoms at points of high symmetry; elastic constants are those of
 clamped atoms: both are calculated at the same cells by all, so that nothing but the
 potential differs.
@@ -14,9 +14,8 @@ The table is written to ``--results``.
 """
 
 import argparse
-import pickle
 import sys
-from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +31,11 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 sys.path.append(str(Path(__file__).parents[1]))
 
+from committees import Trained, mace_committee
 from teachers import TEACHERS, Teacher
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation import (
-    calibrate,
     disagreement,
     error,
     evaluate_committee,
@@ -45,8 +44,7 @@ from flowpot.evaluation import (
 from flowpot.properties.error_ratios import error_ratio
 from flowpot.properties.statistics import half_widths, moderated
 
-STRATEGIES = ("random", "default", "top")
-ITERATIONS = (2, 4)
+FRAMES = (20, 60)
 _POINTS = {
     "X": (0.5, 0.0, 0.5),
     "L": (0.5, 0.5, 0.5),
@@ -114,31 +112,14 @@ def truth(teacher: Teacher, cells: Cells, folder: Path) -> dict[str, NDArray[Any
     }
 
 
-def committees(folder: Path) -> Iterator[tuple[str, list[Any]]]:
-    """Yield the committees that there are, with their names."""
-    for strategy in STRATEGIES:
-        for iteration in ITERATIONS:
-            files = sorted(
-                folder.glob(f"{strategy}/iteration-{iteration}-member-?.pkl")
-            )
-            if files:
-                members = [pickle.loads(path.read_bytes())[0] for path in files]
-                yield f"{strategy} {iteration}", members
-
-
 def compared(
-    documents: Sequence[Any],
-    cells: Cells,
-    external: Dataset,
-    true: dict[str, NDArray[Any]],
+    committee: Trained, cells: Cells, true: dict[str, NDArray[Any]]
 ) -> dict[str, Any]:
     """Return the share of quantities inside of each kind of interval."""
-    members = load_committee(documents)
-    seen = evaluate_committee(members, external)
-    spread, off = disagreement(seen, external), error(seen, external)
-    names = ("forces", "stress")
-    limits = {name: float(np.median(off[name])) for name in names}
-    fits = calibrate(spread, off, limits)
+    members = load_committee(committee.documents)
+    seen = evaluate_committee(members, committee.unseen)
+    spread, off = disagreement(seen, committee.unseen), error(seen, committee.unseen)
+    fits = committee.calibration()
     on_displaced = evaluate_committee(members, cells.displaced)
     on_strained = evaluate_committee(members, cells.strained)
     values = {
@@ -177,19 +158,21 @@ def main() -> None:
     """Compare all committees, and keep the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[1])
     parser.add_argument("--folder", type=Path, default=Path("study"))
+    parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     torch.set_num_threads(1)
+    folder = given.folder.absolute() / "committees"
     table: dict[str, Any] = {}
     for teacher in TEACHERS[:2]:
-        own = given.folder.absolute() / "labels" / teacher.name
         cells = Cells(
             bulk("".join(teacher.elements), teacher.lattice, a=teacher.constant)
         )
-        true = truth(teacher, cells, given.results / "lammps")
-        external = pickle.loads((own / "external.pkl").read_bytes())
-        for name, documents in committees(own / "seed-0"):
-            row = compared(documents, cells, external, true)
+        true = truth(teacher, cells, folder / "lammps")
+        for seed, n in product(map(int, given.seeds.split(",")), FRAMES):
+            committee = mace_committee(teacher, folder, n_frames=n, seed=seed)
+            name = f"{n} frames, seed {seed}"
+            row = compared(committee, cells, true)
             table.setdefault(teacher.name, {})[name] = row
             for kind, each in row.items():
                 sys.stdout.write(f"{teacher.name} {name} {kind} {each}\n")
