@@ -103,6 +103,24 @@ def test_only_drawn_frames_have_a_probability(calibration, rng, method):
     assert everything.selected_probability.tolist() == [1] * 9
 
 
+def test_weighted_frames_are_drawn_with_the_chance_that_they_state(calibration):
+    """In as many of 400 draws; larger errors come more often, the largest always."""
+    ratio = np.concatenate([np.linspace(0.2, 0.6, 40), [1.5], np.zeros(10)])
+    rules = SelectionRules(max_selected=12, method="weighted", audit_fraction=0)
+    hits, stated, draws = np.zeros(len(ratio)), np.zeros(len(ratio)), 400
+    for seed in range(draws):
+        rng = np.random.default_rng(seed)
+        chosen = select(spread(ratio), calibration, rng=rng, rules=rules)
+        assert len(set(chosen.selected)) == 12
+        hits[chosen.selected] += 1
+        stated[chosen.selected] = chosen.selected_probability
+    assert stated.sum() == pytest.approx(12)
+    deviation = np.sqrt(stated * (1 - stated) / draws)
+    assert np.all(np.abs(hits / draws - stated) <= 4 * deviation + 1e-9)
+    assert np.all(np.diff(stated[:40]) > 0)
+    assert stated[40] == 1
+
+
 def test_top_takes_the_largest_excess_of_any_property(calibration, rng):
     stress = np.zeros(60)
     stress[7] = 1.5

@@ -13,7 +13,8 @@ from flowpot.evaluation.decision import excess, is_known, lacks
 from flowpot.evaluation.diversity import Descriptors, farthest_points
 from flowpot.validation import whole
 
-METHODS = ("random", "diverse", "top")
+METHODS = ("random", "weighted", "diverse", "top")
+_POWER = 2  # of the predicted error, by which a frame is weighted
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class SelectionRules(MSONable):
         Largest number of flagged frames that an iteration labels.
     method
         How they are chosen, where there are more. ``random``: drawn, as in the paper.
+        ``weighted``: drawn, each with a chance that grows with the square of its
+        predicted error, and is known.
         ``diverse``: far from each other and from the labelled frames, in the space of
         the committee's descriptors; it gains most where ``max_selected`` is small.
         ``top``: the largest predicted errors, for comparison. The last two draw a share
@@ -47,7 +50,7 @@ class SelectionRules(MSONable):
     """
 
     max_selected: int = 1000
-    method: str = "random"
+    method: str = "weighted"
     audit_fraction: float = 0.1
     audit_min: int = 5
     audit_max: int = 50
@@ -182,6 +185,10 @@ def _choose(
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose n frames of a pool, and return their indices and probabilities."""
+    if rules.method == "weighted" and 0 < n < len(pool):
+        chance = _inclusion(ratio[pool] ** _POWER, n)
+        drawn = _systematic(chance, rng)
+        return pool[drawn], chance[drawn]
     by_chance = n == len(pool) or rules.method == "random"
     n_drawn = n if by_chance else min(_share(n, rules), n)
     drawn = rng.choice(pool, n_drawn, replace=False)
@@ -203,6 +210,30 @@ def _choose(
     chance[:n_drawn] = n_drawn / max(len(pool), 1)
     order = np.argsort(index)
     return index[order], chance[order]
+
+
+def _inclusion(weights: np.ndarray, n: int) -> np.ndarray:
+    """Return chances in proportion to weights, none over 1, whose sum is n."""
+    chance = np.ones(len(weights))
+    open_ = np.ones(len(weights), dtype=bool)
+    while True:
+        left = n - (~open_).sum()
+        chance[open_] = left * weights[open_] / weights[open_].sum()
+        if not (certain := open_ & (chance > 1)).any():
+            return chance
+        chance[certain], open_ = 1.0, open_ & ~certain
+
+
+def _systematic(chance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """
+    Draw sum(chance) indices, each with its chance.
+
+    Systematic sampling, in a random order (Madow, Ann. Math. Stat. 20, 333, 1949).
+    """
+    order = rng.permutation(len(chance))
+    passed = np.cumsum(chance[order])
+    passed[-1] = np.round(passed[-1])
+    return np.sort(order[np.diff(np.floor(passed + rng.uniform()), prepend=0) > 0])
 
 
 def _share(n: int, rules: SelectionRules) -> int:

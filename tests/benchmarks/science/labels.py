@@ -92,6 +92,7 @@ STRATEGIES = (
             rules=replace(_ALL, audit_fraction=0.0, audit_min=0, audit_max=0),
         ),
     ),
+    Strategy("weighted", 4, Criteria(rules=replace(_ALL, method="weighted"))),
     Strategy("diverse", 4, Criteria(rules=replace(_ALL, method="diverse"))),
     Strategy("top", 4, Criteria(rules=replace(_ALL, method="top"))),
 )
