@@ -41,7 +41,7 @@ from flowpot.randomness import derive_rng, derive_seed
 sys.path.append(str(Path(__file__).parents[1]))
 
 from biased_committee import CommitteeForces, Student
-from outcome import RESULTS, keep
+from outcome import RESULTS, keep, share_of_labels
 from teachers import TEACHERS, Teacher, cached
 
 # ruff: noqa: T201 - progress, and the figures
@@ -204,25 +204,6 @@ class Study:
         upper = np.flatnonzero(spread >= np.median(spread))
         rng = derive_rng(self.seed, iteration, "choice")
         return pool[np.sort(rng.choice(upper, min(BUDGET, len(upper)), replace=False))]
-
-
-def share_of_labels(biased: Sequence[Any], unbiased: Sequence[Any]) -> float:
-    """
-    Return with what share of the labels the bias reaches the same error.
-
-    That is the smallest error that both reach; between two iterations the logarithm of
-    the error is linear in the labels.
-    """
-    curves = [
-        (
-            np.array([row["labels"] for row in rows], dtype=float),
-            np.minimum.accumulate(np.log([row["forces"] for row in rows])),
-        )
-        for rows in (biased, unbiased)
-    ]
-    goal = max(errors[-1] for _, errors in curves)
-    spent = [np.interp(-goal, -errors, labels) for labels, errors in curves]
-    return float(spent[0] / spent[1])
 
 
 def main() -> None:

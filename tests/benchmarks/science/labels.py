@@ -43,7 +43,7 @@ from flowpot.randomness import derive_rng, derive_seed
 sys.path.append(str(Path(__file__).parents[1]))
 
 from campaigns import choose, looked_up
-from outcome import RESULTS, keep
+from outcome import RESULTS, keep, share_of_labels
 from snap import Bispectrum, SnapPotential, fit_committee
 from teachers import FRAMES, TEACHERS, Teacher, cached
 
@@ -272,6 +272,11 @@ def report(results: dict[str, dict[str, list[list[dict[str, Any]]]]]) -> Figure:
                 f"{n:.0f}: {m:.3f} [{a:.3f}, {b:.3f}]"
                 for n, m, a, b in zip(labels, mean, low, high, strict=True)
             )
+            shares = [
+                share_of_labels(*both)
+                for both in zip(seeds, strategies.get("random", []), strict=False)
+            ]
+            told += f"  of random's labels: {np.mean(shares):.2f} {np.round(shares, 2)}"
             print(f"{teacher:10s} {strategy:10s} {len(seeds)} seeds  {told}")
         place.set(title=teacher, xlabel="labels", yscale="log")
         place.set_ylabel("force error on external frames (eV/\u00c5)")

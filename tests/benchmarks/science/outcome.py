@@ -2,11 +2,12 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 RESULTS = Path(__file__).parents[3] / "tutorials" / "results"
@@ -42,6 +43,30 @@ def keep(
     if figure is not None:
         figure.savefig(folder / f"{name}.png", dpi=110)
     return path
+
+
+def share_of_labels(one: Sequence[Any], other: Sequence[Any]) -> float:
+    """
+    Return with what share of the other's labels one campaign reaches the same error.
+
+    That is the smallest error that both reach; between two iterations the logarithm of
+    the error is linear in the labels.
+
+    Parameters
+    ----------
+    one, other
+        Rows with ``labels`` and the error, ``forces``, by iteration.
+    """
+    curves = [
+        (
+            np.array([row["labels"] for row in rows], dtype=float),
+            np.minimum.accumulate(np.log([row["forces"] for row in rows])),
+        )
+        for rows in (one, other)
+    ]
+    goal = max(errors[-1] for _, errors in curves)
+    spent = [np.interp(-goal, -errors, labels) for labels, errors in curves]
+    return float(spent[0] / spent[1])
 
 
 def _rounded(value: Any) -> Any:
