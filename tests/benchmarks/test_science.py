@@ -90,9 +90,7 @@ def test_what_is_perfect_costs_nothing():
 
 
 def test_distribution_of_diamond_and_of_a_gas():
-    diamond = Quench(repeat=3).start()
-    density = diamond.get_masses().sum() * 1.66054 / diamond.get_volume()
-    assert density == pytest.approx(3.5, abs=1e-3)
+    diamond = bulk("C", "diamond", a=3.57, cubic=True) * 3
     assert coordination([diamond])["sp3"] == 1
     found = peaks(*distribution([diamond]))
     edge = diamond.cell.lengths()[0] / 3
@@ -107,8 +105,17 @@ def test_distribution_of_diamond_and_of_a_gas():
         distribution([])
 
 
+def test_a_quench_begins_without_order():
+    start = Quench().start(seed=3)
+    density = start.get_masses().sum() * 1.66054 / start.get_volume()
+    assert density == pytest.approx(3.5, abs=1e-3)
+    distances = start.get_all_distances(mic=True)
+    assert 1.3 <= distances[distances > 0].min() < 1.4
+    assert coordination([start])["sp3"] < 0.5
+
+
 def test_a_quench_that_ends_early_is_told():
-    frames = Dataset.from_atoms([Quench().start()])
+    frames = Dataset.from_atoms([bulk("C", "diamond", a=3.57, cubic=True) * 2])
     table = summary([frames, "melt, step 3 of 9: atoms too close"])
     assert table["ended early"] == ["melt, step 3 of 9: atoms too close"]
     assert table["coordination"]["sp3"] == 1

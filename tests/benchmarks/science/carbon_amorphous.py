@@ -1,4 +1,4 @@
-"""Amorphous carbon, quenched from the melt: radial distribution function."""
+"""Amorphous carbon, quenched from a liquid: radial distribution function."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ase import Atoms
-from ase.build import bulk
+from ase import Atom, Atoms
 from ase.neighborlist import neighbor_list
 from matplotlib.figure import Figure
 from md_campaign import fresh_folder
@@ -15,9 +14,11 @@ from md_campaign import fresh_folder
 from flowpot import BatchedMDMaker
 from flowpot.dataset import Dataset
 from flowpot.exploration.preparation import Committee, Planned
+from flowpot.randomness import derive_rng
 
 DENSITY = 3.5  # g/cm^3
 _ATOMIC_MASS = 1.66053907  # g/cm^3 of one u in a cubic angstrom
+_CLOSEST = 1.3  # A, of two atoms to begin with
 BOND = 1.85  # A, up to which two atoms are neighbours
 LONGEST, WIDTH = 4.5, 0.05  # A
 
@@ -25,12 +26,14 @@ LONGEST, WIDTH = 4.5, 0.05  # A
 @dataclass(frozen=True)
 class Quench:
     """
-    A melt that is cooled at constant volume.
+    Atoms at random places, made a liquid and cooled at constant volume.
+
+    A crystal would have to melt first, for which these runs are too short.
 
     Attributes
     ----------
-    repeat
-        Cubic cells of diamond of 8 atoms along each edge.
+    n_atoms
+        Number of atoms.
     hot, cold
         Temperatures (K).
     melt, cool, sample
@@ -39,22 +42,30 @@ class Quench:
         In fs.
     """
 
-    repeat: int = 2
-    hot: float = 8000.0
+    n_atoms: int = 64
+    hot: float = 5000.0
     cold: float = 300.0
     melt: int = 300
     cool: int = 700
     sample: int = 200
     timestep: float = 1.0
 
-    def start(self) -> Atoms:
-        """Return diamond of the density, which the heat destroys."""
-        edge = (8 * 12.011 * _ATOMIC_MASS / DENSITY) ** (1 / 3)
-        return bulk("C", "diamond", a=edge, cubic=True) * self.repeat
+    def start(self, seed: int) -> Atoms:
+        """Return atoms that are put at random places, none too close to another."""
+        edge = (self.n_atoms * 12.011 * _ATOMIC_MASS / DENSITY) ** (1 / 3)
+        rng = derive_rng(seed, "places")
+        atoms = Atoms(cell=[edge] * 3, pbc=True)
+        while len(atoms) < self.n_atoms:
+            atoms.append(Atom("C", rng.uniform(0, edge, 3)))
+            others = list(range(len(atoms) - 1))
+            distances = atoms.get_distances(-1, others, mic=True) if others else []
+            if others and np.min(distances) < _CLOSEST:
+                atoms.pop()
+        return atoms
 
     def run(self, member: Any, seed: int, folder: Path) -> Dataset | str:
         """Return the frames at the cold temperature, or why a run ended before."""
-        atoms = self.start()
+        atoms = self.start(seed)
         for name, n_steps, temperature in (
             ("melt", self.melt, (self.hot, self.hot)),
             ("cool", self.cool, (self.hot, self.cold)),
