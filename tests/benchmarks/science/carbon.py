@@ -113,9 +113,9 @@ class Study:
             ],
         }
         what = (
-            "64 atoms of 3.5 g/cm^3, from random places to a liquid of 5000 K in 0.3 ps "
-            "and to 300 K in 0.7 ps: shares of atoms by neighbours up to 1.85 A, and "
-            "place (A) and height of peaks of g(r)"
+            "64 atoms of 3.5 g/cm^3, from random places to a liquid of 5000 K in "
+            "0.3 ps and to 300 K in 0.7 ps: shares of atoms by neighbours up to "
+            "1.85 A, and place (A) and height of peaks of g(r)"
         )
         table = {name: summary(own) for name, own in runs.items()}
         keep("carbon_amorphous", what, table, amorphous_figure(runs), self.results)
