@@ -81,10 +81,12 @@ class Strategy:
 
 
 _ALL = SelectionRules(max_selected=BUDGET)
+_ALIKE = replace(_ALL, method="random")
 STRATEGIES = (
     Strategy("default", 4, Criteria(rules=_ALL)),
-    Strategy("one member", 1, Criteria(rules=_ALL)),
-    Strategy("two members", 2, Criteria(rules=_ALL)),
+    Strategy("alike", 4, Criteria(rules=_ALIKE)),
+    Strategy("alike by one", 1, Criteria(rules=_ALIKE)),
+    Strategy("alike by two", 2, Criteria(rules=_ALIKE)),
     Strategy("random", 4, None),
     Strategy(
         "paper",
@@ -94,12 +96,9 @@ STRATEGIES = (
             evidence="all labelled",
             pilot_labels=0,
             closing_audit=0,
-            rules=replace(
-                _ALL, method="random", audit_fraction=0.0, audit_min=0, audit_max=0
-            ),
+            rules=replace(_ALIKE, audit_fraction=0.0, audit_min=0, audit_max=0),
         ),
     ),
-    Strategy("alike", 4, Criteria(rules=replace(_ALL, method="random"))),
     Strategy("diverse", 4, Criteria(rules=replace(_ALL, method="diverse"))),
     Strategy("top", 4, Criteria(rules=replace(_ALL, method="top"))),
 )
