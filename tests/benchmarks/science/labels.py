@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from ase.data import atomic_numbers
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation import (
@@ -102,6 +103,10 @@ STRATEGIES = (
     Strategy("diverse", 4, Criteria(rules=replace(_ALL, method="diverse"))),
     Strategy("top", 4, Criteria(rules=replace(_ALL, method="top"))),
 )
+
+
+DRAWN = ("default", "alike", "random", "paper", "top")
+"""Strategies in the figure."""
 
 
 @dataclass(frozen=True)
@@ -254,32 +259,35 @@ class Campaign:
 
 def report(results: dict[str, dict[str, list[list[dict[str, Any]]]]]) -> Figure:
     """Print a table, and plot the error against labels: mean and range over seeds."""
-    figure = Figure(figsize=(4.2 * len(results), 3.6), layout="constrained")
+    figure = Figure(figsize=(3.6 * len(results), 3.4), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(results)))
     for place, (teacher, strategies) in zip(axes, results.items(), strict=True):
-        for rank, strategy in enumerate(way.name for way in STRATEGIES):
-            if not (seeds := strategies.get(strategy)):
-                continue
-            length = min(len(rows) for rows in seeds)
-            rows = [seed[:length] for seed in seeds]
-            labels = np.mean([[row["labels"] for row in seed] for seed in rows], axis=0)
-            forces = np.array([[row["forces"] for row in seed] for seed in rows])
-            mean, low, high = forces.mean(0), forces.min(0), forces.max(0)
-            place.plot(labels, mean, "o-", color=f"C{rank}", label=strategy)
-            place.fill_between(labels, low, high, color=f"C{rank}", alpha=0.15)
-            told = "  ".join(
-                f"{n:.0f}: {m:.3f} [{a:.3f}, {b:.3f}]"
-                for n, m, a, b in zip(labels, mean, low, high, strict=True)
+        for strategy, seeds in strategies.items():
+            labels, forces = (
+                np.array([[row[name] for row in rows] for rows in seeds])
+                for name in ("labels", "forces")
             )
             shares = [
                 share_of_labels(*both)
                 for both in zip(seeds, strategies.get("random", []), strict=False)
             ]
-            told += f"  of random's labels: {np.mean(shares):.2f} {np.round(shares, 2)}"
-            print(f"{teacher:10s} {strategy:10s} {len(seeds)} seeds  {told}")
+            print(
+                f"{teacher:10s} {strategy:14s} {len(seeds)} seeds  "
+                f"{labels.mean(0).round()} {forces.mean(0).round(3)} eV/A  "
+                f"of random's labels: {np.round(shares, 2)}"
+            )
+            if strategy not in DRAWN:
+                continue
+            colour, mean = f"C{DRAWN.index(strategy)}", labels.mean(axis=0)
+            place.plot(mean, forces.mean(0), "o-", color=colour, label=strategy, ms=4)
+            place.fill_between(
+                mean, forces.min(0), forces.max(0), color=colour, alpha=0.12, lw=0
+            )
         place.set(title=teacher, xlabel="labels", yscale="log")
-        place.set_ylabel("force error on external frames (eV/\u00c5)")
-        place.legend(frameon=False)
+        place.yaxis.set_minor_formatter(ScalarFormatter())
+        place.yaxis.set_major_formatter(ScalarFormatter())
+    axes[0].set_ylabel("force error on external frames (eV/\u00c5)")
+    axes[0].legend(frameon=False)
     return figure
 
 
