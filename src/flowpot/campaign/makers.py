@@ -80,8 +80,8 @@ class ActiveLearningMaker(CampaignStages, Maker):
         labelled by it; a committee is trained on these labels, shifted to the energies
         of the real ones; and in every iteration the members start from its weights,
         each from its own, where they would start from fresh ones. Its labels are no
-        part of the dataset, the test set, the calibration or the budget. It pays where
-        the labelling stage labels few of the frames. None: no pretraining.
+        part of the dataset, the test set, the calibration or the budget. It may pay
+        where the labelling stage labels very few frames. None: no pretraining.
 
     Examples
     --------
