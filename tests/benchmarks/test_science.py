@@ -179,7 +179,8 @@ def test_labels_to_tune_on_are_as_many_as_asked_for(tmp_path):
     for n, frames in ((10, few), (40, more)):
         assert (frames.n_atoms > 1).sum() == n
         assert (frames.n_atoms == 1).sum() == 1
-        assert (frames.info["split"] == "val").sum() == n // 10
+        for name in ("val", "test"):
+            assert (frames.info["split"] == name).sum() == n // 10
     assert np.isin(few.fingerprints, more.fingerprints).all()
 
 

@@ -86,7 +86,8 @@ class Comparison:
         rows = [
             np.flatnonzero(~cells),
             np.flatnonzero(cells & (sets == "val"))[:held_out],
-            np.flatnonzero(cells & (sets == "train"))[: n - held_out],
+            np.flatnonzero(cells & (sets == "test"))[:held_out],
+            np.flatnonzero(cells & (sets == "train"))[: n - 2 * held_out],
         ]
         return whole[np.concatenate(rows)]
 
