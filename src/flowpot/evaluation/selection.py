@@ -29,8 +29,9 @@ class SelectionRules(MSONable):
     method
         How they are chosen, where there are more. ``weighted``: drawn, each with a
         chance in proportion to the square of its predicted error. ``random``: all with
-        the same chance, as in the paper. ``diverse``: far from each other and from the labelled frames, in the space of
-        the committee's descriptors; it gains most where ``max_selected`` is small.
+        the same chance, as in the paper. ``diverse``: far from each other and from the
+        labelled frames, in the space of the committee's descriptors; it gains most
+        where ``max_selected`` is small.
         ``top``: the largest predicted errors, for comparison. The last two draw a share
         of the frames at random, as large as ``audit_fraction`` says, since no
         calibration can be fitted to the others: their probability of being chosen is
