@@ -218,6 +218,7 @@ def curves_figure(curves: dict[str, Curve]) -> Figure:
     figure = Figure(figsize=(8, 5.5), layout="constrained")
     axes = figure.subplots()
     lowest = curves["diamond"].reference.min()
+    highest = max(curve.reference.max() for curve in curves.values()) - lowest
     for number, (name, curve) in enumerate(curves.items()):
         colour = f"C{number}"
         ours = curve.committee
@@ -229,6 +230,8 @@ def curves_figure(curves: dict[str, Curve]) -> Figure:
         axes.plot(ours.volumes, mean, style, color=colour, label=name)
         axes.plot(ours.volumes, curve.reference - lowest, "o", color=colour, ms=4)
     axes.set(
+        # Bands of phases that are nothing like the training set may be far wider.
+        ylim=(-0.3 * highest, 1.6 * highest),
         xlabel="volume (\u00c5$^3$/atom)",
         ylabel="energy above diamond's lowest by pw.x (eV/atom)",
         title="Committee with its 95 % band (dashed: never trained on), pw.x (dots)",
