@@ -122,45 +122,10 @@ class Bispectrum:
             atoms = atoms.copy()
             atoms.center(vacuum=self.cutoff)
         cell = LammpsCell.of(atoms)
-        (lx, _, _), (xy, ly, _), (xz, yz, lz) = cell.start
         kinds = [atomic_numbers[symbol] for symbol in self.species]
         types = np.searchsorted(kinds, atoms.numbers) + 1
+        table, features = self._by_lammps(atoms, cell, types)
         n, k = len(atoms), len(kinds)
-        radii, weights = (
-            " ".join(["0.5"] * k),
-            " ".join(f"{1 / (1 + i)}" for i in range(k)),
-        )
-        settings = f"{self.cutoff} 0.99363 {self.order} {radii} {weights}"
-        self.lammps.commands_list(
-            [
-                "clear",
-                "units metal",
-                "atom_modify map array sort 0 0",
-                "boundary "
-                + " ".join("p" if p else "f" for p in atoms.pbc[cell.order]),
-                "box tilt large",
-                f"region box prism 0 {lx} 0 {ly} 0 {lz} {xy} {xz} {yz}",
-                f"create_box {k} box",
-                "mass * 1",
-                f"pair_style zero {self.cutoff}",
-                "pair_coeff * *",
-                "neigh_modify one 20000 page 200000",
-            ]
-        )
-        positions = cell.vectors(atoms.get_positions(wrap=True))
-        self.lammps.create_atoms(
-            n, list(range(1, n + 1)), types.tolist(), positions.ravel().tolist()
-        )
-        self.lammps.commands_list(
-            [
-                f"compute rows all snap {settings} bzeroflag 1 quadraticflag 1",
-                f"compute atoms all sna/atom {settings} bzeroflag 1",
-                "run 0",
-            ]
-        )
-        table = np.array(self.lammps.numpy.extract_compute("rows", 0, 2))
-        table = table[:, :-1]  # the last column is of a reference potential
-        features = np.array(self.lammps.numpy.extract_compute("atoms", 1, 2))[:n]
         counts = np.array([(types == i + 1).sum() for i in range(k)], dtype=float)
         forces = np.tensordot(
             table[1:-6].reshape(n, 3, -1), cell.rotation, axes=(1, 1)
@@ -176,6 +141,44 @@ class Bispectrum:
             np.concatenate([stress, np.zeros((3, 3, k))], axis=2),
             features,
         )
+
+    def _by_lammps(
+        self, atoms: Atoms, cell: LammpsCell, types: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return LAMMPS' array, of energy, forces and virial, and each atom's row."""
+        (lx, _, _), (xy, ly, _), (xz, yz, lz) = cell.start
+        n, k = len(atoms), len(self.species)
+        radii = " ".join(["0.5"] * k)
+        weights = " ".join(f"{1 / (1 + i)}" for i in range(k))
+        settings = f"{self.cutoff} 0.99363 {self.order} {radii} {weights} bzeroflag 1"
+        edges = ["p" if periodic else "f" for periodic in atoms.pbc[cell.order]]
+        self.lammps.commands_list(
+            [
+                "clear",
+                "units metal",
+                "atom_modify map array sort 0 0",
+                f"boundary {' '.join(edges)}",
+                "box tilt large",
+                f"region box prism 0 {lx} 0 {ly} 0 {lz} {xy} {xz} {yz}",
+                f"create_box {k} box",
+                "mass * 1",
+                f"pair_style zero {self.cutoff}",
+                "pair_coeff * *",
+                "neigh_modify one 20000 page 200000",
+            ]
+        )
+        places = cell.vectors(atoms.get_positions(wrap=True)).ravel().tolist()
+        self.lammps.create_atoms(n, list(range(1, n + 1)), types.tolist(), places)
+        self.lammps.commands_list(
+            [
+                f"compute rows all snap {settings} quadraticflag 1",
+                f"compute atoms all sna/atom {settings}",
+                "run 0",
+            ]
+        )
+        table = np.array(self.lammps.numpy.extract_compute("rows", 0, 2))
+        features = np.array(self.lammps.numpy.extract_compute("atoms", 1, 2))[:n]
+        return table[:, :-1], features  # the last column is of a reference potential
 
 
 class SnapPotential(Potential):
