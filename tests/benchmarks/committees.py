@@ -1,7 +1,7 @@
 """Committees of MACE models that learn a teacher's dynamics, kept in a folder."""
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,17 @@ class Trained:
     dataset: Dataset
     unseen: Dataset
 
+    @cached_property
+    def spread_and_error(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Disagreement of the members about what is not learned, and its errors."""
+        seen = evaluate_committee(load_committee(self.documents), self.unseen)
+        return disagreement(seen, self.unseen), error(seen, self.unseen)
+
     def calibration(self) -> dict[str, Calibration]:
         """Fit the error model to what is not learned, half of it over tolerance."""
-        seen = evaluate_committee(load_committee(self.documents), self.unseen)
-        off = error(seen, self.unseen)
+        spread, off = self.spread_and_error
         limits = {name: float(np.median(off[name])) for name in ("forces", "stress")}
-        return calibrate(disagreement(seen, self.unseen), off, limits)
+        return calibrate(spread, off, limits)
 
 
 def mace_committee(

@@ -257,19 +257,20 @@ class Campaign:
         return Dataset.concatenate([dataset, frames])
 
 
-def report(results: dict[str, dict[str, list[list[dict[str, Any]]]]]) -> Figure:
+def report(results: dict[str, dict[str, dict[str, list[dict[str, Any]]]]]) -> Figure:
     """Print a table, and plot the error against labels: mean and range over seeds."""
     figure = Figure(figsize=(3.6 * len(results), 3.4), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(results)))
     for place, (teacher, strategies) in zip(axes, results.items(), strict=True):
         for strategy, seeds in strategies.items():
             labels, forces = (
-                np.array([[row[name] for row in rows] for rows in seeds])
+                np.array([[row[name] for row in rows] for rows in seeds.values()])
                 for name in ("labels", "forces")
             )
+            by_chance = strategies.get("random", {})
             shares = [
-                share_of_labels(*both)
-                for both in zip(seeds, strategies.get("random", []), strict=False)
+                share_of_labels(seeds[seed], by_chance[seed])
+                for seed in sorted(seeds.keys() & by_chance.keys())
             ]
             print(
                 f"{teacher:10s} {strategy:14s} {len(seeds)} seeds  "
@@ -321,15 +322,11 @@ def main() -> None:
                 results_file.write_text(json.dumps(kept, indent=1))
                 print(teacher, strategy, seed, rows[-1], flush=True)
     kept = json.loads(results_file.read_text())
-    results = {
-        teacher: {way: list(seeds.values()) for way, seeds in found.items()}
-        for teacher, found in kept.items()
-    }
     what = (
         "by teacher, strategy and seed, for each iteration: labels, root mean square "
         "of the force error on external frames (eV/A)"
     )
-    keep("labels", what, kept, report(results), given.results)
+    keep("labels", what, kept, report(kept), given.results)
 
 
 if __name__ == "__main__":

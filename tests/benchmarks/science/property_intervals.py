@@ -36,8 +36,6 @@ from teachers import TEACHERS, Teacher
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation import (
-    disagreement,
-    error,
     evaluate_committee,
     load_committee,
 )
@@ -117,8 +115,7 @@ def compared(
 ) -> dict[str, Any]:
     """Return the share of quantities inside of each kind of interval."""
     members = load_committee(committee.documents)
-    seen = evaluate_committee(members, committee.unseen)
-    spread, off = disagreement(seen, committee.unseen), error(seen, committee.unseen)
+    spread, off = committee.spread_and_error
     fits = committee.calibration()
     on_displaced = evaluate_committee(members, cells.displaced)
     on_strained = evaluate_committee(members, cells.strained)

@@ -28,12 +28,6 @@ from committees import TRAINER, Trained, mace_committee
 from outcome import RESULTS, keep
 from teachers import TEACHERS, Teacher, cached
 
-from flowpot.evaluation import (
-    disagreement,
-    error,
-    evaluate_committee,
-    load_committee,
-)
 from flowpot.randomness import derive_seed
 
 FIRST, LATER = 30, 60
@@ -62,9 +56,7 @@ def warm(before: Trained, after: Trained, folder: Path, steps: int) -> Trained:
 
 def outcome(committee: Trained) -> dict[str, float]:
     """Return the force error on unseen frames (eV/A), and how the spread tells it."""
-    seen = evaluate_committee(load_committee(committee.documents), committee.unseen)
-    off = error(seen, committee.unseen)["forces"]
-    spread = disagreement(seen, committee.unseen)["forces"]
+    spread, off = (values["forces"] for values in committee.spread_and_error)
     rms = float(np.sqrt(np.mean(off**2)))
     return {
         "error": rms,
