@@ -69,12 +69,12 @@ def compose(*, quick: bool) -> ActiveLearningMaker:
     augmentation = AugmentationMaker(
         supercell=None,
         distortion=Distortions(
-            n_frames=9 if quick else 10,
+            n_frames=9 if quick else 8,
             fraction=0.15,
             strain=(-0.06, 0.08),
             vacancy_fraction=0.0,
         ),
-        strain=Strains(n_frames=5, limits=(-0.08, 0.1)),
+        strain=Strains(n_frames=5 if quick else 8, limits=(-0.08, 0.1)),
         vacancies=None,
         substitution=None,
         clusters=None,
@@ -89,11 +89,7 @@ def compose(*, quick: bool) -> ActiveLearningMaker:
         pseudo_family="debian-pbe",
         kspacing=1.0 if quick else 0.35,
         user_settings={
-            "SYSTEM": {
-                "ecutwfc": 12.0 if quick else 20.0,
-                "ecutrho": 48.0 if quick else 80.0,
-                "degauss": 0.0075,
-            }
+            "SYSTEM": {"degauss": 0.0075} | ({"ecutwfc": 12.0} if quick else {})
         },
     )
     labelling = LabellingMaker(static_maker=espresso, batch_size=2, parallel=2)
@@ -106,11 +102,11 @@ def compose(*, quick: bool) -> ActiveLearningMaker:
             model="ScaleShiftMACE",
             r_max=4.8,
             lr=0.02,
-            lr_scheduler_gamma=0.98,
-            max_num_epochs=12 if quick else 100,
+            lr_scheduler_gamma=0.99,
+            max_num_epochs=12 if quick else 200,
             energy_weight=30.0,
             swa=True,
-            start_swa=8 if quick else 60,
+            start_swa=8 if quick else 120,
             swa_lr=0.002,
             swa_energy_weight=1000.0,
             swa_forces_weight=100.0,

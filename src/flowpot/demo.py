@@ -38,13 +38,13 @@ _TRAINING = {
     # Diamond and lonsdaleite differ from the third neighbours on, at 4.5 A.
     "r_max": 4.8,
     "lr": 0.02,
-    "lr_scheduler_gamma": 0.98,
-    "max_num_epochs": 100,
+    "lr_scheduler_gamma": 0.99,
+    "max_num_epochs": 200,
     # With less weight on energies, members have all frames 5 to 10 meV/atom too high.
     "energy_weight": 30.0,
     # Stage two has more weight on energies, and a small learning rate.
     "swa": True,
-    "start_swa": 60,
+    "start_swa": 120,
     "swa_lr": 0.002,
     "swa_energy_weight": 1000.0,
     "swa_forces_weight": 100.0,
@@ -86,7 +86,7 @@ def silicon_labels() -> EspressoStaticMaker:
         protocol="fast",
         pseudo_family="debian-pbe",
         kspacing=0.35,
-        user_settings={"SYSTEM": {"ecutwfc": 20.0, "ecutrho": 80.0, "degauss": 0.0075}},
+        user_settings={"SYSTEM": {"degauss": 0.0075}},
     )
 
 
@@ -97,9 +97,9 @@ def silicon_campaign(seed: int = 0) -> ActiveLearningMaker:
         augmentation=AugmentationMaker(
             supercell=None,
             distortion=Distortions(
-                n_frames=10, fraction=0.15, strain=(-0.06, 0.08), vacancy_fraction=0.0
+                n_frames=8, fraction=0.15, strain=(-0.06, 0.08), vacancy_fraction=0.0
             ),
-            strain=Strains(n_frames=5, limits=(-0.08, 0.1)),
+            strain=Strains(n_frames=8, limits=(-0.08, 0.1)),
             vacancies=None,
             substitution=None,
             clusters=None,

@@ -53,6 +53,20 @@ def test_kpoints_of_the_labels():
     assert "a rough model" in plan.basis
 
 
+def test_a_cutoff_that_is_too_low_is_announced(silicon):
+    def note(**system):
+        espresso = EspressoStaticMaker(
+            pseudo_family="debian-pbe", user_settings={"SYSTEM": system}
+        )
+        maker = ActiveLearningMaker(
+            augmentation=None, labelling=LabellingMaker(static_maker=espresso)
+        )
+        return by_stage(dry_run(maker, [silicon]))["labelling"].note
+
+    assert "ecutwfc is 20 Ry" in note(ecutwfc=20.0)
+    assert note(ecutwfc=24.0) == note() == ""
+
+
 def test_a_validation_is_announced(silicon):
     slab = fcc111("Cu", (1, 1, 3), vacuum=8.0)
     maker = ActiveLearningMaker(

@@ -14,7 +14,7 @@ def test_settings_and_core_seconds_are_those_of_pw(clean_dir):
     document = label_batch(silicon_labels(), frames, clean_dir)
     assert document.n_labelled == 1
     system = document.input["parameters"]["system"]
-    assert (system["ecutwfc"], system["degauss"]) == (20.0, 0.0075)
+    assert (system["ecutwfc"], system["degauss"]) == (24.0, 0.0075)
     assert document.input["protocol"] == "fast"
     assert "Si" in document.input["pseudopotentials"]
     (run,) = document.runs

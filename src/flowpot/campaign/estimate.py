@@ -20,7 +20,7 @@ from flowpot.evaluation import EvaluationMaker
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
 from flowpot.labelling import LabellingMaker
 from flowpot.labelling.planning import plan_labels
-from flowpot.labelling.static_makers import kpoint_counts
+from flowpot.labelling.static_makers import doubts_of, kpoint_counts
 from flowpot.properties import ValidationMaker
 from flowpot.randomness import derive_seed
 from flowpot.training import CommitteeTrainingMaker
@@ -176,6 +176,7 @@ def _labelling(
     notes = [f"{cut} frames beyond max_labels"] if (cut := labels.n_postponed) else []
     if stage.noise_frames:
         notes.append(f"{stage.noise_frames} more, refined, are not in the estimate")
+    notes += doubts_of(stage.static_maker, chosen)
     planned = PlannedStage(
         stage="labelling",
         n_jobs=ceil(len(chosen) / stage.batch_size) + 2,

@@ -8,6 +8,7 @@ protocol below is one such hook; for Makers without a hook the functions below s
 holds instead. :func:`flowpot.labelling.contract.check_static_maker` tests a Maker.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -15,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from ase import Atoms
+from ase.data import chemical_symbols
 from jobflow import Maker
 from numpy.typing import NDArray
 
@@ -120,6 +122,18 @@ class CountsKPoints(Protocol):
 
 
 @runtime_checkable
+class Doubtful(Protocol):
+    """
+    A static Maker that knows where its settings make labels worse than they look.
+
+    A dry run says it.
+    """
+
+    def doubts(self, elements: Iterable[str]) -> list[str]:
+        """Return what is to be doubted of labels of these elements, with remedies."""
+
+
+@runtime_checkable
 class Refinable(Protocol):
     """
     A static Maker that can be converged further, to measure the noise of its labels.
@@ -190,6 +204,13 @@ def kpoint_counts(maker: Any, frames: Dataset) -> NDArray[np.int64] | None:
     if not isinstance(maker, CountsKPoints):
         return None
     return np.array([maker.n_kpoints(atoms) for atoms in frames], dtype=np.int64)
+
+
+def doubts_of(maker: Any, frames: Dataset) -> list[str]:
+    """Return what a Maker doubts of its labels of frames; none if it cannot tell."""
+    if not isinstance(maker, Doubtful) or not len(frames):
+        return []
+    return maker.doubts([chemical_symbols[n] for n in np.unique(frames.numbers)])
 
 
 def is_foreign(maker: Maker) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from campaigns import choose, looked_up, train_one
+from campaigns import choose, looked_up, train_one, with_steps
 from teachers import Teacher, as_member, cached
 
 from flowpot import CommitteeCalculator, ExplorationMaker
@@ -106,6 +106,8 @@ class MDCampaign:
         Of all that is random.
     n_iterations, n_members, n_labels
         Trainings; members of the committee; labels of an iteration, all included.
+    steps
+        Of each training; None for the epochs of the trainer.
     """
 
     folder: Path
@@ -118,6 +120,7 @@ class MDCampaign:
     n_iterations: int = 3
     n_members: int = 4
     n_labels: int = 45
+    steps: int | None = None
 
     def label(self, frames: Dataset) -> Dataset:
         """Label frames by the teacher."""
@@ -165,6 +168,9 @@ class MDCampaign:
 
     def train(self, dataset: Dataset, number: int) -> list[Any]:
         """Train the members of an iteration, one after the other."""
+        trainer = self.trainer
+        if self.steps is not None:
+            trainer = with_steps(trainer, dataset, self.steps)
         documents = []
         for rank in range(self.n_members):
             seed = derive_seed(self.seed, number, "member", rank)
@@ -172,7 +178,7 @@ class MDCampaign:
             document, _ = cached(
                 here / f"member-{rank}.pkl",
                 lambda s=seed, f=here / f"run-{rank}": train_one(
-                    self.trainer, dataset, s, f
+                    trainer, dataset, s, f
                 ),
             )
             documents.append(document)

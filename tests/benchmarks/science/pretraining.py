@@ -6,9 +6,9 @@ wheel (``pip install chgnet``), and a model is trained on them. Then it goes on 
 or twenty other cells that have real labels: its reference energies are estimated anew.
 The force error is that of cells that neither has seen, by real labels, beside the error
 of models that were trained on the same labels from scratch, in as many steps. Real ones
-are those of pw.x for silicon; for SiC and copper potentials of LAMMPS stand in for it
-(Tersoff; EAM), from which CHGNet differs more. Models of several seeds are also taken
-as a committee: does its spread tell its error as well where they were pretrained?
+are those of pw.x for silicon and SiC; for copper a potential of LAMMPS stands in for it
+(EAM), from which CHGNet differs more. Models of several seeds are also taken as a
+committee: does its spread tell its error as well where they were pretrained?
 
     python tests/benchmarks/science/pretraining.py --folder study
 
@@ -87,7 +87,7 @@ class Crystal:
 CHGNET = Teacher("chgnet", "chgnet", "", (), "", 0.0, 0.0)
 CRYSTALS = (
     Crystal("silicon", "Si", "diamond", 5.47),
-    Crystal("carbide", "SiC", "zincblende", 4.38, "carbide"),
+    Crystal("carbide", "SiC", "zincblende", 4.38),
     Crystal("copper", "Cu", "fcc", 3.63, "copper"),
 )
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111, molecule
+from ase.units import GPa
 
 from flowpot.labelling.espresso import EspressoInputGenerator, EspressoStaticMaker
 from flowpot.labelling.espresso.electrostatics import dipole_correction
@@ -70,6 +71,36 @@ def test_dispersion_by_user_settings(pair, cheap, tmp_path):
     text = (tmp_path / "d2" / "pw.out").read_text()
     line = next(row for row in text.splitlines() if "Dispersion Correction" in row)
     assert energy - plain == pytest.approx(float(line.split()[-2]) * 13.6057, abs=1e-5)
+
+
+def pulay_stress(maker, crystal, folder) -> float:
+    """Return by how much stresses exceed the slope of the energies (meV/A^3)."""
+    volumes, energies, stresses = [], [], []
+    for number, factor in enumerate(np.linspace(0.98, 1.02, 5)):
+        atoms = crystal.copy()
+        atoms.set_cell(atoms.cell * factor ** (1 / 3), scale_atoms=True)
+        output = maker.label_in(atoms, folder / str(number)).output
+        volumes.append(atoms.get_volume())
+        energies.append(output.energy)
+        stresses.append(-0.1 * GPa * np.trace(output.stress) / 3)
+    offsets = np.array(volumes) - np.mean(volumes)
+    slope = np.polyder(np.polyfit(offsets, energies, 3))
+    return 1e3 * float(np.mean(stresses - np.polyval(slope, offsets)))
+
+
+@pytest.mark.qe
+@pytest.mark.parametrize(("symbol", "edge"), [("Si", 5.47), ("Ge", 5.76)])
+def test_stresses_are_the_slope_of_energies(symbol, edge, tmp_path):
+    """With the cutoffs of the family; with fewer plane waves the document says it."""
+    maker = EspressoStaticMaker(
+        protocol="fast", pseudo_family="debian-pbe", kspacing=0.6
+    )
+    crystal = bulk(symbol, a=edge)
+    assert abs(pulay_stress(maker, crystal, tmp_path / "family")) < 0.5
+    few = replace(maker, user_settings={"SYSTEM": {"ecutwfc": 16.0}})
+    assert pulay_stress(few, crystal, tmp_path / "few") > 1.0
+    said = few.label_in(crystal, tmp_path / "said").warnings
+    assert any(line.startswith("ecutwfc is 16 Ry") for line in said)
 
 
 @pytest.mark.qe

@@ -90,6 +90,7 @@ def assemble_document(
         errors=errors,
         warnings=[
             *filter(None, [job.warning, outcome.inputs.isolated.note]),
+            *generator.doubts(outcome.inputs.pseudos),
             *report.warnings,
         ],
         corrections=outcome.corrections,

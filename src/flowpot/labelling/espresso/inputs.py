@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,25 @@ class EspressoInputGenerator(InputGenerator):
     def n_kpoints(self, atoms: Atoms) -> int:
         """Return the number of irreducible k-points of a frame."""
         return inequivalent_kpoints(atoms, self._mesh(atoms))
+
+    def doubts(self, elements: Iterable[str]) -> list[str]:
+        """
+        Return what is to be doubted of labels of these elements, by the settings.
+
+        With few plane waves stresses are not the slope of the energies (Pulay stress:
+        P. G. Dacosta et al., J. Phys. C 19, L31, 1986), and one training fits both.
+        """
+        given = self._user_system().get("ecutwfc", np.inf) * self.cutoff_factor
+        wave, _ = get_family(self.pseudo_family).cutoffs(elements)
+        if given >= wave:
+            return []
+        few = (
+            f"ecutwfc is {given:g} Ry, where the pseudopotentials of "
+            f"{', '.join(sorted(set(elements)))} need {wave:g} Ry: with so few plane "
+            "waves stresses are not the slope of the energies. Raise it in "
+            "user_settings, or leave it out"
+        )
+        return [few]
 
     @property
     def kpoints_distance(self) -> float:
