@@ -61,9 +61,11 @@ def test_a_cutoff_that_is_too_low_is_announced(silicon):
         maker = ActiveLearningMaker(
             augmentation=None, labelling=LabellingMaker(static_maker=espresso)
         )
+        maker.make([silicon])
         return by_stage(dry_run(maker, [silicon]))["labelling"].note
 
-    assert "ecutwfc is 20 Ry" in note(ecutwfc=20.0)
+    with pytest.warns(UserWarning, match=r"static_maker: ecutwfc is 20 Ry"):
+        assert "ecutwfc is 20 Ry" in note(ecutwfc=20.0)
     assert note(ecutwfc=24.0) == note() == ""
 
 

@@ -1,5 +1,6 @@
 """What a campaign refuses before any job runs: stages that do not fit together."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from flowpot.dataset.geometry.closeness import (
 from flowpot.evaluation import EvaluationMaker
 from flowpot.exploration import ExplorationMaker, MDMaker
 from flowpot.labelling import EspressoStaticMaker, LabellingMaker
-from flowpot.labelling.static_makers import min_distance_of
+from flowpot.labelling.static_makers import doubts_of, min_distance_of
 from flowpot.properties.options import check_property_tolerance
 from flowpot.training import CommitteeTrainingMaker, TrainingMaker
 from flowpot.validation import instance
@@ -226,6 +227,24 @@ def check_elements(elements: list[str] | None, *frames: Any) -> None:
                 "a look at exploration.md_maker.dispersion, n_steps and the "
                 "temperatures"
             )
+
+
+def warn_of_labels(labelling: Any, *frames: Any) -> None:
+    """
+    Warn of settings of an engine that make labels worse than they look.
+
+    Parameters
+    ----------
+    labelling
+        The stage, or None.
+    *frames
+        What the campaign starts from. None, and outputs of other jobs, say nothing.
+    """
+    maker = getattr(labelling, "static_maker", None)
+    for part in frames:
+        if part is not None and not is_reference(part):
+            for doubt in doubts_of(maker, Dataset.load(part)):
+                warnings.warn(f"labelling.static_maker: {doubt}", stacklevel=3)
 
 
 def check_labels(*frames: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from jobflow import Flow, JobStore, Maker
 
-from flowpot.campaign.checks import check_elements, check_labels
+from flowpot.campaign.checks import check_elements, check_labels, warn_of_labels
 from flowpot.campaign.config import presets
 from flowpot.campaign.estimate import DryRun, dry_run
 from flowpot.campaign.loop import LoopMaker
@@ -175,6 +175,7 @@ class ActiveLearningMaker(CampaignStages, Maker):
                 "pretrain_with is given, and so is a committee, which is trained "
                 "already: give either"
             )
+        warn_of_labels(self.labelling, structures, dataset)
         trains = self.training is not None and committee is None
         if trains and self.labelling is None:
             check_labels(structures, dataset)

@@ -214,12 +214,14 @@ class EspressoInputGenerator(InputGenerator):
         P. G. Dacosta et al., J. Phys. C 19, L31, 1986), and one training fits both.
         """
         given = self._user_system().get("ecutwfc", np.inf) * self.cutoff_factor
-        wave, _ = get_family(self.pseudo_family).cutoffs(elements)
+        family = get_family(self.pseudo_family)
+        known = sorted({*elements} & family.pseudos.keys())
+        wave = family.cutoffs(known)[0] if known else 0.0
         if given >= wave:
             return []
         few = (
             f"ecutwfc is {given:g} Ry, where the pseudopotentials of "
-            f"{', '.join(sorted(set(elements)))} need {wave:g} Ry: with so few plane "
+            f"{', '.join(known)} need {wave:g} Ry: with so few plane "
             "waves stresses are not the slope of the energies. Raise it in "
             "user_settings, or leave it out"
         )
