@@ -82,7 +82,7 @@ def compose(*, quick: bool) -> ActiveLearningMaker:
     )
 
     # 2. Labelling: pw.x, two frames at a time. Any atomate2 static Maker would do. The
-    #    settings are converged to a seventh of the tolerances below, or better: a
+    #    settings are converged to an eighth of the tolerances below, or better: a
     #    model cannot learn what is noise.
     espresso = EspressoStaticMaker(
         protocol="fast",

@@ -78,9 +78,11 @@ def silicon_labels() -> EspressoStaticMaker:
     """
     Return the Maker of the labels, with settings that are converged for these cells.
 
-    Labels of strained and distorted cells differ from those with 30 Ry and 0.25 1/A by
-    1.4 meV/atom, but for what all have in common, 23 meV/A and 0.8 meV/A^3 (root mean
-    squares): a seventh of the campaign's tolerances or less.
+    Labels of strained and distorted cells differ from those with 36 Ry and 0.25 1/A by
+    1.8 meV/atom, but for what all have in common, 26 meV/A and 1.2 meV/A^3 (root mean
+    squares): an eighth of the campaign's tolerances or less. The cutoff is the
+    pseudopotential's: with 20 Ry, stresses are 1 meV/A^3 above the slope of the
+    energies, and no potential can fit both.
     """
     return EspressoStaticMaker(
         protocol="fast",
