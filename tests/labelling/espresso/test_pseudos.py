@@ -26,7 +26,7 @@ def test_sssp_tables_are_shipped():
 def test_cutoffs_are_the_largest_of_the_frames_own_elements():
     family = get_family("debian-pbe")
     assert family.cutoffs(["Ge", "H", "Ge"]) == (46, 202)
-    assert family.cutoffs(["Ge"]) == (20, 80)
+    assert family.cutoffs(["Ge"]) == (32, 128)
 
 
 def test_debian_files_are_the_ones_the_table_was_made_for():
