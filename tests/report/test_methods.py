@@ -25,8 +25,14 @@ def test_the_demos_section_has_every_setting(jobstore, synthetic_campaign):
     text, section = section_of(jobstore, synthetic_campaign, silicon_campaign(seed=7))
     for part in (
         *("pw.x of Quantum ESPRESSO", "protocol 'fast'", "PBE", "debian-pbe"),
-        *("24 Ry", "96 Ry", "0.35 Å⁻¹", "cold", "0.0075 Ry", "spin-polarised"),
-        *("n_frames = 10", "strain = -0.06 to 0.08", "Committees of 4", "lr = 0.01"),
+        *(
+            "the family's recommended ones",
+            "0.35 Å⁻¹",
+            "cold",
+            "0.0075 Ry",
+            "spin-polarised",
+        ),
+        *("n_frames = 8", "strain = -0.06 to 0.08", "Committees of 4", "lr = 0.01"),
         *("LammpsMDMaker of flowpot", "n_steps = 600", "timestep = 2"),
         *("temperatures = 300 to 500", "pressures = 0 to 50", "sampling = grid"),
         *("max_selected = 16", "pilot_labels = 12", "max_iterations = 4"),
