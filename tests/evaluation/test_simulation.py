@@ -24,7 +24,7 @@ from committee_simulation import (
 )
 from error_laws import LAWS
 from flowpot.dataset import Dataset
-from flowpot.evaluation import Criteria, judge
+from flowpot.evaluation import Criteria, judge, spread_over
 
 FAST, ALL = ("wide", "heavy tails"), tuple(LAWS)
 FALLING = "two populations"  # the law by which errors fall as the spread grows
@@ -236,6 +236,24 @@ def test_converging_takes_a_closing_audit_of_this_committee():
         predictions=[first.predictions, second.predictions],
     )
     assert again.audit.n == 0
+
+
+def test_a_closing_audit_is_drawn_where_it_could_pass():
+    """That is up to 8 % of expected bad frames, where a tenth may be bad."""
+    drawn = {}
+    for good in (0.7, 0.8, 0.88, 0.92, 0.95, 0.99):
+        world = World(LAWS["wide"])
+        labelled, explored = start(world), world.explore(300)
+        members = world.committee(0)
+        limit = {"forces": tolerance_of(world, good)}
+        criteria = Criteria(limit, pilot_labels=0, max_over_share=0.99)
+        found = judge(members, labelled, explored, criteria)
+        of_frames = spread_over(members, explored).disagreement
+        fit = found.calibration["forces"]
+        chance = fit.chance_over(of_frames, "forces")
+        drawn[chance[fit.excess(of_frames, "forces") <= 1].mean()] = found.n_closing
+    assert all(n == (30 if expected <= 0.08 else 0) for expected, n in drawn.items())
+    assert set(drawn.values()) == {0, 30}
 
 
 def test_failed_labels_of_a_closing_audit_count_against_it():
