@@ -53,6 +53,35 @@ def test_the_commands_import_what_they_need_when_they_run():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+_FILES = {
+    "iron.xyz": """2
+Lattice="2.8 0 0 0 2.8 0 0 0 2.8" Properties=species:S:1:pos:R:3:magmoms:R:1
+Fe 0 0 0 2.2
+Fe 1.4 1.4 1.4 2.2
+""",
+    "campaign.yaml": """
+preset: smoke
+structures: [iron.xyz]
+labelling: {static_maker: {pseudo_family: debian-pbe}}
+""",
+}
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_what_is_not_read_is_said_and_what_packages_warn_of_is_not(tmp_path, verbose):
+    for name, text in _FILES.items():
+        (tmp_path / name).write_text(text)
+    options = ["--verbose"] if verbose else []
+    command = [sys.executable, "-m", "flowpot", *options, "run", "campaign.yaml"]
+    done = subprocess.run(
+        [*command, "--dry-run"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stderr.splitlines() if "Warning" in line]
+    assert any("the column 'magmoms' is not read" in line for line in said)
+    assert len(said) == 1 or verbose, said
+
+
 def test_the_version_is_that_of_the_installed_package():
     result = CliRunner().invoke(app, ["--version"])
     assert result.exit_code == 0

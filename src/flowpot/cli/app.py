@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,4 +51,11 @@ def main(
     call_program(context.obj, parent.params.get("project") if parent else None)
     if not verbose:
         warnings.filterwarnings("ignore")
+        # What flowpot itself warns of is of what the user gave, or loses by it.
+        warnings.filterwarnings("default", category=UserWarning, module=r"flowpot\b")
+        warnings.showwarning = _say_warning
         logging.disable(logging.WARNING)
+
+
+def _say_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    typer.echo(f"Warning: {message}", err=True)
