@@ -73,10 +73,10 @@ def test_what_is_not_read_is_said_and_what_packages_warn_of_is_not(tmp_path, ver
         (tmp_path / name).write_text(text)
     options = ["--verbose"] if verbose else []
     command = [sys.executable, "-m", "flowpot", *options, "run", "campaign.yaml"]
+    command += ["--dry-run"]
     done = subprocess.run(
-        [*command, "--dry-run"], cwd=tmp_path, capture_output=True, text=True
+        command, cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.returncode == 0, done.stderr
     said = [line for line in done.stderr.splitlines() if "Warning" in line]
     assert any("the column 'magmoms' is not read" in line for line in said)
     assert len(said) == 1 or verbose, said
