@@ -209,6 +209,7 @@ def vibrations(campaign: Campaign, folder: Path) -> dict[str, Any]:
     kinds = ("elastic", "phonons")
     maker = ValidationMaker(
         properties=kinds,
+        supercell_length=10.0,
         reference_maker=replace(labels(), cache=str(folder / "labels")),
         reference_properties=kinds,
     )
