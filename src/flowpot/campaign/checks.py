@@ -1,6 +1,7 @@
 """What a campaign refuses before any job runs: stages that do not fit together."""
 
 import warnings
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from flowpot.dataset.geometry.closeness import (
 from flowpot.evaluation import EvaluationMaker
 from flowpot.exploration import ExplorationMaker, MDMaker
 from flowpot.labelling import EspressoStaticMaker, LabellingMaker
-from flowpot.labelling.static_makers import doubts_of, min_distance_of
+from flowpot.labelling.static_makers import Doubtful, min_distance_of
 from flowpot.properties.options import check_property_tolerance
 from flowpot.training import CommitteeTrainingMaker, TrainingMaker
 from flowpot.validation import instance
@@ -215,10 +216,7 @@ def check_elements(elements: list[str] | None, *frames: Any) -> None:
     """
     if elements is None:
         return
-    for part in frames:
-        if part is None or is_reference(part):
-            continue
-        symbols = {chemical_symbols[z] for z in np.unique(Dataset.load(part).numbers)}
+    for symbols in _symbols_of_each(frames):
         if others := sorted(symbols.difference(elements)):
             raise ValueError(
                 f"elements is {elements}, which the settings are meant for, and the "
@@ -241,10 +239,19 @@ def warn_of_labels(labelling: Any, *frames: Any) -> None:
         What the campaign starts from. None, and outputs of other jobs, say nothing.
     """
     maker = getattr(labelling, "static_maker", None)
+    if not isinstance(maker, Doubtful):
+        return
+    for symbols in _symbols_of_each(frames):
+        for doubt in maker.doubts(symbols):
+            warnings.warn(f"labelling.static_maker: {doubt}", stacklevel=3)
+
+
+def _symbols_of_each(frames: Iterable[Any]) -> Iterator[set[str]]:
+    """Yield the elements of each that is given, and no output of another job."""
     for part in frames:
         if part is not None and not is_reference(part):
-            for doubt in doubts_of(maker, Dataset.load(part)):
-                warnings.warn(f"labelling.static_maker: {doubt}", stacklevel=3)
+            numbers = np.unique(Dataset.load(part).numbers)
+            yield {chemical_symbols[z] for z in numbers}
 
 
 def check_labels(*frames: Any) -> None:
