@@ -258,6 +258,23 @@ def test_a_covariate_that_was_constant_widens_what_it_is_not():
         model.chance({"spread": np.ones(1)}, 0.1)
 
 
+def test_a_spread_that_told_nothing_may_tell_something_elsewhere():
+    """All exponents are held at zero: errors fell with the spread, by chance."""
+    spread = np.geomspace(0.5, 2.0, 40)
+    rng = np.random.default_rng(4)
+    error = np.abs(rng.normal(size=40)) / spread**2
+    model = ErrorModel.fit({"spread": spread}, error)
+    assert model.is_constant
+    low, near, far = model.quantile({"spread": np.array([0.01, 1.0, 100.0])}, 0.95)
+    assert near == pytest.approx(np.quantile(error, 0.95), rel=0.3)
+    assert far > 3 * near
+    assert low > near
+    left_out = model.left_out({"spread": spread}, error)
+    logs = np.log(error)
+    n = 40 + 1 / 16  # the prior of the intercept is worth a sixteenth of a frame
+    assert np.std(left_out) == pytest.approx(np.std(logs) / (n - 1), rel=1e-3)
+
+
 @pytest.mark.parametrize("difference", [0.0, 1e-12, 1e-3])
 def test_an_uncertainty_that_is_there_twice_changes_nothing(difference):
     rng = np.random.default_rng(11)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.units import GPa
@@ -15,6 +16,7 @@ from flowpot.properties import (
     committee_curve,
     scaled,
 )
+from flowpot.properties.equation_of_state import independent_points
 
 
 def birch_murnaghan(volume, v0, e0, b0, b1):
@@ -87,12 +89,32 @@ def test_a_committee_along_a_curve(random_mace, tmp_path):
     expected = load_potential(paths[1]).calculator().get_potential_energy(cells[2]) / 2
     assert curve.members[1, 2] == pytest.approx(expected)
     assert (curve.error > 0).all()
-    assert curve.covers(curve.mean + 0.9 * curve.error) == 1
-    assert curve.covers(curve.mean - 1.1 * curve.error) == 0
+    assert (curve.band >= curve.error).all()
+    assert curve.covers(curve.mean + 0.9 * curve.band) == 1
+    assert curve.covers(curve.mean - 1.1 * curve.band) == 0
     with pytest.raises(ValueError, match="no calibration of the energy"):
         committee_curve(CommitteeCalculator(paths), cells)
 
 
+def test_whole_curves_stay_in_the_band():
+    """Three independent parts of energy curves: bars of 95 % a point are too small."""
+    rng = np.random.default_rng(0)
+    at = np.linspace(-1, 1, 9)
+    parts = np.array([np.ones_like(at), 0.7 * at, 0.5 * at**2])
+    size = np.sqrt((parts**2).sum(axis=0))
+    inside = {"points": 0, "band": 0}
+    for _ in range(2000):
+        *members, error = rng.normal(size=(5, 3)) @ parts / size
+        n = independent_points(np.array(members))
+        assert n >= 1
+        for name, chance in (("points", 0.95), ("band", 1 - 0.05 / n)):
+            bar = scipy.stats.norm.interval(chance)[1]
+            inside[name] += (np.abs(error) <= bar).all()
+    assert inside["points"] < 0.91 * 2000
+    assert 0.935 * 2000 < inside["band"] < 0.97 * 2000
+
+
 def test_the_band_covers_a_share():
-    curve = CommitteeCurve(np.ones(4), np.zeros((2, 4)), np.full(4, 0.1))
+    bars = np.full(4, 0.05), np.full(4, 0.1)
+    curve = CommitteeCurve(np.ones(4), np.zeros((2, 4)), *bars)
     assert curve.covers(np.array([0.05, -0.05, 0.2, -0.2])) == 0.5

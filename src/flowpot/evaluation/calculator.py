@@ -251,30 +251,43 @@ class CommitteeCalculator(Calculator):
         }
         if np.isfinite(mean["stress"]).all():
             self.results["stress"] = full_3x3_to_voigt_6_stress(mean["stress"][0])
-        self.results |= self._error_bars(prediction, frame)
-
-    def _error_bars(
-        self, prediction: CommitteePrediction, frame: Dataset
-    ) -> dict[str, Any]:
-        """Return the error bars of one frame, those of its stress if it has one."""
-        seen = of_frames(prediction, frame)
-        measured = []
-        for uncertainty in self.uncertainties:
-            of_frame, of_atoms = uncertainty.measure_both(self.members, frame)
-            seen |= of_frame
-            measured.append(of_atoms)
-        atoms = uncertainty_of_atoms(prediction, measured)
-        bars: dict[str, Any] = {}
-        for name, fit in self.calibration.items():
+        self._measure(prediction, frame)
+        for name in self.calibration:
             if name == "stress" and "stress" not in self.results:
                 continue
             for suffix, q in (("", 0.68), ("_95", 0.95)):
-                bars[f"{name}_error{suffix}"] = (
-                    fit.atom_bar(atoms, q)
-                    if name == "forces"
-                    else float(fit.error_bar(seen, name, q)[0])
-                )
-        return bars
+                self.results[f"{name}_error{suffix}"] = self.error_bar(name, q)
+
+    def error_bar(self, name: str, q: float) -> Any:
+        """
+        Return the error bar of the atoms that were evaluated last.
+
+        Parameters
+        ----------
+        name
+            A property that has a calibration.
+        q
+            Chance that the true error is smaller, between 0 and 1.
+
+        Returns
+        -------
+        float or numpy.ndarray
+            As ``results`` holds those of 0.68 and 0.95: of the forces (N,), in eV/A.
+        """
+        fit = self.calibration[name]
+        if name == "forces":
+            return fit.atom_bar(self._of_atoms, q)
+        return float(fit.error_bar(self._of_frame, name, q)[0])
+
+    def _measure(self, prediction: CommitteePrediction, frame: Dataset) -> None:
+        """Keep the uncertainties of one frame, and those of its atoms."""
+        self._of_frame = of_frames(prediction, frame)
+        measured = []
+        for uncertainty in self.uncertainties:
+            of_frame, of_atoms = uncertainty.measure_both(self.members, frame)
+            self._of_frame |= of_frame
+            measured.append(of_atoms)
+        self._of_atoms = uncertainty_of_atoms(prediction, measured)
 
     @property
     def models(self) -> list[Artifact]:

@@ -229,7 +229,10 @@ def _modelled(
         slope_interval=interval,
         covariate=pairs.leading_name,
         r2=r2(y, predicted, weights),
-        rank_correlation=spearman(predicted, pairs.error),
+        # Constants that leave out a frame are the lower the larger its error is.
+        rank_correlation=(
+            0.0 if model.is_constant else spearman(predicted, pairs.error)
+        ),
         coverage=float(np.average(y <= predicted, weights=weights)),
         tpr=rates.tpr,
         tpr_interval=rates.tpr_interval,
@@ -321,7 +324,8 @@ def _distrust(fit: Calibration, trust: Trust, pairs: Pairs) -> str | None:
         )
     if fit.rank_correlation < trust.min_rank_correlation:
         return (
-            f"rank correlation is lost: {fit.rank_correlation:.2f}, "
-            f"{trust.min_rank_correlation:g} needed"
+            f"frames are not told apart: rank correlation {fit.rank_correlation:.2f}, "
+            f"{trust.min_rank_correlation:g} needed; bars hold on average, for frames "
+            "like those of the fit"
         )
     return None

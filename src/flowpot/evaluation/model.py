@@ -27,6 +27,7 @@ from flowpot.evaluation.design import (
 )
 from flowpot.evaluation.regression import (
     ResidualDistribution,
+    given_zero,
     likelihood_power,
     thinned,
 )
@@ -37,6 +38,7 @@ Covariates = Mapping[str, Array]
 
 _MAX_RESIDUALS = 64  # that are kept
 _LEAST_EXPONENT = 0.05  # for a threshold: frames do not get better by disagreeing
+_HELD = 1e-6  # of an exponent, or less: it is held at zero
 _LARGEST_LOG = 40.0  # of |log error|: predictions stay finite
 
 
@@ -149,6 +151,7 @@ class ErrorModel(BaseModel):
         posterior = prior.fitted(design, y, power)
         residuals = posterior.residuals(design, y, power)
         u, shares = thinned(*residuals, _MAX_RESIDUALS)
+        posterior = prior.released(posterior, design, y, power)
         return cls(
             names=names,
             floor=floor,
@@ -194,13 +197,13 @@ class ErrorModel(BaseModel):
         numpy.ndarray
             (m,); 1 where a covariate is NaN or infinite.
         """
-        centre, width, known = self._predicted(covariates)
+        centre, widths, known = self._predicted(covariates)
         gap = np.full_like(centre, -np.inf)
         if tolerance > 0:
             gap = math.log(tolerance) - centre
         with np.errstate(divide="ignore", invalid="ignore"):
-            z = np.where(width > 0, gap / width, np.where(gap >= 0, np.inf, -np.inf))
-        return np.where(known, 1 - self._residual.cumulative(z), 1.0)
+            z = np.where(widths > 0, gap / widths, np.where(gap >= 0, np.inf, -np.inf))
+        return np.where(known, 1 - self._residual.cumulative(z.min(axis=0)), 1.0)
 
     def quantile(self, covariates: Covariates, q: float) -> Array:
         """
@@ -225,10 +228,10 @@ class ErrorModel(BaseModel):
         """
         if not 0 < q < 1:
             raise ValueError(f"q is {q}: use a probability between 0 and 1")
-        centre, width, known = self._predicted(covariates)
+        centre, widths, known = self._predicted(covariates)
         logs = centre
         if self.scatter:
-            logs = centre + width * self._residual.quantile(q)
+            logs = centre + (widths * self._residual.quantile(q)).max(axis=0)
         errors = np.exp(np.clip(logs, -_LARGEST_LOG, _LARGEST_LOG))
         return np.where(known, errors, np.inf)
 
@@ -318,9 +321,22 @@ class ErrorModel(BaseModel):
             where=known,
             out=np.full(len(e), np.nan),
         )
-        leverage = np.einsum("ij,jk,ik->i", design, np.array(self.covariance), design)
+        covariance = given_zero(np.array(self.covariance), ~self._varies)
+        leverage = np.einsum("ij,jk,ik->i", design, covariance, design)
         residual = y - design @ np.array(self.mean)
         return y - residual / (1 - np.clip(leverage, 0, 0.9))
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether nothing tells of errors: the same is predicted for all frames."""
+        return not self._varies[1:].any()
+
+    @property
+    def _varies(self) -> NDArray[np.bool_]:
+        """The intercept, and the coefficients (k,) that are not held at zero."""
+        varies = np.abs(self.mean) > _HELD
+        varies[0] = True
+        return varies
 
     def _design(self, covariates: Covariates) -> tuple[Array, NDArray[np.bool_]]:
         """Return the rows z (m, k), and the mask (m,) of those that are known."""
@@ -334,11 +350,18 @@ class ErrorModel(BaseModel):
     def _predicted(
         self, covariates: Covariates
     ) -> tuple[Array, Array, NDArray[np.bool_]]:
-        """Return centre and width (m,) of log error, and the mask of known frames."""
+        """
+        Return centre (m,) and widths (2, m) of log error, and which frames are known.
+
+        A coefficient that is held at zero may be larger, not smaller: the width that it
+        adds may raise an error, and lower none. The second width is without it.
+        """
         design, known = self._design(covariates)
-        spread = np.einsum("ij,jk,ik->i", design, np.array(self.covariance), design)
-        width = self.scatter * np.sqrt(1 + np.maximum(spread, 0))
-        return design @ np.array(self.mean), width, known
+        covariance = np.array(self.covariance)
+        covariances = np.stack([covariance, given_zero(covariance, ~self._varies)])
+        spread = np.einsum("lij,ij->li", design @ covariances, design)
+        widths = self.scatter * np.sqrt(1 + np.maximum(spread, 0))
+        return design @ np.array(self.mean), widths, known
 
     @property
     def _residual(self) -> ResidualDistribution:

@@ -83,8 +83,8 @@ class Regression:
         In the conjugate prior the covariance of the slopes is in units of the scatter,
         which is known better after the update: a few passes make it what it is with
         the prior's own scatter, within a factor of two of this. Slopes that come out
-        negative are set to zero, the most negative first: frames do not get better by
-        being less certain.
+        negative are held at zero, the most negative first: frames do not get better by
+        being less certain. Use :meth:`released` for what they may be elsewhere.
 
         Parameters
         ----------
@@ -95,13 +95,35 @@ class Regression:
         posterior = self.updated(design, y, power)
         while True:
             for _ in range(_PASSES):
-                ratio = np.clip(posterior.variance / self.variance, 0.25, 4.0)
-                prior = self._held(held, ratio)
+                prior = self._held(held, self._ratio(posterior))
                 posterior = prior.updated(design, y, power)
             slopes = np.where(held, 0.0, posterior.mean)[1:]
             if not len(slopes) or slopes.min() > -_ROUNDING:
                 return posterior
             held[1 + slopes.argmin()] = True
+
+    def released(self, posterior: Self, design: Array, y: Array, power: Array) -> Self:
+        """
+        Return the posterior with slopes that are no better known for being held.
+
+        That a slope is not negative does not make it zero: frames far from those of the
+        fit may depend on what does not vary among these. The coefficients are those of
+        `posterior`, their precision is that of a fit without the condition.
+
+        Parameters
+        ----------
+        posterior
+            As :meth:`fitted` returns it, of the same observations.
+        design, y, power
+            As in :meth:`updated`.
+        """
+        prior = self._held(np.zeros(len(self.mean), dtype=bool), self._ratio(posterior))
+        free = prior.updated(design, y, power)
+        return replace(posterior, precision=free.precision)
+
+    def _ratio(self, posterior: Self) -> float:
+        """Return the posterior's variance in units of the prior's, within bounds."""
+        return float(np.clip(posterior.variance / self.variance, 0.25, 4.0))
 
     def _held(self, held: NDArray[np.bool_], ratio: float) -> Self:
         """Return the prior, slopes `ratio` times as precise and some held at zero."""
@@ -232,6 +254,21 @@ def _share_above(z: Array, values: Array, share: Array) -> Array:
     inside = low + part * (high - low)
     everything = share.sum(axis=1, keepdims=True)
     return np.where(z < values[0], everything, np.where(z > values[-1], 0.0, inside))
+
+
+def given_zero(covariance: Array, held: NDArray[np.bool_]) -> Array:
+    """
+    Return the covariance of normal coefficients of which some are known to be zero.
+
+    Examples
+    --------
+    >>> both = np.array([[2.0, 1.0], [1.0, 1.0]])
+    >>> given_zero(both, np.array([False, True])).round(12).tolist()
+    [[1.0, 0.0], [0.0, 0.0]]
+    """
+    with_held = covariance[:, held]
+    of_held = np.linalg.pinv(covariance[np.ix_(held, held)])
+    return np.asarray(covariance - with_held @ of_held @ with_held.T)
 
 
 def likelihood_power(n: int, weights: Array | None, worth: Array | None) -> Array:

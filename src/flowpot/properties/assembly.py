@@ -87,7 +87,7 @@ def assemble(
             if band is not None:
                 found["eos/band_volumes"] = band.volumes
                 found["eos/band_members"] = band.members
-                found["eos/band_errors"] = band.error
+                found["eos/band_errors"] = band.band
             if _BANDS in found:
                 width = _band_widths(found[_BANDS], ratio[0])
                 found |= {} if width is None else {f"{_BANDS}_half_width": width}

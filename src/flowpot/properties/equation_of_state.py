@@ -10,9 +10,12 @@ from ase.eos import EquationOfState as AseEquationOfState
 from ase.units import GPa
 from numpy.typing import NDArray
 
-from flowpot.evaluation import CommitteeCalculator
+from flowpot.dataset import Dataset
+from flowpot.evaluation import CommitteeCalculator, evaluate_committee
 
 Array = NDArray[np.float64]
+
+_CHANCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,17 @@ class CommitteeCurve:
     members
         Energies of each of m members, (m, n) in eV/atom.
     error
-        Error bars, which true errors of the mean stay under with a chance of 95 %,
-        (n,) in eV/atom.
+        Error bars, which the true error of the mean at one volume stays under with a
+        chance of 95 %, (n,) in eV/atom.
+    band
+        Half-width of the band that holds the whole true curve with that chance, (n,)
+        in eV/atom: it is wider, since the curve has several chances to leave it.
     """
 
     volumes: Array
     members: Array
     error: Array
+    band: Array
 
     @property
     def mean(self) -> Array:
@@ -90,7 +97,7 @@ class CommitteeCurve:
 
     def covers(self, energies: Array) -> float:
         """Return the share of reference energies (eV/atom, (n,)) inside the band."""
-        return float((np.abs(energies - self.mean) <= self.error).mean())
+        return float((np.abs(energies - self.mean) <= self.band).mean())
 
 
 def scaled(atoms: Atoms, volumes: Sequence[float]) -> list[Atoms]:
@@ -134,15 +141,47 @@ def committee_curve(
             "the calculator has no calibration of the energy: give a tolerance of "
             "the energy to the campaign"
         )
-    members, errors = [], []
+    sizes = np.array([len(cell) for cell in cells])
+    volumes = np.array([cell.get_volume() for cell in cells]) / sizes
+    frames = Dataset.from_atoms(cells, labels=False)
+    members = evaluate_committee(calculator.members, frames).energy / sizes
+    chances = (_CHANCE, 1 - (1 - _CHANCE) / independent_points(members))
+    bars = []
     for cell in cells:
         atoms = cell.copy()
         atoms.calc = calculator
         atoms.get_potential_energy()
-        errors.append(calculator.results["energy_error_95"])
-        members.append(
-            [m.calculator().get_potential_energy(cell) for m in calculator.members]
-        )
-    sizes = np.array([len(cell) for cell in cells])
-    volumes = np.array([cell.get_volume() for cell in cells]) / sizes
-    return CommitteeCurve(volumes, np.array(members).T / sizes, np.array(errors))
+        bars.append([calculator.error_bar("energy", q) for q in chances])
+    return CommitteeCurve(volumes, members, *np.array(bars).T)
+
+
+def independent_points(members: Array) -> float:
+    """
+    Return the number of independent points that a committee's curves are worth.
+
+    M = sum((1 if l >= 1 else 0) + l - floor(l)), l the eigenvalues of the correlation
+    of the points (Li and Ji, Heredity 95, 221, 2005). Where each of M points is held
+    with a chance of 1 - p / M, all are with about 1 - p (Bonferroni).
+
+    Parameters
+    ----------
+    members
+        (m, n), n points of m members. One member tells nothing of correlations: all
+        points count.
+
+    Examples
+    --------
+    >>> together = np.array([[1.0, 2.0, 3.0], [3.0, 4.0, 5.0]])
+    >>> round(independent_points(together), 6), independent_points(together[:1])
+    (1.0, 3.0)
+    """
+    if len(members) == 1:
+        return float(members.shape[1])
+    deviations = members - members.mean(axis=0)
+    size = np.linalg.norm(deviations, axis=0)
+    if not size.any():
+        return 1.0
+    deviations = deviations[:, size > 0] / size[size > 0]
+    roots = np.linalg.svd(deviations, compute_uv=False)
+    eigenvalues = np.round(roots**2, 9)  # those of equal points are whole numbers
+    return float(((eigenvalues >= 1) + eigenvalues % 1).sum())

@@ -133,7 +133,7 @@ def compared(
         true = energies_of(teacher, cells)
         curve = committee_curve(calculator, cells)
         near = np.abs(FACTORS - 1) <= _NEAR
-        off, inside = np.abs(curve.mean - true), np.abs(curve.mean - true) < curve.error
+        off, inside = np.abs(curve.mean - true), np.abs(curve.mean - true) < curve.band
         table[name] = {
             "trained on": phase.trained,
             "teacher": minimum(phase, FACTORS, true),
@@ -148,7 +148,7 @@ def compared(
             "bonds": phase.bond * FACTORS,
             "teacher": true,
             "mean": curve.mean,
-            "error": curve.error,
+            "band": curve.band,
         }
     return table, curves
 
@@ -160,7 +160,7 @@ def phases_figure(
     figure = Figure(figsize=(11, 5.6), layout="constrained")
     axes = figure.subplots(2, 4).ravel()
     for axis, (name, curve) in zip(axes, curves.items(), strict=False):
-        mean, width = curve["mean"], curve["error"]
+        mean, width = curve["mean"], curve["band"]
         axis.fill_between(
             curve["bonds"], mean - width, mean + width, alpha=0.25, lw=0, color="C0"
         )

@@ -254,7 +254,7 @@ def curves_figure(curves: dict[str, Curve]) -> Figure:
     for number, (name, curve) in enumerate(curves.items()):
         colour = f"C{number}"
         ours = curve.committee
-        mean, band = ours.mean - lowest, ours.error
+        mean, band = ours.mean - lowest, ours.band
         style = "-" if curve.phase.trained else "--"
         axes.fill_between(
             ours.volumes, mean - band, mean + band, alpha=0.15, color=colour, lw=0
