@@ -69,6 +69,20 @@ def test_a_cutoff_that_is_too_low_is_announced(silicon):
     assert note(ecutwfc=24.0) == note() == ""
 
 
+@pytest.mark.parametrize("labeller", ["pretrain_with", "validator.reference_maker"])
+def test_nor_do_other_labels_have_too_low_a_cutoff(labeller, silicon):
+    low = EspressoStaticMaker(
+        pseudo_family="debian-pbe", user_settings={"SYSTEM": {"ecutwfc": 20.0}}
+    )
+    options = {"pretrain_with": low}
+    if labeller != "pretrain_with":
+        validator = ValidationMaker(properties=("eos",), reference_maker=low)
+        options = {"validator": validator, "property_tolerance": {"bulk_modulus": 0.1}}
+    maker = ActiveLearningMaker(augmentation=None, **options)
+    with pytest.warns(UserWarning, match=rf"^{labeller}: ecutwfc is 20 Ry"):
+        maker.make([silicon])
+
+
 def test_a_validation_is_announced(silicon):
     slab = fcc111("Cu", (1, 1, 3), vacuum=8.0)
     maker = ActiveLearningMaker(

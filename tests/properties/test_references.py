@@ -12,7 +12,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import GPa
 from atomate2.forcefields.jobs import ForceFieldStaticMaker
 
-from flowpot import Dataset, ValidationMaker
+from flowpot import Dataset, EspressoStaticMaker, ValidationMaker
 from flowpot.demo import silicon_labels
 from flowpot.properties.calculations.labelled import (
     LabelledCalculator,
@@ -95,6 +95,14 @@ def test_pw_gives_bulk_moduli_that_agree(validated):
             text = file.read()
         assert float(re.search(r"ecutwfc\s*=\s*([\d.]+)", text)[1]) == 20.0
         assert "tstress" in text
+
+
+def test_a_low_cutoff_of_the_reference_is_warned_of():
+    settings = {"SYSTEM": {"ecutwfc": 20.0}}
+    low = EspressoStaticMaker(pseudo_family="debian-pbe", user_settings=settings)
+    maker = ValidationMaker(properties=("eos",), reference_maker=low)
+    with pytest.warns(UserWarning, match="^reference_maker: ecutwfc is 20 Ry"):
+        maker.make([stillinger_weber], structures=bulk("Si", a=5.43))
 
 
 def test_labels_that_do_not_suffice_are_a_note(validated):

@@ -1,7 +1,7 @@
 """What a campaign refuses before any job runs: stages that do not fit together."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -227,23 +227,24 @@ def check_elements(elements: list[str] | None, *frames: Any) -> None:
             )
 
 
-def warn_of_labels(labelling: Any, *frames: Any) -> None:
+def warn_of_labels(makers: Mapping[str, Any], *frames: Any) -> None:
     """
     Warn of settings of an engine that make labels worse than they look.
 
     Parameters
     ----------
-    labelling
-        The stage, or None.
+    makers
+        What labels, by the names of the fields. None says nothing.
     *frames
         What the campaign starts from. None, and outputs of other jobs, say nothing.
     """
-    maker = getattr(labelling, "static_maker", None)
-    if not isinstance(maker, Doubtful):
+    doubtful = {n: maker for n, maker in makers.items() if isinstance(maker, Doubtful)}
+    if not doubtful:
         return
     for symbols in _symbols_of_each(frames):
-        for doubt in maker.doubts(symbols):
-            warnings.warn(f"labelling.static_maker: {doubt}", stacklevel=3)
+        for name, maker in doubtful.items():
+            for doubt in maker.doubts(symbols):
+                warnings.warn(f"{name}: {doubt}", stacklevel=3)
 
 
 def _symbols_of_each(frames: Iterable[Any]) -> Iterator[set[str]]:

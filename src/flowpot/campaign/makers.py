@@ -175,7 +175,14 @@ class ActiveLearningMaker(CampaignStages, Maker):
                 "pretrain_with is given, and so is a committee, which is trained "
                 "already: give either"
             )
-        warn_of_labels(self.labelling, structures, dataset)
+        labellers = {
+            "labelling.static_maker": getattr(self.labelling, "static_maker", None),
+            "pretrain_with": self.pretrain_with,
+            "validator.reference_maker": getattr(
+                self.validator, "reference_maker", None
+            ),
+        }
+        warn_of_labels(labellers, structures, dataset)
         trains = self.training is not None and committee is None
         if trains and self.labelling is None:
             check_labels(structures, dataset)

@@ -1,6 +1,7 @@
 """The validation of a committee as a Flow: plan, calculate, collect, compare."""
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from flowpot.jobs import (
     fan_out_job,
     stage_job,
 )
+from flowpot.labelling.static_makers import doubts_of
 from flowpot.potentials import members_of
 from flowpot.properties.assembly import assemble
 from flowpot.properties.crystals import crystals_of
@@ -172,6 +174,8 @@ class ValidationMaker(ValidationOptions, Maker):
         if not isinstance(structures, OutputReference):
             self.crystals(structures)
             structures = Dataset.load(structures)
+            for doubt in doubts_of(self.reference_maker, structures):
+                warnings.warn(f"reference_maker: {doubt}", stacklevel=2)
         plan = self.plan(
             # A reference would be resolved here, and the models copied into all jobs.
             Pointer.to(committee) if referred else members_of(anchored(committee)),
