@@ -91,6 +91,21 @@ def test_the_errors_are_the_disagreement_over_the_slope(calculator, silicon):
     assert error.tolist() == results["forces_error"].tolist()
 
 
+def test_an_error_bar_of_any_chance(models, calibration, silicon):
+    calculator = CommitteeCalculator(models, calibration, device="cpu")
+    with pytest.raises(ValueError, match="nothing was evaluated"):
+        calculator.error_bar("energy", 0.9)
+    silicon.calc = calculator
+    silicon.get_potential_energy()
+    for name in ("energy", "forces"):
+        expected = calculator.results[f"{name}_error_95"]
+        assert np.array_equal(calculator.error_bar(name, 0.95), expected)
+    with pytest.raises(
+        ValueError, match="charge has no calibration: these have one: energy"
+    ):
+        calculator.error_bar("charge", 0.9)
+
+
 def test_a_molecule_has_no_error_of_its_stress(calculator):
     dimer = Atoms("Si2", [[0, 0, 0], [2.3, 0, 0]])
     dimer.calc = calculator

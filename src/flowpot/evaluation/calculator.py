@@ -100,6 +100,8 @@ class CommitteeCalculator(Calculator):
         uncertainties: Sequence[Any] | None = None,
     ) -> None:
         super().__init__()
+        self._of_frame: dict[str, Any] = {}
+        self._of_atoms: dict[str, Any] = {}
         self.members = load_committee(committee, device=device)
         self.uncertainties = (
             stored_with(committee) if uncertainties is None else loaded(uncertainties)
@@ -273,7 +275,17 @@ class CommitteeCalculator(Calculator):
         -------
         float or numpy.ndarray
             As ``results`` holds those of 0.68 and 0.95: of the forces (N,), in eV/A.
+
+        Raises
+        ------
+        ValueError
+            Where the property has no calibration, or before anything was evaluated.
         """
+        if name not in self.calibration:
+            known = ", ".join(self.calibration) or "none"
+            raise ValueError(f"{name} has no calibration: these have one: {known}")
+        if not self._of_frame:
+            raise ValueError("nothing was evaluated: ask for the energy of atoms first")
         fit = self.calibration[name]
         if name == "forces":
             return fit.atom_bar(self._of_atoms, q)
@@ -281,13 +293,13 @@ class CommitteeCalculator(Calculator):
 
     def _measure(self, prediction: CommitteePrediction, frame: Dataset) -> None:
         """Keep the uncertainties of one frame, and those of its atoms."""
-        self._of_frame = of_frames(prediction, frame)
+        self._of_frame = dict(of_frames(prediction, frame))
         measured = []
         for uncertainty in self.uncertainties:
             of_frame, of_atoms = uncertainty.measure_both(self.members, frame)
             self._of_frame |= of_frame
             measured.append(of_atoms)
-        self._of_atoms = uncertainty_of_atoms(prediction, measured)
+        self._of_atoms = dict(uncertainty_of_atoms(prediction, measured))
 
     @property
     def models(self) -> list[Artifact]:

@@ -52,6 +52,8 @@ STEPS = 800  # of each training
 TRAINER = MACETrainingMaker.small(
     model="ScaleShiftMACE",
     batch_size=5,
+    max_ell=3,
+    correlation=3,
     energy_weight=30.0,  # forces alone leave the phases' energies apart
 )
 EXPLORATION = ExplorationMaker(
