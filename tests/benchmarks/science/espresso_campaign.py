@@ -279,12 +279,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--continue", dest="go_on", action="store_true", help=GO_ON)
+    parser.add_argument("--labels", type=Path, help="labelled frames to begin with")
     given = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     folder = given.folder.absolute() / "espresso"
     campaign = run_in_folder(
         espresso_campaign(given.seed),
-        {"structures": silicon_structures()},
+        {"dataset": given.labels}
+        if given.labels
+        else {"structures": silicon_structures()},
         folder,
         Console(),
         go_on=given.go_on,
