@@ -63,7 +63,7 @@ def main() -> None:
     """Run the seeds, and print a line for each."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[1])
     parser.add_argument("--folder", type=Path, default=Path("study"))
-    parser.add_argument("--seeds", default="0,1,2,3,4,5,6,7,8,9")
+    parser.add_argument("--seeds", default="10,11,12,13,14,15,16,17,18,19")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     folder = given.folder.absolute() / "demo"
