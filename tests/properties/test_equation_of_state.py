@@ -92,6 +92,8 @@ def test_a_committee_along_a_curve(random_mace, tmp_path):
     assert (curve.band >= curve.error).all()
     assert curve.covers(curve.mean + 0.9 * curve.band) == 1
     assert curve.covers(curve.mean - 1.1 * curve.band) == 0
+    with pytest.raises(ValueError, match="cells is empty"):
+        committee_curve(calculator, [])
     with pytest.raises(ValueError, match="no calibration of the energy"):
         committee_curve(CommitteeCalculator(paths), cells)
 

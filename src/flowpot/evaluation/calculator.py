@@ -275,6 +275,7 @@ class CommitteeCalculator(Calculator):
         -------
         float or numpy.ndarray
             As ``results`` holds those of 0.68 and 0.95: of the forces (N,), in eV/A.
+            Infinite where the atoms have no such property, as a molecule no stress.
 
         Raises
         ------

@@ -134,8 +134,10 @@ def committee_curve(
     Raises
     ------
     ValueError
-        Where the calculator has no error bars of the energy.
+        Where the calculator has no error bars of the energy, or without any cell.
     """
+    if not len(cells):
+        raise ValueError("cells is empty: give one at least")
     if "energy" not in calculator.calibration:
         raise ValueError(
             "the calculator has no calibration of the energy: give a tolerance of "
