@@ -104,7 +104,7 @@ def test_only_drawn_frames_have_a_probability(calibration, rng, method):
 
 
 def test_weighted_frames_are_drawn_with_the_chance_that_they_state(calibration):
-    """In as many of 400 draws; larger errors come more often, the largest always."""
+    """In as many of 400 draws; larger errors come more often, none hardly ever."""
     ratio = np.concatenate([np.linspace(0.2, 0.6, 40), [1.5], np.zeros(10)])
     rules = SelectionRules(max_selected=12, method="weighted", audit_fraction=0)
     hits, stated, draws = np.zeros(len(ratio)), np.zeros(len(ratio)), 400
@@ -117,8 +117,8 @@ def test_weighted_frames_are_drawn_with_the_chance_that_they_state(calibration):
     assert stated.sum() == pytest.approx(12)
     deviation = np.sqrt(stated * (1 - stated) / draws)
     assert np.all(np.abs(hits / draws - stated) <= 4 * deviation + 1e-9)
-    assert np.all(np.diff(stated[:40]) > 0)
-    assert stated[40] == 1
+    assert np.all(np.diff(stated[:41]) > 0)
+    assert stated[:41].min() > 0.1 * 12 / 41
 
 
 def test_top_takes_the_largest_excess_of_any_property(calibration, rng):

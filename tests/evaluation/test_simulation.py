@@ -21,6 +21,7 @@ from committee_simulation import (
     label,
     number_of,
     seen,
+    true_error,
 )
 from error_laws import LAWS
 from flowpot.dataset import Dataset
@@ -72,6 +73,20 @@ def printed(world: World, iteration: Iteration, tolerance: float) -> dict[str, b
     return found
 
 
+def printed_of_chosen(
+    world: World, before: Iteration | None, iteration: Iteration, tolerance: float
+) -> dict[str, bool]:
+    """Return what covers of the frames explored before, told by those then chosen."""
+    fresh = iteration.judgement.fresh_error.get("forces")
+    if before is None or not fresh or "evaluation before" not in fresh.of:
+        return {}
+    error = true_error(world, before.generation, before.explored)
+    return {
+        "chosen error": covers(fresh.interval, np.median(error)),
+        "chosen over": covers(fresh.over_interval, (error > tolerance).mean()),
+    }
+
+
 def covered(
     law: str, good: float, n: int, max_iterations: int, first_seed: int = 0
 ) -> dict[str, list[bool]]:
@@ -80,9 +95,13 @@ def covered(
     for seed in range(first_seed, first_seed + n):
         world = World(LAWS[law], seed=seed)
         tolerance = tolerance_of(world, good)
+        before = None
         for iteration in campaign(world, tolerance, max_iterations=max_iterations):
-            for name, hit in printed(world, iteration, tolerance).items():
+            found = printed(world, iteration, tolerance)
+            found |= printed_of_chosen(world, before, iteration, tolerance)
+            for name, hit in found.items():
                 counted[name].append(hit)
+            before = iteration
     return counted
 
 

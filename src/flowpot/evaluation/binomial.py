@@ -134,7 +134,12 @@ def second_look(n: int, limit: float, confidence: float = 0.95) -> int:
 
 
 def drawn_counts(
-    hits: np.ndarray, among: np.ndarray, sizes: np.ndarray, draws: int = 4000
+    hits: np.ndarray,
+    among: np.ndarray,
+    sizes: np.ndarray,
+    draws: int = 4000,
+    *,
+    told: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> np.ndarray:
     """
     Draw how many frames of each of k strata are hits, given those of a sample.
@@ -151,6 +156,9 @@ def drawn_counts(
         (k,) frames that each stratum has, the sample among them.
     draws
         Number of draws.
+    told
+        What the sample says of the others, as numbers of hits and of frames, (k,) each
+        (see :func:`told_of_others`); None: all frames were drawn with the same chance.
 
     Returns
     -------
@@ -158,9 +166,43 @@ def drawn_counts(
         (draws, k).
     """
     rng = np.random.default_rng(0)  # the same counts have the same interval
+    k, n = (hits, among) if told is None else told
     others = np.maximum(np.rint(sizes - among), 0).astype(np.int64)
-    p = rng.beta(hits + 0.5, among - hits + 0.5, size=(draws, len(hits)))
+    p = rng.beta(k + 0.5, n - k + 0.5, size=(draws, len(hits)))
     return np.asarray(hits + rng.binomial(others, p))
+
+
+def told_of_others(hits: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """
+    Return what a sample says of the frames that were not drawn.
+
+    A frame of weight w was drawn with a chance of 1 / w: it stands for itself and for
+    w - 1 others.
+
+    Parameters
+    ----------
+    hits
+        (n,) mask.
+    weights
+        (n,) inverse selection probabilities.
+
+    Returns
+    -------
+    tuple
+        Hits, and :func:`effective_number` of frames among which they were counted; the
+        counts themselves where all weights are the same.
+
+    Examples
+    --------
+    >>> hits = np.array([True, True, True, False])
+    >>> told_of_others(hits, np.full(4, 5.0))
+    (3.0, 4.0)
+    >>> told_of_others(hits, np.array([1.0, 1.0, 5.0, 5.0]))
+    (1.0, 2.0)
+    """
+    others = np.maximum(weights - 1, 0)
+    n = effective_number(others)
+    return (float(np.average(hits, weights=others)) * n if n else 0.0), n
 
 
 def share_of_population(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from flowpot.evaluation.binomial import (
     Interval,
     drawn_counts,
-    share_of_population,
+    told_of_others,
 )
 
 Array = NDArray[np.float64]
@@ -97,7 +97,8 @@ def fresh_errors(
     Woodruff's (J. Am. Stat. Assoc. 47, 635, 1952): the errors at which the
     distribution, whose own uncertainty at the median is that of a stratified count,
     passes one half. It assumes no distribution. Intervals are of the very frames that
-    the sample was drawn from, of which it is a part.
+    the sample was drawn from, of which it is a part; what is said of the others follows
+    the weights, since frames that were chosen are worse than those that were not.
     """
     summaries = {}
     for name in properties:
@@ -123,10 +124,10 @@ def _summary(
     order = np.argsort(e, kind="stable")
     values, below = e[order], (w[order].cumsum() - w[order] / 2) / w.sum()
     median = _at(0.5, below, values)
-    low, high = (
-        _at(float(q), below, values)
-        for q in _stratified(e <= median, flagged, w, around=0.5)
-    )
+    ends = _stratified(e <= median, flagged, w, around=0.5)
+    # Both ends outwards: one frame of a large weight is a long step.
+    low = _at(ends[0], w[order].cumsum() / w.sum(), values)
+    high = _at(ends[1], below, values)
     finite = np.isfinite(e)
     rms = (
         np.sqrt(np.average(e[finite] ** 2, weights=w[finite])) if finite.any() else None
@@ -161,15 +162,18 @@ def _stratified(
     With `around`, the interval of its deviation about that value.
     """
     strata = [rows for rows in (flagged, ~flagged) if rows.any()]
-    sizes = np.array([w[rows].sum() for rows in strata])
-    k = np.array([hits[rows].sum() for rows in strata])
     n = np.array([rows.sum() for rows in strata])
-    if len(strata) == 1 and around is None:
-        return share_of_population(k[0], n[0], sizes[0])
-    share = drawn_counts(k, n, sizes).sum(axis=1) / np.maximum(sizes, n).sum()
+    k = np.array([hits[rows].sum() for rows in strata])
+    sizes = np.maximum([w[rows].sum() for rows in strata], n)
+    told = np.array([told_of_others(hits[rows], w[rows]) for rows in strata]).T
+    counts = drawn_counts(k, n, sizes, told=(told[0], told[1]))
+    share = counts.sum(axis=1) / sizes.sum()
     if around is not None:
         share = share - share.mean() + around
     low, high = np.quantile(share, _ENDS)
+    if around is None:  # the posterior of few frames may lie beside what was counted
+        counted = np.average(hits, weights=w)
+        low, high = min(low, counted), max(high, counted)
     return float(low), float(high)
 
 

@@ -15,6 +15,10 @@ from flowpot.validation import whole
 
 METHODS = ("random", "weighted", "diverse", "top")
 _POWER = 2  # of the predicted error, by which a frame is weighted
+_ALIKE = 0.1
+"""Share of the chances that is the same for all: no drawn frame stands for more than
+ten times as many frames as with equal chances (Hesterberg, Technometrics 37, 185, 1995)
+"""
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,9 @@ class SelectionRules(MSONable):
     max_selected
         Largest number of flagged frames that an iteration labels.
     method
-        How they are chosen, where there are more. ``weighted``: drawn, each with a
-        chance in proportion to the square of its predicted error. ``random``: all with
+        How they are chosen, where there are more. ``weighted``: drawn, nine tenths with
+        chances in proportion to the square of the predicted error, and a tenth with the
+        same chance, since what is drawn tells of all frames. ``random``: all with
         the same chance, as in the paper. ``diverse``: far from each other and from the
         labelled frames, in the space of the committee's descriptors; it gains most
         where ``max_selected`` is small.
@@ -186,7 +191,8 @@ def _choose(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose n frames of a pool, and return their indices and probabilities."""
     if rules.method == "weighted" and 0 < n < len(pool):
-        chance = _inclusion(ratio[pool] ** _POWER, n)
+        unequal = _inclusion(ratio[pool] ** _POWER, n)
+        chance = _ALIKE * n / len(pool) + (1 - _ALIKE) * unequal
         drawn = _systematic(chance, rng)
         return pool[drawn], chance[drawn]
     by_chance = n == len(pool) or rules.method == "random"
