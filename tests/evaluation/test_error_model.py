@@ -144,6 +144,14 @@ def test_chance_and_quantile_are_inverse():
         assert model.chance(one, limit)[0] == pytest.approx(1 - q, abs=1e-6)
 
 
+@pytest.mark.parametrize("q", [0, 1, 1.5, -0.1, np.nan, None, "0.5", [0.5], True])
+def test_what_is_no_probability_is_refused(q):
+    rng = np.random.default_rng(3)
+    model = ErrorModel.fit(*draw(LAWS["heavy tails"], 30, rng))
+    with pytest.raises(ValueError, match=r"q is .*: use a probability between 0 and 1"):
+        model.quantile({"spread": np.ones(1), "feature_distance": np.ones(1)}, q)
+
+
 def test_few_labels_give_a_wide_distribution_and_many_a_narrow_one():
     """Of the errors, to that of the law; and of the chance, to nothing."""
     rng = np.random.default_rng(4)

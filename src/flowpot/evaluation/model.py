@@ -8,6 +8,7 @@ Simulations with known laws hold it to this (tests/evaluation/test_simulation.py
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Self
 
 import numpy as np
@@ -224,10 +225,10 @@ class ErrorModel(BaseModel):
         Raises
         ------
         ValueError
-            Where q is not between 0 and 1.
+            Where q is no number between 0 and 1.
         """
-        if not 0 < q < 1:
-            raise ValueError(f"q is {q}: use a probability between 0 and 1")
+        if not (isinstance(q, Real) and 0 < q < 1):
+            raise ValueError(f"q is {q!r}: use a probability between 0 and 1")
         centre, widths, known = self._predicted(covariates)
         logs = centre
         if self.scatter:
