@@ -4,13 +4,15 @@ A campaign of pw.x from its first label to the audit of its properties.
 Silicon, from two phases and forty random cells of up to six atoms, and as a further
 stage the equations of state of the two phases, which pw.x calculates too. They decide
 when the campaign has converged. Afterwards the committee is compared with pw.x in
-seven phases, five of which it has never seen, and in the elastic constants and phonons
-of diamond. All of pw.x's energies are of one setting, which is that of the labels: how
-far denser k-points would move each phase is in the table.
+seven phases, five of which it has never seen, and in the elastic constants of diamond.
+All of pw.x's energies are of one setting, which is that of the labels: how far denser
+k-points would move each phase is in the table.
 
     python tests/benchmarks/science/espresso_campaign.py --folder study
 
-What has ended is not repeated. The table and the figure are written to ``--results``.
+What has ended is not repeated. The table, the figure and all labels are written to
+``--results``; ``--labels tutorials/results/espresso_campaign.h5`` begins with those of
+the last run.
 """
 
 import argparse
@@ -43,7 +45,7 @@ from flowpot.properties import (
 
 VOLUMES = np.linspace(0.88, 1.12, 9)
 """Of the cells of a curve, in those of :func:`phases`."""
-TOLERANCE = {"bulk_modulus": 0.05, "lattice_constant": 0.005}
+TOLERANCE = {"bulk_modulus": 0.1, "lattice_constant": 0.005}
 """Relative: of the intervals, and of the differences from pw.x."""
 GO_ON = "go on with the demo's campaign that has ended in FOLDER/espresso"
 DENSER = 0.15  # 1/A between k-points, to see what those of the labels are worth
@@ -134,7 +136,7 @@ def espresso_campaign(seed: int) -> ActiveLearningMaker:
         validator=ValidationMaker(properties=("eos",), structures=silicon_structures()),
         property_tolerance=TOLERANCE,
         tolerance={"energy": 0.03, "forces": 0.35, "stress": 0.015},
-        max_iterations=5,
+        max_iterations=6,
     )
 
 
@@ -204,12 +206,11 @@ def row_of(curve: Curve, diamond: Curve) -> dict[str, Any]:
     }
 
 
-def vibrations(campaign: Campaign, folder: Path) -> dict[str, Any]:
-    """Compare diamond's elastic constants (GPa) and phonons (THz) with pw.x's."""
-    kinds = ("elastic", "phonons")
+def elasticity(campaign: Campaign, folder: Path) -> dict[str, Any]:
+    """Compare diamond's elastic constants (GPa) with pw.x's."""
+    kinds = ("elastic",)
     maker = ValidationMaker(
         properties=kinds,
-        supercell_length=10.0,
         reference_maker=replace(labels(), cache=str(folder / "labels")),
         reference_properties=kinds,
     )
@@ -217,7 +218,7 @@ def vibrations(campaign: Campaign, folder: Path) -> dict[str, Any]:
         maker,
         campaign.committee().members,
         silicon_structures()[0],
-        folder / "vibrations",
+        folder / "elasticity",
         calibration=campaign.calibration,
     )
     return {
@@ -304,7 +305,7 @@ def main() -> None:
         "phases": {
             name: row_of(curve, curves["diamond"]) for name, curve in curves.items()
         },
-        "elastic constants and phonons of diamond": vibrations(campaign, folder),
+        "elastic constants of diamond": elasticity(campaign, folder),
     }
     what = (
         "silicon by a committee whose labels are pw.x's, and by pw.x with the same "
@@ -312,6 +313,7 @@ def main() -> None:
     )
     figure = curves_figure(curves)
     path = keep("espresso_campaign", what, table, figure, given.results)
+    campaign.dataset().save(path.with_suffix(".h5"))
     sys.stdout.write(f"{path}\n")
 
 
