@@ -125,9 +125,7 @@ def _summary(
     values, below = e[order], (w[order].cumsum() - w[order] / 2) / w.sum()
     median = _at(0.5, below, values)
     ends = _stratified(e <= median, flagged, w, around=0.5)
-    # Both ends outwards: one frame of a large weight is a long step.
-    low = _at(ends[0], w[order].cumsum() / w.sum(), values)
-    high = _at(ends[1], below, values)
+    low, high = _outwards(ends, w[order] / w.sum(), values)
     finite = np.isfinite(e)
     rms = (
         np.sqrt(np.average(e[finite] ** 2, weights=w[finite])) if finite.any() else None
@@ -144,10 +142,24 @@ def _summary(
 
 
 def _at(q: float, below: Array, values: Array) -> float:
-    """Return a quantile of a weighted sample; infinity beyond the last value."""
-    if q > below[-1] and q > 0.5:  # noqa: PLR2004 - the median is always known
-        return np.inf
+    """Return a quantile of a weighted sample, one of its values."""
     return float(values[min(int(np.searchsorted(below, q)), len(values) - 1)])
+
+
+def _outwards(ends: Interval, share: Array, values: Array) -> tuple[float, float]:
+    """
+    Return the values at two quantiles, each the next one outwards.
+
+    One frame may stand for many, so that the distribution has long steps. Beyond the
+    first and the last value nothing is known: 0 and infinity.
+    """
+    upto = share.cumsum()
+    first = int(np.searchsorted(upto, ends[0], side="right")) - 1
+    last = int(np.searchsorted(upto - share, ends[1]))
+    return (
+        float(values[first]) if first >= 0 else 0.0,
+        float(values[last]) if last < len(values) else np.inf,
+    )
 
 
 def _stratified(
