@@ -17,7 +17,7 @@ from carbon_iterations import maps, rates
 from carbon_phases import FACTORS, centred, energies_of, minimum, phases
 from committees import TRAINER
 from fine_tuning import Comparison
-from outcome import keep
+from outcome import RESULTS, keep
 from silicon_phonons import compared, table_of
 from snap import Bispectrum, SnapPotential, fit_committee
 from teachers import CARBON, as_member
@@ -288,3 +288,9 @@ def test_as_many_steps_of_more_frames_are_fewer_epochs():
         for frames in (few, more)
     ]
     assert epochs == [500, 125]
+
+
+def test_the_labels_of_the_pw_campaign_can_be_taken_up():
+    frames = Dataset.load(RESULTS / "espresso_campaign.h5")
+    assert len(frames) == 215
+    assert frames.is_labelled.all()

@@ -313,7 +313,7 @@ def main() -> None:
     )
     figure = curves_figure(curves)
     path = keep("espresso_campaign", what, table, figure, given.results)
-    campaign.dataset().save(path.with_suffix(".h5"))
+    campaign.dataset().write(path.with_suffix(".h5"))
     sys.stdout.write(f"{path}\n")
 
 
