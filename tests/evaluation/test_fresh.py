@@ -61,3 +61,26 @@ def test_equal_weights_tell_what_was_counted(rng):
     k, n = told_of_others(hits, np.full(30, 7.0))
     assert (k, n) == pytest.approx((hits.sum(), 30))
     assert told_of_others(hits, np.ones(30)) == (0.0, 0.0)  # there are no others
+
+
+@pytest.mark.parametrize(
+    ("error", "weights", "median"),
+    [
+        ([0.1, 0.4, 0.2, 0.3], [5, 5, 5, 5], 0.25),
+        ([0.1, 0.3, 0.2], [5, 5, 5], 0.2),
+        ([0.01, *[0.2] * 9], [500, *[1] * 9], 0.01),  # it stands for most of the frames
+        ([0.1, 0.2, 0.3], [1, 1, 2], 0.25),
+    ],
+)
+def test_the_median_is_that_of_the_frames_stood_for(error, weights, median):
+    n = len(error)
+    sample = Sample(
+        {"forces": np.array(error)},
+        np.ones(n, dtype=bool),
+        np.array(weights, dtype=float),
+        np.zeros(n, dtype=bool),
+        "frames",
+    )
+    found = fresh_errors(sample, ["forces"], TOLERANCE)["forces"]
+    assert found.value == pytest.approx(median)
+    assert found.interval[0] <= median

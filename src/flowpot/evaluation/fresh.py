@@ -16,6 +16,7 @@ from flowpot.evaluation.binomial import (
 Array = NDArray[np.float64]
 
 _ENDS = (0.025, 0.975)
+_ROUNDING = 1e-9
 
 
 class FreshError(BaseModel):
@@ -122,10 +123,12 @@ def _summary(
     e: Array, flagged: NDArray[np.bool_], w: Array, tolerance: float | None
 ) -> FreshError:
     order = np.argsort(e, kind="stable")
-    values, below = e[order], (w[order].cumsum() - w[order] / 2) / w.sum()
-    median = _at(0.5, below, values)
+    values, share = e[order], w[order] / w.sum()
+    # The lower and the upper median differ where one half ends between two frames.
+    halves = np.searchsorted(share.cumsum(), (0.5 - _ROUNDING, 0.5 + _ROUNDING))
+    median = float(values[halves].mean())
     ends = _stratified(e <= median, flagged, w, around=0.5)
-    low, high = _outwards(ends, w[order] / w.sum(), values)
+    low, high = _outwards(ends, share, values)
     finite = np.isfinite(e)
     rms = (
         np.sqrt(np.average(e[finite] ** 2, weights=w[finite])) if finite.any() else None
@@ -139,11 +142,6 @@ def _summary(
         over_interval=None if over is None else _stratified(over, flagged, w),
         n=len(e),
     )
-
-
-def _at(q: float, below: Array, values: Array) -> float:
-    """Return a quantile of a weighted sample, one of its values."""
-    return float(values[min(int(np.searchsorted(below, q)), len(values) - 1)])
 
 
 def _outwards(ends: Interval, share: Array, values: Array) -> tuple[float, float]:
