@@ -18,7 +18,7 @@ from flowpot.dataset import Artifact, Dataset
 from flowpot.evaluation import Audit, FreshError, calibrate
 from flowpot.evaluation.document import EvaluationDoc
 from flowpot.exploration.document import ExplorationDoc, MDBatchDoc, MDDoc
-from flowpot.labelling.document import LabelFailure, LabellingDoc, frame_records
+from flowpot.labelling.document import LabelFailure, LabellingDoc, Remark, frame_records
 from flowpot.training.document import CommitteeDoc, PotentialDoc
 
 NAME, UUID = "synthetic", "00000000-0000-4000-8000-000000000000"
@@ -124,6 +124,7 @@ class SyntheticCampaign:
             n_duplicates=0,
             n_postponed=0,
             failures=[failure],
+            remarks=[Remark(kind="remedy", text="nbnd = 12", n_frames=number)],
             seconds=3.0 * len(frames),
         )
         job = self._save("collect labels", "labelling", number, collected)

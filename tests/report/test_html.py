@@ -55,6 +55,12 @@ def finished(synthetic_campaign, tmp_path_factory):
     return report(synthetic_campaign, folder, load_models=True)
 
 
+def test_remarks_on_labels_are_a_table(finished):
+    page = finished.read_text()
+    assert "Remarks on labels" in page
+    assert "nbnd = 12" in page
+
+
 @pytest.fixture(scope="module")
 def begun(synthetic_campaign, tmp_path_factory):
     """The first labels are there, and nothing else."""

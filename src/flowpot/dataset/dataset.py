@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
 from typing import Any, Self, overload
 
 import numpy as np
@@ -191,6 +193,10 @@ class Dataset(Convertible, MSONable):
         """Return the numbers of frames, atoms and labelled frames."""
         frames, atoms, labelled = len(self), len(self.numbers), self.is_labelled.sum()
         return f"Dataset({frames} frames, {atoms} atoms, {labelled} labelled)"
+
+    def save(self, json_path: str | PathLike[str]) -> None:  # type: ignore[override]
+        """Do what `write` does; monty's own would write JSON, whatever the suffix."""
+        self.write(Path(json_path))
 
     def as_dict(self) -> dict[str, Any]:
         """Serialise for a job's inputs: as an Artifact, never as nested lists."""

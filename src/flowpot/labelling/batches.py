@@ -159,6 +159,7 @@ def _run(document: Any) -> FrameRun:
         state=document.state,
         errors=document.errors,
         corrections=[a for c in document.corrections for a in c.actions],
+        warnings=[str(text) for text in getattr(document, "warnings", None) or []],
         folder=document.dir_name,
         seconds=document.seconds,
         n_scf_steps=document.run.n_scf_steps,

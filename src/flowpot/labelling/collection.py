@@ -22,6 +22,7 @@ from flowpot.labelling.labels import (
     with_frame_labels,
 )
 from flowpot.labelling.planning import failure
+from flowpot.labelling.remarks import Remarks
 
 
 class LabellingError(RuntimeError):
@@ -56,6 +57,8 @@ class Collected:
         Wall time of the engines, summed over frames, where they report it (s).
     n_corrected
         Number of frames that needed a remedy.
+    remarks
+        What the engine says of labels, counted.
     versions
         Versions of the engine and its packages.
     """
@@ -64,6 +67,7 @@ class Collected:
     failures: list[LabelFailure] = field(default_factory=list)
     seconds: float = 0.0
     n_corrected: int = 0
+    remarks: Remarks = field(default_factory=Remarks)
     versions: dict[str, str] = field(default_factory=dict)
 
 
@@ -257,6 +261,7 @@ def _collect_one(
     index = int(output["frames"][0])
     collected.seconds += output.get("seconds") or 0.0
     collected.n_corrected += bool(output.get("corrections"))
+    collected.remarks.add(output)
     errors = list(output.get("errors") or [])
     label = output.get("output", output)  # older jobs refer to its parts one by one
     if label is None or output.get("state") == "failed" or output.get("failure"):
@@ -294,6 +299,7 @@ def _collect_batch(
     for row, (index, run) in enumerate(zip(indices, output["runs"], strict=True)):
         collected.seconds += field_of(run, "seconds") or 0.0
         collected.n_corrected += bool(field_of(run, "corrections"))
+        collected.remarks.add(run)
         if is_labelled[row]:
             collected.labels[index] = FrameLabel.of_frame(batch, row)
             continue

@@ -36,6 +36,16 @@ class LabelFailure(BaseModel):
     )
 
 
+class Remark(BaseModel):
+    """What engines say of labels that they give, and of how many."""
+
+    kind: Literal["warning", "remedy"] = Field(
+        description="what the engine warns of, or what was changed after it had failed"
+    )
+    text: str = Field(description="in the words of one of the frames")
+    n_frames: int = Field(description="frames of which it is said")
+
+
 class FrameRun(BaseModel):
     """How the calculation of a frame in a batch went, and which frame it is."""
 
@@ -50,6 +60,9 @@ class FrameRun(BaseModel):
     errors: list[str] = Field(default_factory=list, description="why it failed")
     corrections: list[str] = Field(
         default_factory=list, description="remedies that were applied, in order"
+    )
+    warnings: list[str] = Field(
+        default_factory=list, description="what the engine warns of, each once"
     )
     folder: str | None = Field(
         default=None, description="host:folder of the engine's files"
@@ -87,6 +100,9 @@ class LabelPartDoc(StageDoc):
     )
     failed_frames: Artifact = Field(description="its LabelFailures, as JSON")
     n_corrected: int = Field(default=0, description="frames that needed a remedy")
+    remarks: list[Remark] = Field(
+        default_factory=list, description="warnings and remedies, by frequency"
+    )
 
 
 class LabellingDoc(StageDoc):
@@ -120,6 +136,10 @@ class LabellingDoc(StageDoc):
         description="all of the failures, as JSON, where `failures` has not all",
     )
     n_corrected: int = Field(default=0, description="frames that needed a remedy")
+    remarks: list[Remark] = Field(
+        default_factory=list,
+        description="warnings of the engine and remedies, the most frequent ones first",
+    )
     splits: dict[str, int] = Field(
         default_factory=dict, description="frames per set: train, val, test"
     )

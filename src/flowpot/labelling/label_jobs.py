@@ -35,6 +35,7 @@ _OF_SOFT_FAILURE = (
     "versions",
     "failure",
 )
+_OPTIONAL = ("warnings",)  # read of documents whose class has them
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,13 @@ class LabelJobs:
         lost = [output["frames"] for output in outputs if was_lost(output)]
         jobs, new = self._of_batches(frames, lost)
         kept = [
-            self._references(frames, output["frames"], output["job"], output["source"])
+            self._references(
+                frames,
+                output["frames"],
+                output["job"],
+                output["source"],
+                [name for name in _OPTIONAL if name in output],
+            )
             for output in outputs
             if not was_lost(output)
         ]
@@ -149,7 +156,9 @@ class LabelJobs:
         if jobs and self.batch_size == 1:
             self._check_document(jobs[0])
         return jobs, [
-            self._references(frames, indices, job.uuid, Pointer.to(job.output))
+            self._references(
+                frames, indices, job.uuid, Pointer.to(job.output), _stated(job)
+            )
             for indices, job in zip(batches, jobs, strict=True)
         ]
 
@@ -168,7 +177,12 @@ class LabelJobs:
         stress_convention(kind, self.stress_convention)
 
     def _references(
-        self, frames: Dataset, indices: list[int], job: str, source: Pointer
+        self,
+        frames: Dataset,
+        indices: list[int],
+        job: str,
+        source: Pointer,
+        optional: Iterable[str],
     ) -> dict[str, Any]:
         """Refer to the fields that the collector reads of one job's document."""
         document = source.reference
@@ -181,7 +195,7 @@ class LabelJobs:
             output |= {"order": order} if order else {}
         if isinstance(self.static_maker, FailsSoftly):
             output |= _fields(document, _OF_SOFT_FAILURE)
-        return output
+        return output | _fields(document, optional)
 
 
 @stage_job(BatchDoc)
@@ -195,6 +209,13 @@ def label_frames(
     """Label the frames of a batch in the job's folder."""
     maker = in_folder(static_maker, stress_convention)
     return label_batch(maker, Dataset.load(frames), Path.cwd(), parallel=parallel)
+
+
+def _stated(job: Job | Flow) -> list[str]:
+    """Return which optional fields the document of one frame has."""
+    schema = getattr(job, "output_schema", None)
+    known = getattr(schema, "model_fields", {})
+    return [] if schema is BatchDoc else [name for name in _OPTIONAL if name in known]
 
 
 def _fields(document: Any, names: Iterable[str]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class FrameDocument:
     state: str = "successful"
     errors: list[str] = field(default_factory=list)
     corrections: list[Any] = field(default_factory=list)
+    warnings: list[Any] = field(default_factory=list)
     run: Any = field(default_factory=lambda: SimpleNamespace(n_scf_steps=None))
 
 
@@ -105,4 +106,5 @@ class OneByOne:
             output=Label(label.energy, label.forces, stress),
             dir_name=str(field_of(document, "dir_name") or folder),
             seconds=time.perf_counter() - begun,
+            warnings=list(field_of(document, "warnings") or []),
         )

@@ -181,6 +181,7 @@ def part_document(
         dataset=labelled.with_info(**{_COMPUTED: computed}).to_artifact("part.h5"),
         failed_frames=failures_to_artifact(everything),
         n_corrected=collected.n_corrected,
+        remarks=collected.remarks.most_frequent(),
         seconds=collected.seconds,
         versions=collected.versions,
     )
@@ -219,6 +220,7 @@ def stage_document(
         n_refused=Counter(one.criterion for one in failures if one.criterion),
         **shown_failures(failures),
         n_corrected=collected.n_corrected,
+        remarks=collected.remarks.most_frequent(),
         splits=split_counts(shard),
         noise=measured.noise,
         n_noise=measured.n_frames,
@@ -283,6 +285,7 @@ def gather(
             is_refused = failure.stage == "geometry"
             (refused if is_refused else collected.failures).append(failure)
         collected.n_corrected += part["n_corrected"]
+        collected.remarks.include(part.get("remarks") or [])  # earlier parts: none
         collected.seconds += part["seconds"]
         collected.versions.update(part["versions"])
         datasets.append(_before_labelling(dataset))

@@ -91,7 +91,8 @@ class FailsSoftly(Protocol):
     With ``fail_softly=True``, which a labelling stage sets, the document of a failed
     calculation has ``state`` ``"failed"`` and ``errors``, a list of reasons. Each
     document also has the fields ``corrections`` (remedies that were applied),
-    ``seconds``, ``versions`` and ``failure`` of :class:`flowpot.documents.StageDoc`.
+    ``seconds``, ``versions`` and ``failure`` of :class:`flowpot.documents.StageDoc`. If
+    its class has a field ``warnings``, a list of texts, the stage counts them.
     """
 
     fail_softly: bool

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
@@ -30,7 +31,11 @@ from flowpot.report.section import Section
 from flowpot.report.table import campaign_table, origin_table
 from flowpot.report.wording import duration, number
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _MAX_ATOMS = 4000  # of the frames that the report itself predicts
+REMARKS = "Remarks on labels"
 _MAX_ROWS = 200  # of the table of failures
 
 
@@ -81,6 +86,9 @@ def _builders(
         yield "map", MAP, lambda: Section("map", MAP, empty=NEEDS_MODELS)
     yield "halts", "Molecular dynamics", lambda: _halts(campaign)
     yield "failures", "Failures", lambda: _failures(campaign)
+    remarks = campaign.remarks
+    if len(remarks):
+        yield "remarks", REMARKS, lambda: _remarks(remarks)
     yield "cost", "Cost", lambda: _cost(campaign)
     yield "methods", "Methods", lambda: methods_of(campaign)
     yield "settings", "Settings", lambda: _settings(campaign)
@@ -228,6 +236,16 @@ def _failures(campaign: Campaign) -> Section:
         header=[str(column) for column in campaign.failures.columns],
         rows=rows[-_MAX_ROWS:],
         empty="None.",
+    )
+
+
+def _remarks(remarks: "pd.DataFrame") -> Section:
+    return Section(
+        "remarks",
+        REMARKS,
+        "Warnings of the engine, and what was changed after it had failed.",
+        header=["iteration", "kind", "remark", "labels"],
+        rows=remarks.astype(str).map(redact).to_numpy().tolist(),
     )
 
 

@@ -217,6 +217,16 @@ def test_failures_say_why_and_where(finished):
     assert first["folder"] == "/f"
 
 
+def test_remarks_on_labels_are_counted_by_iteration(finished):
+    first = finished.remarks.iloc[0]
+    assert first.to_dict() == {
+        "iteration": 1,
+        "kind": "remedy",
+        "text": "nbnd = 12",
+        "n_frames": 1,
+    }
+
+
 def test_failed_labels_are_listed_before_they_are_collected(synthetic_campaign):
     store = memory_store()
     synthetic_campaign(store, n_iterations=1, finished=False)

@@ -14,6 +14,16 @@ def test_round_trip(suffix, random_dataset, tmp_path, assert_same):
     assert_same(Dataset.read(str(path)), dataset)
 
 
+def test_what_is_saved_is_loaded(random_dataset, tmp_path, assert_same):
+    """Monty's `save` would write JSON under any name."""
+    dataset = random_dataset(3)
+    dataset.save(str(tmp_path / "frames.h5"))
+    assert h5py.is_hdf5(tmp_path / "frames.h5")
+    assert_same(Dataset.load(tmp_path / "frames.h5"), dataset)
+    with pytest.raises(ValueError, match=r"suffix '\.json' is not known"):
+        dataset.save(tmp_path / "frames.json")
+
+
 def test_many_files_are_read_in_order(random_dataset, tmp_path, assert_same):
     parts = [random_dataset(3, seed=seed) for seed in range(3)]
     names = ["b.h5", "a.xyz", "c.h5"]

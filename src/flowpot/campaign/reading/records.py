@@ -142,6 +142,14 @@ class CampaignRecords:
         return pd.DataFrame(self.failure_records, columns=list(results.COLUMNS))
 
     @property
+    def remarks(self) -> "pd.DataFrame":
+        """Warnings of the engine and remedies, on how many labels, by iteration."""
+        import pandas as pd  # noqa: PLC0415 - slow
+
+        rows = results.remarks_in(self._documents)
+        return pd.DataFrame(rows, columns=list(results.REMARKS))
+
+    @property
     def status(self) -> CampaignStatus:
         """How far the campaign is, by the outputs that are in the store."""
         return status_of(self._documents)

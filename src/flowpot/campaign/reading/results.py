@@ -21,6 +21,8 @@ _READ = (
 ERRORS = ("iteration", "origin", "set", "n_frames", *PROPERTIES)
 """Columns of the table of errors."""
 COLUMNS = ("iteration", "stage", "what", "reason", "folder", "job")
+REMARKS = ("iteration", "kind", "text", "n_frames")
+"""Columns of the table of remarks on labels."""
 
 
 def settings_in(documents: CampaignDocuments) -> dict[str, Any]:
@@ -168,6 +170,22 @@ def failures_in(documents: CampaignDocuments) -> list[dict[str, Any]]:
     if documents.end is None and documents.present not in collected:
         failures += _open_labels(documents)
     return sorted(failures, key=lambda failure: failure["iteration"])
+
+
+def remarks_in(documents: CampaignDocuments) -> list[dict[str, Any]]:
+    """
+    List what the engine says of the labels that it gave, and of how many.
+
+    Returns
+    -------
+    list of dict
+        With the keys :data:`REMARKS`, as `flowpot.labelling.document.Remark` has them.
+    """
+    return [
+        {"iteration": iteration_of(document), **remark}
+        for document in documents.of_stage("labelling")
+        for remark in document["output"].get("remarks") or []
+    ]
 
 
 def _labels(documents: CampaignDocuments) -> Iterator[dict[str, Any]]:
