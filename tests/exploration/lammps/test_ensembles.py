@@ -42,6 +42,17 @@ def test_energy_does_not_drift(argon, simulate):
     assert abs(slope) < 1e-5  # eV/atom/ps
 
 
+def test_langevin_has_its_temperature_whatever_the_masses(simulate):
+    """In a cell of two atoms, of which one is 18 times as heavy as the other."""
+    atoms = Atoms("LiI", [(0, 0, 0), (2.2, 2.2, 2.2)], cell=[4.4] * 3, pbc=True)
+    near = {**ARGON, "kwargs": {**ARGON["kwargs"], "rc": 5.0, "ro": 4.5}}
+    conditions = Conditions("langevin", 60, n_steps=3000, temperature_damping=20)
+    folder, _, _ = simulate(atoms, conditions, Output(1000), members=[near])
+    mean, error = mean_and_error(read_thermo(folder / LOG_FILE)["temperature (K)"])
+    assert abs(mean - 60) < 4 * error
+    assert error < 12
+
+
 @pytest.mark.slow
 def test_barostat_reaches_its_pressure(argon, simulate):
     conditions = Conditions(

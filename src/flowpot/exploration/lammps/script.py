@@ -182,18 +182,23 @@ def _integrator(conditions: Conditions, pbc: np.ndarray) -> list[str]:
     first, last = conditions.temperature
     damping = conditions.temperature_damping * conditions.timestep * _FS
     temperature = f"{first:.10g} {last:.10g} {damping:.10g}"
-    langevin = f"fix thermostat all langevin {temperature} {_seed(conditions)} zero yes"
+    langevin = [
+        f"fix thermostat all langevin {temperature} {_seed(conditions)}",
+        # Langevin's own `zero` takes the same force from each atom: with masses that
+        # differ it heats. This takes the same velocity, and leaves all else canonical.
+        "fix rest all momentum 1 linear 1 1 1",
+    ]
     cold = min(first, last) == 0
     barostat = _barostat(conditions, np.asarray(pbc)) if ensemble == "npt" else ""
     if ensemble == "npt":
         if cold:
-            return [f"fix motion all nph {barostat} ptemp {_BAROSTAT_K}", langevin]
+            return [f"fix motion all nph {barostat} ptemp {_BAROSTAT_K}", *langevin]
         return [f"fix motion all npt temp {temperature} {barostat}"]
     if ensemble == "nvt" and not cold:
         return [f"fix motion all nvt temp {temperature}"]
     if ensemble == "nve":
         return ["fix motion all nve"]
-    return ["fix motion all nve", langevin]
+    return ["fix motion all nve", *langevin]
 
 
 def _barostat(conditions: Conditions, pbc: np.ndarray) -> str:
