@@ -71,7 +71,7 @@ def step_zero(clean_dir):
             conditions,
             Output(1),
             external_forces(species_of(atoms.numbers), dispersion),
-            atoms.pbc,
+            atoms,
         )
         library = open_lammps(Path("log.lammps"))
         check = SanityCheck(SanityLimits(contact=0.0), atoms)

@@ -53,6 +53,24 @@ def test_langevin_has_its_temperature_whatever_the_masses(simulate):
     assert error < 12
 
 
+@pytest.mark.parametrize("ensemble", ["nvt", "langevin"])
+def test_a_molecule_vibrates_as_its_temperature_says(ensemble, simulate):
+    """Equipartition: kT/2 of potential energy in each of its three vibrations."""
+    side = 3.4 * 2 ** (1 / 6)
+    atoms = Atoms("Ar3", [(0, 0, 0), (side, 0, 0), (side / 2, side * 0.75**0.5, 0)])
+    conditions = Conditions(
+        ensemble, 5, n_steps=8000, timestep=10, temperature_damping=30, minimise=50
+    )
+    folder, _, _ = simulate(atoms, conditions, Output(1000), members=[ARGON])
+    thermo = read_thermo(folder / LOG_FILE)
+    energies = thermo["potential energy (eV)"]
+    mean, error = mean_and_error(2 / 3 * (energies - energies[0]) / units.kB)
+    assert abs(mean - 5) < 4 * error + 0.5
+    assert error < 0.8
+    mean, error = mean_and_error(thermo["temperature (K)"])
+    assert abs(mean - 5) < 4 * error
+
+
 @pytest.mark.slow
 def test_barostat_reaches_its_pressure(argon, simulate):
     conditions = Conditions(

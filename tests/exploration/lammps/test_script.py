@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ase import Atoms
 
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.script import Output, script, species_of
@@ -10,7 +11,8 @@ PERIODIC = (True, True, True)
 
 
 def lines(conditions, pbc=PERIODIC, output=None, **more):
-    return script(conditions, output or Output(10), ["pair_style x"], pbc, **more)
+    start = Atoms("Cu3", np.eye(3), cell=np.eye(3), pbc=pbc)
+    return script(conditions, output or Output(10), ["pair_style x"], start, **more)
 
 
 def line(start, *arguments, **more):

@@ -171,7 +171,7 @@ def write_input(
         resumed(plan.conditions, folder) if restart else plan.conditions,
         plan.output,
         list(potential),
-        start.pbc,
+        start,
         extra=plan.extra,
         restart=restart,
     )

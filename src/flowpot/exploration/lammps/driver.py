@@ -97,7 +97,7 @@ def _run(
         resumed(run.conditions, Path()) if restart else run.conditions,
         run.output,
         external_forces(species_of(start.numbers), run.dispersion),
-        start.pbc,
+        start,
         extra=run.extra,
         restart=restart,
     )

@@ -25,6 +25,7 @@ _FS = 1e-3  # ps, LAMMPS's metal unit of time
 _KBAR = 1e3  # bar, its unit of pressure
 _LARGEST_SEED = 900_000_000
 _BAROSTAT_K = 300  # K; a barostat at rest takes its inertia from this temperature
+_TRANSLATIONS = 3
 _AXES = ("x", "y", "z")
 _DUMP = "id type x y z ix iy iz"
 _THERMO = "step time temp pe ke etotal press pxx pyy pzz pxy pxz pyz vol"
@@ -90,7 +91,7 @@ def script(
     conditions: Conditions,
     output: Output,
     potential: list[str],
-    pbc: np.ndarray,
+    start: Atoms,
     *,
     extra: list[str] | None = None,
     restart: str | None = None,
@@ -106,8 +107,8 @@ def script(
         What is written.
     potential
         Commands for the potential: pair style, coefficients and the like.
-    pbc
-        (3,) periodic axes of the frame.
+    start
+        The frame, of which its periodic axes and its number of atoms matter.
     extra
         Commands before the run, such as ``fix colvars``.
     restart
@@ -128,9 +129,10 @@ def script(
         f"thermo_style custom {_THERMO}",
         "thermo_modify format float %.12g lost error flush yes",
         f"thermo {output.thermo_interval}",
-        *(_start(conditions, pbc) if fresh else []),
+        f"compute_modify thermo_temp extra/dof {_at_rest(conditions, start)}",
+        *(_start(conditions, start.pbc) if fresh else []),
         *_sampling(output, append=not fresh),
-        *_integrator(conditions, pbc),
+        *_integrator(conditions, start.pbc),
         *(extra or []),
         f"restart {output.restart_interval} {' '.join(RESTART_FILES)}",
         # The ramps of a resumed run go on, and its last step is the same.
@@ -155,7 +157,7 @@ def _start(conditions: Conditions, pbc: np.ndarray) -> list[str]:
         rotation = "no" if np.any(pbc) else "yes"
         commands.append(
             f"velocity all create {temperature:.10g} {_seed(conditions)} "
-            f"mom yes rot {rotation} dist gaussian"
+            f"mom yes rot {rotation} dist gaussian temp thermo_temp"
         )
     return commands
 
@@ -176,6 +178,26 @@ def _sampling(output: Output, *, append: bool) -> list[str]:
     return commands
 
 
+def _at_rest(conditions: Conditions, start: Atoms) -> int:
+    """
+    Return how many degrees of freedom hold no heat: those that stay at rest.
+
+    The centre of mass does. So do the rotations of a molecule that begins without them,
+    unless friction and noise act on it: a Nose-Hoover thermostat that counts them heats
+    the vibrations of three atoms to twice its temperature.
+    """
+    if start.pbc.any() or _has_friction(conditions, start.pbc):
+        return _TRANSLATIONS
+    return _TRANSLATIONS + (2 if len(start) == 2 else 3)  # noqa: PLR2004 - a rod
+
+
+def _has_friction(conditions: Conditions, pbc: np.ndarray) -> bool:
+    ensemble = conditions.ensemble_for(pbc)
+    return ensemble == "langevin" or (
+        ensemble != "nve" and min(conditions.temperature) == 0
+    )
+
+
 def _integrator(conditions: Conditions, pbc: np.ndarray) -> list[str]:
     """Return the equations of motion; at 0 K the thermostat is mere friction."""
     ensemble = conditions.ensemble_for(pbc)
@@ -188,17 +210,16 @@ def _integrator(conditions: Conditions, pbc: np.ndarray) -> list[str]:
         # differ it heats. This takes the same velocity, and leaves all else canonical.
         "fix rest all momentum 1 linear 1 1 1",
     ]
-    cold = min(first, last) == 0
-    barostat = _barostat(conditions, np.asarray(pbc)) if ensemble == "npt" else ""
+    friction = langevin if _has_friction(conditions, pbc) else []
     if ensemble == "npt":
-        if cold:
-            return [f"fix motion all nph {barostat} ptemp {_BAROSTAT_K}", *langevin]
+        barostat = _barostat(conditions, np.asarray(pbc))
+        if friction:
+            return [f"fix motion all nph {barostat} ptemp {_BAROSTAT_K}", *friction]
         return [f"fix motion all npt temp {temperature} {barostat}"]
-    if ensemble == "nvt" and not cold:
-        return [f"fix motion all nvt temp {temperature}"]
-    if ensemble == "nve":
-        return ["fix motion all nve"]
-    return ["fix motion all nve", *langevin]
+    if ensemble == "nvt" and not friction:
+        counted = "fix_modify motion temp thermo_temp"
+        return [f"fix motion all nvt temp {temperature}", counted]
+    return ["fix motion all nve", *friction]
 
 
 def _barostat(conditions: Conditions, pbc: np.ndarray) -> str:
