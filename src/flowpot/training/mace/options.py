@@ -74,6 +74,12 @@ def small_hyperparameters() -> dict[str, Any]:
     Training on 32 eight-atom cells of silicon takes 11 s on one core (and MACE's 8 s to
     start and end). Its errors are 4 meV/atom and 0.12 eV/A, where forces have a spread
     of 2 eV/A.
+
+    Angular resolution and body order are 2. With MACE's own 3 (``max_ell=3,
+    correlation=3``) a training takes half as long again; of 100 frames of silicon's
+    dynamics a model learned energies to 2.3 instead of 3.5 meV/atom and forces to 55
+    instead of 62 meV/A, and a campaign of several phases needs it: with 2 it learned
+    its own labels of a metallic phase to 100 meV/atom, which no further label mends.
     """
     return {
         **default_hyperparameters(),
