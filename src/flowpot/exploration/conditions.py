@@ -26,7 +26,9 @@ class Conditions(MSONable):
     Attributes
     ----------
     ensemble
-        ``"auto"`` is NPT with barostats along the periodic axes, NVT without any.
+        ``"auto"`` is NPT with barostats along the periodic axes, NVT without any. The
+        centre of mass is at rest. By LAMMPS a molecule does not rotate in NVT and NVE:
+        its heat is in its 3N - 6 vibrations; with friction and noise it does.
     temperature
         Temperatures (K) at the first and the last step: a ramp where they differ. At
         0 K no velocities are drawn and friction alone takes heat away, because a
