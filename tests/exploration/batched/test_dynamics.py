@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from ase import Atoms
+from ase import Atoms, units
 from ase.build import bulk, fcc111
 
 from flowpot.dataset.arrays import Arrays
@@ -147,6 +147,41 @@ def test_ramps_and_cold(argon, run_batch):
     energy = cold.columns()["total energy (eV)"]
     assert (np.diff(energy) <= 1e-9).all(), "friction only takes heat away"
     assert energy[-1] < energy[0] - 1e-3
+
+
+@pytest.mark.parametrize("symbols", ["Ar3", "LiIAr"])
+def test_molecules_vibrate_as_their_temperature_says(symbols, lennard_jones, run_batch):
+    """
+    Equipartition, whatever the masses.
+
+    kT/2 of potential energy is in each of three vibrations, kT/2 of kinetic energy in
+    each of six degrees of freedom.
+    """
+    side = 3.4 * 2 ** (1 / 6)
+    places = [(0, 0, 0), (side, 0, 0), (side / 2, side * 0.75**0.5, 0)]
+    starts = [
+        (
+            Atoms(symbols, places, cell=[30] * 3),
+            Conditions(
+                "nvt", 4, n_steps=1500, timestep=5, temperature_damping=30, seed=seed
+            ),
+        )
+        for seed in range(1, 41)
+    ]
+    potential = lennard_jones(cutoff=20.0)
+    potential.species = ("Li", "Ar", "I")
+    done = run_batch(starts, [potential])
+    assert {replica.outcome.error for replica in done} == {None}
+    assert {replica.outcome.halted for replica in done} == {None}
+    for name, lowest, share in (
+        ("potential energy (eV)", -3 * 0.0104, 2 / 3),
+        ("kinetic energy (eV)", 0.0, 1 / 3),
+    ):
+        late = [r.columns()[name][50:].mean() - lowest for r in done]
+        kelvin = share * np.array(late) / units.kB
+        error = kelvin.std(ddof=1) / np.sqrt(len(kelvin))
+        assert abs(kelvin.mean() - 4) < 4 * error + 0.2, name
+        assert error < 0.3
 
 
 def test_minimised_starts_are_at_rest_in_a_minimum(argon, run_batch):
