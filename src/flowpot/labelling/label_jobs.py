@@ -212,10 +212,9 @@ def label_frames(
 
 
 def _stated(job: Job | Flow) -> list[str]:
-    """Return which optional fields the document of one frame has."""
-    schema = getattr(job, "output_schema", None)
-    known = getattr(schema, "model_fields", {})
-    return [] if schema is BatchDoc else [name for name in _OPTIONAL if name in known]
+    """Return which optional fields the job's document has."""
+    known = getattr(getattr(job, "output_schema", None), "model_fields", {})
+    return [name for name in _OPTIONAL if name in known]
 
 
 def _fields(document: Any, names: Iterable[str]) -> dict[str, Any]:
