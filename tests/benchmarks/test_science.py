@@ -291,6 +291,8 @@ def test_as_many_steps_of_more_frames_are_fewer_epochs():
 
 
 def test_the_labels_of_the_pw_campaign_can_be_taken_up():
+    """The file and the table beside it are of the same run."""
     frames = Dataset.load(RESULTS / "espresso_campaign.h5")
-    assert len(frames) == 215
+    table = json.loads((RESULTS / "espresso_campaign.json").read_text())
+    assert len(frames) == table["iterations"][-1]["labels"] == 420
     assert frames.is_labelled.all()
