@@ -44,6 +44,15 @@ def test_rare_remarks_are_counted_together():
     assert texts[-2:] == texts[-1:] * 2
 
 
+@pytest.mark.parametrize("said", ["odd cell", ["odd cell"], ("odd cell", "odd cell")])
+def test_a_makers_own_warnings_are_counted(said):
+    """Whatever it calls several: one text is not as many as it has letters."""
+    document = type("Document", (), {"warnings": said, "corrections": []})()
+    remarks = Remarks()
+    remarks.add(document)
+    assert counted(remarks) == {("warning", "odd cell"): 1}
+
+
 @pytest.mark.qe
 @pytest.mark.parametrize("size", [1, 3])
 def test_warnings_of_pw_are_counted(size, cheap, jobstore, clean_dir, monkeypatch):

@@ -15,6 +15,7 @@ from flowpot.dataset.io.static_documents import LabelError
 from flowpot.labelling.document import BatchDoc, FrameRun, frame_records
 from flowpot.labelling.labels import FrameLabel, with_frame_labels
 from flowpot.labelling.one_by_one import OneByOne, is_callable_at_once
+from flowpot.labelling.remarks import remedies_of, texts_of
 from flowpot.labelling.static_makers import LabelsInFolder
 
 
@@ -158,8 +159,8 @@ def _run(document: Any) -> FrameRun:
     return FrameRun(
         state=document.state,
         errors=document.errors,
-        corrections=[a for c in document.corrections for a in c.actions],
-        warnings=[str(text) for text in getattr(document, "warnings", None) or []],
+        corrections=remedies_of(document.corrections),
+        warnings=texts_of(getattr(document, "warnings", None)),
         folder=document.dir_name,
         seconds=document.seconds,
         n_scf_steps=document.run.n_scf_steps,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from flowpot.documents import field_of, reason_for
 from flowpot.labelling.collection import label_in_order
 from flowpot.labelling.frames import periodic_structure
+from flowpot.labelling.remarks import texts_of
 
 
 def is_callable_at_once(maker: Any) -> bool:
@@ -48,7 +49,7 @@ class FrameDocument:
     state: str = "successful"
     errors: list[str] = field(default_factory=list)
     corrections: list[Any] = field(default_factory=list)
-    warnings: list[Any] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     run: Any = field(default_factory=lambda: SimpleNamespace(n_scf_steps=None))
 
 
@@ -106,5 +107,5 @@ class OneByOne:
             output=Label(label.energy, label.forces, stress),
             dir_name=str(field_of(document, "dir_name") or folder),
             seconds=time.perf_counter() - begun,
-            warnings=list(field_of(document, "warnings") or []),
+            warnings=texts_of(field_of(document, "warnings")),
         )

@@ -35,8 +35,8 @@ class Remarks:
     def add(self, document: Any) -> None:
         """Count the remarks on one frame, whose document, or run, says them."""
         said = {
-            "warning": _texts(field_of(document, "warnings")),
-            "remedy": _actions(field_of(document, "corrections") or []),
+            "warning": texts_of(field_of(document, "warnings")),
+            "remedy": remedies_of(field_of(document, "corrections")),
         }
         for kind, texts in said.items():
             once = {_key(kind, text): text for text in reversed(texts)}
@@ -66,18 +66,22 @@ class Remarks:
         return [*shown, *rare._known.values()]
 
 
-def _key(kind: str, text: str) -> _Key:
-    return kind, _NUMBER.sub("#", text)
+def texts_of(warnings: Any) -> list[str]:
+    """Return the warnings of a Maker's document: one text, several, or none."""
+    if isinstance(warnings, str):
+        return [warnings]
+    return [str(warning) for warning in warnings or []]
 
 
-def _actions(corrections: Iterable[Any]) -> list[str]:
+def remedies_of(corrections: Any) -> list[str]:
     """Return what was changed: of a batch's run as text, else of its Corrections."""
     actions: list[str] = []
-    for each in corrections:
-        actions += _texts(each if isinstance(each, str) else field_of(each, "actions"))
+    for each in corrections or []:
+        actions += texts_of(
+            each if isinstance(each, str) else field_of(each, "actions")
+        )
     return actions
 
 
-def _texts(given: Any) -> list[str]:
-    """Return one text or several, of whatever a Maker's document has there."""
-    return [given] if isinstance(given, str) else [str(each) for each in given or []]
+def _key(kind: str, text: str) -> _Key:
+    return kind, _NUMBER.sub("#", text)

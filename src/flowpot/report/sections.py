@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
@@ -31,11 +30,7 @@ from flowpot.report.section import Section
 from flowpot.report.table import campaign_table, origin_table
 from flowpot.report.wording import duration, number
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _MAX_ATOMS = 4000  # of the frames that the report itself predicts
-REMARKS = "Remarks on labels"
 _MAX_ROWS = 200  # of the table of failures
 
 
@@ -86,9 +81,7 @@ def _builders(
         yield "map", MAP, lambda: Section("map", MAP, empty=NEEDS_MODELS)
     yield "halts", "Molecular dynamics", lambda: _halts(campaign)
     yield "failures", "Failures", lambda: _failures(campaign)
-    remarks = campaign.remarks
-    if len(remarks):
-        yield "remarks", REMARKS, lambda: _remarks(remarks)
+    yield "remarks", "Remarks on labels", lambda: _remarks(campaign)
     yield "cost", "Cost", lambda: _cost(campaign)
     yield "methods", "Methods", lambda: methods_of(campaign)
     yield "settings", "Settings", lambda: _settings(campaign)
@@ -239,13 +232,14 @@ def _failures(campaign: Campaign) -> Section:
     )
 
 
-def _remarks(remarks: "pd.DataFrame") -> Section:
+def _remarks(campaign: Campaign) -> Section:
     return Section(
         "remarks",
-        REMARKS,
+        "Remarks on labels",
         "Warnings of the engine, and what was changed after it had failed.",
         header=["iteration", "kind", "remark", "labels"],
-        rows=remarks.astype(str).map(redact).to_numpy().tolist(),
+        rows=campaign.remarks.astype(str).map(redact).to_numpy().tolist(),
+        empty="None.",
     )
 
 

@@ -210,16 +210,18 @@ def _integrator(conditions: Conditions, pbc: np.ndarray) -> list[str]:
         # differ it heats. This takes the same velocity, and leaves all else canonical.
         "fix rest all momentum 1 linear 1 1 1",
     ]
-    friction = langevin if _has_friction(conditions, pbc) else []
+    friction = _has_friction(conditions, pbc)
     if ensemble == "npt":
         barostat = _barostat(conditions, np.asarray(pbc))
         if friction:
-            return [f"fix motion all nph {barostat} ptemp {_BAROSTAT_K}", *friction]
+            return [f"fix motion all nph {barostat} ptemp {_BAROSTAT_K}", *langevin]
         return [f"fix motion all npt temp {temperature} {barostat}"]
-    if ensemble == "nvt" and not friction:
+    if friction:
+        return ["fix motion all nve", *langevin]
+    if ensemble == "nvt":
         counted = "fix_modify motion temp thermo_temp"
         return [f"fix motion all nvt temp {temperature}", counted]
-    return ["fix motion all nve", *friction]
+    return ["fix motion all nve"]
 
 
 def _barostat(conditions: Conditions, pbc: np.ndarray) -> str:
