@@ -66,20 +66,17 @@ class Remarks:
         return [*shown, *rare._known.values()]
 
 
-def texts_of(warnings: Any) -> list[str]:
-    """Return the warnings of a Maker's document: one text, several, or none."""
-    if isinstance(warnings, str):
-        return [warnings]
-    return [str(warning) for warning in warnings or []]
+def texts_of(said: Any) -> list[str]:
+    """Return what a Maker's document says there: one text, several, or none."""
+    return [said] if isinstance(said, str) else [str(text) for text in said or []]
 
 
 def remedies_of(corrections: Any) -> list[str]:
     """Return what was changed: of a batch's run as text, else of its Corrections."""
     actions: list[str] = []
     for each in corrections or []:
-        actions += texts_of(
-            each if isinstance(each, str) else field_of(each, "actions")
-        )
+        said = each if isinstance(each, str) else field_of(each, "actions")
+        actions += texts_of(said)
     return actions
 
 

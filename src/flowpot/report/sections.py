@@ -232,15 +232,16 @@ def _failures(campaign: Campaign) -> Section:
     )
 
 
-def _remarks(campaign: Campaign) -> Section:
-    return Section(
-        "remarks",
-        "Remarks on labels",
-        "Warnings of the engine, and what was changed after it had failed.",
-        header=["iteration", "kind", "remark", "labels"],
-        rows=campaign.remarks.astype(str).map(redact).to_numpy().tolist(),
-        empty="None.",
-    )
+def _remarks(campaign: Campaign) -> Iterator[Section]:
+    remarks = campaign.remarks
+    if len(remarks):
+        yield Section(
+            "remarks",
+            "Remarks on labels",
+            "Warnings of the engine, and what was changed after it had failed.",
+            header=["iteration", "kind", "remark", "labels"],
+            rows=remarks.astype(str).map(redact).to_numpy().tolist(),
+        )
 
 
 def _cost(campaign: Campaign) -> Section:
