@@ -38,6 +38,12 @@ def test_content_comes_back(root, tmp_path):
     assert artifact.to_file(tmp_path / "deep" / "x.pt").read_bytes() == CONTENT
 
 
+def test_printing_does_not_show_the_content(root):
+    artifact = Artifact.from_bytes("model.pt", CONTENT)
+    assert artifact.sha256 in repr(artifact)
+    assert len(repr(artifact)) < 500 < len(CONTENT)
+
+
 def test_files_become_artifacts(root, tmp_path):
     (tmp_path / "weights.model").write_bytes(CONTENT)
     artifact = Artifact.from_file(tmp_path / "weights.model")

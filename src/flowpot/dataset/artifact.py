@@ -87,7 +87,9 @@ class Artifact(BaseModel):
     sha256: str = Field(description="SHA-256 of the content")
     size: int = Field(description="size of the content (bytes)")
     blob: str | None = Field(
-        None, description="content in base64, kept in the JobStore's `data` store"
+        None,
+        description="content in base64, kept in the JobStore's `data` store",
+        repr=False,  # megabytes
     )
     uri: str | None = Field(None, description="fsspec URL of the content")
     signature: str | None = Field(

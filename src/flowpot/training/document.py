@@ -49,7 +49,7 @@ class PotentialDoc(StageDoc):
         default_factory=dict, description="number of frames in each set"
     )
     loss_curve: dict[str, list[float]] = Field(
-        default_factory=dict, description="columns epoch, train and val"
+        default_factory=dict, description="columns epoch, train and val", repr=False
     )
     force_field_name: dict[str, str] = Field(
         default_factory=lambda: {
@@ -59,7 +59,8 @@ class PotentialDoc(StageDoc):
         description="function that returns an ASE calculator, as atomate2's flows of "
         "force fields take it; its arguments are calculator_kwargs",
     )
-    calculator_kwargs: dict[str, Any] = Field(default_factory=dict)
+    # It has the whole model, which is megabytes in base64.
+    calculator_kwargs: dict[str, Any] = Field(default_factory=dict, repr=False)
 
     species: list[str] = Field(default_factory=list)
     cutoff: float = Field(default=0.0, description="cutoff radius (A)")

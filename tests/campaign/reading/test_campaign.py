@@ -51,6 +51,13 @@ def test_a_finished_campaign(finished):
     assert (finished.predictions()[-1].info["disagreement_forces"] == told).all()
 
 
+def test_what_a_notebook_shows_is_short(finished):
+    assert repr(finished) == f"Campaign(name='synthetic', uuid='{finished.uuid}')"
+    assert sum(member.model.size for member in finished.committee().members) > 100_000
+    assert len(repr(finished.committee())) < 5000
+    assert len(repr(finished.doc)) < 100_000
+
+
 def test_errors_by_origin_are_a_table(finished):
     errors = finished.errors_by_origin
     assert len(errors) == 3 * (1 + 2 + 3)  # sets times origins

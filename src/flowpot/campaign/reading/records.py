@@ -32,6 +32,9 @@ class CampaignRecords:
         self.uuid = uuid
         self._documents = CampaignDocuments(store, uuid, run)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, uuid={self.uuid!r})"
+
     @property
     def others(self) -> list[str]:
         """
