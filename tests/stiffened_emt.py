@@ -61,6 +61,18 @@ class StiffenedEMT(Potential):
         raise MissingOutputError("it has no features")
 
 
+def stiffened_members(*ks, element="Cu"):
+    """Return a potential for each k (eV/A^6/atom)."""
+    contents = [json.dumps({"k": k, "volume": VOLUME[element]}).encode() for k in ks]
+    return [
+        PotentialDoc(
+            model=Artifact.from_bytes(f"{number}.stiffened", content),
+            backend=StiffenedEMT.backend,
+        )
+        for number, content in enumerate(contents)
+    ]
+
+
 @dataclass
 class StiffnessTraining(Maker):
     """
@@ -83,12 +95,13 @@ class StiffnessTraining(Maker):
     def make(self, dataset, previous=None, seed=0):
         frames, volume = Dataset.load(dataset).labelled, VOLUME[self.element]
         x, y = np.array([_point(atoms, volume) for atoms in frames]).T
-        members = []
-        for number, first in enumerate(self.first):
-            k = (self.prior * first + x @ y) / (self.prior + x @ x)
-            content = json.dumps({"k": k, "volume": volume}).encode()
-            model = Artifact.from_bytes(f"{number}.stiffened", content)
-            members.append(PotentialDoc(model=model, backend=StiffenedEMT.backend))
+        members = stiffened_members(
+            *(
+                (self.prior * first + x @ y) / (self.prior + x @ x)
+                for first in self.first
+            ),
+            element=self.element,
+        )
         return CommitteeDoc(members=members, member_metrics=[{}] * len(members))
 
 

@@ -14,12 +14,14 @@ from scipy.stats import t as student
 
 from flowpot import Artifact, Dataset, LabellingMaker, ValidationMaker
 from flowpot.jobs import stage_job
+from flowpot.potentials import registry
 from flowpot.properties.curves import read_arrays
 from flowpot.properties.document import CrystalDoc, Quantity, ValidationDoc
 from flowpot.properties.member import calculate_member
 from flowpot.training.document import CommitteeDoc, PotentialDoc
 from known_potentials import BrokenEMT, lennard_jones
 from refinable_emt import ShiftingMaker
+from stiffened_emt import StiffenedEMT, stiffened_members
 
 ARGON = bulk("Ar", a=5.3)
 QUICK = {"nve_steps": 20, "nve_length": 3.0, "eos_points": 5}
@@ -95,6 +97,20 @@ def test_a_reference_that_fails_is_a_note(validated):
     document = run_anyhow(flow)
     assert document.crystal().quantity("bulk_modulus").reference is None
     assert "no reference by ShiftingMaker" in document.verdict
+
+
+def test_a_band_that_cannot_be_had_is_a_note(validated, line, monkeypatch):
+    def out_of_memory(*_):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(registry, "registered", lambda *_: {"own": StiffenedEMT})
+    monkeypatch.setattr("flowpot.properties.assembly.committee_curve", out_of_memory)
+    maker = ValidationMaker(properties=("eos",), **QUICK)
+    committee, given = stiffened_members(0.0, 0.02), {"energy": line(2.0)}
+    document = validated(maker, committee, bulk("Cu"), calibration=given)
+    assert document.crystal().quantity("bulk_modulus").interval_kind == "calibrated"
+    assert "energies of Cu Fm-3m have no 95 % band" in document.verdict
+    assert "out of memory" in document.verdict
 
 
 def run_anyhow(flow: Flow) -> ValidationDoc:

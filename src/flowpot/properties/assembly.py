@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
+from flowpot.documents import keep_traceback, reason_for
 from flowpot.evaluation import CommitteeCalculator
 from flowpot.properties.curves import read_arrays, to_artifact
 from flowpot.properties.document import (
@@ -81,7 +82,9 @@ def assemble(
         for kind in properties:
             cells = _cells(own, kind)
             ratio = _ratio(committee, reason, kind)
-            band = _band(committee, cells) if kind == "eos" else None
+            band, lost = _band(committee, cells) if kind == "eos" else (None, None)
+            if lost is not None:
+                document.notes.append(f"The energies of {name} have {lost}")
             crystal.quantities += _quantities(kind, own, references[name], ratio, band)
             found = _joined(kind, curves)
             if band is not None:
@@ -146,14 +149,15 @@ def _ratio(
 
 def _band(
     committee: CommitteeCalculator | None, cells: Dataset | None
-) -> CommitteeCurve | None:
-    """Return the committee's energies of the same cells with their errors, if known."""
+) -> tuple[CommitteeCurve | None, str | None]:
+    """Return the committee's energies of the same cells with errors, or what failed."""
     if committee is None or cells is None or "energy" not in committee.calibration:
-        return None
+        return None, None  # which the intervals of the quantities say
     try:
-        return committee_curve(committee, list(cells))
-    except Exception:  # noqa: BLE001 - the properties are there all the same
-        return None
+        return committee_curve(committee, list(cells)), None
+    except Exception as error:  # noqa: BLE001 - the properties are there all the same
+        keep_traceback(error)
+        return None, f"no 95 % band: {reason_for(error)}"
 
 
 def _cells(members: Sequence[MemberDoc], kind: str) -> Dataset | None:
