@@ -51,6 +51,7 @@ def zoo() -> dict[str, Atoms]:
 def speaking_loggers():
     """Undo what command lines silence for the whole process: flowpot's, and jf's."""
     logging.disable(logging.NOTSET)
+    logging.getLogger("custodian").setLevel(logging.NOTSET)
     for logger in logging.root.manager.loggerDict.values():
         logger.disabled = False
 

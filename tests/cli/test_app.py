@@ -1,5 +1,6 @@
 """What the command line says when it cannot go on."""
 
+import logging
 import subprocess
 import sys
 from importlib.metadata import version
@@ -80,6 +81,14 @@ def test_what_is_not_read_is_said_and_what_packages_warn_of_is_not(tmp_path, ver
     said = [line for line in done.stderr.splitlines() if "Warning" in line]
     assert any("the column 'magmoms' is not read" in line for line in said)
     assert len(said) == 1 or verbose, said
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_names_of_remedies_are_not_printed(verbose):
+    options = ["--verbose"] if verbose else []
+    CliRunner().invoke(app, [*options, "pseudos", "list"])
+    custodian = logging.getLogger("custodian.custodian")
+    assert custodian.isEnabledFor(logging.ERROR) == verbose
 
 
 def test_the_version_is_that_of_the_installed_package():

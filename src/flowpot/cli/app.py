@@ -55,6 +55,8 @@ def main(
         warnings.filterwarnings("default", category=UserWarning, module=r"flowpot\b")
         warnings.showwarning = _say_warning
         logging.disable(logging.WARNING)
+        # It logs the name of each remedy's class; the documents say it in words.
+        logging.getLogger("custodian").setLevel(logging.CRITICAL)
 
 
 def _say_warning(message: Warning | str, *_: Any, **__: Any) -> None:
