@@ -13,6 +13,7 @@ from flowpot.report import (
     plot_rates,
     save_figures,
 )
+from flowpot.report.figures import logarithmic, row_of_axes
 
 TOLERANCE = {"energy": 0.1, "forces": 0.1}
 
@@ -113,3 +114,33 @@ def test_disagreement_is_drawn_by_origin_and_size(fits, tmp_path):
 def test_evidence_without_a_fit_gives_empty_figures(evidence):
     for plot in (plot_calibration, plot_rates, plot_coverage):
         assert not any(axis.collections for axis in plot(evidence, {}).axes)
+
+
+@pytest.mark.parametrize("threshold", [1e6, 1e-12])
+def test_a_threshold_far_from_all_frames_is_stated(evidence, fits, threshold):
+    far = fits | {"forces": fits["forces"].model_copy(update={"threshold": threshold})}
+    rng = np.random.default_rng(1)
+    frames = Dataset.from_atoms([bulk("Si")] * 20)
+    disagreement = {
+        f"disagreement_{name}": rng.uniform(1, 2, 20) for name in PROPERTIES
+    }
+    frames = frames.with_info(config_type=["md"] * 20, **disagreement)
+    for figure in (plot_calibration(evidence, far), plot_disagreement(frames, far)):
+        usual, forces, *_ = figure.axes
+        for axis in (usual, forces):
+            points = np.concatenate([line.get_ydata() for line in axis.lines[:4]])
+            low, high = axis.get_ylim()
+            assert high / low < 1e3 * points.max() / points.min()
+        assert not usual.texts
+        (stated,) = forces.texts
+        assert f"threshold {1000 * threshold:.2g}: far" in stated.get_text()
+
+
+@pytest.mark.parametrize("decades", [0.5, 1, 2, 3, 5, 9, 14])
+def test_logarithmic_axes_of_any_length_have_a_few_ticks(decades):
+    _, (axis,) = row_of_axes(1)
+    axis.plot([0.003, 0.003 * 10**decades], [1, 2])
+    logarithmic(axis, "x")
+    low, high = axis.get_xlim()
+    ticks = axis.get_xticks()
+    assert 2 <= sum((ticks >= low) & (ticks <= high)) <= 8

@@ -18,6 +18,7 @@ from flowpot.report.figures import (
     PURPLE,
     VERMILION,
     as_pixels,
+    draw_limit,
     grid_of_axes,
     logarithmic,
 )
@@ -63,8 +64,6 @@ def plot_calibration(
             axis.fill_between(ends, low, high, color="0.8", zorder=0)
             axis.set_title(_summary(fit), fontsize=9)
             logarithmic(axis)
-    if calibration:
-        next(a for a in axes[0] if a.has_data()).legend(fontsize=8, frameon=False)
     return figure
 
 
@@ -195,8 +194,9 @@ def _draw_calls(
             label=f"{call}: {rows.sum()}",
             rasterized=as_pixels(len(e)),
         )
-    axis.axvline(factor * fit.tolerance, c="0.3", lw=0.8)
-    axis.axhline(factor * fit.threshold, c="0.3", lw=0.8)
+    draw_limit(axis, "x", factor * fit.tolerance, e, "tolerance")
+    draw_limit(axis, "y", factor * fit.threshold, d, "threshold")
+    axis.legend(fontsize=7, frameon=False)
 
 
 def _summary(fit: Calibration) -> str:

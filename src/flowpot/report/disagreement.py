@@ -12,14 +12,13 @@ from flowpot.report.calibration import leading_uncertainty
 from flowpot.report.figures import (
     colour_of,
     config_types,
+    draw_limit,
     grid_of_axes,
     logarithmic,
     marker_of,
     plain,
 )
 from flowpot.report.wording import UNITS
-
-_DOTS: dict[str, Any] = {"ms": 4, "mew": 0, "alpha": 0.6}
 
 
 def plot_disagreement(
@@ -68,5 +67,6 @@ def plot_disagreement(
             axis.set(ylabel=f"disagreement {name} ({unit})")
             logarithmic(axis, "y")
             if fit:
-                axis.axhline(factor * fit.threshold, c="0.3", lw=0.8, ls="--")
+                shown = spread[spread > 0]
+                draw_limit(axis, "y", factor * fit.threshold, shown, "threshold", "--")
     return figure

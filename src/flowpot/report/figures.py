@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib import rc_context
@@ -37,6 +38,8 @@ _LARGEST_SVG = 400_000  # bytes; beyond, a figure of many points is smaller as P
 _DPI = 150
 _PRINTED_DPI = 300  # of point clouds that are too large for vectors
 _MOST_VECTORS = 3000  # points
+_FAR = 30.0
+"""How many times outside of what is drawn a limit is not drawn, but stated."""
 
 
 def colour_of(place: int) -> str:
@@ -78,14 +81,68 @@ def row_of_axes(columns: int, height: float = 3.6) -> tuple[Figure, Sequence[Axe
     return figure, axes[0]
 
 
+class _Ticks(LogLocator):
+    """Ticks at 1, 2 and 5 of each decade, or at its beginning where there are many."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        """Return the places of the ticks."""
+        few = vmin > 0 and vmax < vmin * 10**2.3
+        self.set_params(subs=(1, 2, 5) if few else (1,), numticks=8)
+        return super().tick_values(vmin, vmax)
+
+
 def logarithmic(axis: Axes, which: str = "xy") -> None:
     """Make axes logarithmic, with plain numbers at 1, 2 and 5 of each decade."""
     for letter in which:
         axis.set(**{f"{letter}scale": "log"})
         ticks = getattr(axis, f"{letter}axis")
-        ticks.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+        ticks.set_major_locator(_Ticks())
         ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ticks.set_minor_formatter(NullFormatter())
+
+
+def draw_limit(
+    axis: Axes,
+    letter: Literal["x", "y"],
+    limit: float,
+    values: NDArray[np.float64],
+    name: str,
+    style: str = "-",
+) -> None:
+    """
+    Draw a limit across a logarithmic axis.
+
+    Where it is far from all values it is stated instead: an axis that reached it would
+    show nothing of them. A fit that tells no frames apart has such a threshold.
+
+    Parameters
+    ----------
+    axis
+        The axes.
+    letter
+        Along which of them the limit is.
+    limit
+        The limit.
+    values
+        What is drawn along it, shape (n,).
+    name
+        What the limit is called.
+    style
+        Style of the line.
+    """
+    nearby = not len(values) or (values.min() / _FAR <= limit <= _FAR * values.max())
+    if nearby:
+        line = axis.axvline if letter == "x" else axis.axhline
+        line(limit, c="0.3", lw=0.8, ls=style)
+        return
+    side = "over" if limit > values.max() else "under"
+    axis.annotate(
+        f"{name} {limit:.2g}: far {side} all",
+        (0.98, 0.02 if letter == "x" else 0.94),
+        xycoords="axes fraction",
+        ha="right",
+        fontsize=8,
+    )
 
 
 def config_types(dataset: Dataset) -> NDArray[np.object_]:
