@@ -8,7 +8,8 @@ about ten minutes on two cores:
     python tutorials/01_silicon.py
 
 You need pw.x and a PBE pseudopotential of silicon: on Debian and Ubuntu
-`apt install quantum-espresso quantum-espresso-data` gives both.
+`apt install quantum-espresso quantum-espresso-data libopenblas0-serial` gives both, and
+a BLAS with which pw.x is quick.
 """
 
 import argparse

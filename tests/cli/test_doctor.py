@@ -35,12 +35,14 @@ def test_a_machine_with_every_engine(stores):
 
 @pytest.mark.qe
 def test_the_machine_of_the_demo_is_green(monkeypatch, tmp_path):
-    """Debian's package and the wheels; nothing was configured."""
+    """Debian's packages and the wheels; nothing was configured."""
     monkeypatch.setattr(SETTINGS, "CONFIG_FILE", str(tmp_path / "none.yaml"))
     monkeypatch.setenv("JFREMOTE_PROJECTS_FOLDER", str(tmp_path / "projects"))
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 0, result.output
-    states = {line.split()[0] for line in result.output.splitlines() if line[0] != " "}
+    lines = [line for line in result.output.splitlines() if line[0] != " "]
+    # A pw.x that was there before may have a BLAS that `make demo` would not install.
+    states = {line.split()[0] for line in lines if "reference BLAS" not in line}
     assert states == {"ok"}, result.output
 
 

@@ -96,6 +96,11 @@ class PwCommand:
         names = [Path(word).name for word in self.argv]
         return next((i for i, n in enumerate(names) if n.endswith(_PROGRAM)), None)
 
+    @property
+    def program(self) -> str | None:
+        """Word of the command that ends in pw.x, a name or a path; None without one."""
+        return None if self._position is None else self.argv[self._position]
+
     def missing(self) -> str | None:
         """Return the first program of the command that is not installed, or None."""
         first, *others = self.argv
@@ -103,9 +108,8 @@ class PwCommand:
             return first
         if Path(first).name.split(".")[0] not in _LAUNCHERS:
             return None
-        if self._position is not None:
-            program = self.argv[self._position]
-            return program if shutil.which(program) is None else None
+        if self.program is not None:
+            return self.program if shutil.which(self.program) is None else None
         if any(shutil.which(word) for word in others):
             return None
         return next((word for word in reversed(others) if word[0] != "-"), _PROGRAM)

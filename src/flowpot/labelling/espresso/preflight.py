@@ -71,8 +71,9 @@ def check_command() -> PwCommand:
     if missing is None:
         return command
     remedy = (
-        "install Quantum ESPRESSO (`apt install quantum-espresso`, or `qe` from "
-        "conda-forge), or set FLOWPOT_PW_CMD to how pw.x is started on this machine"
+        "install Quantum ESPRESSO (`apt install quantum-espresso libopenblas0-serial`, "
+        "or `qe` from conda-forge), or set FLOWPOT_PW_CMD to how pw.x is started on "
+        "this machine"
     )
     if Path(command.line).expanduser().is_file():
         remedy = "put quotes around a path with spaces"
