@@ -4,9 +4,9 @@ A campaign of pw.x from its first label to the audit of its properties.
 Silicon, from two phases and forty random cells of up to six atoms, and as a further
 stage the equations of state of the two phases, which pw.x calculates too. They decide
 when the campaign has converged. Afterwards the committee is compared with pw.x in
-seven phases, five of which it has never seen, and in the elastic constants of diamond.
-All of pw.x's energies are of one setting, which is that of the labels: how far denser
-k-points would move each phase is in the table.
+seven phases, five of which it has never seen, and in the elastic constants and the
+phonons of diamond. All of pw.x's energies are of one setting, which is that of the
+labels: how far denser k-points would move each phase is in the table.
 
     python tests/benchmarks/science/espresso_campaign.py --folder study
 
@@ -47,6 +47,11 @@ VOLUMES = np.linspace(0.88, 1.12, 9)
 """Of the cells of a curve, in those of :func:`phases`."""
 TOLERANCE = {"bulk_modulus": 0.1, "lattice_constant": 0.005}
 """Relative: of the intervals, and of the differences from pw.x."""
+DERIVATIVES = {
+    "elastic": "elastic constants of diamond",
+    "phonons": "phonons of diamond",
+}
+SUPERCELL = 10.0  # A at least: 64 atoms
 GO_ON = "go on with the demo's campaign that has ended in FOLDER/espresso"
 DENSER = 0.15  # 1/A between k-points, to see what those of the labels are worth
 RANDOM = RandomStructures(n_frames=40, max_atoms=6, volume_factor=(0.7, 1.0))
@@ -206,29 +211,34 @@ def row_of(curve: Curve, diamond: Curve) -> dict[str, Any]:
     }
 
 
-def elasticity(campaign: Campaign, folder: Path) -> dict[str, Any]:
-    """Compare diamond's elastic constants (GPa) with pw.x's."""
-    kinds = ("elastic",)
+def derivatives(campaign: Campaign, folder: Path) -> dict[str, dict[str, Any]]:
+    """Compare diamond's elastic constants (GPa) and phonons (THz) with pw.x's."""
     maker = ValidationMaker(
-        properties=kinds,
+        properties=tuple(DERIVATIVES),
+        supercell_length=SUPERCELL,
         reference_maker=replace(labels(), cache=str(folder / "labels")),
-        reference_properties=kinds,
+        reference_properties=tuple(DERIVATIVES),
     )
     document = validated(
         maker,
         campaign.committee().members,
         silicon_structures()[0],
-        folder / "elasticity",
+        folder / "derivatives",
         calibration=campaign.calibration,
     )
+    quantities = document.crystal().quantities
     return {
-        each.name: {
-            "committee": each.mean,
-            "95 %": each.half_width,
-            "of": each.interval_kind,
-            "pw.x": each.calculated,
+        title: {
+            each.name: {
+                "committee": each.mean,
+                "95 %": each.half_width,
+                "of": each.interval_kind,
+                "pw.x": each.calculated,
+            }
+            for each in quantities
+            if each.calculation == kind
         }
-        for each in document.crystal().quantities
+        for kind, title in DERIVATIVES.items()
     }
 
 
@@ -305,8 +315,7 @@ def main() -> None:
         "phases": {
             name: row_of(curve, curves["diamond"]) for name, curve in curves.items()
         },
-        "elastic constants of diamond": elasticity(campaign, folder),
-    }
+    } | derivatives(campaign, folder)
     what = (
         "silicon by a committee whose labels are pw.x's, and by pw.x with the same "
         "settings: lattice constant a (A), bulk modulus (GPa), energies (meV/atom)"
