@@ -294,5 +294,5 @@ def test_the_labels_of_the_pw_campaign_can_be_taken_up():
     """The file and the table beside it are of the same run."""
     frames = Dataset.load(RESULTS / "espresso_campaign.h5")
     table = json.loads((RESULTS / "espresso_campaign.json").read_text())
-    assert len(frames) == table["iterations"][-1]["labels"] == 420
+    assert len(frames) == table["iterations"][-1]["labels"] == 521
     assert frames.is_labelled.all()
