@@ -88,7 +88,9 @@ class PropertyStanding(BaseModel):
         what = self.title
         if self.mean is None:
             return f"{what} is not known"
-        value = f"{what} {with_error(self.mean, self.half_width)} {self.unit}"
+        value = f"{what} {number(self.mean)} {self.unit}"
+        if self.width is not None:
+            value += f" +- {100 * self.width:.3g} %"
         if self.standing == "unaudited":
             return f"{value}, without a reference"
         if self.standing == "off" and self.calculated is not None:
@@ -117,6 +119,8 @@ class PropertyStanding(BaseModel):
             said += f" (by the members' spread, not calibrated{why})"
         if self.n_failed:
             said += f", {self.n_failed} of the members left out ({self.failure})"
+        if self.width is not None:
+            said += f", known to {100 * self.width:.3g} %"
         return f"{said}, tolerance {100 * self.tolerance:.3g} %"
 
 
