@@ -28,16 +28,20 @@ def reference_blas(program: str) -> Path | None:
     -------
     Path or None
         None where it loads another BLAS, or where that is not to be found out: a
-        script, a program without shared libraries, a machine without ``ldd``.
+        script, a program without shared libraries, a machine whose ``ldd`` is missing
+        or does not answer.
     """
     path, ldd = shutil.which(program), shutil.which("ldd")
     if path is None or ldd is None:
         return None
-    asked = subprocess.run(
-        [ldd, path], capture_output=True, text=True, timeout=_TIMEOUT, check=False
-    )
-    linked = _LINKED.search(asked.stdout)
-    if linked is None:
+    try:
+        asked = subprocess.run(
+            [ldd, path], capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        )
+        linked = _LINKED.search(asked.stdout)
+        if linked is None:
+            return None
+        library = Path(linked[1]).resolve()
+        return None if _OPTIMISED.search(library.read_bytes()) else library
+    except (OSError, subprocess.SubprocessError):
         return None
-    library = Path(linked[1]).resolve()
-    return None if _OPTIMISED.search(library.read_bytes()) else library
