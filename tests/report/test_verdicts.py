@@ -49,6 +49,21 @@ def test_it_does_not_call_good_what_is_not(jobstore, clean_dir, kind, begins):
     assert verdict(campaign).trusted == "No: nothing was calibrated"
 
 
+def test_trajectories_that_were_halted_are_told(jobstore, synthetic_campaign):
+    synthetic_campaign(jobstore)
+    campaign = Campaign.from_store(jobstore)
+    last = campaign.iteration_docs[-1]
+    runs = campaign.n_runs[last.iteration]
+    said = verdict(campaign).good
+    n = sum(last.halted.values())
+    assert (
+        f"{n} of {runs} trajectories were halted (volume {last.halted['volume']}"
+        in said
+    )
+    last.halted.clear()
+    assert "halted" not in verdict(campaign).good
+
+
 @pytest.mark.parametrize("kind", get_args(StopKind))
 def test_every_end_has_a_next_step_with_a_command(jobstore, clean_dir, kind):
     campaign = ended(run_trivial_campaign(jobstore, 1), kind)

@@ -234,7 +234,7 @@ def _good(campaign: Campaign, lines: Sequence[FreshLine]) -> str:
     if lines and campaign.iteration_docs:  # without lines the reason has them
         properties = map(str, campaign.iteration_docs[-1].properties or [])
         parts += filter(None, ["; ".join(properties)])
-    parts += filter(None, [_audit(campaign.iteration_docs)])
+    parts += filter(None, [_audit(campaign.iteration_docs), _halted(campaign)])
     return f"{answer}: {'. '.join(parts)}" if parts else answer
 
 
@@ -245,6 +245,20 @@ def _audit(iterations: Sequence[IterationDoc]) -> str:
     return (
         f"Audit: {audit.n_bad} of {audit.n} accepted frames are over tolerance (share "
         f"at most {100 * audit.upper_limit:.1f} %)"
+    )
+
+
+def _halted(campaign: Campaign) -> str:
+    """Say how many of the last trajectories were halted: they explored less."""
+    explored = [each for each in campaign.iteration_docs if each.halted is not None]
+    if not explored or not (halted := explored[-1].halted):
+        return ""
+    iteration = explored[-1].iteration
+    of = f" of {n}" if (n := campaign.n_runs.get(iteration)) else ""
+    reasons = ", ".join(f"{reason} {count}" for reason, count in halted.items())
+    return (
+        f"In iteration {iteration}, {sum(halted.values())}{of} trajectories were "
+        f"halted ({reasons}): what they would have come to was not explored"
     )
 
 
