@@ -217,7 +217,10 @@ def test_status_and_report_show_the_properties(run, clean_dir):
     console = Console(width=100, record=True)
     console.print(status_view(done.status, done.iteration_docs))
     said = " ".join(console.export_text().split())
-    assert "iteration 3: bulk modulus of Cu Fm-3m 100.0 +- 4.0 GPa, known to 4" in said
+    assert (
+        "iteration 3: bulk modulus of Cu Fm-3m 100.0 +- 4.0 GPa, known to 4 %, "
+        "tolerance 5 %"
+    ) in said
 
 
 def test_a_validation_at_work_is_of_the_present_iteration(run, jobstore):

@@ -13,6 +13,7 @@ from flowpot.cli.doctor import (
     _pw,
     _store,
 )
+from flowpot.labelling.espresso.blas import reference_blas
 
 
 def one(name, check, otherwise="fail"):
@@ -40,10 +41,11 @@ def test_the_machine_of_the_demo_is_green(monkeypatch, tmp_path):
     monkeypatch.setenv("JFREMOTE_PROJECTS_FOLDER", str(tmp_path / "projects"))
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 0, result.output
-    lines = [line for line in result.output.splitlines() if line[0] != " "]
-    # A pw.x that was there before may have a BLAS that `make demo` would not install.
-    states = {line.split()[0] for line in lines if "reference BLAS" not in line}
-    assert states == {"ok"}, result.output
+    states = {line.split()[0] for line in result.output.splitlines() if line[0] != " "}
+    # `make demo` leaves a pw.x that was there before with the BLAS that it has.
+    is_quick = reference_blas("pw.x") is None
+    assert states == ({"ok"} if is_quick else {"ok", "warn"}), result.output
+    assert result.output.count("warn ") == (not is_quick)
 
 
 def test_no_pw(monkeypatch):
