@@ -84,7 +84,9 @@ def assemble(
             ratio = _ratio(committee, reason, kind)
             band, lost = _band(committee, cells) if kind == "eos" else (None, None)
             if lost is not None:
-                document.notes.append(f"The energies of {name} have {lost}")
+                document.notes.append(
+                    f"The energies of {name} have no 95 % band: {lost}"
+                )
             crystal.quantities += _quantities(kind, own, references[name], ratio, band)
             found = _joined(kind, curves)
             if band is not None:
@@ -150,14 +152,14 @@ def _ratio(
 def _band(
     committee: CommitteeCalculator | None, cells: Dataset | None
 ) -> tuple[CommitteeCurve | None, str | None]:
-    """Return the committee's energies of the same cells with errors, or what failed."""
+    """Return the committee's energies of the same cells with errors; or why not."""
     if committee is None or cells is None or "energy" not in committee.calibration:
         return None, None  # which the intervals of the quantities say
     try:
         return committee_curve(committee, list(cells)), None
     except Exception as error:  # noqa: BLE001 - the properties are there all the same
         keep_traceback(error)
-        return None, f"no 95 % band: {reason_for(error)}"
+        return None, reason_for(error)
 
 
 def _cells(members: Sequence[MemberDoc], kind: str) -> Dataset | None:

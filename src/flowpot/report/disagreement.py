@@ -67,6 +67,6 @@ def plot_disagreement(
             axis.set(ylabel=f"disagreement {name} ({unit})")
             logarithmic(axis, "y")
             if fit:
-                shown = spread[spread > 0]
-                draw_limit(axis, "y", factor * fit.threshold, shown, "threshold", "--")
+                limit = factor * fit.threshold
+                draw_limit(axis, "y", limit, spread[spread > 0], "threshold", "--")
     return figure

@@ -52,10 +52,15 @@ def test_a_finished_campaign(finished):
 
 
 def test_what_a_notebook_shows_is_short(finished):
-    assert repr(finished) == f"Campaign(name='synthetic', uuid='{finished.uuid}')"
+    assert repr(finished) == f"Campaign(uuid='{finished.uuid}')"
     assert sum(member.model.size for member in finished.committee().members) > 100_000
     assert len(repr(finished.committee())) < 5000
     assert len(repr(finished.doc)) < 100_000
+
+
+def test_a_campaign_is_shown_without_its_store():
+    store = JobStore(MemoryStore())  # not connected
+    assert repr(Campaign(store, "0123")) == "Campaign(uuid='0123')"
 
 
 def test_errors_by_origin_are_a_table(finished):

@@ -33,7 +33,8 @@ class CampaignRecords:
         self._documents = CampaignDocuments(store, uuid, run)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(name={self.name!r}, uuid={self.uuid!r})"
+        # Its name would be asked of the store, which may be closed, or slow.
+        return f"{type(self).__name__}(uuid={self.uuid!r})"
 
     @property
     def others(self) -> list[str]:
