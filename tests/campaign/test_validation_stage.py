@@ -282,6 +282,8 @@ def test_an_interval_that_is_not_calibrated_says_why():
         ({"property_tolerance": {"bulk_modulus": 5}}, "such as 0.05 for 5 %"),
         ({"property_tolerance": {"energy": 0.1}}, "its zero is a convention"),
         ({"property_tolerance": {"energy_drift": 0.1}}, "has no relative error"),
+        ({"property_tolerance": {"phonon_GAMMA_2": 0.1}}, "it is a translation"),
+        ({"property_tolerance": {"C54": 0.1}}, "it is called 'C45'"),
         ({"property_tolerance": [0.05]}, "must be a dictionary"),
         (
             {

@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.filters import FrechetCellFilter
+from ase.geometry import cellpar_to_cell
+from ase.optimize import BFGS
 from ase.units import GPa, _amu, _e
 from pymatgen.io.ase import AseAtomsAdaptor
 
@@ -105,6 +109,52 @@ def test_silicon_is_as_published(tmp_path):
     published = {"C11": 151.4, "C12": 76.4, "C44": 56.4, "bulk_modulus_elastic": 101.4}
     for name, value in published.items():
         assert values[name] == pytest.approx(value, rel=0.01)
+
+
+def as_in_a_file(atoms):
+    """Turn a crystal as files have it: a along x, b in the plane of x and y."""
+    turned = atoms.copy()
+    turned.set_cell(cellpar_to_cell(atoms.cell.cellpar()), scale_atoms=True)
+    return turned
+
+
+@pytest.mark.parametrize(
+    "crystal",
+    [
+        bulk("Cu"),
+        bulk("Ni", "hcp", a=2.49, c=4.07),
+        Atoms("CuAu", cell=[2.75, 2.75, 3.6], scaled_positions=[(0,) * 3, (0.5,) * 3]),
+    ],
+    ids=["fcc", "hcp", "L1_0"],
+)
+def test_elastic_constants_do_not_depend_on_how_a_crystal_lies(crystal, tmp_path):
+    crystal.pbc = True
+    rotated = crystal.copy()
+    rotated.rotate(37, (1, 2, 3), rotate_cell=True)
+    cases = {"as built": crystal, "file": as_in_a_file(crystal), "rotated": rotated}
+    found = {
+        name: calculated("elastic", atoms, EMT, tmp_path / name).values
+        for name, atoms in cases.items()
+    }
+    for values in found.values():
+        assert values == pytest.approx(found["as built"], rel=2e-3)
+    if "C33" not in values:  # only a cube is strained alike along all axes
+        modulus = bulk_modulus_of(rotated)
+        assert values["bulk_modulus_elastic"] == pytest.approx(modulus, rel=0.01)
+
+
+def bulk_modulus_of(atoms):
+    """Bulk modulus of a crystal whose axes are strained alike (GPa)."""
+    relaxed = atoms.copy()
+    relaxed.calc = EMT()
+    BFGS(FrechetCellFilter(relaxed), logfile=None).run(fmax=1e-4)
+    pressures, step = [], 2e-3
+    for sign in (-1, 1):
+        cell = relaxed.copy()
+        cell.set_cell(cell.cell * (1 + sign * step), scale_atoms=True)
+        cell.calc = EMT()
+        pressures.append(-np.trace(cell.get_stress(voigt=False)) / 3 / GPa)
+    return (pressures[0] - pressures[1]) / (6 * step)
 
 
 def test_a_relaxation_that_is_cut_off_is_no_result(tmp_path):

@@ -93,7 +93,7 @@ def test_pw_gives_bulk_moduli_that_agree(validated):
         opened = gzip.open if path.suffix == ".gz" else open
         with opened(path, "rt") as file:
             text = file.read()
-        assert float(re.search(r"ecutwfc\s*=\s*([\d.]+)", text)[1]) == 20.0
+        assert float(re.search(r"ecutwfc\s*=\s*([\d.]+)", text)[1]) == 24.0
         assert "tstress" in text
 
 

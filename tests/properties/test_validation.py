@@ -15,9 +15,16 @@ from scipy.stats import t as student
 from flowpot import Artifact, Dataset, LabellingMaker, ValidationMaker
 from flowpot.jobs import stage_job
 from flowpot.potentials import registry
+from flowpot.properties.assembly import _drop_other_paths
 from flowpot.properties.curves import read_arrays
-from flowpot.properties.document import CrystalDoc, Quantity, ValidationDoc
+from flowpot.properties.document import (
+    CrystalDoc,
+    MemberDoc,
+    Quantity,
+    ValidationDoc,
+)
 from flowpot.properties.member import calculate_member
+from flowpot.properties.options import calculation_of, unit_of
 from flowpot.training.document import CommitteeDoc, PotentialDoc
 from known_potentials import BrokenEMT, lennard_jones
 from refinable_emt import ShiftingMaker
@@ -113,6 +120,48 @@ def test_a_band_that_cannot_be_had_is_a_note(validated, line, monkeypatch):
     assert "out of memory" in document.verdict
 
 
+def test_what_an_interval_is_made_of_is_what_it_is_doubted_by(
+    validated, line, monkeypatch
+):
+    """Moduli are of the stress, which is trusted; the energy's error is its own."""
+    monkeypatch.setattr(registry, "registered", lambda *_: {"own": StiffenedEMT})
+    maker = ValidationMaker(
+        properties=("eos",), references={"C33": 120.0, "bulk_modulus": 134}, **QUICK
+    )
+    given = {"stress": line(2.0), "energy": line(2.0, trusted=False)}
+    document = validated(
+        maker, stiffened_members(0.0, 0.02), bulk("Cu"), calibration=given
+    )
+    crystal = document.crystal()
+    assert crystal.quantity("bulk_modulus").reason is None
+    doubt = "the calibration of the energy: it has 3 frames"
+    assert crystal.quantity("energy").reason == doubt
+    assert "band of the energies of Cu Fm-3m is not to be relied on" in document.verdict
+    assert "Reference values of C33 were not used" in document.verdict
+    modulus = crystal.quantity("bulk_modulus")
+    width = 2 * student.ppf(0.975, 1) * np.std(modulus.members)
+    assert modulus.half_width == pytest.approx(width, rel=1e-3)
+
+
+def test_members_of_other_axial_ratios_keep_their_phonons():
+    """Points of a body-centred tetragonal crystal depend on c/a; names do not."""
+    labels = np.array(["GAMMA", "SIGMA", "Z"])
+    along = np.array([[0, 0, 0], [-0.25, 0.25, 0.25], [0.5, 0.5, -0.5]])
+    other = along + 0.01 * (labels == "SIGMA")[:, None]
+    members = [
+        MemberDoc(crystal="MoSi2", member=rank, values={"phonons": {"phonon_Z_1": 3.0}})
+        for rank in range(3)
+    ]
+    curves = [
+        {"phonons/points": points, "phonons/labels": names}
+        for points, names in ((along, labels), (other, labels), (along, labels[::-1]))
+    ]
+    (failure,) = _drop_other_paths(members, curves)
+    assert failure.member == 2
+    assert "phonons" in members[1].values
+    assert np.array_equal(curves[1]["phonons/points"], along)
+
+
 def run_anyhow(flow: Flow) -> ValidationDoc:
     from jobflow import JobStore
     from maggma.stores import MemoryStore
@@ -206,6 +255,8 @@ def test_crystals_are_told_apart(validated):
         ({"references": {"bulk_modulos": 1}}, "did you mean 'bulk_modulus'"),
         ({"references": {"bulk_modulus": "hard"}}, "must be a number"),
         ({"references": {"Si": {"C77": 1}}}, "C77"),
+        ({"references": {"C21": 120}}, "it is called 'C12'"),
+        ({"references": {"phonon_Gamma_4": 14}}, "it is called 'phonon_GAMMA_4'"),
         ({"eos_strain": 3.0}, "a linear strain"),
         ({"eos_points": 3}, "use 5 or more"),
         ({"reference_maker": 3}, "must be a Maker"),
@@ -276,6 +327,33 @@ def test_the_verdict_names_what_is_wrong_by_itself():
     assert "C44 50" in said
     assert "-16.7%" in said
     assert "ntervals of elastic are calibrated" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("energy_drift", [50.0, -60.0], "energy is not conserved (-60 meV/atom/ps)"),
+        ("lowest_stiffness", [100.0, -40.0], "unstable by member 1 of 2 (-40 GPa)"),
+        ("lowest_frequency", [0.0, -0.15, None], "imaginary modes by member 1 of 3"),
+        ("energy_drift", [0.5, -0.6], None),
+        ("lowest_frequency", [-0.01, 0.0], None),
+    ],
+)
+def test_members_do_not_cancel_in_the_verdict(name, values, words):
+    from flowpot.properties.verdict import in_words
+
+    known = [value for value in values if value is not None]
+    quantity = Quantity(
+        name=name,
+        calculation=calculation_of(name),
+        unit=unit_of(name),
+        members=values,
+        mean=np.mean(known),
+    )
+    crystal = CrystalDoc(name="Si", quantities=[quantity])
+    document = ValidationDoc(n_members=len(values), properties=[], crystals=[crystal])
+    said = in_words(document)
+    assert (words in said) if words else said == "."
 
 
 @pytest.mark.parametrize(

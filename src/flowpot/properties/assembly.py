@@ -18,7 +18,7 @@ from flowpot.properties.document import (
     ValidationDoc,
 )
 from flowpot.properties.equation_of_state import CommitteeCurve, committee_curve
-from flowpot.properties.error_ratios import error_ratio
+from flowpot.properties.error_ratios import doubt_of, error_ratio
 from flowpot.properties.options import UNITS, unit_of
 from flowpot.properties.statistics import half_widths, interval, moderated
 
@@ -28,6 +28,7 @@ GIVEN = "given"
 _CHECKS = ("acoustic_at_gamma",)
 _NO_TRUTH = "it is a check of the potential: its true value is zero"
 _PATH = "points"
+_SAME_PATH = 0.05  # of reciprocal vectors: some points depend on the cell's shape
 _ZERO = 0.01  # THz
 _BANDS = "phonons/bands"
 _OTHER_PATH = (
@@ -81,13 +82,21 @@ def assemble(
         document.crystals.append(crystal)
         for kind in properties:
             cells = _cells(own, kind)
-            ratio = _ratio(committee, reason, kind)
+            ratio = _ratio(committee, reason, kind, len(own))
             band, lost = _band(committee, cells) if kind == "eos" else (None, None)
             if lost is not None:
                 document.notes.append(
                     f"The energies of {name} have no 95 % band: {lost}"
                 )
-            crystal.quantities += _quantities(kind, own, references[name], ratio, band)
+            energy = _energy_error(committee, band)
+            if energy is not None and energy[1] is not None:
+                document.notes.append(
+                    f"The 95 % band of the energies of {name} is not to be relied on: "
+                    f"{energy[1]}"
+                )
+            crystal.quantities += _quantities(
+                kind, own, references[name], ratio, energy
+            )
             found = _joined(kind, curves)
             if band is not None:
                 found["eos/band_volumes"] = band.volumes
@@ -101,6 +110,7 @@ def assemble(
                 labels = {"config_type": "validation", "crystal": name}
                 columns = {key: [value] * len(cells) for key, value in labels.items()}
                 distorted.append(cells.with_info(**columns))
+        document.notes += _unused(crystal, references[name])
     document.curves = to_artifact(arrays, "curves.npz")
     if not distorted:
         return document, None
@@ -141,12 +151,17 @@ def _is_zero(frequencies: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _ratio(
-    committee: CommitteeCalculator | None, reason: str | None, kind: str
+    committee: CommitteeCalculator | None, reason: str | None, kind: str, n_members: int
 ) -> tuple[float | None, str | None]:
     """Return the error ratio of a property, and why there is none."""
     if committee is None:
         return None, reason
-    return error_ratio(committee.calibration, kind)
+    if n_members < 2:  # noqa: PLR2004 - one has no spread
+        return None, reason
+    freedom = n_members - 1
+    if kind == "phonons":  # whose spreads are moderated
+        freedom *= 2
+    return error_ratio(committee.calibration, kind, freedom)
 
 
 def _band(
@@ -160,6 +175,28 @@ def _band(
     except Exception as error:  # noqa: BLE001 - the properties are there all the same
         keep_traceback(error)
         return None, reason_for(error)
+
+
+def _unused(crystal: CrystalDoc, references: Mapping[str, float]) -> list[str]:
+    """Say which reference values are of nothing that was calculated."""
+    known = {quantity.name for quantity in crystal.quantities}
+    left = sorted(references.keys() - known)
+    if not left:
+        return []
+    said = (
+        f"Reference values of {', '.join(left)} were not used: {crystal.name} has "
+        "none of these by the properties that were calculated"
+    )
+    return [said]
+
+
+def _energy_error(
+    committee: CommitteeCalculator | None, band: CommitteeCurve | None
+) -> tuple[float, str | None] | None:
+    """Return the 95 % error of the relaxed cell's energy, and why to doubt it."""
+    if committee is None or band is None:
+        return None
+    return float(band.error[0]), doubt_of(committee.calibration, "energy")
 
 
 def _cells(members: Sequence[MemberDoc], kind: str) -> Dataset | None:
@@ -179,7 +216,7 @@ def _quantities(
     members: Sequence[MemberDoc],
     references: Mapping[str, float],
     ratio: tuple[float | None, str | None],
-    band: CommitteeCurve | None,
+    energy: tuple[float, str | None] | None,
 ) -> list[Quantity]:
     """Summarise the quantities of a property, in the order of the first member."""
     names = dict.fromkeys(
@@ -191,8 +228,8 @@ def _quantities(
         by_member = [member.values.get(kind, {}).get(name) for member in members]
         values = [value for value in by_member if value is not None]
         half_width, (factor, reason) = frequencies.get(name), ratio
-        if name == "energy" and band is not None:
-            half_width = float(band.error[0])  # of the relaxed cell
+        if name == "energy" and energy is not None:
+            half_width, reason = energy
         if kind == "nve" or name in _CHECKS:
             limits, of, reason = None, "none", _NO_TRUTH
         else:
@@ -224,13 +261,20 @@ def _place(quantity: Quantity) -> int:
 def _drop_other_paths(
     members: Sequence[MemberDoc], curves: Sequence[Arrays]
 ) -> list[MemberFailure]:
-    """Leave out phonons along another path than the first member's."""
-    key = f"phonons/{_PATH}"
+    """
+    Leave out phonons along another path than the first member's.
+
+    Points of the same names may lie a little apart, as those of a body-centred
+    tetragonal crystal, which depend on c/a: the path is then the first member's.
+    """
+    key, named = f"phonons/{_PATH}", "phonons/labels"
     having = [rank for rank, arrays in enumerate(curves) if key in arrays]
     failures = []
     for rank in having[1:]:
         path, first = curves[rank][key], curves[having[0]][key]
-        if path.shape == first.shape and np.allclose(path, first, atol=1e-3):
+        same_names = np.array_equal(curves[rank][named], curves[having[0]][named])
+        if same_names and np.allclose(path, first, rtol=0, atol=_SAME_PATH):
+            curves[rank][key] = first
             continue
         member = members[rank]
         reason = _OTHER_PATH.format(first=members[having[0]].member)

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import chi2
+from scipy.stats import t as student
 
 from flowpot.evaluation import Calibration, CommitteeCalculator
 from flowpot.evaluation.covariates import OWN
@@ -21,11 +24,15 @@ the first.
 Volumes and bulk moduli are of pressures, elastic constants of stresses, and frequencies
 of forces.
 """
+_NUMBERS = ("energy",)
+"""Sources of which a frame has one number, as it has of a property."""
 _LEVEL = 0.95
+_DRAWS = 64  # quantiles that stand for a distribution
+_FAR = 20.0  # in the log of a ratio
 
 
 def error_ratio(
-    calibration: Mapping[str, Calibration], kind: str
+    calibration: Mapping[str, Calibration], kind: str, freedom: int
 ) -> tuple[float | None, str | None]:
     """
     Return the 95 % error of a property in units of the members' standard deviation.
@@ -38,12 +45,25 @@ def error_ratio(
     grows with the strain or displacement, and the errors of elastic constants and
     frequencies do not depend on these.
 
+    Notes
+    -----
+    Error and spread of a frame's forces or stress are root mean squares of many
+    components: their ratio r hardly scatters. A property is one number, and so are its
+    error and, by few members, its spread: the error is r t spreads, where t has
+    Student's distribution. Where members and truth are draws of one distribution, this
+    is the interval of :func:`flowpot.properties.statistics.half_widths` without a
+    calibration. A frame's energy is one number, too, and the error in r scatters as
+    that of the property; the spread of this is then the median one of r, times its own
+    scatter.
+
     Parameters
     ----------
     calibration
         Of the committee, by property.
     kind
         Name of the property.
+    freedom
+        Degrees of freedom of the standard deviation: of M members, M - 1.
 
     Returns
     -------
@@ -55,13 +75,9 @@ def error_ratio(
     known = [name for name in sources if name in calibration]
     for source in sorted(known, key=lambda name: not calibration[name].trusted):
         fit = calibration[source]
-        ratio = _at_the_centre(fit)
+        ratio = _of_one_number(fit, freedom, is_number=source in _NUMBERS)
         if ratio is not None and np.isfinite(ratio):
-            doubt = fit.reason or "it is not trusted"
-            reason = (
-                None if fit.trusted else f"the calibration of the {source}: {doubt}"
-            )
-            return ratio, reason
+            return ratio, doubt_of(calibration, source)
     if not sources:
         return None, "its errors are of no error model"
     if not known:
@@ -69,8 +85,21 @@ def error_ratio(
     return None, f"that of {' or '.join(known)} does not know the members' spread"
 
 
-def _at_the_centre(fit: Calibration) -> float | None:
-    """Return the 95 % error over the own spread, where the model was fitted."""
+def doubt_of(calibration: Mapping[str, Calibration], source: str) -> str | None:
+    """Return why error bars by a calibration are to be doubted, None if not."""
+    fit = calibration[source]
+    if fit.trusted:
+        return None
+    return f"the calibration of the {source}: {fit.reason or 'it is not trusted'}"
+
+
+def _of_one_number(fit: Calibration, freedom: int, *, is_number: bool) -> float | None:
+    """
+    Return the 95 % quantile of the error of one number in units of its spread.
+
+    The error over the own spread, r, is that where the error model was fitted;
+    `is_number` says whether it is of single numbers, too.
+    """
     model = fit.error_model
     if model is None or OWN not in model.names:
         return None
@@ -78,7 +107,20 @@ def _at_the_centre(fit: Calibration) -> float | None:
         name: np.array([np.exp(log)])
         for name, log in zip(model.names, model.centre, strict=True)
     }
-    return float((model.quantile(centre, _LEVEL) / centre[OWN])[0])
+    levels = (np.arange(_DRAWS) + 0.5) / _DRAWS
+    errors = np.array([model.quantile(centre, level)[0] for level in levels])
+    r = errors / centre[OWN]
+
+    def excess(log_width: float) -> float:
+        relative = np.exp(log_width) / r
+        if is_number:
+            inside = chi2.sf(chi2.median(freedom) / relative**2, freedom)
+        else:
+            inside = 2 * student.cdf(relative, freedom) - 1
+        return float(inside.mean()) - _LEVEL
+
+    middle = np.log(np.median(r))
+    return float(np.exp(brentq(excess, middle - _FAR, middle + _FAR)))
 
 
 def calculator_of(

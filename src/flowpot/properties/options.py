@@ -61,8 +61,23 @@ _WITHOUT_RELATIVE_ERROR = {
 """Quantities that no relative tolerance makes sense of, and why."""
 _ELASTIC = re.compile(r"C[1-6][1-6]")
 _PHONON = re.compile(r"phonon_\w+_\d+")
+_TRANSLATIONS = tuple(f"phonon_GAMMA_{branch}" for branch in (1, 2, 3))
 _LEAST_POINTS = 5  # of an equation of state: four parameters, and one to spare
 _LARGEST_STRAIN = 0.2
+
+
+def _usual_name(quantity: str) -> str:
+    """
+    Return the name that a quantity has in documents.
+
+    Examples
+    --------
+    >>> _usual_name("C21"), _usual_name("phonon_Gamma_4"), _usual_name("C44")
+    ('C12', 'phonon_GAMMA_4', 'C44')
+    """
+    if _ELASTIC.fullmatch(quantity):
+        return "C" + "".join(sorted(quantity[1:]))
+    return re.sub("_gamma_", "_GAMMA_", quantity, flags=re.IGNORECASE)
 
 
 def unit_of(quantity: str) -> str | None:
@@ -119,10 +134,10 @@ def check_property_tolerance(
             raise ValueError(
                 f"{field} is {value}: it is a share of the value, such as 0.05 for 5 %"
             )
-        if name in _WITHOUT_RELATIVE_ERROR:
+        if (why := _without_relative_error(name)) is not None:
             raise ValueError(
-                f"property_tolerance has {name!r}, which has no relative error: "
-                f"{_WITHOUT_RELATIVE_ERROR[name]}; leave it out"
+                f"property_tolerance has {name!r}, which has no relative error: {why}; "
+                "leave it out"
             )
         needed = calculation_of(name)
         if properties is not None and needed not in properties:
@@ -130,6 +145,13 @@ def check_property_tolerance(
                 f"property_tolerance has {name!r}, and validator.properties "
                 f"{tuple(properties)}: add {needed!r}"
             )
+
+
+def _without_relative_error(quantity: str) -> str | None:
+    """Return why no relative tolerance of a quantity makes sense, None if one does."""
+    if quantity in _TRANSLATIONS:
+        return "it is a translation, whose true value is zero"
+    return _WITHOUT_RELATIVE_ERROR.get(quantity)
 
 
 def check_quantities(field: str, given: Mapping[str, Any]) -> None:
@@ -150,6 +172,8 @@ def check_quantities(field: str, given: Mapping[str, Any]) -> None:
                 f"{', '.join(UNITS)}, elastic constants such as C44, and phonons such "
                 "as phonon_X_1 (the first branch at X)"
             )
+        if (usual := _usual_name(name)) != name:
+            raise ValueError(f"{field} has {name!r}: it is called {usual!r}")
         number(**{f"{field}[{name!r}]": value})
 
 

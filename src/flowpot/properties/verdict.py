@@ -87,7 +87,7 @@ def _relative(quantity: Quantity) -> float:
 
 
 def _warned(crystal: CrystalDoc) -> list[str]:
-    """Say what is wrong by itself, without a reference."""
+    """Say what is wrong by itself, without a reference, by the worst member, too."""
     values = {each.name: each for each in crystal.quantities}
     said = []
     stiffness = values.get("lowest_stiffness")
@@ -95,6 +95,8 @@ def _warned(crystal: CrystalDoc) -> list[str]:
         said.append(
             f"it is mechanically unstable by this potential ({_stiffness(stiffness)})"
         )
+    elif stiffness is not None and (unstable := _members(stiffness, below=0.0)):
+        said.append(f"it is mechanically unstable by {unstable}")
     elif stiffness is not None and stiffness.interval and stiffness.interval[0] <= 0:
         said.append(f"it may be mechanically unstable ({_stiffness(stiffness)})")
     lowest = values.get("lowest_frequency")
@@ -103,13 +105,30 @@ def _warned(crystal: CrystalDoc) -> list[str]:
             f"it has imaginary modes ({number(lowest.mean)} THz): the crystal is not "
             "stable by this potential, or the supercell is too small"
         )
+    elif lowest is not None and (imaginary := _members(lowest, below=_IMAGINARY)):
+        said.append(f"it has imaginary modes by {imaginary}")
     drift = values.get("energy_drift")
-    if drift is not None and abs(drift.mean) > _DRIFT:
+    # Those of two members may cancel in the mean.
+    drifts = [] if drift is None else _known(drift)
+    if drifts and abs(largest := max(drifts, key=abs)) > _DRIFT:
         said.append(
-            f"energy is not conserved ({number(drift.mean)} meV/atom/ps): shorten the "
+            f"energy is not conserved ({number(largest)} meV/atom/ps): shorten the "
             "time step, and see whether the model has too few digits"
         )
     return said
+
+
+def _members(quantity: Quantity, below: float) -> str | None:
+    """Name the members by which a quantity is at most so large, None without any."""
+    found = {
+        str(rank): value
+        for rank, value in enumerate(quantity.members)
+        if value is not None and value <= below
+    }
+    if not found:
+        return None
+    lowest = f"{number(min(found.values()))} {quantity.unit}"
+    return f"member {', '.join(found)} of {len(quantity.members)} ({lowest})"
 
 
 def _stiffness(quantity: Quantity) -> str:

@@ -129,7 +129,8 @@ def compared(
         std = found.std(0)
         # Four values tell little of a spread: that of all quantities together.
         pooled = np.sqrt((std**2).mean())
-        ratio, reason = error_ratio(fits, kind)
+        freedom = (len(members) - 1) * (2 if kind == "phonons" else 1)
+        ratio, reason = error_ratio(fits, kind, freedom)
         width, _ = half_widths(found)
         row[kind] = {
             "n": len(std),

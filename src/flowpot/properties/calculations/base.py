@@ -104,10 +104,14 @@ class ForceField:
         }
 
     def relax_maker(
-        self, options: ValidationOptions, *, relax_cell: bool
+        self,
+        options: ValidationOptions,
+        *,
+        relax_cell: bool,
+        fix_symmetry: bool = True,
     ) -> "ForceFieldRelaxMaker":
         """
-        Return atomate2's Maker of a relaxation that keeps the symmetry.
+        Return atomate2's Maker of a relaxation.
 
         Parameters
         ----------
@@ -115,13 +119,15 @@ class ForceField:
             Its limits.
         relax_cell
             Whether the cell is relaxed, too.
+        fix_symmetry
+            Whether the symmetry that spglib finds is kept.
         """
         from atomate2.forcefields.jobs import ForceFieldRelaxMaker  # noqa: PLC0415, torch
 
         return ForceFieldRelaxMaker(
             **self.fields,
             relax_cell=relax_cell,
-            fix_symmetry=True,
+            fix_symmetry=fix_symmetry,
             steps=options.max_steps,
             relax_kwargs={"fmax": options.fmax},
         )

@@ -7,7 +7,8 @@ import numpy as np
 from ase.units import GPa
 from numpy.typing import NDArray
 from pymatgen.analysis.elasticity import Deformation, Stress
-from pymatgen.core import Structure
+from pymatgen.core import Lattice, Structure
+from pymatgen.core.tensors import Tensor
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from flowpot.dataset import Dataset
@@ -40,13 +41,24 @@ def elastic(
     relaxed atoms. Constants are in GPa and in the axes of the IEEE standard; the moduli
     are the averages of Voigt, Reuss and Hill. ``lowest_stiffness`` is the smallest
     eigenvalue of the tensor: a crystal is mechanically stable if it is positive.
+
+    Notes
+    -----
+    The crystal is turned into these axes first: in others atomate2 takes a strain that
+    symmetry has turned for one of a single component, and fits nonsense. Atoms of
+    strained cells are relaxed without symmetry: spglib, whose tolerance is of the size
+    of the strains, finds more of it than there is, and ASE's ``FixSymmetry`` would take
+    the strain away.
     """
     from atomate2.forcefields.flows.elastic import ElasticMaker  # noqa: PLC0415, torch
 
     maker = ElasticMaker(
         bulk_relax_maker=field.relax_maker(options, relax_cell=True),
-        elastic_relax_maker=field.relax_maker(options, relax_cell=False),
+        elastic_relax_maker=field.relax_maker(
+            options, relax_cell=False, fix_symmetry=False
+        ),
     )
+    structure = in_standard_axes(structure)
     try:
         document, calculations = run_flow(maker.make(structure), folder)
     except np.linalg.LinAlgError:
@@ -57,6 +69,15 @@ def elastic(
     return Calculated(
         _values(document), cells=[each.structure for each in calculations]
     )
+
+
+def in_standard_axes(structure: Structure) -> Structure:
+    """Return a crystal turned into the axes of the IEEE standard (176-1987)."""
+    rotation = np.array(Tensor.get_ieee_rotation(structure))
+    rotation *= np.sign(np.linalg.det(rotation))  # the axes may be left-handed
+    turned = structure.copy()
+    turned.lattice = Lattice(structure.lattice.matrix @ rotation.T, structure.pbc)
+    return turned
 
 
 def elastic_of_labels(
