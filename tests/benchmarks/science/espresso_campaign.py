@@ -110,9 +110,9 @@ def phases() -> dict[str, Phase]:
 
 def labels() -> EspressoStaticMaker:
     """Return the demo's labels, with k-points and a smearing that metals need, too."""
-    return replace(
-        silicon_labels(), kspacing=0.25, user_settings={"SYSTEM": {"degauss": 0.02}}
-    )
+    demo = silicon_labels()
+    settings = {**demo.user_settings, "SYSTEM": {"degauss": 0.04}}
+    return replace(demo, kspacing=0.25, user_settings=settings)
 
 
 def espresso_campaign(seed: int) -> ActiveLearningMaker:
