@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, fcc111
 from ase.calculators.emt import EMT
 from jobflow import Flow, run_locally
 from monty.json import MontyDecoder, MontyEncoder
@@ -270,8 +270,10 @@ def test_fields_that_cannot_be_meant_are_refused(fields, words):
 
 def test_structures_that_cannot_be_meant_are_refused():
     slab = Atoms("Cu", cell=[3, 3, 20], pbc=(True, True, False))
+    boxed = fcc111("Cu", (1, 1, 3), vacuum=8, periodic=True)
     for structure, words in (
         (slab, "not periodic along all axes, and eos"),
+        (boxed, "holds vacuum along c, and eos need a crystal"),
         (Atoms("Cu"), "has no cell"),
         ([], "structures is empty"),
     ):

@@ -179,6 +179,9 @@ def _identity(subject: _Subject) -> dict[str, Any]:
             name: fit.model_dump(mode="json")
             for name, fit in subject.calibration.items()
         },
+        "uncertainties": {
+            each.kind: each.state.sha256 for each in subject.uncertainties
+        },
     }
 
 

@@ -36,9 +36,11 @@ def crystals_of(structures: Any, properties: Sequence[str]) -> dict[str, Structu
     ------
     ValueError
         Without a structure, and for one that a property makes no sense of: equation of
-        state, elastic constants and phonons need three periodic axes, dynamics a cell.
+        state, elastic constants and phonons need three periodic axes and no vacuum
+        along them, dynamics a cell.
     """
-    found = Dataset.load(structures).to_structures()
+    frames = Dataset.load(structures)
+    found = frames.to_structures()
     if not found:
         raise ValueError("structures is empty: give at least one crystal")
     needs = [name for name in properties if name in _CRYSTALLINE]
@@ -54,6 +56,12 @@ def crystals_of(structures: Any, properties: Sequence[str]) -> dict[str, Structu
             raise ValueError(
                 f"{where} is not periodic along all axes, and {', '.join(needs)} need "
                 "a crystal: give one, or properties=('nve',)"
+            )
+        if needs and (empty := empty_directions(frames[index])):
+            axes = " and ".join("abc"[axis] for axis in empty)
+            raise ValueError(
+                f"{where} holds vacuum along {axes}, and {', '.join(needs)} need a "
+                "crystal: give one, or properties=('nve',)"
             )
         names.append(_name(structure))
         given.append(structure)

@@ -72,7 +72,7 @@ class ValidationMaker(ValidationOptions, Maker):
         Shortest edge of the supercell of the phonons, and displacement of an atom (A).
     nve_temperature, nve_steps, nve_time_step, nve_length
         Temperature (K), steps, time step (fs), and shortest edge of the supercell (A)
-        of the dynamics.
+        of the dynamics, which begins with the structure as it is given.
     fmax, max_steps
         Largest force that a relaxation leaves on an atom (eV/A), and its largest number
         of steps.
@@ -144,7 +144,7 @@ class ValidationMaker(ValidationOptions, Maker):
             or classes of ASE calculators.
         structures
             Crystals, in anything that ``Dataset.load`` takes, or a reference. They are
-            relaxed by each member. None: the Maker's own.
+            relaxed by each member, but for the dynamics. None: the Maker's own.
         calibration
             Calibration by property, as an EvaluationDoc has it. None: intervals are of
             the members' spread.
