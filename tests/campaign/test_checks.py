@@ -72,6 +72,15 @@ def test_a_budget_that_the_labelling_stage_cannot_keep_is_refused():
     assert replace(trivial_campaign(1), max_labels=5, labelling=None).max_labels == 5
 
 
+@pytest.mark.parametrize(("share", "needed"), [(0.1, 30), (0.05, 59)])
+def test_a_closing_audit_that_is_never_labelled_as_a_whole_is_refused(share, needed):
+    stages = {"max_bad_share": share}
+    enough = ActiveLearningMaker(labelling=LabellingMaker(max_labels=needed), **stages)
+    assert enough.configured_evaluation.closing_audit == 30
+    with pytest.raises(ValueError, match=f"the closing audit has {needed} frames"):
+        ActiveLearningMaker(labelling=LabellingMaker(max_labels=needed - 1), **stages)
+
+
 @pytest.mark.parametrize(
     "stages",
     [

@@ -1,10 +1,14 @@
 """An iteration whose evaluation asks for a pilot: labelled, and evaluated again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from flowpot import EvaluationMaker
 from flowpot.evaluation import SelectionRules
+from flowpot.report import plot_growth
+from flowpot.report.frame_sections import growth
 
 # The committee has random weights: all its frames would count as wrecks.
 RULES = SelectionRules(max_selected=2, audit_min=1, audit_max=1, upper_factor=1e9)
@@ -50,6 +54,28 @@ def test_the_pilot_is_labelled_before_anything_is_selected(
     assert len(campaign.doc.evidence) == 1  # of the second evaluation only
 
 
+def test_the_growth_figure_counts_what_the_iterations_count(
+    copper, copper_frames, committee, explored, run
+):
+    """The pilot's frames in the iteration that explored them."""
+    explored = explored.with_info(iteration=1)
+    maker = copper(
+        exploration=None, training=None, evaluation=evaluation(), max_iterations=2
+    )
+    dataset = copper_frames(20, labelled=True)
+    campaign = run(maker.make(dataset=dataset, committee=committee, explored=explored))
+    first, second = (doc.n_dataset for doc in campaign.iteration_docs)
+    assert first == 21 + 8 < second
+    frames = campaign.dataset()
+    for figure in (
+        growth(campaign, frames).figure,
+        plot_growth(frames, campaign.iteration_docs),
+        plot_growth(frames),
+    ):
+        shown = [text.get_text() for text in figure.axes[0].texts]
+        assert shown == [str(first), str(second)]
+
+
 def test_its_labels_count_against_the_budget(
     copper, copper_frames, committee, explored, run
 ):
@@ -75,3 +101,25 @@ def test_a_campaign_that_cannot_label_has_none(
     (iteration,) = campaign.doc.iterations
     assert iteration.n_pilot == 0
     assert not iteration.calibration["forces"].origin.startswith("8 explored")
+
+
+def test_no_more_is_chosen_than_is_labelled_at_once(
+    copper, copper_frames, committee, explored, run
+):
+    """What is left out would count as frames whose labels had failed."""
+    rules = SelectionRules(max_selected=20, audit_min=1, upper_factor=1e9)
+    maker = copper(
+        exploration=None,
+        training=None,
+        evaluation=evaluation(rules=rules, pilot_labels=0, closing_audit=0),
+    )
+    start = {
+        "dataset": copper_frames(20, labelled=True),
+        "committee": committee,
+        "explored": explored,
+    }
+    many = run(maker.make(**start)).doc.iterations[-1]
+    few = replace(maker, labelling=replace(maker.labelling, max_labels=3))
+    limited = run(few.make(**start)).doc.iterations[-1]
+    assert many.n_chosen > 3
+    assert limited.n_chosen == 3

@@ -9,9 +9,12 @@ from flowpot.exploration.collection import (
     batched,
     collect_frames,
     decorrelated_stride,
-    inefficiency,
 )
-from flowpot.exploration.document import MDDoc
+from flowpot.exploration.conditions import Conditions
+from flowpot.exploration.correlation import correlation_steps, inefficiency
+from flowpot.exploration.document import MDBatchDoc, MDDoc
+from flowpot.exploration.outcome import Outcome
+from flowpot.exploration.sampling import described
 
 
 def trajectory(seed, n=10, n_candidates=0):
@@ -78,8 +81,32 @@ def test_stride_by_correlation():
             pressure=(0, 0),
             timestep=1.0,
             seed=1,
-            thermo=thermo,
+            correlation=correlation_steps(*thermo.values()),
         )
         strides.append(decorrelated_stride(run, 0))
     assert strides[0] > 5
     assert strides[1] == 1
+
+
+@pytest.mark.parametrize("n_runs", [1, 20, 40])
+def test_a_stride_does_not_depend_on_what_else_a_job_runs(n_runs):
+    """Documents of many runs keep few rows of each log; their correlation is whole."""
+    steps = np.arange(0, 10_001, 10)
+    rng = np.random.default_rng(3)
+    slow = np.convolve(rng.normal(size=len(steps) + 99), np.ones(100), "valid")
+    runs = []
+    for energies in (rng.normal(size=len(steps)), slow):
+        atoms = bulk("Cu")
+        document = described(
+            trajectory(1, n=100),
+            atoms,
+            Conditions(n_steps=10_000),
+            Outcome(10_000),
+            "p",
+            thermo={"step": steps, "potential energy (eV)": energies},
+            disagreement={},
+        )
+        runs.append(document)
+    kept = MDBatchDoc.of(runs * n_runs).runs
+    assert decorrelated_stride(kept[0], 0) == 1
+    assert 5 <= decorrelated_stride(kept[1], 0) <= 20  # 10 by what was convolved

@@ -102,6 +102,9 @@ def test_conditions_from_a_list():
 def test_conditions_of_a_grid():
     drawn = draw_conditions(2, [300, 600], [-1, 0, 1], "grid", rng())
     assert len(drawn) == len(set(drawn)) == 12
+    arrays = np.array([300.0, 600.0]), np.array([-1.0, 0.0, 1.0])
+    assert draw_conditions(2, *arrays, "grid", rng()) == drawn
+    assert {type(kelvin) for _, kelvin, _ in drawn} == {float}
 
 
 def test_conditions_of_the_engine_and_ramps():

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 
 from flowpot.dataset import Dataset
 from flowpot.training.sets import TrainingSets
@@ -28,6 +30,22 @@ def test_frames_without_a_set_are_given_one_that_all_members_share(silicon_set):
     assert np.array_equal(sets.test.fingerprints, again.test.fingerprints)
 
 
+@pytest.mark.parametrize("missing", [None, ""])
+def test_a_frame_without_a_set_is_not_left_out(silicon_set, missing):
+    split = np.array(silicon_set.info["split"], dtype=object)
+    split[np.flatnonzero(~silicon_set.is_isolated_atom)[0]] = missing
+    sets = TrainingSets.load(silicon_set.with_info(split=split))
+    assert sum(sets.sizes.values()) == 32
+
+
+@pytest.mark.parametrize("name", ["validation", "nan"])
+def test_a_set_of_another_name_is_refused(silicon_set, name):
+    split = np.array(silicon_set.info["split"], dtype=object)
+    split[np.flatnonzero(~silicon_set.is_isolated_atom)[0]] = name
+    with pytest.raises(ValueError, match=f"split is '{name}': use one of"):
+        TrainingSets.load(silicon_set.with_info(split=split))
+
+
 @pytest.mark.parametrize("empty", ["val", "test", "train"])
 def test_an_empty_set_is_an_error(silicon_set, empty):
     rest = silicon_set[silicon_set.info["split"] != empty]
@@ -44,6 +62,17 @@ def test_a_missing_isolated_atom_is_named_with_the_remedy(silicon_set):
     frames = silicon_set[~silicon_set.is_isolated_atom]
     with pytest.raises(ValueError, match=r"isolated atom .* of Si.*'E0s': 'average'"):
         TrainingSets.load(frames).reference_energies()
+
+
+@pytest.mark.parametrize("kind", ["isolated_atom", "IsolatedAtom"])
+def test_an_isolated_atom_in_a_periodic_box_is_pointed_out(silicon_set, kind):
+    frames = silicon_set[~silicon_set.is_isolated_atom]
+    alone = Atoms("Si", cell=[15] * 3, pbc=True)
+    alone.calc = SinglePointCalculator(alone, energy=-100.0, forces=np.zeros((1, 3)))
+    boxed = Dataset.from_atoms([alone]).with_info(config_type=kind, split="train")
+    sets = TrainingSets.load([boxed, frames])
+    with pytest.raises(ValueError, match="one of Si, which is periodic: set its pbc"):
+        sets.reference_energies()
 
 
 def test_isolated_atoms_are_told_from_one_atom_crystals(silicon_set):

@@ -8,7 +8,7 @@ from jobflow import OutputReference
 from pydantic import Field
 
 from flowpot.dataset import Artifact, Dataset, assign_splits
-from flowpot.dataset.sets import EXPLORED
+from flowpot.dataset.sets import EXPLORED, is_audit, without_audits
 from flowpot.documents import StageDoc
 from flowpot.potentials import load_potential
 from flowpot.potentials.extensions import pack_extensions
@@ -35,7 +35,7 @@ def is_reference(given: Any) -> bool:
 
 def joined_frames(frames: Any) -> Artifact:
     """Return the frames, in anything that ``Dataset.load`` takes, as one Artifact."""
-    return Dataset.load(frames).to_artifact("frames.h5")
+    return _new(Dataset.load(frames)).to_artifact("frames.h5")
 
 
 def first_shard(dataset: Any, seed: int) -> Artifact:
@@ -55,10 +55,17 @@ def first_shard(dataset: Any, seed: int) -> Artifact:
         The labelled frames, each with its set (those that have one keep it); where
         none is labelled, all of them, to explore from.
     """
-    frames = Dataset.load(dataset)
+    frames = _new(Dataset.load(dataset))
     if len(frames.labelled):
         frames = assign_splits(frames.labelled, seed=derive_seed(seed, "split"))
     return frames.to_artifact("dataset.h5")
+
+
+def _new(frames: Dataset) -> Dataset:
+    """Return the frames of an earlier campaign as those of a new one."""
+    if not is_audit(frames).any():
+        return frames
+    return frames.with_info(split=without_audits(frames))
 
 
 def explored_frames(explored: Any) -> Artifact:

@@ -147,6 +147,9 @@ class Iteration:
         return frames
 
     def _evaluate(self, evaluation: EvaluationMaker, explored: Any) -> None:
+        # What the labelling stage would leave out would count as failed labels.
+        at_once = getattr(self.campaign.labelling, "max_labels", None)
+        most = {} if at_once is None else {"max_at_once": at_once}
         job = evaluation.make(
             resolve(self.state.committee),
             resolve(self.state.shards),
@@ -157,6 +160,7 @@ class Iteration:
             spent=self.sent,
             seed=self._seed("evaluation"),
             iteration=self.state.iteration,
+            **most,
         )
         output = _without_schema(job.output)
         again = None if self.campaign.exploration is not None else self.state.explored

@@ -18,6 +18,7 @@ from flowpot.campaign.checks import (
 )
 from flowpot.campaign.stopping import Limits
 from flowpot.evaluation import EvaluationMaker
+from flowpot.evaluation.binomial import closing_size
 from flowpot.evaluation.criteria import check_tolerance, default_tolerance
 from flowpot.exploration import ExplorationMaker
 from flowpot.jobs import JobName
@@ -108,12 +109,13 @@ class CampaignStages(MSONable):
             fields |= {"pilot_labels": 0, "closing_audit": 0}
         elif (limit := getattr(self.labelling, "max_labels", None)) is not None:
             fields["pilot_labels"] = min(evaluation.pilot_labels, limit)
-            if evaluation.closing_audit > limit:
+            needed = closing_size(evaluation.closing_audit, self.max_bad_share)
+            if needed > limit:
                 raise ValueError(
-                    f"the labelling's max_labels is {limit}, and the evaluation's "
-                    f"closing_audit {evaluation.closing_audit}: the campaign could "
-                    "never end as converged; raise the former, or set closing_audit "
-                    "to 0"
+                    f"the labelling's max_labels is {limit}, and the closing audit has "
+                    f"{needed} frames (closing_audit {evaluation.closing_audit}, "
+                    f"max_bad_share {self.max_bad_share}): the campaign could never "
+                    "end as converged; raise the former, or set closing_audit to 0"
                 )
         return replace(evaluation, **fields)
 

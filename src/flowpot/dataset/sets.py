@@ -48,6 +48,18 @@ def sets_of(dataset: Columns) -> NDArray[Any]:
     return sets
 
 
+def without_audits(dataset: Columns) -> NDArray[Any]:
+    """
+    Return the set of each frame, shape (n,), where those of audits train.
+
+    It is for the frames of an earlier campaign: their audits have served, and their
+    rounds are not those of a new campaign. None where a frame has no set.
+    """
+    sets = np.array(dataset.column("split"), dtype=object)
+    sets[is_audit(dataset)] = TRAIN
+    return sets
+
+
 def is_explored(dataset: Columns) -> NDArray[np.bool_]:
     """Return whether each frame is from molecular dynamics, shape (n,)."""
     # A user's own dataset may not say what kind its frames are: none are explored.

@@ -103,6 +103,25 @@ def frames_needed(k: int, limit: float, confidence: float = 0.95) -> int:
     return n
 
 
+def closing_size(asked: int, limit: float) -> int:
+    """
+    Return how many frames a closing audit has.
+
+    Parameters
+    ----------
+    asked
+        Frames that were asked for; 0: there is no closing audit.
+    limit
+        Share of bad frames that it is to exclude: see :func:`frames_needed`.
+
+    Examples
+    --------
+    >>> closing_size(30, 0.1), closing_size(30, 0.05), closing_size(0, 0.1)
+    (30, 59, 0)
+    """
+    return max(asked, frames_needed(0, limit)) if asked else 0
+
+
 def second_look(n: int, limit: float, confidence: float = 0.95) -> int:
     """
     Return how many further frames an audit needs that found one of n bad.

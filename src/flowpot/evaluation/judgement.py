@@ -10,7 +10,7 @@ from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.closeness import accepted_distance
 from flowpot.dataset.labels import DECIDING
 from flowpot.evaluation.audit import Audit
-from flowpot.evaluation.binomial import frames_needed, second_look
+from flowpot.evaluation.binomial import closing_size, second_look
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.checks import Checked, earlier_sample, next_round
 from flowpot.evaluation.choice import (
@@ -288,7 +288,7 @@ def _labels_first(
     share_over = float((~judged.accepted).mean())
     if criteria.closing_audit == 0 or share_over > criteria.max_over_share:
         return nothing
-    size = max(criteria.closing_audit, frames_needed(0, criteria.max_bad_share))
+    size = closing_size(criteria.closing_audit, criteria.max_bad_share)
     if checked.n_tried(CLOSING):
         if (audited.n, audited.n_bad) != (size, 1):
             return nothing

@@ -91,6 +91,7 @@ class EvaluationMaker(Criteria, Maker):
         previous: Mapping[str, Any] | None = None,  # noqa: ARG002 - campaigns pass it
         max_labels: int | None = None,
         spent: Sequence[int] | None = None,
+        max_at_once: int | None = None,
         seed: int = 0,
         iteration: int | None = None,
     ) -> EvaluationDoc:
@@ -114,6 +115,8 @@ class EvaluationMaker(Criteria, Maker):
             Budget: labelled and chosen frames together never exceed it.
         spent
             Numbers of frames that count against the budget; None: the labelled ones.
+        max_at_once
+            Most frames that are chosen by this evaluation; None: by the budget.
         seed
             Seed of the random draws.
         iteration
@@ -129,6 +132,9 @@ class EvaluationMaker(Criteria, Maker):
         known = Dataset.load(labelled)
         if max_labels is not None and spent is not None:
             max_labels += len(known) - sum(spent)
+        if max_at_once is not None:
+            most = len(known) + max_at_once
+            max_labels = most if max_labels is None else min(max_labels, most)
         judgement = judge(
             committee,
             known,

@@ -9,12 +9,11 @@ import numpy as np
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.vacuum import restore_vacuum
+from flowpot.exploration.correlation import correlation_after
 from flowpot.exploration.document import ExplorationDoc, MDDoc, MDFailure
 from flowpot.exploration.plan import ExplorationPlan
 
 T = TypeVar("T")
-
-_ENOUGH_ROWS = 10  # of the log, for a correlation time
 
 
 def exploration_document(
@@ -109,38 +108,13 @@ def decorrelated_stride(run: MDDoc, equilibration: int) -> int:
     Returns
     -------
     int
-        1 where the log is too short to tell.
+        1 where its log was too short to tell.
     """
-    thermo = {name: np.array(column) for name, column in run.thermo.items()}
-    late = thermo["step"] >= max(equilibration, 1)
-    if late.sum() < _ENOUGH_ROWS or run.n_frames < 2:  # noqa: PLR2004
+    share = equilibration / max(run.n_steps, 1)
+    steps = correlation_after(run.correlation, share)
+    if steps is None or run.n_frames < 2:  # noqa: PLR2004
         return 1
-    rows = inefficiency(thermo["potential energy (eV)"][late])
-    spacing = np.diff(thermo["step"][late]).mean()
-    return max(1, round(rows * spacing / (run.n_steps / run.n_frames)))
-
-
-def inefficiency(series: np.ndarray) -> float:
-    """
-    Return the statistical inefficiency of a series, (n,).
-
-    It is the number of rows that hold one independent value.
-
-    Notes
-    -----
-    g = 1 + 2 sum_t (1 - t/n) C(t), with the sum cut where the autocorrelation C first
-    falls below zero (Chodera et al., J. Chem. Theory Comput. 3, 26 (2007), eq. 4).
-    """
-    n = len(series)
-    deviation = series - series.mean()
-    variance = (deviation**2).mean()
-    if variance == 0:
-        return 1.0
-    covariance = np.correlate(deviation, deviation, "full")[n - 1 :]
-    correlation = covariance / np.arange(n, 0, -1) / variance
-    end = int(np.argmax(correlation <= 0)) or n
-    lag = np.arange(1, end)
-    return float(1 + 2 * ((1 - lag / n) * correlation[1:end]).sum())
+    return max(1, round(steps / (run.n_steps / run.n_frames)))
 
 
 def failures_of(

@@ -56,6 +56,11 @@ class MDDoc(StageDoc):
         "disagreement in each property, size of the forces, and the predicted error in "
         "units of what flags a frame",
     )
+    correlation: list[float] = Field(
+        default_factory=list,
+        description="steps that hold one independent potential energy: in the whole "
+        "run, without its first tenth, two tenths and so on",
+    )
     folder: str = Field("", description="folder where it ran")
     checkpoint: Artifact | None = Field(
         None, description="state from which a run that is out of time goes on"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -165,7 +165,11 @@ def draw_conditions(
     """
     if sampling == "grid":
         engine_s: list[Target | None] = [None]
-        points = product(range(n), temperatures or engine_s, pressures or engine_s)
+        kelvin, kbar = (
+            engine_s if targets is None else [_plain(target) for target in targets]
+            for targets in (temperatures, pressures)
+        )
+        points = product(range(n), kelvin, kbar)
         return [point for point in points for _ in range(runs_per_start)]
     n_runs = n * runs_per_start
     # Rounded to what a person would have written.
@@ -173,6 +177,12 @@ def draw_conditions(
     kbar = _drawn(n_runs, pressures, sampling, 3, rng)
     starts = [i // runs_per_start for i in range(n_runs)]
     return list(zip(starts, kelvin, kbar, strict=True))
+
+
+def _plain(target: Any) -> Target:
+    """Return a target, which may come from an array, as Python's own numbers."""
+    first, last = pair("value", target)
+    return first if first == last else (first, last)
 
 
 def _drawn(

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from flowpot.dataset import Dataset
 from flowpot.dataset.sets import EXPLORED
 from flowpot.exploration.conditions import Conditions, ramp
+from flowpot.exploration.correlation import correlation_steps
 from flowpot.exploration.document import MDDoc, thin
 from flowpot.exploration.outcome import Outcome
 
@@ -147,6 +148,9 @@ def described(
         n_frames=len(frames),
         n_steps=outcome.n_steps,
         thermo=thin(thermo, _ROWS),
+        correlation=correlation_steps(
+            thermo.get("step", ()), thermo.get("potential energy (eV)", ())
+        ),
         disagreement=thin(disagreement, _ROWS),
         seconds=outcome.seconds,
         **_identity(start, conditions, parent),

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil
 from typing import Any
 
 from jobflow import Flow, Job, Maker, OutputReference, Response
@@ -163,8 +162,9 @@ def _collect_committee(
     lost = [rank for rank, member in enumerate(members) if member is None]
     shards = dataset if isinstance(dataset, list) else [dataset]
     if lost and retry is not None and all(shard is not None for shard in shards):
-        per_job = ceil(len(members) / len(retry.jobs))
-        return retry.send(sorted({rank // per_job for rank in lost}), CommitteeDoc)
+        job_of = list(dict.fromkeys(address.uuid for address in addresses))
+        places = {job_of.index(addresses[rank].uuid) for rank in lost}
+        return retry.send(sorted(places), CommitteeDoc)
     jobs = [address.uuid for address in addresses]
     fields, ranks = committee_document(members, dataset, min_size, jobs)
     references = [addresses[rank].reference for rank in ranks]

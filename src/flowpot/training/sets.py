@@ -1,6 +1,7 @@
 """The frames that a potential is trained on and tested with."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ from flowpot.dataset.geometry.cells import periodic_cell, volume_ratio
 from flowpot.dataset.sets import AUDIT, SETS, sets_of
 from flowpot.randomness import derive_seed
 
+_ISOLATED = ("isolated_atom", "IsolatedAtom")  # flowpot's and MACE's
 _SPLIT_SEED = 0  # not the member's: a committee shares its sets
 
 
@@ -64,7 +66,7 @@ class TrainingSets:
                 "the dataset has no labelled frame but isolated atoms: label frames "
                 "(energy and forces) before training"
             )
-        if "split" not in frames.info or any(s is None for s in frames.info["split"]):
+        if not set(frames.column("split").tolist()) <= {*SETS, AUDIT}:
             frames = assign_splits(frames, seed=_SPLIT_SEED)
         split = sets_of(frames)
         sets = cls(
@@ -131,11 +133,24 @@ class TrainingSets:
             raise ValueError(
                 "the dataset has no labelled isolated atom (config_type "
                 f"'isolated_atom') of {', '.join(chemical_symbols[z] for z in missing)}"
-                ": label one, or choose the reference energies by the training's "
-                "hyperparameters, as in {'E0s': {14: -150.3}}, {'E0s': 'average'} or, "
-                "with a foundation model, {'E0s': 'estimated'}"
+                f"{self._boxed(missing)}: label one, or choose the reference energies "
+                "by the training's hyperparameters, as in {'E0s': {14: -150.3}}, "
+                "{'E0s': 'average'} or, with a foundation model, {'E0s': 'estimated'}"
             )
         return {z: self.atomic_energies[z] for z in self.species}
+
+    def _boxed(self, species: Sequence[int]) -> str:
+        """Say which single atoms are called isolated, and periodic all the same."""
+        found = set()
+        for frames in self.by_name.values():
+            kinds = np.array([str(kind) for kind in frames.column("config_type")])
+            alone = (frames.n_atoms == 1) & np.isin(kinds, _ISOLATED)
+            found |= set(frames.numbers[frames.offsets[:-1][alone]].tolist())
+        known = sorted(found & set(species))
+        if not known:
+            return ""
+        names = ", ".join(chemical_symbols[z] for z in known)
+        return f" (there is one of {names}, which is periodic: set its pbc to F F F)"
 
 
 def isolated_energies(isolated: Dataset) -> dict[int, float]:

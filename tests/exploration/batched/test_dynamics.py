@@ -6,9 +6,10 @@ import torch
 from ase import Atoms, units
 from ase.build import bulk, fcc111
 
+from flowpot.dataset import Dataset
 from flowpot.dataset.arrays import Arrays
 from flowpot.exploration.batched.dynamics import Watch
-from flowpot.exploration.batched.forces import PotentialForces
+from flowpot.exploration.batched.forces import CalculatorForces, PotentialForces
 from flowpot.exploration.batched.replica import Replica
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.sampling import Output
@@ -258,3 +259,21 @@ def test_neighbours_are_searched_for_seldom(argon, lennard_jones):
     frames[1].rattle(1.0, seed=2)
     forces.drive(Arrays.joined([Arrays.of_atoms(atoms) for atoms in frames]))
     assert len(searched) == 4, "of the one frame that moved"
+
+
+def test_a_calculator_sees_all_that_a_frame_has():
+    """Charges are told apart, also where the batch has become smaller."""
+    frames = []
+    for charge in (0, 2, -1):
+        atoms = bulk("Cu", cubic=True)
+        atoms.info["charge"] = charge
+        frames.append(atoms)
+    forces = CalculatorForces(
+        [{"calculator": "known_potentials.ChargeEnergy", "kwargs": {}}]
+    )
+    for chosen in ([0, 1, 2], [2]):
+        starts = [frames[i] for i in chosen]
+        forces.begin(starts)
+        geometry = Dataset.from_atoms(starts, labels=False)
+        energies = forces.drive(geometry).energy
+        assert energies.tolist() == [frames[i].info["charge"] for i in chosen]

@@ -1,15 +1,17 @@
 """Trajectories that break down at once are retried; others are not."""
 
+import time
 from dataclasses import replace
 
 import pytest
 from ase.build import bulk
+from monty.serialization import loadfn
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.vacuum import restore_vacuum
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.driver import main
-from flowpot.exploration.lammps.run import Run, read_outcome
+from flowpot.exploration.lammps.run import PLAN_FILE, Run, read_outcome
 from flowpot.exploration.lammps.script import Output
 from flowpot.exploration.lammps.simulate import (
     Trajectory,
@@ -61,6 +63,20 @@ def test_at_most_twice(trajectory):
     [document] = simulate([hot], explode)
     assert calls == [["run-000"], ["run-000-retry-1"], ["run-000-retry-2"]]
     assert (document.state, document.attempts) == ("halted", 3)
+
+
+def test_attempts_share_the_walltime_of_their_job(trajectory):
+    hot = replace(trajectory, run=replace(trajectory.run, walltime=1.0))
+    left = []
+
+    def explode_slowly(folders):
+        left.extend(loadfn(folder / PLAN_FILE).walltime for folder in folders)
+        time.sleep(0.6)
+        return [Outcome(n_steps=3, halted="temperature") for _ in folders]
+
+    [document] = simulate([hot], explode_slowly)
+    assert left == [1.0, pytest.approx(0.4, abs=0.1)]
+    assert (document.state, document.attempts) == ("halted", 2)
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ class _Batch:
         if self._ended:
             return
         self._state = state = State.of(self._replicas)
+        self._dynamics.forces.begin([replica.start for replica in state.replicas])
         self._barostat = Barostat.of(state.replicas, self._dynamics.bulk_modulus)
         self._check = BatchCheck(self._dynamics.limits, state)
         try:
@@ -307,6 +308,7 @@ class _Batch:
         forces, geometry = self._dynamics.forces, self._state.geometry
         for i, replica in enumerate(self._state.replicas):
             forces.keep([])
+            forces.begin([replica.start])
             try:
                 forces.drive(geometry.frame(i))
             except Exception:  # noqa: BLE001 - recorded

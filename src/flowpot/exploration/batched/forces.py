@@ -24,6 +24,9 @@ from flowpot.potentials.verlet import BatchedVerletList
 class Forces(Protocol):
     """The potentials that move the replicas of a batch."""
 
+    def begin(self, starts: Sequence[Atoms]) -> None:
+        """Take the frames that the next geometries are of, with what else they have."""
+
     def drive(self, geometry: Arrays) -> Prediction:
         """Predict with the driving member, for the next step of the same frames."""
 
@@ -115,6 +118,9 @@ class PotentialForces:
             verlet.keep(frames)
         self._graphs.clear()
 
+    def begin(self, starts: Sequence[Atoms]) -> None:
+        """Do nothing: geometries tell all that these potentials read."""
+
     def drive(self, geometry: Arrays) -> Prediction:
         """Predict with the driving member."""
         self._graphs.clear()
@@ -150,6 +156,11 @@ class CalculatorForces:
         load = Calculators()
         self._calculators = [load(member) for member in members]
         self._driving = driving
+        self._starts: Sequence[Atoms] = ()
+
+    def begin(self, starts: Sequence[Atoms]) -> None:
+        """Take frames whose charges, spins and masses a calculator may read."""
+        self._starts = starts
 
     def check(self, atoms: Atoms) -> None:
         """Do nothing: the calculator raises an error itself."""
@@ -165,14 +176,13 @@ class CalculatorForces:
         """Predict with all members."""
         return _stacked([self._evaluate(c, geometry) for c in self._calculators])
 
-    @staticmethod
-    def _evaluate(calculator: Any, geometry: Arrays) -> Prediction:
+    def _evaluate(self, calculator: Any, geometry: Arrays) -> Prediction:
         predictions = []
-        for i in range(len(geometry.cell)):
+        for i, start in enumerate(self._starts):
             frame = geometry.frame(i)
-            atoms = Atoms(
-                frame.numbers, frame.positions, cell=frame.cell[0], pbc=frame.pbc[0]
-            )
+            atoms = start.copy()
+            atoms.positions[:] = frame.positions
+            atoms.cell[:] = frame.cell[0]
             calculator.calculate(atoms, properties_of(atoms), all_changes)
             results = calculator.results
             predictions.append(

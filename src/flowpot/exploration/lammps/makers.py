@@ -188,18 +188,22 @@ class LammpsMDMaker(MDMaker):
             )
             for i, plan in enumerate(planned)
         ]
-        documents = simulate(trajectories, self._run_all, cache)
+        begun = time.monotonic()
+        documents = simulate(
+            trajectories, lambda folders: self._run_all(folders, begun), cache
+        )
         return [doc.model_copy(update={"engine": self.engine}) for doc in documents]
 
-    def _run_all(self, folders: Sequence[Path]) -> list[Outcome]:
+    def _run_all(self, folders: Sequence[Path], begun: float) -> list[Outcome]:
+        """Run trajectories of a job that has `begun` at that ``time.monotonic()``."""
         if self.engine == "python":
             return run_drivers(folders, processes=self.processes, threads=self.threads)
         pair_style = PAIR_STYLES[self.engine](self.device)
-        started, outcomes = time.monotonic(), []
+        outcomes = []
         for folder in folders:
             seconds_left = self.walltime
             if seconds_left is not None:
-                seconds_left -= time.monotonic() - started
+                seconds_left -= time.monotonic() - begun
             if seconds_left is not None and seconds_left <= 0:
                 outcome = Outcome(last_step(folder), out_of_time=True)
             else:

@@ -1,6 +1,7 @@
 """Run trajectories, retry those that broke down at once, and read them back."""
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,14 +70,28 @@ class Trajectory:
         write_run(self.folder, run, self.start)
         return replace(self, run=run, attempt=self.earlier.attempts - 1)
 
-    def retried(self) -> "Trajectory":
-        """Return the same trajectory with half the timestep and a new seed."""
+    def is_late(self, spent: float) -> bool:
+        """Return whether the walltime of its job has passed, after so many seconds."""
+        return self.run.walltime is not None and spent >= self.run.walltime
+
+    def retried(self, spent: float) -> "Trajectory":
+        """
+        Return the same trajectory with half the timestep and a new seed.
+
+        Parameters
+        ----------
+        spent
+            Seconds that its job has run: what is left of the walltime is its own.
+        """
+        walltime = self.run.walltime
+        if walltime is not None:
+            walltime -= spent
         attempt = self.attempt + 1
         conditions = gentler(self.run.conditions, attempt)
         name = self.folder.name.partition("-retry-")[0]
         return replace(
             self,
-            run=replace(self.run, conditions=conditions),
+            run=replace(self.run, conditions=conditions, walltime=walltime),
             folder=self.folder.with_name(f"{name}-retry-{attempt}"),
             attempt=attempt,
             earlier=None,
@@ -116,6 +131,7 @@ def simulate(
 def _simulate(
     trajectories: Sequence[Trajectory], runner: Runner, cache: RunCache | None
 ) -> list[MDDoc]:
+    begun = time.monotonic()
     current = [_write(trajectory, cache) for trajectory in trajectories]
     outcomes = runner([trajectory.folder for trajectory in current])
     for _ in range(RETRIES):
@@ -123,11 +139,13 @@ def _simulate(
             i
             for i, trajectory in enumerate(current)
             if broke_at_once(trajectory, outcomes[i])
+            and not trajectory.is_late(time.monotonic() - begun)
         ]
         if not again:
             break
         for i in again:
-            current[i] = _write(current[i].retried(), cache)
+            spent = time.monotonic() - begun
+            current[i] = _write(current[i].retried(spent), cache)
         new_outcomes = runner([current[i].folder for i in again])
         for i, outcome in zip(again, new_outcomes, strict=True):
             outcomes[i] = outcome

@@ -206,7 +206,7 @@ class MACETraining(Training):
         if run.resume:
             options["restart_latest"] = True
         if run.learning_rate_scale != 1:
-            options["lr"] = options.get("lr", 0.01) * run.learning_rate_scale
+            options["lr"] = float(options.get("lr", 0.01)) * run.learning_rate_scale
         before: list[str] = []
         preprocess = self.preprocess
         if preprocess is None:
