@@ -62,6 +62,23 @@ def call_program(called: str | None, project: str | None = None) -> None:
     _PROGRAM.set(shlex.join(words))
 
 
+def say_command(console: Console, command: str) -> None:
+    """
+    Print a command to paste, indented and without line breaks.
+
+    Nothing of it is hidden, unlike in :func:`say`: it would do something else, and a
+    command that flowpot suggests holds names and places only.
+
+    Parameters
+    ----------
+    console
+        Console to print on, whatever its own settings are.
+    command
+        The command.
+    """
+    console.print(Text(f"    {command}"), highlight=False, soft_wrap=True)
+
+
 def say(console: Console, *parts: str | tuple[str, str], end: str = "\n") -> None:
     """
     Print a line without markup, line breaks and passwords.

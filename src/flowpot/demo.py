@@ -179,15 +179,17 @@ def run_demo(
     """
     folder = Path(folder).absolute()
     maker = silicon_campaign(seed)
+    command = f"{program()} demo --folder {shlex.quote(str(folder))} --seed {seed}"
     if max_iterations is not None:
         maker = replace(maker, max_iterations=max_iterations)
+        command += f" --max-iterations {max_iterations}"
     campaign = run_in_folder(
         maker,
         {"structures": silicon_structures()},
         folder,
         console,
         go_on=go_on,
-        command=f"{program()} demo --folder {shlex.quote(str(folder))} --seed {seed}",
+        command=command,
     )
     if campaign.doc.stop_kind == "failed":
         raise RuntimeError(campaign.doc.stop_reason)

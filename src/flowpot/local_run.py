@@ -1,6 +1,7 @@
 """A campaign in a folder of this machine, from start or interruption to results."""
 
 import os
+import re
 import shlex
 import time
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ from flowpot.report.table import print_campaign
 from flowpot.report.verdicts import verdict
 from flowpot.settings import get_settings
 
+_RUN = re.compile(r"run(?:-([2-9]|[1-9]\d+))?")
+"""Names of the folders of a campaign's runs: others are the user's own."""
 _CACHES = {"LABEL_CACHE": "labels", "TRAINING_CACHE": "trainings"}
 """Settings, and folders in that of the campaign, used where a setting has no value."""
 
@@ -111,19 +114,20 @@ def _chosen(
     go_on: bool,
 ) -> tuple[ResumableRun, dict[str, Any]]:
     """Return the run to start or to take up, and the arguments of ``make``."""
-    # run, run-2, ..., run-10
-    paths = sorted(
-        folder.glob("run*"), key=lambda path: int(path.name.partition("-")[2] or 1)
-    )
-    runs = [run for path in paths if (run := ResumableRun(path, store)).started]
+    runs = {
+        number: run
+        for number, path in _run_folders(folder).items()
+        if (run := ResumableRun(path, store)).started
+    }
     if not runs:
         if go_on:
             raise ValueError(f"{folder} holds no campaign to continue: start one there")
         return ResumableRun(folder / "run", store), inputs
-    last = runs[-1]
+    number = max(runs)
+    last = runs[number]
     ended = _ended(last, store)
     if go_on and ended is not None:
-        following = ResumableRun(folder / f"run-{len(runs) + 1}", store)
+        following = ResumableRun(folder / f"run-{number + 1}", store)
         return following, {"campaign": ended}
     changes = differences(read_description(last), described(maker, inputs))
     if changes:
@@ -138,6 +142,12 @@ def _chosen(
             f"{changes}. Run in another folder (--folder), or {remedy}"
         )
     return last, inputs
+
+
+def _run_folders(folder: Path) -> dict[int, Path]:
+    """Return the folders ``run``, ``run-2``, ..., ``run-10`` by their numbers."""
+    names = {path: _RUN.fullmatch(path.name) for path in folder.glob("run*")}
+    return {int(name[1] or 1): path for path, name in names.items() if name}
 
 
 def _ended(run: ResumableRun, store: JobStore) -> Campaign | None:

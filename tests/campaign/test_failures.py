@@ -15,6 +15,7 @@ from flowpot.documents import TRACEBACK_FILE, recorded
 from flowpot.jobs import stage_job
 from flowpot.report import write_report
 from flowpot.report.status import status_view
+from flowpot.report.verdicts import verdict
 from flowpot.training.document import CommitteeDoc
 
 REMEDY = "device 'cuda' is not here: pip install 'flowpot[mace]' [/b] a$b$ ${c"
@@ -118,6 +119,10 @@ def test_the_first_stage_fails(jobstore, clean_dir, monkeypatch):
     run_locally(flow, store=jobstore, log=False, create_folders=True)
     campaign = Campaign.from_store(jobstore, flow.output.uuid)
     assert campaign.doc.stop_reason.endswith(f"EngineError: {REMEDY}")
+    assert verdict(campaign).headline == (
+        "Failed before the first iteration: the augmentation stage ended without a "
+        "result."
+    )
     shown(campaign)
     write_report(campaign, clean_dir / "report")
 

@@ -6,6 +6,7 @@ import pytest
 
 import trivial_campaign
 from flowpot.campaign import loop
+from flowpot.report.verdicts import verdict
 
 STAGES = {
     "labelling": "LabellingDoc",
@@ -80,6 +81,9 @@ def test_the_numbers_of_a_turn_are_gathered_again(run, monkeypatch):
     assert n_calls == {1: 1, 2: 2, 3: 1, 4: 2}
     assert [doc.iteration for doc in campaign.iteration_docs] == [1, 2, 3]
     assert campaign.stop_reason == "failed: the record of the iteration is missing"
+    assert verdict(campaign).headline == (
+        "Failed in iteration 4: the record of the iteration is missing."
+    )
 
 
 def test_there_is_no_third_try(lose, run):

@@ -9,6 +9,7 @@ from ase.build import bulk
 from ase.io import write
 from typer.testing import CliRunner
 
+from flowpot.campaign import embedded_store
 from flowpot.cli import app
 
 PASSWORD = "s3cr3t-Passw0rd"
@@ -135,7 +136,7 @@ def test_a_project_whose_database_is_down(tmp_path, clean_dir, monkeypatch):
 def test_brackets_of_a_remedy(clean_dir, monkeypatch):
     """They are no markup: what is to be installed is named whole."""
     monkeypatch.setattr("shutil.which", lambda *_: None)
-    (clean_dir / "store").mkdir()
+    embedded_store(clean_dir / "store").connect()
     monkeypatch.setitem(__import__("sys").modules, "montydb", None)
     monkeypatch.setitem(
         __import__("sys").modules, "flowpot.campaign.local.indexed_store", None

@@ -138,3 +138,23 @@ def test_any_name_of_a_file_is_read_back(atoms, file, output, name, clean_dir):
     found = read_configuration(Path(output))
     assert found.maker.name == name
     assert len(found.inputs["structures"]) == 1
+
+
+def test_both_files_may_be_in_new_folders(clean_dir):
+    write("cell.cif", bulk("Cu"))
+    done = invoke("cell.cif", "-o", "my run/c.yaml", "--project", "not/there/p.yaml")
+    assert done.exit_code == 0, done.output
+    assert Path("not/there/p.yaml").is_file()
+    assert "flowpot run 'my run/c.yaml' --dry-run" in done.output
+
+
+@pytest.mark.parametrize("option", ["--output", "--project"])
+def test_no_file_is_written_where_another_cannot_be(option, clean_dir):
+    write("cell.cif", bulk("Cu"))
+    Path("a-file").touch()
+    done = invoke("cell.cif", option, "a-file/x.yaml")
+    assert done.exit_code == 1
+    said = " ".join(done.output.split())
+    assert f"{option}: 'a-file/x.yaml' cannot be written" in said
+    assert "give another place" in said
+    assert {path.name for path in clean_dir.iterdir()} == {"cell.cif", "a-file"}

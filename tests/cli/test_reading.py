@@ -1,13 +1,20 @@
 """`flowpot status` and `export`: what they say, and what they refuse."""
 
+import shlex
+from dataclasses import replace
+
 import pytest
+from ase.build import bulk
 from ase.io import read
-from jobflow import JobStore
+from jobflow import JobStore, run_locally
 from maggma.stores import MemoryStore
 from typer.testing import CliRunner
 
+from flowpot import Campaign
 from flowpot.campaign import embedded_store
 from flowpot.cli import app
+from flowpot.report.next_steps import next_steps
+from trivial_campaign import trivial_campaign
 
 
 def call(*words, code=0):
@@ -116,3 +123,53 @@ def test_commands_to_paste_are_called_as_the_one_that_prints_them(
     assert f"    {program} export synthetic --store" in result.output
     plain = call("status", "--store", stores["finished"])
     assert "error bars: flowpot export synthetic --store" in plain
+
+
+@pytest.mark.parametrize("name", ["-dash", "--help", "it's $HOME", "日" * 300])
+def test_suggested_commands_work_whatever_the_name(name, clean_dir):
+    store = embedded_store(clean_dir / "a store")
+    flow = replace(trivial_campaign(1), name=name).make(structures=[bulk("Cu")])
+    run_locally(flow, store=store, log=False)
+    steps = next_steps(Campaign.from_store(store), "--store 'a store'")
+    _, *words = shlex.split(steps[-1].command)
+    assert "1 frames in" in call(*words)
+
+
+@pytest.mark.parametrize(
+    "content", [b"a: [1, 2\nb: }", b"a:\n\t- b\n", b"\xff\x00" * 999]
+)
+def test_a_damaged_file_of_a_store(tmp_path, content):
+    (tmp_path / "store.yaml").write_bytes(content)
+    said = call("status", "--store", tmp_path / "store.yaml", code=1)
+    assert "specifies no JobStore" in said
+    assert len(said) < 600 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("command", ["status", "report", "export"])
+def test_reading_makes_no_database_of_a_folder(command, clean_dir):
+    """And says where one is."""
+    (clean_dir / "empty").mkdir()
+    words = ["--models", "models"] if command == "export" else []
+    said = call(command, *words, "--store", "empty", code=1)
+    assert "--store is 'empty', a folder that holds no embedded store" in said
+    embedded_store(clean_dir / "my run/store").connect()
+    said = call(command, *words, "--store", "my run", code=1)
+    assert "give --store 'my run/store'" in said
+    assert {path.name for path in clean_dir.iterdir()} == {"empty", "my run"}
+    assert not list((clean_dir / "empty").iterdir())
+    assert [path.name for path in (clean_dir / "my run").iterdir()] == ["store"]
+
+
+@pytest.mark.parametrize("interval", ["-1", "0", "nan", "inf", "1e10"])
+def test_an_interval_that_cannot_be_waited(stores, interval):
+    words = ["status", "--watch", "--interval", interval]
+    said = call(*words, "--store", stores["running"], code=1)
+    assert f"--interval is {float(interval):g}: give seconds" in said
+
+
+def test_a_report_into_a_file(stores, tmp_path):
+    (tmp_path / "a-file").touch()
+    words = ["report", "--store", stores["finished"], "--output", tmp_path / "a-file"]
+    said = call(*words, code=1)
+    assert f"--output: {str(tmp_path / 'a-file')!r} cannot be written" in said
+    assert "give another place" in said

@@ -1,6 +1,8 @@
 """`flowpot run`: used folders, interruptions, and what is said of errors."""
 
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +19,8 @@ from flowpot import Campaign
 from flowpot.campaign import embedded_store
 from flowpot.campaign.local.guards import locked
 from flowpot.cli import app
+from flowpot.cli.run import _look_commands
+from flowpot.report.next_steps import next_steps
 
 COPPER = {
     "name": "copper",
@@ -238,6 +242,42 @@ def test_limits_of_the_command_line_come_before_those_of_the_file(
     campaign = Campaign.from_store(store, "copper")
     assert len(campaign.dataset()) == 4
     assert campaign.makers["max_labels"] == 4
-    assert campaign.command == f"flowpot run {clean_dir / 'c.yaml'}"
+    assert campaign.command == f"flowpot run {clean_dir / 'c.yaml'} --max-labels 4"
     status = CliRunner().invoke(app, ["status", "--store", str(clean_dir / "c/store")])
-    assert f"{campaign.command} --continue" in status.output
+    command = f"flowpot run {clean_dir / 'c.yaml'} --continue --max-labels 8\n"
+    assert command in status.output
+
+
+def test_a_campaign_whose_last_labels_failed_is_given_more(campaign_run, clean_dir):
+    """Else --continue would end at once."""
+    nobody = {"@module": "ase.calculators.emt", "@callable": "NoSuchCalculator"}
+    engine = COPPER["labelling"]["static_maker"] | {"force_field_name": nobody}
+    limits = ("--max-iterations", 1, "--max-labels", 3)
+    campaign_run(*limits, code=1, labelling={"static_maker": engine}, max_labels=None)
+    store = embedded_store(clean_dir / "c" / "store")
+    command = next_steps(Campaign.from_store(store))[0].command
+    raised = ["--continue", "--max-iterations", "3", "--max-labels", "6"]
+    assert shlex.split(command)[3:] == raised
+    assert "Completed: " in campaign_run(*raised, max_labels=None)
+
+
+def test_other_folders_beside_the_runs_are_left_alone(campaign_run, clean_dir):
+    campaign_run()
+    for name in ("run-backup", "run-2 (old)", "runs", "run-01"):
+        shutil.copytree(clean_dir / "c/run", clean_dir / "c" / name)
+    assert "Taking up the campaign" in campaign_run()
+    campaign_run("--continue", max_labels=4)
+    assert (clean_dir / "c/run-2").is_dir()
+    (clean_dir / "c/run").rename(clean_dir / "c/first run")
+    campaign_run("--continue", max_labels=6)
+    assert (clean_dir / "c/run-3").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [("it's $HOME", """ status 'it'"'"'s $HOME'`"""), ("-dash", " status -- -dash`")],
+)
+def test_how_a_submitted_campaign_goes_is_a_command(name, ends):
+    said = _look_commands(name, "my project")
+    assert said.startswith("`jf -p 'my project' job list` and `jf -p 'my project' ")
+    assert said.endswith(ends)

@@ -16,6 +16,7 @@ from flowpot.report import (
 from flowpot.report.figures import logarithmic, row_of_axes
 
 TOLERANCE = {"energy": 0.1, "forces": 0.1}
+PLOTS = (plot_calibration, plot_rates, plot_coverage)
 
 
 @pytest.fixture
@@ -144,3 +145,48 @@ def test_logarithmic_axes_of_any_length_have_a_few_ticks(decades):
     low, high = axis.get_xlim()
     ticks = axis.get_xticks()
     assert 2 <= sum((ticks >= low) & (ticks <= high)) <= 8
+
+
+@pytest.mark.parametrize("column", ["disagreement_stress", "error_stress"])
+@pytest.mark.parametrize("value", [0.0, np.inf, np.nan])
+def test_a_property_without_spread_leaves_the_others_their_figures(
+    evidence, column, value, tmp_path
+):
+    """All its frames disagree or err alike, or beyond all numbers."""
+    evidence = evidence | {column: np.full(400, value)}
+    tolerance = dict.fromkeys(PROPERTIES, 0.1)
+    kinds = ("disagreement", "error")
+    arrays = ({n: evidence[f"{k}_{n}"] for n in PROPERTIES} for k in kinds)
+    fits = calibrate(*arrays, tolerance)
+    fits.setdefault("stress", fits["forces"])
+    figures = {p.__name__: p(evidence, fits) for p in PLOTS}
+    assert len(save_figures(figures, tmp_path)) == len(PLOTS)
+    energy, _, stress = figures["plot_calibration"].axes
+    assert energy.lines
+    assert not stress.lines
+    assert [text.get_text() for text in stress.texts] == ["no frames"]
+
+
+def test_evidence_without_a_frame_is_said(evidence, fits, tmp_path):
+    nothing = {name: values[:0] for name, values in evidence.items()}
+    figures = {p.__name__: p(nothing, fits) for p in PLOTS}
+    assert len(save_figures(figures, tmp_path)) == len(PLOTS)
+    for figure in figures.values():
+        assert [text.get_text() for text in figure.axes[0].texts] == ["no frames"]
+
+
+@pytest.mark.parametrize("with_fits", [True, False])
+def test_disagreements_that_are_no_finite_number_are_not_drawn(
+    fits, with_fits, tmp_path
+):
+    values = {"energy": [0.1, np.inf], "forces": [np.inf] * 2, "stress": [0.0, np.nan]}
+    columns = {f"disagreement_{name}": column for name, column in values.items()}
+    frames = Dataset.from_atoms([bulk("Si")] * 2).with_info(
+        config_type=["md"] * 2, **columns
+    )
+    figure = plot_disagreement(frames, fits if with_fits else None)
+    assert save_figures({"disagreement": figure}, tmp_path)
+    energy, *others = figure.axes[:3]
+    assert energy.lines[0].get_ydata().tolist() == [100]
+    for axis in others:
+        assert [text.get_text() for text in axis.texts] == ["no frames"]

@@ -15,6 +15,9 @@ from maggma.stores import MemoryStore
 
 from flowpot import Artifact, Campaign
 from flowpot.report import write_pdf, write_report
+from flowpot.report.figures import row_of_axes
+from flowpot.report.html import _image
+from flowpot.report.section import Section
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 FIGURES = {
@@ -248,3 +251,42 @@ def test_a_hundred_iterations_stay_small(synthetic_campaign, tmp_path):
         for n in (10, 100)
     )
     assert many.stat().st_size < min(2_000_000, 2 * few.stat().st_size)
+
+
+def test_a_section_that_fails_leaves_the_others(jobstore, synthetic_campaign, tmp_path):
+    """The last predictions are lost, and the figures of the calibration are there."""
+    synthetic_campaign(jobstore)
+    document = jobstore.query_one(
+        {"name": "evaluate committee", "metadata.iteration": 3}, load=False
+    )
+    lost = document["output"]["predictions"]["blob"]["blob_uuid"]
+    jobstore.additional_stores["data"].remove_docs({"blob_uuid": lost})
+    path = write_report(Campaign.from_store(jobstore), tmp_path)
+    page = Page(path.read_text())
+    assert FIGURES - page.with_image == {"parity", "map", "disagreement"}
+    section = path.read_text().split('id="disagreement"')[1].split("</section>")[0]
+    assert "Cannot be shown: " in section
+
+
+def test_a_figure_that_cannot_be_drawn_leaves_its_table(tmp_path):
+    figure, (axis,) = row_of_axes(1)
+    axis.set_title(r"$\nothing$")  # found out as it is drawn
+    section = Section("cost", "Cost", "All.", figure, rows=[["labelling", "1"]])
+    assert _image(section, tmp_path) is None
+    assert section.caption.startswith("All. Cannot be shown: ")
+    assert not section.is_empty
+
+
+def test_settings_are_those_that_were_used_and_each_once(finished):
+    section = finished.read_text().split('id="settings"')[1].split("</section>")[0]
+    cells = re.findall(r"<td>(.*?)</td>", section)
+    names = cells[::2]
+    assert len(set(names)) == len(names)
+    assert dict(zip(names, cells[1::2], strict=True))["tolerance.forces"] == "0.1"
+    campaigns_own = ("tolerance", "max_bad_share", "max_over_share")
+    assert not [n for n in names if n.startswith(_within("evaluation", campaigns_own))]
+    assert "evaluation.chance" in names or "evaluation.pilot_labels" in names
+
+
+def _within(stage, names):
+    return tuple(f"{stage}.{name}" for name in names)

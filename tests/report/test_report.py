@@ -28,6 +28,7 @@ from flowpot.report import (
     save_figures,
 )
 from flowpot.report.figures import COLOURS, colour_of, hatch_of, marker_of
+from flowpot.report.frame_sections import sample_frames
 from flowpot.report.map import plot_map, principal_components, rings_in_words
 from flowpot.report.table import origin_table
 
@@ -165,6 +166,48 @@ def test_growth_counts_what_each_iteration_has_added(silicon):
     (axis,) = plot_growth(frames).axes
     bars = {c.get_label(): [bar.get_height() for bar in c] for c in axis.containers}
     assert bars == {"md": [0, 3, 4], "strained": [2, 2, 2]}
+
+
+def test_frames_of_pilots_and_closing_audits_count_at_once(silicon):
+    """They are labelled in the iteration that explores them."""
+    frames = Dataset.from_atoms([silicon] * 6).with_info(
+        config_type=["strained", "md", "md", "md", "md", "md"],
+        iteration=np.array([np.nan, 1, 1, 1, 2, 2]),
+        selection=[None, "pilot", "selected", "audit", "closing", "closing"],
+    )
+    (axis,) = plot_growth(frames).axes
+    assert [text.get_text() for text in axis.texts] == ["2", "6"]
+
+
+def test_growth_is_what_the_iterations_state(silicon):
+    """Also where an iteration has labelled nothing, and the next one all."""
+    frames = Dataset.from_atoms([silicon] * 6).with_info(
+        config_type=["given", "given", "md", "md", "md", "md"],
+        iteration=np.array([np.nan, np.nan, 1, 1, 1, 3]),
+    )
+    stated = zip((1, 2, 3), (2, 2, 5), strict=True)
+    iterations = [IterationDoc(iteration=i, n_dataset=n) for i, n in stated]
+    (axis,) = plot_growth(frames[:5], iterations).axes
+    assert [text.get_text() for text in axis.texts] == ["2", "2", "5"]
+    bars = {c.get_label(): [bar.get_height() for bar in c] for c in axis.containers}
+    assert bars == {"md": [0, 0, 3], "given": [2, 2, 2]}
+    (begun,) = plot_growth(frames, iterations).axes
+    assert [text.get_text() for text in begun.texts] == ["2", "2", "5", "6"]
+
+
+def test_a_name_that_begins_with_an_underscore_is_in_the_legend(silicon):
+    frames = Dataset.from_atoms([silicon] * 2).with_info(config_type=["_mine", "md"])
+    (axis,) = plot_growth(frames).axes
+    said = [text.get_text().strip() for text in axis.get_legend().get_texts()]
+    assert sorted(said) == ["_mine", "md"]
+
+
+def test_a_frame_of_each_set_is_drawn_whatever_its_size(silicon):
+    splits = np.array(["train", "train", "test", "val"], dtype=object)
+    frames = Dataset.from_atoms([silicon] * 4).with_info(split=splits)
+    few = sample_frames(frames, 3)
+    assert sorted(few.info["split"]) == ["test", "train", "val"]
+    assert len(sample_frames(frames, 3 * 16)) == 4
 
 
 def test_halts_are_counted_among_the_trajectories(doc):

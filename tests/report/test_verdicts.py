@@ -1,13 +1,23 @@
 """What a campaign came to, in words that fit how it ended."""
 
+import dataclasses
+import html
+import io
+import re
 from typing import get_args
 
 import pytest
+from ase.build import bulk
+from jobflow import run_locally
+from rich.console import Console
 
+import trivial_campaign
 from flowpot import Campaign
 from flowpot.campaign.document import StopKind
 from flowpot.evaluation import FreshError
+from flowpot.report import write_report
 from flowpot.report.next_steps import next_steps
+from flowpot.report.status import say_verdict
 from flowpot.report.verdicts import fresh_lines, verdict
 from trivial_campaign import run_trivial_campaign
 
@@ -83,8 +93,70 @@ def test_a_command_goes_on_as_it_was_started(jobstore, clean_dir):
     campaign.command = "flowpot run 'a file.yaml'"
     steps = [step.command for step in next_steps(campaign)]
     assert "flowpot run 'a file.yaml' --continue --max-iterations 4" in steps
+    campaign._documents.end["output"]["max_iterations"] = 3  # one more is allowed
     failed = [step.command for step in next_steps(ended(campaign, "failed"))]
     assert "flowpot run 'a file.yaml' --continue" in failed
+
+
+def test_limits_of_the_command_that_are_spent_are_replaced(jobstore, clean_dir):
+    campaign = run_trivial_campaign(jobstore, 2)
+    campaign.command = "flowpot run c.yaml --max-iterations 2 --max-labels 2 --folder d"
+    campaign.makers = {"max_labels": 2}
+    (step, *_) = next_steps(ended(campaign, "failed"))
+    assert step.command == (
+        "flowpot run c.yaml --folder d --continue --max-iterations 4 --max-labels 4"
+    )
+    campaign._documents.end["output"]["max_iterations"] = 3
+    (step, *_) = next_steps(campaign)
+    assert step.command == (
+        "flowpot run c.yaml --max-iterations 2 --folder d --continue --max-labels 4"
+    )
+
+
+@pytest.mark.parametrize("stage", ["training", "exploration"])
+def test_the_command_after_a_failure_in_the_last_iteration_goes_on(
+    stage, jobstore, clean_dir, monkeypatch
+):
+    document = {"training": "CommitteeDoc", "exploration": "ExplorationDoc"}[stage]
+    with monkeypatch.context() as broken:
+        broken.delattr(trivial_campaign, document)
+        campaign = run_trivial_campaign(jobstore, 1)
+    assert campaign.status.stop_kind == "failed"
+    maker = trivial_campaign.trivial_campaign(1)
+    known = {"run_locally": run_locally, "dataclasses": dataclasses, "store": jobstore}
+    known |= {"Campaign": Campaign, "maker": maker}
+    eval(next_steps(campaign)[0].command, known)
+    again = Campaign.from_store(jobstore, "trivial")
+    assert [doc.failed_stage for doc in again.iteration_docs] == [stage, None, None]
+
+
+def test_a_stage_that_left_nothing_failed_in_its_own_iteration(
+    jobstore, clean_dir, monkeypatch
+):
+    with monkeypatch.context() as broken:
+        broken.delattr(trivial_campaign, "LabellingDoc")
+        campaign = run_trivial_campaign(jobstore, 4)
+    assert campaign.status.iteration == 0  # no stage has a document
+    said = verdict(campaign)
+    assert said.headline == "Failed in iteration 2: no result of labelling."
+
+
+def test_commands_are_shown_as_they_are(jobstore, clean_dir):
+    """Neither units nor what looks like a secret is replaced in them."""
+    flow = dataclasses.replace(
+        trivial_campaign.trivial_campaign(1), name="token=x eV/A"
+    ).make(structures=[bulk("Cu")])
+    run_locally(flow, store=jobstore, log=False)
+    campaign = Campaign.from_store(jobstore)
+    said = verdict(campaign, "--store 'a b'")
+    commands = [step.command for step in said.steps if step.command]
+    assert "export 'token=x eV/A' --store 'a b'" in commands[-1]
+    page = write_report(campaign, clean_dir, where="--store 'a b'").read_text()
+    shown = re.findall("<pre>(.*?)</pre>", page, re.DOTALL)
+    assert list(map(html.unescape, shown)) == commands
+    stream = io.StringIO()
+    say_verdict(Console(file=stream, width=40), said)
+    assert all(f"    {command}\n" in stream.getvalue() for command in commands)
 
 
 def test_a_running_campaign_is_waited_for(jobstore, synthetic_campaign):

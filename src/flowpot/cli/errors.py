@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
@@ -47,6 +48,25 @@ def readable_errors(doing: str) -> Iterator[None]:
             f" {described(error)}",
         )
         raise typer.Exit(1) from error
+
+
+@contextmanager
+def writing(path: Path, option: str = "") -> Iterator[None]:
+    """
+    Name the path, and its option, in the error if it cannot be written to.
+
+    Raises
+    ------
+    ValueError
+        In place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"{option}{': ' if option else ''}{str(path)!r} cannot be written "
+            f"({error.strerror}): give another place"
+        ) from error
 
 
 def described(error: Exception) -> str:

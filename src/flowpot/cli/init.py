@@ -1,12 +1,13 @@
 """`flowpot init`: a campaign file to begin with."""
 
+import shlex
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flowpot.cli.errors import readable_errors
+from flowpot.cli.errors import readable_errors, writing
 from flowpot.console import open_console, program, say
 
 PROJECT_FILE = "project.yaml"
@@ -32,11 +33,16 @@ def init(
     with readable_errors("write the campaign's file"):
         from flowpot.campaign.config.starter import starter  # noqa: PLC0415
 
-        for path in filter(None, (output, project)):
+        places = {"--output": output}
+        if project is not None:
+            places["--project"] = project
+        for path in places.values():
             if path.exists():
                 raise FileExistsError(f"{path} is there already: give another name")
         campaign_file = starter(structures, output)
-        output.parent.mkdir(parents=True, exist_ok=True)
+        for option, path in places.items():  # before there is one file of two
+            with writing(path, option):
+                path.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(campaign_file.text)
         say(console, f"Wrote {output}")
         if project is not None:
@@ -49,4 +55,4 @@ def init(
             )
         for note in campaign_file.notes:
             say(console, f"Note: {note}")
-        say(console, f"Next: `{program()} run {output} --dry-run`")
+        say(console, f"Next: `{program()} run {shlex.quote(str(output))} --dry-run`")

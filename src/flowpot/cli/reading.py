@@ -1,14 +1,12 @@
 """`flowpot status`, `report` and `export`: commands that read a campaign back."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from flowpot.cli.errors import readable_errors
+from flowpot.cli.errors import readable_errors, writing
 from flowpot.cli.source import (
     NameArgument,
     ProjectOption,
@@ -17,6 +15,8 @@ from flowpot.cli.source import (
     where_of,
 )
 from flowpot.console import open_console, say
+
+_LONGEST_INTERVAL = 86400  # s
 
 
 def status(
@@ -32,6 +32,7 @@ def status(
     """Show how far a campaign is: jobs done and running, errors, time that is left."""
     console = open_console()
     with readable_errors("show the campaign"):
+        _check_interval(interval)
         opened, queue = open_store(context, store, project)
         if watch and queue is not None:
             _await_first_job(opened, queue, name, interval)
@@ -50,6 +51,14 @@ def status(
                 view, ended = _look(opened, name, queue)
             live.update(view, refresh=True)
     _conclude(opened, name, where_of(store, project), ended=ended)
+
+
+def _check_interval(interval: float) -> None:
+    if not 0 < interval <= _LONGEST_INTERVAL:  # a NaN is not, either
+        raise ValueError(
+            f"--interval is {interval:g}: give seconds, more than 0 and at most "
+            f"{_LONGEST_INTERVAL} (a day), 10 for instance"
+        )
 
 
 def _await_first_job(store: Any, queue: Any, name: str | None, interval: float) -> None:
@@ -137,6 +146,8 @@ def report(
     with readable_errors("write the report"):
         opened, _ = open_store(context, store, project)
         campaign = _find(opened, name)
+        with writing(output, "--output"):
+            output.mkdir(parents=True, exist_ok=True)
         path = write_report(
             campaign,
             output,
@@ -175,27 +186,16 @@ def export(
         campaign = _find(opened, name)
         if dataset is not None:
             frames = campaign.dataset()
-            with _writing(dataset):
+            with writing(dataset, "--dataset"):
                 frames.write(dataset)
             typer.echo(f"{len(frames)} frames in {dataset}")
         if unlabelled is not None:
             frames = campaign.unlabelled()
-            with _writing(unlabelled):
+            with writing(unlabelled, "--unlabelled"):
                 frames.write(unlabelled)
             typer.echo(f"{len(frames)} frames to label in {unlabelled}")
         if models is not None:
-            with _writing(models):
+            with writing(models, "--models"):
                 paths = campaign.export_models(models)
             for path in paths:
                 typer.echo(path)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Name the path in the error if it cannot be written to."""
-    try:
-        yield
-    except OSError as error:
-        raise ValueError(
-            f"{str(path)!r} cannot be written ({error.strerror}): give another place"
-        ) from error

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,7 +72,9 @@ def run(
             raise ValueError("FILE is missing: give a campaign's YAML file")
         from flowpot.campaign.config.configuration import read_configuration  # noqa: PLC0415
 
-        configuration = _limited(read_configuration(file), max_iterations, max_labels)
+        given = {"max_iterations": max_iterations, "max_labels": max_labels}
+        limits = {name: value for name, value in given.items() if value is not None}
+        configuration = _limited(read_configuration(file), limits)
         for note in configuration.notes:
             console.print(f"Note: {note}", highlight=False, markup=False)
         if dry_run:
@@ -83,18 +86,15 @@ def run(
             plan = configuration.maker.dry_run(**configuration.inputs, store=known)
             print_plan(console, plan)
         elif submit:
-            ids = _submit(configuration, file, worker or [], project, go_on=go_on)
-            name = configuration.maker.name
-            jf = "jf" if project is None else f"jf -p {shlex.quote(project)}"
-            if project is None and program().startswith("jf"):
-                jf = program().removesuffix(" flowpot")  # with its own project
-            say(
-                console,
-                f"Submitted {len(ids)} jobs: {', '.join(ids)}\nSee how it goes with "
-                f"`{jf} job list` and `{jf} flowpot status {name!r}`",
-            )
+            command = _submit_command(file, limits, worker or [], project)
+            ids = _submit(configuration, command, worker or [], project, go_on=go_on)
+            look = _look_commands(configuration.maker.name, project)
+            say(console, f"Submitted {len(ids)} jobs: {', '.join(ids)}")
+            say(console, f"See how it goes with {look}")
         else:
-            _run_here(configuration, file, folder, console, go_on=go_on)
+            command = _local_command(file, limits, folder)
+            place = folder or file.with_suffix("")
+            _run_here(configuration, place, console, command, go_on=go_on)
 
 
 def demo(
@@ -125,33 +125,52 @@ def demo(
         )
 
 
-def _limited(
-    configuration: Any, max_iterations: int | None, max_labels: int | None
-) -> Any:
+def _limited(configuration: Any, limits: Mapping[str, int]) -> Any:
     """Put the limits of the command line in place of those of the file."""
-    given = {"max_iterations": max_iterations, "max_labels": max_labels}
-    limits = {name: value for name, value in given.items() if value is not None}
     maker = replace(configuration.maker, **limits)
     return replace(configuration, maker=maker) if limits else configuration
 
 
+def _command(file: Path, limits: Mapping[str, int], *words: str) -> str:
+    """Return the command that runs a file within limits, from whichever folder."""
+    options = {f"--{name.replace('_', '-')}": str(n) for name, n in limits.items()}
+    limiting = [word for option in options.items() for word in option]
+    run = [*shlex.split(program()), "run", str(file.absolute())]
+    return shlex.join([*run, *words, *limiting])
+
+
+def _local_command(file: Path, limits: Mapping[str, int], folder: Path | None) -> str:
+    place = () if folder is None else ("--folder", str(folder.absolute()))
+    return _command(file, limits, *place)
+
+
+def _submit_command(
+    file: Path, limits: Mapping[str, int], workers: list[str], project: str | None
+) -> str:
+    place = () if project is None else ("--project", project)
+    to = [word for each in workers for word in ("--worker", each)]
+    return _command(file, limits, "--submit", *place, *to)
+
+
+def _look_commands(name: str, project: str | None) -> str:
+    """Return the commands that show how a submitted campaign goes."""
+    jf = "jf" if project is None else f"jf -p {shlex.quote(project)}"
+    if project is None and program().startswith("jf"):
+        jf = program().removesuffix(" flowpot")  # with its own project
+    dashes = "-- " if name.startswith("-") else ""  # else it is read as an option
+    status = f"{jf} flowpot status {dashes}{shlex.quote(name)}"
+    return f"`{jf} job list` and `{status}`"
+
+
 def _run_here(
-    configuration: Any,
-    file: Path,
-    folder: Path | None,
-    console: Console,
-    *,
-    go_on: bool,
+    configuration: Any, folder: Path, console: Console, command: str, *, go_on: bool
 ) -> None:
     from flowpot.local_run import run_in_folder  # noqa: PLC0415
 
-    command = f"{program()} run {shlex.quote(str(file.absolute()))}"
-    if folder is not None:
-        command += f" --folder {shlex.quote(str(folder.absolute()))}"
     campaign = run_in_folder(
         configuration.maker,
         configuration.inputs,
-        folder or file.with_suffix(""),
+        folder,
         console,
         go_on=go_on,
         command=command,
@@ -162,7 +181,7 @@ def _run_here(
 
 def _submit(
     configuration: Any,
-    file: Path,
+    command: str,
     workers: list[str],
     project: str | None,
     *,
@@ -184,10 +203,7 @@ def _submit(
     if go_on:
         inputs = {"campaign": Campaign.from_store(store, maker.name)}
     flow = maker.make(**inputs)
-    words = [*shlex.split(program()), "run", str(file.absolute()), "--submit"]
-    words += [] if project is None else ["--project", project]
-    words += [word for each in workers for word in ("--worker", each)]
-    flow.update_metadata({COMMAND: shlex.join(words)}, dynamic=False)
+    flow.update_metadata({COMMAND: command}, dynamic=False)
     for name, worker in pairs:
         if name:
             set_run_config(flow, name_filter=name, worker=worker, dynamic=True)

@@ -1,6 +1,7 @@
 """The store, and the queue, that a command reads."""
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +9,9 @@ import typer
 
 _PATIENCE_MS = 5000
 """Milliseconds to wait for a database."""
+_LONGEST = 200  # characters of what is wrong with a file
+_MARK = "monty.storage.cfg"
+"""File that is in the folder of each embedded store."""
 
 StoreOption = Annotated[
     Path | None,
@@ -59,8 +63,8 @@ def open_store(
     Raises
     ------
     ValueError
-        If both are given, there is no such file or project, or the store lacks the
-        additional store `data` (unless `needs_data` is False).
+        If both are given, there is no such file, embedded store or project, or the
+        store lacks the additional store `data` (unless `needs_data` is False).
     """
     from jobflow import SETTINGS  # noqa: PLC0415
 
@@ -95,11 +99,7 @@ def where_of(store: Path | None, project: str | None) -> str:
 
 def _nothing_given() -> str:
     """Say where campaigns may be, when neither a command nor jobflow's settings do."""
-    here = sorted(
-        folder.relative_to(Path.cwd())
-        for folder in (*Path.cwd().glob("store"), *Path.cwd().glob("*/store"))
-        if (folder / "monty.storage.cfg").is_file()
-    )
+    here = [store.relative_to(Path.cwd()) for store in _embedded_in(Path.cwd())]
     found = f" (here: {', '.join(map(str, here))})" if here else ""
     return (
         "where is the campaign? Give `--store FOLDER/store` for one that ran here"
@@ -107,6 +107,12 @@ def _nothing_given() -> str:
         "JOBFLOW_CONFIG_FILE to jobflow's settings with a JOB_STORE that has the "
         "additional store `data`"
     )
+
+
+def _embedded_in(folder: Path) -> list[Path]:
+    """List the embedded stores in a folder, and one folder below."""
+    places: Iterable[Path] = (*folder.glob("store"), *folder.glob("*/store"))
+    return sorted(place for place in places if (place / _MARK).is_file())
 
 
 def _be_quick(*stores: Any) -> None:
@@ -121,11 +127,10 @@ def _be_quick(*stores: Any) -> None:
 
 def _read(path: Path) -> Any:
     from jobflow import JobStore  # noqa: PLC0415
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
     if path.is_dir():
-        from flowpot.campaign import embedded_store  # noqa: PLC0415
-
-        return embedded_store(path)
+        return _embedded(path)
     if not path.exists():
         raise ValueError(
             f"--store is {str(path)!r}, which does not exist: give a JobStore's file "
@@ -133,11 +138,28 @@ def _read(path: Path) -> Any:
         )
     try:
         return JobStore.from_file(str(path))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, YAMLError) as error:
+        # In one line, and without the file's content, which some errors hold.
+        said = " ".join(str(error).split())[:_LONGEST]
         raise ValueError(
-            f"--store is {str(path)!r}, which specifies no JobStore ({error!r}): it "
-            "needs `docs_store` and `additional_stores` with `data`"
+            f"--store is {str(path)!r}, which specifies no JobStore "
+            f"({type(error).__name__}: {said}): it needs `docs_store` and "
+            "`additional_stores` with `data`"
         ) from error
+
+
+def _embedded(folder: Path) -> Any:
+    """Open the embedded store in a folder, which is not made to hold one."""
+    from flowpot.campaign import embedded_store  # noqa: PLC0415
+
+    if (folder / _MARK).is_file():
+        return embedded_store(folder)
+    within = " or ".join(f"--store {shlex.quote(str(p))}" for p in _embedded_in(folder))
+    remedy = within or "the folder `store` in that of a campaign that ran here"
+    raise ValueError(
+        f"--store is {str(folder)!r}, a folder that holds no embedded store: give "
+        f"{remedy}"
+    )
 
 
 def open_project(name: str | None) -> tuple[Any, Any]:

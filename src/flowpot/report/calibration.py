@@ -21,6 +21,7 @@ from flowpot.report.figures import (
     draw_limit,
     grid_of_axes,
     logarithmic,
+    say_no_frames,
 )
 from flowpot.report.wording import UNITS
 
@@ -47,7 +48,8 @@ def plot_calibration(
     Returns
     -------
     Figure
-        Logarithmic axes. The band is the slope's 95 % interval. The threshold on the
+        Logarithmic axes; frames without a finite, positive uncertainty and error are
+        not drawn. The band is the slope's 95 % interval. The threshold on the
         disagreement and the tolerance on the error divide the frames into those that
         are caught, missed, labelled in vain, and fine.
     """
@@ -56,13 +58,16 @@ def plot_calibration(
         unit, factor = UNITS[name]
         axis.set(xlabel=f"error {name} ({unit})", ylabel=f"disagreement ({unit})")
         if fit := calibration.get(name):
+            axis.set_title(_summary(fit), fontsize=9)
             d, e, _ = _pairs(evidence, fit, name)
+            if not len(e):
+                say_no_frames(axis)
+                continue
             _draw_calls(axis, factor * d, factor * e, fit, factor)
             ends = factor * np.array([e.min(), e.max()])
             axis.plot(ends, fit.slope * ends, c="k", ls="--", lw=1)
             low, high = (slope * ends for slope in fit.slope_interval)
             axis.fill_between(ends, low, high, color="0.8", zorder=0)
-            axis.set_title(_summary(fit), fontsize=9)
             logarithmic(axis)
     return figure
 
@@ -92,9 +97,12 @@ def plot_rates(evidence: Evidence, calibration: Mapping[str, Calibration]) -> Fi
         for axis, rate in zip(column, ("TPR", "PPV"), strict=True):
             axis.set(xlabel=f"tolerance {name} ({unit})", ylabel=f"threshold ({unit})")
             axis.set_title(rate, fontsize=9)
-            if name in calibration:
-                pairs = _pairs(evidence, calibration[name], name)
-                mesh = _draw_rate(axis, rate, pairs, calibration[name], UNITS[name][1])
+            if fit := calibration.get(name):
+                pairs = _pairs(evidence, fit, name)
+                if len(pairs[0]):
+                    mesh = _draw_rate(axis, rate, pairs, fit, UNITS[name][1])
+                else:
+                    say_no_frames(axis)
     if mesh is not None:
         figure.colorbar(mesh, ax=axes, label="TPR, PPV", shrink=0.6)
     return figure
@@ -157,10 +165,11 @@ def leading_uncertainty(
 def _pairs(
     evidence: Evidence, fit: Calibration, name: str
 ) -> tuple[NDArray[np.float64], ...]:
-    """Return leading uncertainty, error and weight of the frames that have all."""
+    """Return uncertainty, error and weight of the frames where a logarithm has all."""
     d, e = leading_uncertainty(evidence, fit, name), evidence[f"error_{name}"]
     w = _weights(evidence)
-    usable = (d > 0) & (e > 0) & (w > 0)  # a NaN is none of these
+    finite = np.isfinite(d) & np.isfinite(e) & np.isfinite(w)
+    usable = finite & (d > 0) & (e > 0) & (w > 0)
     return d[usable], e[usable], w[usable]
 
 
@@ -255,6 +264,9 @@ def _draw_coverage(
     e, seen = np.asarray(evidence[f"error_{name}"]), uncertainties_in(evidence)
     w = _weights(evidence)
     usable = np.isfinite(fit.error_bar(seen, name, 0.5)) & (e >= 0) & (w > 0)
+    if not usable.any():
+        say_no_frames(axis)
+        return
     e, w = e[usable], w[usable]
     seen = {key: values[usable] for key, values in seen.items()}
     observed = [
@@ -268,7 +280,4 @@ def _draw_coverage(
 
 
 def _logarithmic_grid(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    positive = values[values > 0]
-    if not len(positive):
-        return np.geomspace(1e-6, 1, _GRID)
-    return np.geomspace(positive.min(), positive.max() * 1.01, _GRID)
+    return np.geomspace(values.min(), values.max() * 1.01, _GRID)

@@ -17,6 +17,7 @@ from flowpot.report.figures import (
     logarithmic,
     marker_of,
     plain,
+    say_no_frames,
 )
 from flowpot.report.wording import UNITS
 
@@ -41,6 +42,7 @@ def plot_disagreement(
     Figure
         Upper row: each frame by origin, with the medians; lower row: by number of
         atoms. A committee whose disagreement grows with size measures size, not error.
+        Frames whose disagreement is not finite, or 0, are not drawn.
     """
     figure, axes = grid_of_axes(2, len(PROPERTIES), 7.2)
     kinds = config_types(frames)
@@ -49,8 +51,9 @@ def plot_disagreement(
         unit, factor = UNITS[name]
         fit = (calibration or {}).get(name)
         spread = factor * leading_uncertainty(frames.info, fit, name)
+        drawn = np.isfinite(spread) & (spread > 0)
         for place, of_origin in enumerate(groups.values()):
-            shown = of_origin & (spread > 0)
+            shown = of_origin & drawn
             style: dict[str, Any] = {"ms": 4, "mew": 0, "ls": "", "alpha": 0.6}
             style |= {"c": colour_of(place), "marker": marker_of(place)}
             across = place + np.linspace(-0.3, 0.3, int(shown.sum()))
@@ -62,11 +65,15 @@ def plot_disagreement(
         names = [f"{plain(kind)} (n = {rows.sum()})" for kind, rows in groups.items()]
         above.set_xticks(range(len(groups)), names, rotation=30, ha="right")
         below.set(xlabel="atoms")
-        logarithmic(below, "x")
         for axis in (above, below):
             axis.set(ylabel=f"disagreement {name} ({unit})")
+            if not drawn.any():  # an axis without any number has no logarithms
+                say_no_frames(axis)
+                continue
             logarithmic(axis, "y")
             if fit:
                 limit = factor * fit.threshold
-                draw_limit(axis, "y", limit, spread[spread > 0], "threshold", "--")
+                draw_limit(axis, "y", limit, spread[drawn], "threshold", "--")
+        if drawn.any():
+            logarithmic(below, "x")
     return figure

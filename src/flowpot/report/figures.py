@@ -145,6 +145,11 @@ def draw_limit(
     )
 
 
+def say_no_frames(axis: Axes) -> None:
+    """Say on an axis that there is nothing to draw: no frame has all that it needs."""
+    axis.text(0.5, 0.5, "no frames", ha="center", transform=axis.transAxes)
+
+
 def config_types(dataset: Dataset) -> NDArray[np.object_]:
     """Return each frame's ``config_type``, shape (n,); a dash where it has none."""
     column = dataset.column("config_type")
@@ -153,11 +158,13 @@ def config_types(dataset: Dataset) -> NDArray[np.object_]:
 
 def plain(text: str) -> str:
     """
-    Keep matplotlib from reading a text as a formula.
+    Keep matplotlib from reading a text as a formula, or as one to be hidden.
 
-    Names are the user's: ``a$b$`` is no mathematics.
+    Names are the user's: ``a$b$`` is no mathematics, and a legend leaves out those that
+    begin with an underscore.
     """
-    return text.replace("$", r"\$")
+    shown = text.replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def save_figures(figures: Mapping[str, Figure], folder: Path) -> Sequence[Path]:

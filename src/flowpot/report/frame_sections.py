@@ -35,7 +35,8 @@ def sample_frames(frames: Dataset, max_atoms: int) -> Dataset:
     frames
         Frames with a ``split`` column.
     max_atoms
-        Number of atoms in the drawn frames, at most; each set has an equal part.
+        Number of atoms in the drawn frames, at most; each set has an equal part. One
+        frame of each set is drawn whatever its size.
     """
     split = frames.column("split")
     usual = ~frames.is_isolated_atom
@@ -44,7 +45,8 @@ def sample_frames(frames: Dataset, max_atoms: int) -> Dataset:
     for name in sets:
         rows = np.flatnonzero((split == name) & usual)
         rows = np.random.default_rng(0).permutation(rows)
-        chosen.append(rows[np.cumsum(frames.n_atoms[rows]) <= max_atoms // len(sets)])
+        room = np.cumsum(frames.n_atoms[rows]) <= max_atoms // len(sets)
+        chosen.append(rows[: max(room.sum(), 1)])
     return frames[np.sort(np.concatenate(chosen))]
 
 
@@ -112,13 +114,13 @@ def _parity(
     )
 
 
-def growth(frames: Dataset) -> Section:
-    """Show how the dataset grew."""
+def growth(campaign: Campaign, frames: Dataset) -> Section:
+    """Show how the dataset of a campaign grew."""
     return Section(
         "growth",
         "Dataset",
         f"{len(frames)} labelled frames by origin, after each iteration.",
-        figure=plot_growth(frames) if len(frames) else None,
+        figure=plot_growth(frames, campaign.iteration_docs) if len(frames) else None,
         empty="No frame is labelled yet.",
     )
 

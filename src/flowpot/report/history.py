@@ -13,6 +13,7 @@ from flowpot.campaign.document import IterationDoc
 from flowpot.dataset import Dataset
 from flowpot.dataset.sets import SETS, explored_in
 from flowpot.evaluation import PROPERTIES, FreshError
+from flowpot.evaluation.choice import CLOSING, PILOT
 from flowpot.report.cost import core_hours
 from flowpot.report.figures import (
     BLUE,
@@ -113,20 +114,29 @@ def _spread(
     return np.array(rows, float).T
 
 
-def plot_growth(dataset: Dataset) -> Figure:
+def plot_growth(
+    dataset: Dataset, iterations: Sequence[IterationDoc] | None = None
+) -> Figure:
     """
     Plot the number of labelled frames after each iteration, by config_type.
 
     Parameters
     ----------
     dataset
-        Labelled frames; those explored in iteration i are labelled in i + 1, all
-        others in the first.
+        Labelled frames, in the order in which they were labelled if `iterations` are
+        given.
+    iterations
+        The campaign's iterations, which state how many frames there were after each.
+        None: frames explored in iteration i count as labelled in i + 1, those of a
+        pilot or a closing audit in i, and all others in the first.
     """
     figure, (axis,) = row_of_axes(1)
     kinds = config_types(dataset).astype(str)
-    added = explored_in(dataset) + 1
-    x = np.arange(1, added.max(initial=1) + 1)
+    if iterations:
+        x, added = _as_stated(len(dataset), iterations)
+    else:
+        added = _as_explored(dataset)
+        x = np.arange(1, added.max(initial=1) + 1)
     names, counts = np.unique(kinds, return_counts=True)
     below = np.zeros(len(x))
     for place, name in enumerate(names[np.argsort(-counts)]):
@@ -147,6 +157,28 @@ def plot_growth(dataset: Dataset) -> Figure:
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     _label_iterations(axis)
     return figure
+
+
+def _as_stated(
+    n_frames: int, iterations: Sequence[IterationDoc]
+) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """
+    Return the iterations, and in which of them each frame was labelled.
+
+    Frames beyond those that the last iteration counts are those of the next one.
+    """
+    x = np.array([each.iteration for each in iterations])
+    after = np.maximum.accumulate([each.n_dataset for each in iterations])
+    if n_frames > after[-1]:
+        x, after = np.append(x, x[-1] + 1), np.append(after, n_frames)
+    return x, x[np.searchsorted(after, np.arange(n_frames), side="right")]
+
+
+def _as_explored(dataset: Dataset) -> NDArray[np.int_]:
+    """Return the iteration in which each frame was labelled, as far as columns tell."""
+    explored = explored_in(dataset)
+    at_once = np.isin(dataset.column("selection").astype(str), (PILOT, CLOSING))
+    return np.where(at_once, np.maximum(explored, 1), explored + 1)
 
 
 def plot_halts(iterations: Sequence[IterationDoc], n_runs: Mapping[int, int]) -> Figure:

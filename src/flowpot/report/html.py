@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from flowpot.campaign.reading import Campaign
 from flowpot.dataset.storage import write_whole
+from flowpot.documents import reason_for
 from flowpot.redaction import redact
 from flowpot.report.figures import encode, write_pdf
 from flowpot.report.section import Section
@@ -68,10 +69,20 @@ def write_report(
 
 
 def _image(section: Section, folder: Path) -> str | None:
-    """Write a section's figure into the folder, and return it as a link with all."""
+    """
+    Write a section's figure into the folder, and return it as a link with all.
+
+    A figure that cannot be drawn is taken out of its section, which then says why.
+    """
     if section.figure is None:
         return None
-    media, data = encode(section.figure)
+    try:
+        media, data = encode(section.figure)
+    except Exception as error:  # noqa: BLE001 - the other sections are shown
+        section.figure = None
+        section.empty = f"Cannot be shown: {reason_for(error)}."
+        section.caption = f"{section.caption} {section.empty}"
+        return None
     write_whole(folder / f"{section.name}.{_SUFFIXES[media]}", data)
     return f"data:{media};base64,{b64encode(data).decode()}"
 

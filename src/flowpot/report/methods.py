@@ -7,7 +7,13 @@ from flowpot.campaign.fields import MAKER
 from flowpot.campaign.reading import Campaign
 from flowpot.redaction import redact
 from flowpot.report.dft_methods import labels_in_words
-from flowpot.report.phrases import Fields, class_named, listed, of_stage
+from flowpot.report.phrases import (
+    Fields,
+    class_named,
+    listed,
+    of_stage,
+    without_campaigns_own,
+)
 from flowpot.report.references import References, codes_named
 from flowpot.report.section import Section
 from flowpot.report.wording import UNITS, number
@@ -221,8 +227,7 @@ def _selection(campaign: Campaign) -> str:
         )
     elif first is not None:
         text += f"Frames were flagged by the rule {first.rule}. "
-    about = {n: v for n, v in (maker or {}).items() if n != "tolerance"}
-    if about:
+    if about := without_campaigns_own(maker or {}):
         text += f"Settings of the evaluation: {listed(about, _NOT_SETTINGS)}. "
     ends = {n: v for n, v in makers.items() if n.startswith(("max_", "stop_"))}
     if ends:

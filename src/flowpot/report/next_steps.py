@@ -1,7 +1,7 @@
 """What to do next with a campaign, as commands to paste."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from flowpot.campaign.document import IterationDoc, StopKind
@@ -21,6 +21,9 @@ _MORE = {
     "completed": "Add the stage that is missing to {maker}, and go on",
 }
 """What to do after each kind of end but ``converged``, before a command."""
+
+_NEEDS_ITERATIONS = ("max_iterations", "none_over", "not_converged")
+_LONGEST_NAME = 100  # bytes of a file's name; file systems allow 255, with suffixes
 
 
 @dataclass(frozen=True)
@@ -94,23 +97,43 @@ def _unfinished(
 
 def _go_on(campaign: Campaign, kind: StopKind, last: IterationDoc | None) -> str:
     """Return the command that continues a campaign, with a larger budget if need be."""
-    changes: dict[str, int] = {}
-    if kind in ("max_iterations", "none_over", "not_converged"):
-        allowed = campaign.status.max_iterations or (last.iteration if last else 0)
-        changes["max_iterations"] = allowed + max(2, allowed // 2)
-    elif kind == "max_labels":
-        changes["max_labels"] = 2 * (last.n_sent_total if last else 0)
+    limits = _raised_limits(campaign, kind, last)
     if campaign.command:
-        options = "".join(
-            f" --{name.replace('_', '-')} {value}" for name, value in changes.items()
-        )
-        return f"{campaign.command} --continue{options}"
+        return _continued(campaign.command, limits)
     maker = "maker"
-    if changes:
-        values = ", ".join(f"{name}={value}" for name, value in changes.items())
+    if limits:
+        values = ", ".join(f"{name}={value}" for name, value in limits.items())
         maker = f"dataclasses.replace(maker, {values})"
     ended = f"Campaign.from_store(store, {campaign.name!r})"
     return f"run_locally({maker}.make(campaign={ended}), store=store)"
+
+
+def _raised_limits(
+    campaign: Campaign, kind: StopKind, last: IterationDoc | None
+) -> dict[str, int]:
+    """Return larger limits in place of those that allow no further iteration."""
+    status, limits = campaign.status, {}
+    # An iteration whose record was lost has no document, and counts all the same.
+    done = max(status.iteration, last.iteration if last else 0)
+    allowed = status.max_iterations or done
+    if kind in _NEEDS_ITERATIONS or done >= max(allowed, 1):
+        limits["max_iterations"] = allowed + max(2, allowed // 2)
+    labels = campaign.makers.get("max_labels")
+    sent = last.n_sent_total if last else 0
+    if kind == "max_labels" or (labels is not None and sent >= labels):
+        limits["max_labels"] = 2 * max(sent, labels or 1)
+    return limits
+
+
+def _continued(command: str, limits: Mapping[str, int]) -> str:
+    """Return the command with ``--continue``, and limits in place of its own."""
+    options = {f"--{name.replace('_', '-')}": str(n) for name, n in limits.items()}
+    words = shlex.split(command)
+    for place in reversed(range(len(words))):
+        if words[place] in options:
+            del words[place : place + 2]
+    raised = [word for option in options.items() for word in option]
+    return shlex.join([*words, "--continue", *raised])
 
 
 def _use(campaign: Campaign, where: str, words: str) -> Step:
@@ -120,11 +143,16 @@ def _use(campaign: Campaign, where: str, words: str) -> Step:
 
 
 def _command(verb: str, campaign: Campaign, where: str, options: str) -> str:
-    words = (program(), verb, shlex.quote(campaign.name), where, options)
+    # A name that begins with a dash would be read as an option.
+    usable = campaign.name and not campaign.name.startswith("-")
+    name = shlex.quote(campaign.name) if usable else campaign.uuid
+    words = (program(), verb, name, where, options)
     return " ".join(filter(None, words))
 
 
 def _file_name(campaign: Campaign) -> str:
     """Return the campaign's name as a part of the names of files."""
     kept = [c if c.isalnum() or c in "-_." else "-" for c in campaign.name]
-    return "".join(kept).strip("-.") or "campaign"
+    name = "".join(kept).strip("-.")
+    short = name.encode()[:_LONGEST_NAME].decode(errors="ignore")
+    return short.rstrip("-.") or "campaign"

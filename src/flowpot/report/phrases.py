@@ -7,11 +7,19 @@ from flowpot.campaign.fields import MAKER
 
 Fields = Mapping[str, Any]
 
+_CAMPAIGNS_OWN = ("tolerance", "max_bad_share", "max_over_share")
+"""What an evaluation is given by its campaign, see CampaignStages: it uses no other."""
+
 
 def of_stage(makers: Fields, stage: str) -> Fields | None:
     """Return the fields of a stage's Maker; None where there is none."""
     fields = makers.get(stage)
     return fields if isinstance(fields, Mapping) else None
+
+
+def without_campaigns_own(evaluation: Fields) -> dict[str, Any]:
+    """Return an evaluation's fields but for those that its campaign replaces."""
+    return {n: value for n, value in evaluation.items() if n not in _CAMPAIGNS_OWN}
 
 
 def class_named(fields: Fields | None) -> str:

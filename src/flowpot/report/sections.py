@@ -1,14 +1,20 @@
 """The sections of a campaign's report, in their order."""
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from flowpot.campaign.reading import Campaign
 from flowpot.documents import reason_for
 from flowpot.redaction import redact
-from flowpot.report.calibration import plot_calibration, plot_coverage, plot_rates
+from flowpot.report.calibration import (
+    Evidence,
+    plot_calibration,
+    plot_coverage,
+    plot_rates,
+)
 from flowpot.report.cost import costs_of
 from flowpot.report.disagreement import plot_disagreement
 from flowpot.report.frame_sections import (
@@ -25,6 +31,7 @@ from flowpot.report.frame_sections import (
 )
 from flowpot.report.history import plot_cost, plot_halts, plot_learning, plot_rmse
 from flowpot.report.methods import flat, methods_of
+from flowpot.report.phrases import of_stage, without_campaigns_own
 from flowpot.report.properties import TITLE, properties_section
 from flowpot.report.section import Section
 from flowpot.report.table import campaign_table, origin_table
@@ -32,6 +39,26 @@ from flowpot.report.wording import duration, number
 
 _MAX_ATOMS = 4000  # of the frames that the report itself predicts
 _MAX_ROWS = 200  # of the table of failures
+DISAGREEMENT = "Disagreement by origin and size"
+
+_CALIBRATION: dict[str, tuple[str, str, Callable[..., Figure]]] = {
+    "calibration": (
+        "Calibration",
+        "Uncertainty against error, fitted on {origin}.",
+        plot_calibration,
+    ),
+    "rates": (
+        "True positive rate and positive predictive value",
+        "For every tolerance and threshold on the leading uncertainty alone.",
+        plot_rates,
+    ),
+    "coverage": (
+        "Coverage of the calibrated error",
+        "Where the curve is below the diagonal, calibrated errors are too small.",
+        plot_coverage,
+    ),
+}
+"""Titles and captions of the figures of a calibration, and what draws them."""
 
 
 def sections_of(campaign: Campaign, *, load_models: bool = False) -> Iterator[Section]:
@@ -50,16 +77,23 @@ def sections_of(campaign: Campaign, *, load_models: bool = False) -> Iterator[Se
     """
     for name, title, build in _builders(campaign, load_models=load_models):
         try:
-            built = build()
-            yield from [built] if isinstance(built, Section) else list(built)
+            section = build()
         except Exception as error:  # noqa: BLE001 - the other sections are shown
-            yield Section(name, title, empty=f"Cannot be shown: {reason_for(error)}.")
+            section = Section(
+                name, title, empty=f"Cannot be shown: {reason_for(error)}."
+            )
+        if section is not None:
+            yield section
 
 
 def _builders(
     campaign: Campaign, *, load_models: bool
-) -> Iterator[tuple[str, str, Callable[[], Section | Iterator[Section]]]]:
-    """Yield name and title of each section, and the function that builds it."""
+) -> Iterator[tuple[str, str, Callable[[], Section | None]]]:
+    """
+    Yield name and title of each section, and the function that builds it.
+
+    The function returns None where the section has nothing to say.
+    """
     frames = cache(campaign.dataset)
     sample = cache(lambda: sample_frames(frames(), _MAX_ATOMS))
     yield "iterations", "Iterations", lambda: _iterations(campaign)
@@ -70,11 +104,14 @@ def _builders(
         yield "parity", PARITY, lambda: parity(campaign, sample(), len(frames()))
     else:
         yield "parity", PARITY, lambda: parity_as_predicted(campaign, frames())
-    yield "calibration", "Calibration", lambda: _calibration(campaign)
+    evidence = cache(lambda: campaign.evidence(last=1)[-1])
+    for name, (title, *_) in _CALIBRATION.items():
+        yield name, title, partial(_calibration, campaign, name, evidence)
+    yield "disagreement", DISAGREEMENT, lambda: _disagreement(campaign)
     iterations = campaign.iteration_docs
     if any(iteration.properties for iteration in iterations):
         yield "properties", TITLE, lambda: properties_section(iterations)
-    yield "growth", "Dataset", lambda: growth(frames())
+    yield "growth", "Dataset", lambda: growth(campaign, frames())
     if load_models:
         yield "map", MAP, lambda: frames_map(campaign, sample(), len(frames()))
     else:
@@ -94,12 +131,19 @@ def _settings(campaign: Campaign) -> Section:
         "Settings",
         "As one label, the last training and one trajectory state them; then the "
         "fields of the campaign's Makers.",
-        rows=[
-            [name, redact(str(value))]
-            for name, value in flat(campaign.settings | campaign.makers)
-        ],
+        rows=[[name, redact(str(value))] for name, value in _used(campaign).items()],
         empty="Known once a label or a training is there.",
     )
+
+
+def _used(campaign: Campaign) -> dict[str, Any]:
+    """Return the settings that the campaign has used, by names with dots."""
+    makers = dict(campaign.makers)
+    if evaluation := of_stage(makers, "evaluation"):
+        makers["evaluation"] = without_campaigns_own(evaluation)
+    # What a stage states it has used; the Makers say what was asked for.
+    stated = dict(flat(campaign.settings))
+    return stated | {n: v for n, v in flat(makers) if n not in stated}
 
 
 def _versions(campaign: Campaign) -> Section:
@@ -170,38 +214,24 @@ def _origins(campaign: Campaign) -> Section:
     )
 
 
-def _calibration(campaign: Campaign) -> Iterator[Section]:
+def _calibration(
+    campaign: Campaign, name: str, evidence: Callable[[], Evidence]
+) -> Section:
+    """Draw one of the figures of the last calibration."""
+    title, caption, plot = _CALIBRATION[name]
     fits = campaign.calibration
-    evidence = campaign.evidence(last=1)[-1] if fits else {}
-    origin = next((fit.origin for fit in fits.values()), "")
-    parts: list[tuple[str, str, str, Callable[..., Figure]]] = [
-        (
-            "calibration",
-            "Calibration",
-            f"Uncertainty against error, fitted on {origin}.",
-            plot_calibration,
-        ),
-        (
-            "rates",
-            "True positive rate and positive predictive value",
-            "For every tolerance and threshold on the leading uncertainty alone.",
-            plot_rates,
-        ),
-        (
-            "coverage",
-            "Coverage of the calibrated error",
-            "Where the curve is below the diagonal, calibrated errors are too small.",
-            plot_coverage,
-        ),
-    ]
-    for name, title, caption, plot in parts:
-        figure = plot(evidence, fits) if fits else None
-        empty = "No committee is calibrated yet."
-        yield Section(name, title, caption if fits else "", figure, empty=empty)
+    if not fits:
+        return Section(name, title, empty="No committee is calibrated yet.")
+    origin = next(fit.origin for fit in fits.values())
+    return Section(name, title, caption.format(origin=origin), plot(evidence(), fits))
+
+
+def _disagreement(campaign: Campaign) -> Section:
+    fits = campaign.calibration
     chosen = campaign.predictions(last=1)[-1] if fits else None
-    yield Section(
+    return Section(
         "disagreement",
-        "Disagreement by origin and size",
+        DISAGREEMENT,
         "The frames that the last evaluation chose, and the thresholds.",
         figure=plot_disagreement(chosen, fits) if chosen else None,
         empty="No frame is chosen yet.",
@@ -232,16 +262,17 @@ def _failures(campaign: Campaign) -> Section:
     )
 
 
-def _remarks(campaign: Campaign) -> Iterator[Section]:
+def _remarks(campaign: Campaign) -> Section | None:
     remarks = campaign.remarks
-    if len(remarks):
-        yield Section(
-            "remarks",
-            "Remarks on labels",
-            "Warnings of the engine, and what was changed after it had failed.",
-            header=["iteration", "kind", "remark", "labels"],
-            rows=remarks.astype(str).map(redact).to_numpy().tolist(),
-        )
+    if not len(remarks):
+        return None
+    return Section(
+        "remarks",
+        "Remarks on labels",
+        "Warnings of the engine, and what was changed after it had failed.",
+        header=["iteration", "kind", "remark", "labels"],
+        rows=remarks.astype(str).map(redact).to_numpy().tolist(),
+    )
 
 
 def _cost(campaign: Campaign) -> Section:

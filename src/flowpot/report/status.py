@@ -11,7 +11,7 @@ from rich.text import Text
 from flowpot.campaign.document import IterationDoc
 from flowpot.campaign.reading.status import CampaignStatus
 from flowpot.campaign.record import LOOP_STAGES
-from flowpot.console import say
+from flowpot.console import say, say_command
 from flowpot.dataset.sets import TEST
 from flowpot.redaction import redact
 from flowpot.report.verdicts import Verdict
@@ -98,7 +98,7 @@ def say_verdict(console: Console, verdict: Verdict, said: str = "") -> None:
     for step in verdict.steps:
         say(console, f"  {step.words}{':' if step.command else ''}")
         if step.command is not None:
-            say(console, f"    {step.command}")
+            say_command(console, step.command)
 
 
 def _summary(status: CampaignStatus) -> Text:

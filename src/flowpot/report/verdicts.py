@@ -184,9 +184,7 @@ def _headline(campaign: Campaign, state: str, lines: Sequence[FreshLine]) -> str
     if state == "converged":
         return "Converged: good within the tolerances, where it has explored."
     if state == "failed":
-        failed = last.failed_stage if last else None
-        what = f": no result of {failed}" if failed else ""
-        return f"Failed in iteration {status.iteration}{what}."
+        return _failure(campaign, last)
     if state == "not audited":
         return "Not audited: whether what the committee accepts is good was not asked."
     if state == "completed":
@@ -200,6 +198,18 @@ def _headline(campaign: Campaign, state: str, lines: Sequence[FreshLine]) -> str
     if last and not properties and last.n_explored:
         flagged = f"; {last.n_over or 0} of {last.n_explored} frames still flagged"
     return f"Not converged: {error}{flagged}."
+
+
+def _failure(campaign: Campaign, last: IterationDoc | None) -> str:
+    """Say in which iteration a campaign has failed, and what gave no result."""
+    # A stage that was lost has left no document, and a lost iteration no record.
+    number = max(campaign.status.iteration, last.iteration if last else 0)
+    when = f"in iteration {number}" if number else "before the first iteration"
+    if last and last.iteration == number and last.failed_stage:
+        return f"Failed {when}: no result of {last.failed_stage}."
+    reason = (campaign.stop_reason or "").partition(": ")[2].partition(". ")[0]
+    what = f": {with_symbols(reason)}" if reason else ""
+    return f"Failed {when}{what}."
 
 
 def _against_tolerance(lines: Sequence[FreshLine]) -> str:
