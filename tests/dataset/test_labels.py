@@ -103,6 +103,23 @@ def test_a_molecule_has_a_virial_and_no_stress():
     assert np.isnan(dataset.stress).all()
 
 
+@pytest.mark.parametrize(
+    ("noise", "largest"), [(2e-5, 0.0), (9e-5, 1e-3), (9e-4, 1.0), (9e-3, 10.0)]
+)
+def test_noise_in_a_stress_is_no_wrong_order(noise, largest, tmp_path):
+    """A ten thousandth of an eV/A^3, and a thousandth of the largest component."""
+    stress = np.diag([largest] * 3)
+    stress[0, 1] = noise
+    text = " ".join(map(str, stress.ravel()))
+    path = tmp_path / "a.xyz"
+    path.write_text(frame(f'REF_energy=1.0 REF_stress="{text}" pbc="T T T"'))
+    read = Dataset.read(path).stress[0]
+    assert read[0, 1] == read[1, 0] == noise / 2
+    stress[0, 1] += 2e-4 + 2e-3 * largest
+    with pytest.raises(ValueError, match="its stress is not symmetric"):
+        Dataset.read(path).with_labels(stress=stress[None])
+
+
 @pytest.mark.parametrize("how", ["calculator", "file", "traj"])
 def test_the_energy_is_the_one_whose_gradient_the_forces_are(how, tmp_path):
     """Under smearing, VASP's through ASE is extrapolated: F is the free one."""

@@ -20,6 +20,7 @@ from flowpot.dataset import Dataset
 from flowpot.dataset.io.static_documents import LabelError
 from flowpot.labelling import LabellingDoc, LabellingMaker
 from flowpot.labelling.batches import label_batch
+from flowpot.labelling.collection import collect_outputs, labelled_shard
 from flowpot.labelling.labels import FrameLabel, with_frame_labels
 
 NAN, INF = float("nan"), float("inf")
@@ -196,6 +197,73 @@ def test_a_batch_outlives_a_bad_label_too(clean_dir):
     assert (document.n_labelled, document.n_failed) == (1, 1)
     assert document.runs[0].state == "failed"
     assert "forces have shape (1, 3)" in document.runs[0].errors[0]
+
+
+class Moving:
+    """Labels another geometry than the frame's, if that has gold."""
+
+    def label_in(self, structure, folder, *, stop=None):
+        """Label a frame in a folder."""
+        document = InFolder().label_in(structure, folder, stop=stop)
+        labelled = structure.copy()
+        labelled.positions[1, 0] += 0.1 * ("Au" in structure.symbols)
+        document.output = {
+            "structure": AseAtomsAdaptor.get_structure(labelled),
+            "energy": 1.0,
+            "forces": np.zeros((len(structure), 3)),
+        }
+        return document
+
+
+def test_a_batch_refuses_the_label_of_another_geometry(clean_dir):
+    gold = copper(1)
+    gold.symbols[0] = "Au"
+    molecule = Atoms("Cu2", [[0, 0, 0], [0, 0, 2.2]])
+    molecule.center(vacuum=5.0)
+    frames = Dataset.from_atoms([copper(0), gold, molecule])
+    document = label_batch(Moving(), frames, clean_dir)
+    states = [run.state for run in document.runs]
+    assert states == ["successful", "failed", "successful"]
+    (error,) = document.runs[1].errors
+    assert "of another geometry: atom 1 lies 0.100 A" in error
+
+
+class Rounded:
+    """Stress near zero, of an engine whose output has a few digits."""
+
+    def label_in(self, structure, folder, *, stop=None):
+        """Label a frame in a folder."""
+        document = InFolder().label_in(structure, folder, stop=stop)
+        document.output = rounded_output(structure)
+        return document
+
+
+def rounded_output(structure):
+    """Components that should be equal differ by 1e-4 kbar."""
+    stress = [[0.0100, 0.0002, 0.0], [0.0001, 0.0100, 0.0], [0.0, 0.0, 0.0100]]
+    forces = [[0.0, 0.0, 0.0]] * len(structure)
+    return {"energy": -3.0, "forces": forces, "stress": stress}
+
+
+def test_noise_in_a_stress_near_zero_ends_no_stage(clean_dir):
+    frames = Dataset.from_atoms([copper(0), copper(1)])
+    expected = np.diag([-0.01 * 0.1 * GPa] * 3)
+    batch = label_batch(Rounded(), frames, clean_dir)
+    outputs = [
+        {"frames": [index], "job": "uuid", "output": rounded_output(frames[index])}
+        for index in range(2)
+    ]
+    collected = collect_outputs(frames, outputs)
+    structures = [AseAtomsAdaptor.get_structure(atoms) for atoms in frames]
+    documents = [{"structure": s, "output": rounded_output(s)} for s in structures]
+    for shard in (
+        Dataset.load(batch.dataset),
+        labelled_shard(frames, collected, max_force=None),
+        Dataset.from_static_documents(documents),
+    ):
+        assert shard.is_labelled.all()
+        assert_allclose(shard.stress, [expected] * 2, atol=1e-6)
+        assert (shard.stress == shard.stress.transpose(0, 2, 1)).all()
 
 
 def test_a_single_row_of_forces_is_not_repeated():

@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from flowpot.dataset import electronic_state, metadata
 from flowpot.dataset.arrays import GEOMETRY, Arrays
 from flowpot.dataset.geometry import collapse
-from flowpot.dataset.labels import PROPERTIES
+from flowpot.dataset.labels import PROPERTIES, is_symmetric
 from flowpot.dataset.where import Where
 
 _LAST_ELEMENT = 118
 _FLAT = 1e-6
 """A periodic cell is degenerate where its volume is under this share of the product of
 its lengths."""
-_ASYMMETRY = 1e-3
-"""Stress tensors may deviate from symmetry by this share of their largest component."""
 
 
 def checked(fields: Mapping[str, Any], where: Where | None = None) -> dict[str, Any]:
@@ -162,8 +160,7 @@ def _symmetric(stress: NDArray[np.float64], where: Where) -> NDArray[np.float64]
     transposed = stress.transpose(0, 2, 1)
     if np.array_equal(stress, transposed, equal_nan=True):
         return stress
-    scale = np.abs(stress).max(axis=(1, 2))
-    skew = np.abs(stress - transposed).max(axis=(1, 2)) > _ASYMMETRY * scale
+    skew = ~is_symmetric(stress)
     if skew.any():
         raise where.frame(
             np.argmax(skew),

@@ -57,6 +57,9 @@ class LabelKeys:
             raise ValueError(f"{self} names two labels alike: give each its own name")
 
 
+_SKEW = 1e-4  # eV/A^3
+_SKEW_SHARE = 1e-3  # of the largest component
+
 PROPERTIES = ("energy", "forces", "stress")
 """The labels of a frame, which potentials predict."""
 FORCES_MAX = "forces_max"
@@ -78,6 +81,26 @@ MACE_KEYS = LabelKeys()
 """MACE's defaults, which ASE leaves alone."""
 ASE_KEYS = LabelKeys("energy", "forces", "stress", "virial")
 """The names under which ASE hands labels to a calculator."""
+
+
+def is_symmetric(stress: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """
+    Return which stress tensors are symmetric, but for noise.
+
+    Parameters
+    ----------
+    stress
+        Shape (..., 3, 3), in eV/A^3. Components may differ by 1e-4 eV/A^3, as those of
+        a stress near zero are nothing but noise, and by a thousandth of the largest.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (...); true where a stress is NaN.
+    """
+    difference = np.abs(stress - np.swapaxes(stress, -1, -2)).max(axis=(-1, -2))
+    largest = np.abs(stress).max(axis=(-1, -2))
+    return ~np.asarray(difference > _SKEW + _SKEW_SHARE * largest)
 
 
 def stress_of(

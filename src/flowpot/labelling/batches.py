@@ -11,9 +11,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.io.static_documents import LabelError
+from flowpot.dataset.io.static_documents import LabelError, free_energy
+from flowpot.labelling.collection import label_in_order
 from flowpot.labelling.document import BatchDoc, FrameRun, frame_records
-from flowpot.labelling.labels import FrameLabel, with_frame_labels
+from flowpot.labelling.labels import with_frame_labels
 from flowpot.labelling.one_by_one import OneByOne, is_callable_at_once
 from flowpot.labelling.remarks import remedies_of, texts_of
 from flowpot.labelling.static_makers import LabelsInFolder
@@ -110,10 +111,11 @@ def label_batch(
     for index, (document, run) in enumerate(zip(documents, runs, strict=True)):
         run.frame = records[index]
         if run.state == "successful":
-            atoms = frames[index]
             try:
-                labels[index] = label = FrameLabel.from_output(
-                    document.output, len(atoms), periodic=bool(atoms.pbc.any())
+                labels[index] = label = label_in_order(
+                    frames[index],
+                    document.output,
+                    free_energy=free_energy(document),
                 )
             except LabelError as error:
                 run.state = "failed"

@@ -10,7 +10,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset, assign_splits
-from flowpot.dataset.io.static_documents import LabelError
+from flowpot.dataset.io.static_documents import LabelError, free_energy_of_steps
 from flowpot.dataset.sets import AUDIT, SETS
 from flowpot.dataset.splits import TooFewFramesError
 from flowpot.documents import field_of, reason_of
@@ -22,7 +22,7 @@ from flowpot.labelling.labels import (
     with_frame_labels,
 )
 from flowpot.labelling.planning import failure
-from flowpot.labelling.remarks import Remarks
+from flowpot.labelling.remarks import NO_FREE_ENERGY, Remarks
 
 
 class LabellingError(RuntimeError):
@@ -85,10 +85,10 @@ def collect_outputs(
         All frames of the stage.
     outputs
         One per job: ``frames``, the indices of the frames it labelled, ``job``, its
-        uuid, and either ``output`` and other fields of a static document, or
-        ``dataset`` and ``runs`` of a batch. What a failed job could not give is None.
-        ``order`` is the order in which the atoms were sent, where it was another than
-        the frame's.
+        uuid, and either ``output`` and other fields of a static document (of VASP's
+        also ``ionic_steps``), or ``dataset`` and ``runs`` of a batch. What a failed job
+        could not give is None. ``order`` is the order in which the atoms were sent,
+        where it was another than the frame's.
     convention
         What the stress of the documents means, where their class does not say it.
     """
@@ -209,7 +209,12 @@ def assign_shard_splits(
 
 
 def label_in_order(
-    frame: Atoms, document: Any, order: Any = None, convention: str | None = None
+    frame: Atoms,
+    output: Any,
+    order: Any = None,
+    convention: str | None = None,
+    *,
+    free_energy: float | None = None,
 ) -> FrameLabel:
     """
     Read the label of a frame, its atoms in the frame's order.
@@ -218,12 +223,15 @@ def label_in_order(
     ----------
     frame
         The frame.
-    document
-        Holds ``energy``, ``forces`` and ``stress``: the output of a static document.
+    output
+        The output of a static document: holds ``energy``, ``forces`` and ``stress``.
     order
         Index in the frame of each atom that was sent; None: in the frame's order.
     convention
         What the stress means, where the document's class does not say it.
+    free_energy
+        Energy (eV) to take instead of that in `output`, if any: see
+        :func:`flowpot.dataset.io.static_documents.free_energy`.
 
     Raises
     ------
@@ -231,13 +239,17 @@ def label_in_order(
         If it is no label, or that of another geometry.
     """
     label = FrameLabel.from_output(
-        document, len(frame), periodic=bool(frame.pbc.any()), convention=convention
+        output,
+        len(frame),
+        periodic=bool(frame.pbc.any()),
+        convention=convention,
+        free_energy=free_energy,
     )
     if order is not None:
         forces = np.empty_like(label.forces)
         forces[np.asarray(order)] = label.forces
         label = replace(label, forces=forces)
-    structure = field_of(document, "structure")
+    structure = field_of(output, "structure")
     if structure is not None:
         sent = to_structure(frame, periodic=True)
         check_geometry_kept(structure, sent if order is None else in_order(sent, order))
@@ -268,14 +280,21 @@ def _collect_one(
         errors = errors or [_why_nothing(output)]
     else:
         try:
+            free_energy = free_energy_of_steps(output.get("ionic_steps"))
             collected.labels[index] = label_in_order(
-                frames[index], label, output.get("order"), convention
+                frames[index],
+                label,
+                output.get("order"),
+                convention,
+                free_energy=free_energy,
             )
         except LabelError as error:
             errors = [*errors, f"the label was refused: {error}"]
         except Exception as error:  # noqa: BLE001  no document may end the stage
             errors = [*errors, f"the label could not be read: {error!r}"]
         else:
+            if "ionic_steps" in output and free_energy is None:
+                collected.remarks.add({"warnings": [NO_FREE_ENERGY]})
             return
     folder = output.get("folder")
     collected.failures.append(

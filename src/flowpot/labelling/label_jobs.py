@@ -11,6 +11,7 @@ from jobflow import Flow, Job, Maker
 from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.io.static_documents import (
     UnknownStressError,
+    is_vasp,
     output_class,
     stress_convention,
 )
@@ -35,7 +36,8 @@ _OF_SOFT_FAILURE = (
     "versions",
     "failure",
 )
-_OPTIONAL = ("warnings",)  # read of documents whose class has them
+_WARNINGS, _IONIC_STEPS = "warnings", "ionic_steps"
+_OPTIONAL = (_WARNINGS, _IONIC_STEPS)  # read of documents whose class has them
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,11 @@ class LabelJobs:
             output |= {"order": order} if order else {}
         if isinstance(self.static_maker, FailsSoftly):
             output |= _fields(document, _OF_SOFT_FAILURE)
-        return output | _fields(document, optional)
+        if _WARNINGS in optional:
+            output[_WARNINGS] = document.warnings
+        if _IONIC_STEPS in optional:
+            output[_IONIC_STEPS] = document.calcs_reversed[0].output.ionic_steps
+        return output
 
 
 @stage_job(BatchDoc)
@@ -213,8 +219,12 @@ def label_frames(
 
 def _stated(job: Job | Flow) -> list[str]:
     """Return which optional fields the job's document has."""
-    known = getattr(getattr(job, "output_schema", None), "model_fields", {})
-    return [name for name in _OPTIONAL if name in known]
+    schema: Any = getattr(job.output, "output_schema", None)
+    known = getattr(schema, "model_fields", {})
+    stated = [_WARNINGS] if _WARNINGS in known else []
+    if "calcs_reversed" in known and is_vasp(output_class(schema)):
+        stated.append(_IONIC_STEPS)
+    return stated
 
 
 def _fields(document: Any, names: Iterable[str]) -> dict[str, Any]:

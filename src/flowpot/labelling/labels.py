@@ -41,6 +41,7 @@ class FrameLabel:
         *,
         periodic: bool = True,
         convention: str | None = None,
+        free_energy: float | None = None,
     ) -> Self:
         """
         Read the output of any of atomate2's static Makers.
@@ -58,13 +59,22 @@ class FrameLabel:
         convention
             What the stress means, where the document's class does not say it: see
             :func:`flowpot.dataset.io.static_documents.stress_convention`.
+        free_energy
+            Energy (eV) to take instead of that in `output`, if any: see
+            :func:`flowpot.dataset.io.static_documents.free_energy`.
 
         Raises
         ------
         LabelError
             If energy or forces are missing, or a label cannot be true.
         """
-        labels = read_labels(output, n_atoms, periodic=periodic, convention=convention)
+        labels = read_labels(
+            output,
+            n_atoms,
+            periodic=periodic,
+            convention=convention,
+            free_energy=free_energy,
+        )
         missing = [name for name in ("energy", "forces") if name not in labels]
         if missing:
             raise LabelError(f"its document has no {' and no '.join(missing)}")

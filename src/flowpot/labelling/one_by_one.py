@@ -13,10 +13,11 @@ from ase import Atoms
 from jobflow import Maker, Response
 from numpy.typing import NDArray
 
+from flowpot.dataset.io.static_documents import free_energy, is_vasp
 from flowpot.documents import field_of, reason_for
 from flowpot.labelling.collection import label_in_order
 from flowpot.labelling.frames import periodic_structure
-from flowpot.labelling.remarks import texts_of
+from flowpot.labelling.remarks import NO_FREE_ENERGY, texts_of
 
 
 def is_callable_at_once(maker: Any) -> bool:
@@ -101,11 +102,17 @@ class OneByOne:
         if isinstance(document, Response):
             document = document.output
         output = field_of(document, "output")
-        label = label_in_order(structure, output, order, self.convention)
+        energy = free_energy(document)
+        label = label_in_order(
+            structure, output, order, self.convention, free_energy=energy
+        )
+        warnings = texts_of(field_of(document, "warnings"))
+        if energy is None and is_vasp(output):
+            warnings.append(NO_FREE_ENERGY)
         stress = None if np.isnan(label.stress).any() else label.stress
         return FrameDocument(
             output=Label(label.energy, label.forces, stress),
             dir_name=str(field_of(document, "dir_name") or folder),
             seconds=time.perf_counter() - begun,
-            warnings=texts_of(field_of(document, "warnings")),
+            warnings=warnings,
         )

@@ -11,6 +11,12 @@ from flowpot.labelling.document import Remark
 MOST_REMARKS = 20
 """Different remarks that a document lists; it counts the rarer ones together."""
 
+NO_FREE_ENERGY = (
+    "VASP's document has no ionic steps: its energy is the one extrapolated to zero "
+    "smearing, of which forces and stress are not quite the gradient. Leave "
+    "store_trajectory at 'no' in the Maker's task_document_kwargs"
+)
+
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eEdD][-+]?\d+)?")
 _OTHERS = "others, which the documents of the frames state"
 _Key = tuple[str, str]  # kind, and text without its numbers

@@ -14,6 +14,7 @@ from flowpot.dataset import Artifact, Dataset, LabelKeys
 from flowpot.dataset.io.checksum import USER_BLOCK
 
 GOOD = '2\nLattice="5 0 0 0 5 0 0 0 5"{extra} pbc="T T T"\nSi 0 0 0\nSi 1 1 1\n'
+NO_AXES = '1\nLattice="5 0 0 0 5 0 0 0 5" pbc={}\nSi 0 0 0\n'
 FORCED = (
     '2\nLattice="5 0 0 0 5 0 0 0 5" Properties=species:S:1:pos:R:3:REF_forces:R:3 '
     "REF_energy=1.0\nSi 0 0 0 {a} 0 0\nSi 1 1 1 {b} 0 0\n"
@@ -64,6 +65,18 @@ def frame(extra=""):
             "frame 0: its stress is NaN in part",
         ),
         ('1\nLattice="5 0 0"\nSi 0 0 0\n', "frame 0: Lattice='5 0 0', pbc=None: give"),
+        (
+            NO_AXES.format("FF"),
+            "frame 0: Lattice=.*, pbc='FF': give nine numbers, and th",
+        ),
+        (
+            NO_AXES.format("xyz"),
+            "frame 0: Lattice=.*, pbc='xyz': give nine numbers, and",
+        ),
+        (
+            NO_AXES.format("110"),
+            "frame 0: Lattice=.*, pbc=110: give nine numbers, and th",
+        ),
         (
             '1\nLattice="5 0 0 0 5 0 1 1 0"\nSi 0 0 0\n',
             "frame 0: its cell has no volume",

@@ -227,6 +227,34 @@ def test_plain_xyz_and_other_layouts(tmp_path):
     assert dataset[1].info == {"step": 3.0}
 
 
+@pytest.mark.parametrize("name", ["REF_forces", "forces"])
+def test_vectors_may_be_integers(name, tmp_path):
+    """ASE writes them so where an array holds integers, zeros for example."""
+    path = tmp_path / "a.xyz"
+    columns = f"Properties=species:S:1:pos:I:3:{name}:I:3"
+    energy = name.replace("forces", "energy")
+    path.write_text(f"2\n{columns} {energy}=-1.0\nH 0 0 0 0 0 1\nH 0 0 1 0 0 -1\n")
+    dataset = Dataset.read(path)
+    assert dataset.is_labelled.all()
+    assert dataset.positions.tolist() == [[0, 0, 0], [0, 0, 1]]
+    assert dataset.forces.tolist() == [[0, 0, 1], [0, 0, -1]]
+
+    atom = Atoms("H", cell=[9.0] * 3, pbc=True)
+    atom.info["REF_energy"] = -13.6
+    atom.arrays["REF_forces"] = np.zeros((1, 3), int)
+    ase.io.write(path, atom)
+    assert "REF_forces:I:3" in path.read_text()
+    assert Dataset.read(path).is_labelled.all()
+
+
+@pytest.mark.parametrize("text", ["FFF", "TTF", "ttf", "fTf", "T T F", "1 1 0"])
+def test_periodic_axes_with_and_without_spaces(text, tmp_path):
+    path = tmp_path / "a.xyz"
+    path.write_text(f'1\nLattice="3 0 0 0 3 0 0 0 4" pbc="{text}"\nH 0 0 0\n')
+    axes = text.upper().replace(" ", "").replace("1", "T").replace("0", "F")
+    assert Dataset.read(path).pbc[0].tolist() == [letter == "T" for letter in axes]
+
+
 def test_a_frame_with_a_cell_is_periodic_unless_it_says(tmp_path):
     path = tmp_path / "a.xyz"
     lattice = 'Lattice="3 0 0 1 3 0 0 0 4"'

@@ -1,13 +1,19 @@
 """The cache of labels: believed only where it is what was written."""
 
+import hashlib
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ase.build import molecule
 
-from flowpot.labelling.espresso.cache import DamagedEntryError, LabelCache
+from flowpot.labelling.espresso.cache import (
+    DamagedEntryError,
+    LabelCache,
+    calculation_key,
+)
 
 pytestmark = pytest.mark.qe
 
@@ -85,3 +91,30 @@ def test_another_version_of_pw_computes_anew(cached, pair, tmp_path, monkeypatch
     older = maker.label_in(pair, tmp_path / "older-run")
     assert older.from_cache
     assert older.versions["quantum-espresso"] == "6.7MaX"
+
+
+def test_the_key_of_a_periodic_frame_is_that_of_its_input(cheap, pair):
+    """So that the entries of earlier versions stay valid."""
+    inputs = cheap.get_input_set(pair)
+    kept = [
+        line
+        for line in inputs.text.splitlines(keepends=True)
+        if line.partition("=")[0].strip() not in ("pseudo_dir", "outdir", "disk_io")
+    ]
+    text = "".join([*kept, "\nSi=sum"])
+    key = calculation_key(inputs, {"Si": "sum"})
+    assert key == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_key_of_a_molecule_holds_its_own_box(cheap):
+    """Whatever box pw.x gets."""
+    maker = replace(cheap, assume_isolated="auto")
+    water = molecule("H2O", vacuum=2.0)
+    same, larger, shifted = (water.copy() for _ in range(3))
+    larger.cell[2, 2] += 0.5
+    shifted.positions += 1e-12
+    inputs = [maker.get_input_set(one) for one in (water, same, larger, shifted)]
+    assert len({one.text for one in inputs}) == 1
+    md5 = {"H": "sum", "O": "sum"}
+    keys = [calculation_key(one, md5) for one in inputs]
+    assert keys[0] == keys[1] == keys[3] != keys[2]

@@ -4,11 +4,13 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from jobflow import Flow, run_locally
 from numpy.testing import assert_allclose
 
 from flowpot.labelling.espresso import EspressoTaskDoc
+from flowpot.labelling.espresso.starting_density import take_start
 
 pytestmark = pytest.mark.qe
 
@@ -49,7 +51,8 @@ def test_a_frame_nearby_gets_its_own_label(pair, cheap, kept, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"kspacing": 0.9}, {"magnetic_moments": {"Si": 1.0}}]
+    "change",
+    [{"kspacing": 0.9}, {"user_settings": {"SYSTEM": {"ecutwfc": 12.0, "nbnd": 14}}}],
 )
 def test_wavefunctions_that_do_not_fit_are_left(pair, cheap, kept, tmp_path, change):
     kept.label_in(pair, tmp_path / "first")
@@ -59,6 +62,77 @@ def test_wavefunctions_that_do_not_fit_are_left(pair, cheap, kept, tmp_path, cha
     (correction,) = document.corrections
     assert correction.handler == "StartFileHandler"
     assert correction.actions == ["startingwfc = pw.x's own choice"]
+
+
+@pytest.fixture
+def atom(kept):
+    """An atom of hydrogen, which is magnetic, and a maker that knows it not."""
+    system = {"ecutwfc": 18.0, "ecutrho": 108.0}
+    maker = replace(kept, kspacing=3.0, user_settings={"SYSTEM": system})
+    return Atoms("H", cell=[4.5] * 3, pbc=True), maker
+
+
+def test_a_density_without_spins_does_not_decide_for_those_with(atom, tmp_path):
+    """Nor the other way round: the label is the one without `prev_dir`."""
+    hydrogen, plain = atom
+    polarised = replace(plain, magnetic_moments={"H": 1.0})
+    labels = {}
+    for name, maker in (("unpolarised", plain), ("polarised", polarised)):
+        labels[name] = maker.label_in(hydrogen, tmp_path / name).output
+    assert labels["polarised"].energy < labels["unpolarised"].energy - 0.5
+    for name, other, maker in (
+        ("unpolarised", "polarised", plain),
+        ("polarised", "unpolarised", polarised),
+    ):
+        document = maker.label_in(
+            hydrogen, tmp_path / "next", prev_dir=tmp_path / other
+        )
+        assert document.state == "successful", document.errors
+        assert document.corrections == []
+        output = document.output
+        assert output.energy == pytest.approx(labels[name].energy, abs=1e-5)
+        assert output.total_magnetization == labels[name].total_magnetization
+        assert (
+            f"spin-{other} calculation, this one is spin-{name}: started from"
+            in (document.warnings[0])
+        )
+
+
+def test_moments_of_another_order_are_not_started_from(kept, cheap, tmp_path):
+    """Nor the density of other elements."""
+    system = {"ecutwfc": 18.0, "ecutrho": 108.0}
+    cells = Atoms("H2", [[0, 0, 0], [0, 0, 3.5]], cell=[4.0, 4.0, 7.0], pbc=True)
+    parallel, opposed, mixed = (cells.copy() for _ in range(3))
+    parallel.set_initial_magnetic_moments([1.0, 1.0])
+    opposed.set_initial_magnetic_moments([1.0, -1.0])
+    first = replace(kept, kspacing=3.0, user_settings={"SYSTEM": system})
+    first.label_in(parallel, tmp_path / "parallel")
+    said = {}
+    for name, frame in (("same", parallel), ("opposed", opposed)):
+        inputs = first.get_input_set(frame)
+        (tmp_path / name).mkdir()
+        said[name] = take_start(tmp_path / "parallel", tmp_path / name, inputs)
+    assert said["same"] == ({"startingpot": "file", "startingwfc": "file"}, None)
+    start, warning = said["opposed"]
+    assert start == {}
+    assert "started from other magnetic moments: started from superposed" in warning
+
+    mixed.symbols = ["H", "Si"]
+    other = first.get_input_set(mixed)
+    start, warning = take_start(tmp_path / "parallel", tmp_path / "opposed", other)
+    assert start == {}
+    assert "is of other elements, or of another order of the atoms" in warning
+
+
+def test_a_missing_file_of_the_density_is_done_without(atom, tmp_path):
+    """The occupations inside PAW spheres, without which pw.x reads no density."""
+    hydrogen, maker = atom
+    first = maker.label_in(hydrogen, tmp_path / "first")
+    (tmp_path / "first" / "pwscf.save" / "paw.txt").unlink()
+    document = maker.label_in(hydrogen, tmp_path / "next", prev_dir=tmp_path / "first")
+    assert document.state == "successful", document.errors
+    assert {each.handler for each in document.corrections} == {"StartFileHandler"}
+    assert document.output.energy == pytest.approx(first.output.energy, abs=1e-5)
 
 
 @pytest.mark.slow

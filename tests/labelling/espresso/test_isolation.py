@@ -24,6 +24,13 @@ def layers(height: float, thickness: float = 8.0) -> Atoms:
     return Atoms("H4", positions, cell=[3.6, 3.8, height], pbc=SLAB)
 
 
+def laid_across_x(slab: Atoms) -> Atoms:
+    """The same slab with its open axis along x."""
+    order = [2, 0, 1]
+    cell = slab.cell[:][np.ix_(order, order)]
+    return Atoms(slab.symbols, slab.positions[:, order], cell=cell, pbc=(0, 1, 1))
+
+
 @pytest.fixture
 def maker() -> EspressoStaticMaker:
     """Hydrogen, roughly."""
@@ -118,6 +125,30 @@ def test_names_are_checked_when_the_maker_is_made(choice, expected):
         EspressoStaticMaker(assume_isolated=choice)
 
 
+@pytest.mark.parametrize("method", ["auto", "2d", "esm"])
+@pytest.mark.parametrize(
+    ("name", "options", "control"),
+    [
+        ("correct_dipole", {"correct_dipole": True}, {}),
+        ("dipfield in user_settings", {}, {"tefield": True, "dipfield": True}),
+    ],
+)
+def test_a_dipole_is_not_corrected_twice(method, name, options, control):
+    settings = {"SYSTEM": {"esm_bc": "bc1"}, "CONTROL": control}
+    both = f"{name} is True and assume_isolated is .{method}.*Leave one of them out"
+    with pytest.raises(ValueError, match=f"(?i){both}"):
+        EspressoStaticMaker(assume_isolated=method, user_settings=settings, **options)
+
+
+def test_molecules_may_be_isolated_where_slabs_get_a_dipole_correction():
+    maker = EspressoStaticMaker(
+        assume_isolated="mt", correct_dipole=True, pseudo_family="debian-pbe"
+    )
+    system = maker.get_input_set(molecule("H2", vacuum=8)).parameters["system"]
+    assert system["assume_isolated"] == "martyna-tuckerman"
+    assert "edir" not in system
+
+
 def test_case_and_short_names_mean_the_same():
     assert checked_isolation("2d") == "2D"
     assert checked_isolation("MT") == checked_isolation("Martyna-Tuckerman")
@@ -136,16 +167,9 @@ def test_a_slabs_label_does_not_depend_on_its_box(maker, tmp_path):
     """Against pw.x with its own 2D cutoff in a box that is large by hand."""
     big = replace(maker, assume_isolated="2D").label_in(layers(38.0), tmp_path / "big")
     assert big.state == "successful", big.errors
-    frames = {"tight": layers(15.0), "open": layers(15.0)}
-    order = [2, 0, 1]  # the vacuum along a
+    frames = {"tight": layers(15.0), "open": laid_across_x(layers(15.0))}
     assert "K_POINTS automatic" in (  # the algorithm for Gamma alone would diverge
         maker.get_input_set(frames["tight"]).text
-    )
-    frames["open"] = Atoms(
-        "H4",
-        frames["tight"].positions[:, order],
-        cell=frames["tight"].cell[:][np.ix_(order, order)],
-        pbc=(False, True, True),
     )
     for name, frame in frames.items():
         document = maker.label_in(frame, tmp_path / name)
@@ -159,6 +183,24 @@ def test_a_slabs_label_does_not_depend_on_its_box(maker, tmp_path):
         expected = np.array(big.output.stress)[:2, :2] * layers(38.0).cell.volume
         assert_allclose(per_area, expected, rtol=0.005, atol=5)
         assert document.structure.lattice.volume == pytest.approx(frame.cell.volume)
+
+
+@pytest.mark.qe
+def test_a_cache_tells_frames_of_the_same_input_apart(maker, tmp_path):
+    """The same slab with more vacuum, and with its open axis along x."""
+    frames = [layers(15.0), layers(20.0), laid_across_x(layers(15.0))]
+    assert len({maker.get_input_set(frame).text for frame in frames}) == 1
+    cached = replace(maker, cache=str(tmp_path / "cache"))
+    for number, frame in enumerate(frames):
+        plain = maker.label_in(frame, tmp_path / f"plain{number}").output
+        first = cached.label_in(frame, tmp_path / f"first{number}")
+        assert not first.from_cache
+        assert first.output.energy == pytest.approx(plain.energy, abs=1e-6)
+        assert_allclose(first.output.forces, plain.forces, atol=1e-4)
+        assert_allclose(first.output.stress, plain.stress, atol=1e-2)
+        again = cached.label_in(frame, tmp_path / f"again{number}")
+        assert again.from_cache
+        assert again.output == first.output
 
 
 @pytest.mark.qe

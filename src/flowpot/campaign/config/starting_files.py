@@ -10,7 +10,7 @@ import numpy as np
 
 from flowpot.dataset import Dataset, LabelKeys
 from flowpot.dataset.geometry.vacuum import VacuumWarning, vacuum_note
-from flowpot.dataset.io.files import Periodicity, periodic_axes
+from flowpot.dataset.io.periodicity import Periodicity, periodic_axes
 
 KEYS, PBC = "keys", "pbc"
 """The keys for the names of the files' labels, and for their periodic axes."""

@@ -3,7 +3,7 @@
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from flowpot.dataset.arrays import Columns
 from flowpot.dataset.io import deepmd, hdf5, structure_files
 from flowpot.dataset.io.extxyz import read as extxyz_read
 from flowpot.dataset.io.extxyz import write as extxyz_write
+from flowpot.dataset.io.periodicity import Periodicity, periodic_axes
 from flowpot.dataset.labels import PROPERTIES, LabelKeys
 from flowpot.dataset.storage import replacing, umask
 from flowpot.dataset.where import Where
@@ -28,9 +29,6 @@ _LONG = 100_000_000
 """Files of this many bytes take long enough to show progress."""
 Paths = str | Path | Iterable[str | Path]
 """One file, or several."""
-Periodicity = bool | str | Sequence[bool]
-"""Which axes are periodic: all or none, three of T and F, or three truth values."""
-_AXES = 3
 
 
 def stream(
@@ -84,35 +82,6 @@ def _pieces(
     else:
         yield structure_files.read(path, labels=labels, keys=keys, pbc=axes)
     advance(_size(path))
-
-
-def periodic_axes(pbc: Periodicity) -> tuple[bool, bool, bool]:
-    """
-    Return which of the three axes are periodic.
-
-    Raises
-    ------
-    ValueError
-        Where that is not clear from `pbc`.
-
-    Examples
-    --------
-    >>> periodic_axes("TTF"), periodic_axes(False)
-    ((True, True, False), (False, False, False))
-    """
-    if isinstance(pbc, bool):
-        return (pbc, pbc, pbc)
-    letters: dict[Any, bool] = {"T": True, "F": False}
-    values = pbc if isinstance(pbc, Iterable) else ()
-    axes = [letters.get(value, value) for value in values]
-    if len(axes) != _AXES or not all(
-        isinstance(axis, bool | np.bool_) for axis in axes
-    ):
-        raise ValueError(
-            f"pbc is {pbc!r}: give True, False, three of T and F such as 'TTF', or "
-            "three truth values"
-        )
-    return bool(axes[0]), bool(axes[1]), bool(axes[2])
 
 
 def _size(path: Path) -> int:

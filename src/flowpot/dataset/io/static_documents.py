@@ -16,7 +16,7 @@ from pymatgen.core import IMolecule, IStructure
 
 from flowpot.dataset.io.ase import label_arrays
 from flowpot.dataset.io.pymatgen import from_structures, states_of
-from flowpot.dataset.labels import PROPERTIES
+from flowpot.dataset.labels import PROPERTIES, is_symmetric
 from flowpot.documents import field_of
 
 KBAR = 0.1 * GPa
@@ -25,7 +25,6 @@ KBAR = 0.1 * GPa
 _MOST_ENERGY = 1e7  # eV/atom: ten times an all-electron atom of the heaviest elements
 _MOST_FORCE = 1e6  # eV/A
 _MOST_STRESS = 1e4  # eV/A^3
-_ASYMMETRY = (1e-4, 1e-3)  # eV/A^3, and as a share of the largest component
 _VOIGT = (6,)
 _PACKED = (1, 3, 3)  # the shape in documents that hold a list of frames
 _LONGEST = 60  # characters of a value that a message quotes
@@ -61,11 +60,13 @@ Conventions by name.
 the same code.
 """
 
+_VASP_OUTPUT = "emmet.core.tasks.OutputDoc"
+
 _CONVENTION_OF = {
     "atomate2.aims.schemas.task.OutputDoc": "aims",
     "atomate2.ase.schemas.OutputDoc": "vasp",  # force fields, too: converted there
     "atomate2.torchsim.schema.CalculationOutput": "ase",
-    "emmet.core.tasks.OutputDoc": "vasp",
+    _VASP_OUTPUT: "vasp",
     "flowpot.labelling.espresso.document.EspressoOutput": "vasp",
 }
 """Conventions of the classes of documents that are known."""
@@ -106,13 +107,12 @@ def stress_convention(output: Any, stated: str | None = None) -> str:
     """
     if stated is not None:
         return checked_convention(stated)
-    if isinstance(output, Mapping):
-        if "@class" not in output:
-            return "vasp"
-        names, own = [f"{output.get('@module')}.{output['@class']}"], None
-    else:
+    if isinstance(output, Mapping) and "@class" not in output:
+        return "vasp"
+    names = _class_names(output)
+    own = None
+    if not isinstance(output, Mapping):
         kind = output if isinstance(output, type) else type(output)
-        names = [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
         own = getattr(kind, STRESS_CONVENTION, None)
     if own is not None:
         return checked_convention(own)
@@ -124,6 +124,56 @@ def stress_convention(output: Any, stated: str | None = None) -> str:
             f"that class an attribute `{STRESS_CONVENTION}`"
         )
     return known[0]
+
+
+def _class_names(output: Any) -> list[str]:
+    """Return the names of the class of a document, and of those that it is made of."""
+    if isinstance(output, Mapping):
+        return [f"{output.get('@module')}.{output.get('@class')}"]
+    kind = output if isinstance(output, type) else type(output)
+    return [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
+
+
+def is_vasp(output: Any) -> bool:
+    """Return whether a document's ``output``, or its class, is emmet's of VASP."""
+    return _VASP_OUTPUT in _class_names(output)
+
+
+def free_energy(document: Any) -> float | None:
+    """
+    Return the free energy (eV) that one of emmet's VASP documents holds.
+
+    Forces and stress are its gradient. The energy of the ``output`` is another: it is
+    extrapolated to zero smearing.
+
+    Parameters
+    ----------
+    document
+        A model or a dictionary.
+
+    Returns
+    -------
+    float or None
+        None for the documents of other codes, and where VASP's ionic steps were not
+        kept: see `free_energy_of_steps`.
+    """
+    calculations = field_of(document, "calcs_reversed")
+    if not isinstance(calculations, Sequence) or not calculations:
+        return None
+    output = field_of(calculations[0], "output")
+    return free_energy_of_steps(field_of(output, "ionic_steps"))
+
+
+def free_energy_of_steps(steps: Any) -> float | None:
+    """
+    Return the free energy (eV) of the last of VASP's ionic steps, None without any.
+
+    pymatgen corrects the extrapolated energy of a step where ``vasprun.xml`` gives it
+    without the dispersion correction. The free energy is right there, too.
+    """
+    if not isinstance(steps, Sequence) or not steps:
+        return None
+    return field_of(steps[-1], "e_fr_energy")
 
 
 def checked_convention(name: str) -> str:
@@ -152,7 +202,7 @@ def from_static_documents(
     ----------
     documents
         Documents, or what they are in a JobStore. Their energy is in eV and their
-        forces in eV/A.
+        forces in eV/A. Of VASP's documents the free energy is read: see `free_energy`.
     convention
         See `read_labels`.
 
@@ -177,7 +227,11 @@ def from_static_documents(
         try:
             labels.append(
                 read_labels(
-                    output, len(structure), periodic=periodic, convention=convention
+                    output,
+                    len(structure),
+                    periodic=periodic,
+                    convention=convention,
+                    free_energy=free_energy(document),
                 )
             )
         except LabelError as error:
@@ -203,7 +257,12 @@ def _geometry(document: Any, frame: int) -> IStructure | IMolecule:
 
 
 def read_labels(
-    output: Any, n_atoms: int, *, periodic: bool = True, convention: str | None = None
+    output: Any,
+    n_atoms: int,
+    *,
+    periodic: bool = True,
+    convention: str | None = None,
+    free_energy: float | None = None,
 ) -> dict[str, Any]:
     """
     Read and check the labels in a static document.
@@ -221,6 +280,8 @@ def read_labels(
     convention
         A name in `CONVENTIONS`; None leaves it to the document's class: see
         `stress_convention`.
+    free_energy
+        Energy (eV) to take instead of that in `output`, if any: see `free_energy`.
 
     Returns
     -------
@@ -235,6 +296,8 @@ def read_labels(
         where the stress is not symmetric.
     """
     values = {name: field_of(output, name) for name in PROPERTIES}
+    if free_energy is not None:
+        values["energy"] = free_energy
     labels: dict[str, Any] = {}
     if values["energy"] is not None:
         labels["energy"] = _checked_energy(values["energy"], n_atoms)
@@ -288,8 +351,8 @@ def _checked_stress(value: Any, rule: StressConvention) -> NDArray[np.float64]:
         raise LabelError(f"stress has shape {tensor.shape}: it must be (3, 3)")
     stress = rule.factor * tensor
     _refuse_impossible("stress", stress, _MOST_STRESS, "eV/A^3")
-    difference = np.abs(stress - stress.T).max()
-    if difference > _ASYMMETRY[0] + _ASYMMETRY[1] * np.abs(stress).max():
+    if not is_symmetric(stress):
+        difference = np.abs(stress - stress.T).max()
         raise LabelError(
             f"stress is not symmetric: components differ by {difference:.3g} eV/A^3"
         )

@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from flowpot.dataset.storage import write_whole
@@ -15,6 +18,7 @@ from flowpot.labelling.espresso.inputs import EspressoInput
 _PLACE = re.compile(
     r"^\s*(?:pseudo_dir|outdir|max_seconds|disk_io|prefix)\s*=.*\n", re.MULTILINE
 )
+_DIGITS = 8  # of coordinates (A)
 
 
 class DamagedEntryError(ValueError):
@@ -95,9 +99,11 @@ class LabelCache:
 
 def calculation_key(inputs: EspressoInput, md5: Mapping[str, str]) -> str:
     """
-    Return a hash of what determines a label: input and pseudopotentials.
+    Return a hash of what determines a label: input, pseudopotentials and frame.
 
-    Folders and time limits are left out. The cache adds the version of pw.x.
+    Folders and time limits are left out. The cache adds the version of pw.x. The input
+    tells fully periodic frames apart. Others may have the same input, if pw.x gets them
+    rotated or with more vacuum, and yet have other forces and stresses.
 
     Parameters
     ----------
@@ -108,7 +114,21 @@ def calculation_key(inputs: EspressoInput, md5: Mapping[str, str]) -> str:
     """
     text = _PLACE.sub("", inputs.text)
     sums = ",".join(f"{element}={md5[element]}" for element in sorted(md5))
-    return _hash(f"{text}\n{sums}")
+    own = "" if all(inputs.atoms.pbc) else f"\n{_geometry(inputs.atoms)}"
+    return _hash(f"{text}\n{sums}{own}")
+
+
+def _geometry(atoms: Atoms) -> str:
+    """Return the species, periodic axes, cell and positions of a frame as text."""
+    axes = "".join("FT"[int(axis)] for axis in atoms.pbc)
+    species = ",".join(map(str, atoms.numbers))
+    return f"{species}\n{axes}\n{_digits(atoms.cell[:])}\n{_digits(atoms.positions)}"
+
+
+def _digits(vectors: NDArray[np.float64]) -> str:
+    """Return vectors (A) with a fixed number of digits, zero without its sign."""
+    rounded = np.round(vectors, _DIGITS) + 0.0
+    return ",".join(f"{value:.{_DIGITS}f}" for value in rounded.ravel())
 
 
 def _hash(text: str) -> str:

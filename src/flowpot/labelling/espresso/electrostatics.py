@@ -88,6 +88,36 @@ def checked_isolation(choice: str | None) -> str | None:
     return _NAMES[name]
 
 
+def check_dipole(
+    isolation: str | None, correct_dipole: bool, *, is_set: bool = False
+) -> None:
+    """
+    Refuse to remove the field of a slab's dipole twice: forces would be wrong.
+
+    Parameters
+    ----------
+    isolation
+        Name of a method: see `checked_isolation`.
+    correct_dipole
+        Whether slabs get a dipole correction.
+    is_set
+        Whether the user's own namelists ask for it.
+
+    Raises
+    ------
+    ValueError
+        If both are to act on slabs. Martyna and Tuckerman's method does not: it is
+        for molecules, which get no dipole correction.
+    """
+    if isolation in (None, _MARTYNA_TUCKERMAN) or not (correct_dipole or is_set):
+        return
+    name = "correct_dipole" if correct_dipole else "dipfield in user_settings"
+    raise ValueError(
+        f"{name} is True and assume_isolated is {isolation!r}, which removes the field "
+        "of a slab's dipole, too: it would be corrected twice. Leave one of them out"
+    )
+
+
 def isolated_frame(atoms: Atoms, choice: str | None) -> IsolatedFrame:
     """
     Choose how pw.x removes the interaction with periodic images.

@@ -1,6 +1,5 @@
 """Labelling one frame in one folder: what single jobs and batches have in common."""
 
-import re
 import shutil
 import time
 import warnings
@@ -34,6 +33,7 @@ from flowpot.labelling.espresso.namelists import (
 from flowpot.labelling.espresso.outputs import read_report
 from flowpot.labelling.espresso.preflight import ask_version, preflight
 from flowpot.labelling.espresso.remedies import PwJob, run_with_remedies
+from flowpot.labelling.espresso.starting_density import take_start
 from flowpot.labelling.frames import check_geometry, to_atoms
 from flowpot.settings import fixed_path, get_settings
 
@@ -83,7 +83,8 @@ class EspressoEngine(EspressoInputGenerator):
             It is made if need be. Files of an earlier run in it are removed.
         prev_dir
             Folder of an earlier calculation. This one starts from the density and the
-            wavefunctions that are kept there, if any. Not `folder` itself.
+            wavefunctions that are kept there, if any, and if they are of the same
+            elements, spins and starting moments. Not `folder` itself.
         stop
             Set by another thread to end pw.x early.
 
@@ -138,9 +139,7 @@ class EspressoEngine(EspressoInputGenerator):
         _remove_files(folder, prefix=inputs.prefix, scratch_only=False)
         inputs.write(folder)
         if prev_dir is not None:
-            start, job.warning = take_start(
-                prev_dir, folder, prefix=inputs.prefix, n_atoms=len(inputs.atoms)
-            )
+            start, job.warning = take_start(prev_dir, folder, inputs)
             if start:
                 edit_input(folder, {"electrons": start})
         return job
@@ -191,54 +190,3 @@ def _remove_files(folder: Path, *, prefix: str, scratch_only: bool) -> None:
     error = folder / ERROR_FILE
     if scratch_only and error.is_file() and error.stat().st_size == 0:
         error.unlink()
-
-
-_ATOMS = re.compile(r'<atomic_structure nat="(\d+)"')
-
-
-def take_start(
-    prev_dir: Path | str, folder: Path, *, prefix: str, n_atoms: int
-) -> tuple[dict[str, str], str | None]:
-    """
-    Copy density and wavefunctions of an earlier calculation, to start from them.
-
-    Parameters
-    ----------
-    prev_dir
-        Folder of the earlier calculation, with or without ``host:`` before it.
-    folder
-        Folder of the calculation that is to start from it.
-    prefix
-        Prefix of that calculation's files.
-    n_atoms
-        Number of atoms of its frame. Cell, positions, cutoffs and functional may differ
-        from the earlier ones: pw.x reads the density by its reciprocal vectors and
-        renormalises it.
-
-    Returns
-    -------
-    electrons
-        Keys of the namelist ELECTRONS; empty if there is nothing to start from.
-    warning
-        Why there is nothing to start from, None otherwise.
-    """
-    text = str(prev_dir)
-    source = Path(re.sub(r"^[\w.-]+:(?=/)", "", text))
-    density = next(iter(sorted(source.glob("*.save/charge-density.*"))), None)
-    if density is None:
-        return {}, (
-            f"prev_dir {text} holds no charge density on this machine: started from "
-            "superposed atoms (keep_scratch=True keeps the density of a calculation)"
-        )
-    schema = density.with_name("data-file-schema.xml")
-    stated = _ATOMS.search(schema.read_text()) if schema.is_file() else None
-    if stated is None or int(stated.group(1)) != n_atoms:
-        count = stated.group(1) if stated else "an unknown number of"
-        return {}, (
-            f"prev_dir {text} is of a frame of {count} atoms, this one has {n_atoms}: "
-            "started from superposed atoms"
-        )
-    shutil.copytree(density.parent, folder / f"{prefix}.save", dirs_exist_ok=True)
-    if any(density.parent.glob("wfc*")):
-        return {"startingpot": "file", "startingwfc": "file"}, None
-    return {"startingpot": "file"}, None

@@ -21,7 +21,14 @@ from flowpot.labelling.espresso.remedies import PwJob
 _FROM_DENSITY = {"startingpot": "file", "startingwfc": "file"}
 _FROM_ATOMS = {"startingpot": None, "startingwfc": None}
 _EMPTY = 0.01  # largest occupation of the highest band that does not matter
-_NO_START_FILE = ("read_wfc", "pw_restart", "read_rhog", "read_collected", ".save/")
+_NO_START_FILE = (
+    "read_wfc",
+    "pw_restart",
+    "read_rhog",
+    "read_scf",
+    "read_collected",
+    ".save/",
+)
 _NO_MEMORY = ("out of memory", "cannot allocate", "bad_alloc", "oom-kill", "oom kill")
 
 

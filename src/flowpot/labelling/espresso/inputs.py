@@ -14,6 +14,7 @@ from pymatgen.io.core import InputGenerator
 
 from flowpot.labelling.espresso.electrostatics import (
     IsolatedFrame,
+    check_dipole,
     checked_isolation,
     dipole_correction,
     isolated_frame,
@@ -136,6 +137,8 @@ class EspressoInputGenerator(InputGenerator):
                 "assume_isolated is 'esm', which does nothing without user_settings "
                 "{'SYSTEM': {'esm_bc': 'bc1'}}, or 'bc2' or 'bc3'"
             )
+        is_set = user.get("control", {}).get("dipfield", False)
+        check_dipole(isolation, self.correct_dipole, is_set=is_set)
         check_elements(self.magnetic_moments)
         check_hubbard(self.hubbard)
         if self.spin not in SPIN_POLICIES:

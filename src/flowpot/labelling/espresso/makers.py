@@ -67,7 +67,9 @@ class EspressoStaticMaker(EspressoEngine, NamedMaker):
         the components along periodic axes mean something. A method by name is refused
         where the frame is not fit for it.
     correct_dipole
-        Whether slabs get a dipole correction.
+        Whether slabs get a dipole correction. pw.x gives no stress of frames that have
+        it. The methods for slabs of `assume_isolated` remove the dipole's field, too:
+        both together are refused.
     hubbard
         Hubbard U of each manifold (eV), for example ``{"Ni-3d": 6.0}``.
     cutoff_factor
@@ -118,8 +120,9 @@ class EspressoStaticMaker(EspressoEngine, NamedMaker):
         prev_dir
             Folder of an earlier calculation, such as another job's
             ``output.dir_name``. If it holds a charge density (with `keep_scratch`) of
-            a frame with as many atoms, the SCF starts from it, and from the
-            wavefunctions if they fit. This changes the number of steps, not the label.
+            the same elements, spins and starting moments, the SCF starts from it, and
+            from the wavefunctions if they fit. This changes the number of steps, not
+            the label.
 
         Raises
         ------

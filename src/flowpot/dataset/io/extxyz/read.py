@@ -15,6 +15,7 @@ from flowpot.dataset.io.ase import label_arrays
 from flowpot.dataset.io.extxyz.frames import Frame, batches
 from flowpot.dataset.io.extxyz.table import Layout, parse_layout, read_table
 from flowpot.dataset.io.overlooked import check_overlooked
+from flowpot.dataset.io.periodicity import periodic_axes
 from flowpot.dataset.labels import (
     ASE_KEYS,
     MACE_KEYS,
@@ -199,7 +200,7 @@ def _cells(
         try:
             if lattice is not None:
                 cell[index] = [float(text) for text in lattice.split()]
-            pbc[index] = frame.values.get("pbc", lattice is not None)
+            pbc[index] = _periodic(frame.values.get("pbc", lattice is not None))
         except (ValueError, TypeError) as error:
             raise where.frame(
                 index,
@@ -207,6 +208,15 @@ def _cells(
                 "numbers, and three of T and F",
             ) from error
     return cell.reshape(-1, 3, 3), pbc
+
+
+def _periodic(value: Any) -> Any:
+    """Return which axes are periodic: one truth value, or three."""
+    if isinstance(value, str):  # without spaces, such as TTF
+        return periodic_axes(value.upper())
+    if any(axis not in (0, 1) for axis in np.ravel(value).tolist()):
+        raise ValueError(f"{value!r} has other values than T and F, or 1 and 0")
+    return value
 
 
 def _labels(frame: Frame, naming: _Naming) -> dict[str, Any]:

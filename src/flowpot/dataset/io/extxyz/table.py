@@ -32,7 +32,8 @@ class Layout:
     species
         Column of chemical symbols or atomic numbers.
     vectors
-        First column of each property of three reals (positions are ``pos``).
+        First column of each property of three reals or integers (positions are
+        ``pos``).
     numbers
         Column of each property of one number.
     """
@@ -89,7 +90,7 @@ def parse_layout(properties: str) -> Layout:
     ):
         if (name, width) in (("species", 1), ("Z", 1)):
             species[name] = start
-        elif (kind, width) == ("R", _COORDINATES):
+        elif kind in _NUMBERS and width == _COORDINATES:
             vectors[name] = start
         elif kind in _NUMBERS and width == 1:
             numbers[name] = start
