@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import scipy  # loads scipy.signal when it is used
 from numpy.typing import ArrayLike, NDArray
 
 _ENOUGH_ROWS = 10
@@ -80,7 +81,8 @@ def inefficiency(series: NDArray[np.float64]) -> float:
     variance = (deviation**2).mean()
     if variance == 0:
         return 1.0
-    covariance = np.correlate(deviation, deviation, "full")[n - 1 :]
+    # not by sums over all pairs of rows, of which long runs have many
+    covariance = scipy.signal.correlate(deviation, deviation, method="fft")[n - 1 :]
     correlation = covariance / np.arange(n, 0, -1) / variance
     end = int(np.argmax(correlation <= 0)) or n
     lag = np.arange(1, end)

@@ -11,7 +11,7 @@ from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.vacuum import restore_vacuum
 from flowpot.exploration.conditions import Conditions
 from flowpot.exploration.lammps.driver import main
-from flowpot.exploration.lammps.run import PLAN_FILE, Run, read_outcome
+from flowpot.exploration.lammps.run import PLAN_FILE, Run, read_outcome, read_run
 from flowpot.exploration.lammps.script import Output
 from flowpot.exploration.lammps.simulate import (
     Trajectory,
@@ -70,12 +70,15 @@ def test_attempts_share_the_walltime_of_their_job(trajectory):
     left = []
 
     def explode_slowly(folders):
-        left.extend(loadfn(folder / PLAN_FILE).walltime for folder in folders)
+        left.extend(read_run(folder)[0].walltime for folder in folders)
         time.sleep(0.6)
         return [Outcome(n_steps=3, halted="temperature") for _ in folders]
 
     [document] = simulate([hot], explode_slowly)
     assert left == [1.0, pytest.approx(0.4, abs=0.1)]
+    # a later job finds the attempt by its plan, which is that of any other job
+    retried = hot.folder.with_name("run-000-retry-1")
+    assert loadfn(retried / PLAN_FILE).walltime == 1.0
     assert (document.state, document.attempts) == ("halted", 2)
 
 

@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from flowpot.exploration.sanity import SanityLimits
 PLAN_FILE = "run.json"
 START_FILE = "start.h5"
 RESULT_FILE = "result.json"
+LIMIT_FILE = "seconds-left"
 WATCH_FILE = "disagreement.jsonl"
 CHECKPOINT_FILE = "checkpoint.zip"
 
@@ -81,7 +82,22 @@ def write_run(folder: Path, run: Run, start: Atoms) -> None:
 
 def read_run(folder: Path) -> tuple[Run, Atoms]:
     """Return the run and its initial frame, written by :func:`write_run`."""
-    return loadfn(folder / PLAN_FILE), Dataset.read(folder / START_FILE)[0]
+    run: Run = loadfn(folder / PLAN_FILE)
+    if (folder / LIMIT_FILE).exists():
+        run = replace(run, walltime=float((folder / LIMIT_FILE).read_text()))
+    return run, Dataset.read(folder / START_FILE)[0]
+
+
+def allow(folder: Path, seconds: float | None) -> None:
+    """
+    Write how long a run may take in this job; None: as long as its plan says.
+
+    It is no part of the plan, by which a later job finds the run again.
+    """
+    if seconds is None:
+        (folder / LIMIT_FILE).unlink(missing_ok=True)
+    else:
+        (folder / LIMIT_FILE).write_text(str(seconds))
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:

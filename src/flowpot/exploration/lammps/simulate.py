@@ -14,6 +14,7 @@ from flowpot.exploration.lammps.run import (
     PLAN_FILE,
     RESULT_FILE,
     Run,
+    allow,
     unpack,
     write_run,
 )
@@ -70,28 +71,19 @@ class Trajectory:
         write_run(self.folder, run, self.start)
         return replace(self, run=run, attempt=self.earlier.attempts - 1)
 
-    def is_late(self, spent: float) -> bool:
-        """Return whether the walltime of its job has passed, after so many seconds."""
-        return self.run.walltime is not None and spent >= self.run.walltime
-
-    def retried(self, spent: float) -> "Trajectory":
-        """
-        Return the same trajectory with half the timestep and a new seed.
-
-        Parameters
-        ----------
-        spent
-            Seconds that its job has run: what is left of the walltime is its own.
-        """
+    def seconds_left(self, begun: float) -> float | None:
+        """Return what is left of the walltime of its job; None if it has none."""
         walltime = self.run.walltime
-        if walltime is not None:
-            walltime -= spent
+        return None if walltime is None else walltime - (time.monotonic() - begun)
+
+    def retried(self) -> "Trajectory":
+        """Return the same trajectory with half the timestep and a new seed."""
         attempt = self.attempt + 1
         conditions = gentler(self.run.conditions, attempt)
         name = self.folder.name.partition("-retry-")[0]
         return replace(
             self,
-            run=replace(self.run, conditions=conditions, walltime=walltime),
+            run=replace(self.run, conditions=conditions),
             folder=self.folder.with_name(f"{name}-retry-{attempt}"),
             attempt=attempt,
             earlier=None,
@@ -133,19 +125,20 @@ def _simulate(
 ) -> list[MDDoc]:
     begun = time.monotonic()
     current = [_write(trajectory, cache) for trajectory in trajectories]
+    for trajectory in current:
+        allow(trajectory.folder, None)
     outcomes = runner([trajectory.folder for trajectory in current])
     for _ in range(RETRIES):
         again = [
             i
             for i, trajectory in enumerate(current)
-            if broke_at_once(trajectory, outcomes[i])
-            and not trajectory.is_late(time.monotonic() - begun)
+            if broke_at_once(trajectory, outcomes[i]) and _has_time(trajectory, begun)
         ]
         if not again:
             break
         for i in again:
-            spent = time.monotonic() - begun
-            current[i] = _write(current[i].retried(spent), cache)
+            current[i] = _write(current[i].retried(), cache)
+            allow(current[i].folder, current[i].seconds_left(begun))
         new_outcomes = runner([current[i].folder for i in again])
         for i, outcome in zip(again, new_outcomes, strict=True):
             outcomes[i] = outcome
@@ -161,6 +154,11 @@ def _simulate(
         }
         documents.append(document.model_copy(update=whole))
     return documents
+
+
+def _has_time(trajectory: Trajectory, begun: float) -> bool:
+    left = trajectory.seconds_left(begun)
+    return left is None or left > 0
 
 
 def _write(trajectory: Trajectory, cache: RunCache | None) -> Trajectory:
