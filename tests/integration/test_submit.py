@@ -41,7 +41,7 @@ def submitted(runner, tmp_path):
 
 def test_a_file_is_submitted_with_workers_by_kind(submitted, tmp_path):
     runner, said = submitted
-    assert "jf flowpot status 'submitted'" in " ".join(said.split())
+    assert "`jf flowpot status submitted`" in " ".join(said.split())
     assert not (tmp_path / "campaign").exists()
 
     controller = runner.controller
