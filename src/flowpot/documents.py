@@ -52,6 +52,14 @@ def field_of(document: Any, name: str) -> Any:
     return getattr(document, name, None)
 
 
+def class_names(output: Any) -> list[str]:
+    """Return the names of the class of a document, and of those that it is made of."""
+    if isinstance(output, Mapping):
+        return [f"{output.get('@module')}.{output.get('@class')}"]
+    kind = output if isinstance(output, type) else type(output)
+    return [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
+
+
 def package_versions(*names: str) -> dict[str, str]:
     """Versions of flowpot and of the named distributions, where installed."""
     found = {}

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from flowpot.dataset import Dataset
-from flowpot.dataset.io.static_documents import LabelError, free_energy
+from flowpot.dataset.io.emmet import free_energy
+from flowpot.dataset.io.static_documents import LabelError
 from flowpot.labelling.collection import label_in_order
 from flowpot.labelling.document import BatchDoc, FrameRun, frame_records
 from flowpot.labelling.labels import with_frame_labels

@@ -10,7 +10,8 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset, assign_splits
-from flowpot.dataset.io.static_documents import LabelError, free_energy_of_steps
+from flowpot.dataset.io.emmet import free_energy_of_steps
+from flowpot.dataset.io.static_documents import LabelError
 from flowpot.dataset.sets import AUDIT, SETS
 from flowpot.dataset.splits import TooFewFramesError
 from flowpot.documents import field_of, reason_of
@@ -231,7 +232,7 @@ def label_in_order(
         What the stress means, where the document's class does not say it.
     free_energy
         Energy (eV) to take instead of that in `output`, if any: see
-        :func:`flowpot.dataset.io.static_documents.free_energy`.
+        :func:`flowpot.dataset.io.emmet.free_energy`.
 
     Raises
     ------

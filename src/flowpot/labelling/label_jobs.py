@@ -9,9 +9,9 @@ import numpy as np
 from jobflow import Flow, Job, Maker
 
 from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset.io.emmet import is_vasp
 from flowpot.dataset.io.static_documents import (
     UnknownStressError,
-    is_vasp,
     output_class,
     stress_convention,
 )

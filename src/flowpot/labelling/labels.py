@@ -61,7 +61,7 @@ class FrameLabel:
             :func:`flowpot.dataset.io.static_documents.stress_convention`.
         free_energy
             Energy (eV) to take instead of that in `output`, if any: see
-            :func:`flowpot.dataset.io.static_documents.free_energy`.
+            :func:`flowpot.dataset.io.emmet.free_energy`.
 
         Raises
         ------

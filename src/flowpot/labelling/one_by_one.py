@@ -13,7 +13,7 @@ from ase import Atoms
 from jobflow import Maker, Response
 from numpy.typing import NDArray
 
-from flowpot.dataset.io.static_documents import free_energy, is_vasp
+from flowpot.dataset.io.emmet import free_energy, is_vasp
 from flowpot.documents import field_of, reason_for
 from flowpot.labelling.collection import label_in_order
 from flowpot.labelling.frames import periodic_structure

@@ -84,16 +84,8 @@ def assemble(
             cells = _cells(own, kind)
             ratio = _ratio(committee, reason, kind, len(own))
             band, lost = _band(committee, cells) if kind == "eos" else (None, None)
-            if lost is not None:
-                document.notes.append(
-                    f"The energies of {name} have no 95 % band: {lost}"
-                )
             energy = _energy_error(committee, band)
-            if energy is not None and energy[1] is not None:
-                document.notes.append(
-                    f"The 95 % band of the energies of {name} is not to be relied on: "
-                    f"{energy[1]}"
-                )
+            document.notes += _band_notes(name, lost, energy)
             crystal.quantities += _quantities(
                 kind, own, references[name], ratio, energy
             )
@@ -175,6 +167,19 @@ def _band(
     except Exception as error:  # noqa: BLE001 - the properties are there all the same
         keep_traceback(error)
         return None, reason_for(error)
+
+
+def _band_notes(
+    crystal: str, lost: str | None, energy: tuple[float, str | None] | None
+) -> list[str]:
+    """Say why the energies of a crystal have no band, or one to be doubted."""
+    if lost is not None:
+        return [f"The energies of {crystal} have no 95 % band: {lost}"]
+    doubt = None if energy is None else energy[1]
+    if doubt is None:
+        return []
+    band = f"The 95 % band of the energies of {crystal}"
+    return [f"{band} is not to be relied on: {doubt}"]
 
 
 def _unused(crystal: CrystalDoc, references: Mapping[str, float]) -> list[str]:

@@ -15,9 +15,10 @@ from pydantic import BaseModel
 from pymatgen.core import IMolecule, IStructure
 
 from flowpot.dataset.io.ase import label_arrays
+from flowpot.dataset.io.emmet import VASP_OUTPUT, free_energy
 from flowpot.dataset.io.pymatgen import from_structures, states_of
 from flowpot.dataset.labels import PROPERTIES, is_symmetric
-from flowpot.documents import field_of
+from flowpot.documents import class_names, field_of
 
 KBAR = 0.1 * GPa
 """One kbar in eV/A^3."""
@@ -60,13 +61,11 @@ Conventions by name.
 the same code.
 """
 
-_VASP_OUTPUT = "emmet.core.tasks.OutputDoc"
-
 _CONVENTION_OF = {
     "atomate2.aims.schemas.task.OutputDoc": "aims",
     "atomate2.ase.schemas.OutputDoc": "vasp",  # force fields, too: converted there
     "atomate2.torchsim.schema.CalculationOutput": "ase",
-    _VASP_OUTPUT: "vasp",
+    VASP_OUTPUT: "vasp",
     "flowpot.labelling.espresso.document.EspressoOutput": "vasp",
 }
 """Conventions of the classes of documents that are known."""
@@ -109,7 +108,7 @@ def stress_convention(output: Any, stated: str | None = None) -> str:
         return checked_convention(stated)
     if isinstance(output, Mapping) and "@class" not in output:
         return "vasp"
-    names = _class_names(output)
+    names = class_names(output)
     own = None
     if not isinstance(output, Mapping):
         kind = output if isinstance(output, type) else type(output)
@@ -124,56 +123,6 @@ def stress_convention(output: Any, stated: str | None = None) -> str:
             f"that class an attribute `{STRESS_CONVENTION}`"
         )
     return known[0]
-
-
-def _class_names(output: Any) -> list[str]:
-    """Return the names of the class of a document, and of those that it is made of."""
-    if isinstance(output, Mapping):
-        return [f"{output.get('@module')}.{output.get('@class')}"]
-    kind = output if isinstance(output, type) else type(output)
-    return [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
-
-
-def is_vasp(output: Any) -> bool:
-    """Return whether a document's ``output``, or its class, is emmet's of VASP."""
-    return _VASP_OUTPUT in _class_names(output)
-
-
-def free_energy(document: Any) -> float | None:
-    """
-    Return the free energy (eV) that one of emmet's VASP documents holds.
-
-    Forces and stress are its gradient. The energy of the ``output`` is another: it is
-    extrapolated to zero smearing.
-
-    Parameters
-    ----------
-    document
-        A model or a dictionary.
-
-    Returns
-    -------
-    float or None
-        None for the documents of other codes, and where VASP's ionic steps were not
-        kept: see `free_energy_of_steps`.
-    """
-    calculations = field_of(document, "calcs_reversed")
-    if not isinstance(calculations, Sequence) or not calculations:
-        return None
-    output = field_of(calculations[0], "output")
-    return free_energy_of_steps(field_of(output, "ionic_steps"))
-
-
-def free_energy_of_steps(steps: Any) -> float | None:
-    """
-    Return the free energy (eV) of the last of VASP's ionic steps, None without any.
-
-    pymatgen corrects the extrapolated energy of a step where ``vasprun.xml`` gives it
-    without the dispersion correction. The free energy is right there, too.
-    """
-    if not isinstance(steps, Sequence) or not steps:
-        return None
-    return field_of(steps[-1], "e_fr_energy")
 
 
 def checked_convention(name: str) -> str:

@@ -11,6 +11,7 @@ from monty.serialization import loadfn
 
 from flowpot.exploration.document import MDDoc
 from flowpot.exploration.lammps.run import (
+    LIMIT_FILE,
     PLAN_FILE,
     RESULT_FILE,
     Run,
@@ -196,4 +197,6 @@ def take_up(previous: Path, folder: Path) -> None:
             f"prev_dir is {str(previous)!r}, which is not a folder here: give the "
             "`folder` of the MDDoc that ran out of time, on the machine it ran on"
         )
-    shutil.copytree(previous, folder, ignore=shutil.ignore_patterns(RESULT_FILE))
+    shutil.copytree(
+        previous, folder, ignore=shutil.ignore_patterns(RESULT_FILE, LIMIT_FILE)
+    )
