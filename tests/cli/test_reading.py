@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ase.build import bulk
@@ -173,3 +174,13 @@ def test_a_report_into_a_file(stores, tmp_path):
     said = call(*words, code=1)
     assert f"--output: {str(tmp_path / 'a-file')!r} cannot be written" in said
     assert "give another place" in said
+
+
+@pytest.mark.parametrize("place", [".", "a-file/figures.pdf"])
+def test_a_pdf_where_none_can_be(stores, clean_dir, place):
+    Path("a-file").touch()
+    words = ["report", "--store", stores["finished"], "--output", "report"]
+    said = call(*words, "--pdf", place, code=1)
+    assert f"--pdf: {place!r} cannot be written" in said
+    assert "give another place" in said
+    assert not Path("report/report.html").exists()

@@ -1,16 +1,16 @@
 """
 The same Flow on MongoDB, in this process and by jobflow-remote's runner.
 
-Copper labelled by ASE's EMT through atomate2's force-field static Maker, which honours
-the static contract; MACE trains and LAMMPS explores as ever.
+Copper labelled by ASE's EMT; MACE trains and LAMMPS explores as ever. The runner with
+atomate2's own static Maker is in `test_tutorial_cluster`.
 """
 
 import pytest
 from ase.build import bulk
-from atomate2.forcefields.jobs import ForceFieldStaticMaker
 from jobflow import JobStore, run_locally
 from jobflow_remote import set_run_config, submit_flow
 from jobflow_remote.jobs.runner import Runner
+from logged_emt import LoggedEMTMaker
 
 from flowpot import Campaign, Dataset
 
@@ -18,12 +18,10 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def copper_flow(copper_campaign):
+def copper_flow(copper_campaign, tmp_path_factory):
     """Make the campaign's Flow, with labels that cost nothing."""
-    labeller = ForceFieldStaticMaker(
-        name="qe static",
-        force_field_name={"@module": "ase.calculators.emt", "@callable": "EMT"},
-    )
+    log = tmp_path_factory.mktemp("labels") / "labels.log"
+    labeller = LoggedEMTMaker(log=str(log))
     return lambda: copper_campaign(labeller).make([bulk("Cu", cubic=True)])
 
 

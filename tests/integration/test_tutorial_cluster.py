@@ -55,7 +55,7 @@ SMALL = [
             "from flowpot.augmentation import Distortions\n"
             "campaign = ActiveLearningMaker(\n"
             "    augmentation=AugmentationMaker(supercell=None, clusters=None, "
-            "slabs=None, distortion=Distortions(n_frames=9, fraction=0.1)),\n"
+            "slabs=None, distortion=Distortions(n_frames=5, fraction=0.1)),\n"
             "    max_iterations=1, evaluation=None,\n"
         ),
     ),

@@ -1,5 +1,8 @@
 """Errors and interruptions, as people read them."""
 
+import errno
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +70,23 @@ def writing(path: Path, option: str = "") -> Iterator[None]:
             f"{option}{': ' if option else ''}{str(path)!r} cannot be written "
             f"({error.strerror}): give another place"
         ) from error
+
+
+def check_place(path: Path, option: str) -> None:
+    """
+    Make a file's folder, before minutes of work are lost to a place that has no room.
+
+    Raises
+    ------
+    ValueError
+        If the file could not be written.
+    """
+    with writing(path, option):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=path.parent):
+            return
 
 
 def described(error: Exception) -> str:

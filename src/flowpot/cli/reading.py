@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flowpot.cli.errors import readable_errors, writing
+from flowpot.cli.errors import check_place, readable_errors, writing
 from flowpot.cli.source import (
     NameArgument,
     ProjectOption,
@@ -148,6 +148,8 @@ def report(
         campaign = _find(opened, name)
         with writing(output, "--output"):
             output.mkdir(parents=True, exist_ok=True)
+        if pdf is not None:
+            check_place(pdf, "--pdf")
         path = write_report(
             campaign,
             output,

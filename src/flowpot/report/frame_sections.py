@@ -133,14 +133,21 @@ def frames_map(campaign: Campaign, sample: Dataset, n_frames: int) -> Section:
         return section
     try:
         first = next(m for m in campaign.committee().members if m.model is not None)
-        section.figure = plot_map(sample, load_potential(first).descriptors(sample))
+        descriptors = load_potential(first).descriptors(sample)
     except NotImplementedError as error:
         section.empty = f"No map: {error}."
         return section
+    placed = np.isfinite(descriptors).all(axis=1)
+    if not placed.any():
+        section.empty = "No map: the model's descriptors are no finite numbers."
+        return section
+    lost = int((~placed).sum())
+    section.figure = plot_map(sample[placed], descriptors[placed])
+    without = f" {lost} more have no finite descriptors." if lost else ""
     section.caption = (
-        f"{_sampled(sample, n_frames)} Principal components of the model's own "
-        "descriptors: frames that the model finds similar lie side by side. "
-        f"{rings_in_words(sample)}"
+        f"{_sampled(sample, n_frames)}{without} Principal components of the model's "
+        "own descriptors: frames that the model finds similar lie side by side. "
+        f"{rings_in_words(sample[placed])}"
     )
     return section
 

@@ -45,8 +45,13 @@ from flowpot.properties import (
 
 VOLUMES = np.linspace(0.88, 1.12, 9)
 """Of the cells of a curve, in those of :func:`phases`."""
-TOLERANCE = {"bulk_modulus": 0.1, "lattice_constant": 0.005}
-"""Relative: of the intervals, and of the differences from pw.x."""
+TOLERANCE = {"bulk_modulus": 0.15, "lattice_constant": 0.01}
+"""
+Relative: of the intervals, and of the differences from pw.x.
+
+Half as much is less than four of these models know by two hundred labels: it was asked
+for in two earlier campaigns, which did not end.
+"""
 DERIVATIVES = {
     "elastic": "elastic constants of diamond",
     "phonons": "phonons of diamond",

@@ -269,3 +269,27 @@ def test_a_campaign_is_found_by_name_and_uuid(finished, jobstore):
         Campaign.from_store(store, "gold")
     with pytest.raises(LookupError, match="has none"):
         Campaign.from_store(jobstore)
+
+
+def test_the_energy_is_the_labels_not_the_one_without_smearing(
+    finished, synthetic_campaign
+):
+    """VASP's documents state both, and the label is the free energy."""
+    store = memory_store()
+    synthetic_campaign(store)
+    documents = store.docs_store
+    criteria = {"name": "qe static", "metadata.iteration": 2}
+    smeared = 100.0
+    for document in list(documents.query(criteria)):
+        energy = document["output"]["output"]["energy"]
+        steps = [{"e_fr_energy": 0.0}, {"e_fr_energy": energy}]
+        document["output"]["calcs_reversed"] = [{"output": {"ionic_steps": steps}}]
+        document["output"]["output"]["energy"] = energy + smeared
+        documents.update(document, ["uuid", "index"])
+    found = Campaign.from_store(store)
+    for query in ({}, {"energy": {"$lt": 50.0}}, {"energy": {"$gt": 50.0}}):
+        expected = {
+            each["fingerprint"]: each["energy"] for each in finished.labels(query)
+        }
+        energies = {each["fingerprint"]: each["energy"] for each in found.labels(query)}
+        assert energies == expected

@@ -8,6 +8,7 @@ import numpy as np
 
 from flowpot.campaign.reading.documents import CampaignDocuments
 from flowpot.campaign.record import FREE_LABELS
+from flowpot.dataset.io.emmet import free_energy
 
 Label = dict[str, Any]
 Query = Mapping[str, Any]
@@ -32,6 +33,7 @@ _POSITIVE = {"$eq", "$in", "$gt", "$gte", "$lt", "$lte"}
 _READ = (
     *(_RECORD, "metadata.iteration", "metadata.stage", "output.runs", "output.state"),
     *("output.output.energy", "output.output.forces_max", "output.dir_name"),
+    "output.calcs_reversed.output.ionic_steps.e_fr_energy",  # VASP's
 )
 
 
@@ -89,7 +91,9 @@ def labels_in(document: Mapping[str, Any]) -> list[Label]:
         answers: list[Mapping[str, Any]] = output["runs"] or []
     else:
         failed = output.get("state") == "failed"
-        label = {} if failed else output.get("output") or {}
+        label = {} if failed else dict(output.get("output") or {})
+        if (energy := free_energy(output)) is not None:
+            label["energy"] = energy
         answers = [{**label, "folder": output.get("dir_name")}]
     return [
         _label(document, record, answer)
@@ -121,6 +125,8 @@ def _criteria(documents: CampaignDocuments, query: Query) -> list[dict[str, Any]
             kinds = _kinds(documents)
             if name == "forces_max" and "foreign" in kinds:
                 continue
+            if name == "energy" and "extrapolated" in kinds:
+                continue
             wanted = (kinds != {"batch"}, "batch" in kinds)
             paths = tuple(compress(paths, wanted))
         return [{path: conditions[name]} for path in paths]
@@ -135,7 +141,9 @@ def _kinds(documents: CampaignDocuments) -> set[str]:
     -------
     set of str
         ``batch``: jobs that label several frames; ``single``: one frame; ``foreign``:
-        one frame, by an engine that does not state the largest force.
+        one frame, by an engine that does not state the largest force;
+        ``extrapolated``: there is such whose energy is not the label's, but VASP's
+        without smearing.
     """
     kinds = set()
     for iteration in range(1, documents.present + 1):
@@ -148,6 +156,8 @@ def _kinds(documents: CampaignDocuments) -> set[str]:
                 failed = document["output"].get("state") == "failed"
                 stated = failed or labels[0]["forces_max"] is not None
                 kinds.add("single" if stated else "foreign")
+                if free_energy(document["output"]) is not None:
+                    kinds.add("extrapolated")
     return kinds
 
 
