@@ -173,6 +173,17 @@ def test_the_limit_never_leaves_out_isolated_atoms(frames):
     assert {int(plan.to_label[0]) for plan in plans} == {0, 1, 2, 3}
 
 
+def test_the_limit_leaves_out_what_no_evaluation_has_drawn(frames):
+    """A drawn frame without a label would count as a failed one of its audit."""
+    for kinds in (["audit", "selected"], ["pilot"] * 2, ["closing"] * 2):
+        given = frames.with_info(selection=[None, kinds[0], None, kinds[1], None])
+        for seed in range(10):
+            plan = plan_labels(given, given[:0], no_problem, max_labels=4, seed=seed)
+            assert {1, 3, 4} < set(plan.to_label.tolist())
+            plan = plan_labels(given, given[:0], no_problem, max_labels=3, seed=seed)
+            assert plan.to_label.tolist() == [1, 3, 4]
+
+
 def test_each_refusal_is_counted_and_reported(emt, jobstore, clean_dir):
     """By the maker's limits; the other frames are labelled, up to max_labels."""
     regular = [bulk("Cu", cubic=True) for _ in range(3)]

@@ -62,7 +62,8 @@ def plan_labels(
         Returns why a frame must not be sent to an engine, None if it may be.
     max_labels
         Largest number of frames to send; None for no limit. Isolated atoms and input
-        structures are chosen first, the others at random.
+        structures are chosen first, then what an evaluation has drawn (an audit counts
+        a frame that is left out as a failed label), the others at random.
     seed
         Seed of the random choice.
     """
@@ -76,8 +77,10 @@ def plan_labels(
     to_label = sound
     if max_labels is not None and len(sound) > max_labels:
         kinds = frames.column("config_type")
-        rank = np.array([0 if kinds[index] in _FIRST else 1 for index in sound])
-        order = np.lexsort((derive_rng(seed, "labels").random(len(sound)), rank))
+        first = np.isin(kinds[sound].astype(str), _FIRST)
+        drawn = np.not_equal(frames.column("selection")[sound], None)
+        random = derive_rng(seed, "labels").random(len(sound))
+        order = np.lexsort((random, ~drawn, ~first))
         to_label = np.sort(sound[order[:max_labels]])
     failures = [
         failure(
