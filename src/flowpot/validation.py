@@ -5,15 +5,20 @@ Each function takes fields by their names and raises a ValueError for the first 
 amiss. None is a field's absence, which all of them let pass.
 """
 
+import dataclasses
 import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from ase.data import atomic_numbers
+
+_LARGEST = 2**63 - 1
+"""Largest whole number of 8 bytes, which is what MongoDB keeps."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -64,11 +69,8 @@ def fraction(**fields: Any) -> None:
 def whole(least: int, /, **fields: Any) -> None:
     """Refuse what is not a whole number, or under a lowest value."""
     for name, value in fields.items():
-        is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-        if value is not None and not (is_whole and value >= least):
-            raise ValueError(
-                f"{name} is {value!r}: use {least} or more, a whole number"
-            )
+        if value is not None:
+            _check_whole(name, value, least)
 
 
 def seed(**fields: Any) -> None:
@@ -81,7 +83,7 @@ def numbers(least: float = -math.inf, /, **fields: Any) -> None:
     for name, values in fields.items():
         if values is None:
             continue
-        items = [] if isinstance(values, str | Mapping) else _items(values)
+        items = _items(values)
         if not items or not all(map(_is_number, items)):
             raise ValueError(
                 f"{name} is {values!r}: it must be a list of numbers, such as "
@@ -96,26 +98,86 @@ def interval(**fields: Any) -> None:
     for name, values in fields.items():
         if values is None:
             continue
-        items = [] if isinstance(values, str | Mapping) else _items(values)
+        items = _items(values) or []
         if len(items) != 2 or not all(isinstance(each, Real) for each in items):  # noqa: PLR2004
             raise ValueError(f"{name} is {values!r}: it must be two numbers")
         if not items[0] < items[1]:
             raise ValueError(f"{name} is {values!r}: use a smaller and a larger number")
 
 
+def bounds(above: float = -math.inf, /, **fields: Any) -> None:
+    """Refuse what is not two finite numbers above a limit, the lowest first."""
+    for name, values in fields.items():
+        if values is None:
+            continue
+        items = _items(values) or []
+        if len(items) != 2 or not all(map(_is_number, items)):  # noqa: PLR2004
+            raise ValueError(
+                f"{name} is {values!r}: give two numbers, the lowest and the highest, "
+                "such as [0.8, 1.2]"
+            )
+        if not above < items[0] <= items[1]:
+            limit = f" above {above}" if math.isfinite(above) else ""
+            raise ValueError(
+                f"{name} is {values!r}: give the lowest number{limit}, then the highest"
+            )
+
+
+def several(**fields: Any) -> None:
+    """Refuse what is not a list of at least one value: a number, a text."""
+    for name, values in fields.items():
+        if values is None:
+            continue
+        items = _items(values)
+        if items is None:
+            raise ValueError(
+                f"{name} is {values!r}: give a list, of one value at least"
+            )
+        if not items:
+            raise ValueError(f"{name} is empty: give one value at least")
+
+
+def some_of(choices: Sequence[Any], /, **fields: Any) -> None:
+    """Refuse what is not a list of at least one of the choices."""
+    several(**fields)
+    for name, values in fields.items():
+        for value in _items(values) or []:
+            one_of(choices, **{name: value})
+
+
+def whole_numbers(least: int, /, **fields: Any) -> None:
+    """Refuse what is not a list of at least one whole number, each in bounds."""
+    several(**fields)
+    for name, values in fields.items():
+        for value in _items(values) or []:
+            _check_whole(name, value, least)
+
+
+def amounts(**fields: Any) -> None:
+    """Refuse what is not a dictionary of at least one finite number by name."""
+    mapping(**fields)
+    for name, given in fields.items():
+        if given is None:
+            continue
+        if not given or not all(map(_is_number, given.values())):
+            raise ValueError(
+                f"{name} is {given!r}: give a number for each name, such as "
+                '{"Mo": 0.25, "W": 0.75}'
+            )
+
+
 def elements(**fields: Any) -> None:
-    """Refuse what is not the symbol of an element, and symbols given twice."""
+    """Refuse what is not a list of elements' symbols, and symbols given twice."""
     for name, symbols in fields.items():
         if symbols is None:
             continue
-        items = [] if isinstance(symbols, str | Mapping) else _items(symbols)
-        unknown = [s for s in items if atomic_numbers.get(s, 0) == 0]
-        if isinstance(symbols, str) or unknown:
+        items = _items(symbols)
+        if items is None or not all(map(_is_element, items)):
             raise ValueError(
                 f"{name} is {symbols!r}: give a list of element symbols, such as "
                 '["Mo", "W"]'
             )
-        if len(set(symbols)) < len(symbols):
+        if len(set(items)) < len(items):
             raise ValueError(f"{name} is {symbols!r}: name each element once")
 
 
@@ -131,10 +193,8 @@ def names(**fields: Any) -> None:
     for name, values in fields.items():
         if values is None:
             continue
-        items = [values] if isinstance(values, str | Mapping) else _items(values)
-        if isinstance(values, str | Mapping) or not all(
-            isinstance(each, str) for each in items
-        ):
+        items = _items(values)
+        if items is None or not all(isinstance(each, str) for each in items):
             raise ValueError(f"{name} is {values!r}: it must be a list of names")
 
 
@@ -186,13 +246,54 @@ def instance(kinds: type | tuple[type, ...], /, **fields: Any) -> None:
             raise ValueError(f"{name} is {found}: it must be a {wanted}")
 
 
+def complete(made: Any, /) -> None:
+    """Refuse None in those fields of a dataclass whose type does not have it."""
+    for field in dataclasses.fields(made):
+        if getattr(made, field.name) is None and NoneType not in get_args(field.type):
+            raise ValueError(f"{field.name} is None: leave it out, or give a value")
+
+
+def keep_tuples(made: Any, /, *names: str) -> None:
+    """
+    Put tuples of plain values in place of lists and arrays in fields of a dataclass.
+
+    It is then equal to itself after JSON, which has lists alone.
+    """
+    for name in names:
+        object.__setattr__(made, name, _as_tuple(getattr(made, name)))
+
+
+def _as_tuple(value: Any) -> Any:
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, list | tuple):
+        return tuple(map(_as_tuple, value))
+    return value
+
+
 def _is_number(value: Any) -> bool:
     is_real = isinstance(value, Real) and not isinstance(value, bool)
     return is_real and math.isfinite(value)
 
 
-def _items(values: Any) -> list[Any]:
+def _check_whole(name: str, value: Any, least: int) -> None:
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not (is_whole and value >= least):
+        raise ValueError(f"{name} is {value!r}: use {least} or more, a whole number")
+    if value > _LARGEST:
+        raise ValueError(
+            f"{name} is {value!r}: use {_LARGEST} or less, which a database can hold"
+        )
+
+
+def _is_element(symbol: Any) -> bool:
+    return isinstance(symbol, str) and atomic_numbers.get(symbol, 0) > 0
+
+
+def _items(values: Any) -> list[Any] | None:
+    """Return the items of a list; None for one value, a text, a dictionary."""
+    if isinstance(values, str | bytes | Mapping):
+        return None
     try:
         return list(values)
     except TypeError:
-        return []
+        return None

@@ -90,9 +90,11 @@ def test_deform_moves_atoms_with_the_cell(silicon):
     )
 
 
-@pytest.mark.parametrize("limits", [(-1.0, 0.1), (0.2, 0.1), (np.nan, 0.1)])
+@pytest.mark.parametrize(
+    "limits", [(-1.0, 0.1), (0.2, 0.1), (np.nan, 0.1), (0.0, np.inf), 0.1, "ab"]
+)
 def test_impossible_limits_are_refused(limits):
-    with pytest.raises(ValueError, match="strain is"):
+    with pytest.raises(ValueError, match="limits is"):
         strain(graphene(), np.random.default_rng(0), limits=limits)
 
 

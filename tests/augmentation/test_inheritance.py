@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import FixAtoms, FixSymmetry
+from pymatgen.core import Molecule
 
 from flowpot.augmentation import (
     Alloys,
@@ -188,11 +191,76 @@ def test_functions_of_atoms(name, antiferromagnet):
         assert made.info["spin"] == 4 * copies + 1
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("labels", ["arrays", "calculator"])
+def test_no_function_hands_labels_on(name, labels, antiferromagnet):
+    """What holds for a frame does not hold for those that are made of it."""
+    atoms, forces = antiferromagnet, np.ones((8, 3))
+    atoms.info["note"] = "relaxed"
+    if labels == "arrays":  # as ASE reads them from an extxyz file
+        atoms.info["REF_energy"] = -3.0
+        atoms.set_array("REF_forces", forces)
+    else:
+        atoms.calc = SinglePointCalculator(atoms, energy=-3.0, forces=forces)
+    assert len(Dataset.from_atoms([atoms]).labelled)
+    made = FUNCTIONS[name](atoms, np.random.default_rng(3))
+    assert not len(Dataset.from_atoms([made]).labelled)
+    assert made.calc is None
+    assert set(made.arrays) == {"numbers", "positions", "initial_magmoms"}
+    assert set(made.info) <= {"charge", "spin"}
+    assert len(supercell(atoms, min_length=1).arrays) == 3  # large enough as it is
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("is_symmetry", [True, False])
+def test_constraints_of_the_parent_do_not_apply(name, is_symmetry, antiferromagnet):
+    """Constraints of ASE change the cells and positions that are set."""
+    held = antiferromagnet.copy()
+    held.set_constraint(FixSymmetry(held) if is_symmetry else FixAtoms([0]))
+    free, made = (
+        FUNCTIONS[name](atoms, np.random.default_rng(3))
+        for atoms in (antiferromagnet, held)
+    )
+    assert not made.constraints
+    np.testing.assert_array_equal(made.positions, free.positions)
+    np.testing.assert_array_equal(made.cell, free.cell)
+
+
+def test_a_multiplicity_reaches_frames_of_elements_and_slabs():
+    """Its unpaired electrons, divided among the atoms, are their moments."""
+    oxygen = Molecule(["O", "O"], [[0, 0, 0], [0, 0, 1.21]], spin_multiplicity=3)
+    kinds = [Dimers(n_points=3, shortest=0.9), Clusters(n_frames=2, max_atoms=3)]
+    frames = augment(oxygen, kinds).frames
+    of_elements = np.isin(
+        frames.info["config_type"].astype(str), ["isolated_atom", "dimer", "cluster"]
+    )
+    assert of_elements.sum() == 6
+    assert (frames[of_elements].magmoms == 1).all()
+    copper, given = bulk("Cu", cubic=True), bulk("Cu")
+    copper.info["spin"] = 9
+    assert (slabs(copper, (1, 0, 0))[0].get_initial_magnetic_moments() == 2).all()
+    given.set_initial_magnetic_moments([-3.0])
+    (atom,) = augment([copper, given], [], without=["input"]).frames
+    assert atom.get_initial_magnetic_moments() == [(4 * 2 + 3) / 5]
+
+
+def test_a_singlet_polarises_nothing():
+    water = molecule("H2O")
+    water.info["spin"] = 1
+    assert np.isnan(augment(water, [Dimers(n_points=2)]).frames.magmoms).all()
+
+
 def test_a_fixed_multiplicity_becomes_moments_where_electrons_are_missing():
     crystal = bulk("NaCl", "rocksalt", a=5.6, cubic=True)
     crystal.info["spin"] = 5
     made = remove_atoms(crystal, np.random.default_rng(0), n=1)
     assert made.get_initial_magnetic_moments().tolist() == [0.5] * 7
+    mixed = alloy(
+        crystal, np.random.default_rng(0), species=("Na", "Zn"), fixed_species=("Cl",)
+    )
+    moments = mixed.get_initial_magnetic_moments()
+    assert {"Na", "Zn", "Cl"} == set(mixed.symbols)
+    assert (moments == np.where(mixed.numbers == 30, 0.0, 0.5)).all()  # free zinc's
 
 
 def test_inputs_without_a_state_have_children_without():

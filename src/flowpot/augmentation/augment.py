@@ -15,7 +15,7 @@ from flowpot.augmentation.kinds.substitution import Substitution
 from flowpot.augmentation.supercell import Supercells
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.vacuum import open_cells
-from flowpot.validation import elements, one_of, positive
+from flowpot.validation import elements, names, one_of, positive
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,7 @@ def augment(
     >>> augment(bulk("Si", cubic=True), [Distortions(n_frames=10)]).counts
     {'isolated_atom': 1, 'input': 1, 'distorted': 7, 'vacancy': 3}
     """
+    names(without=without)
     for kind in without:
         one_of(("input", "isolated_atom"), without=kind)
     inputs = prepare_inputs(

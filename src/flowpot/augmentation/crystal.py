@@ -12,7 +12,7 @@ from pymatgen.core.surface import Slab, SlabGenerator
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from flowpot.dataset.electronic_state import ASE_MAGMOMS
+from flowpot.augmentation.inheritance import starting_moments
 
 _DIGITS = 2
 """Decimals of moments (Bohr magnetons) in which sites differ for the symmetry."""
@@ -43,10 +43,10 @@ class Crystal:
     @classmethod
     def of(cls, atoms: Atoms) -> "Crystal":
         """Find both cells and the point group with spglib."""
-        moments = atoms.arrays.get(ASE_MAGMOMS)
+        moments = np.nan_to_num(starting_moments(atoms))
         plain = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
         structure = AseAtomsAdaptor.get_structure(plain)
-        if moments is not None and moments.any():
+        if moments.any():
             # As spins of species they tell sites apart, and survive being cut.
             structure.add_spin_by_site(moments.round(_DIGITS).tolist())
         analyzer = SpacegroupAnalyzer(structure)

@@ -1,10 +1,13 @@
 """Strain along periodic directions only, so that vacuum stays as it is."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
+
+from flowpot.dataset.electronic_state import bare
+from flowpot.validation import bounds
 
 StrainMode = Literal["isotropic", "uniaxial", "shear"]
 STRAIN_MODES: tuple[StrainMode, ...] = ("isotropic", "uniaxial", "shear")
@@ -37,13 +40,14 @@ def strain(
     Returns
     -------
     Atoms
-        A strained copy, in which the atoms have moved with the cell.
+        A strained copy, in which the atoms have moved with the cell. It has no labels,
+        metadata or constraints.
 
     Raises
     ------
     ValueError
-        If a limit is -1 or less, or the lowest is above the highest; if a structure
-        with one periodic direction is to be sheared.
+        If limits are no two numbers above -1, the lowest first; if a structure with
+        one periodic direction is to be sheared.
 
     Examples
     --------
@@ -53,7 +57,7 @@ def strain(
     >>> bool(strained.cell[2, 2] == sheet.cell[2, 2])
     True
     """
-    check_strain_limits(limits)
+    check_strain(limits=limits)
     amount = rng.uniform(*limits, size=1)
     return deform(atoms, deformations(atoms.cell, atoms.pbc, amount, rng, mode)[0])
 
@@ -72,12 +76,10 @@ def deform(atoms: Atoms, matrix: NDArray[np.float64]) -> Atoms:
     Returns
     -------
     Atoms
-        A deformed copy.
+        A deformed copy, without labels, metadata and constraints.
     """
-    deformed = atoms.copy()
-    deformed.set_cell(atoms.cell @ matrix.T)
-    deformed.positions = atoms.positions @ matrix.T
-    return deformed
+    cell, positions = atoms.cell @ matrix.T, atoms.positions @ matrix.T
+    return bare(atoms, cell=cell, positions=positions)
 
 
 def deformations(
@@ -148,11 +150,6 @@ def periodic_span(
     return np.linalg.qr(np.asarray(cell)[np.asarray(pbc)].T)[0].T
 
 
-def check_strain_limits(limits: tuple[float, float]) -> None:
-    """Refuse strains of -1 or less, which leave no volume, and an empty range."""
-    low, high = limits
-    if not -1 < low <= high:
-        raise ValueError(
-            f"strain is ({low}, {high}): give (lowest, highest) with lowest above -1, "
-            "for example (-0.2, 0.6)"
-        )
+def check_strain(**fields: Any) -> None:
+    """Refuse limits of strains that leave no volume (-1 or less), or no range."""
+    bounds(-1, **fields)

@@ -5,6 +5,7 @@ from ase import Atoms
 from ase.data import covalent_radii
 from numpy.typing import NDArray
 
+from flowpot.dataset.electronic_state import bare
 from flowpot.dataset.geometry.closeness import made_distance
 from flowpot.dataset.geometry.neighbours import find_pairs, nearest_distances
 from flowpot.validation import at_least
@@ -41,8 +42,9 @@ def distort(
     Returns
     -------
     Atoms
-        A displaced copy. An atom without a neighbour, or with no neighbours but its own
-        periodic images, stays: moving it would move the whole structure.
+        A displaced copy, without labels, metadata and constraints. An atom without a
+        neighbour, or with no neighbours but its own periodic images, stays: moving it
+        would move the whole structure.
 
     Raises
     ------
@@ -53,25 +55,15 @@ def distort(
     at_least(0, min_distance=min_distance)
     shortest = made_distance(min_distance)
     reach = fraction * movable(atoms, nearest_distances(atoms))
-    radii = covalent_radii[atoms.numbers]
-    pairs = find_pairs(atoms, shortest * 2 * radii.max() + 2 * reach.max()).half()
-    floors = shortest * (radii[pairs.first] + radii[pairs.second])
-    moves, apart, _ = keep_apart(
-        random_displacements(reach[None], rng),
-        pairs.vectors[None],
-        (pairs.first, pairs.second),
-        floors[None],
-        rng,
-    )
+    moves = random_displacements(reach[None], rng)
+    moves, apart, _ = keep_atoms_apart(atoms, moves, float(reach.max()), shortest, rng)
     if not apart.all():
         raise ValueError(
             f"displacing {atoms.get_chemical_formula()} by fraction={fraction} brings "
             f"atoms closer than min_distance={shortest} of the sum of their "
             "covalent radii, whichever way they are turned: lower one of the two"
         )
-    displaced = atoms.copy()
-    displaced.positions += moves[0]
-    return displaced
+    return bare(atoms, positions=atoms.positions + moves[0])
 
 
 def random_displacements(
@@ -102,6 +94,42 @@ def random_directions(
     """Draw unit vectors, uniform on the sphere: normalised Gaussian triples."""
     vectors = rng.normal(size=(*shape, 3))
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def keep_atoms_apart(
+    atoms: Atoms,
+    moves: NDArray[np.float64],
+    reach: float,
+    min_distance: float,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], int]:
+    """
+    Turn displacements of a structure that bring its atoms too close.
+
+    Parameters
+    ----------
+    atoms
+        A structure of N atoms.
+    moves
+        Its displacements in n frames in A, shape (n, N, 3).
+    reach
+        Largest magnitude of them, in A.
+    min_distance
+        Shortest distance between two atoms, in sums of covalent radii.
+    rng
+        Source of randomness.
+
+    Returns
+    -------
+    tuple
+        What `keep_apart` returns.
+    """
+    radii = covalent_radii[atoms.numbers]
+    pairs = find_pairs(atoms, min_distance * 2 * radii.max() + 2 * reach).half()
+    floors = min_distance * (radii[pairs.first] + radii[pairs.second])
+    vectors = np.broadcast_to(pairs.vectors, (len(moves), *pairs.vectors.shape))
+    ends = (pairs.first, pairs.second)
+    return keep_apart(moves, vectors, ends, floors[None], rng)
 
 
 def keep_apart(

@@ -1,6 +1,7 @@
 """How frames inherit the moments, charge and multiplicity of their parent."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import fsum
 
 import numpy as np
 from ase import Atoms
@@ -24,8 +25,7 @@ def inherited(
     The charge is that of the parent. So is the multiplicity, unless atoms are missing
     or elements have changed, since the number of electrons is then another one. The
     total moment of such a frame is free. If the parent has a multiplicity and no
-    moments, the frame gets moments to start from: the parent's total, divided evenly
-    among its sites.
+    moments, the frame gets moments to start from, as `starting_moments` says.
 
     Parameters
     ----------
@@ -47,17 +47,14 @@ def inherited(
     moments, charge, spin = state["magmoms"], state["charge"][0], state["spin"][0]
     other = ~present.all(axis=1)
     other |= (np.sort(numbers, axis=1) != np.sort(parent.numbers)).any(axis=1)
-    unpaired = 0.0 if np.isnan(spin) else spin - 1
-    magmoms = np.tile(moments, (n, 1))
-    if unpaired and not np.nan_to_num(moments).any():
-        magmoms[other] = unpaired / len(parent)
-    if not np.isnan(moments).any():
-        sizes = mean_moments([parent])
-        for frame, site in np.argwhere(numbers != parent.numbers):
-            number = int(numbers[frame, site])
-            free = float(ground_state_magnetic_moments[number])
-            size = sizes.get(chemical_symbols[number], min(abs(moments[site]), free))
-            magmoms[frame, site] = -size if moments[site] < 0 else size
+    magmoms = np.where(other[:, None], starting_moments(parent), moments)
+    sizes = mean_moments([parent])
+    replaced = (numbers != parent.numbers) & ~np.isnan(magmoms)
+    for frame, site in np.argwhere(replaced):
+        number, moment = int(numbers[frame, site]), magmoms[frame, site]
+        free = float(ground_state_magnetic_moments[number])
+        size = sizes.get(chemical_symbols[number], min(abs(moment), free))
+        magmoms[frame, site] = -size if moment < 0 else size
     return {
         "magmoms": magmoms,
         "charge": np.full(n, charge),
@@ -87,16 +84,43 @@ def inherit(frame: Atoms, parent: Atoms, kept: NDArray[np.bool_] | None = None) 
     electronic_state.set_state(frame, moments, state["charge"][0], state["spin"][0])
 
 
+def starting_moments(atoms: Atoms) -> NDArray[np.float64]:
+    """
+    Return the moments that frames made from a structure start from.
+
+    Parameters
+    ----------
+    atoms
+        A structure of N atoms.
+
+    Returns
+    -------
+    numpy.ndarray
+        Its initial moments in Bohr magnetons, shape (N,). If it has a multiplicity
+        with unpaired electrons and no moments (or zeros): these electrons, divided
+        evenly among the atoms. NaN if it has neither.
+    """
+    state = electronic_state.from_atoms([atoms])
+    moments, unpaired = state["magmoms"], np.nan_to_num(state["spin"][0] - 1)
+    if unpaired and not np.nan_to_num(moments).any():
+        return np.full(len(atoms), unpaired / len(atoms))
+    return moments
+
+
 def mean_moments(structures: Iterable[Atoms]) -> dict[str, float]:
-    """Return the mean size of each element's moments, if it has any (mu_B)."""
+    """
+    Return the mean size of each element's moments, if it has any (mu_B).
+
+    Those of a structure with a multiplicity alone are those of `starting_moments`. The
+    order of the structures does not matter.
+    """
     sizes: dict[str, list[float]] = {}
     for atoms in structures:
-        if not atoms.has(electronic_state.ASE_MAGMOMS):
-            continue
-        moments = np.abs(atoms.get_initial_magnetic_moments())
+        moments = np.abs(starting_moments(atoms))
         for symbol, size in zip(atoms.symbols, moments, strict=True):
-            sizes.setdefault(symbol, []).append(float(size))
-    return {symbol: float(np.mean(values)) for symbol, values in sizes.items()}
+            if not np.isnan(size):
+                sizes.setdefault(symbol, []).append(float(size))
+    return {symbol: fsum(values) / len(values) for symbol, values in sizes.items()}
 
 
 def with_moments(frames: Sequence[Atoms], moments: Mapping[str, float]) -> list[Atoms]:

@@ -17,6 +17,7 @@ from flowpot.dataset.geometry.neighbours import closest_contact
 from flowpot.dataset.geometry.vacuum import add_vacuum, empty_directions
 from flowpot.randomness import derive_rng
 from flowpot.validation import at_least, positive
+from flowpot.validation import seed as check_seed
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,9 @@ class Inputs:
     notes
         Sentences about inputs that may not be meant as they are.
     moments
-        Mean size of the initial moments of each element in the inputs that have any
-        (Bohr magnetons), for frames that are made of elements rather than of an input.
+        Mean size of the initial moments of each element in the inputs that have any, or
+        a multiplicity (Bohr magnetons), for frames that are made of elements rather
+        than of an input.
     """
 
     parents: tuple[Parent, ...]
@@ -107,7 +109,8 @@ def prepare_inputs(
         If there is no structure, or two atoms of one are too close.
     """
     positive(vacuum=vacuum)
-    at_least(0, min_distance=min_distance, seed=seed)
+    at_least(0, min_distance=min_distance)
+    check_seed(seed=seed)
     dataset = checked_structures(structures, min_distance)
     parents, notes = [], []
     for number, atoms in enumerate(dataset):

@@ -29,7 +29,7 @@ from flowpot.dataset.geometry.closeness import check_distance
 from flowpot.dataset.portable import portable
 from flowpot.documents import StageDoc, package_versions, recorded
 from flowpot.jobs import JobName, stage_job
-from flowpot.validation import boolean, instance, one_of, positive, text
+from flowpot.validation import at_least, boolean, instance, one_of, positive, text
 from flowpot.validation import seed as check_seed
 
 _GENERATORS: dict[str, type[Generator]] = {
@@ -153,6 +153,7 @@ class AugmentationMaker(Maker):
         text(name=self.name)
         boolean(inputs=self.inputs, isolated_atoms=self.isolated_atoms)
         positive(vacuum=self.vacuum)
+        at_least(0, min_distance=self.min_distance)
         check_distance(min_distance=self.min_distance)
         for name, kind in _OPTIONAL.items():
             if getattr(self, name) is False:

@@ -9,6 +9,7 @@ from flowpot.augmentation.kinds.distortion import Distortions
 from flowpot.augmentation.kinds.slab import Slabs
 from flowpot.augmentation.kinds.vacancy import Vacancies
 from flowpot.augmentation.supercell import Supercells
+from flowpot.validation import elements
 
 PRESETS = ("carbon_exploration", "carbon_accuracy", "alloy_run", "smoke")
 """Names of the presets: each is a function of this module."""
@@ -45,6 +46,7 @@ def alloy_run(
     alloy_species, fixed_species, n_frames
         As for `Alloys`.
     """
+    elements(alloy_species=alloy_species, fixed_species=fixed_species)
     return {
         "alloys": Alloys(
             alloy_species=tuple(alloy_species),

@@ -1,6 +1,8 @@
 """Removal of atoms: which may go, and how many go from each frame."""
 
 from collections.abc import Sequence
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -8,7 +10,8 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from flowpot.augmentation.inheritance import inherit
-from flowpot.validation import at_least, elements
+from flowpot.dataset.electronic_state import bare
+from flowpot.validation import elements, whole, whole_numbers
 
 
 def remove_atoms(
@@ -35,14 +38,15 @@ def remove_atoms(
     Returns
     -------
     Atoms
-        A copy without these atoms.
+        A copy without these atoms, and without labels, metadata and constraints.
 
     Raises
     ------
     ValueError
         If there are fewer than n such atoms, or no atom would be left.
     """
-    at_least(1, n=n)
+    whole(1, n=n)
+    elements(species=species)
     eligible = removable(atoms.numbers, species)
     if len(atoms) <= n or eligible.sum() < n:
         of = "" if species is None else f" ({eligible.sum()} of {list(species)})"
@@ -51,7 +55,7 @@ def remove_atoms(
             f"{len(atoms)}{of}: take a supercell, or remove fewer"
         )
     kept = present_atoms(eligible[None], np.array([n]), rng)[0]
-    defective = atoms[kept]
+    defective = bare(atoms)[kept]
     inherit(defective, atoms, kept)
     return defective
 
@@ -156,12 +160,10 @@ def vacancy_counts(n_vacancies: int | Sequence[int]) -> tuple[int, ...]:
     Raises
     ------
     ValueError
-        If there is none, or one is below 1.
+        If there is none, or one is no whole number of 1 or more.
     """
-    counts = (n_vacancies,) if isinstance(n_vacancies, int) else tuple(n_vacancies)
-    if not counts:
-        raise ValueError("n_vacancies is empty: give a number, or several, such as 1")
-    at_least(1, n_vacancies=min(counts))
+    counts: Any = (n_vacancies,) if isinstance(n_vacancies, Real) else n_vacancies
+    whole_numbers(1, n_vacancies=counts)
     return tuple(sorted(set(counts)))
 
 
@@ -169,7 +171,7 @@ def check_species(species: Sequence[str] | None) -> None:
     """Refuse a `vacancy_species` that is empty or names anything but elements."""
     if species is not None:
         elements(vacancy_species=species)
-        if not species:
+        if not len(species):
             raise ValueError(
                 "vacancy_species is empty: name elements, or None for all of them"
             )

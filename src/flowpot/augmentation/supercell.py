@@ -11,7 +11,8 @@ from monty.json import MSONable
 from numpy.typing import NDArray
 
 from flowpot.augmentation.inheritance import repeated
-from flowpot.validation import at_least, positive
+from flowpot.dataset.electronic_state import bare
+from flowpot.validation import complete, positive, whole
 
 Lattice = NDArray[np.float64]
 """Lattice vectors as rows in A, shape (d, 3), with d = 1, 2 or 3."""
@@ -188,8 +189,9 @@ class Supercells(MSONable):
 
     def __post_init__(self) -> None:
         """Check the parameters."""
+        complete(self)
         positive(min_length=self.min_length)
-        at_least(1, max_atoms=self.max_atoms)
+        whole(1, max_atoms=self.max_atoms)
 
     def of(self, atoms: Atoms) -> Atoms:
         """Return the supercell of a structure, as `supercell` does."""
@@ -222,7 +224,12 @@ def supercell(atoms: Atoms, *, min_length: float = 18.0, max_atoms: int = 450) -
         `min_length`. If `max_atoms` do not suffice, the one whose shortest translation
         is the longest. Its cell is Minkowski-reduced and has the handedness of the
         given one. Moments are repeated with their atoms; charge and total moment are
-        those of all repeated cells.
+        those of all repeated cells. It has no labels, metadata or constraints.
+
+    Raises
+    ------
+    ValueError
+        If `min_length` is not positive, or `max_atoms` is no whole number.
 
     Examples
     --------
@@ -231,9 +238,12 @@ def supercell(atoms: Atoms, *, min_length: float = 18.0, max_atoms: int = 450) -
     >>> len(cell), round(shortest_translation(cell.cell, cell.pbc), 1)
     (432, 15.1)
     """
+    positive(min_length=min_length)
+    whole(1, max_atoms=max_atoms)
+    cell = bare(atoms)
     copies = max_atoms // len(atoms)
     if copies <= 1 or shortest_translation(atoms.cell, atoms.pbc) >= min_length:
-        return atoms.copy()
+        return cell
     periodic = np.flatnonzero(atoms.pbc)
     operation, reduced = _reduced(np.array(atoms.cell), atoms.pbc)
     small = longest_superlattice(reduced, min_length, copies) @ operation
@@ -241,9 +251,8 @@ def supercell(atoms: Atoms, *, min_length: float = 18.0, max_atoms: int = 450) -
         small = -small if len(small) % 2 else small[::-1]
     matrix = np.eye(3, dtype=np.int64)
     matrix[np.ix_(periodic, periodic)] = small
-    large = make_supercell(atoms, matrix)
-    large.info = dict(atoms.info)
-    repeated(large, atoms)
+    large = make_supercell(cell, matrix)
+    repeated(large, cell)
     return large
 
 

@@ -155,6 +155,17 @@ def test_every_input_must_have_its_turn():
         augment(bulk("Te", "sc", a=3.2), [FLAT])
 
 
+def test_frames_do_not_depend_on_the_order_of_inputs():
+    """Not even where one input has a frame more than the other."""
+    plan = replace(FLAT, n_frames=5)
+    sheets = [H_PHASE * (4, 4, 1), T_PHASE * (4, 4, 1)]
+    one, other = (
+        set(augment(inputs, [plan], seed=3).frames.fingerprints)
+        for inputs in (sheets, sheets[::-1])
+    )
+    assert one == other
+
+
 def test_distortions_of_alloys_have_their_own_plan():
     plan = Alloys(
         ("Mo", "W"), ("Te",), 6, distortion=Distortions(fraction=0.05, strain=None)

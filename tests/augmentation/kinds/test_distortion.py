@@ -149,6 +149,15 @@ def test_what_cannot_be_made_says_so(silicon):
         made_by(silicon, Distortions(n_frames=10, strain=(-0.7, -0.6)))
 
 
+def test_an_input_that_cannot_be_compressed_costs_no_other_frame(silicon):
+    crystals = [silicon, bulk("Po", "sc", a=9.0) * 2]
+    made = augment(crystals, [Distortions(n_frames=4, strain=(-0.65, -0.6))])
+    distorted = np.isin(made.frames.info["config_type"].astype(str), ["distorted"])
+    assert 1 <= distorted.sum() <= 4
+    assert set(made.frames[distorted].numbers) == {84}
+    assert any("input 0 (Si): none of 80 frames keeps" in note for note in made.notes)
+
+
 def test_one_image_of_an_atom_too_close_to_another_is_seen():
     with pytest.raises(ValueError, match="compress or displace less"):
         made_by(bulk("Cu"), Distortions(n_frames=5, strain=(-0.7, -0.6)))

@@ -36,6 +36,16 @@ def test_other_dimensions_have_their_vacuum(dimension):
     assert ((heights - spans)[~atoms.pbc] >= 15 - 1e-6).all()
 
 
+def test_structures_that_are_not_found_are_counted(zoo, monkeypatch):
+    pytest.importorskip("pyxtal")
+    monkeypatch.setattr("flowpot.augmentation.kinds.random_structure._ATTEMPTS", 0)
+    made = augment(zoo["MoS2"], [RandomStructures(n_frames=3)])
+    assert "random_structure" not in made.counts
+    assert "3 of 3 random structures are missing" in made.notes[-1]
+    with pytest.raises(ValueError, match="raise volume_factor"):
+        random_structure({"C": 6}, np.random.default_rng(1))
+
+
 def test_its_absence_is_explained(monkeypatch, silicon):
     monkeypatch.setitem(sys.modules, "pyxtal", None)
     with pytest.raises(ImportError, match="pip install pyxtal"):

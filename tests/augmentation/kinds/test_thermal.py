@@ -5,8 +5,16 @@ import pytest
 from ase import Atoms, units
 from ase.build import bulk, molecule
 
-from flowpot.augmentation import ThermalDisplacements, augment, thermal_displacements
+from flowpot.augmentation import (
+    Strains,
+    Supercells,
+    ThermalDisplacements,
+    augment,
+    closest_contact,
+    thermal_displacements,
+)
 from flowpot.augmentation.kinds.thermal import Phonons, force_constants
+from flowpot.dataset.geometry.closeness import MIN_DISTANCE_MADE
 
 HBAR = units._hbar * units.J * units.s
 
@@ -86,15 +94,48 @@ def test_a_lone_atom_has_no_phonons():
     assert "no atom has neighbours" in made.notes[-1]
 
 
-def test_what_is_too_hot_says_so(silicon):
-    plan = ThermalDisplacements((1e4,), debye_temperature=100.0)
-    with pytest.raises(ValueError, match="lower the temperature"):
-        augment(silicon, [plan], min_distance=0.9)
+@pytest.mark.parametrize("name", ["LiH", "PdH"])
+def test_hydrides_have_hot_frames(name):
+    """Atoms that come too close are turned, where drawing again is of no avail."""
+    made = augment(
+        bulk(name, "rocksalt", a=4.08),
+        [ThermalDisplacements((600.0,), n_frames=3)],
+        supercell=Supercells(9, 64),
+    )
+    frames = made.frames[made.frames.info["config_type"] == "thermal"]
+    assert len(frames) == 3
+    assert 0 < made.turned < 0.2 * len(frames.numbers)
+    assert made.rejected["thermal"] > 0
+    assert min(closest_contact(atoms) for atoms in frames) >= MIN_DISTANCE_MADE
+    assert not made.notes
+
+
+def test_what_is_too_hot_says_so_and_all_else_survives(silicon):
+    plan = ThermalDisplacements((1e4, 10.0), n_frames=2, debye_temperature=100.0)
+    crystals = [silicon, bulk("Po", "sc", a=4.5) * 2]
+    made = augment(crystals, [plan, Strains(n_frames=2)], min_distance=0.9)
+    assert made.counts["thermal"] == 2 + 4
+    assert made.counts["strained"] == 4
+    thermal = made.frames[made.frames.info["config_type"] == "thermal"]
+    assert sorted(thermal.info["temperature"]) == [10.0] * 4 + [1e4] * 2
+    note = made.notes[-1]
+    assert "input 0 (Si): 2 of 2 thermal frames of 10000 K are missing" in note
+    assert "lower the temperature, or raise debye_temperature" in note
+    hot = ThermalDisplacements((1e4,), debye_temperature=100.0)
+    assert "thermal" not in augment(silicon, [hot], min_distance=0.9).counts
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"temperatures": ()}, {"temperatures": (-1.0,)}, {"debye_temperature": 0.0}],
+    [
+        {"temperatures": ()},
+        {"temperatures": (-1.0,)},
+        {"temperatures": 300},
+        {"temperatures": "300"},
+        {"temperatures": None},
+        {"debye_temperature": 0.0},
+        {"n_frames": 2.0},
+    ],
 )
 def test_parameters_are_checked(changes):
     with pytest.raises(ValueError, match=next(iter(changes))):

@@ -17,7 +17,17 @@ from flowpot.augmentation.inputs import Inputs, Parent
 from flowpot.augmentation.kinds.distortion import Distortions, distorted
 from flowpot.augmentation.quasirandom import quasirandom_numbers
 from flowpot.augmentation.vegard import end_members_among, vegard_scale
-from flowpot.validation import at_least, elements, one_of
+from flowpot.dataset.electronic_state import bare
+from flowpot.validation import (
+    amounts,
+    boolean,
+    complete,
+    elements,
+    instance,
+    one_of,
+    several,
+    whole,
+)
 
 _UNITY = 1e-6
 """Tolerated difference between the sum of fractions and 1."""
@@ -66,7 +76,7 @@ def alloy(
     Returns
     -------
     Atoms
-        The alloy.
+        The alloy, without labels, metadata and constraints.
 
     Raises
     ------
@@ -83,7 +93,7 @@ def alloy(
             f"{list(fixed_species)}: fix fewer elements"
         )
     fractions = draw_fractions(species, composition, rng)
-    mixed = atoms.copy()
+    mixed = bare(atoms)
     mixed.numbers[sites] = mixture(species, fractions, len(sites), rng)
     if quasirandom:
         mixed.numbers = quasirandom_numbers(mixed, sites, rng)
@@ -148,7 +158,10 @@ class Alloys(Generator):
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        at_least(1, n_frames=self.n_frames, iterations=self.iterations)
+        complete(self)
+        whole(1, n_frames=self.n_frames, iterations=self.iterations)
+        boolean(quasirandom=self.quasirandom)
+        instance(Distortions, distortion=self.distortion or None)
         check_alloy(self.alloy_species, self.fixed_species, self.compositions)
         check_lattice(self.lattice, self.end_members, self.alloy_species)
         object.__setattr__(self, "alloy_species", tuple(self.alloy_species))
@@ -165,9 +178,12 @@ class Alloys(Generator):
                 f"outside fixed_species={list(self.fixed_species)}: give one frame per "
                 "input at least, and inputs with sites to mix"
             )
-        for number, parent in enumerate(usable):
-            source = (self.kind, parent.fingerprint)
-            count = len(range(number, self.n_frames, len(usable)))
+        # Who gets a frame more than others must not depend on the inputs' order.
+        ranked = sorted(parent.fingerprint for parent in usable)
+        for parent in usable:
+            name = parent.fingerprint
+            source = (self.kind, name)
+            count = len(range(ranked.index(name), self.n_frames, len(ranked)))
             batch = self._of(parent, inputs, count, inputs.rng(*source))
             yield replace(batch, source=source)
 
@@ -218,9 +234,8 @@ class Alloys(Generator):
         numbers = np.tile(atoms.numbers, (count, 1))
         shares = np.empty((count, len(self.alloy_species)))
         for frame in range(count):
-            composition = None
-            if self.compositions is not None:
-                composition = self.compositions[frame % len(self.compositions)]
+            given = self.compositions
+            composition = given[frame % len(given)] if given else None
             fractions = draw_fractions(self.alloy_species, composition, rng)
             numbers[frame, sites] = mixture(
                 self.alloy_species, fractions, len(sites), rng
@@ -293,14 +308,14 @@ def check_alloy(
 ) -> None:
     """Refuse alloys of one element, and compositions whose sum is not 1."""
     elements(alloy_species=species, fixed_species=fixed_species)
+    several(compositions=compositions)
     if len(species) < 2 or set(species) & set(fixed_species):  # noqa: PLR2004
         raise ValueError(
             f"alloy_species is {list(species)} and fixed_species is "
             f"{list(fixed_species)}: mix two elements at least, none of them fixed"
         )
-    if compositions is not None and not compositions:
-        raise ValueError("compositions is empty: give some, or None to draw them")
-    for composition in compositions or ():
+    for number, composition in enumerate(compositions or ()):
+        amounts(**{f"compositions[{number}]": composition})
         values = np.array(list(composition.values()))
         unknown = set(composition) - set(species)
         if unknown or (values < 0).any() or abs(values.sum() - 1) > _UNITY:
@@ -317,6 +332,7 @@ def check_lattice(
     one_of(LATTICES, lattice=lattice)
     if end_members is None:
         return
+    amounts(end_members=end_members)
     if lattice == "input":
         raise ValueError(
             f"end_members is {dict(end_members)} and lattice is 'input', which does "

@@ -14,7 +14,7 @@ from flowpot.augmentation.generator import Batch, Generator, dataset_of
 from flowpot.augmentation.inputs import Inputs
 from flowpot.dataset.geometry.closeness import made_distance
 from flowpot.dataset.geometry.vacuum import add_vacuum
-from flowpot.validation import at_least, elements, positive
+from flowpot.validation import complete, elements, positive, several, whole
 
 _SPREAD = 3**0.5
 """Largest distance of a neighbour over the smallest, as in AiiDA-TrainsPot."""
@@ -63,10 +63,12 @@ def cluster(
     Raises
     ------
     ValueError
-        If `distance` is too short for one of the elements.
+        If `distance` is too short for one of the elements, or a parameter makes no
+        sense.
     """
     elements(species=species)
-    at_least(1, n_atoms=n_atoms)
+    several(species=species)
+    whole(1, n_atoms=n_atoms)
     positive(distance=distance)
     shortest = made_distance(min_distance)
     numbers = np.array([atomic_numbers[symbol] for symbol in species])
@@ -136,9 +138,10 @@ class Clusters(Generator):
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        at_least(1, n_frames=self.n_frames)
-        at_least(2, min_atoms=self.min_atoms)
-        at_least(self.min_atoms, max_atoms=self.max_atoms)
+        complete(self)
+        whole(1, n_frames=self.n_frames)
+        whole(2, min_atoms=self.min_atoms)
+        whole(self.min_atoms, max_atoms=self.max_atoms)
         positive(distance=self.distance)
 
     def generate(self, inputs: Inputs) -> Iterator[Batch]:

@@ -12,7 +12,7 @@ from ase.data import atomic_numbers, covalent_radii
 from flowpot.augmentation.generator import Batch, Generator, dataset_of
 from flowpot.augmentation.inputs import Inputs
 from flowpot.dataset.geometry.vacuum import add_vacuum
-from flowpot.validation import at_least, elements, positive
+from flowpot.validation import complete, elements, positive, several, whole
 
 
 def dimer_curve(
@@ -45,11 +45,16 @@ def dimer_curve(
     Raises
     ------
     ValueError
-        If there are fewer than two points, or the distances do not ascend.
+        If `pair` is no two elements, there are fewer than two points, or the distances
+        do not ascend.
     """
-    elements(pair=sorted(set(pair)))
-    at_least(2, n_points=n_points)
-    positive(shortest=shortest)
+    several(pair=pair)
+    for symbol in pair:
+        elements(pair=[symbol])
+    if len(pair) != 2:  # noqa: PLR2004
+        raise ValueError(f"pair is {pair!r}: name two elements, which may be the same")
+    whole(2, n_points=n_points)
+    positive(shortest=shortest, longest=longest, vacuum=vacuum)
     if not longest > shortest:
         raise ValueError(f"longest is {longest}: it must be above shortest={shortest}")
     radii = sum(covalent_radii[atomic_numbers[symbol]] for symbol in pair)
@@ -80,6 +85,7 @@ class Dimers(Generator):
 
     def __post_init__(self) -> None:
         """Check the parameters."""
+        complete(self)
         dimer_curve(
             ("H", "H"),
             n_points=self.n_points,

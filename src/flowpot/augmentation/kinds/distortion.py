@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from ase import Atoms
 from flowpot.augmentation.deformation import (
     STRAIN_MODES,
     StrainMode,
-    check_strain_limits,
+    check_strain,
 )
 from flowpot.augmentation.draw import Limits, Sites, draw_frames
 from flowpot.augmentation.generator import Batch, ParentGenerator
@@ -23,7 +24,7 @@ from flowpot.augmentation.removal import (
     removable,
     vacancy_counts,
 )
-from flowpot.validation import at_least, fraction, one_of
+from flowpot.validation import complete, fraction, some_of, whole
 
 
 @dataclass(frozen=True)
@@ -65,19 +66,17 @@ class Distortions(ParentGenerator):
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        at_least(1, n_frames=self.n_frames)
+        complete(self)
+        whole(1, n_frames=self.n_frames)
         vacancy_counts(self.n_vacancies)
         check_species(self.vacancy_species)
-        for name in ("n_vacancies", "vacancy_species"):
-            if isinstance(getattr(self, name), list):
-                object.__setattr__(self, name, tuple(getattr(self, name)))
         fraction(fraction=self.fraction, vacancy_fraction=self.vacancy_fraction)
-        object.__setattr__(self, "strain_modes", tuple(self.strain_modes))
-        if self.strain is not None:
-            object.__setattr__(self, "strain", tuple(self.strain))
-            check_strain_limits(self.strain)
-            for mode in self.strain_modes or ("",):
-                one_of(STRAIN_MODES, strain_modes=mode)
+        check_strain(strain=self.strain)
+        some_of(STRAIN_MODES, strain_modes=self.strain_modes)
+        for name in ("n_vacancies", "vacancy_species", "strain", "strain_modes"):
+            value = getattr(self, name)
+            if not isinstance(value, Real | None):
+                object.__setattr__(self, name, tuple(value))
 
     def changes(self, n_atoms: int, *, periodic: bool) -> bool:
         """
@@ -125,9 +124,12 @@ class Strains(ParentGenerator):
 
     def __post_init__(self) -> None:
         """Check the parameters."""
+        complete(self)
+        whole(1, n_frames=self.n_frames)
+        check_strain(limits=self.limits)
+        some_of(STRAIN_MODES, modes=self.modes)
         object.__setattr__(self, "limits", tuple(self.limits))
         object.__setattr__(self, "modes", tuple(self.modes))
-        self._plan()
 
     def _plan(self) -> Distortions:
         return Distortions(self.n_frames, 0.0, self.limits, self.modes, 0.0)
@@ -169,12 +171,8 @@ def distorted(
     Returns
     -------
     Batch
-        The frames without their source; fewer than n where atoms came too close.
-
-    Raises
-    ------
-    ValueError
-        If atoms come too close in all frames.
+        The frames without their source; fewer than n, and a note, where atoms came too
+        close.
     """
     atoms = parent.supercell
     notes: list[str] = []
@@ -191,13 +189,13 @@ def distorted(
     drawn = draw_frames(atoms, limits, sites[slots], min_distance, rng)
     missing = len(slots) - len(drawn.slots)
     if missing and missing == len(slots):
-        raise ValueError(
-            f"{parent.label}: none of {drawn.rejected} frames keeps its atoms "
+        notes.append(
+            f"none of {drawn.rejected} frames keeps its atoms "
             f"min_distance={min_distance} of the sum of their covalent radii apart "
             f"with strain={plan.strain} and fraction={plan.fraction}: compress or "
             "displace less, or lower min_distance"
         )
-    if missing:
+    elif missing:
         notes.append(f"{missing} distorted frames are missing: atoms came too close")
     kept = slots[drawn.slots]
     frames = drawn.frames

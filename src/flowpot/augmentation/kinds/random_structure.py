@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
@@ -15,7 +15,18 @@ from flowpot.dataset.geometry.closeness import made_distance
 from flowpot.dataset.geometry.neighbours import closest_contact
 from flowpot.dataset.geometry.vacuum import add_vacuum
 from flowpot.plugins import optional_package
-from flowpot.validation import at_least, elements, one_of, positive
+from flowpot.validation import (
+    amounts,
+    bounds,
+    complete,
+    elements,
+    one_of,
+    positive,
+    several,
+    some_of,
+    whole,
+    whole_numbers,
+)
 
 _GROUPS = {3: 230, 2: 80, 1: 75, 0: 32}
 """Number of space, layer, rod and (crystallographic) point groups, by dimension."""
@@ -67,29 +78,52 @@ def random_structure(
     ImportError
         If PyXtal is not installed.
     ValueError
-        If no group was met that has Wyckoff positions for the composition.
+        If no group was met that has Wyckoff positions for the composition, or a
+        parameter makes no sense.
 
     References
     ----------
     C. J. Pickard and R. J. Needs, J. Phys.: Condens. Matter 23, 053201 (2011);
     S. Fredericks et al., Comput. Phys. Commun. 261, 107810 (2021).
     """
-    elements(composition=list(composition))
-    at_least(1, composition=min(composition.values()))
+    _check_composition(composition=composition)
+    whole(0, dimension=dimension)
     one_of(tuple(_GROUPS), dimension=dimension)
-    positive(volume_factor=volume_factor)
+    positive(volume_factor=volume_factor, vacuum=vacuum)
     shortest = made_distance(min_distance)
+    found = _search(composition, rng, dimension, volume_factor, shortest)
+    if found is None:
+        raise ValueError(
+            f"no random structure of {dict(composition)} found in {_ATTEMPTS} "
+            "attempts: raise volume_factor, or change the number of atoms"
+        )
+    return add_vacuum(found, vacuum)
+
+
+def _search(
+    composition: Mapping[str, int],
+    rng: np.random.Generator,
+    dimension: int,
+    volume_factor: float,
+    min_distance: float,
+) -> Atoms | None:
+    """Draw structures until one keeps its atoms apart; None if none of them does."""
     for _ in range(_ATTEMPTS):
         group = int(rng.integers(1, _GROUPS[dimension] + 1))
         atoms = _draw(composition, dimension, group, volume_factor, rng)
         if atoms is None:
             continue
-        if closest_contact(atoms, within=max(shortest, 0.1)) >= shortest:
-            return add_vacuum(atoms, vacuum)
-    raise ValueError(
-        f"no random structure of {dict(composition)} found in {_ATTEMPTS} attempts: "
-        "raise volume_factor, or change the number of atoms"
-    )
+        if closest_contact(atoms, within=max(min_distance, 0.1)) >= min_distance:
+            return atoms
+    return None
+
+
+def _check_composition(**fields: Any) -> None:
+    """Refuse what is not a number of atoms, a whole one, for each of some elements."""
+    amounts(**fields)
+    for name, composition in fields.items():
+        elements(**{name: list(composition)})
+        whole_numbers(1, **{name: composition.values()})
 
 
 @dataclass(frozen=True)
@@ -125,17 +159,18 @@ class RandomStructures(Generator):
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        at_least(1, n_frames=self.n_frames, max_atoms=self.max_atoms)
+        complete(self)
+        whole(1, n_frames=self.n_frames, max_atoms=self.max_atoms)
+        whole_numbers(0, dimensions=self.dimensions)
+        some_of(tuple(_GROUPS), dimensions=self.dimensions)
+        bounds(0, volume_factor=self.volume_factor)
+        several(compositions=self.compositions)
+        for number, composition in enumerate(self.compositions or ()):
+            _check_composition(**{f"compositions[{number}]": composition})
         object.__setattr__(self, "dimensions", tuple(self.dimensions))
         object.__setattr__(self, "volume_factor", tuple(self.volume_factor))
-        for dimension in self.dimensions or (None,):
-            one_of(tuple(_GROUPS), dimensions=dimension)
-        low, high = self.volume_factor
-        if not 0 < low <= high:
-            raise ValueError(
-                f"volume_factor is {self.volume_factor}: give (lowest, highest), both "
-                "positive"
-            )
+        if self.compositions is not None:
+            object.__setattr__(self, "compositions", tuple(self.compositions))
 
     def generate(self, inputs: Inputs) -> Iterator[Batch]:
         """Make the structures."""
@@ -146,21 +181,21 @@ class RandomStructures(Generator):
             unit = units[int(rng.integers(len(units)))]
             copies = int(rng.integers(1, self.max_atoms // sum(unit.values()) + 1))
             dimension = int(rng.choice(self.dimensions))
-            structures.append(
-                random_structure(
-                    {symbol: copies * count for symbol, count in unit.items()},
-                    rng,
-                    dimension=dimension,
-                    volume_factor=float(rng.uniform(*self.volume_factor)),
-                    min_distance=inputs.min_distance,
-                    vacuum=inputs.vacuum,
-                )
-            )
-            dimensions.append(dimension)
+            factor = float(rng.uniform(*self.volume_factor))
+            composition = {symbol: copies * count for symbol, count in unit.items()}
+            found = _search(composition, rng, dimension, factor, inputs.min_distance)
+            if found is not None:
+                structures.append(add_vacuum(found, inputs.vacuum))
+                dimensions.append(dimension)
         frames = dataset_of(
             inputs.of_elements(structures), self.kind, dimension=dimensions
         )
-        yield Batch(frames, (self.kind,))
+        missing = self.n_frames - len(structures)
+        note = (
+            f"{missing} of {self.n_frames} random structures are missing, not found in "
+            f"{_ATTEMPTS} attempts each: raise volume_factor or max_atoms"
+        )
+        yield Batch(frames, (self.kind,), notes=(note,) if missing else ())
 
     def _units(self, inputs: Inputs) -> Sequence[Mapping[str, int]]:
         """Return the formula units that fit into the cell."""

@@ -1,8 +1,9 @@
 """Surfaces: slabs cut from bulk crystals, with every termination."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
@@ -16,7 +17,7 @@ from flowpot.augmentation.supercell import supercell
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.cells import lattice_planes
 from flowpot.dataset.geometry.vacuum import add_vacuum, empty_directions, widest_gap
-from flowpot.validation import at_least, positive
+from flowpot.validation import complete, positive, several, whole
 
 _THINNER = 0.8
 """Factor by which slabs of too many atoms are made thinner."""
@@ -58,12 +59,14 @@ class Slabs(ParentGenerator):
 
     def __post_init__(self) -> None:
         """Check the parameters."""
+        complete(self)
         positive(min_thickness=self.min_thickness, min_length=self.min_length)
-        at_least(1, max_atoms=self.max_atoms)
-        indices = tuple(tuple(index) for index in self.miller_indices)
+        whole(1, max_atoms=self.max_atoms)
+        several(miller_indices=self.miller_indices)
+        indices = tuple(
+            _index(index, "miller_indices") for index in self.miller_indices
+        )
         object.__setattr__(self, "miller_indices", indices)
-        for index in indices:
-            _check_index(index)
 
     def from_parent(
         self, parent: Parent, inputs: Inputs, rng: np.random.Generator
@@ -144,10 +147,12 @@ def slabs(
     Raises
     ------
     ValueError
-        If the structure is no bulk crystal, or has a charge.
+        If the structure is no bulk crystal, or has a charge, or a parameter makes no
+        sense.
     """
-    index = tuple(int(i) for i in miller_index)
-    _check_index(index)
+    positive(min_thickness=min_thickness, vacuum=vacuum)
+    whole(1, max_atoms=max_atoms)
+    index = _index(miller_index, "miller_index")
     if not is_bulk(atoms):
         raise ValueError(
             f"{atoms.get_chemical_formula()} is no bulk crystal (periodic in three "
@@ -219,9 +224,14 @@ def _plane(index: tuple[int, ...]) -> str:
     return f"({' '.join(map(str, index))})"
 
 
-def _check_index(index: tuple[int, ...]) -> None:
-    if len(index) != 3 or not any(index):  # noqa: PLR2004
+def _index(given: Any, name: str) -> tuple[int, ...]:
+    """Return the Miller indices of a plane; `name` is the field that they are from."""
+    is_list = isinstance(given, Iterable) and not isinstance(given, str | bytes)
+    index = tuple(given) if is_list else ()
+    is_whole = all(isinstance(i, Integral) and not isinstance(i, bool) for i in index)
+    if len(index) != 3 or not is_whole or not any(index):  # noqa: PLR2004
         raise ValueError(
-            f"miller index {index} is no plane: give three integers, not all zero, for "
-            "hexagonal crystals too"
+            f"{name}: the miller index {given!r} is no plane: give three whole numbers "
+            "for each, not all zero, for hexagonal crystals too, such as (1, 1, 0)"
         )
+    return tuple(int(i) for i in index)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from flowpot.augmentation.generator import Batch
 from flowpot.augmentation.inputs import Inputs
 from flowpot.dataset import Dataset
-from flowpot.dataset.electronic_state import ASE_MAGMOMS
+from flowpot.dataset.electronic_state import ASE_MAGMOMS, bare
 from flowpot.dataset.geometry.neighbours import closest_contact
+from flowpot.validation import complete
 from flowpot.validation import fraction as check_fraction
 
 _ATTEMPTS = 20
@@ -41,7 +42,8 @@ def substitute(
     Returns
     -------
     Atoms
-        A copy in which atoms have taken their moments with them.
+        A copy in which atoms have taken their moments with them, without labels,
+        metadata and constraints.
 
     Raises
     ------
@@ -54,11 +56,10 @@ def substitute(
             f"{atoms.get_chemical_formula()} has one element, so that swapping atoms "
             "changes nothing: leave substitution out"
         )
-    swapped = atoms.copy()
     order = swap_order(atoms.numbers, fraction, rng)
-    swapped.numbers = atoms.numbers[order]
-    if atoms.has(ASE_MAGMOMS):
-        moments = atoms.get_initial_magnetic_moments()
+    swapped = bare(atoms, numbers=atoms.numbers[order])
+    if swapped.has(ASE_MAGMOMS):
+        moments = swapped.get_initial_magnetic_moments()
         swapped.set_initial_magnetic_moments(moments[order])
     return swapped
 
@@ -123,6 +124,7 @@ class Substitution(MSONable):
 
     def __post_init__(self) -> None:
         """Check the parameters."""
+        complete(self)
         check_fraction(
             structures_fraction=self.structures_fraction,
             switches_fraction=self.switches_fraction,

@@ -8,10 +8,16 @@ import numpy as np
 from ase import Atoms, units
 from numpy.typing import NDArray
 
+from flowpot.augmentation.displacement import keep_atoms_apart
 from flowpot.augmentation.generator import Batch, Frames, ParentGenerator, dataset_of
 from flowpot.augmentation.inputs import Inputs, Parent
-from flowpot.dataset.geometry.neighbours import bonded_pairs, closest_contact
-from flowpot.validation import at_least, positive
+from flowpot.dataset.electronic_state import bare
+from flowpot.dataset.geometry.neighbours import (
+    bonded_pairs,
+    closest_contact,
+    nearest_distances,
+)
+from flowpot.validation import at_least, complete, numbers, positive, whole
 
 _TRANSVERSE = 0.2
 """Stiffness of a spring across its axis, relative to that along it."""
@@ -26,6 +32,10 @@ _ROUNDS = 20
 class ThermalDisplacements(ParentGenerator):
     """
     Displacements as phonons have them at some temperatures.
+
+    Frames whose atoms come too close are drawn again. Where that is of no avail, as in
+    hydrides, whose stiff bonds the model makes too soft, the displacements of these
+    atoms alone are turned in another direction.
 
     Parameters
     ----------
@@ -45,10 +55,11 @@ class ThermalDisplacements(ParentGenerator):
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        object.__setattr__(self, "temperatures", tuple(self.temperatures))
-        at_least(1, n_frames=self.n_frames, temperatures=len(self.temperatures))
-        at_least(0, temperatures=min(self.temperatures))
+        complete(self)
+        whole(1, n_frames=self.n_frames)
+        numbers(0, temperatures=self.temperatures)
         positive(debye_temperature=self.debye_temperature)
+        object.__setattr__(self, "temperatures", tuple(self.temperatures))
 
     def from_parent(
         self, parent: Parent, inputs: Inputs, rng: np.random.Generator
@@ -59,41 +70,35 @@ class ThermalDisplacements(ParentGenerator):
         if not len(phonons.frequencies):
             note = f"{parent.label}: no thermal displacements, no atom has neighbours"
             return Batch(dataset_of([], self.kind), notes=(note,))
-        accepted: list[NDArray[np.float64]] = []
-        rejected = 0
-        for temperature in self.temperatures:
-            wanted = len(accepted) + self.n_frames
-            for _ in range(_ROUNDS):
-                drawn = phonons.displacements(wanted - len(accepted), temperature, rng)
-                kept = [
-                    moves
-                    for moves in drawn
-                    if _apart(atoms, moves, inputs.min_distance)
-                ]
-                accepted += kept
-                rejected += len(drawn) - len(kept)
-                if len(accepted) == wanted:
-                    break
-            else:
-                raise ValueError(
-                    f"{parent.label}: at temperature={temperature} K thermal "
-                    f"displacements bring atoms closer than min_distance="
-                    f"{inputs.min_distance} of the sum of their covalent radii: lower "
-                    "the temperature, or raise debye_temperature"
-                )
-        n = len(accepted)
-        frames = Frames(
-            numbers=atoms.numbers,
-            positions=atoms.positions + np.array(accepted),
-            cell=np.tile(np.array(atoms.cell), (n, 1, 1)),
-            pbc=atoms.pbc,
-            info={
-                "config_type": [self.kind] * n,
-                "temperature": np.repeat(np.array(self.temperatures), self.n_frames),
-            },
-            parent=atoms,
+        drawn = [
+            _drawn(atoms, phonons, self.n_frames, temperature, inputs.min_distance, rng)
+            for temperature in self.temperatures
+        ]
+        counts = [len(each.moves) for each in drawn]
+        notes = tuple(
+            f"{parent.label}: {self.n_frames - count} of {self.n_frames} thermal "
+            f"frames of {temperature:g} K are missing, since atoms came closer than "
+            f"min_distance={inputs.min_distance} of the sum of their covalent radii: "
+            "lower the temperature, or raise debye_temperature"
+            for temperature, count in zip(self.temperatures, counts, strict=True)
+            if count < self.n_frames
         )
-        return Batch(frames.dataset(), rejected=rejected)
+        frames = dataset_of([], self.kind)
+        if n := sum(counts):
+            frames = Frames(
+                numbers=atoms.numbers,
+                positions=atoms.positions + np.concatenate([d.moves for d in drawn]),
+                cell=np.tile(np.array(atoms.cell), (n, 1, 1)),
+                pbc=atoms.pbc,
+                info={
+                    "config_type": [self.kind] * n,
+                    "temperature": np.repeat(np.array(self.temperatures), counts),
+                },
+                parent=atoms,
+            ).dataset()
+        rejected = sum(each.rejected for each in drawn)
+        turned = sum(each.turned for each in drawn)
+        return Batch(frames, rejected=rejected, turned=turned, notes=notes)
 
 
 def thermal_displacements(
@@ -126,12 +131,12 @@ def thermal_displacements(
     Returns
     -------
     Atoms
-        A displaced copy.
+        A displaced copy, without labels, metadata and constraints.
     """
     at_least(0, temperature=temperature)
     positive(debye_temperature=debye_temperature)
     phonons = Phonons.of(atoms, debye_temperature)
-    displaced = atoms.copy()
+    displaced = bare(atoms)
     if len(phonons.frequencies):
         displaced.positions += phonons.displacements(1, temperature, rng)[0]
     return displaced
@@ -233,6 +238,61 @@ def force_constants(atoms: Atoms) -> NDArray[np.float64]:
     np.add.at(constants, (first, second), -blocks)
     np.add.at(constants, (first, first), blocks)
     return constants.transpose(0, 2, 1, 3).reshape(3 * len(atoms), 3 * len(atoms))
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Displacements of n frames in A, shape (n, N, 3), and what they cost."""
+
+    moves: NDArray[np.float64]
+    rejected: int
+    turned: int
+
+
+def _drawn(
+    atoms: Atoms,
+    phonons: Phonons,
+    n_frames: int,
+    temperature: float,
+    min_distance: float,
+    rng: np.random.Generator,
+) -> _Drawn:
+    """Draw frames of a temperature that keep atoms apart; fewer if it cannot be."""
+    accepted: list[NDArray[np.float64]] = []
+    rejected = 0
+    for _ in range(_ROUNDS):
+        moves = phonons.displacements(n_frames - len(accepted), temperature, rng)
+        apart = np.array([_apart(atoms, each, min_distance) for each in moves])
+        accepted += list(moves[apart])
+        rejected += int((~apart).sum())
+        if apart.all():
+            return _Drawn(np.array(accepted), rejected, 0)
+    moves, turned = _mended(atoms, moves[~apart], min_distance, rng)
+    kept = np.array([*accepted, *moves]).reshape(-1, len(atoms), 3)
+    return _Drawn(kept, rejected - len(moves), turned)
+
+
+def _mended(
+    atoms: Atoms,
+    moves: NDArray[np.float64],
+    min_distance: float,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float64], int]:
+    """
+    Turn the displacements of those atoms that come too close.
+
+    Frames in which an atom moves farther than to its nearest neighbour are left out:
+    these are no vibrations.
+    """
+    lengths = np.linalg.norm(moves, axis=2)
+    vibrates = (lengths < nearest_distances(atoms)).all(axis=1)
+    if not vibrates.any():
+        return moves[vibrates], 0
+    reach = float(lengths[vibrates].max())
+    mended, apart, turned = keep_atoms_apart(
+        atoms, moves[vibrates], reach, min_distance, rng
+    )
+    return mended[apart], turned
 
 
 def _apart(atoms: Atoms, moves: Sequence[float], min_distance: float) -> bool:
