@@ -3,10 +3,21 @@
 from pathlib import Path
 
 import pytest
+from ase.build import bulk
 from jobflow import Flow, job, run_locally
 
+from flowpot import EspressoStaticMaker
 from flowpot.documents import StageDoc
-from flowpot.jobs import RetrySpec, continue_with, deciding_job, fan_out_job
+from flowpot.jobs import (
+    ROLE,
+    RetrySpec,
+    continue_with,
+    deciding_job,
+    fan_out_job,
+    jobs_of,
+    set_role,
+)
+from flowpot.jobs.tags import PART
 
 
 @job
@@ -49,6 +60,19 @@ def test_a_lost_job_has_a_second_try(jobstore, clean_dir, deaths, result, ran):
     run_locally(Flow([start]), store=jobstore)
     assert start.output.resolve(jobstore) == result
     assert log.read_text().replace("\n", "") == ran
+
+
+def test_the_last_job_has_the_role_and_others_have_those_of_engines(
+    jobstore, clean_dir
+):
+    start = fan_out(str(clean_dir / "log"), [0, 0])
+    set_role(start, "my result")
+    *squares, last = jobs_of(start.run(jobstore).replace)
+    assert last.metadata[ROLE] == "my result"
+    assert [each.metadata[ROLE] for each in squares] == [PART, PART]
+    engine = EspressoStaticMaker(name="my engine").make(bulk("Cu"))
+    set_role(engine)
+    assert (engine.name, engine.metadata[ROLE]) == ("my engine", "qe static")
 
 
 def test_what_carries_too_much_has_none(clean_dir):

@@ -177,6 +177,7 @@ def test_a_job_out_of_time_goes_on_in_another(
     flow = CommitteeTrainingMaker(
         trainer=trainer, size=2, members_per_job=members_per_job
     ).make(silicon_set, seed=5)
+    flow.append_name(" test")  # once, however often the job is replaced
     done = run_locally(
         flow,
         store=jobstore,
@@ -187,7 +188,7 @@ def test_a_job_out_of_time_goes_on_in_another(
     training = [max(done[job.uuid]) for job in flow.jobs[:-1]]
     assert training == [2] * len(training)
     names = {each["name"] for each in jobstore.query(properties=["name"])}
-    assert names == {"mace train", "collect committee"}
+    assert names == {"mace train test", "collect committee test"}
     members = flow.output.members.resolve(jobstore)
     assert len(members) == 2
     for member in members:

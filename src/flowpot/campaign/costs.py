@@ -9,6 +9,7 @@ import numpy as np
 from jobflow import JobStore
 from numpy.typing import NDArray
 
+from flowpot.campaign.roles import query_roles
 from flowpot.dataset import Dataset
 from flowpot.jobs import JobName
 
@@ -118,17 +119,23 @@ def _labels(store: JobStore) -> Iterator[tuple[float, int, int | None]]:
             yield run["core_seconds"], output["nsites"], run.get("n_kpoints")
 
 
-def _outputs(store: JobStore, name: str, *fields: str) -> Iterator[Mapping[str, Any]]:
-    """Yield outputs of jobs of a name, where no field is missing or zero."""
+def _outputs(
+    store: JobStore, role: JobName, *fields: str
+) -> Iterator[Mapping[str, Any]]:
+    """Yield outputs of jobs of a role, where no field is missing or zero."""
     wanted = ("seconds", *fields)
-    for document in _documents(store, name, *(f"output.{f}" for f in wanted)):
+    for document in _documents(store, role, *(f"output.{f}" for f in wanted)):
         if all(document["output"].get(field) for field in fields):
             yield document["output"]
 
 
-def _documents(store: JobStore, name: str, *fields: str) -> Iterator[Mapping[str, Any]]:
-    documents = store.query(
-        {"name": str(name)}, properties=list(fields), load=False, limit=_MOST
+def _documents(
+    store: JobStore, role: JobName, *fields: str
+) -> Iterator[Mapping[str, Any]]:
+    documents = query_roles(
+        lambda by_role, wanted: store.query(by_role, wanted, load=False, limit=_MOST),
+        [role],
+        *fields,
     )
     return (document for document in documents if document.get("output"))
 

@@ -7,6 +7,7 @@ from jobflow import Flow, Job, OutputReference
 
 from flowpot.campaign.pretraining import align_free_labels, free_labelling
 from flowpot.campaign.record import FREE_LABELS, PRETRAINING, REPORTED, VALIDATION
+from flowpot.campaign.roles import RESULTS
 from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.state import CampaignState, resolve
 from flowpot.campaign.validation import (
@@ -17,7 +18,7 @@ from flowpot.campaign.validation import (
 )
 from flowpot.evaluation import EvaluationMaker
 from flowpot.exploration import ExplorationMaker
-from flowpot.jobs import JobName, Pointer
+from flowpot.jobs import JobName, Pointer, jobs_of, set_role
 from flowpot.labelling import LabellingMaker
 from flowpot.randomness import derive_seed
 from flowpot.training import CommitteeTrainingMaker
@@ -205,6 +206,8 @@ class Iteration:
         self.jobs.append(flow)
         reported = REPORTED[stage] | {"failure": "failure"}
         output = _without_schema(flow.output)
+        for job in jobs_of(flow):
+            set_role(job, RESULTS[stage] if job.uuid == output.uuid else None)
         self.results[stage] = {"job": output.uuid} | {
             name: getattr(output, attribute) for name, attribute in reported.items()
         }

@@ -28,11 +28,14 @@ from flowpot.campaign.stopping import (
 )
 from flowpot.documents import keep_traceback, package_versions, reason_for
 from flowpot.jobs import (
+    ROLE,
     JobName,
     Pointer,
     RetrySpec,
     continue_with,
     deciding_job,
+    keep_tags,
+    set_role,
     stage_job,
     with_references,
 )
@@ -51,7 +54,8 @@ class LoopMaker(Maker):
     Parameters
     ----------
     name
-        Name of the job, the same in every campaign: workers are chosen by it.
+        Name of the job, the same in every campaign unless the user changes it: workers
+        are chosen by it.
     campaign
         The campaign's stages and limits.
     """
@@ -91,7 +95,7 @@ class LoopMaker(Maker):
             # The campaign begins, or is continued, with the running job.
             job = CURRENT_JOB.job
             state = replace(state, runs=[*state.runs, job.uuid])
-            job.metadata = {**job.metadata, **state.tags, RUNS: state.runs}
+            keep_tags(job, self._tags(state))
         try:
             return self._next(state, changes, last, begun, joins, retry)
         except Exception as error:  # noqa: BLE001 - which the campaign's document says
@@ -237,9 +241,10 @@ class LoopMaker(Maker):
         following: Job = self.make(
             before, iteration.changes, record.output, joins=joins
         )
+        set_role(record, JobName.RECORD)
         for job in (*joining, record, following):
             job.update_metadata(iteration.tags, dynamic=False)
-        following.update_metadata({RUNS: state.runs}, dynamic=False)
+        following.update_metadata(self._tags(state), dynamic=False)
         RetrySpec.give([record], following)
         jobs = [*joining, *iteration.jobs, record]
         known: dict[str, Any] = {"max_iterations": self.campaign.max_iterations}
@@ -251,9 +256,14 @@ class LoopMaker(Maker):
         """Append the job that writes the last document from all records."""
         last: Job = self.conclude(state, stop, resolve(state.records))
         last.name = self.name
-        tags = {"campaign": self.campaign.name, **state.tags, RUNS: state.runs}
-        last.update_metadata(CURRENT_JOB.job.metadata | tags, dynamic=False)
+        tags = CURRENT_JOB.job.metadata | self._tags(state)
+        last.update_metadata(tags, dynamic=False)
         return continue_with([], last, CampaignDoc)
+
+    def _tags(self, state: CampaignState) -> dict[str, Any]:
+        """Metadata of the loop's jobs; those within an iteration also have its."""
+        tags = {ROLE: JobName.LOOP.value, "campaign": self.campaign.name}
+        return {**tags, **state.tags, RUNS: state.runs}
 
     @deciding_job
     def conclude(

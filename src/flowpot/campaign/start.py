@@ -17,11 +17,12 @@ from flowpot.campaign.inputs import (
     joined_frames,
     validated_crystals,
 )
+from flowpot.campaign.roles import RESULTS
 from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.state import CampaignState
 from flowpot.dataset import Artifact
 from flowpot.documents import field_of
-from flowpot.jobs import JobName, Pointer, stage_job
+from flowpot.jobs import JobName, Pointer, set_role, stage_job
 from flowpot.properties import ValidationMaker
 from flowpot.randomness import derive_seed
 
@@ -70,7 +71,8 @@ class Start:
         augmentation = self.campaign.augmentation
         if structures is not None and augmentation is not None:
             seed = derive_seed(self.campaign.seed, "augmentation")
-            self.jobs["augmentation"] = job = augmentation.make(structures, seed=seed)
+            job = augmentation.make(structures, seed=seed)
+            self._add("augmentation", job)
             pending.append(Pointer.to(job.output.dataset))
         elif structures is not None:
             pending.append(structures)
@@ -121,7 +123,7 @@ class Start:
         if given:
             job = _take_in(given, self.campaign.seed)
             job.name = JobName.INPUTS.value
-            self.jobs["inputs"] = job
+            self._add("inputs", job)
             places |= {name: getattr(job.output, name) for name in given}
         point_to = {name: Pointer.to(place) for name, place in places.items()}
         self.state = replace(
@@ -134,6 +136,10 @@ class Start:
         )
         if "dataset" in point_to:
             self.state = self.state.with_(shards=point_to["dataset"])
+
+    def _add(self, stage: str, job: Job) -> None:
+        set_role(job, RESULTS[stage])
+        self.jobs[stage] = job
 
     @property
     def results(self) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,8 @@ from jobflow import CURRENT_JOB, Flow, Job, OnMissing, Response
 from jobflow.core.reference import find_and_get_references
 from pydantic import BaseModel
 
+from flowpot.jobs.tags import ROLE, StoredAsFlow, set_role
+
 PLANNED = "planned"
 """Field of a replaced job's output: the number of new jobs of each stage."""
 
@@ -25,7 +27,7 @@ def continue_with(
         The new jobs but for the last.
     last
         The last new job. It takes the running job's uuid, so that references to the
-        output of this job are references to that of the last.
+        output of this job are references to that of the last, and its role.
     document
         Class of what the last job returns. Until then, and if it fails, the output is
         such a document with all fields None: jobflow cannot take an attribute of an
@@ -38,6 +40,12 @@ def continue_with(
     last.index = running.index + 1
     own_stage = running.metadata.get("stage")
     new_jobs = [new for flow in jobs for new in jobs_of(flow)]
+    for new in new_jobs:
+        set_role(new)
+    set_role(last, running.metadata.get(ROLE, last.name))
+    for new in (*new_jobs, last):
+        if new.name == running.name:  # by its Maker, whose name jobflow changes too
+            new.name = name_as_made(running)
     planned = Counter(new.metadata.get("stage", own_stage) for new in new_jobs)
     planned.pop(None, None)
     unknown = dict.fromkeys(document.model_fields)
@@ -69,13 +77,12 @@ def try_again(
     return continue_with(jobs, collector, document)
 
 
-class _OpenFlow(Flow):
+class _OpenFlow(StoredAsFlow):
     """
     A Flow whose jobs read outputs of finished jobs outside it.
 
     jobflow and jobflow-remote's runner accept such a replacement, but the worker of
-    jobflow-remote refuses references to jobs that are not in ``job_uuids``. It is
-    stored as a plain Flow.
+    jobflow-remote refuses references to jobs that are not in ``job_uuids``.
     """
 
     @property
@@ -96,8 +103,15 @@ class _OpenFlow(Flow):
             hosts_uuids = hosts_uuids[1:]
         super().add_hosts_uuids(hosts_uuids, prepend)
 
-    def as_dict(self) -> dict[str, Any]:
-        return super().as_dict() | {"@module": Flow.__module__, "@class": "Flow"}
+
+def name_as_made(job: Job) -> str:
+    """Return a job's name without what jobflow is going to add to new jobs' names."""
+    name: str = job.name
+    for update in reversed(job.name_updates):
+        added = update["append_str"]
+        prepended = update["prepend"]
+        name = name.removeprefix(added) if prepended else name.removesuffix(added)
+    return name
 
 
 def jobs_of(flow: Any) -> list[Job]:

@@ -11,7 +11,7 @@ from jobflow import CURRENT_JOB, Job, Response
 from flowpot.dataset import Artifact, Dataset
 from flowpot.dataset.artifact import ArtifactError
 from flowpot.documents import keep_traceback, reason_for
-from flowpot.jobs import JobName, NamedMaker, stage_job
+from flowpot.jobs import JobName, NamedMaker, name_as_made, stage_job
 from flowpot.run_cache import RunCache
 from flowpot.settings import fixed_path, get_settings
 from flowpot.training.backend import OutOfTimeError, Training, TrainingError
@@ -94,7 +94,8 @@ class TrainingMaker(Training, NamedMaker, ABC):
         self.check_fields()
         self.cache = fixed_path(self.cache)
         start = self.foundation_model
-        if isinstance(start, str) and Path(start).is_file():  # not a model's name
+        # Any other text is the name of a model.
+        if isinstance(start, Path) or (isinstance(start, str) and self.foundation_file):
             self.foundation_model = fixed_path(start)
 
     @stage_job(PotentialDoc)
@@ -202,7 +203,7 @@ class TrainingMaker(Training, NamedMaker, ABC):
 
 def _continued(job: Job, pending: PotentialDoc | MembersDoc) -> Response:
     """Replace the running job by one that continues; its output is pending for now."""
-    job.name = CURRENT_JOB.job.name
+    job.name = name_as_made(CURRENT_JOB.job)
     return Response(output=pending, replace=job)
 
 
@@ -293,6 +294,6 @@ class MetatrainTrainingMaker(MetatrainTraining, TrainingMaker):
     def __post_init__(self) -> None:
         super().__post_init__()
         training = self.hyperparameters.get("training", {})
-        if isinstance(wrapped := training.get(WRAPPED), str):
+        if isinstance(wrapped := training.get(WRAPPED), str | Path):
             fixed = training | {WRAPPED: fixed_path(wrapped)}
             self.hyperparameters = self.hyperparameters | {"training": fixed}

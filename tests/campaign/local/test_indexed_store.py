@@ -11,7 +11,8 @@ from maggma.stores import MemoryStore
 from maggma.stores.mongolike import MontyStore
 
 from flowpot.campaign import embedded_store
-from flowpot.campaign.local.indexed_store import IndexedMontyStore
+from flowpot.campaign.local.indexed_store import INDEXED, IndexedMontyStore
+from flowpot.campaign.roles import ROLE_PATH
 
 QUERIES = [
     {},
@@ -24,6 +25,7 @@ QUERIES = [
     {"name": "qe static", "output.energy": {"$lt": -2}},
     {"name": {"$in": ["qe static", "evaluate"]}, "metadata.campaign_uuid": "b"},
     {"metadata.campaign_uuid": "b", "metadata.iteration": 1},
+    {"metadata.flowpot_role": {"$in": ["part"]}, "metadata.campaign_uuid": "b"},
     {"output.energy": {"$gt": -1}},
     {"$or": [{"uuid": "3"}, {"uuid": "4"}]},
 ]
@@ -35,7 +37,8 @@ def documents(n=40):
             "uuid": str(i // 2),
             "index": i % 2 + 1,
             "name": ("qe static", "evaluate", "mace train")[i % 3],
-            "metadata": {"campaign_uuid": "ab"[i % 2], "iteration": i % 4},
+            "metadata": {"campaign_uuid": "ab"[i % 2], "iteration": i % 4}
+            | ({"flowpot_role": "part"} if i % 5 == 0 else {}),
             "output": {"energy": -0.1 * i},
         }
         for i in range(n)
@@ -81,6 +84,10 @@ def test_it_finds_what_a_plain_store_finds(tmp_path, query):
     assert found[0] == found[2]
     assert found[0][:1] == found[1][:1]
     assert len(seen(stores[0], {})) == 40
+
+
+def test_roles_are_indexed():
+    assert ROLE_PATH in INDEXED
 
 
 def test_a_database_of_a_plain_store_is_read(tmp_path):

@@ -12,7 +12,10 @@ from maggma.stores.mongolike import MontyStore
 from monty.json import jsanitize
 from montydb.types import bson
 
-INDEXED = ("uuid", "blob_uuid", "name", "metadata.campaign_uuid")
+INDEXED = (
+    *("uuid", "blob_uuid", "name"),
+    *("metadata.campaign_uuid", "metadata.flowpot_role"),
+)
 """Fields that are indexed; a query on others reads all documents."""
 
 _SCHEMA = """

@@ -8,23 +8,24 @@ from jobflow import JobStore, OnMissing
 from jobflow.core.reference import find_and_resolve_references
 
 from flowpot.campaign.document import IterationDoc
-from flowpot.campaign.record import FREE_LABELS, REPORTED, VALIDATION, summarise
+from flowpot.campaign.record import PRETRAINING, REPORTED, VALIDATION, summarise
+from flowpot.campaign.roles import (
+    FIRST,
+    RESULTS,
+    ROLE_PATH,
+    lacks_role,
+    query_roles,
+    role_in,
+)
 from flowpot.jobs import PLANNED, JobName
 
 COMMAND = "command"
 """Key in the metadata of a campaign's first jobs: the command that started it."""
 
 COLLECTORS = {
-    JobName.AUGMENT.value: "augmentation",
-    JobName.INPUTS.value: "inputs",
-    JobName.COLLECT_LABELS.value: "labelling",
-    JobName.ALIGN_LABELS.value: FREE_LABELS,
-    JobName.COLLECT_COMMITTEE.value: "training",
-    JobName.COLLECT_FRAMES.value: "exploration",
-    JobName.EVALUATE.value: "evaluation",
-    JobName.JUDGE_PROPERTIES.value: VALIDATION,
+    role.value: stage for stage, role in RESULTS.items() if stage != PRETRAINING
 }
-"""Names of the jobs whose documents are a stage's result, and the stage."""
+"""Roles of the jobs whose documents are a stage's result, and the stage."""
 
 
 class CampaignDocuments:
@@ -50,10 +51,11 @@ class CampaignDocuments:
     @cached_property
     def other_runs(self) -> list[str]:
         """Continuations that are not part of this one: their documents are not read."""
-        loops = self.store.query(
-            {"metadata.campaign_uuid": self.uuid, "name": JobName.LOOP.value},
-            properties=["metadata", "completed_at"],
-            load=False,
+        loops = query_roles(
+            self._of_all_runs,
+            [JobName.LOOP],
+            *("metadata", "completed_at"),
+            by_name=self._before_roles,
         )
         tagged = [loop for loop in loops if loop["metadata"].get("campaign_run")]
         of_this_run = [
@@ -102,30 +104,52 @@ class CampaignDocuments:
             limit=limit,
             load=False,
         )
-        last: dict[str, dict[str, Any]] = {}
-        for document in documents:
-            before = last.get(document["uuid"])
-            if before is None or before["index"] <= document["index"]:
-                last[document["uuid"]] = document
-        return list(last.values())
+        return _last(documents)
+
+    def of_roles(
+        self,
+        roles: Iterable[JobName],
+        *fields: str,
+        criteria: Mapping[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Query the documents of this campaign's jobs of some roles: see `find`."""
+        documents = query_roles(
+            lambda by_role, wanted: self.find({**by_role, **(criteria or {})}, *wanted),
+            roles,
+            *fields,
+            by_name=self._before_roles,
+        )
+        return _last(documents)
+
+    @cached_property
+    def _before_roles(self) -> bool:
+        """Whether this campaign was begun by a version that wrote no roles."""
+        named = {"name": {"$in": [role.value for role in FIRST]}}
+        return any(map(lacks_role, self._of_all_runs(named, [ROLE_PATH])))
+
+    def _of_all_runs(
+        self, criteria: dict[str, Any], fields: list[str]
+    ) -> Iterable[dict[str, Any]]:
+        """Query this campaign's documents, those of other continuations too."""
+        campaign = {"metadata.campaign_uuid": self.uuid}
+        return self.store.query({**campaign, **criteria}, fields, load=False)
 
     @cached_property
     def stages(self) -> list[dict[str, Any]]:
         """The stages' results so far, in the order in which they came."""
-        names = {"name": {"$in": list(COLLECTORS)}}
         fields = ("name", "metadata", "output", "completed_at")
-        documents = self.find(names, *fields)
+        documents = self.of_roles(RESULTS.values(), *fields)
         return sorted(filter(_is_result, documents), key=_time)
 
     def of_stage(self, stage: str) -> list[dict[str, Any]]:
         """Return the results of one stage, of all iterations."""
-        return [d for d in self.stages if COLLECTORS[d["name"]] == stage]
+        return [d for d in self.stages if stage_of(d) == stage]
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
         """The IterationDocs of the finished iterations."""
         fields = ("output", "metadata.iteration", "completed_at")
-        return self.find({"name": JobName.RECORD.value}, *fields)
+        return self.of_roles([JobName.RECORD], *fields)
 
     @cached_property
     def iterations(self) -> list[IterationDoc]:
@@ -164,16 +188,16 @@ class CampaignDocuments:
     def loop(self) -> dict[str, Any] | None:
         """The last document of the loop's job; None before the first."""
         fields = ("output", "completed_at", "metadata")
-        loops = self.find({"name": JobName.LOOP.value}, *fields)
+        loops = self.of_roles([JobName.LOOP], *fields)
         return max(loops, key=_time, default=None)
 
     @cached_property
     def command(self) -> str | None:
         """The command that started this campaign, or continued it; None: no command."""
-        started = self.find(
-            {"name": JobName.LOOP.value, f"metadata.{COMMAND}": {"$exists": True}},
-            *(f"metadata.{COMMAND}", "completed_at"),
-        )
+        place = f"metadata.{COMMAND}"
+        is_there = {place: {"$exists": True}}
+        fields = (place, "completed_at")
+        started = self.of_roles([JobName.LOOP], *fields, criteria=is_there)
         last = max(started, key=_time, default=None)
         return None if last is None else last["metadata"][COMMAND]
 
@@ -221,6 +245,11 @@ def iteration_of(document: Mapping[str, Any]) -> int:
     return int(document["metadata"].get("iteration", 0))
 
 
+def stage_of(document: Mapping[str, Any]) -> str:
+    """Return the stage whose result a document is."""
+    return COLLECTORS[role_in(document)]
+
+
 def read_member(
     documents: CampaignDocuments, member: Mapping[str, Any], *fields: str
 ) -> dict[str, Any]:
@@ -259,11 +288,22 @@ def _time(document: Mapping[str, Any]) -> str:
     return document["completed_at"]
 
 
+def _last(documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out documents of jobs that ran again or were replaced, but the last."""
+    last: dict[str, dict[str, Any]] = {}
+    for document in documents:
+        before = last.get(document["uuid"])
+        if before is None or before["index"] <= document["index"]:
+            last[document["uuid"]] = document
+    return list(last.values())
+
+
 def _is_result(document: Mapping[str, Any]) -> bool:
-    """Tell a stage's result from that of a part of another, such as its labels."""
-    stage = COLLECTORS[document["name"]]
+    """Tell a stage's result from that of a part of another, or of what comes before."""
+    stage = stage_of(document)
     is_own = document["metadata"].get("stage", stage) == stage
-    return is_own and document["output"] is not None
+    output = document["output"]
+    return is_own and output is not None and PLANNED not in output
 
 
 def _begun_iteration(
@@ -272,7 +312,7 @@ def _begun_iteration(
     """Put together the numbers of the finished stages of the present iteration."""
     results: dict[str, dict[str, Any]] = {}
     for document in stages:
-        stage, output = COLLECTORS[document["name"]], document["output"]
+        stage, output = stage_of(document), document["output"]
         reported = REPORTED.get(stage, {})
         if output.get(reported.get("seconds")) is not None:
             numbers = {name: output.get(field) for name, field in reported.items()}

@@ -9,21 +9,22 @@ from maggma.stores.mongolike import MemoryStore
 from pymongo.errors import PyMongoError
 
 from flowpot.campaign.reading.labels import SEARCHABLE
-from flowpot.jobs import JobName
+from flowpot.campaign.roles import FIRST, ROLE_PATH, query_roles
 from flowpot.redaction import redact
 
 _TAGS = [
     *("metadata.campaign", "metadata.campaign_uuid", "metadata.campaign_run"),
     "completed_at",
 ]
-_FIRST = (JobName.LOOP, JobName.AUGMENT, JobName.INPUTS)
-"""Names of jobs: a campaign that has begun has finished at least one of these."""
 CAMPAIGN = "metadata.campaign_uuid"
 KEYS: tuple[tuple[str, ...], ...] = (
     ("uuid", "index"),
     ("name", "metadata.campaign"),
     ("name", CAMPAIGN),
+    (ROLE_PATH, "metadata.campaign"),
+    (ROLE_PATH, CAMPAIGN),
     (CAMPAIGN, "name"),
+    (CAMPAIGN, ROLE_PATH),
     (CAMPAIGN, "metadata.stage"),
     (CAMPAIGN, "metadata.stage", "metadata.iteration"),
     *((CAMPAIGN, path) for paths in SEARCHABLE.values() for path in paths),
@@ -89,8 +90,13 @@ def campaign_names(store: JobStore) -> list[str]:
 
 def _begun(store: JobStore, criteria: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the tags of the jobs with which campaigns begin and go on, by time."""
-    wanted = {"name": {"$in": [name.value for name in _FIRST]}, **criteria}
-    documents = store.query(wanted, properties=list(_TAGS), load=False)
+    documents = query_roles(
+        lambda by_role, wanted: store.query(
+            {**by_role, **criteria}, wanted, load=False
+        ),
+        FIRST,
+        *_TAGS,
+    )
     tagged = [d for d in documents if (d.get("metadata") or {}).get("campaign_uuid")]
     return sorted(tagged, key=lambda document: document["completed_at"])
 

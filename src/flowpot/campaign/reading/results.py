@@ -67,8 +67,9 @@ def e0s_in(documents: CampaignDocuments) -> dict[str, float]:
 
 def makers_in(documents: CampaignDocuments) -> dict[str, Any]:
     """Return the fields of the campaign's Makers, as the loop last wrote them."""
-    wanted = {"name": JobName.LOOP.value, "output.makers.maker": {"$exists": True}}
-    loops = documents.find(wanted, "output.makers", "completed_at")
+    known = {"output.makers.maker": {"$exists": True}}
+    fields = ("output.makers", "completed_at")
+    loops = documents.of_roles([JobName.LOOP], *fields, criteria=known)
     last = max(loops, key=lambda loop: loop["completed_at"], default=None)
     return {} if last is None else last["output"]["makers"]
 

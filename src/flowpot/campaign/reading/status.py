@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 from flowpot.campaign.reading.documents import (
-    COLLECTORS,
     CampaignDocuments,
     iteration_of,
+    stage_of,
 )
 from flowpot.campaign.record import LOOP_STAGES, ONCE, STAGES
 from flowpot.jobs import PLANNED
@@ -167,7 +167,7 @@ def status_of(documents: CampaignDocuments) -> CampaignStatus:
     """
     by_key: dict[tuple[int, str], StageStatus] = {}
     for document in documents.stages:
-        key = (iteration_of(document), COLLECTORS[document["name"]])
+        key = (iteration_of(document), stage_of(document))
         status = by_key.setdefault(key, StageStatus(*key))
         status.take_in(document["completed_at"])
         status.finished = True
