@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from flowpot.campaign import IterationDoc, Limits, decide
-from flowpot.evaluation import Audit, audit
+from flowpot.campaign.stages import CampaignStages
+from flowpot.evaluation import Audit, EvaluationMaker, audit
 
 LIMITS = Limits(
     max_iterations=5, max_labels=100, max_bad_share=0.1, max_over_share=0.05
@@ -26,10 +27,12 @@ def iteration(**fields):
     return IterationDoc(**usual | fields)
 
 
-def audited(n, n_bad=0):
+def audited(n, n_bad=0, n_closing=None):
     error = np.zeros(n)
     error[:n_bad] = 1
-    return audit({"forces": error, "energy": error}, {"forces": 0.1})
+    found = audit({"forces": error, "energy": error}, {"forces": 0.1})
+    closing = n if n_closing is None else n_closing
+    return found.model_copy(update={"n_closing": closing})
 
 
 def test_it_goes_on_while_there_is_something_to_learn():
@@ -57,6 +60,48 @@ def test_frames_that_are_not_worth_a_label_are_counted():
     last = iteration(n_selected=0, n_audit=0, n_wrecked=12, n_insane=3)
     said = decide(last, LIMITS).reason
     assert "of 200 there are 12 of runs that broke (upper_factor) and 3 with" in said
+
+
+def test_what_could_not_be_audited_is_told():
+    last = iteration(audit=audited(30), n_over=5, n_insane=3, n_copies=150)
+    said = decide(last, LIMITS).reason
+    assert said.startswith("converged: ")
+    assert "not audited: 3 with atoms too close" in said
+    assert "and 150 copies of another one" in said
+    nothing_left = iteration(n_selected=0, n_audit=0, n_copies=150)
+    said = decide(nothing_left, LIMITS).reason
+    assert "of 200 there are 150 copies of another one; explore more widely" in said
+
+
+def test_a_pilot_ends_nothing_as_converged():
+    """Its frames are those that the flags were fitted to."""
+    last = iteration(audit=audited(40, n_closing=0), n_over=5)
+    assert decide(last, LIMITS) is None
+    asked = replace(LIMITS, needs_closing=False)
+    said = decide(last, asked).reason
+    assert "By the pilot: of 40 audited frames" in said
+    assert "no closing audit was asked for" in said
+
+
+def test_audits_of_older_documents_still_count():
+    """They do not tell which of their frames were of a closing audit."""
+    old = audited(30).model_dump(exclude={"n_closing"})
+    assert "n_closing" not in old
+    stop = decide(iteration(audit=old, n_over=5), LIMITS)
+    assert stop.kind == "converged"
+
+
+@pytest.mark.parametrize(
+    ("stages", "needs"),
+    [
+        ({}, True),
+        ({"evaluation": EvaluationMaker(closing_audit=0)}, False),
+        ({"labelling": None}, False),
+        ({"evaluation": None}, False),
+    ],
+)
+def test_a_campaign_needs_the_closing_audit_that_it_asks_for(stages, needs):
+    assert CampaignStages(**stages).limits.needs_closing == needs
 
 
 def test_the_papers_criterion_is_an_option():

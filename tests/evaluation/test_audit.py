@@ -47,6 +47,66 @@ def test_rates_weigh_what_was_drawn_by_what_it_stands_for():
     assert low < result.tpr < high
 
 
+@pytest.mark.parametrize("n_drawn", [20, 60])
+def test_shares_follow_unequal_weights(n_drawn):
+    """
+    Of 600 flagged and 600 accepted frames, the worse ones are drawn more often.
+
+    Counted alike, the drawn ones say that far more is bad, and their intervals of
+    95 % held in 0 to 40 % of cases.
+    """
+    rng, held = np.random.default_rng(3), {"ppv": [], "tpr": [], "upper limit": []}
+    for _ in range(200):
+        size = rng.lognormal(0, 0.8, 1200)
+        accepted = np.arange(1200) < 600
+        bad = rng.random(1200) < np.minimum(np.where(accepted, 0.1, 0.3) * size, 0.95)
+        chance = np.minimum(n_drawn * size / 600, 1.0)
+        rows = rng.random(1200) < chance
+        found = audit(
+            {"forces": np.where(bad, 0.2, 0.05)[rows]},
+            TOLERANCE,
+            accepted=accepted[rows],
+            weights=1 / chance[rows],
+        )
+        assert found.n_bad == (bad & accepted & rows).sum()  # a count, without weights
+        n_hits = (bad & ~accepted).sum()
+        for name, interval, true in (
+            ("ppv", found.ppv_interval, n_hits / 600),
+            ("tpr", found.tpr_interval, n_hits / bad.sum()),
+            ("upper limit", (0.0, found.upper_limit), bad[accepted].mean()),
+        ):
+            held[name].append(interval[0] <= true <= interval[1])
+    for name, hits in held.items():
+        assert np.mean(hits) >= 0.9, (name, np.mean(hits))
+
+
+def test_unequal_weights_move_the_shares():
+    """A bad frame stands for one, and a good one for nine, or for none."""
+    given = {
+        "error": errors([0.2, 0.05, 0.2, 0.05]),
+        "accepted": np.array([1, 1, 0, 0], bool),
+    }
+    found = audit(tolerance=TOLERANCE, weights=np.array([1.0, 9, 1, 9]), **given)
+    assert (found.bad_share, found.ppv) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert found.accepted_error["forces"] == pytest.approx(0.065)
+    assert found.ppv_interval[0] <= found.ppv <= found.ppv_interval[1]
+    alike = audit(tolerance=TOLERANCE, weights=np.full(4, 5.0), **given)
+    assert (alike.bad_share, alike.ppv) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
+def test_an_unknown_weight_is_refused(wrong):
+    with pytest.raises(ValueError, match=f"weights has 1 of 2 values .* first {wrong}"):
+        audit(errors([0.2, 0.05]), TOLERANCE, weights=np.array([1.0, wrong]))
+
+
+@pytest.mark.parametrize("tolerance", [{"stress": 0.1}, {}])
+def test_a_tolerance_of_nothing_that_is_known_is_refused(tolerance):
+    """No frame could be bad: 0 of 30 looked like a perfect audit."""
+    with pytest.raises(ValueError, match="error has energy, forces: give both"):
+        audit(errors(np.ones(30)), tolerance)
+
+
 def test_missing_labels_are_no_errors():
     found = audit(errors([0.05, 0.05]) | {"energy": np.array([np.nan, 0.2])}, TOLERANCE)
     assert found.n_bad == 1

@@ -91,6 +91,17 @@ def test_the_errors_are_the_disagreement_over_the_slope(calculator, silicon):
     assert error.tolist() == results["forces_error"].tolist()
 
 
+def test_metadata_that_potentials_do_not_read_are_no_hindrance(calculator, silicon):
+    silicon.calc = calculator
+    energy = silicon.get_potential_energy()
+    other = silicon.copy()
+    other.info = {"my key": 1, 3: object(), "spin": "up", "charge": "+1", ".": 0}
+    other.info["dft_energy"] = "low"
+    other.set_initial_magnetic_moments(np.eye(8)[:, :3])
+    other.calc = calculator
+    assert other.get_potential_energy() == energy
+
+
 def test_an_error_bar_of_any_chance(models, calibration, silicon):
     calculator = CommitteeCalculator(models, calibration, device="cpu")
     with pytest.raises(ValueError, match="nothing was evaluated"):

@@ -91,7 +91,8 @@ def test_frames_that_were_not_drawn_calibrate_nothing(committee, copper):
     augmented = copper(35, 200, split="val", config_type="distorted")
     truth = copper(80, 300, config_type="md")
     rules = SelectionRules(max_selected=20, method="diverse")
-    criteria = Criteria(tolerance=TOLERANCE, pilot_labels=0, rules=rules)
+    # Before anything is learned there is no feature distance to remember.
+    criteria = Criteria(TOLERANCE, pilot_labels=0, rules=rules, uncertainties=[])
     first = judge(committee, augmented, truth.without_labels(), criteria)
     n_drawn = np.isfinite(first.chosen.info["selection_probability"]).sum()
     assert len(first.selection.selected) == 20

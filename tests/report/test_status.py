@@ -1,6 +1,7 @@
 """What a terminal of 80 columns shows of a campaign."""
 
 import io
+import re
 from typing import get_args
 
 import pytest
@@ -96,6 +97,17 @@ def test_a_row_of_the_status_is_one_line():
     ]
     assert all(row[-3:] == ["1000", "+", "200"] for row in rows)
     assert not any("…" in line for line in lines)
+
+
+def test_frames_that_are_not_labelled_are_counted():
+    status = CampaignStatus("gold", UUID, None, 3)
+    last = iterations(1)[0].model_copy(update={"n_insane": 7, "n_copies": 9000})
+    said = " ".join(" ".join(shown(status_view(status, [last]))).split())
+    assert "of 12000 explored frames 7 with atoms too close" in said
+    assert "and 9000 copies of another one are not labelled." in said
+    table = "\n".join(shown(lambda console: print_campaign(console, "gold", [last])))
+    assert re.search("copies of another +│ +9000 ", table)
+    assert re.search("unphysical +│ +7 ", table)
 
 
 def test_a_long_campaign_is_printed_in_parts():

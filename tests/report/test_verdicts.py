@@ -16,6 +16,7 @@ from flowpot import Campaign
 from flowpot.campaign.document import StopKind
 from flowpot.evaluation import FreshError
 from flowpot.report import write_report
+from flowpot.report.methods import methods_of
 from flowpot.report.next_steps import next_steps
 from flowpot.report.status import say_verdict
 from flowpot.report.verdicts import fresh_lines, verdict
@@ -57,6 +58,23 @@ def test_it_does_not_call_good_what_is_not(jobstore, clean_dir, kind, begins):
     )
     last.calibration = None
     assert verdict(campaign).trusted == "No: nothing was calibrated"
+
+
+def test_a_pilot_is_not_called_an_audit(jobstore, synthetic_campaign):
+    """Its frames are those that the flags were fitted to."""
+    synthetic_campaign(jobstore)
+    campaign = Campaign.from_store(jobstore)
+    said = verdict(campaign).audit  # a document of before, which does not tell
+    assert said.startswith("Audit: 1 of 20 accepted frames are over tolerance")
+    audit = campaign.iteration_docs[-1].audit
+    audit.n_closing = 20
+    assert verdict(campaign).audit == said
+    assert "In the last audit 1 of 20" in "".join(methods_of(campaign).paragraphs)
+    audit.n_closing = 0
+    pilot = verdict(campaign).audit
+    assert pilot.startswith("Pilot: 1 of 20 accepted frames are over tolerance")
+    assert "the flags were fitted to these frames" in pilot
+    assert "In the last pilot 1 of 20" in "".join(methods_of(campaign).paragraphs)
 
 
 def test_trajectories_that_were_halted_are_told(jobstore, synthetic_campaign):

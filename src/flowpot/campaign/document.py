@@ -74,6 +74,8 @@ class IterationDoc(BaseModel):
     n_over: Annotated[int | None, _Evaluation] = None
     n_wrecked: Annotated[int | None, _Evaluation] = None
     n_insane: Annotated[int | None, _Evaluation] = None
+    n_known: Annotated[int | None, _Evaluation] = None
+    n_copies: Annotated[int | None, _Evaluation] = None
     n_selected: Annotated[int | None, _Evaluation] = None
     n_audit: Annotated[int | None, _Evaluation] = None
     n_pilot: Annotated[int | None, _Evaluation] = None

@@ -68,6 +68,10 @@ class Limits:
     stop_at_none_over
         Whether it is enough that no frame is flagged, the criterion of the
         AiiDA-TrainsPot paper.
+    needs_closing
+        Whether only the frames of a closing audit can tell that it has converged. False
+        where ``closing_audit`` is 0: labels of a pilot are enough, to which the flags
+        were fitted, too.
     """
 
     max_iterations: int
@@ -75,6 +79,7 @@ class Limits:
     max_bad_share: float
     max_over_share: float
     stop_at_none_over: bool = False
+    needs_closing: bool = True
 
 
 def exhausted(n_iterations: int, n_sent: int, limits: Limits) -> Stop | None:
@@ -127,22 +132,9 @@ def fresh_error_in_words(iteration: IterationDoc) -> str:
 
 
 def _decide(last: IterationDoc, limits: Limits) -> Stop | None:
-    audit, n_over, n_explored = last.audit, last.n_over or 0, last.n_explored or 0
-    if (
-        audit is not None
-        and audit.upper_limit <= limits.max_bad_share
-        and n_over <= limits.max_over_share * n_explored
-    ):
-        return Stop(
-            "converged",
-            f"converged: at most {audit.upper_limit:.1%} of the accepted frames are "
-            "over tolerance",
-        ).with_details(
-            f"by the audit: of {audit.n} audited frames that this committee had "
-            f"accepted {audit.n_bad} were over tolerance "
-            f"({limits.max_bad_share:.0%} allowed), and {n_over} of {n_explored} "
-            "explored frames are flagged"
-        )
+    n_over, n_explored = last.n_over or 0, last.n_explored or 0
+    if stop := _converged(last, limits):
+        return stop
     if limits.stop_at_none_over and n_explored and n_over == 0:
         return Stop(
             "none_over",
@@ -157,23 +149,68 @@ def _decide(last: IterationDoc, limits: Limits) -> Stop | None:
         return Stop(
             "nothing_left",
             "nothing_left: no explored frame is left to label",
-        ).with_details(f"none is flagged, or wanted for an audit{_left_out(last)}")
+        ).with_details(f"none is flagged, or wanted for an audit{_left_over(last)}")
     return None
 
 
-def _left_out(last: IterationDoc) -> str:
-    """Say how many explored frames cannot be labelled, and what to do."""
+def _converged(last: IterationDoc, limits: Limits) -> Stop | None:
+    """
+    Return the end of a campaign that its audit has shown to be good, or None.
+
+    A closing audit counts, unless none was asked for: a pilot's frames are those that
+    the flags were fitted to. Documents of before `Audit.n_closing` do not tell it.
+    """
+    audit, n_over, n_explored = last.audit, last.n_over or 0, last.n_explored or 0
+    if audit is None or audit.upper_limit > limits.max_bad_share:
+        return None
+    if n_over > limits.max_over_share * n_explored:
+        return None
+    is_pilot = audit.n_closing == 0
+    if is_pilot and limits.needs_closing:
+        return None
+    stop = Stop(
+        "converged",
+        f"converged: at most {audit.upper_limit:.1%} of the accepted frames are over "
+        "tolerance",
+    )
+    left_out = left_out_in_words(last)
+    return stop.with_details(
+        f"by the {'pilot' if is_pilot else 'audit'}: of {audit.n} audited frames that "
+        f"this committee had accepted {audit.n_bad} were over tolerance "
+        f"({limits.max_bad_share:.0%} allowed), and {n_over} of {n_explored} explored "
+        "frames are flagged",
+        "no closing audit was asked for (closing_audit is 0), and the flags were "
+        "fitted to these frames, too"
+        if is_pilot
+        else "",
+        f"not audited: {left_out}" if left_out else "",
+    )
+
+
+def left_out_in_words(last: IterationDoc) -> str:
+    """Say how many explored frames cannot be labelled, and why; "" if all can."""
     causes = (
         (last.n_wrecked, "of runs that broke (upper_factor)"),
         (last.n_insane, "with atoms too close or no finite prediction"),
+        (last.n_copies, "copies of another one"),
     )
     counts = [f"{n} {why}" for n, why in causes if n]
     if not counts:
-        return "; explore more widely, or raise max_labels"
-    return (
-        f": of {last.n_explored} there are {' and '.join(counts)}; explore at lower "
-        "temperatures, halt runs earlier, or train for longer"
-    )
+        return ""
+    *most, final = counts
+    return f"{', '.join(most)} and {final}" if most else final
+
+
+def _left_over(last: IterationDoc) -> str:
+    """Say how many explored frames were left out, and what to do."""
+    counts = left_out_in_words(last)
+    said = f": of {last.n_explored} there are {counts}" if counts else ""
+    if last.n_wrecked or last.n_insane:
+        return (
+            f"{said}; explore at lower temperatures, halt runs earlier, or train for "
+            "longer"
+        )
+    return f"{said}; explore more widely, or raise max_labels"
 
 
 def stage_failure(results: Results) -> Stop | None:

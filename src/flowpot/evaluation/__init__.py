@@ -10,12 +10,13 @@ from flowpot.evaluation.decision import over_threshold
 from flowpot.evaluation.disagreement import disagreement, error, label_error
 from flowpot.evaluation.diversity import Descriptors, describe, farthest_points
 from flowpot.evaluation.document import EvaluationDoc
-from flowpot.evaluation.evidence import CalibrationPool, gather
-from flowpot.evaluation.fitting import Trust, calibrate
+from flowpot.evaluation.evidence import gather
+from flowpot.evaluation.fitting import calibrate
 from flowpot.evaluation.fresh import FreshError
 from flowpot.evaluation.judgement import Judgement, judge
 from flowpot.evaluation.makers import EvaluationMaker
 from flowpot.evaluation.model import ErrorModel
+from flowpot.evaluation.pool import CalibrationPool
 from flowpot.evaluation.prediction import (
     CommitteePrediction,
     evaluate_committee,
@@ -23,6 +24,7 @@ from flowpot.evaluation.prediction import (
 )
 from flowpot.evaluation.selection import Selection, SelectionRules, select
 from flowpot.evaluation.streaming import Spread, spread_over
+from flowpot.evaluation.trust import Trust
 from flowpot.evaluation.uncertainty import (
     CommitteeSpread,
     EnsembleSpread,

@@ -1,11 +1,17 @@
 """Shares of counted frames, and their intervals."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import scipy  # loads scipy.stats when it is used: reading a campaign needs none
 
+from flowpot.validation import positive
+
 Interval = tuple[float, float]
+Told = tuple[np.ndarray, np.ndarray]
+"""What samples of k strata say of the other frames: numbers of hits and of frames, (k,)
+each. See :func:`told_of_others`."""
 
 _ROUNDING = 1e-9
 
@@ -71,7 +77,8 @@ def clopper_pearson_upper(
     Return upper limits of shares, of which k in n were counted.
 
     They hold at least as often as they promise (Clopper and Pearson, Biometrika 26,
-    404, 1934).
+    404, 1934). Weighted counts, scaled to their effective number, need not be whole
+    (Korn and Graubard, Survey Methodology 24, 193, 1998).
     """
     rest = np.asarray(n - k)
     all_counted = rest <= _ROUNDING * np.asarray(n)
@@ -92,14 +99,28 @@ def frames_needed(k: int, limit: float, confidence: float = 0.95) -> int:
     confidence
         Confidence of the upper limit.
 
+    Raises
+    ------
+    ValueError
+        Where the limit is not positive: no number of frames is enough.
+
     Examples
     --------
     >>> [frames_needed(k, 0.1) for k in (0, 1, 2)]
     [29, 46, 61]
     """
-    n = max(k + 1, 1)
-    while clopper_pearson_upper(np.array(k), np.array(n), confidence) > limit:
-        n += 1
+    positive(limit=limit)
+
+    def passes(n: int) -> bool:
+        upper = clopper_pearson_upper(np.array(k), np.array(n), confidence)
+        return bool(upper <= limit)
+
+    few, n = k, k + 1  # of `few` frames it does not pass
+    while not passes(n):
+        few, n = n, 2 * n
+    while n - few > 1:  # bisection: the more frames, the lower the limit
+        middle = (few + n) // 2
+        few, n = (few, middle) if passes(middle) else (middle, n)
     return n
 
 
@@ -158,7 +179,7 @@ def drawn_counts(
     sizes: np.ndarray,
     draws: int = 4000,
     *,
-    told: tuple[np.ndarray, np.ndarray] | None = None,
+    told: Told | None = None,
 ) -> np.ndarray:
     """
     Draw how many frames of each of k strata are hits, given those of a sample.
@@ -176,8 +197,8 @@ def drawn_counts(
     draws
         Number of draws.
     told
-        What the sample says of the others, as numbers of hits and of frames, (k,) each
-        (see :func:`told_of_others`); None: all frames were drawn with the same chance.
+        What the sample says of the others; None: all frames of a stratum were drawn
+        with the same chance.
 
     Returns
     -------
@@ -224,16 +245,49 @@ def told_of_others(hits: np.ndarray, weights: np.ndarray) -> tuple[float, float]
     return (float(np.average(hits, weights=others)) * n if n else 0.0), n
 
 
+def told_in_strata(
+    hits: np.ndarray, weights: np.ndarray, strata: Sequence[np.ndarray]
+) -> Told:
+    """
+    Return :func:`told_of_others` for each of several strata.
+
+    Parameters
+    ----------
+    hits
+        (n,) mask.
+    weights
+        (n,) inverse selection probabilities.
+    strata
+        k masks (n,).
+    """
+    told = [told_of_others(hits[rows], weights[rows]) for rows in strata]
+    k, n = np.array(told).reshape(-1, 2).T
+    return k, n
+
+
+def holding(interval: Interval, counted: float) -> Interval:
+    """Return an interval, widened to hold what was counted: few frames say little."""
+    low, high = interval
+    return min(low, counted), max(high, counted)
+
+
 def share_of_population(
-    hits: float, among: float, size: float, confidence: float = 0.95
+    hits: float,
+    among: float,
+    size: float,
+    confidence: float = 0.95,
+    *,
+    told: Told | None = None,
 ) -> Interval:
     """
     Return the interval of the share of hits in a population that was sampled.
 
     As :func:`jeffreys`, but for the frames of a finite population: see
-    :func:`drawn_counts`.
+    :func:`drawn_counts`, which explains `told`.
     """
-    counts = drawn_counts(np.array([hits]), np.array([among]), np.array([size]))
+    counts = drawn_counts(
+        np.array([hits]), np.array([among]), np.array([size]), told=told
+    )
     share = counts[:, 0] / max(size, among)
     tail = (1 - confidence) / 2
     low, high = np.quantile(share, [tail, 1 - tail])
@@ -244,7 +298,12 @@ def share_of_population(
 
 
 def share_in_strata(
-    hits: np.ndarray, among: np.ndarray, sizes: np.ndarray, confidence: float = 0.95
+    hits: np.ndarray,
+    among: np.ndarray,
+    sizes: np.ndarray,
+    confidence: float = 0.95,
+    *,
+    told: Told | None = None,
 ) -> Interval:
     """
     Return the interval of the share of all hits that lies in the first of two strata.
@@ -262,8 +321,10 @@ def share_in_strata(
         (2,) frames that each stratum has.
     confidence
         Probability that the interval holds the share.
+    told
+        As in :func:`drawn_counts`.
     """
-    first, second = drawn_counts(hits, among, sizes).T
+    first, second = drawn_counts(hits, among, sizes, told=told).T
     counted = first + second > 0
     tail = (1 - confidence) / 2
     ratio = first[counted] / (first + second)[counted]

@@ -14,6 +14,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from flowpot.dataset import Artifact, Dataset
+from flowpot.dataset.arrays import Arrays
 from flowpot.dataset.geometry.collapse import check_predictable
 from flowpot.dataset.io.checksum import check_zip, seal_zip, zip_comment
 from flowpot.dataset.labels import DECIDING
@@ -37,6 +38,8 @@ from flowpot.potentials import Potential, members_of
 from flowpot.potentials.extensions import FOLDER, extension_files, self_contained
 from flowpot.potentials.features import FeatureStatistics
 from flowpot.potentials.model_files import ModelError, check_archive
+from flowpot.potentials.prediction import warn_of_nan
+from flowpot.settings import given_path
 
 _CONTENTS = "committee.json"
 
@@ -163,7 +166,7 @@ class CommitteeCalculator(Calculator):
         ValueError
             Where the file is not a committee's.
         """
-        path = Path(path)
+        path = given_path(path)
         if not zipfile.is_zipfile(path):
             raise ValueError(
                 f"{str(path)!r} is not a committee, or not a whole one: give a file "
@@ -219,7 +222,7 @@ class CommitteeCalculator(Calculator):
             for i, each in enumerate(self.uncertainties)
         }
         contents = {"members": names, "calibration": fits, "uncertainties": kinds}
-        path = Path(path)
+        path = given_path(path)
         with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             archive.writestr(_CONTENTS, json.dumps(contents))
             for i, source in enumerate(sources):
@@ -241,11 +244,14 @@ class CommitteeCalculator(Calculator):
     ) -> None:
         """Evaluate all members on ``atoms``, as ASE asks for it."""
         super().calculate(atoms, properties, system_changes)
-        frame = Dataset.from_atoms([self.atoms], labels=False)
-        check_predictable(frame)
+        # Potentials read nothing else: metadata of users may be of any kind.
+        geometry = Arrays.of_atoms(self.atoms)
+        check_predictable(geometry)
+        frame = Dataset(**vars(geometry))
         prediction = evaluate_committee(self.members, frame)
         mean = prediction.mean
         energy = float(mean["energy"][0])
+        warn_of_nan(geometry, energy, mean["forces"])
         self.results = {
             "energy": energy,
             "free_energy": energy,

@@ -11,9 +11,9 @@ from flowpot.evaluation.binomial import Interval
 from flowpot.evaluation.covariates import (
     FORCES_SPREAD,
     OWN,
-    Uncertainties,
     covariates_of,
 )
+from flowpot.evaluation.known import Uncertainties, lacks
 from flowpot.evaluation.model import ErrorModel
 
 _SMALLEST = 1e-300  # of what is divided by
@@ -50,14 +50,16 @@ class Calibration(BaseModel):
     )
     ppv_interval: Interval | None = Field(None, description="95 %")
     expected_tpr: float | None = Field(
-        None, description="of the frames judged, by the error model"
+        None,
+        description="of the frames judged that have the property and a finite "
+        "prediction, by the error model",
     )
     expected_ppv: float | None = Field(
-        None, description="of the frames judged, by the error model"
+        None, description="of these frames, by the error model"
     )
     expected_bad: float | None = Field(
         None,
-        description="share of the frames judged that is over tolerance, by it, too",
+        description="share of these frames that is over tolerance, by it, too",
     )
     coverage: float | None = Field(
         None, description="share of errors under the predicted median; nominal: 0.5"
@@ -163,26 +165,28 @@ class Calibration(BaseModel):
         Returns
         -------
         numpy.ndarray
-            (n,); infinite where an uncertainty is not finite.
+            (n,); infinite where an uncertainty is not finite, 0 where a frame has no
+            such property.
         """
         covariates = covariates_of(uncertainty, name)
         if self.limit is None:
             leading = covariates[self.covariate] / max(self.threshold, _SMALLEST)
-            return np.where(np.isfinite(leading), leading, np.inf)
-        model = self.model_for(covariates)
-        return model.quantile(covariates, 1 - self.chance) / self.limit
+            over = np.where(np.isfinite(leading), leading, np.inf)
+        else:
+            model = self.model_for(covariates)
+            over = model.quantile(covariates, 1 - self.chance) / self.limit
+        return np.where(lacks(uncertainty, name), 0.0, over)
 
     def chance_over(self, uncertainty: Uncertainties, name: str) -> NDArray[np.float64]:
         """
         Return the probability (n,) that each frame's error is over tolerance.
 
         Parameters are those of :meth:`excess`. It is 1 where an uncertainty is not
-        finite, and 0 where a frame has no stress.
+        finite, and 0 where a frame has no such property.
         """
         covariates = covariates_of(uncertainty, name)
         chance = self.model_for(covariates).chance(covariates, self.tolerance)
-        has_none = name == "stress" and np.isnan(covariates.get(OWN, np.zeros(1)))
-        return np.where(has_none, 0.0, chance)
+        return np.where(lacks(uncertainty, name), 0.0, chance)
 
     def error_bar(
         self, uncertainty: Uncertainties, name: str, q: float = 0.68
@@ -190,10 +194,13 @@ class Calibration(BaseModel):
         """
         Return the error (n,) that frames stay under with probability q.
 
-        In the property's unit; the other parameters are those of :meth:`excess`.
+        In the property's unit; the other parameters are those of :meth:`excess`. It is
+        infinite where an uncertainty is not finite, and where a frame has no such
+        property.
         """
         covariates = covariates_of(uncertainty, name)
-        return self.model_for(covariates).quantile(covariates, q)
+        bar = self.model_for(covariates).quantile(covariates, q)
+        return np.where(lacks(uncertainty, name), np.inf, bar)
 
     def atom_bar(
         self, uncertainty: Uncertainties, q: float = 0.68
@@ -230,6 +237,8 @@ class Calibration(BaseModel):
         """
         Return the mask (n,) of frames beyond the upper bound, with a chance of 95 %.
 
+        Frames without a finite prediction are, those without such a property are not.
+
         Parameters
         ----------
         uncertainty, name
@@ -242,4 +251,5 @@ class Calibration(BaseModel):
         usual = self.tolerance
         if self.error_model is not None and self.error_model.n > 0:
             usual = max(usual, float(np.exp(self.error_model.mean[0])))
-        return self.error_bar(uncertainty, name, 0.05) > factor * usual
+        beyond = self.error_bar(uncertainty, name, 0.05) > factor * usual
+        return np.asarray(beyond & ~lacks(uncertainty, name))

@@ -36,6 +36,13 @@ class Checked:
         (n,) errors of this committee by property; NaN without a label.
     failed
         (n,) mask of frames whose label failed.
+
+    Notes
+    -----
+    The explored frames that they are a sample of, in :meth:`audit` and in
+    :meth:`sample`, are those that may be selected or audited: physical, with a finite
+    prediction, not beyond the upper bound, not labelled before, each copy once. So are
+    those of :func:`earlier_sample`.
     """
 
     fingerprints: NDArray[np.str_]
@@ -115,7 +122,8 @@ class Checked:
         Audit this committee.
 
         If there is a closing audit, it alone says how good the accepted frames are: the
-        calibration was fitted before its frames were drawn, but to those of the pilot.
+        calibration was fitted before its frames were drawn, but to those of the pilot,
+        which look a little better than others like them (see :class:`Audit`).
 
         Parameters
         ----------
@@ -124,16 +132,19 @@ class Checked:
         judged
             The explored frames.
         """
-        flagged = self._flagged(judged)
-        everything = audit(
-            self.error,
-            tolerance,
-            accepted=~flagged,
-            weights=self._weights(flagged, judged),
-            failed=self.failed,
-        )
+        found = self.sample(judged)
         closing = self.kind == CLOSING
-        if not closing.any():
+        n_closing = int(closing.sum())
+        if found is None:
+            return Audit(n_closing=n_closing)
+        everything = audit(
+            found.error,
+            tolerance,
+            accepted=~found.flagged,
+            weights=found.weights,
+            failed=found.failed,
+        ).model_copy(update={"n_closing": n_closing})
+        if not n_closing:
             return everything
         alone = audit(
             {name: e[closing] for name, e in self.error.items()},
@@ -144,42 +155,52 @@ class Checked:
         return everything.model_copy(update={n: getattr(alone, n) for n in names})
 
     def sample(self, judged: Judged) -> Sample | None:
-        """Return these frames as a sample of the explored ones; None without any."""
-        if not len(self.kind):
+        """
+        Return these frames as a sample of the explored ones; None without any.
+
+        Their weights sum to the number of frames that they were drawn from, themselves
+        among them. Flagged and accepted frames weigh separately; where none of the one
+        kind was drawn, the others stand for their own kind, and `of` says so.
+        """
+        rows = self._rows(judged)
+        is_closing = self.kind == CLOSING  # accepted, whatever a later fit says
+        within = is_closing | ~judged.wrecked[rows]
+        if not within.any():
             return None
-        flagged = self._flagged(judged)
-        which = "explored" if PILOT in self.kind else "accepted"
+        flagged = (~judged.accepted[rows] & ~is_closing)[within]
+        others = judged.candidates[~judged.wrecked[judged.candidates]]
+        n_others = {True: (~judged.accepted[others]).sum()}
+        n_others[False] = len(others) - n_others[True]
+        weights, kinds = np.empty(len(flagged)), []
+        for is_flagged, name in ((True, "flagged"), (False, "accepted")):
+            stratum = flagged == is_flagged
+            weights[stratum] = 1 + n_others[is_flagged] / max(stratum.sum(), 1)
+            kinds += [name] if stratum.any() or not n_others[is_flagged] else []
+        which = "explored" if len(kinds) > 1 else kinds[0]
+        n, size = len(judged.frames), round(weights.sum())
+        aside = f"; they stand for {size} of {n} explored frames" if size < n else ""
         return Sample(
-            self.error,
+            {name: e[within] for name, e in self.error.items()},
             flagged,
-            self._weights(flagged, judged),
-            self.failed,
-            f"{len(self.kind)} {which} frames of this iteration, before they were "
-            "learned",
+            weights,
+            self.failed[within],
+            f"{len(flagged)} {which} frames of this iteration, before they were "
+            f"learned{aside}",
         )
 
-    def _flagged(self, judged: Judged) -> NDArray[np.bool_]:
-        """Return the mask (n,) of flagged frames; those of a closing audit are not."""
+    def _rows(self, judged: Judged) -> NDArray[np.int_]:
+        """Return the places (n,) of these frames among the explored ones."""
         position = {f: i for i, f in enumerate(judged.frames.fingerprints)}
-        rows = np.array([position[f] for f in self.fingerprints], dtype=int)
-        return ~judged.accepted[rows] & (self.kind != CLOSING)
-
-    def _weights(self, flagged: NDArray[np.bool_], judged: Judged) -> Array:
-        """Return how many explored frames each stands for, of its own stratum."""
-        weights = np.empty(len(flagged))
-        for stratum, everything in (
-            (flagged, ~judged.accepted),
-            (~flagged, judged.accepted),
-        ):
-            weights[stratum] = max(everything.sum(), stratum.sum()) / max(
-                stratum.sum(), 1
-            )
-        return weights
+        return np.array([position[f] for f in self.fingerprints], dtype=int)
 
 
 def earlier_sample(predictions: Sequence[Dataset], labelled: Dataset) -> Sample | None:
     """
     Return the frames that the last evaluation chose, as its committee predicted them.
+
+    They are a sample of the explored frames that it could select or audit: see
+    :class:`Checked`. Frames whose chance of being chosen is not known are left out, as
+    are its pilot and its closing audit, which were drawn from others.
 
     Parameters
     ----------
@@ -195,7 +216,7 @@ def earlier_sample(predictions: Sequence[Dataset], labelled: Dataset) -> Sample 
     """
     position = {f: i for i, f in enumerate(labelled.fingerprints)}
     for chosen in reversed(predictions):
-        then = chosen[weighable(chosen)]
+        then = chosen[weighable(chosen) & ~_is_early(chosen)]
         there = np.isin(then.fingerprints, labelled.fingerprints)
         if not there.any():
             continue

@@ -10,7 +10,7 @@ from flowpot.dataset.geometry.neighbours import closest_pair
 from flowpot.dataset.sets import AUDIT as AUDIT_SET
 from flowpot.dataset.sets import ROUND
 from flowpot.evaluation.covariates import column_of
-from flowpot.evaluation.decision import is_known
+from flowpot.evaluation.known import is_known
 from flowpot.evaluation.prediction import evaluate_committee
 from flowpot.evaluation.selection import Selection
 from flowpot.potentials import Potential
@@ -38,6 +38,8 @@ class Judged:
         (n,) mask of the frames that are not flagged.
     free
         (n,) mask of the frames that may be chosen.
+    wrecked
+        (n,) mask of flagged frames beyond the upper bound, which are never selected.
     round
         Number that this evaluation's audit frames have in common.
     """
@@ -47,12 +49,18 @@ class Judged:
     uncertainty: Mapping[str, np.ndarray]
     accepted: np.ndarray
     free: np.ndarray
+    wrecked: np.ndarray
     round: int
 
     @property
     def candidates(self) -> np.ndarray:
         """Indices of the free frames that have a finite prediction of every member."""
         return np.flatnonzero(self.free & is_known(self.uncertainty))
+
+    @property
+    def accepted_candidates(self) -> np.ndarray:
+        """Indices of the candidates that are not flagged."""
+        return self.candidates[self.accepted[self.candidates]]
 
     def rows(self, index: np.ndarray, kind: str, probability: np.ndarray) -> Dataset:
         """
@@ -144,7 +152,7 @@ def draw_closing(
     rng
         Random numbers.
     """
-    accepted = judged.candidates[judged.accepted[judged.candidates]]
+    accepted = judged.accepted_candidates
     room = len(accepted) if budget is None else min(len(accepted), budget)
     n = size if size <= room else 0
     index = np.sort(rng.choice(accepted, n, replace=False))

@@ -6,7 +6,7 @@ those of further uncertainties, which say something of every property.
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from flowpot.dataset.labels import DECIDING
 from flowpot.evaluation.atoms import AtomSample
+from flowpot.evaluation.known import Uncertainties
 from flowpot.evaluation.predicted import HAS_STRESS, MAGNITUDES
 
 Array = NDArray[np.float64]
@@ -29,9 +30,6 @@ PREDICTED = (OWN, FORCES_SPREAD, *MAGNITUDES)
 """Covariates that the predictions alone give."""
 
 _PREFIX = "uncertainty_"  # of columns that hold uncertainties of other packages
-
-Uncertainties = Mapping[str, Any]
-"""Numbers or (n,) arrays by name."""
 
 
 def covariates_of(uncertainty: Uncertainties, name: str) -> dict[str, Array]:
@@ -91,6 +89,23 @@ def uncertainties_in(columns: Mapping[str, Any]) -> dict[str, Array]:
 
 
 @dataclass(frozen=True)
+class Used:
+    """
+    Which of n labelled frames the fit of one property is made of.
+
+    Attributes
+    ----------
+    worth
+        (n,) what each frame counts for; 0 where it does not take part.
+    origin
+        Where the frames that take part came from, in words.
+    """
+
+    worth: Array
+    origin: str
+
+
+@dataclass(frozen=True)
 class Evidence:
     """
     Uncertainties and errors of n labelled frames.
@@ -108,6 +123,9 @@ class Evidence:
         represent the frames to be judged. Empty: one each.
     atoms
         Some atoms of these frames; None where atoms are not known.
+    used
+        By property, where this differs from `worth` and `origin`: frames may lack a
+        property, or an uncertainty that predicts it.
     """
 
     disagreement: Mapping[str, Array]
@@ -116,6 +134,7 @@ class Evidence:
     origin: str
     worth: Array = field(default_factory=lambda: np.empty(0))
     atoms: AtomSample | None = None
+    used: Mapping[str, Used] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.worth) != len(self.weights):
@@ -129,10 +148,34 @@ class Evidence:
         """Number of frames that they are worth together."""
         return float(self.worth.sum())
 
+    @property
+    def worths(self) -> dict[str, Array]:
+        """What each frame counts for (n,), by property."""
+        return {name: self.used_for(name).worth for name in self.error}
+
+    def used_for(self, name: str) -> Used:
+        """Return which of the frames the fit of a property is made of."""
+        return self.used.get(name, Used(self.worth, self.origin))
+
+    def usable(self, name: str) -> NDArray[np.bool_]:
+        """Return the mask (n,) of frames whose error in a property can be fitted."""
+        covariates = covariates_of(self.disagreement, name)
+        if name not in self.error or not covariates:
+            return np.zeros(len(self), dtype=bool)
+        worth = self.used_for(name).worth
+        return _usable(covariates, self.error[name], self.weights, worth)
+
     def worth_at_most(self, limit: float) -> "Evidence":
         """Return the same frames, which together count for at most `limit` frames."""
-        share = min(limit / max(len(self), 1), 1.0)
-        return replace(self, worth=np.full(len(self), max(share, 0.0)))
+        share = min(limit / self.effective_n, 1.0) if self.effective_n else 0.0
+        return replace(self, worth=max(share, 0.0) * self.worth)
+
+    def measured(self, names: Collection[str]) -> "Evidence":
+        """Return the same frames with these uncertainties: NaN where not measured."""
+        unknown = np.full(len(self), np.nan)
+        return replace(
+            self, disagreement={k: self.disagreement.get(k, unknown) for k in names}
+        )
 
     @classmethod
     def join(cls, parts: Sequence["Evidence"]) -> "Evidence":
@@ -148,18 +191,18 @@ class Evidence:
 
     def pairs(self, name: str) -> "Pairs":
         """Return the frames whose uncertainties and error in a property are known."""
-        return Pairs.of(
-            self.disagreement, self.error[name], name, self.weights, self.worth
-        )
+        worth = self.used_for(name).worth
+        return Pairs.of(self.disagreement, self.error[name], name, self.weights, worth)
 
     def to_bytes(self) -> bytes:
         """
         Write a compressed npz file.
 
-        Its arrays are ``weights``, ``worth``, ``error_*`` and the uncertainties, named
-        by :func:`column_of`.
+        Its arrays are ``weights``, ``worth``, ``worth_*`` of properties of which it
+        differs, ``error_*`` and the uncertainties, named by :func:`column_of`.
         """
         arrays = {"weights": self.weights, "worth": self.worth}
+        arrays |= {f"worth_{k}": used.worth for k, used in self.used.items()}
         arrays |= {column_of(k): v for k, v in self.disagreement.items()}
         arrays |= {f"error_{k}": v for k, v in self.error.items()}
         buffer = io.BytesIO()
@@ -176,6 +219,14 @@ def _join(
         name: np.concatenate([m.get(name, np.full(len(p), np.nan)) for m, p in rows])
         for name in names
     }
+
+
+def _usable(
+    covariates: Mapping[str, Array], error: Array, weights: Array, worth: Array
+) -> NDArray[np.bool_]:
+    """Return the mask (n,) of frames that count, and of which everything is known."""
+    known = np.isfinite([error, weights, *covariates.values()]).all(axis=0)
+    return np.asarray(known & (weights * worth > 0))
 
 
 @dataclass(frozen=True)
@@ -230,7 +281,7 @@ class Pairs:
         e = np.asarray(error, dtype=float)
         w = np.ones(len(e)) if weights is None else np.asarray(weights, float)
         v = np.ones(len(e)) if worth is None else np.asarray(worth, float)
-        usable = np.isfinite([e, w, *covariates.values()]).all(axis=0) & (w * v > 0)
+        usable = _usable(covariates, e, w, v)
         known = {k: x[usable] for k, x in covariates.items()}
         return cls(known, e[usable], w[usable], v[usable])
 

@@ -1,50 +1,18 @@
 """What an evaluation is to decide by."""
 
-import difflib
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from monty.json import MSONable
 
-from flowpot.dataset.labels import DECIDING
 from flowpot.evaluation.decision import CHANCE, checked_rule
 from flowpot.evaluation.evidence import KINDS, REPRESENTATIVE
-from flowpot.evaluation.fitting import Trust, check_with_forces
+from flowpot.evaluation.fitting import check_with_forces
 from flowpot.evaluation.selection import SelectionRules
+from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
+from flowpot.evaluation.trust import Trust
 from flowpot.evaluation.uncertainty import FeatureDistance, Uncertainty
 from flowpot.evaluation.uncertainty.registry import check_choice
-from flowpot.validation import mapping, number
-
-
-def default_tolerance() -> dict[str, float]:
-    """Return 1 meV/atom, 100 meV/A and 1 meV/A^3, the AiiDA-TrainsPot defaults."""
-    return {"energy": 1e-3, "forces": 0.1, "stress": 1e-3}
-
-
-def check_tolerance(tolerance: Mapping[str, float]) -> None:
-    """
-    Refuse a tolerance that no campaign could meet or understand.
-
-    Raises
-    ------
-    ValueError
-        For an unknown property, a value that is not a positive number, or none.
-    """
-    mapping(tolerance=tolerance)
-    if not tolerance:
-        raise ValueError(f"tolerance is empty: give at least one of {DECIDING}")
-    for name, value in tolerance.items():
-        if name not in DECIDING:
-            near = difflib.get_close_matches(name, DECIDING, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"use one of {DECIDING}"
-            raise ValueError(f"tolerance has the unknown property {name!r}: {hint}")
-        number(**{f"tolerance[{name!r}]": value})
-        if not (value > 0 and math.isfinite(value)):
-            raise ValueError(
-                f"tolerance[{name!r}] is {value}: use a positive number in eV/atom, "
-                "eV/A or eV/A^3"
-            )
+from flowpot.validation import complete, instance, names, number, one_of, whole
 
 
 @dataclass
@@ -79,26 +47,19 @@ class Criteria(MSONable):
 
     def __post_init__(self) -> None:
         """Refuse values without a meaning."""
+        complete(self)
         check_tolerance(self.tolerance)
         self.rule = checked_rule(self.rule, self.target)
+        names(with_forces=self.with_forces, decide_by=self.decide_by)
         check_with_forces(self.with_forces)
         check_choice(self.uncertainties)
-        if self.evidence not in KINDS:
-            raise ValueError(
-                f"evidence is {self.evidence!r}: use one of {', '.join(KINDS)}"
-            )
-        if self.pilot_labels < 0:
-            raise ValueError(
-                f"pilot_labels is {self.pilot_labels}: use a number of frames, or 0 to "
-                "calibrate on whatever there is"
-            )
-        if self.closing_audit < 0:
-            raise ValueError(
-                f"closing_audit is {self.closing_audit}: use a number of frames, or 0 "
-                "to label none before a campaign ends"
-            )
+        one_of(KINDS, evidence=self.evidence)
+        instance(SelectionRules, rules=self.rules)
+        _ = self.trust  # raises where its values have no meaning
+        whole(0, pilot_labels=self.pilot_labels, closing_audit=self.closing_audit)
         for name in ("max_bad_share", "max_over_share"):
             share = getattr(self, name)
+            number(**{name: share})
             if not 0 < share < 1:
                 raise ValueError(f"{name} is {share}: use a share between 0 and 1")
         unknown = set(self.decide_by or ()).difference(self.tolerance)

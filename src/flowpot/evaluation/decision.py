@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flowpot.evaluation.binomial import Interval
+from flowpot.evaluation.binomial import Interval, holding
 from flowpot.evaluation.calibration import Calibration
+from flowpot.evaluation.known import is_known
 from flowpot.evaluation.model import ErrorModel
-from flowpot.evaluation.predicted import HAS_STRESS
+from flowpot.validation import number
 
 Array = NDArray[np.float64]
 
@@ -19,7 +20,7 @@ TARGETS = {CHANCE: 0.35, TPR: 0.9}
 
 _RENAMED = {"quantile": TPR}  # it aimed at a true positive rate, too
 _DRAWS = 400
-_MOST = 2000  # frames that the draws are made for
+_ALONE, _STRATA = 1000, 1000  # frames that are drawn one by one, and groups of others
 _SEED = 0  # the same frames have the same intervals
 _ENDS = (0.025, 0.975)
 
@@ -38,32 +39,13 @@ def checked_rule(rule: str, target: float | None) -> str:
     ValueError
         Naming the rules that there are.
     """
-    rule = _RENAMED.get(rule, rule)
+    rule = _RENAMED.get(rule, rule) if isinstance(rule, str) else rule
     if rule not in RULES:
         raise ValueError(f"rule is {rule!r}: use one of {', '.join(RULES)}")
+    number(target=target)
     if target is not None and not 0 < target < 1:
         raise ValueError(f"target is {target}: use a share between 0 and 1")
     return rule
-
-
-def is_known(disagreement: Mapping[str, Array]) -> NDArray[np.bool_]:
-    """
-    Return the mask (n,) of frames whose uncertainties are finite.
-
-    That of the stress need not be: frames without a volume have none.
-    """
-    columns = [np.atleast_1d(v) for k, v in disagreement.items() if k != "stress"]
-    return np.asarray(np.isfinite(columns).all(axis=0))
-
-
-def lacks(disagreement: Mapping[str, Array], name: str) -> NDArray[np.bool_]:
-    """Return the mask (n,) of frames without a property: stress without a volume."""
-    known = is_known(disagreement)
-    if name != "stress":
-        return np.zeros_like(known)
-    if HAS_STRESS in disagreement:
-        return np.asarray(np.atleast_1d(disagreement[HAS_STRESS]) == 0)
-    return np.asarray(known & np.isnan(np.atleast_1d(disagreement["stress"])))
 
 
 def excess(
@@ -88,8 +70,7 @@ def excess(
     known = is_known(disagreement)
     largest = np.zeros(len(known))
     for name, fit in calibration.items():
-        ratio = np.where(lacks(disagreement, name), 0.0, fit.excess(disagreement, name))
-        np.maximum(largest, ratio, out=largest)
+        np.maximum(largest, fit.excess(disagreement, name), out=largest)
     return np.where(known, largest, np.inf)
 
 
@@ -135,7 +116,7 @@ class Rates:
     bad
         Share of all frames that is bad.
     tpr_interval, ppv_interval
-        95 % intervals of the shares among the very frames judged.
+        95 % intervals of the shares among the very frames judged, all of them.
     """
 
     tpr: float | None
@@ -160,7 +141,7 @@ def expected_rates(
     model
         Of the errors in one property.
     judged
-        (m,) covariates.
+        (m,) covariates of the frames that have the property and a finite prediction.
     tolerance
         Acceptable error, in the property's unit.
     flagged
@@ -173,39 +154,93 @@ def expected_rates(
     -----
     The rates are ratios of sums of chances. The intervals are quantiles over draws
     from the posterior, in each of which every frame is bad or not: they hold the
-    uncertainty of the fit and that of the frames that are not labelled.
+    uncertainty of the fit and that of the frames that are not labelled. They hold the
+    rates, too: of few bad frames no share but 0 and 1 may be drawn.
     """
-    chance = model.chance(judged, tolerance)
+    chance, is_open = model.chance(judged, tolerance), np.ones(len(flagged), dtype=bool)
     if known is not None:
-        chance = np.where(np.isnan(known), chance, known > tolerance)
+        is_open = np.isnan(known)
+        chance = np.where(is_open, chance, known > tolerance)
     if not len(chance):
         return Rates(None, None, None)
     tpr = float(chance[flagged].sum() / chance.sum()) if chance.sum() > 0 else None
     ppv = float(chance[flagged].mean()) if flagged.any() else None
-    rng = np.random.default_rng(_SEED)
-    rows = np.arange(len(chance))
-    if len(rows) > _MOST:
-        rows = np.sort(rng.choice(rows, _MOST, replace=False))
-    sample = {name: np.asarray(values)[rows] for name, values in judged.items()}
-    drawn = model.draws(sample, tolerance, _DRAWS, rng)
-    bad = rng.random(drawn.shape) < drawn
-    if known is not None:
-        bad = np.where(np.isnan(known[rows]), bad, known[rows] > tolerance)
-    hits = bad[:, flagged[rows]].sum(axis=1)
-    n_flagged = np.full(_DRAWS, flagged[rows].sum())
+    hits, missed = _drawn_bad(model, judged, tolerance, chance, (flagged, is_open))
+    n_flagged = np.full(_DRAWS, flagged.sum())
     return Rates(
         tpr,
         ppv,
         float(chance.mean()),
-        None if tpr is None else _interval(hits, bad.sum(axis=1)),
-        None if ppv is None else _interval(hits, n_flagged),
+        None if tpr is None else _interval(hits, hits + missed, tpr),
+        None if ppv is None else _interval(hits, n_flagged, ppv),
     )
 
 
-def _interval(hits: Array, among: Array) -> Interval | None:
-    """Return the 95 % interval of hits / among, over draws with any to count among."""
+def _drawn_bad(
+    model: ErrorModel,
+    judged: Mapping[str, Array],
+    tolerance: float,
+    chance: Array,
+    masks: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+) -> tuple[Array, Array]:
+    """
+    Draw how many of all flagged frames are bad, and how many of the others.
+
+    Parameters
+    ----------
+    model, judged, tolerance
+        As in :func:`expected_rates`.
+    chance
+        (m,) of being bad; 0 or 1 of frames that are labelled.
+    masks
+        (m,) each: which frames are flagged, and which are not labelled.
+
+    Returns
+    -------
+    tuple
+        (draws,) each.
+    """
+    flagged, is_open = masks
+    rng = np.random.default_rng(_SEED)
+    groups = (flagged, ~flagged)
+    strata = [_strata(chance, np.flatnonzero(group & is_open)) for group in groups]
+    rows, sizes = map(np.concatenate, zip(*strata, strict=True))
+    sample = {name: np.asarray(values)[rows] for name, values in judged.items()}
+    drawn = np.clip(model.draws(sample, tolerance, _DRAWS, rng), 0.0, 1.0)
+    bad = np.split(rng.binomial(sizes, drawn), [len(strata[0][0])], axis=1)
+    of_labelled = [chance[group & ~is_open].sum() for group in groups]
+    hits, missed = (
+        part.sum(axis=1) + n for part, n in zip(bad, of_labelled, strict=True)
+    )
+    return hits, missed
+
+
+def _strata(
+    chance: Array, rows: NDArray[np.int_]
+) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """
+    Return frames that stand for all of some rows, and how many each stands for.
+
+    Those of the largest chances stand for themselves: where bad frames are rare, these
+    are most of them. The others are put into strata of neighbouring chances, of which
+    the frame in the middle is taken.
+    """
+    n = len(rows)
+    rows = rows[np.argsort(-chance[rows], kind="stable")]
+    n_strata = min(n - min(n, _ALONE), _STRATA)
+    ends = np.linspace(min(n, _ALONE), n, n_strata + 1).astype(int)
+    edges = np.concatenate([np.arange(ends[0]), ends])
+    return rows[(edges[:-1] + edges[1:]) // 2], np.diff(edges)
+
+
+def _interval(hits: Array, among: Array, expected: float) -> Interval:
+    """
+    Return the 95 % interval of hits / among, over draws with any to count among.
+
+    Where there is no such draw, nothing is known.
+    """
     counted = among > 0
     if not counted.any():
-        return None
+        return 0.0, 1.0
     low, high = np.quantile(hits[counted] / among[counted], _ENDS)
-    return float(low), float(high)
+    return holding((float(low), float(high)), expected)

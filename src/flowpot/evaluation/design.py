@@ -25,12 +25,35 @@ _INTERCEPT = 16.0  # prior variance of the intercept in units of the scatter's
 _UNKNOWN = 1e4  # the same where no covariate has the error's unit
 _SCATTER, _SCATTER_WORTH = 0.5, 4.0  # prior scatter, and the frames that it counts for
 _VANISHED = 0.01  # of what is usual, or less: numerical noise
+_NO_UNIT = 1e-3  # of the error, or less: three deviations of the prior off
 _SMALLEST = 1e-12  # stands for zero where nothing positive is known
 
 
 def leading_of(names: Sequence[str]) -> int:
     """Return the index of the leading uncertainty: the own spread, or the first."""
     return names.index(OWN) if OWN in names else 0
+
+
+def tells_size(names: Sequence[str], columns: Sequence[Array], error: Array) -> bool:
+    """
+    Return whether the leading uncertainty tells of the size of errors.
+
+    An own spread does, unless the members are the same within rounding, as those of one
+    training are: the prior would take the errors for as small.
+
+    Parameters
+    ----------
+    names
+        Of the uncertainties.
+    columns
+        (n,) each, their values in the fit.
+    error
+        (n,) errors.
+    """
+    if OWN not in names:
+        return False
+    spread = columns[leading_of(names)]
+    return not len(error) or bool(np.median(spread) > _NO_UNIT * np.median(error))
 
 
 def stand_in_for_zero(values: Array) -> float:
@@ -140,7 +163,7 @@ def prior_of(middle: Array, leading: int, *, has_unit: bool) -> Regression:
     leading
         Index of the leading covariate.
     has_unit
-        Whether it has the unit of the error.
+        Whether it has the unit of the error, by :func:`tells_size`.
     """
     mean = np.zeros(len(middle) + 2)
     low, high = leading + 1, len(mean) - 1

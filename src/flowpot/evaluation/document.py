@@ -36,6 +36,9 @@ class EvaluationDoc(StageDoc):
         description="unphysical: without finite predictions, or with atoms too close"
     )
     n_known: int = Field(description="already labelled or chosen before")
+    n_copies: int = Field(
+        0, description="further copies of an explored frame: only the first is labelled"
+    )
     n_selected: int = Field(description="flagged and chosen for labelling")
     n_audit: int = Field(description="accepted and chosen for labelling as a check")
     n_pilot: int = Field(
@@ -82,6 +85,7 @@ class EvaluationDoc(StageDoc):
             n_wrecked=selection.n_wrecked,
             n_insane=judgement.n_insane,
             n_known=judgement.n_known,
+            n_copies=judgement.n_copies,
             n_selected=len(selection.selected),
             n_audit=len(selection.audit),
             n_pilot=judgement.n_pilot,

@@ -8,7 +8,6 @@ committee has not learned.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from flowpot.dataset.labels import PROPERTIES
 from flowpot.dataset.sets import AUDIT, TEST, TRAIN, VAL, is_explored, sets_of
 from flowpot.evaluation.covariates import Evidence, uncertainties_in
 from flowpot.evaluation.disagreement import label_error
+from flowpot.evaluation.pool import CalibrationPool
 from flowpot.evaluation.streaming import with_atoms
 from flowpot.evaluation.uncertainty import Uncertainty
 from flowpot.evaluation.uncertainty.magnitude import magnitude_of_atoms
@@ -25,66 +25,6 @@ from flowpot.potentials import Potential
 from flowpot.potentials.features import summarised
 
 REPRESENTATIVE, ALL_LABELLED = KINDS = ("representative", "all labelled")
-
-_MORE = 4 / 3  # of what is enough: predictions of earlier committees fill up to it
-
-
-@dataclass(frozen=True)
-class CalibrationPool:
-    """
-    The evidence that there is, by how well it represents the frames to be judged.
-
-    Attributes
-    ----------
-    unseen
-        Explored frames that the present committee has not learned.
-    remembered
-        Explored frames that it has learned, with the predictions of an earlier
-        committee that had not.
-    augmented
-        Frames of augmentation that are held out from training.
-    """
-
-    unseen: Evidence | None
-    remembered: Evidence | None = None
-    augmented: Evidence | None = None
-
-    @property
-    def n_explored(self) -> int:
-        """Number of explored frames."""
-        return sum(len(part) for part in (self.unseen, self.remembered) if part)
-
-    def best(self, enough: float) -> Evidence:
-        """
-        Return the evidence, each kind filling up what the kinds before it lack.
-
-        Parameters
-        ----------
-        enough
-            Effective number of frames from which on augmented frames are left out.
-
-        Raises
-        ------
-        ValueError
-            Without any evidence.
-        """
-        parts: list[Evidence] = []
-        kinds = (
-            (self.unseen, np.inf),
-            (self.remembered, _MORE * enough),
-            (self.augmented, enough),
-        )
-        for evidence, limit in kinds:
-            room = limit - sum(part.effective_n for part in parts)
-            if evidence is not None and room > 0:
-                parts.append(evidence.worth_at_most(room))
-        if not parts:
-            raise ValueError(
-                "no labelled frame is in the audit, validation or test set: the "
-                "committee cannot be calibrated; label more frames or raise the "
-                "split's fractions"
-            )
-        return Evidence.join(parts)
 
 
 def gather(

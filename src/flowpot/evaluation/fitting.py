@@ -8,7 +8,6 @@ anew in each iteration, on frames that represent those to be judged.
 
 import warnings
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,30 +30,21 @@ from flowpot.evaluation.decision import (
     checked_rule,
     expected_rates,
 )
+from flowpot.evaluation.frame_arrays import (
+    check_covariates,
+    check_frames,
+    check_judged,
+)
+from flowpot.evaluation.known import has
 from flowpot.evaluation.model import ErrorModel
+from flowpot.evaluation.tolerance import check_tolerance
+from flowpot.evaluation.trust import Trust, distrust
 
 Array = NDArray[np.float64]
 
 _JOINED = ("energy", "stress")
 _N_BOOTSTRAP = 500
 _SEED = 0  # the same frames have the same intervals
-
-
-@dataclass(frozen=True)
-class Trust:
-    """
-    What a calibration needs to be called trusted.
-
-    Attributes
-    ----------
-    min_frames
-        Effective number of frames.
-    min_rank_correlation
-        Spearman's, of the predicted error with the error.
-    """
-
-    min_frames: float = 30
-    min_rank_correlation: float = 0.3
 
 
 def calibrate(
@@ -65,7 +55,7 @@ def calibrate(
     rule: str = "least-squares",
     target: float | None = None,
     weights: Array | None = None,
-    worth: Array | None = None,
+    worth: Array | Mapping[str, Array] | None = None,
     judged: Mapping[str, Array] | None = None,
     trust: Trust | None = None,
     with_forces: Collection[str] = (),
@@ -93,10 +83,12 @@ def calibrate(
     weights
         (n,) inverse selection probabilities; None weighs all frames alike.
     worth
-        (n,) what frames of another origin count for: see `ErrorModel.fit`.
+        (n,) what frames of another origin count for: see `ErrorModel.fit`; or such
+        arrays by property.
     judged
-        (m,) uncertainties of the frames to be judged, whose rates are expected; None:
-        the frames of the fit.
+        (m,) uncertainties of the frames to be judged; None: the frames of the fit.
+        Rates are expected of those of them that have the property and a finite
+        prediction.
     trust
         What makes a fit trusted.
     with_forces
@@ -114,7 +106,9 @@ def calibrate(
     Raises
     ------
     ValueError
-        For an unknown rule or a target that is no share.
+        For an unknown rule or property, a target that is no share, a tolerance that is
+        no positive number, arrays of different lengths, and frames to be judged of
+        which an uncertainty was not measured.
 
     Examples
     --------
@@ -126,27 +120,45 @@ def calibrate(
     """
     rule = checked_rule(rule, target)
     check_with_forces(with_forces)
+    check_tolerance(tolerance)
+    check_frames(disagreement, error, weights=weights, worth=worth)
+    check_judged(judged, known)
     fits = {}
     for name in DECIDING:
         if name not in tolerance or name not in error:
             continue
         if not covariates_of(disagreement, name):
             continue
-        pairs = Pairs.of(disagreement, error[name], name, weights, worth)
+        check_covariates(disagreement, judged, name)
+        counts = worth.get(name) if isinstance(worth, Mapping) else worth
+        pairs = Pairs.of(disagreement, error[name], name, weights, counts)
         if len(pairs) < (2 if rule == LEAST_SQUARES else 1):
             continue
-        seen = pairs.covariates if judged is None else covariates_of(judged, name)
+        seen, errors = pairs.covariates, None
+        if judged is not None:
+            seen, errors = _judged(judged, known, name)
         if rule == LEAST_SQUARES:
             fit = _line(pairs, tolerance[name], seen)
         else:
             goal = TARGETS[rule] if target is None else target
-            errors = (known or {}).get(name)
             fit = _modelled(pairs, tolerance[name], rule, goal, seen, errors)
-        reason = _distrust(fit, trust or Trust(), pairs)
+        reason = distrust(fit, trust or Trust(), pairs)
         fits[name] = fit.model_copy(
             update={"trusted": reason is None, "reason": reason}
         )
     return fits
+
+
+def _judged(
+    judged: Mapping[str, Array], known: Mapping[str, Array] | None, name: str
+) -> tuple[Mapping[str, Array], Array | None]:
+    """Return covariates, and known errors, of the frames that have a property."""
+    rows = has(judged, name)
+    errors = (known or {}).get(name)
+    return (
+        {k: x[rows] for k, x in covariates_of(judged, name).items()},
+        None if errors is None else np.asarray(errors, dtype=float)[rows],
+    )
 
 
 def check_with_forces(names: Collection[str]) -> None:
@@ -190,7 +202,7 @@ def atom_models(evidence: Evidence) -> dict[str, ErrorModel]:
     atoms = evidence.atoms
     if atoms is None:
         return {}
-    power = atoms.power(evidence.worth)
+    power = atoms.power(evidence.used_for("forces").worth)
     pairs = Pairs.of(atoms.uncertainty, atoms.error, "forces", worth=power)
     if not len(pairs):
         return {}
@@ -305,27 +317,3 @@ def _spread_model(pairs: Pairs) -> ErrorModel | None:
     if not known or len(known) == len(pairs.covariates):
         return None
     return ErrorModel.fit(known, pairs.error, pairs.weights, worth=pairs.worth)
-
-
-def _distrust(fit: Calibration, trust: Trust, pairs: Pairs) -> str | None:
-    """Say why a fit is not trusted; None if it is."""
-    if fit.effective_n < trust.min_frames - 1e-6:
-        return (
-            f"too few frames: {fit.effective_n:.1f} effective, {trust.min_frames:g} "
-            "needed"
-        )
-    if np.ptp(pairs.leading) == 0 or np.ptp(pairs.error) == 0:
-        return "no spread: all frames disagree or err alike"
-    low, high = fit.slope_interval
-    if fit.rule == LEAST_SQUARES and high - low > fit.slope:
-        return (
-            f"slope {fit.slope:.3g} is uncertain: interval {low:.3g} to {high:.3g} is "
-            "wider than itself"
-        )
-    if fit.rank_correlation < trust.min_rank_correlation:
-        return (
-            f"frames are not told apart: rank correlation {fit.rank_correlation:.2f}, "
-            f"{trust.min_rank_correlation:g} needed; bars hold on average, for frames "
-            "like those of the fit"
-        )
-    return None

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 from flowpot.evaluation.binomial import (
     Interval,
     drawn_counts,
-    told_of_others,
+    holding,
+    told_in_strata,
 )
 
 Array = NDArray[np.float64]
@@ -22,6 +23,10 @@ _ROUNDING = 1e-9
 class FreshError(BaseModel):
     """
     The error of explored frames in one property, before they were learned.
+
+    It speaks of the explored frames that could be drawn for labels, in this iteration
+    or in the one before (see :class:`flowpot.evaluation.checks.Checked`); of the
+    accepted ones alone where only a closing audit was labelled: `of` says so.
 
     The median leads, since the root mean square of a few frames is that of the worst.
     """
@@ -175,16 +180,14 @@ def _stratified(
     n = np.array([rows.sum() for rows in strata])
     k = np.array([hits[rows].sum() for rows in strata])
     sizes = np.maximum([w[rows].sum() for rows in strata], n)
-    told = np.array([told_of_others(hits[rows], w[rows]) for rows in strata]).T
-    counts = drawn_counts(k, n, sizes, told=(told[0], told[1]))
+    counts = drawn_counts(k, n, sizes, told=told_in_strata(hits, w, strata))
     share = counts.sum(axis=1) / sizes.sum()
     if around is not None:
         share = share - share.mean() + around
-    low, high = np.quantile(share, _ENDS)
-    if around is None:  # the posterior of few frames may lie beside what was counted
-        counted = np.average(hits, weights=w)
-        low, high = min(low, counted), max(high, counted)
-    return float(low), float(high)
+    low, high = (float(end) for end in np.quantile(share, _ENDS))
+    if around is not None:
+        return low, high
+    return holding((low, high), float(np.average(hits, weights=w)))
 
 
 def _finite(value: float) -> float | None:

@@ -10,40 +10,33 @@ from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.closeness import accepted_distance
 from flowpot.dataset.labels import DECIDING
 from flowpot.evaluation.audit import Audit
-from flowpot.evaluation.binomial import closing_size, second_look
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.checks import Checked, earlier_sample, next_round
-from flowpot.evaluation.choice import (
-    CLOSING,
-    Judged,
-    draw_closing,
-    draw_pilot,
-    far_apart,
-)
+from flowpot.evaluation.choice import CLOSING, Judged, far_apart
 from flowpot.evaluation.covariates import Evidence
 from flowpot.evaluation.criteria import Criteria
-from flowpot.evaluation.decision import excess, is_known
+from flowpot.evaluation.decision import excess
 from flowpot.evaluation.diversity import describe
 from flowpot.evaluation.evidence import (
     ALL_LABELLED,
-    CalibrationPool,
     all_labelled,
     gather,
 )
+from flowpot.evaluation.first_labels import labels_first
 from flowpot.evaluation.fitting import atom_models, calibrate
 from flowpot.evaluation.fresh import FreshError, fresh_errors
+from flowpot.evaluation.known import is_known
+from flowpot.evaluation.pool import CalibrationPool
 from flowpot.evaluation.prediction import load_committee
 from flowpot.evaluation.selection import Selection, select
 from flowpot.evaluation.streaming import spread_over
 from flowpot.evaluation.uncertainty import StoredUncertainty, Uncertainty
 from flowpot.evaluation.uncertainty.base import PerFrame
 from flowpot.evaluation.uncertainty.registry import stored_with, uncertainties_of
+from flowpot.evaluation.upper_bound import beyond_bound
 from flowpot.evaluation.warning_signs import warning_signs
 from flowpot.potentials import Potential
 from flowpot.randomness import derive_rng
-
-_HOPELESS = 0.8  # of max_bad_share: an audit would hardly pass with more bad frames
-_FEW = 1 / 3  # of min_frames: with fewer explored ones a pilot is drawn
 
 
 @dataclass(frozen=True)
@@ -59,7 +52,8 @@ class Judgement:
         What was calibrated on.
     audit
         Of frames that were labelled after this committee had judged them: those of its
-        closing audit; before that those of its pilot.
+        closing audit; before that those of its pilot, to which the flags are fitted
+        too. See :class:`flowpot.evaluation.Audit`.
     fresh_error
         Error on fresh frames, as predicted before they were learned, per property.
     selection
@@ -78,6 +72,9 @@ class Judgement:
         Unphysical frames: without finite predictions, or with atoms too close.
     n_known
         Explored frames that are labelled already.
+    n_copies
+        Further copies of an explored frame, physical and not labelled: only the first
+        may be chosen.
     n_pilot
         Frames chosen to be labelled before anything is selected.
     n_closing
@@ -99,6 +96,7 @@ class Judgement:
     n_known: int
     n_pilot: int
     n_closing: int = 0
+    n_copies: int = 0
     fresh_error: dict[str, FreshError] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     uncertainties: list[StoredUncertainty] = field(default_factory=list)
@@ -150,7 +148,7 @@ def judge(
     others = uncertainties_of(members, labelled, stored, criteria.uncertainties)
     seen = spread_over(members, explored, uncertainties=others).disagreement
     pool = _calibration_pool(members, labelled, predictions, criteria, others)
-    evidence = pool.best(criteria.min_frames)
+    evidence = pool.best(criteria.min_frames, seen)
     if iteration is None:
         iteration = next_round(members, labelled, explored, predictions)
     checked = Checked.of(members, labelled, explored, predictions, iteration)
@@ -158,17 +156,21 @@ def judge(
     deciding = {name: fit for name, fit in fits.items() if fit.decides}
     sane = far_apart(explored, accepted_distance(criteria.rules.min_distance))
     known = np.isin(explored.fingerprints, labelled.fingerprints)
+    accepted, first_seen = excess(seen, deciding) <= 1, _first_of_copies(explored)
     judged = Judged(
         frames=explored,
         members=members,
         uncertainty=seen,
-        accepted=excess(seen, deciding) <= 1,
-        free=sane & ~known & ~checked.tried(explored) & _first_of_copies(explored),
+        accepted=accepted,
+        free=sane & ~known & ~checked.tried(explored) & first_seen,
+        wrecked=~accepted & beyond_bound(seen, deciding, criteria.rules.upper_factor),
         round=iteration,
     )
     left = None if max_labels is None else max(max_labels - len(labelled), 0)
     audited = checked.audit(criteria.tolerance, judged)
-    first = _labels_first(judged, pool, checked, audited, fits, criteria, left, seed)
+    first, lacks_closing = labels_first(
+        *(judged, pool, checked, audited, fits, criteria, left, seed)
+    )
     budget = 0 if len(first) else left
     selection = _select(judged, deciding, labelled, budget, criteria, seed)
     chosen = first if len(first) else judged.chosen(selection)
@@ -186,10 +188,11 @@ def judge(
         n_known=int((known & sane).sum()),
         n_pilot=len(first),
         n_closing=int((kinds == CLOSING).sum()),
+        n_copies=int((is_known(seen) & sane & ~known & ~first_seen).sum()),
         fresh_error=(
             fresh_errors(sample, DECIDING, criteria.tolerance) if sample else {}
         ),
-        warnings=warning_signs(committee, seen, fits, criteria),
+        warnings=[*warning_signs(committee, seen, fits, criteria), *lacks_closing],
         uncertainties=_newly_fitted(others, stored),
     )
 
@@ -227,16 +230,14 @@ def _calibrated(
     A property decides unless enough frames show that no uncertainty ranks its errors,
     or ``decide_by`` leaves it out. Where none is left, all decide.
     """
-    # Uncertainties of earlier committees that are not measured now predict nothing.
-    measured = {k: v for k, v in evidence.disagreement.items() if k in seen}
     fits = calibrate(
-        measured,
+        evidence.disagreement,
         evidence.error,
         criteria.tolerance,
         rule=criteria.rule,
         target=criteria.target,
         weights=evidence.weights,
-        worth=evidence.worth,
+        worth=evidence.worths,
         judged=seen,
         trust=criteria.trust,
         known=known,
@@ -252,56 +253,13 @@ def _calibrated(
     names = criteria.decide_by or ranked or list(fits)
     return {
         name: fit.model_copy(
-            update={"decides": name in names, "origin": evidence.origin}
+            update={
+                "decides": name in names,
+                "origin": evidence.used_for(name).origin,
+            }
         )
         for name, fit in fits.items()
     }
-
-
-def _labels_first(
-    judged: Judged,
-    pool: CalibrationPool,
-    checked: Checked,
-    audited: Audit,
-    fits: Mapping[str, Calibration],
-    criteria: Criteria,
-    left: int | None,
-    seed: int,
-) -> Dataset:
-    """
-    Choose frames that are to be labelled before anything is selected.
-
-    They are a pilot, where too few explored frames are labelled, or a closing audit,
-    where the campaign would end as converged if the frames that the committee accepts
-    are good. There is at most one of each in an iteration, and a second look where one
-    frame of the closing audit was bad. There is no closing audit where the error model
-    expects more bad frames than it could pass with: repeated again and again, it would
-    pass some day.
-    """
-    nothing = judged.frames[:0]
-    few = pool.n_explored < _FEW * criteria.min_frames
-    if few and not checked.n_tried():
-        rng = derive_rng(seed, "pilot")
-        pilot = draw_pilot(judged, criteria.pilot_labels, left, rng)
-        if len(pilot):
-            return pilot
-    share_over = float((~judged.accepted).mean())
-    if criteria.closing_audit == 0 or share_over > criteria.max_over_share:
-        return nothing
-    size = closing_size(criteria.closing_audit, criteria.max_bad_share)
-    if checked.n_tried(CLOSING):
-        if (audited.n, audited.n_bad) != (size, 1):
-            return nothing
-        more = second_look(size, criteria.max_bad_share)
-        return draw_closing(judged, more, left, derive_rng(seed, "second look"))
-    chances = [
-        fit.chance_over(judged.uncertainty, name)[judged.accepted]
-        for name, fit in fits.items()
-    ]
-    expected = float(np.max(chances, axis=0).mean()) if chances else 1.0
-    if expected > _HOPELESS * criteria.max_bad_share:
-        return nothing
-    return draw_closing(judged, size, left, derive_rng(seed, "closing"))
 
 
 def _select(

@@ -47,7 +47,8 @@ class EvaluationMaker(Criteria, Maker):
         ``all labelled`` as in AiiDA-TrainsPot, for comparison.
     min_frames
         Effective number of frames below which a calibration is not called trusted.
-        Where less than a third of it are explored and labelled, a pilot is drawn.
+        Where less than a third of it are explored and labelled, a pilot is drawn. What
+        counts are frames with the property and all uncertainties that predict it.
     min_rank_correlation
         Of the predicted error with the error, below which a calibration is not called
         trusted and the property takes no part in the decision, if another does.
@@ -59,7 +60,9 @@ class EvaluationMaker(Criteria, Maker):
     closing_audit
         Number of accepted frames that are labelled before a campaign ends as
         converged; more where `max_bad_share` needs more, and where one of them is bad
-        (:func:`flowpot.evaluation.binomial.second_look`). 0: there is no such audit.
+        (:func:`flowpot.evaluation.binomial.second_look`). 0: there is no such audit,
+        and a good pilot ends a campaign as converged, whose frames the flags were
+        fitted to.
     max_bad_share, max_over_share
         Shares of frames below which a campaign would end: see
         :class:`flowpot.ActiveLearningMaker`, whose values count in a campaign.

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from flowpot.evaluation.covariates import OWN
 from flowpot.evaluation.design import (
     about_middle,
     leading_of,
@@ -24,14 +23,11 @@ from flowpot.evaluation.design import (
     prior_of,
     rows_of,
     stand_in_for_zero,
+    tells_size,
     without_vanished,
 )
-from flowpot.evaluation.regression import (
-    ResidualDistribution,
-    given_zero,
-    likelihood_power,
-    thinned,
-)
+from flowpot.evaluation.regression import given_zero, likelihood_power
+from flowpot.evaluation.residuals import ResidualDistribution, thinned
 
 Array = NDArray[np.float64]
 Covariates = Mapping[str, Array]
@@ -53,7 +49,7 @@ class ErrorModel(BaseModel):
     (Gelman et al., Bayesian Data Analysis, 3rd ed., 2013, sec. 14.2 and 14.8): exponent
     1 +- 0.5 for the leading one, its two exponents 0 +- 0.5 apart, 0 +- 0.5 for all
     others, scatter about 0.5. The residuals of new frames have the distribution
-    :class:`flowpot.evaluation.regression.ResidualDistribution`.
+    :class:`flowpot.evaluation.residuals.ResidualDistribution`.
 
     Make one with :meth:`fit`. All fields are plain numbers, so that a document can
     keep them.
@@ -68,7 +64,7 @@ class ErrorModel(BaseModel):
     >>> model.quantile(new, 0.5).round(1).tolist()
     [0.2, 1.9, 17.5, inf]
     >>> model.chance(new, tolerance=2.0).round(1).tolist()
-    [0.0, 0.4, 1.0, 1.0]
+    [0.0, 0.5, 1.0, 1.0]
     """
 
     model_config = ConfigDict(frozen=True)
@@ -147,8 +143,8 @@ class ErrorModel(BaseModel):
         floor = tuple(stand_in_for_zero(column) for column in usual)
         centre = middle_of(logs_of(usual, floor), power, leading)
         design = rows_of(about_middle(columns, floor, centre, leading), leading)
+        prior = prior_of(centre, leading, has_unit=tells_size(names, columns, y))
         y = np.log(np.maximum(y, stand_in_for_zero(y)))
-        prior = prior_of(centre, leading, has_unit=OWN in names)
         posterior = prior.fitted(design, y, power)
         residuals = posterior.residuals(design, y, power)
         u, shares = thinned(*residuals, _MAX_RESIDUALS)

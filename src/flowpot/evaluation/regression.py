@@ -1,10 +1,9 @@
-"""Bayesian linear regression in closed form, and the distribution of its residuals."""
+"""Bayesian linear regression in closed form."""
 
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from flowpot.evaluation.binomial import effective_number
@@ -15,8 +14,6 @@ _PINNED = 1e12  # precision of a slope that is held at zero
 _ROUNDING = 1e-6
 _LEVERAGE = 0.9  # largest leverage that a residual is corrected for
 _PASSES = 3  # in which the prior of the slopes takes up the scatter
-_TAIL_WORTH = 6.0  # frames that Student's t counts for beside the observed residuals
-_SMALLEST = 1e-12  # of a share, in frames
 
 
 @dataclass(frozen=True)
@@ -150,112 +147,6 @@ class Regression:
         return u[order], power[order] / power.sum()
 
 
-@dataclass(frozen=True)
-class ResidualDistribution:
-    """
-    Predictive distribution of the standardised residual.
-
-    A Dirichlet-process mixture (Ferguson, Ann. Stat. 1, 209, 1973) of Student's t and
-    of the residuals that were observed: with few observations the tails are Student's,
-    with many those of the data, whatever their distribution.
-
-    Attributes
-    ----------
-    freedom
-        Degrees of freedom of Student's t.
-    n
-        Observations that the residuals are worth.
-    values
-        (k,) standardised residuals, ascending.
-    shares
-        (k,) share of each in n.
-    """
-
-    freedom: float
-    n: float
-    values: Array
-    shares: Array
-
-    def cumulative(self, z: Array) -> Array:
-        """Return the probability (m,) of a residual of at most z (m,)."""
-        base = scipy.special.stdtr(self.freedom, z)
-        if not len(self.values):
-            return np.asarray(base)
-        middles = self.shares.cumsum() - self.shares / 2
-        observed = np.interp(z, self.values, middles, left=0.0, right=1.0)
-        return np.asarray(
-            (_TAIL_WORTH * base + self.n * observed) / (_TAIL_WORTH + self.n)
-        )
-
-    def quantile(self, q: float) -> float:
-        """Return the residual that others stay under with probability q."""
-        low, high = -1e3, 1e3
-        for _ in range(80):  # bisection to the last digit
-            middle = (low + high) / 2
-            if self.cumulative(np.array([middle]))[0] < q:
-                low = middle
-            else:
-                high = middle
-        return (low + high) / 2
-
-    def drawn_excess(
-        self, gap: Array, unit: float, scatter: Array, rng: np.random.Generator
-    ) -> Array:
-        """
-        Return probabilities of exceeding a gap, with shares drawn from the posterior.
-
-        The residuals are weighed anew (the Bayesian bootstrap, Rubin, Ann. Stat. 9,
-        130, 1981), about their expected mean: that of the line is drawn with its
-        coefficients, and would be uncertain twice. The base is normal, since its
-        scatter is drawn, too.
-
-        Parameters
-        ----------
-        gap
-            (d, m) in the unit of the observations, one row a draw.
-        unit
-            Value in that unit of a standardised residual of one.
-        scatter
-            (d,) standard deviation of the base.
-        rng
-            Random numbers.
-        """
-        draws = len(gap)
-        tail = rng.gamma(_TAIL_WORTH, size=(draws, 1))
-        if not len(self.values):
-            return np.asarray(scipy.special.ndtr(-gap / scatter[:, None]))
-        worth = np.maximum(self.n * self.shares, _SMALLEST)
-        share = rng.gamma(worth, size=(draws, len(worth)))
-        total = tail[:, 0] + share.sum(axis=1)
-        mean = share @ self.values / total
-        gap = (
-            gap + unit * (mean - worth @ self.values / (_TAIL_WORTH + self.n))[:, None]
-        )
-        observed = _share_above(gap / unit, self.values, share)
-        base = tail * scipy.special.ndtr(-gap / scatter[:, None])
-        return np.asarray((base + observed) / total[:, None])
-
-
-def _share_above(z: Array, values: Array, share: Array) -> Array:
-    """
-    Return what lies above z (d, m), of ascending values (k,) with shares (d, k).
-
-    Half of each share lies on either side of its value, and it is linear in between,
-    as in :meth:`ResidualDistribution.cumulative`; beyond the last value there is none.
-    """
-    above = share[:, ::-1].cumsum(axis=1)[:, ::-1] - share / 2
-    right = np.clip(np.searchsorted(values, z), 1, max(len(values) - 1, 1))
-    width = np.diff(values, append=np.inf)[right - 1]
-    part = np.clip((z - values[right - 1]) / np.where(width > 0, width, 1.0), 0, 1)
-    low, high = (
-        np.take_along_axis(above, np.minimum(side, len(values) - 1), axis=1)
-        for side in (right - 1, right)
-    )
-    inside = low + part * (high - low)
-    everything = share.sum(axis=1, keepdims=True)
-    return np.where(z < values[0], everything, np.where(z > values[-1], 0.0, inside))
-
-
 def given_zero(covariance: Array, held: NDArray[np.bool_]) -> Array:
     """
     Return the covariance of normal coefficients of which some are known to be zero.
@@ -291,21 +182,3 @@ def likelihood_power(n: int, weights: Array | None, worth: Array | None) -> Arra
         w = np.where(np.isfinite(w) & (w > 0), w, 0.0)
         power = w * effective_number(w) / w.sum() if w.sum() > 0 else w
     return power if worth is None else power * worth
-
-
-def thinned(values: Array, shares: Array, n: int) -> tuple[Array, Array]:
-    """
-    Describe an ascending weighted sample by at most n values of equal shares.
-
-    Examples
-    --------
-    >>> thinned(np.arange(5.0), np.full(5, 0.2), 10)[0].tolist()
-    [0.0, 1.0, 2.0, 3.0, 4.0]
-    >>> thinned(np.arange(1000.0), np.full(1000, 1e-3), 4)[0].round(1).tolist()
-    [124.5, 374.5, 624.5, 874.5]
-    """
-    if len(values) <= n:
-        return values, shares
-    middles = shares.cumsum() - shares / 2
-    wanted = (np.arange(n) + 0.5) / n
-    return np.interp(wanted, middles, values), np.full(n, 1 / n)

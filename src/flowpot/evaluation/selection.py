@@ -3,15 +3,18 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from monty.json import MSONable
 
 from flowpot.dataset.geometry.closeness import check_distance
 from flowpot.evaluation.calibration import Calibration
-from flowpot.evaluation.decision import excess, is_known, lacks
+from flowpot.evaluation.decision import excess
 from flowpot.evaluation.diversity import Descriptors, farthest_points
-from flowpot.validation import whole
+from flowpot.evaluation.known import is_known
+from flowpot.evaluation.upper_bound import beyond_bound
+from flowpot.validation import complete, fraction, number, one_of, whole
 
 METHODS = ("random", "weighted", "diverse", "top")
 _POWER = 2  # of the predicted error, by which a frame is weighted
@@ -63,24 +66,21 @@ class SelectionRules(MSONable):
     min_distance: float | None = None
 
     def __post_init__(self) -> None:
+        complete(self)
         whole(0, max_selected=self.max_selected)
+        number(min_distance=self.min_distance)
         check_distance(min_distance=self.min_distance)
-        if self.method not in METHODS:
-            raise ValueError(
-                f"method is {self.method!r}: use one of {', '.join(METHODS)}"
-            )
-        if not 0 <= self.audit_fraction <= 1:
-            raise ValueError(
-                f"audit_fraction is {self.audit_fraction}: use a share from 0 to 1"
-            )
-        if not 0 <= self.audit_min <= self.audit_max:
+        one_of(METHODS, method=self.method)
+        fraction(audit_fraction=self.audit_fraction)
+        whole(0, audit_min=self.audit_min, audit_max=self.audit_max)
+        if not self.audit_min <= self.audit_max:
             raise ValueError(
                 f"audit_min is {self.audit_min} and audit_max {self.audit_max}: "
                 "use 0 <= audit_min <= audit_max"
             )
-        if self.upper_factor <= 1:
+        if not (isinstance(self.upper_factor, Real) and self.upper_factor > 1):
             raise ValueError(
-                f"upper_factor is {self.upper_factor}: the upper bound must lie over "
+                f"upper_factor is {self.upper_factor!r}: the upper bound must lie over "
                 "the threshold, so use a factor over 1"
             )
 
@@ -152,10 +152,7 @@ def select(
     finite = is_known(disagreement)
     ratio = excess(disagreement, calibration)
     over = ratio > 1
-    beyond = np.zeros_like(finite)
-    for name, fit in calibration.items():
-        surely = fit.surely_over(disagreement, name, rules.upper_factor)
-        beyond |= finite & surely & ~lacks(disagreement, name)
+    beyond = beyond_bound(disagreement, calibration, rules.upper_factor)
     free = np.ones_like(finite) if candidates is None else np.asarray(candidates, bool)
     pool = np.flatnonzero(finite & over & ~beyond & free)
     accepted = np.flatnonzero(finite & ~over & free)

@@ -7,8 +7,8 @@ import numpy as np
 
 from flowpot.dataset import Dataset
 from flowpot.evaluation.atoms import AtomSample
-from flowpot.evaluation.decision import is_known
 from flowpot.evaluation.disagreement import error
+from flowpot.evaluation.known import is_known
 from flowpot.evaluation.predicted import of_frames
 from flowpot.evaluation.prediction import (
     CommitteePrediction,
@@ -19,7 +19,7 @@ from flowpot.evaluation.prediction import (
 from flowpot.evaluation.uncertainty.base import PerFrame, Uncertainty
 from flowpot.evaluation.uncertainty.spread import CommitteeSpread
 from flowpot.potentials import Potential
-from flowpot.potentials.base import batches
+from flowpot.potentials.batching import batches
 
 ATOMS_AT_ONCE = 50_000
 """Atoms whose predictions are in memory together: about 100 bytes each and member."""

@@ -8,7 +8,7 @@ from flowpot.dataset.sets import TRAIN
 from flowpot.documents import field_of
 from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.criteria import Criteria
-from flowpot.evaluation.decision import is_known
+from flowpot.evaluation.known import is_known
 from flowpot.evaluation.uncertainty.base import PerFrame
 
 _MANY = 0.5  # share of frames

@@ -167,15 +167,17 @@ def _pairs(
 ) -> tuple[NDArray[np.float64], ...]:
     """Return uncertainty, error and weight of the frames where a logarithm has all."""
     d, e = leading_uncertainty(evidence, fit, name), evidence[f"error_{name}"]
-    w = _weights(evidence)
+    w = _weights(evidence, name)
     finite = np.isfinite(d) & np.isfinite(e) & np.isfinite(w)
     usable = finite & (d > 0) & (e > 0) & (w > 0)
     return d[usable], e[usable], w[usable]
 
 
-def _weights(evidence: Evidence) -> NDArray[np.float64]:
+def _weights(evidence: Evidence, name: str) -> NDArray[np.float64]:
+    """Return what each frame counts for in the fit of a property (n,)."""
     ones = np.ones(len(next(iter(evidence.values()))))
-    return np.asarray(evidence.get("weights", ones) * evidence.get("worth", ones))
+    worth = evidence.get(f"worth_{name}", evidence.get("worth", ones))
+    return np.asarray(evidence.get("weights", ones) * worth)
 
 
 def _draw_calls(
@@ -262,7 +264,7 @@ def _draw_coverage(
 ) -> None:
     """Draw the observed shares, and the band of the nominal ones."""
     e, seen = np.asarray(evidence[f"error_{name}"]), uncertainties_in(evidence)
-    w = _weights(evidence)
+    w = _weights(evidence, name)
     usable = np.isfinite(fit.error_bar(seen, name, 0.5)) & (e >= 0) & (w > 0)
     if not usable.any():
         say_no_frames(axis)

@@ -137,11 +137,11 @@ def frames_map(campaign: Campaign, sample: Dataset, n_frames: int) -> Section:
     except NotImplementedError as error:
         section.empty = f"No map: {error}."
         return section
-    placed = np.isfinite(descriptors).all(axis=1)
-    if not placed.any():
+    placed = np.flatnonzero(np.isfinite(descriptors).all(axis=1))
+    if not len(placed):
         section.empty = "No map: the model's descriptors are no finite numbers."
         return section
-    lost = int((~placed).sum())
+    lost = len(sample) - len(placed)
     section.figure = plot_map(sample[placed], descriptors[placed])
     without = f" {lost} more have no finite descriptors." if lost else ""
     section.caption = (

@@ -240,10 +240,12 @@ def _audit_in_words(campaign: Campaign) -> str:
     if last is None or last.audit is None or not last.audit.n:
         return ""
     audit = last.audit
+    is_pilot = audit.n_closing == 0
+    aside = " The flags were fitted to these frames, too." if is_pilot else ""
     return (
-        f"In the last audit {audit.n_bad} of {audit.n} accepted frames were over "
-        f"tolerance (95 % upper limit of their share: {audit.upper_limit:.1%}; Clopper "
-        "and Pearson)."
+        f"In the last {'pilot' if is_pilot else 'audit'} {audit.n_bad} of {audit.n} "
+        f"accepted frames were over tolerance (95 % upper limit of their share: "
+        f"{audit.upper_limit:.1%}; Clopper and Pearson).{aside}"
     )
 
 

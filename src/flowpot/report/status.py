@@ -11,6 +11,7 @@ from rich.text import Text
 from flowpot.campaign.document import IterationDoc
 from flowpot.campaign.reading.status import CampaignStatus
 from flowpot.campaign.record import LOOP_STAGES
+from flowpot.campaign.stopping import left_out_in_words
 from flowpot.console import say, say_command
 from flowpot.dataset.sets import TEST
 from flowpot.redaction import redact
@@ -152,7 +153,7 @@ def _iterations(iterations: Sequence[IterationDoc]) -> Table:
         *("iteration", "frames", "fresh error", "RMSE, test", "flagged", "chosen"),
         box=None,
         pad_edge=False,
-        caption=f"Errors of forces in {UNITS['forces'][0]}.",
+        caption=f"Errors of forces in {UNITS['forces'][0]}.{_left_out(iterations)}",
         caption_justify="left",
     )
     for iteration in iterations:
@@ -169,6 +170,19 @@ def _iterations(iterations: Sequence[IterationDoc]) -> Table:
             "-" if n_selected is None else f"{n_selected} + {iteration.n_audit}",
         )
     return table
+
+
+def _left_out(iterations: Sequence[IterationDoc]) -> str:
+    """Say how many frames of the last evaluation cannot be labelled; "" if all can."""
+    evaluated = [each for each in iterations if each.n_explored is not None]
+    said = left_out_in_words(evaluated[-1]) if evaluated else ""
+    if not said:
+        return ""
+    last = evaluated[-1]
+    return (
+        f" Iteration {last.iteration}: of {last.n_explored} explored frames {said} are "
+        "not labelled."
+    )
 
 
 def _failures(failures: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:

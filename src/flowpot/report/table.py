@@ -151,6 +151,9 @@ def _cells(iteration: IterationDoc, names: Sequence[str]) -> list[dict[str, str]
     }
     frames = {
         "frames explored": _count(iteration.n_explored),
+        "  unphysical": _count(iteration.n_insane),
+        "  labelled already": _count(iteration.n_known),
+        "  copies of another": _count(iteration.n_copies),
         "MD runs halted": _count(sum((iteration.halted or {}).values())),
         "frames flagged": _count(iteration.n_over),
         "  beyond the upper bound": _count(iteration.n_wrecked),

@@ -252,9 +252,12 @@ def _audit(iterations: Sequence[IterationDoc]) -> str:
     audit = iterations[-1].audit if iterations else None
     if audit is None or not audit.n:
         return ""
+    share = f"share at most {100 * audit.upper_limit:.1f} %"
+    if audit.n_closing == 0:
+        share += ", but the flags were fitted to these frames, too"
     return (
-        f"Audit: {audit.n_bad} of {audit.n} accepted frames are over tolerance (share "
-        f"at most {100 * audit.upper_limit:.1f} %)"
+        f"{'Pilot' if audit.n_closing == 0 else 'Audit'}: {audit.n_bad} of {audit.n} "
+        f"accepted frames are over tolerance ({share})"
     )
 
 

@@ -39,14 +39,16 @@ def check_choice(chosen: Sequence[str | Uncertainty]) -> None:
     ValueError
         Naming those that there are.
     """
-    if isinstance(chosen, str):
+    if isinstance(chosen, str) or not isinstance(chosen, Sequence):
         raise ValueError(  # noqa: TRY004 - as for every field
             f"uncertainties is {chosen!r}: give a list of names"
         )
     names = [choice for choice in chosen if not isinstance(choice, Uncertainty)]
-    if names and (unknown := set(names).difference(known := uncertainties())):
+    known = uncertainties() if names else {}
+    unknown = {str(name) for name in names if name not in list(known)}
+    if unknown:
         raise ValueError(
-            f"uncertainties has {', '.join(sorted(map(str, unknown)))}: use some of "
+            f"uncertainties has {', '.join(sorted(unknown))}: use some of "
             f"{', '.join(known)}, or install the package that adds it"
         )
 
