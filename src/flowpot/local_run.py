@@ -25,6 +25,7 @@ from flowpot.campaign.makers import ActiveLearningMaker
 from flowpot.campaign.reading import Campaign
 from flowpot.campaign.reading.documents import COMMAND
 from flowpot.console import say
+from flowpot.jobs import JobName
 from flowpot.report.html import write_results
 from flowpot.report.progress import ProgressLog
 from flowpot.report.status import say_verdict
@@ -75,6 +76,8 @@ def run_in_folder(
         asked for.
     FolderInUseError
         If another process runs in this folder.
+    RuntimeError
+        If the campaign's own job failed.
     """
     began = time.monotonic()
     folder = Path(folder).absolute()
@@ -89,7 +92,7 @@ def run_in_folder(
         write_description(run, described(maker, inputs))
         with _caches(folder):
             flow = run.run(None if run.started else _started(maker, given, command))
-        campaign = Campaign.from_store(store, flow.output.uuid)
+        campaign = _result(run, flow)
         _show(campaign, folder, console)
     say(console, (f"{time.monotonic() - began:.0f} s", "dim"))
     return campaign
@@ -103,6 +106,26 @@ def _started(
     if command is not None:
         flow.update_metadata({COMMAND: command}, dynamic=False)
     return flow
+
+
+def _result(run: ResumableRun, flow: Flow) -> Campaign:
+    """
+    Return the campaign that a run has left in the store.
+
+    Raises
+    ------
+    RuntimeError
+        If its loop's job failed, which would have written the result: why it did.
+    """
+    try:
+        return Campaign.from_store(run.store, flow.output.uuid)
+    except LookupError as error:
+        if (reason := run.failures.get(flow.output.uuid)) is None:
+            raise
+        raise RuntimeError(
+            f"the job {JobName.LOOP.value!r} failed, so there is no result: {reason}; "
+            f"mend this and run again (its traceback is in {run.folder / 'jobs'})"
+        ) from error
 
 
 def _chosen(

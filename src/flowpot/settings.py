@@ -2,17 +2,23 @@
 
 import os
 from pathlib import Path
+from typing import Any, get_args
 
-import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
 )
 
+from flowpot.redaction import redact
 from flowpot.validation import nearest
+from flowpot.yaml_file import ConfigurationError, read_yaml
+
+_PREFIX = "FLOWPOT_"
+_FILE_VARIABLE = "FLOWPOT_CONFIG_FILE"
+_USUAL_FILE = "~/.flowpot.yaml"
 
 
 class FlowpotSettings(BaseSettings):
@@ -20,7 +26,8 @@ class FlowpotSettings(BaseSettings):
     Machine-dependent settings of flowpot.
 
     Each is read from the environment variable ``FLOWPOT_<NAME>`` or, failing that,
-    from ``~/.flowpot.yaml`` (another file: ``FLOWPOT_CONFIG_FILE``).
+    from ``~/.flowpot.yaml`` (another file: ``FLOWPOT_CONFIG_FILE``). An environment
+    variable that is empty counts as unset.
 
     Examples
     --------
@@ -78,17 +85,35 @@ class FlowpotSettings(BaseSettings):
         "auto", description="torch device of models: auto, cpu, cuda, cuda:1 ..."
     )
 
+    @field_validator("*")
+    @classmethod
+    def _is_not_blank(cls, value: Any) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(text, str) and not text.strip():
+            raise ValueError("it is blank: give a value, or leave the setting out")
+        return value
+
     @field_validator("PSEUDO_DIR", "LABEL_CACHE", "TRAINING_CACHE", "MD_CACHE")
     @classmethod
     def _is_the_same_for_all_jobs(cls, path: Path | None) -> Path | None:
-        if path is None or path.expanduser().is_absolute():
+        if path is None:
             return path
-        raise ValueError(
-            f"{str(path)!r} is a relative path, and each job runs in a folder of its "
-            f"own: set an absolute one, such as {str(path.absolute())!r}"
-        )
+        if not path.expanduser().is_absolute():
+            raise ValueError(
+                f"{str(path)!r} is a relative path, and each job runs in a folder of "
+                f"its own: set an absolute one, such as {str(path.absolute())!r}"
+            )
+        if path.expanduser().is_file():
+            raise ValueError(f"{str(path)!r} is a file: set a folder")
+        return path
 
-    model_config = SettingsConfigDict(env_prefix="FLOWPOT_", extra="ignore")
+    # Without hiding, the text of pydantic's error would hold the signing key.
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -101,19 +126,59 @@ class FlowpotSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments before environment variables before the YAML file."""
         del dotenv_settings, file_secret_settings
-        file_name = os.environ.get("FLOWPOT_CONFIG_FILE", "~/.flowpot.yaml")
-        path = Path(file_name).expanduser()
-        try:
-            file = YamlConfigSettingsSource(settings_cls, yaml_file=path)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: this is not YAML: {error}") from error
-        for name in file.yaml_data:
-            if name not in cls.model_fields:
-                raise ValueError(
-                    f"{path} has {name!r}{nearest(name, cls.model_fields)}: settings "
-                    f"are {', '.join(cls.model_fields)}"
-                )
+        file = InitSettingsSource(settings_cls, _settings_in_file())
         return init_settings, env_settings, file
+
+
+def _settings_file() -> Path:
+    """
+    Return the path of the settings file, which need not exist if it is the usual one.
+
+    Raises
+    ------
+    ValueError
+        If the user named a path that is not absolute, or where no file is.
+    """
+    named = os.environ.get(_FILE_VARIABLE)
+    path = Path(named or _USUAL_FILE).expanduser()
+    place = f"{_FILE_VARIABLE if named else 'the settings file'} is {str(path)!r}"
+    if not path.is_absolute():
+        raise ValueError(
+            f"{place}, a relative path, and each job runs in a folder of its own: set "
+            f"an absolute one, such as {str(path.absolute())!r}"
+        )
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{place}, which is no file: name a YAML file")
+    if named and not path.exists():
+        raise ValueError(
+            f"{place}, and there is no such file: correct the path, or unset the "
+            f"variable to use {_USUAL_FILE}"
+        )
+    return path
+
+
+def _settings_in_file() -> dict[str, Any]:
+    """
+    Read the settings of the file by their names.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not YAML, or has what is no setting.
+    """
+    path = _settings_file()
+    if not path.exists():
+        return {}
+    content = read_yaml(path, "PW_CMD: mpirun -np 4 pw.x", may_be_empty=True)
+    known = FlowpotSettings.model_fields
+    for name in content:
+        if name not in known:
+            raise ConfigurationError(
+                str(path),
+                f"it has {name!r}{nearest(str(name), known)}: settings are "
+                f"{', '.join(known)}",
+            )
+    return content
 
 
 def get_settings() -> FlowpotSettings:
@@ -131,12 +196,27 @@ def get_settings() -> FlowpotSettings:
     try:
         return FlowpotSettings()
     except ValidationError as error:
-        first = error.errors()[0]
-        what = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"FLOWPOT_{first['loc'][0]}: {what}") from error
+        raise ValueError(_described(error)) from error
 
 
-def fixed_path(path: str | None) -> str | None:
+def _described(error: ValidationError) -> str:
+    """Return the place of the first wrong setting, its value unless secret, and why."""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    variable = f"{_PREFIX}{name}"
+    variables = {key.upper() for key, value in os.environ.items() if value}
+    place = variable if variable in variables else f"{_settings_file()}: {name}"
+    problem = first["msg"].removeprefix("Value error, ")
+    problem = problem.replace("Input should be", "it must be")
+    problem = problem.replace("a valid string", "text (quote it in the file)")
+    if SecretStr in get_args(FlowpotSettings.model_fields[name].annotation):
+        return f"{place} does not fit: {problem}"
+    if first["type"] == "value_error":  # raised above, with the value
+        return f"{place}: {problem}"
+    return f"{place} is {redact(repr(first['input']))}: {problem}"
+
+
+def fixed_path(path: str | Path | None) -> str | None:
     """
     Return a path as an absolute one, since jobs run in other folders.
 
@@ -147,6 +227,11 @@ def fixed_path(path: str | None) -> str | None:
     path
         Path given by a user, relative to the present folder. None stays None.
     """
-    if not path or path.startswith("~"):
-        return path
+    if not path or str(path).startswith("~"):
+        return None if path is None else str(path)
     return str(Path(path).absolute())
+
+
+def given_path(path: str | Path) -> Path:
+    """Return a path that a user has given, with the home folder in place of ``~``."""
+    return Path(path).expanduser()

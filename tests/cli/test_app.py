@@ -126,7 +126,8 @@ def test_pseudos_install_says_why_it_cannot(tmp_path):
 
 def test_pseudos_install_without_a_network_or_a_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("FLOWPOT_PSEUDO_DIR", raising=False)
-    monkeypatch.setenv("FLOWPOT_CONFIG_FILE", str(tmp_path / "none.yaml"))
+    (tmp_path / "empty.yaml").touch()
+    monkeypatch.setenv("FLOWPOT_CONFIG_FILE", str(tmp_path / "empty.yaml"))
     install = ["pseudos", "install", "sssp-1.3-pbe-precision"]
     result = CliRunner().invoke(app, install)
     assert result.exit_code == 1

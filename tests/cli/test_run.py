@@ -1,6 +1,8 @@
 """`flowpot run`: used folders, interruptions, and what is said of errors."""
 
+import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -12,10 +14,11 @@ from pathlib import Path
 import pytest
 import yaml
 from ase.build import bulk
+from ase.calculators.emt import EMT
 from ase.io import write
 from typer.testing import CliRunner
 
-from flowpot import Campaign
+from flowpot import Campaign, Dataset
 from flowpot.campaign import embedded_store
 from flowpot.campaign.local.guards import locked
 from flowpot.cli import app
@@ -42,6 +45,10 @@ COPPER = {
     "exploration": None,
     "max_labels": 2,
 }
+
+
+INCAPABLE = {"@module": "ase.calculators.calculator", "@callable": "Calculator"}
+"""A calculator that can be made, and calculates nothing."""
 
 
 @pytest.fixture
@@ -97,6 +104,31 @@ def test_other_structures_under_the_same_name(campaign_run):
     campaign_run()
     write("cell.cif", bulk("Cu", cubic=True, a=3.7))
     assert "structures has another content" in campaign_run(code=1)
+
+
+@pytest.mark.parametrize("column", ["split", "config_type"])
+def test_other_sets_of_the_same_frames(campaign_run, clean_dir, column):
+    """Sets decide what is trained on; a folder of an earlier version is taken up."""
+    frames = [bulk("Cu", a=a) for a in (3.5, 3.6, 3.7)]
+    for atoms in frames:
+        atoms.calc = EMT()
+        atoms.get_forces()
+    labelled = Dataset.from_atoms(frames)
+    given = {"dataset": "frames.xyz", "structures": None, "augmentation": None}
+
+    def call(values, **options):
+        labelled.with_info(**{column: values}).write("frames.xyz")
+        return campaign_run(**given, **options)
+
+    call(["train", "val", "test"])
+    assert "Taking up" in call(["train", "val", "test"])
+    said = call(["test", "val", "train"], code=1)
+    assert f"dataset has other values of {column!r}" in said
+    path = clean_dir / "c" / "run" / "campaign.json"
+    description = json.loads(path.read_text())
+    description["inputs"]["dataset"] = description["inputs"]["dataset"]["content"]
+    path.write_text(json.dumps(description))
+    assert "Taking up" in call(["train", "val", "test"])
 
 
 def test_an_older_folder_without_a_description(campaign_run, clean_dir):
@@ -201,16 +233,15 @@ def test_stopped(stopped, how):
 
 def test_a_campaign_that_fails_says_so_once(campaign_run):
     """Exit status 1, the error of the engine in the stop reason, and no more."""
-    nobody = {"@module": "ase.calculators.emt", "@callable": "NoSuchCalculator"}
-    engine = COPPER["labelling"]["static_maker"] | {"force_field_name": nobody}
+    engine = COPPER["labelling"]["static_maker"] | {"force_field_name": INCAPABLE}
     said = campaign_run(code=1, labelling={"static_maker": engine})
     assert "Stopped, failed: the labelling stage" in said
-    assert "NoSuchCalculator" in said.partition("Stopped, failed")[2]
+    assert "PropertyNotImplementedError" in said.partition("Stopped, failed")[2]
     assert "Cannot run" not in said
     assert Path("c/run/jobs").is_dir()
     written = [path.read_text() for path in Path("c/run/jobs").rglob("traceback.txt")]
     assert len(written) >= 2
-    assert all("NoSuchCalculator" in each for each in written[:1])
+    assert all("PropertyNotImplementedError" in each for each in written[:1])
 
 
 def test_the_last_lines_are_a_command_that_goes_on(campaign_run, clean_dir):
@@ -222,8 +253,7 @@ def test_the_last_lines_are_a_command_that_goes_on(campaign_run, clean_dir):
 def test_a_failed_campaign_goes_on_by_the_command_that_it_gives(
     campaign_run, clean_dir
 ):
-    nobody = {"@module": "ase.calculators.emt", "@callable": "NoSuchCalculator"}
-    engine = COPPER["labelling"]["static_maker"] | {"force_field_name": nobody}
+    engine = COPPER["labelling"]["static_maker"] | {"force_field_name": INCAPABLE}
     said = campaign_run(code=1, labelling={"static_maker": engine})
     assert "Failed in iteration" in said
     command = f"flowpot run {clean_dir / 'c.yaml'} --continue"
@@ -250,8 +280,7 @@ def test_limits_of_the_command_line_come_before_those_of_the_file(
 
 def test_a_campaign_whose_last_labels_failed_is_given_more(campaign_run, clean_dir):
     """Else --continue would end at once."""
-    nobody = {"@module": "ase.calculators.emt", "@callable": "NoSuchCalculator"}
-    engine = COPPER["labelling"]["static_maker"] | {"force_field_name": nobody}
+    engine = COPPER["labelling"]["static_maker"] | {"force_field_name": INCAPABLE}
     limits = ("--max-iterations", 1, "--max-labels", 3)
     campaign_run(*limits, code=1, labelling={"static_maker": engine}, max_labels=None)
     store = embedded_store(clean_dir / "c" / "store")
@@ -281,3 +310,45 @@ def test_how_a_submitted_campaign_goes_is_a_command(name, ends):
     said = _look_commands(name, "my project")
     assert said.startswith("`jf -p 'my project' job list` and `jf -p 'my project' ")
     assert said.endswith(ends)
+
+
+@pytest.mark.parametrize("options", [(), ("--folder", "used")])
+def test_a_file_in_the_place_of_the_folder(options, clean_dir):
+    """A campaign's file without a suffix has the name of its folder."""
+    write("cell.cif", bulk("Cu", cubic=True))
+    for name in ("c", "used"):
+        (clean_dir / name).write_text(yaml.safe_dump(COPPER))
+    said = CliRunner().invoke(app, ["run", "c", *options])
+    assert said.exit_code == 1
+    shown = " ".join(said.output.split())
+    assert f"would run in {options[-1] if options else 'c'!r}, which is a file" in shown
+    assert "give a folder by --folder" in shown
+
+
+EMT_CALCULATOR = COPPER["labelling"]["static_maker"]["force_field_name"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("name", 3, "labelling.static_maker.name: 3 does not fit"),
+        ("force_field_name", None, "labelling.static_maker.force_field_name: None doe"),
+        ("force_field_name", "MACEE", "labelling.static_maker: .*MACEE"),
+        (
+            "force_field_name",
+            EMT_CALCULATOR | {"@callable": "NoSuch"},
+            "labelling.static_maker, 'qe static', has no calculator: Attribute.*NoSu",
+        ),
+        (
+            "force_field_name",
+            EMT_CALCULATOR | {"@module": "no.module"},
+            "labelling.static_maker, 'qe static', has no calculator: ModuleNotFoundErr",
+        ),
+    ],
+)
+def test_a_static_maker_of_another_package(field, value, said, campaign_run, clean_dir):
+    """Its types and its calculator are checked before any job runs."""
+    static = COPPER["labelling"]["static_maker"] | {field: value}
+    shown = campaign_run(code=1, labelling={"static_maker": static})
+    assert re.search(said, shown)
+    assert not (clean_dir / "c" / "run").exists()

@@ -93,7 +93,7 @@ def run(
             say(console, f"See how it goes with {look}")
         else:
             command = _local_command(file, limits, folder)
-            place = folder or file.with_suffix("")
+            place = _place(file, folder)
             _run_here(configuration, place, console, command, go_on=go_on)
 
 
@@ -123,6 +123,24 @@ def demo(
             go_on=go_on,
             max_iterations=max_iterations,
         )
+
+
+def _place(file: Path, folder: Path | None) -> Path:
+    """
+    Return the folder of a local run: that of the option, or the file's name's.
+
+    Raises
+    ------
+    ValueError
+        If it is a file, such as the campaign's own without a suffix.
+    """
+    place = folder or file.with_suffix("")
+    if place.is_file():
+        raise ValueError(
+            f"the campaign would run in {str(place)!r}, which is a file: give a folder "
+            "by --folder"
+        )
+    return place
 
 
 def _limited(configuration: Any, limits: Mapping[str, int]) -> Any:

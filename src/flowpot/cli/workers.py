@@ -1,9 +1,11 @@
 """Choose the workers of jobflow-remote for the jobs of a campaign."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from flowpot.campaign.config.fields import named_classes
 from flowpot.jobs import JobName
+from flowpot.labelling.static_makers import Refinable, refined_copy
 from flowpot.validation import nearest
 
 
@@ -66,20 +68,27 @@ def check_workers(pairs: Sequence[tuple[str, str]], known: Iterable[str]) -> Non
             )
 
 
-def _job_names(maker: Any) -> Iterable[str]:
+def _job_names(campaign: Any) -> Iterator[str]:
     """Yield the names of the jobs that a campaign may have."""
-    yield from (JobName.INPUTS, JobName.LOOP, JobName.RECORD)
-    if maker.augmentation is not None:
-        yield maker.augmentation.name
-    if maker.labelling is not None:
-        yield from (JobName.PLAN_LABELS, JobName.COLLECT_LABELS)
-        yield maker.labelling.static_maker.name
-    if maker.training is not None:
-        trainer = maker.training.trainer
-        trainers = trainer if isinstance(trainer, list) else [trainer]
-        yield from (JobName.COLLECT_COMMITTEE, *(each.name for each in trainers))
-    if maker.exploration is not None:
-        yield from (JobName.PLAN_MD, JobName.COLLECT_FRAMES)
-        yield maker.exploration.md_maker.name
-    if maker.evaluation is not None:
-        yield maker.evaluation.name
+    # Names of Makers are the user's to choose; all others hold for each campaign.
+    of_makers = {getattr(kind, "name", None) for kind in named_classes()}
+    yield from (name.value for name in JobName if name.value not in of_makers)
+    for maker in _engines(campaign):
+        yield maker.name
+        if isinstance(maker, Refinable):
+            yield refined_copy(maker).name
+
+
+def _engines(campaign: Any) -> Iterator[Any]:
+    """Yield the Makers in a campaign whose names are those of their jobs."""
+    validator, trainer = campaign.validator, getattr(campaign.training, "trainer", None)
+    makers = (
+        campaign.augmentation,
+        getattr(campaign.labelling, "static_maker", None),
+        *(trainer if isinstance(trainer, list) else [trainer]),
+        getattr(campaign.exploration, "md_maker", None),
+        campaign.evaluation,
+        getattr(validator, "reference_maker", None),
+        getattr(campaign.pretrain_with, "static_maker", campaign.pretrain_with),
+    )
+    yield from (maker for maker in makers if maker is not None)

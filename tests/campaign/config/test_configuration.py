@@ -217,6 +217,30 @@ def test_several_trainers_of_several_kinds(file):
             "labelling.static_maker.maker",
             "cannot import",
         ),
+        *(
+            ({"labelling": wrong}, "labelling", words)
+            for wrong in (False, True, 0, [1])
+            for words in ("give the fields of LabellingMaker", "or null for none")
+        ),
+        ({"labelling": "none"}, "labelling", "write null for none"),
+        ({"max_labels": "None"}, "max_labels", "write null for none"),
+        ({"training": {"trainer": []}}, "training", "trainer is empty"),
+        (
+            {"training": {"trainer": None}},
+            "training.trainer",
+            "give the fields of MACE",
+        ),
+        (
+            {"pretrain_with": {"force_field_name": "MACE"}},
+            "pretrain_with",
+            "say by `maker` which it is",
+        ),
+        (
+            {"evaluation": {"rules": "all"}},
+            "evaluation.rules",
+            "give the fields of Sel",
+        ),
+        ({"elements": []}, "ActiveLearningMaker", "elements is empty"),
         ({"preset": "quick"}, "preset", "smoke"),
         ({"structures": None}, "structures, dataset", "at least one"),
     ],
@@ -226,6 +250,29 @@ def test_what_is_wrong_is_refused_with_its_place(file, changes, place, words):
         read_configuration(file(**changes))
     assert str(refused.value).startswith(place)
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("name: !!binary aGVsbG8=", "the value in line 4 is `!!binary`: write it as t"),
+        ("tolerance: &a {energy: *a}", "begins in line 4 contains itself, by an alias"),
+        ("elements: &a [*a]", "begins in line 4 contains itself, by an alias"),
+    ],
+)
+def test_yaml_that_no_campaign_can_be_made_of(line, problem, file):
+    path = file("structures: copper.cif\n\nseed: 1\n" + line)
+    with pytest.raises(ConfigurationError, match=problem):
+        read_configuration(path)
+
+
+def test_an_alias_repeats_a_value(file):
+    path = file(
+        "structures: copper.cif\n"
+        "tolerance: &a {forces: 0.3}\nevaluation: {tolerance: *a}\n"
+    )
+    maker = read_configuration(path).maker
+    assert maker.tolerance == maker.evaluation.tolerance == {"forces": 0.3}
 
 
 def test_a_missing_file_is_named(file):

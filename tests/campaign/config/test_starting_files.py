@@ -70,7 +70,9 @@ def test_formats(name, key, read):
     found = read(f"{key}: {name}\n").inputs[key]
     assert len(found) == 1
     assert sorted(found[0].numbers) == [11, 17]
-    by_python = ActiveLearningMaker(augmentation=None).make(**{key: name})
+    by_python = ActiveLearningMaker(augmentation=None, training=None).make(
+        **{key: name}
+    )
     assert by_python.name == ActiveLearningMaker().name
 
 
@@ -101,12 +103,22 @@ def test_vacuum_is_said_and_periodicity_set(read):
         ("keys: {energy: 1}\n", r"keys is {'energy': 1}: give the names"),
         ("keys: {energy: x, forces: x}\n", r"names two labels alike"),
         ("structures: 5\n", r"structures: 5 is not the name of a file"),
+        ("structures: []\n", r"structures: the list is empty: name one file"),
+        ("explored: []\n", r"explored: the list is empty: name one file"),
+        ("committee: []\n", r"committee: the list is empty: name one file"),
+        ("structures: ' '\n", r"structures: ' ' is not the name of a file"),
+        ("structures: .\n", r"structures: .*give a folder of DeePMD systems, or a fil"),
     ],
 )
 def test_what_cannot_be_read(lines, message, read):
     write("POSCAR", bulk("Cu"))
     with pytest.raises(ConfigurationError, match=message):
         read("dataset: POSCAR\n" + lines)
+
+
+def test_an_empty_list_is_no_dataset(read):
+    with pytest.raises(ConfigurationError, match="dataset: the list is empty"):
+        read("dataset: []\n")
 
 
 def test_partial_occupancies(read, clean_dir):

@@ -70,10 +70,13 @@ def test_a_failed_job_is_tried_again(tmp_path):
     missing = tmp_path / "later" / "log"
     flow = Flow([append(str(missing), "only")])
     store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
-    ResumableRun(tmp_path / "run", store).run(flow)
+    run = ResumableRun(tmp_path / "run", store)
+    run.run(flow)
     assert not missing.exists()
+    assert "FileNotFoundError" in run.failures[flow.jobs[0].uuid]
     missing.parent.mkdir()
-    ResumableRun(tmp_path / "run", store).run()
+    run.run()
+    assert run.failures == {}
     assert missing.read_text() == "only\n"
 
 

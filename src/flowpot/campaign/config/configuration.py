@@ -2,20 +2,21 @@
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from inspect import isabstract
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-import yaml
+from jobflow import Maker
 from pydantic import ValidationError
 
 from flowpot.augmentation import AugmentationMaker
 from flowpot.campaign.config.fields import (
     MAKER,
     adapter_of,
+    alternatives,
     annotations_of,
     dataclasses_in,
     is_mergeable,
@@ -26,6 +27,7 @@ from flowpot.campaign.config.fields import (
 from flowpot.campaign.config.starting_files import KEYS, PBC, Reading
 from flowpot.campaign.makers import ActiveLearningMaker
 from flowpot.validation import nearest
+from flowpot.yaml_file import ConfigurationError, read_yaml
 
 STRUCTURES = "structures"
 """The key for files of crystals among the fields of a ValidationMaker."""
@@ -37,13 +39,6 @@ STARTS = ("structures", "dataset", "committee", "explored")
 """The keys for files to start from: arguments of :meth:`ActiveLearningMaker.make`."""
 
 _OF_FILES = (KEYS, PBC)
-
-
-class ConfigurationError(ValueError):
-    """Raised for content of a file that no campaign can be made of, with its place."""
-
-    def __init__(self, place: str, problem: str) -> None:
-        super().__init__(f"{place}: {problem}" if place else problem)
 
 
 @dataclass
@@ -131,39 +126,6 @@ def read_configuration(path: Path) -> Configuration:
     return configuration
 
 
-def read_yaml(path: Path, example: str = "name: silicon") -> dict[str, Any]:
-    """
-    Read the keys and values of a YAML file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    example
-        A line that such a file may have, for the message of the error.
-
-    Raises
-    ------
-    ConfigurationError
-        For a file that has none.
-    FileNotFoundError
-        If there is no such file.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except UnicodeDecodeError as error:
-        problem = f"this is not text ({error}): give a YAML file, in UTF-8"
-        raise ConfigurationError(str(path), problem) from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(str(path), f"this is not YAML: {error}") from error
-    if not isinstance(content, Mapping):
-        raise ConfigurationError(str(path), f"give keys and values, as in `{example}`")
-    return dict(content)
-
-
 def structures_in(given: Any, folder: Path, pbc: Any = None, place: str = "") -> Any:
     """
     Read the structures of a validation.
@@ -241,14 +203,18 @@ def build(kind: type, given: Mapping[str, Any], place: str, base: Any) -> Any:
 
 def _value(hint: Any, value: Any, place: str, before: Any) -> Any:
     """Make the value of a field; `before` is the one that it has without the file."""
+    if _is_none_as_text(hint, value):
+        raise ConfigurationError(place, f"{value!r} is text: write null for none")
     if isinstance(value, str) and makers_in(hint):
         value = {MAKER: value}  # all its fields have their defaults
     if isinstance(value, Mapping):
         kinds = dataclasses_in(hint)
         if dataclasses.is_dataclass(before) and not isinstance(before, type):
             kinds = list(dict.fromkeys([type(before), *kinds]))
-        if before is None and MAKER not in value and isabstract(hint):
+        if before is None and MAKER not in value and _is_any_of_several(hint):
             named = ", ".join(kind.__name__ for kind in kinds)
+            if Maker in alternatives(hint):
+                named = "such as atomate2.forcefields.jobs.ForceFieldStaticMaker"
             raise ConfigurationError(place, f"say by `{MAKER}` which it is: {named}")
         if kinds:
             return _nested(kinds, value, place, before)
@@ -258,7 +224,37 @@ def _value(hint: Any, value: Any, place: str, before: Any) -> Any:
         return [
             _value(item, entry, f"{place}[{i}]", None) for i, entry in enumerate(value)
         ]
+    else:
+        _refuse_in_place_of_fields(hint, value, place)
     return _checked(hint, value, place)
+
+
+def _refuse_in_place_of_fields(hint: Any, value: Any, place: str) -> None:
+    """Refuse a plain value where a field takes the fields of a class alone."""
+    options, kinds = alternatives(hint), dataclasses_in(hint)
+    if not kinds or str in options or (value is None and NoneType in options):
+        return
+    named = "a Maker" if Maker in options else " or ".join(k.__name__ for k in kinds)
+    none = ", or null for none" if NoneType in options else ""
+    problem = f"give the fields of {named} as keys and values{none}"
+    raise ConfigurationError(place, f"{value!r} does not fit: {problem}")
+
+
+def _is_none_as_text(hint: Any, value: Any) -> bool:
+    """Tell whether a text was meant as null: Python's None, or where no text fits."""
+    if not isinstance(value, str) or NoneType not in alternatives(hint):
+        return False
+    takes_text = str in alternatives(hint)
+    return value == "None" or (value.lower() == "none" and not takes_text)
+
+
+def _is_any_of_several(hint: Any) -> bool:
+    """Tell whether a field takes several classes, none of which is the usual one."""
+    return any(
+        base is Maker or isabstract(base)
+        for base in alternatives(hint)
+        if isinstance(base, type)
+    )
 
 
 def _nested(
@@ -299,26 +295,3 @@ def _default(kind: type, name: str) -> Any:
 
 def _join(place: str, name: Any) -> str:
     return f"{place}.{name}" if place else str(name)
-
-
-class _Loader(yaml.SafeLoader):
-    """A loader to which 1e-3 is a number, and a key that is given twice an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
-        """Refuse a key that is given twice: PyYAML would take the last value."""
-        keys = [str(key.value) for key, _ in node.value if key.value != "<<"]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            line = node.start_mark.line + 1
-            raise yaml.constructor.ConstructorError(
-                problem=f"the key {twice!r} is given twice in what begins in line "
-                f"{line}: keep one of them"
-            )
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)

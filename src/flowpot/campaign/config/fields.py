@@ -61,12 +61,29 @@ def annotations_of(kind: type) -> dict[str, Any]:
     try:
         hints = get_type_hints(kind)
     except NameError:  # another package's, that it imports for type checkers only
-        hints = {}
+        hints = _resolvable_hints(kind)
     return {
         field.name: hints.get(field.name, Any)
         for field in dataclasses.fields(kind)
         if field.init
     }
+
+
+def _resolvable_hints(kind: type) -> dict[str, Any]:
+    """Return those type hints of a class whose names are there when it runs."""
+    hints: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        for name, annotation in inspect.get_annotations(base).items():
+            single = type(
+                base.__name__,
+                (),
+                {"__module__": base.__module__, "__annotations__": {name: annotation}},
+            )
+            try:
+                hints |= get_type_hints(single)
+            except NameError:
+                hints[name] = Any
+    return hints
 
 
 def alternatives(hint: Any) -> list[Any]:

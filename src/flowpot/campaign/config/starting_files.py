@@ -85,17 +85,14 @@ class Reading:
         Raises
         ------
         ValueError
-            If a name is no text.
+            If there is no name, a name is no text, or the files have no frames.
         FileNotFoundError
             If there is no such file.
         """
-        paths: list[Path] = []
-        for pattern in given if isinstance(given, list) else [given]:
-            if not isinstance(pattern, str):
-                raise ValueError(f"{pattern!r} is not the name of a file")  # noqa: TRY004, one error for all bad values
-            absolute = Path(pattern).expanduser().is_absolute()
-            matching = [] if absolute else sorted(self.folder.glob(pattern))
-            paths += matching or [self.folder / Path(pattern).expanduser()]
+        patterns = given if isinstance(given, list) else [given]
+        if not patterns:
+            raise ValueError("the list is empty: name one file at least")
+        paths = [path for pattern in patterns for path in self._matching(pattern)]
         if missing := [str(path) for path in paths if not path.exists()]:
             raise FileNotFoundError(f"{name}: there is no file {', '.join(missing)}")
         if name == "committee":
@@ -106,7 +103,18 @@ class Reading:
             frames = Dataset.read(
                 paths, keys=self.keys, labels=labels.get(name, False), pbc=self.pbc
             )
+        if not len(frames):
+            raise ValueError(f"{', '.join(map(str, paths))}: there are no frames in it")
         return list(frames) if name == "structures" else frames
+
+    def _matching(self, pattern: Any) -> list[Path]:
+        """Return the file of a name, or the files of a pattern; they may be missing."""
+        if not (isinstance(pattern, str) and pattern.strip()):
+            raise ValueError(f"{pattern!r} is not the name of a file")
+        path = self.folder / Path(pattern).expanduser()
+        is_pattern = not path.exists() and not Path(pattern).expanduser().is_absolute()
+        matching = sorted(self.folder.glob(pattern)) if is_pattern else []
+        return matching or [path]
 
     def note(self, name: str, frames: Any) -> str | None:
         """Return a note on frames with vacuum along periodic axes; None for none."""

@@ -4,15 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flowpot.campaign.config.configuration import (
-    STRUCTURES,
-    ConfigurationError,
-    build,
-    read_yaml,
-    structures_in,
-)
+from flowpot.campaign.config.configuration import STRUCTURES, build, structures_in
 from flowpot.campaign.config.starting_files import PBC
 from flowpot.properties import ValidationMaker
+from flowpot.yaml_file import ConfigurationError, read_yaml
 
 
 def read_validation(path: Path) -> tuple[ValidationMaker, Any]:

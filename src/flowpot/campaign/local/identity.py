@@ -21,6 +21,8 @@ DESCRIPTION_FILE = "campaign.json"
 _MOST_NAMED = 5
 _LONGEST = 60  # characters of a value
 _MISSING = "nothing"
+_CONTENT, _COLUMNS = "content", "columns"
+"""Keys of an input's hashes: of its frames with their labels, and of each column."""
 
 
 def described(campaign: MSONable, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +39,8 @@ def described(campaign: MSONable, inputs: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``maker``, and ``inputs`` as hashes; JSON can hold both.
+        ``maker``, and ``inputs``: of each a hash of its frames and labels, and one of
+        each column of metadata, such as ``split``. JSON can hold both.
     """
     return {
         "maker": json.loads(json.dumps(campaign, cls=MontyEncoder)),
@@ -69,8 +72,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     changes = list(_changes(old, new, ""))
     if "inputs" in before and "inputs" in now:
         had, has = before["inputs"], now["inputs"]
-        names = [name for name in {**had, **has} if had.get(name) != has.get(name)]
-        changes += [f"{name} has another content" for name in names]
+        for name in {**had, **has}:
+            changes += _input_changes(had.get(name), has.get(name), name)
     more = len(changes) - _MOST_NAMED
     named = changes[:_MOST_NAMED] + ([f"and {more} more"] if more > 0 else [])
     return "; ".join(named)
@@ -117,20 +120,42 @@ def _short(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
-def _digest(given: Any) -> str:
+def _input_changes(had: Any, has: Any, name: str) -> Iterator[str]:
+    """Say what of an input differs; earlier versions wrote its content's hash alone."""
+    before, now = (
+        each if isinstance(each, Mapping) else {_CONTENT: each} for each in (had, has)
+    )
+    if before[_CONTENT] != now[_CONTENT]:
+        yield f"{name} has another content"
+    elif _COLUMNS in before and _COLUMNS in now:
+        old, new = before[_COLUMNS], now[_COLUMNS]
+        others = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        if others:
+            yield f"{name} has other values of {', '.join(map(repr, others))}"
+
+
+def _digest(given: Any) -> dict[str, Any]:
     """Hash an input: frames by what they are, files by their content."""
-    digest = hashlib.sha256()
-    for part in given if isinstance(given, list | tuple) else [given]:
+    content = hashlib.sha256()
+    columns: dict[str, Any] = {}
+    parts = given if isinstance(given, list | tuple) else [given]
+    for number, part in enumerate(parts):
         if isinstance(part, str | Path) and Path(part).is_file():
-            digest.update(hashlib.sha256(Path(part).read_bytes()).digest())
+            content.update(hashlib.sha256(Path(part).read_bytes()).digest())
             continue
         try:
             frames = Dataset.load(part)
         except TypeError:  # a document, a model
-            content = json.dumps(part, cls=MontyEncoder, sort_keys=True)
-            digest.update(content.encode())
+            text = json.dumps(part, cls=MontyEncoder, sort_keys=True)
+            content.update(text.encode())
         else:
-            digest.update("".join(frames.fingerprints.tolist()).encode())
+            content.update("".join(frames.fingerprints.tolist()).encode())
             for labels in (frames.energy, frames.forces, frames.stress):
-                digest.update(labels.tobytes())
-    return digest.hexdigest()
+                content.update(labels.tobytes())
+            for name, values in frames.info.items():
+                column = columns.setdefault(name, hashlib.sha256())
+                column.update(json.dumps([number, values.tolist()]).encode())
+    return {
+        _CONTENT: content.hexdigest(),
+        _COLUMNS: {name: column.hexdigest() for name, column in columns.items()},
+    }

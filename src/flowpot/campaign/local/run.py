@@ -81,6 +81,11 @@ class ResumableRun:
         """Whether there is a run to resume."""
         return _read_text(self.folder / "flow.json") is not None
 
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why jobs failed in the latest call of :meth:`run`, by their uuids."""
+        return dict(self._reasons)
+
     def run(self, flow: Flow | None = None) -> Flow:
         """
         Run a Flow, or resume the one in this folder.
