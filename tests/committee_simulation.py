@@ -7,7 +7,7 @@ its error; forces are large, and say nothing of it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -221,6 +221,7 @@ def campaign(
     others = [Twin()] if world.law is LAWS["collinear"] else []
     options = {"rules": rules, "uncertainties": others} | options
     criteria = Criteria({"forces": tolerance}, **options)
+    limits = replace(LIMITS, needs_closing=criteria.closing_audit > 0)
     predictions: list[Dataset] = []
     for number in range(max_iterations):
         explored = world.explore(n_explored, beyond=shift if number > 1 else 0.0)
@@ -247,7 +248,7 @@ def campaign(
             n_selected=len(judgement.selection.selected),
             n_audit=len(judgement.selection.audit),
         )
-        stop = decide(last, LIMITS)
+        stop = decide(last, limits)
         converged = stop is not None and stop.kind == "converged"
         yield Iteration(
             number,

@@ -8,7 +8,8 @@ import flowpot
 
 ROOT = Path(flowpot.__file__).parent
 ORDER = (
-    ("randomness", "redaction", "validation", "processes", "moved", "plugins", "lazy"),
+    ("randomness", "redaction", "validation", "yaml_file"),
+    ("processes", "moved", "plugins", "lazy"),
     ("settings", "console", "documents"),
     ("jobs",),
     ("dataset",),

@@ -17,6 +17,7 @@ def engine(clean_dir, monkeypatch):
     program.write_text(f"#!/bin/sh\necho Program PWSCF v.7.0\ntouch {clean_dir}/mark\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("FLOWPOT_PW_CMD", str(program))
+    (clean_dir / "settings.yaml").touch()
     monkeypatch.setenv("FLOWPOT_CONFIG_FILE", str(clean_dir / "settings.yaml"))
     yield program
     assert not (clean_dir / "mark").exists()

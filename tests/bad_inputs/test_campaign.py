@@ -6,6 +6,7 @@ from ase.build import bulk
 from flowpot import (
     ActiveLearningMaker,
     CommitteeTrainingMaker,
+    Dataset,
     EvaluationMaker,
     ExplorationMaker,
     LammpsMDMaker,
@@ -26,6 +27,8 @@ ROWS = [
         ["'force'", "did you mean 'forces'"],
     ),
     (lambda: ActiveLearningMaker(seed="a"), ["seed is 'a'", "whole"]),
+    (lambda: ActiveLearningMaker(seed=10**23), ["seed is 1", "or less", "database"]),
+    (lambda: ActiveLearningMaker(max_labels=10**23), ["max_labels is 1", "or less"]),
     (lambda: ActiveLearningMaker(max_iterations=0), ["max_iterations is 0", "1 or"]),
     (lambda: ActiveLearningMaker(max_bad_share=3), ["max_bad_share is 3", "0 and 1"]),
     (
@@ -41,7 +44,36 @@ ROWS = [
         ["exploration is the class LammpsMDMaker", "Maker"],
     ),
     (lambda: ActiveLearningMaker(elements=["Xx"]), ["elements is ['Xx']", "symbols"]),
+    (lambda: ActiveLearningMaker(elements=[]), ["elements is empty", "give one"]),
     (lambda: ActiveLearningMaker().make(), ["structures, dataset missing", "give"]),
+    *(
+        (
+            lambda given=given: ActiveLearningMaker().make(
+                **{"structures": [bulk("Cu")]} | given
+            ),
+            [f"{name} is empty", "leave it out"],
+        )
+        for name in ("structures", "dataset", "committee", "explored")
+        for given in ({name: []}, {name: Dataset.concatenate([])})
+    ),
+    (
+        lambda: ActiveLearningMaker().dry_run([bulk("Cu")], explored=[]),
+        ["explored is empty", "leave it out"],
+    ),
+    (
+        lambda: ActiveLearningMaker().make([bulk("Cu")], committee=3),
+        ["committee has 3", "give a CommitteeDoc"],
+    ),
+    (
+        lambda: ActiveLearningMaker(max_labels=3).make([bulk("Cu")]),
+        ["max_labels is 3", "4 labels", "train, val, test", "training to None"],
+    ),
+    (
+        lambda: ActiveLearningMaker(max_labels=4).make(
+            [bulk("NaCl", "rocksalt", a=5.6)]
+        ),
+        ["max_labels is 4", "5 labels"],
+    ),
     (
         lambda: ActiveLearningMaker.preset("accuracy").make([bulk("Cu")]),
         ["elements is ['C']", "Cu", "'smoke'"],
@@ -62,3 +94,8 @@ ROWS = [
 @pytest.mark.parametrize(("call", "words"), ROWS)
 def test_refusals(call, words, check_refusal):
     check_refusal(call, words)
+
+
+def test_a_model_that_is_not_there():
+    with pytest.raises(FileNotFoundError, match=r"committee has 'no.model', and there"):
+        ActiveLearningMaker().make([bulk("Cu")], committee="no.model")

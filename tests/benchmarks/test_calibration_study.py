@@ -94,7 +94,7 @@ def default_fit(now: Generation, tolerance: dict[str, float]) -> Calibration:
         "rule": DEFAULT.rule,
         "target": DEFAULT.target,
         "judged": now.spread,
-        "worth": evidence.worth,
+        "worth": evidence.worths,
     }
     return calibrate(evidence.disagreement, evidence.error, tolerance, **options)[
         "forces"

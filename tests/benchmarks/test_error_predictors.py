@@ -35,7 +35,7 @@ from scipy.stats import rankdata
 
 from flowpot.dataset import Dataset
 from flowpot.potentials import Potential
-from flowpot.potentials.base import batches
+from flowpot.potentials.batching import batches
 
 from .silicon_study import SEEDS, generations
 

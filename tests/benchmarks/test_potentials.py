@@ -13,7 +13,8 @@ from mace.calculators import MACECalculator
 
 from flowpot.dataset import Dataset
 from flowpot.potentials import evaluate_members, load_potential
-from flowpot.potentials.base import batches, default_batch_size
+from flowpot.potentials.base import default_batch_size
+from flowpot.potentials.batching import batches
 from flowpot.potentials.mace import MACEPotential
 
 pytestmark = pytest.mark.slow

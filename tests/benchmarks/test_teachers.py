@@ -84,7 +84,7 @@ def areas(members, dataset: Dataset, pool: Dataset) -> dict[str, float]:
         model = ErrorModel.fit(
             {name: known[name] for name in names},
             evidence.error["forces"],
-            worth=evidence.worth,
+            worth=evidence.used_for("forces").worth,
         )
         found[label] = area(model.quantile(new, 0.5), bad)
     return found | {"error": float(np.median(e)), "labels": len(dataset)}

@@ -9,14 +9,20 @@ from maggma.stores import MemoryStore
 
 from flowpot import (
     ActiveLearningMaker,
+    CommitteeTrainingMaker,
     EspressoStaticMaker,
     LabellingMaker,
+    MACETrainingMaker,
     ValidationMaker,
 )
 from flowpot.campaign import dry_run
 from flowpot.labelling.espresso.protocols import inequivalent_kpoints, kpoint_mesh
 from trivial_campaign import ConstantTraining, trivial_campaign
 
+AVERAGE = CommitteeTrainingMaker(
+    trainer=MACETrainingMaker(hyperparameters={"E0s": "average"})
+)
+"""It needs no isolated atoms, which no augmentation makes here."""
 LABEL_ONLY = {"training": None, "exploration": None, "evaluation": None}
 
 
@@ -59,7 +65,9 @@ def test_a_cutoff_that_is_too_low_is_announced(silicon):
             pseudo_family="debian-pbe", user_settings={"SYSTEM": system}
         )
         maker = ActiveLearningMaker(
-            augmentation=None, labelling=LabellingMaker(static_maker=espresso)
+            augmentation=None,
+            labelling=LabellingMaker(static_maker=espresso),
+            training=AVERAGE,
         )
         maker.make([silicon])
         return by_stage(dry_run(maker, [silicon]))["labelling"].note
@@ -78,7 +86,7 @@ def test_nor_do_other_labels_have_too_low_a_cutoff(labeller, silicon):
     if labeller != "pretrain_with":
         validator = ValidationMaker(properties=("eos",), reference_maker=low)
         options = {"validator": validator, "property_tolerance": {"bulk_modulus": 0.1}}
-    maker = ActiveLearningMaker(augmentation=None, **options)
+    maker = ActiveLearningMaker(augmentation=None, training=AVERAGE, **options)
     with pytest.warns(UserWarning, match=rf"^{labeller}: ecutwfc is 20 Ry"):
         maker.make([silicon])
 

@@ -2,15 +2,27 @@
 
 import json
 
+import numpy as np
 import pytest
 from ase.build import bulk
 from jobflow import Flow, job, run_locally
 from monty.json import MontyDecoder, MontyEncoder, jsanitize
 from pymatgen.core import Structure
 
-from flowpot import ActiveLearningMaker, Campaign, CommitteeTrainingMaker
+from flowpot import (
+    ActiveLearningMaker,
+    AugmentationMaker,
+    Campaign,
+    CommitteeTrainingMaker,
+    ExplorationMaker,
+    LabellingMaker,
+    LammpsMDMaker,
+)
+from flowpot.augmentation import Alloys, Dimers
 from flowpot.campaign import LoopMaker
+from flowpot.campaign.config.fields import named_classes
 from flowpot.evaluation import CommitteeCalculator
+from flowpot.exploration import ExplorationChange
 
 LABEL_ONLY = {"training": None, "exploration": None, "evaluation": None}
 
@@ -86,7 +98,33 @@ def test_makers_survive_json(preset):
     text = json.dumps(maker, cls=MontyEncoder)
     again = json.loads(text, cls=MontyDecoder)
     assert json.dumps(again, cls=MontyEncoder) == text
-    assert ActiveLearningMaker.from_dict(maker.as_dict()).tolerance == maker.tolerance
+    assert again == maker
+    assert ActiveLearningMaker.from_dict(maker.as_dict()) == maker
+
+
+@pytest.mark.parametrize(
+    "maker",
+    [
+        *(kind() for kind in named_classes() if kind is not Alloys),
+        Alloys(alloy_species=["Cu", "Au"], fixed_species=["O"]),
+        AugmentationMaker(extra=[Dimers()]),
+        ActiveLearningMaker(elements=("Cu", "Au")),
+        LabellingMaker(volume_per_atom=[5, 40], split_fractions=[0.6, 0.2, 0.2]),
+        ExplorationMaker(
+            temperatures=np.array([300.0, 600.0]),
+            pressures=[np.array([0.0, 5.0]), 3],
+            config_types=["md"],
+            schedule=(ExplorationChange(temperatures=np.array([100.0])),),
+        ),
+        LammpsMDMaker(temperature=[300, 600], extra=["fix x all momentum 10"]),
+    ],
+    ids=lambda maker: type(maker).__name__,
+)
+def test_a_maker_equals_itself_after_json(maker):
+    """JSON has no tuples, and knows no arrays."""
+    again = json.loads(json.dumps(maker, cls=MontyEncoder), cls=MontyDecoder)
+    assert again == maker
+    assert type(maker).from_dict(maker.as_dict()) == maker
 
 
 def test_flows_survive_json(silicon):

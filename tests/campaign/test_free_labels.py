@@ -8,6 +8,7 @@ from ase.calculators.emt import EMT
 from numpy.testing import assert_allclose
 
 from flowpot.campaign.free_labels import PretrainingError, align, differences
+from flowpot.dataset import Dataset
 from flowpot.dataset.sets import AUDIT, TEST, TRAIN, VAL
 from soft_emt import ATOM, SOFT, SoftEMT, labelled
 
@@ -74,3 +75,18 @@ def test_labels_that_cannot_be_compared_are_refused():
     free, real = labelled(alloys(0, 0), EMT), labelled(alloys(0, seed=9), SoftEMT)
     with pytest.raises(PretrainingError, match="labelled 2 frames, and none of them"):
         align(free, real.with_info(split=[TRAIN]))
+
+
+def test_free_labels_without_forces_are_counted():
+    frames = alloys(0, 0, 0, 0)
+    free, real = labelled(frames, EMT), labelled(frames[:3], SoftEMT)
+    free = Dataset(**(free.fields | {"forces": without_first(free)}))
+    found = align(free, real.with_info(split=[TRAIN, VAL, TEST]))
+    assert (found.n_dropped, len(found.frames)) == (1, 3)
+
+
+def without_first(frames):
+    """Return forces, without those of the first frame."""
+    forces = frames.forces.copy()
+    forces[: frames.offsets[1]] = np.nan
+    return forces

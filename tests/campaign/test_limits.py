@@ -127,7 +127,7 @@ def test_the_evaluation_fails(copper, copper_frames, committee, run):
 @pytest.mark.slow
 def test_the_training_fails(copper, copper_frames, run):
     """Every member: the program's own words are in the reason."""
-    trainer = MACETrainingMaker.small(hidden_irreps="no irreps")
+    trainer = MACETrainingMaker.small(scheduler="no scheduler")
     training = CommitteeTrainingMaker(trainer=trainer, size=2)
     doc = run(
         copper(training=training).make(dataset=copper_frames(12, labelled=True))

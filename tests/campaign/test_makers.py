@@ -4,8 +4,19 @@ import pytest
 from jobflow import run_locally
 from jobflow_remote import set_run_config
 
-from flowpot import ActiveLearningMaker, Campaign, Dataset
+from flowpot import (
+    ActiveLearningMaker,
+    Campaign,
+    CommitteeTrainingMaker,
+    Dataset,
+    MACETrainingMaker,
+)
 from trivial_campaign import trivial_campaign
+
+AVERAGE = CommitteeTrainingMaker(
+    trainer=MACETrainingMaker(hyperparameters={"E0s": "average"})
+)
+"""It needs no isolated atoms, which no augmentation makes here."""
 
 
 def test_the_flow_begins_with_augmentation_then_the_loop(silicon):
@@ -26,7 +37,7 @@ def test_the_loop_job_keeps_its_name_whatever_the_campaign_is_called(silicon):
 
 
 def test_without_augmentation_the_structures_are_labelled_as_they_are(silicon):
-    flow = ActiveLearningMaker(augmentation=None).make([silicon])
+    flow = ActiveLearningMaker(augmentation=None, training=AVERAGE).make([silicon])
     assert [each.name for each in flow.jobs] == ["active learning"]
     state = flow.jobs[0].function_args[0]
     assert len(Dataset.load(state.pending)) == 1
@@ -53,7 +64,7 @@ def test_coincident_atoms_stop_before_any_job(silicon):
 
 def test_workers_chosen_by_name_hold_for_appended_jobs(silicon, jobstore, clean_dir):
     """The trap: by default children inherit their parent's worker."""
-    flow = ActiveLearningMaker(augmentation=None).make([silicon])
+    flow = ActiveLearningMaker(augmentation=None, training=AVERAGE).make([silicon])
     set_run_config(flow, name_filter="qe static", worker="dft", dynamic=True)
     set_run_config(flow, name_filter="active learning", worker="main", dynamic=True)
     response = flow.jobs[0].run(jobstore)
@@ -70,7 +81,8 @@ def test_a_stage_that_fails_ends_the_campaign_with_its_error(
 ):
     """No pw.x: labelling fails, the loop still runs and says why."""
     monkeypatch.setenv("FLOWPOT_PW_CMD", "no-such-pw.x")
-    flow = ActiveLearningMaker(name="doomed", augmentation=None).make([silicon])
+    maker = ActiveLearningMaker(name="doomed", augmentation=None, training=AVERAGE)
+    flow = maker.make([silicon])
     run_locally(flow, store=jobstore, log=False)
     doc = Campaign.from_store(jobstore, "doomed").doc
     assert doc.stop_kind == "failed"

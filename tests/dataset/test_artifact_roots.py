@@ -146,6 +146,23 @@ def test_a_relative_root_is_refused(relative, tmp_path, monkeypatch):
         Artifact.from_bytes("a.h5", CONTENT)
 
 
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [
+        ("s4://me:word@host/x", r"is 's4://\*\*\*@host/x': .*s4; set an absolute path"),
+        ("{folder}/file", r"file', a file: set a folder"),
+        ("file://{folder}/file/x", r"x', in '.*/file', which is a file: set a folder"),
+    ],
+)
+def test_a_root_that_cannot_be_written_to_names_the_setting(
+    root, message, tmp_path, monkeypatch
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FLOWPOT_ARTIFACT_ROOT", root.format(folder=tmp_path))
+    with pytest.raises(ValueError, match=f"^FLOWPOT_ARTIFACT_ROOT .*{message}"):
+        Artifact.from_bytes("a.h5", CONTENT)
+
+
 def test_home_is_a_root(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("FLOWPOT_ARTIFACT_ROOT", "~/artifacts")

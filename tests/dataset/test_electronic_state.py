@@ -1,7 +1,9 @@
 """Moments, charge and multiplicity: what they are read from, and what they decide."""
 
 import io
+import json
 import pickle
+import warnings
 
 import ase.io
 import h5py
@@ -52,6 +54,53 @@ def test_charges_of_atoms_add_up():
     assert Dataset.from_atoms([ions]).charge[0] == 1.0
     ions.info["charge"] = 0
     assert Dataset.from_atoms([ions]).charge[0] == 0
+
+
+PARTIAL = {"[0.88, -0.883]": 0.0, "[0.9, 0.07]": 1.0, "[0.88, -0.5]": np.nan}
+
+
+@pytest.mark.parametrize(("charges", "expected"), PARTIAL.items())
+def test_partial_charges_are_no_charge_of_the_cell(charges, expected, tmp_path):
+    """Those of atoms as programs assign them: all ways to a dataset agree."""
+    given = {"site_properties": {"charge": json.loads(charges)}}
+    salt = Structure(Lattice.cubic(4), ["Na", "Cl"], [[0] * 3, [0.5] * 3], **given)
+    atoms = AseAtomsAdaptor.get_atoms(salt)
+    ase.io.write(tmp_path / "a.xyz", atoms)
+    plain = bulk("Si")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = [
+            Dataset.load([plain, salt]).charge[1],
+            Dataset.load([plain, atoms]).charge[1],
+            Dataset.from_atoms([plain, atoms]).charge[1],
+            Dataset.read(tmp_path / "a.xyz").charge[0],
+        ]
+    assert np.array_equal(found, [expected] * 4, equal_nan=True)
+    told = [str(each.message) for each in told if "add up to" in str(each.message)]
+    assert len(told) == 4 * np.isnan(expected)
+    for text in told:
+        assert "no whole number; that of 1 frame(s) is not taken" in text
+
+
+def test_a_stated_charge_is_not_compared_with_partial_ones(recwarn):
+    ions = bulk("NaCl", "rocksalt", a=5.6)
+    ions.set_initial_charges([0.5, -0.1])
+    ions.info["charge"] = 1
+    assert Dataset.from_atoms([ions]).charge[0] == 1
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("axis", [[0, 0, 1], [0.6, 0, 0.8]])
+def test_vectors_along_one_axis_are_numbers(axis, tmp_path):
+    """All ways to a dataset agree."""
+    moments = [(m * np.array(axis)).tolist() for m in (2.0, -1.0)]
+    given = {"site_properties": {"magmom": moments}}
+    frame = Structure(Lattice.cubic(3), ["Fe", "O"], [[0] * 3, [0.5] * 3], **given)
+    atoms = AseAtomsAdaptor.get_atoms(frame)
+    ase.io.write(tmp_path / "a.xyz", [iron(1, 1), atoms])
+    assert np.allclose(Dataset.load(frame).magmoms, [2, -1])
+    assert np.allclose(Dataset.load(atoms).magmoms, [2, -1])
+    assert np.allclose(Dataset.read(tmp_path / "a.xyz").magmoms, [1, 1, 2, -1])
 
 
 @pytest.mark.parametrize(
@@ -179,7 +228,10 @@ def test_deepmd_says_what_it_leaves_out(tmp_path):
     [
         (iron(np.nan, 1), "NaN in part.*0 for none"),
         (iron(np.inf, np.inf), "infinite"),
-        (iron([0, 0, 1], [0, 1, 0]), "vectors.*one number per atom"),
+        (
+            iron([0, 0, 1], [0, 1, 0]),
+            "vectors with no common axis.*one number per atom",
+        ),
         (iron(spin=0), r"spin is 0.0: .*multiplicity 2S \+ 1"),
         (iron(spin="up"), "spin is 'up'.*rename"),
         (iron(charge=[1, 2]), "charge is .*one number"),

@@ -54,8 +54,23 @@ def test_what_json_cannot_hold_is_dropped_with_a_warning():
     assert list(dataset.info) == ["kept"]
 
 
+@pytest.mark.parametrize("name", ["Formation energy (eV)", 3, ".", "", ("a", 1)])
+def test_odd_names_of_frames_are_dropped_with_a_warning(name):
+    """pymatgen's and ASE's frames may have any; the dataset can be stored without."""
+    frames = [bulk("Si"), bulk("Ge"), bulk("Si")]
+    for atoms in frames[1:]:
+        atoms.info = {name: 1.0, "kept": 2}
+    with pytest.warns(UserWarning, match="is dropped") as told:
+        dataset = Dataset.from_atoms(frames)
+    (warning,) = told
+    expected = f"metadata {name!r} is dropped, which 2 frame(s) have: "
+    assert str(warning.message).startswith(expected)
+    assert list(dataset.info) == ["kept"]
+    assert list(Dataset.from_bytes(dataset.to_bytes()).info) == ["kept"]
+
+
 @pytest.mark.parametrize(
-    "name", ["energy", "positions", "a b", "", 'a"b', "a=b", "a\t"]
+    "name", ["energy", "positions", "a b", "", 'a"b', "a=b", "a\t", "."]
 )
 def test_names_that_files_cannot_hold_are_refused(name, silicon):
     with pytest.raises(ValueError, match="metadata column"):

@@ -6,10 +6,17 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from flowpot.dataset import Dataset
-from flowpot.evaluation import Criteria, judge, load_committee, spread_over
+from flowpot.evaluation import (
+    Criteria,
+    calibrate,
+    judge,
+    load_committee,
+    spread_over,
+)
 from flowpot.evaluation.covariates import covariates_of
 from flowpot.exploration import BatchedMDMaker, LammpsMDMaker
 from flowpot.exploration.preparation import Committee, Planned
+from flowpot.exploration.watch import Reading, breach
 
 SETTINGS = {
     "n_steps": 30,
@@ -77,3 +84,13 @@ def test_its_chance_is_that_of_the_model(
     assert watched == pytest.approx(chance, rel=1e-3)
     assert fit.chance_over(log, "forces") == pytest.approx(chance, rel=1e-3)
     assert log["excess"] == pytest.approx(fit.excess(seen, "forces"), rel=1e-3)
+
+
+def test_a_molecule_is_not_halted_for_want_of_a_stress():
+    spread = np.linspace(0.1, 1, 20)
+    known = {"forces": spread, "stress": spread}
+    fits = calibrate(known, known, {"stress": 1.0}, rule="chance")
+    seen = {"forces": 0.2, "stress": np.nan}
+    assert breach(Reading(10, seen, 0.0), fits, 20.0) is None
+    lost = {"forces": np.nan, "stress": np.nan}
+    assert breach(Reading(10, lost, np.inf), fits, 20.0) == "disagreement in stress"

@@ -14,7 +14,7 @@ from flowpot.dataset.geometry.collapse import CollapsedCellError
 from flowpot.evaluation import CommitteeCalculator, evaluate_committee
 from flowpot.evaluation.streaming import spread_over
 from flowpot.potentials import calculator, evaluate_members, load_potential
-from flowpot.potentials.base import batches
+from flowpot.potentials.batching import batches
 from flowpot.potentials.mace import MACEPotential
 
 
@@ -199,6 +199,19 @@ def test_batch_sizes():
         list(batches(np.array([1]), 0))
 
 
+@pytest.mark.parametrize("size", [0, -5, 2.5, "8"])
+def test_sizes_of_batches_that_are_none(precise, frames, size):
+    for evaluate in (precise.evaluate, lambda *a: evaluate_members([precise], *a)):
+        with pytest.raises(ValueError, match=f"batch_size is {size!r}: use 1 or more"):
+            evaluate(frames, size)
+
+
+def test_what_is_no_dataset(precise):
+    for evaluate in (precise.evaluate, lambda *a: evaluate_members([precise], *a)):
+        with pytest.raises(TypeError, match="type Atoms: give a Dataset, such as Data"):
+            evaluate(bulk("Si"))
+
+
 def test_load_from_file_artifact_and_document(model_files, silicon):
     path = model_files[0]
     artifact = Artifact.from_file(path)
@@ -288,3 +301,28 @@ def test_a_collapsed_cell_is_refused_before_it_takes_minutes(random_mace):
     spread = spread_over(potentials, frames).disagreement
     assert np.isnan(spread["energy"]).tolist() == [False, True, False]
     assert time.perf_counter() - begun < 20
+
+
+@pytest.mark.parametrize("kind", [CommitteeCalculator, MACEPotential.calculator])
+def test_geometries_that_are_none_are_refused_in_ase(precise, kind):
+    """The neighbour search hangs at a NaN."""
+    flat, lost = bulk("Si", cubic=True), bulk("Si", cubic=True)
+    flat.cell[2] = 0.0
+    lost.positions[1, 2] = np.nan
+    calculator = kind(precise)
+    with pytest.raises(ValueError, match=r"the position of atom 1 is .*nan"):
+        calculator.calculate(lost)
+    with pytest.raises(ValueError, match="no volume along the periodic axes"):
+        calculator.calculate(flat)
+    with pytest.raises(ValueError, match="it has no atoms"):
+        calculator.calculate(Atoms())
+
+
+@pytest.mark.parametrize("kind", [CommitteeCalculator, MACEPotential.calculator])
+def test_atoms_at_the_same_place_are_named(precise, kind):
+    atoms = bulk("Si", cubic=True)
+    atoms.positions[5] = atoms.positions[2] + atoms.cell[0]
+    calculator = kind(precise)
+    with pytest.warns(UserWarning, match="atoms 2 and 5 are at the same place: move"):
+        calculator.calculate(atoms)
+    assert np.isnan(calculator.results["energy"])

@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from flowpot.dataset import Artifact
-from flowpot.potentials import load_potential
+from flowpot.evaluation import CommitteeCalculator
+from flowpot.exploration.members import stage_member
+from flowpot.potentials import calculator, load_potential
+from flowpot.potentials.extensions import pack_extensions
 from flowpot.potentials.model_files import ModelError
 
 
@@ -49,3 +52,41 @@ def test_what_is_no_model(name):
     artifact = Artifact.from_bytes(name, b"weights")
     with pytest.raises(ModelError, match=f"{name}: it cannot be read as a model of m"):
         load_potential(artifact)
+
+
+def test_files_in_the_home_folder(model, monkeypatch):
+    """Whatever reads or writes one takes ``~`` for it."""
+    home = model.parent
+    monkeypatch.setenv("HOME", str(home))
+    (home / "extensions").mkdir()
+    (home / "extensions" / "a.so").write_bytes(b"code")
+    assert load_potential("~/a.model", "cpu").species == ("Si",)
+    assert calculator("~/a.model", "cpu").potential.species == ("Si",)
+    assert pack_extensions("~/a.model") is not None
+    artifact = Artifact.from_file("~/a.model")
+    assert artifact.to_file("~/b.model") == home / "b.model"
+    committee = CommitteeCalculator(["~/a.model", "~/b.model"], device="cpu")
+    assert committee.save("~/c.committee") == home / "c.committee"
+    assert len(CommitteeCalculator.load("~/c.committee", "cpu").members) == 2
+    assert stage_member("~/a.model", home) == {"model": str(model)}
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("gpu", "device is 'gpu', which torch cannot use here .*: use 'auto', 'cpu'"),
+        (None, "device is None: use 'auto'"),
+        ("CPU", "device is 'CPU': use 'auto'"),
+    ],
+)
+def test_a_wrong_device_is_not_blamed_on_the_file(model, device, message):
+    with pytest.raises(ValueError, match=message) as told:
+        load_potential(model, device)
+    assert not isinstance(told.value, ModelError)
+
+
+def test_a_gpu_that_is_not_there(model, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match=r"device is 'cuda:2', and torch finds 2 GPU"):
+        load_potential(model, "cuda:2")

@@ -1,3 +1,4 @@
+import math
 import re
 import time
 
@@ -13,6 +14,7 @@ from flowpot.training import (
     CommitteeDoc,
     CommitteeTrainingMaker,
     MACETrainingMaker,
+    MetatrainTrainingMaker,
     PotentialDoc,
 )
 from flowpot.training.backend import TrainingError
@@ -159,11 +161,66 @@ def test_a_wrong_option_is_refused_when_the_maker_is_made():
         MACETrainingMaker(hyperparameters={"max_epoch": 3})
 
 
+@pytest.mark.parametrize("value", [None, 0, -5, math.nan, "-5"])
+@pytest.mark.parametrize("name", ["r_max", "lr", "max_num_epochs", "batch_size"])
+def test_a_number_that_no_training_can_use_is_refused_at_once(name, value):
+    """Otherwise the labels are paid for first."""
+    with pytest.raises(ValueError, match=rf"^hyperparameters\['{name}'\] is .*: \w+"):
+        MACETrainingMaker(hyperparameters={name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("num_interactions", 0, "use 1 or more"),
+        ("forces_weight", -1, "0 or more"),
+        ("stage_two_energy_weight", math.nan, "give a number"),
+        ("ema_decay", 1.5, "between 0 and 1"),
+        ("hidden_irreps", "foo", "give irreps, such as '128x0e"),
+        ("swa", None, "leave it out"),
+        ("loss", None, "leave it out"),
+    ],
+)
+def test_other_values_that_no_training_can_use(name, value, remedy):
+    with pytest.raises(ValueError, match=rf"\['{name}'\] is {value!r}.*: .*{remedy}"):
+        MACETrainingMaker(hyperparameters={name: value})
+
+
+def test_options_that_mace_has_no_default_of_may_be_none():
+    """These are what None leaves to MACE."""
+    options = {"num_channels": None, "hidden_irreps": None, "start_swa": None}
+    assert MACETrainingMaker(hyperparameters=options).hyperparameters == options
+    irreps = {"hidden_irreps": "16x0e+ 8x1o", "MLP_irreps": "8x0e", "lr": "1e-3"}
+    assert MACETrainingMaker(hyperparameters=irreps).hyperparameters == irreps
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"model": {"cutoff": math.nan}}, "model.cutoff"),
+        ({"model": {"cutoff": -4.5}}, "model.cutoff"),
+        ({"training": {"learning_rate": 0}}, "training.learning_rate"),
+        ({"training": {"num_epochs": -1}}, "training.num_epochs"),
+        ({"training": {"batch_size": 0}}, "training.batch_size"),
+        (
+            {"training": {"loss": {"energy": {"weight": math.nan}}}},
+            "training.loss.energy.weight",
+        ),
+    ],
+)
+def test_numbers_that_metatrain_cannot_use(options, place):
+    """Its own schema has types, and no ranges."""
+    with pytest.raises(ValueError, match=rf"^hyperparameters.{place} is "):
+        MetatrainTrainingMaker(hyperparameters=options)
+
+
 def test_a_committee_with_a_member_that_fails(silicon_set, jobstore, clean_dir):
     """It is tried twice; the campaign goes on with min_size members."""
     good, bad = (
-        MACETrainingMaker.small(max_num_epochs=1, hidden_irreps=irreps)
-        for irreps in ("4x0e", "no irreps")
+        MACETrainingMaker.small(
+            max_num_epochs=1, hidden_irreps="4x0e", scheduler=scheduler
+        )
+        for scheduler in ("ExponentialLR", "none")
     )
     flow = CommitteeTrainingMaker(trainer=[good, bad], size=2, min_size=1).make(
         silicon_set
@@ -232,3 +289,11 @@ def test_a_list_of_shards(silicon_set, member):
     assert len(Dataset.load(shards)) == len(silicon_set)
     found, _ = committee_document([member], shards, 1)
     assert found["n_frames"] == {"train": 24, "val": 4, "test": 4}
+
+
+def test_frames_that_were_left_out_are_counted_in_the_document(silicon_set, committee):
+    lacking = Dataset(**(silicon_set[:2].fields | {"forces": None}))
+    with pytest.warns(UserWarning, match="energy and no forces"):
+        fields, _ = committee_document(committee.members, [silicon_set, lacking], 1)
+    (remark,) = CommitteeDoc(**fields, members=[]).remarks
+    assert remark.startswith("2 frame(s) have an energy and no forces, and are left")

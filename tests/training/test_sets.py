@@ -96,3 +96,39 @@ def test_states_that_potentials_are_not_told_are_pointed_out(silicon_set):
     parallel = silicon_set.with_state(magmoms=np.ones(len(silicon_set.numbers)))
     with pytest.warns(UserWarning, match="32 frames have the atoms of another one"):
         TrainingSets.load([silicon_set, parallel])
+
+
+def atom_of(energy, **info):
+    """An isolated atom of silicon with an energy and no forces."""
+    atom = Atoms("Si", info=info)
+    atom.calc = SinglePointCalculator(atom, energy=energy)
+    return Dataset.from_atoms([atom])
+
+
+def test_the_energy_of_an_isolated_atom_suffices(silicon_set):
+    frames = silicon_set[~silicon_set.is_isolated_atom]
+    sets = TrainingSets.load([frames, atom_of(-7.0)])
+    assert sets.reference_energies() == {14: -7.0}
+    assert not sets.remarks
+
+
+def test_of_several_isolated_atoms_the_lowest_counts_and_is_told(silicon_set):
+    frames = silicon_set[~silicon_set.is_isolated_atom]
+    atoms = [atom_of(-7.0, spin=5), atom_of(-8.5, spin=3), atom_of(-9.0, charge=1)]
+    expected = "isolated atoms of Si have energies from -8.5 to -7 eV: the lowest"
+    with pytest.warns(UserWarning, match=expected):
+        sets = TrainingSets.load([*atoms, frames])
+    assert sets.atomic_energies == {14: -8.5}
+    same = TrainingSets.load([atom_of(-7.0), atom_of(-7.0 + 1e-5), frames])
+    assert not same.remarks
+
+
+def test_frames_without_forces_are_counted(silicon_set):
+    energies = [each.copy() for each in silicon_set[:3]]
+    for atoms in energies:
+        atoms.calc = SinglePointCalculator(atoms, energy=-1.0)
+    lacking = Dataset.from_atoms(energies)
+    with pytest.warns(UserWarning, match=r"3 frame\(s\) have an energy and no forces"):
+        sets = TrainingSets.load([silicon_set, lacking])
+    assert sets.sizes == {"train": 24, "val": 4, "test": 4}
+    assert len(sets.remarks) == 1

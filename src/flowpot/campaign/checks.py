@@ -16,12 +16,14 @@ from flowpot.dataset.geometry.closeness import (
     check_handed_on,
     made_distance,
 )
+from flowpot.dataset.sets import SETS
 from flowpot.evaluation import EvaluationMaker
 from flowpot.exploration import ExplorationMaker, MDMaker
 from flowpot.labelling import EspressoStaticMaker, LabellingMaker
 from flowpot.labelling.static_makers import Doubtful, min_distance_of
 from flowpot.properties.options import check_property_tolerance
 from flowpot.training import CommitteeTrainingMaker, TrainingMaker
+from flowpot.training.sets import without_forces
 from flowpot.validation import instance
 
 STAGE_MAKERS: dict[str, type] = {
@@ -132,6 +134,37 @@ def check_budget(max_labels: int | None, labelling: Any) -> None:
             "has no field max_labels to be limited by: leave it out (None), or give a "
             "LabellingMaker"
         )
+
+
+def check_first_sets(
+    max_labels: int | None, labelling: Any, augmentation: Any, structures: Any
+) -> None:
+    """
+    Refuse a budget that fills no training, validation and test set of structures.
+
+    Isolated atoms are labelled first, and go into none of the three.
+
+    Raises
+    ------
+    ValueError
+        Naming the budget and its least value.
+    """
+    limits = {
+        "max_labels": max_labels,
+        "labelling.max_labels": getattr(labelling, "max_labels", None),
+    }
+    if labelling is None or structures is None or is_reference(structures):
+        return
+    least = len(SETS)
+    if isinstance(augmentation, AugmentationMaker) and augmentation.isolated_atoms:
+        least += len(np.unique(Dataset.load(structures).numbers))
+    for name, limit in limits.items():
+        if limit is not None and limit < least:
+            raise ValueError(
+                f"{name} is {limit}, and a training needs {least} labels at least "
+                f"(isolated atoms, and a frame each for {', '.join(SETS)}): raise it, "
+                "or set training to None"
+            )
 
 
 def check_validation(
@@ -272,7 +305,14 @@ def check_labels(*frames: Any) -> None:
     given = [part for part in frames if part is not None]
     if not given or any(map(is_reference, given)):
         return
-    if not any(len(Dataset.load(part).labelled) for part in given):
+    loaded = [Dataset.load(part) for part in given]
+    if n := sum(map(without_forces, loaded)):
+        warnings.warn(
+            f"{n} frame(s) that the campaign starts from have an energy and no forces, "
+            "and labelling is None: they are left out; calculate their forces",
+            stacklevel=3,
+        )
+    if not any(len(part.labelled) for part in loaded):
         raise ValueError(
             "labelling is None, and no frame that the campaign starts from is "
             "labelled (energy and forces): give labelled frames as dataset, or a "

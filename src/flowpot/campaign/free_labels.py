@@ -26,7 +26,7 @@ class Aligned:
     frames
         The frames, with their sets.
     n_dropped
-        Number of frames left out.
+        Number of frames left out, those without forces among them.
     shift
         Energy (eV) added for each atom, by atomic number.
     free, real
@@ -66,9 +66,10 @@ def align(free: Dataset, real: Dataset, seed: int = 0) -> Aligned:
     PretrainingError
         If no frame has both labels.
     """
-    free, real = free.labelled, real.labelled
+    free, real = free[np.isfinite(free.energy)], real.labelled
     free = free[~free.is_isolated_atom].deduplicate()
     n_all = len(free)
+    free = free.labelled
     free = free[~np.isin(free.fingerprints, real[is_audit(real)].fingerprints)]
     rows = {print_: row for row, print_ in enumerate(real.fingerprints)}
     learned = ~np.isin(real.column("split"), (TEST, AUDIT))

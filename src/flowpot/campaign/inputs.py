@@ -14,6 +14,7 @@ from flowpot.potentials import load_potential
 from flowpot.potentials.extensions import pack_extensions
 from flowpot.properties.crystals import crystals_among
 from flowpot.randomness import derive_seed
+from flowpot.settings import given_path
 from flowpot.training.document import CommitteeDoc, PotentialDoc
 
 
@@ -31,6 +32,20 @@ def is_reference(given: Any) -> bool:
     """Return whether something is another job's output, or a list with one in it."""
     items = given if isinstance(given, list | tuple) else [given]
     return any(isinstance(item, OutputReference) for item in items)
+
+
+def check_not_empty(**given: Any) -> None:
+    """
+    Refuse what a campaign is given to start from if there is nothing in it.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument.
+    """
+    for name, items in given.items():
+        if isinstance(items, list | tuple | dict | Dataset) and not len(items):
+            raise ValueError(f"{name} is empty: leave it out, or give one at least")
 
 
 def joined_frames(frames: Any) -> Artifact:
@@ -112,6 +127,13 @@ def committee_of(committee: Any) -> CommitteeDoc:
     committee
         A CommitteeDoc, or a list of PotentialDocs, model Artifacts and paths of model
         files. Documents and Artifacts may be dictionaries, as stores have them.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    FileNotFoundError
+        If there is no such file.
     """
     if isinstance(committee, dict) and "members" in committee:
         return CommitteeDoc.model_validate(committee)
@@ -129,10 +151,20 @@ def _potential_document(member: Any) -> PotentialDoc:
         return PotentialDoc.model_validate(member)
     if isinstance(member, PotentialDoc):
         return member
+    if not isinstance(member, str | Path | dict | Artifact):
+        raise ValueError(  # noqa: TRY004 - one error for all wrong values
+            f"committee has {member!r}: give a CommitteeDoc, or a list of "
+            "PotentialDocs, model Artifacts and names of model files"
+        )
     extensions = None
     if isinstance(member, str | Path):
-        extensions = pack_extensions(member)
-        member = Artifact.from_file(member)
+        path = given_path(member)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"committee has {str(member)!r}, and there is no such file"
+            )
+        extensions = pack_extensions(path)
+        member = Artifact.from_file(path)
     model = Artifact.from_document(member)
     potential = load_potential({"model": model, "extensions": extensions})
     return PotentialDoc(

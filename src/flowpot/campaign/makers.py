@@ -9,17 +9,25 @@ import numpy as np
 from ase.data import chemical_symbols
 from jobflow import Flow, JobStore, Maker
 
-from flowpot.campaign.checks import check_elements, check_labels, warn_of_labels
+from flowpot.campaign.checks import (
+    check_elements,
+    check_first_sets,
+    check_labels,
+    warn_of_labels,
+)
 from flowpot.campaign.config import presets
 from flowpot.campaign.estimate import DryRun, dry_run
+from flowpot.campaign.inputs import check_not_empty, committee_of, is_reference
 from flowpot.campaign.loop import LoopMaker
 from flowpot.campaign.pretraining import check_labeller, check_start
 from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.start import Start, state_of
 from flowpot.campaign.state import CampaignState
+from flowpot.campaign.trainable import Supply, check_committee, check_trainable
 from flowpot.dataset import Dataset
 from flowpot.exploration.lammps.potential import check_convertible, has_needs
-from flowpot.labelling.static_makers import ChecksMachine
+from flowpot.jobs import TaggedFlow
+from flowpot.labelling.static_makers import ChecksMachine, check_calculator
 from flowpot.training import TrainingMaker
 from flowpot.training.mace import MACETraining
 
@@ -159,7 +167,8 @@ class ActiveLearningMaker(CampaignStages, Maker):
         Raises
         ------
         ValueError
-            If there is nothing to start from, or no stage to use it.
+            If there is nothing to start from, no stage to use it, or an element that
+            the trainings or the committee cannot have.
         """
         if campaign is not None:
             others = (structures, dataset, committee, explored)
@@ -169,6 +178,12 @@ class ActiveLearningMaker(CampaignStages, Maker):
                     "campaign goes on with what it has; give either"
                 )
             return self._flow(Start(self, state_of(campaign)))
+        check_not_empty(
+            structures=structures,
+            dataset=dataset,
+            committee=committee,
+            explored=explored,
+        )
         check_elements(self.elements, structures, dataset)
         if committee is not None and self.pretrain_with is not None:
             raise ValueError(
@@ -186,7 +201,12 @@ class ActiveLearningMaker(CampaignStages, Maker):
         trains = self.training is not None and committee is None
         if trains and self.labelling is None:
             check_labels(structures, dataset)
+        if trains and dataset is None:
+            check_first_sets(
+                self.max_labels, self.labelling, self.augmentation, structures
+            )
         self.check_options()
+        committee = self._checked(structures, dataset, committee, explored)
         start = Start(self, CampaignState(uuid=str(uuid.uuid4())))
         start.enter(structures, dataset, committee, explored)
         return self._flow(start)
@@ -203,7 +223,8 @@ class ActiveLearningMaker(CampaignStages, Maker):
         loop.update_metadata(tags, dynamic=False)
         for job in start.jobs.values():
             job.update_metadata({"campaign_run": loop.uuid})
-        return Flow([*start.jobs.values(), loop], output=loop.output, name=self.name)
+        jobs = [*start.jobs.values(), loop]
+        return TaggedFlow(jobs, output=loop.output, name=self.name)
 
     def dry_run(
         self,
@@ -224,9 +245,29 @@ class ActiveLearningMaker(CampaignStages, Maker):
         store
             JobStore whose completed jobs of the same kinds tell what jobs cost.
         """
+        check_not_empty(
+            structures=structures,
+            dataset=dataset,
+            committee=committee,
+            explored=explored,
+        )
         check_elements(self.elements, structures, dataset)
         self.check_options()
+        committee = self._checked(structures, dataset, committee, explored)
         return dry_run(self, structures, dataset, committee, explored, store)
+
+    def _checked(
+        self, structures: Any, dataset: Any, committee: Any, explored: Any
+    ) -> Any:
+        """Refuse elements that no potential has; return the committee, read once."""
+        supply = Supply.of(self.augmentation, self.labelling, structures, dataset)
+        check_trainable(self._trainers, supply, self.augmentation)
+        if committee is not None and not is_reference(committee):
+            committee = committee_of(committee)
+            check_committee(
+                committee, structures=structures, dataset=dataset, explored=explored
+            )
+        return committee
 
     def check_options(self) -> None:
         """
@@ -278,6 +319,13 @@ class ActiveLearningMaker(CampaignStages, Maker):
         if isinstance(static_maker, ChecksMachine):
             numbers = np.unique(Dataset.load(structures).numbers)
             static_maker.preflight([chemical_symbols[z] for z in numbers], folder)
+        reference = getattr(self.validator, "reference_maker", None)
+        check_calculator(
+            **{
+                "labelling.static_maker": static_maker,
+                "validator.reference_maker": reference,
+            }
+        )
         if self.pretrain_with is not None:
             check_labeller(self.pretrain_with, Dataset.load(structures))
         for trainer in self._trainers:

@@ -19,13 +19,13 @@ from flowpot.campaign.checks import (
 from flowpot.campaign.stopping import Limits
 from flowpot.evaluation import EvaluationMaker
 from flowpot.evaluation.binomial import closing_size
-from flowpot.evaluation.criteria import check_tolerance, default_tolerance
+from flowpot.evaluation.tolerance import check_tolerance, default_tolerance
 from flowpot.exploration import ExplorationMaker
 from flowpot.jobs import JobName
 from flowpot.labelling import LabellingMaker
 from flowpot.properties import ValidationMaker
 from flowpot.training import CommitteeTrainingMaker
-from flowpot.validation import boolean, elements, fraction, seed, text, whole
+from flowpot.validation import boolean, elements, fraction, seed, several, text, whole
 
 
 @dataclass
@@ -76,6 +76,8 @@ class CampaignStages(MSONable):
         boolean(stop_at_none_over=self.stop_at_none_over)
         seed(seed=self.seed)
         elements(elements=self.elements)
+        several(elements=self.elements)
+        self.elements = None if self.elements is None else list(self.elements)
         check_validation(self.validator, self.property_tolerance, self.evaluation)
         check_pretraining(self.pretrain_with, self.training)
 
@@ -128,4 +130,5 @@ class CampaignStages(MSONable):
             max_bad_share=self.max_bad_share,
             max_over_share=self.max_over_share,
             stop_at_none_over=self.stop_at_none_over,
+            needs_closing=getattr(self.configured_evaluation, "closing_audit", 0) != 0,
         )

@@ -24,7 +24,7 @@ from pydantic import (
 
 from flowpot.dataset import artifact_root
 from flowpot.dataset.storage import replacing
-from flowpot.settings import get_settings
+from flowpot.settings import get_settings, given_path
 
 
 class ArtifactError(ValueError):
@@ -145,7 +145,7 @@ class Artifact(BaseModel):
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
         """Make an artifact of a file, with its name."""
-        path = Path(path)
+        path = given_path(path)
         return cls.from_bytes(path.name, path.read_bytes())
 
     @classmethod
@@ -256,7 +256,7 @@ class Artifact(BaseModel):
         Path
             The file.
         """
-        path = Path(path)
+        path = given_path(path)
         target = path / self.name if path.is_dir() else path
         with replacing(target) as temporary:
             temporary.write_bytes(self.read_bytes())

@@ -16,6 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractFileSystem
 
 from flowpot.dataset.storage import replacing
+from flowpot.redaction import redact
 from flowpot.settings import get_settings
 
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")
@@ -47,12 +48,18 @@ def store(root: str, name: str, content: bytes) -> str:
     Raises
     ------
     ValueError
-        Where the root is a relative path.
+        Where the root is a relative path, a file, or a URL that fsspec cannot open.
     """
     root = _absolute(root)
     digest = hashlib.sha256(content).hexdigest()
     rest = f"{digest[:2]}/{digest}{Path(name).suffix}"
-    fs, path = fsspec.core.url_to_fs(f"{root}/{rest}")
+    try:
+        fs, path = fsspec.core.url_to_fs(f"{root}/{rest}")
+    except (ValueError, ImportError) as error:  # an unknown protocol, or its package
+        raise ValueError(
+            f"FLOWPOT_ARTIFACT_ROOT is {redact(repr(root))}: {error}; set an absolute "
+            "path, or a URL that fsspec knows and whose package is installed"
+        ) from error
     if not _holds(fs, path, content):
         _put(fs, path, content)
     return f"{_without_password(root)}/{rest}"
@@ -85,7 +92,7 @@ def _absolute(root: str) -> str:
     Raises
     ------
     ValueError
-        Where it is a relative path: each job runs in a folder of its own.
+        Where it is a relative path (each job runs in a folder of its own) or a file.
     """
     if not _LOCAL.match(root):
         return root.rstrip("/")
@@ -95,6 +102,9 @@ def _absolute(root: str) -> str:
             f"FLOWPOT_ARTIFACT_ROOT is {root!r}: each job runs in a folder of its own, "
             f"so set an absolute path, such as {str(path.absolute())!r}, or a URL"
         )
+    if file := next((p for p in (path, *path.parents) if p.is_file()), None):
+        where = "a file" if file == path else f"in {str(file)!r}, which is a file"
+        raise ValueError(f"FLOWPOT_ARTIFACT_ROOT is {root!r}, {where}: set a folder")
     return f"file://{path}".rstrip("/")
 
 

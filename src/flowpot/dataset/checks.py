@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 from flowpot.dataset import electronic_state, metadata
 from flowpot.dataset.arrays import GEOMETRY, Arrays
 from flowpot.dataset.geometry import collapse
+from flowpot.dataset.geometry.soundness import check_sound, first_not_finite, frame_of
 from flowpot.dataset.labels import PROPERTIES, is_symmetric
 from flowpot.dataset.where import Where
 
 _LAST_ELEMENT = 118
-_FLAT = 1e-6
-"""A periodic cell is degenerate where its volume is under this share of the product of
-its lengths."""
 
 
 def checked(fields: Mapping[str, Any], where: Where | None = None) -> dict[str, Any]:
@@ -33,7 +31,7 @@ def checked(fields: Mapping[str, Any], where: Where | None = None) -> dict[str, 
     -------
     dict
         All columns; those of labels and of the electronic state that were None are
-        filled with NaN.
+        filled with NaN, except that an isolated atom that has an energy has forces.
 
     Raises
     ------
@@ -42,9 +40,12 @@ def checked(fields: Mapping[str, Any], where: Where | None = None) -> dict[str, 
     """
     where = where or Where()
     columns = _shaped(fields, where)
-    _check_atoms(columns, where)
-    _check_cells(columns, where)
+    _check_elements(columns, where)
+    geometry = Arrays(**{name: columns[name] for name in GEOMETRY})
+    check_sound(geometry, where)
+    collapse.check_cells(geometry, where)
     _check_labels(columns, where)
+    columns["forces"] = _with_vanishing(columns, geometry)
     electronic_state.check(columns, where)
     columns["stress"] = _symmetric(columns["stress"], where)
     n = len(columns["offsets"]) - 1
@@ -89,7 +90,7 @@ def _shaped(fields: Mapping[str, Any], where: Where) -> dict[str, Any]:
     return columns
 
 
-def _check_atoms(fields: Mapping[str, Any], where: Where) -> None:
+def _check_elements(fields: Mapping[str, Any], where: Where) -> None:
     numbers, offsets = fields["numbers"], fields["offsets"]
     unknown = np.flatnonzero((numbers < 1) | (numbers > _LAST_ELEMENT))
     if len(unknown):
@@ -97,36 +98,6 @@ def _check_atoms(fields: Mapping[str, Any], where: Where) -> None:
             frame_of(unknown[0], offsets),
             f"atomic number {numbers[unknown[0]]} is no element: use 1 to 118",
         )
-    bad = first_not_finite(fields["positions"])
-    if bad is not None:
-        frame = frame_of(bad, offsets)
-        raise where.frame(
-            frame,
-            f"the position of atom {bad - offsets[frame]} is "
-            f"{fields['positions'][bad]}: remove the frame",
-        )
-
-
-def _check_cells(fields: Mapping[str, Any], where: Where) -> None:
-    cell, pbc = fields["cell"], fields["pbc"]
-    bad = first_not_finite(cell)
-    if bad is not None:
-        raise where.frame(bad, "its cell is not finite: remove the frame")
-    # Gram determinant of the periodic vectors: their volume, area or length squared.
-    periodic = cell * pbc[:, :, None]
-    gram = periodic @ periodic.transpose(0, 2, 1)
-    lengths = np.where(pbc, np.sqrt(np.einsum("nii->ni", gram)), 1.0)
-    gram[:, np.arange(3), np.arange(3)] += ~pbc
-    volume = np.sqrt(np.clip(np.linalg.det(gram), 0, None))
-    flat = np.flatnonzero(volume <= _FLAT * lengths.prod(axis=1))
-    if len(flat):
-        axes = "".join("FT"[int(axis)] for axis in pbc[flat[0]])
-        raise where.frame(
-            flat[0],
-            f"its cell has no volume along the periodic axes (pbc {axes}): give it a "
-            "cell, or set pbc to False",
-        )
-    collapse.check_cells(Arrays(**{name: fields[name] for name in GEOMETRY}), where)
 
 
 def _check_labels(fields: Mapping[str, Any], where: Where) -> None:
@@ -155,6 +126,20 @@ def _check_labels(fields: Mapping[str, Any], where: Where) -> None:
             )
 
 
+def _with_vanishing(
+    columns: Mapping[str, Any], geometry: Arrays
+) -> NDArray[np.float64]:
+    """Return the forces, with those of isolated atoms: by symmetry they are zero."""
+    forces: NDArray[np.float64] = columns["forces"]
+    alone = geometry.is_isolated_atom & np.isfinite(columns["energy"])
+    atoms = geometry.offsets[:-1][alone]
+    atoms = atoms[np.isnan(forces[atoms, 0])]
+    if len(atoms):
+        forces = forces.copy()
+        forces[atoms] = 0.0
+    return forces
+
+
 def _symmetric(stress: NDArray[np.float64], where: Where) -> NDArray[np.float64]:
     """Check that stress tensors are symmetric, and make them exactly so."""
     transposed = stress.transpose(0, 2, 1)
@@ -167,16 +152,3 @@ def _symmetric(stress: NDArray[np.float64], where: Where) -> NDArray[np.float64]
             "its stress is not symmetric: check the order of components",
         )
     return 0.5 * (stress + transposed)
-
-
-def first_not_finite(values: NDArray[np.float64]) -> int | None:
-    """Return the first row that has NaN or infinity in it, None where none has."""
-    finite = np.isfinite(values)
-    if finite.all():
-        return None
-    return int(np.argmin(finite.reshape(len(values), -1).all(axis=1)))
-
-
-def frame_of(atom: int, offsets: NDArray[np.int64]) -> int:
-    """Return the frame that a row of the per-atom arrays belongs to."""
-    return int(np.searchsorted(offsets, atom, side="right")) - 1

@@ -28,13 +28,12 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from flowpot.dataset.atom_states import along_axis, with_atom_charges
 from flowpot.dataset.where import Where
 
 STATE = ("magmoms", "charge", "spin")
 ASE_MAGMOMS = "initial_magmoms"
 """Name of the moments in ``atoms.arrays`` and in extxyz files."""
-DIGITS = 6
-"""Decimals of a charge that is the sum of the charges of atoms."""
 
 
 def from_atoms(frames: Sequence[Atoms]) -> dict[str, NDArray[np.float64]]:
@@ -45,8 +44,9 @@ def from_atoms(frames: Sequence[Atoms]) -> dict[str, NDArray[np.float64]]:
     ----------
     frames
         The charge of a frame is ``info["charge"]``, else the attribute ``charge`` that
-        pymatgen's adaptor sets, else the sum of the initial charges, where there are
-        any. Its multiplicity is ``info["spin"]``, else the attribute
+        pymatgen's adaptor sets, else that of its initial charges, where there are any
+        (see `with_atom_charges`). Moments that are vectors have to have a common axis.
+        Its multiplicity is ``info["spin"]``, else the attribute
         ``spin_multiplicity`` that pymatgen's adaptor sets.
 
     Returns
@@ -57,21 +57,23 @@ def from_atoms(frames: Sequence[Atoms]) -> dict[str, NDArray[np.float64]]:
     Raises
     ------
     ValueError
-        Where moments are vectors, or a charge or multiplicity is not one number.
+        Where moments have no common axis, or a charge or multiplicity is not one
+        number.
     """
-    moments, charges, spins = [np.empty(0)], [], []
-    for number, atoms in enumerate(frames):
-        moments.append(_moments(atoms, number))
-        charge = _charge(atoms)
-        charges.append(charge)
+    moments = [_moments(atoms, number) for number, atoms in enumerate(frames)]
+    stated = numbers_of([_stated_charge(atoms) for atoms in frames], "charge")
+    charges = with_atom_charges(stated, [_atom_charges(atoms) for atoms in frames])
+    spins = []
+    for atoms, charge in zip(frames, charges, strict=True):
         spin = atoms.info.get("spin")
         adapted = getattr(atoms, "spin_multiplicity", None)
-        if spin is None and adapted and adapted != lowest_spin(atoms.numbers, charge):
+        lowest = lowest_spin(atoms.numbers, charge if np.isfinite(charge) else None)
+        if spin is None and adapted and adapted != lowest:
             spin = adapted
         spins.append(spin)
     return {
-        "magmoms": np.concatenate(moments),
-        "charge": numbers_of(charges, "charge"),
+        "magmoms": np.concatenate([np.empty(0), *moments]),
+        "charge": charges,
         "spin": numbers_of(spins, "spin"),
     }
 
@@ -81,23 +83,23 @@ def _moments(atoms: Atoms, frame: int) -> NDArray[np.float64]:
     if moments is None:
         return np.full(len(atoms), np.nan)
     if moments.ndim > 1:
-        raise Where().frame(
-            frame,
-            "its initial magnetic moments are vectors, and non-collinear magnetism is "
-            "not supported: give one number per atom",
-        )
+        return along_axis(moments, frame)
     return moments.astype(np.float64)
 
 
-def _charge(atoms: Atoms) -> Any:
+def _stated_charge(atoms: Atoms) -> Any:
+    """Return the charge that a frame was given, None where it was given none."""
     if atoms.info.get("charge") is not None:
         return atoms.info["charge"]
     # The adaptor sets zero where no charge was stated.
-    if adapted := getattr(atoms, "charge", None):
-        return adapted
+    return getattr(atoms, "charge", None) or None
+
+
+def _atom_charges(atoms: Atoms) -> float:
+    """Return the sum of the atoms' charges (e), NaN where they have none."""
     if atoms.has("initial_charges"):
-        return round(float(atoms.get_initial_charges().sum()), DIGITS)
-    return None
+        return float(atoms.get_initial_charges().sum())
+    return np.nan
 
 
 def numbers_of(

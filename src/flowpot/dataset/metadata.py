@@ -118,15 +118,25 @@ def _from_numpy(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} cannot be kept as metadata")
 
 
-def check_name(name: str) -> None:
+def check_name(name: Any) -> None:
     """Raise ValueError where a column cannot have this name."""
+    if fault := _fault_of(name):
+        raise ValueError(f"metadata column {name!r}: {fault}")
+
+
+def _fault_of(name: Any) -> str:
+    """Say why a column cannot have a name, empty where it can."""
     if name in RESERVED:
-        raise ValueError(f"metadata column {name!r}: the name is taken, choose another")
-    if not (_NAME.fullmatch(name) and name.isprintable()):
-        raise ValueError(
-            f"metadata column {name!r}: use printable characters, without spaces, "
-            "commas, quotes, brackets, = or backslash"
+        return "the name is taken, choose another"
+    if not isinstance(name, str):
+        return "give a text as its name"
+    # A dot is the group itself in HDF5.
+    if name == "." or not (_NAME.fullmatch(name) and name.isprintable()):
+        return (
+            "use printable characters, without spaces, commas, quotes, brackets, = or "
+            "backslash, and more than a dot"
         )
+    return ""
 
 
 def checked_columns(
@@ -181,18 +191,25 @@ def columns_of(
     """
     Turn the metadata of each frame (``atoms.info``) into columns.
 
-    `RESERVED` names are skipped. A column with a value that cannot be written as JSON
-    is dropped with a warning, as ASE does in extxyz.
+    `RESERVED` names are skipped. A column with a name that no column can have, or with
+    a value that cannot be written as JSON, is dropped with a warning.
     """
     names = dict.fromkeys(name for record in records for name in record)
     columns = {}
     for name in names:
         if name in RESERVED:
             continue
+        fault = _fault_of(name)
         try:
-            columns[name] = as_column([record.get(name) for record in records], where)
+            values = [record.get(name) for record in records]
+            if not fault:
+                columns[name] = as_column(values, where)
         except TypeError as error:
-            warnings.warn(f"metadata {name!r} is dropped: {error}", stacklevel=2)
+            fault = str(error)
+        if fault:
+            n = sum(name in record for record in records)
+            told = (where or Where()).error(f"metadata {name!r} is dropped")
+            warnings.warn(f"{told}, which {n} frame(s) have: {fault}", stacklevel=2)
     return checked_columns(columns, len(records), where)
 
 

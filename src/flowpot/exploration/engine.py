@@ -27,7 +27,7 @@ from flowpot.exploration.sampling import Output, refused_document
 from flowpot.exploration.sanity import SanityLimits
 from flowpot.jobs import stage_job
 from flowpot.settings import fixed_path, get_settings
-from flowpot.validation import at_least, instance, positive, text, whole
+from flowpot.validation import at_least, instance, keep_tuples, positive, text, whole
 from flowpot.validation import seed as check_seed
 
 _STEPS_OF_A_JOB = 20_000
@@ -117,6 +117,7 @@ class MDMaker(Maker, ABC):
         at_least(1, upper_factor=self.upper_factor)
         at_least(0, vacuum=self.vacuum)
         self.cache = fixed_path(self.cache)
+        keep_tuples(self, "temperature", "pressure")
         self.conditions()
         self.output()
         if self.sample_interval > self.n_steps:

@@ -13,6 +13,7 @@ from ase.calculators.calculator import BaseCalculator, Calculator
 from flowpot.dataset import Artifact
 from flowpot.potentials.device import keep_freed_memory
 from flowpot.potentials.extensions import unpack_extensions
+from flowpot.settings import given_path
 
 MODEL = "model"
 CALCULATOR = "calculator"
@@ -70,7 +71,7 @@ def stage_member(member: Any, folder: Path) -> dict[str, Any]:
             )
         return {CALCULATOR: factory, "kwargs": dict(member.get("kwargs", {}))}
     if isinstance(member, str | Path):
-        return {MODEL: str(Path(member).absolute())}
+        return {MODEL: str(given_path(member).absolute())}
     document = member
     if isinstance(member, Mapping):
         member = member.get(MODEL) or member

@@ -30,6 +30,7 @@ from flowpot.randomness import derive_rng, derive_seed
 from flowpot.validation import (
     at_least,
     instance,
+    keep_tuples,
     names,
     one_of,
     positive,
@@ -85,6 +86,8 @@ class ExplorationPlan(MSONable):
         names(config_types=self.config_types)
         self._check_targets("temperatures")
         self._check_targets("pressures")
+        keep_tuples(self, "temperatures", "pressures", "config_types")
+        self.schedule = list(self.schedule)
         if self.equilibration >= self.md_maker.n_steps:
             raise ValueError(
                 f"equilibration is {self.equilibration} and the runs have "

@@ -7,6 +7,7 @@ from typing import Any
 from monty.json import MSONable
 
 from flowpot.exploration.initial_conditions import Sampling, StartFrom, Target
+from flowpot.validation import keep_tuples
 
 _OF_THE_ENGINE = ("n_steps", "sample_interval", "timestep")
 
@@ -50,6 +51,7 @@ class ExplorationChange(MSONable):
         """Check its length; the exploration checks the other fields."""
         if self.iterations < 1:
             raise ValueError(f"iterations is {self.iterations}: use 1 or more")
+        keep_tuples(self, "temperatures", "pressures", "config_types")
 
     def __repr__(self) -> str:
         """Name what is different."""

@@ -52,6 +52,7 @@ from flowpot.validation import (
     fraction,
     instance,
     interval,
+    keep_tuples,
     numbers,
     positive,
     text,
@@ -163,6 +164,7 @@ class LabellingMaker(Maker):
         checked_fractions(self.split_fractions)
         check_batches(self.static_maker, self.batch_size, self.parallel)
         check_refinable(self.static_maker, self.noise_frames)
+        keep_tuples(self, "volume_per_atom", "vacuum", "split_fractions")
 
     def make(
         self, dataset: Any, existing: Sequence[Any] | None = None, seed: int = 0

@@ -78,7 +78,8 @@ def plan_labels(
     if max_labels is not None and len(sound) > max_labels:
         kinds = frames.column("config_type")
         first = np.isin(kinds[sound].astype(str), _FIRST)
-        drawn = np.not_equal(frames.column("selection")[sound], None)
+        chosen = frames.column("selection")[sound]
+        drawn = np.array([kind is not None for kind in chosen])
         random = derive_rng(seed, "labels").random(len(sound))
         order = np.lexsort((random, ~drawn, ~first))
         to_label = np.sort(sound[order[:max_labels]])

@@ -21,6 +21,10 @@ from jobflow import Maker
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
+from flowpot.documents import reason_for
+
+_WITH_CALCULATOR = ("atomate2.ase.jobs", "AseMaker")
+"""Class, by its module, of Makers whose `calculator` makes one of ASE's."""
 
 
 @runtime_checkable
@@ -198,6 +202,35 @@ def for_stage(maker: Any, min_distance: float) -> Any:
 def min_distance_of(maker: Any) -> float | None:
     """Return the limit of distances that a Maker itself sets, None without one."""
     return maker.min_distance_fraction if isinstance(maker, LimitsDistances) else None
+
+
+def check_calculator(**makers: Any) -> None:
+    """
+    Make the calculators of atomate2's Makers with one: a second, or a few for a model.
+
+    Parameters
+    ----------
+    **makers
+        Static Makers by their places; None and other Makers are left alone.
+
+    Raises
+    ------
+    ValueError
+        Naming the place, the Maker, and why it has no calculator.
+    """
+    for place, maker in makers.items():
+        if not any(
+            (base.__module__, base.__name__) == _WITH_CALCULATOR
+            for base in type(maker).__mro__
+        ):
+            continue
+        try:
+            _ = maker.calculator
+        except Exception as error:  # of any calculator's package
+            raise ValueError(
+                f"{place}, {maker.name!r}, has no calculator: {reason_for(error)}; "
+                "correct its fields, or install what it needs"
+            ) from error
 
 
 def kpoint_counts(maker: Any, frames: Dataset) -> NDArray[np.int64] | None:

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from flowpot.dataset import Dataset
 from flowpot.dataset.arrays import Arrays
 from flowpot.dataset.geometry.collapse import check_predictable
+from flowpot.potentials.batching import batches, check_request
 from flowpot.potentials.device import batch_atoms
 from flowpot.potentials.prediction import (
     NO_PREDICTION,
     MissingOutputError,
     Prediction,
+    warn_of_nan,
 )
 from flowpot.potentials.verlet import VerletList
 
@@ -128,8 +130,11 @@ class Potential(ABC):
 
         Raises
         ------
+        TypeError
+            If the frames are no Dataset.
         ValueError
-            If a frame has an element that the potential does not know.
+            If a frame has an element that the potential does not know, or `batch_size`
+            is no number of atoms.
         """
         parts = [
             self.evaluate_graph(self.build_graph(dataset[frames]))
@@ -228,9 +233,11 @@ class Potential(ABC):
 
     def _batches(self, dataset: Dataset, batch_size: int | None) -> Iterator[slice]:
         """Refuse frames that cannot be predicted; divide the others into batches."""
+        check_request(dataset, batch_size)
         self.check_species(dataset.numbers)
         check_predictable(dataset)
-        yield from batches(dataset.n_atoms, batch_size or default_batch_size([self]))
+        size = default_batch_size([self]) if batch_size is None else batch_size
+        yield from batches(dataset.n_atoms, size)
 
     def evaluate_atoms(
         self, atoms: Atoms, neighbours: VerletList | None = None
@@ -248,14 +255,23 @@ class Potential(ABC):
         Returns
         -------
         tuple
-            Energy (eV), forces (N, 3) (eV/A) and stress (3, 3) (eV/A^3).
+            Energy (eV), forces (N, 3) (eV/A) and stress (3, 3) (eV/A^3). A warning
+            says so where they are NaN.
+
+        Raises
+        ------
+        ValueError
+            If the frame cannot be predicted: of an element that the potential does not
+            know, NaN, without atoms, or with a cell that is flat or has collapsed.
         """
         self.check_species(atoms.numbers)
         frame = Arrays.of_atoms(atoms)
         check_predictable(frame)
         graph = neighbours.graph(frame) if neighbours else self.build_graph(frame)
         prediction = self.evaluate_graph(graph)
-        return float(prediction.energy[0]), prediction.forces, prediction.stress[0]
+        energy, forces = float(prediction.energy[0]), prediction.forces
+        warn_of_nan(frame, energy, forces)
+        return energy, forces, prediction.stress[0]
 
     def calculator(self, skin: float = 0.0) -> "PotentialCalculator":
         """
@@ -317,27 +333,6 @@ class PotentialCalculator(Calculator):
         self.results = {"energy": energy, "free_energy": energy, "forces": forces}
         if np.isfinite(stress).all():
             self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
-
-
-def batches(n_atoms: NDArray[np.int64], size: int) -> Iterator[slice]:
-    """
-    Divide frames into batches of at most `size` atoms, in order.
-
-    Examples
-    --------
-    >>> [(b.start, b.stop) for b in batches(np.array([8, 8, 8, 64, 1]), 16)]
-    [(0, 2), (2, 3), (3, 4), (4, 5)]
-    """
-    if size < 1:
-        raise ValueError(f"batch_size is {size}: give the atoms of a batch, 1 or more")
-    start, atoms = 0, 0
-    for frame, n in enumerate(n_atoms):
-        if frame > start and atoms + n > size:
-            yield slice(start, frame)
-            start, atoms = frame, 0
-        atoms += n
-    if start < len(n_atoms):
-        yield slice(start, len(n_atoms))
 
 
 def default_batch_size(potentials: Sequence[Potential]) -> int:

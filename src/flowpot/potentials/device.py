@@ -7,6 +7,7 @@ from functools import cache
 import psutil
 
 from flowpot.settings import get_settings
+from flowpot.validation import device as check_device
 
 _MIB = 2**20
 _MALLOC_OPTIONS = {
@@ -44,22 +45,48 @@ def resolve_device(device: str = "auto") -> str:
     Raises
     ------
     ValueError
-        If a GPU is asked for and torch finds none.
+        If torch knows no such device, or finds no such one here.
     """
+    if device is None:
+        raise ValueError("device is None: use 'auto', 'cpu', 'cuda' or 'cuda:1'")
+    check_device(device=device)
     if device == "auto":
         device = get_settings().DEVICE
-    if device != "auto" and not device.startswith("cuda"):
+    if device == "cpu":
         return device
     import torch  # noqa: PLC0415 - optional
 
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if not device.startswith("cuda"):
+        _check_torch(device)
+        return device
     if not torch.cuda.is_available():
         raise ValueError(
             f"device is {device!r}, but torch finds no GPU here: set it to 'cpu' or "
             "'auto', or install a torch built for this machine's GPU"
         )
+    _, _, number = device.partition(":")
+    if number and int(number) >= (n := torch.cuda.device_count()):
+        raise ValueError(
+            f"device is {device!r}, and torch finds {n} GPU(s) here, counted from 0: "
+            "give one of them, or 'cuda'"
+        )
     return device
+
+
+def _check_torch(device: str) -> None:
+    """Refuse a device that torch does not know, or that cannot be used here."""
+    import torch  # noqa: PLC0415 - optional
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, NotImplementedError, AssertionError) as error:
+        why = str(error).splitlines()[0]
+        raise ValueError(
+            f"device is {device!r}, which torch cannot use here ({why}): use 'auto', "
+            "'cpu', 'cuda' or 'cuda:1'"
+        ) from error
 
 
 @cache

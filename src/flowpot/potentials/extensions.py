@@ -11,6 +11,7 @@ from typing import Any
 from flowpot.dataset import Artifact
 from flowpot.documents import field_of
 from flowpot.potentials.model_files import model_file
+from flowpot.settings import given_path
 
 FOLDER = "extensions"
 """Name of the folder, as metatrain gives it."""
@@ -19,7 +20,7 @@ _ARCHIVE = "extensions.zip"
 
 def extensions_beside(model: str | Path) -> Path | None:
     """Return the folder of a model's extensions; None where there is none."""
-    folder = Path(model).parent / FOLDER
+    folder = given_path(model).parent / FOLDER
     return folder if folder.is_dir() and any(folder.iterdir()) else None
 
 

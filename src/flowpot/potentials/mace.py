@@ -22,6 +22,7 @@ from flowpot.potentials.mace_pairs import (
     summed_over_pairs,
 )
 from flowpot.potentials.prediction import Prediction
+from flowpot.settings import given_path
 
 
 class MACEPotential(Potential):
@@ -79,7 +80,7 @@ class MACEPotential(Potential):
     @classmethod
     def from_file(cls, path: str | Path, device: str = "auto") -> Self:
         """Load a ``.model`` file."""
-        return cls.from_bytes(Path(path).read_bytes(), device)
+        return cls.from_bytes(given_path(path).read_bytes(), device)
 
     @property
     def reference_energies(self) -> dict[str, float]:

@@ -7,7 +7,8 @@ import numpy as np
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.collapse import check_predictable
-from flowpot.potentials.base import Potential, batches, default_batch_size
+from flowpot.potentials.base import Potential, default_batch_size
+from flowpot.potentials.batching import batches, check_request
 from flowpot.potentials.prediction import Prediction
 
 
@@ -53,11 +54,14 @@ def evaluate_members(
 
     Raises
     ------
+    TypeError
+        If the frames are no Dataset.
     ValueError
         Without a member, or if a frame has an element that a member does not know.
     """
     if not potentials:
         raise ValueError("no potentials to evaluate: give at least one")
+    check_request(dataset, batch_size)
     for potential in potentials:
         potential.check_species(dataset.numbers)
     check_predictable(dataset)
@@ -65,7 +69,7 @@ def evaluate_members(
     energy = np.empty((members, n_frames))
     forces = np.empty((members, len(dataset.numbers), 3))
     stress = np.empty((members, n_frames, 3, 3))
-    size = batch_size or default_batch_size(potentials)
+    size = default_batch_size(potentials) if batch_size is None else batch_size
     for frames in batches(dataset.n_atoms, size):
         atoms = slice(dataset.offsets[frames.start], dataset.offsets[frames.stop])
         graphs: dict[Hashable, Any] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flowpot.dataset import Artifact
+from flowpot.settings import given_path
 
 _UNREADABLE = (
     zipfile.BadZipFile,
@@ -90,7 +91,7 @@ def model_file(source: Any) -> tuple[str, bytes]:
         See `flowpot.potentials.load_potential`.
     """
     if isinstance(source, str | Path):
-        path = Path(source)
+        path = given_path(source)
         if not path.is_file():
             raise FileNotFoundError(f"there is no model file {str(path)!r}")
         content = path.read_bytes()

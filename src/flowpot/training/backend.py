@@ -3,6 +3,7 @@
 import re
 import zipfile
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 from jobflow import OutputReference
 
 from flowpot.dataset import Artifact
+from flowpot.settings import given_path
 from flowpot.training.program import Program
 from flowpot.training.sets import TrainingSets
 from flowpot.validation import device, instance, mapping
@@ -101,7 +103,7 @@ class Training(ABC):
     """
 
     hyperparameters: dict[str, Any] = field(default_factory=dict)
-    foundation_model: str | Artifact | None = None
+    foundation_model: str | Path | Artifact | None = None
     fine_tuning: str = ""
     device: str = "auto"
 
@@ -111,8 +113,18 @@ class Training(ABC):
     """Distributions whose versions a document records."""
     starts_from: ClassVar[str] = "model"
     """Field of a PotentialDoc that a training starts from: model or checkpoint."""
+    reference_options: ClassVar[str] = "{}"
+    """Hyperparameters that stand for isolated atoms, as an example in messages."""
     checkpoint_files: ClassVar[str]
     """Glob pattern of the checkpoints in a run's folder."""
+
+    @property
+    def foundation_file(self) -> Path | None:
+        """File of the foundation model; None: there is none here, under this name."""
+        if not isinstance(self.foundation_model, str | Path):
+            return None
+        path = given_path(self.foundation_model)
+        return path.resolve() if path.is_file() else None
 
     def check_fields(self) -> None:
         """
@@ -143,6 +155,30 @@ class Training(ABC):
             Naming the option.
         """
         self.check_fields()
+
+    @property
+    def takes_isolated_atoms(self) -> bool:
+        """Whether every element needs a labelled isolated atom, by these options."""
+        return False
+
+    def check_species(self, species: Sequence[int]) -> None:
+        """
+        Refuse elements that no training with these options can begin with.
+
+        A campaign does so before any job, with what is known by then: what is not at
+        hand, such as a model that the package downloads, passes.
+
+        Parameters
+        ----------
+        species
+            Atomic numbers in the frames.
+
+        Raises
+        ------
+        ValueError
+            Naming the option, the elements and the remedy.
+        """
+        del species
 
     def check_start(self) -> None:
         """

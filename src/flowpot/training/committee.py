@@ -16,7 +16,7 @@ from flowpot.training.document import CommitteeDoc, PotentialDoc, predecessor
 from flowpot.training.makers import MACETrainingMaker, TrainingMaker
 from flowpot.training.metrics import errors_by_origin, errors_of_sets
 from flowpot.training.sets import TrainingSets
-from flowpot.validation import boolean, instance, text, whole
+from flowpot.validation import boolean, instance, several, text, whole
 from flowpot.validation import seed as check_seed
 
 
@@ -77,8 +77,9 @@ class CommitteeTrainingMaker(Maker):
                 f"size is {self.size} and min_size {self.min_size}: give a min_size "
                 "that is no larger than size"
             )
+        several(trainer=self._trainers)
         n_trainers = len(self._trainers)
-        if n_trainers == 0 or (self.members_per_job > 1 and n_trainers > 1):
+        if self.members_per_job > 1 and n_trainers > 1:
             raise ValueError(
                 f"members_per_job is {self.members_per_job} with {n_trainers} "
                 "trainers: give one trainer, or members_per_job=1 with several"
@@ -242,6 +243,7 @@ def committee_document(
         "n_frames_by_origin": n_frames_by_origin,
         "member_metrics": [document.metrics for document in documents.values()],
         "failures": failures,
+        "remarks": list(sets.remarks),
         "seconds": sum(document.seconds for document in documents.values()),
     }
     return fields, list(documents)

@@ -82,6 +82,10 @@ class PotentialDoc(StageDoc):
     failure: str | None = Field(
         default=None, description="why there is no model; None: there is one"
     )
+    remarks: list[str] = Field(
+        default_factory=list,
+        description="what is odd about the frames, and how many were left out",
+    )
     extensions: Artifact | None = Field(
         default=None,
         description="compiled extensions of torch that the model needs, as metatrain "
@@ -139,6 +143,10 @@ class CommitteeDoc(StageDoc):
     )
     failures: list[str] = Field(
         default_factory=list, description="why members are missing"
+    )
+    remarks: list[str] = Field(
+        default_factory=list,
+        description="what is odd about the frames, and how many were left out",
     )
 
 

@@ -313,4 +313,5 @@ def _finish(training: Training, member: _Member, seconds: float) -> PotentialDoc
         failure=member.attempts[-1].failure,
         versions=package_versions(*training.packages),
     )
-    return document.model_copy(update={"attempts": member.attempts, "seconds": seconds})
+    told = {"attempts": member.attempts, "remarks": list(member.sets.remarks)}
+    return document.model_copy(update={**told, "seconds": seconds})

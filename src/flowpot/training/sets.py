@@ -1,7 +1,7 @@
 """The frames that a potential is trained on and tested with."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -16,6 +16,8 @@ from flowpot.randomness import derive_seed
 
 _ISOLATED = ("isolated_atom", "IsolatedAtom")  # flowpot's and MACE's
 _SPLIT_SEED = 0  # not the member's: a committee shares its sets
+_SAME_ENERGY = 1e-3
+"""Isolated atoms whose energies differ by less (eV) are one atom, calculated twice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,8 @@ class TrainingSets:
         Energy of the isolated atom by atomic number, in eV.
     audit
         The last audit's frames, which nothing is trained on or tested with.
+    remarks
+        What is odd about the frames, and which were left out: `load` warns of it.
     """
 
     train: Dataset
@@ -39,6 +43,7 @@ class TrainingSets:
     test: Dataset
     atomic_energies: dict[int, float]
     audit: Dataset
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, source: Any) -> Self:
@@ -57,10 +62,17 @@ class TrainingSets:
         ValueError
             If a set is empty.
         """
-        dataset = Dataset.load(source).labelled
+        given = Dataset.load(source)
+        dataset = given.labelled
         isolated = dataset.is_isolated_atom
         frames = dataset[~isolated]
-        _warn_of_states(frames)
+        remarks = (
+            *_remarks_on_forces(given),
+            *_remarks_on_states(frames),
+            *_remarks_on_atoms(dataset[isolated]),
+        )
+        for remark in remarks:
+            warnings.warn(remark, stacklevel=2)
         if len(frames) == 0:
             raise ValueError(
                 "the dataset has no labelled frame but isolated atoms: label frames "
@@ -72,6 +84,7 @@ class TrainingSets:
         sets = cls(
             **{name: frames[split == name] for name in (*SETS, AUDIT)},
             atomic_energies=isolated_energies(dataset[isolated]),
+            remarks=remarks,
         )
         if empty := [name for name, size in sets.sizes.items() if size == 0]:
             raise ValueError(
@@ -157,22 +170,57 @@ def isolated_energies(isolated: Dataset) -> dict[int, float]:
     """
     Return the energy (eV) of each species' isolated atom, by atomic number.
 
-    Of several, the first neutral one counts: ions have other energies.
+    Of several, that of the lowest energy counts, which is nearest to the ground state;
+    ions have other energies, and do not count.
     """
-    isolated = isolated[np.isnan(isolated.charge) | (isolated.charge == 0)]
-    pairs = zip(isolated.numbers.tolist(), isolated.energy.tolist(), strict=True)
-    return dict(reversed(list(pairs)))
+    energies: dict[int, float] = {}
+    neutral = _neutral(isolated)
+    for z, energy in zip(
+        neutral.numbers.tolist(), neutral.energy.tolist(), strict=True
+    ):
+        energies[z] = min(energy, energies.get(z, energy))
+    return energies
 
 
-def _warn_of_states(frames: Dataset) -> None:
-    """Warn of frames that differ in a state that potentials do not take as input."""
+def _neutral(frames: Dataset) -> Dataset:
+    return frames[np.isnan(frames.charge) | (frames.charge == 0)]
+
+
+def without_forces(frames: Dataset) -> int:
+    """Count the frames that have an energy, and are no labels since forces lack."""
+    return int((np.isfinite(frames.energy) & ~frames.is_labelled).sum())
+
+
+def _remarks_on_forces(frames: Dataset) -> Iterator[str]:
+    """Say how many frames are left out that have an energy alone."""
+    if n := without_forces(frames):
+        yield (
+            f"{n} frame(s) have an energy and no forces, and are left out of the "
+            "training: calculate their forces"
+        )
+
+
+def _remarks_on_atoms(isolated: Dataset) -> Iterator[str]:
+    """Say which isolated atom is taken where those of an element differ."""
+    lowest, neutral = isolated_energies(isolated), _neutral(isolated)
+    for z, energy in lowest.items():
+        highest = float(neutral.energy[neutral.numbers == z].max())
+        if highest - energy > _SAME_ENERGY:
+            yield (
+                f"the isolated atoms of {chemical_symbols[z]} have energies from "
+                f"{energy:g} to {highest:g} eV: the lowest is taken for the reference; "
+                "remove the others"
+            )
+
+
+def _remarks_on_states(frames: Dataset) -> Iterator[str]:
+    """Say which frames differ in a state that potentials do not take as input."""
     charges = np.unique(np.nan_to_num(frames.charge))
     if len(charges) > 1:
-        warnings.warn(
+        yield (
             f"the frames have charges from {charges[0]:g} to {charges[-1]:g}, which "
             "potentials are not told: their energies contradict each other; train on "
-            "frames of one charge",
-            stacklevel=3,
+            "frames of one charge"
         )
     if np.isnan(frames.magmoms).all() and np.isnan(frames.spin).all():
         return
@@ -180,11 +228,10 @@ def _warn_of_states(frames: Dataset) -> None:
     n_same = len(bare) - len(np.unique(bare.fingerprints))
     n_same -= len(frames) - len(np.unique(frames.fingerprints))
     if n_same:
-        warnings.warn(
+        yield (
             f"{n_same} frames have the atoms of another one and other moments, charge "
             "or multiplicity, which potentials are not told: keep one state of each, "
-            "such as that of the lowest energy",
-            stacklevel=3,
+            "such as that of the lowest energy"
         )
 
 

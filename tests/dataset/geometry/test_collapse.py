@@ -7,6 +7,7 @@ import pytest
 from ase.build import bulk, fcc111, graphene
 
 from flowpot.dataset import Dataset
+from flowpot.dataset.arrays import Arrays
 from flowpot.dataset.geometry.collapse import (
     LEAST_IMAGE,
     CollapsedCellError,
@@ -105,3 +106,40 @@ def test_open_directions_may_be_short():
     frames = Dataset.from_atoms([wire, molecule])
     assert not is_collapsed(frames).any()
     assert LEAST_IMAGE == 0.5
+
+
+def spoilt(pbc=True, positions=None, cell=None):
+    """Frames 0 and 2 are good, and frame 1 is not."""
+    atoms = bulk("Si", cubic=True)
+    atoms.pbc = pbc
+    if positions is not None:
+        atoms.positions[3] = positions
+    if cell is not None:
+        atoms.set_cell(cell)
+    parts = [Arrays.of_atoms(each) for each in (bulk("Cu"), atoms, bulk("Si"))]
+    return Arrays.joined(parts)
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (
+            spoilt(positions=np.nan),
+            r"the position of atom 3 is \[nan nan nan\]: remove",
+        ),
+        (spoilt(pbc=False, positions=np.inf), r"the position of atom 3 is \[inf"),
+        (spoilt(cell=np.diag([np.nan, 9, 9])), "its cell is not finite: remove"),
+        (spoilt(pbc=[1, 1, 0], cell=np.diag([np.inf, 9, 9])), "its cell is not finite"),
+        (
+            spoilt(cell=np.diag([9.0, 9.0, 0.0])),
+            r"no volume .*pbc TTT.*: give it a cel",
+        ),
+        (spoilt(cell=np.zeros((3, 3))), r"no volume along the periodic axes"),
+        (spoilt(pbc=[0, 0, 1], cell=np.diag([9.0, 9.0, 0])), r"no volume .*pbc FFT"),
+    ],
+)
+def test_what_is_no_geometry_is_not_predicted(frames, message):
+    """A search for neighbours in it would not end."""
+    assert is_collapsed(frames).tolist() == [False, True, False]
+    with pytest.raises(ValueError, match=f"frame 1: .*{message}"):
+        check_predictable(frames)

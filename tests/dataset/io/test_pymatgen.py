@@ -7,7 +7,7 @@ from ase.calculators.lj import LennardJones
 from atomate2.forcefields.jobs import ForceFieldStaticMaker
 from jobflow import run_locally
 from monty.json import jsanitize
-from pymatgen.core import Lattice, Molecule, Structure
+from pymatgen.core import DummySpecies, Lattice, Molecule, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from flowpot.dataset import Dataset
@@ -58,6 +58,12 @@ def test_partly_occupied_sites_are_refused():
     alloy = Structure(Lattice.cubic(3), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]])
     with pytest.raises(ValueError, match="partly occupied sites: order it"):
         Dataset.from_structures([alloy])
+
+
+def test_species_that_are_no_element_are_named():
+    frame = Structure(Lattice.cubic(3), [DummySpecies("Xa")], [[0, 0, 0]])
+    with pytest.raises(ValueError, match=r"frame 0: its species 'Xa.*no element"):
+        Dataset.from_structures([frame])
 
 
 def test_pymatgen_needs_three_vectors():

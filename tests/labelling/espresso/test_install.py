@@ -135,7 +135,8 @@ def test_what_cannot_be_installed(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="'debian-pbe' has no archive"):
         install_family("debian-pbe", folder=tmp_path)
     monkeypatch.delenv("FLOWPOT_PSEUDO_DIR", raising=False)
-    monkeypatch.setenv("FLOWPOT_CONFIG_FILE", str(tmp_path / "none.yaml"))
+    (tmp_path / "empty.yaml").touch()
+    monkeypatch.setenv("FLOWPOT_CONFIG_FILE", str(tmp_path / "empty.yaml"))
     with pytest.raises(ValueError, match="FLOWPOT_PSEUDO_DIR is unset"):
         install_family("sssp-1.3-pbe-precision")
     with pytest.raises(ValueError, match="use one of http"):

@@ -45,7 +45,8 @@ def test_another_file_of_the_same_name_is_refused(tmp_path):
 def test_where_files_are_looked_for(tmp_path, monkeypatch):
     family = get_family("sssp-1.3-pbe-precision")
     monkeypatch.delenv("FLOWPOT_PSEUDO_DIR", raising=False)
-    monkeypatch.setenv("FLOWPOT_CONFIG_FILE", str(tmp_path / "none.yaml"))
+    (tmp_path / "empty.yaml").touch()
+    monkeypatch.setenv("FLOWPOT_CONFIG_FILE", str(tmp_path / "empty.yaml"))
     with pytest.raises(FileNotFoundError, match="FLOWPOT_PSEUDO_DIR is unset"):
         family.locate(["Si"])
     monkeypatch.setenv("FLOWPOT_PSEUDO_DIR", str(tmp_path))

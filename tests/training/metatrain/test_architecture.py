@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from ase.calculators.test import calculate_numerical_forces
 from metatomic_ase import MetatomicCalculator
@@ -72,6 +74,20 @@ def test_llpr_gets_the_keys_it_has(silicon_set, tmp_path):
         "model_checkpoint": "start.ckpt",
     }
     assert (tmp_path / "start.ckpt").read_bytes() == b"weights"
+
+
+def test_a_checkpoint_that_lacks_an_element(tmp_path):
+    """What metatrain itself says only once all labels are there."""
+    knows = {"dataset_info": SimpleNamespace(atomic_types=[14])}
+    torch.save({"model_data": knows}, tmp_path / "a.ckpt")
+    training = MetatrainTraining(foundation_model=str(tmp_path / "a.ckpt"))
+    assert training.check_species([14]) is None
+    with pytest.raises(ValueError, match="knows Si, and the dataset has C: choose a"):
+        training.check_species([6, 14])
+    with pytest.raises(
+        ValueError, match=r"'pet.ckpt' cannot be read as a checkpoint of"
+    ):
+        MetatrainTraining(foundation_model=CHECKPOINT).check_species([14])
 
 
 def test_llpr_s_model_is_relative_to_the_user_s_folder(clean_dir):

@@ -10,6 +10,7 @@ from ase.geometry import minkowski_reduce
 from numpy.typing import NDArray
 
 from flowpot.dataset.arrays import Arrays
+from flowpot.dataset.geometry.soundness import check_sound, is_sound
 from flowpot.dataset.where import Where
 
 LEAST_IMAGE = 0.5
@@ -50,7 +51,7 @@ def image_distances(
         Length of the shortest lattice vector, or a lower bound of it that is at least
         `enough`, shape (n,), in A; infinite where nothing is periodic.
     """
-    rows = cell * pbc[:, :, None]
+    rows = np.where(pbc[:, :, None], cell, 0.0)
     gram = rows @ rows.transpose(0, 2, 1)
     gram[:, np.arange(3), np.arange(3)] += ~pbc
     # The distance of the lattice planes along each vector bounds all lattice vectors.
@@ -74,7 +75,9 @@ def volumes_per_atom(frames: Arrays) -> NDArray[np.float64]:
     axis has infinite volume.
     """
     cell, pbc, rows = frames.cell, frames.pbc, frames.rows
-    volume = np.where(pbc.all(axis=1), np.abs(np.linalg.det(cell)), np.inf)
+    volume = np.full(len(frames), np.inf)
+    periodic = pbc.all(axis=1)
+    volume[periodic] = np.abs(np.linalg.det(cell[periodic]))
     for frame in np.flatnonzero(pbc.any(axis=1) & ~pbc.all(axis=1)):
         positions = frames.positions[rows[frame]]
         vectors = cell[frame][pbc[frame]]
@@ -96,10 +99,18 @@ def is_collapsed(frames: Arrays) -> NDArray[np.bool_]:
     Returns
     -------
     numpy.ndarray
-        Whether the cell of each has collapsed, shape (n,).
+        Whether the cell of each has collapsed, or the frame is not even sound (see
+        `flowpot.dataset.geometry.soundness`), shape (n,).
     """
-    near = image_distances(frames.cell, frames.pbc, LEAST_IMAGE) < LEAST_IMAGE
-    return near | (volumes_per_atom(frames) < LEAST_VOLUME)
+    sound = is_sound(frames)
+    # What is not sound has neither images nor volume that could be measured.
+    pbc = frames.pbc & sound[:, None]
+    measured = Arrays(
+        frames.numbers, frames.positions, frames.cell, pbc, frames.offsets
+    )
+    apart = image_distances(frames.cell, pbc, LEAST_IMAGE) >= LEAST_IMAGE
+    roomy = volumes_per_atom(measured) >= LEAST_VOLUME
+    return ~(sound & apart & roomy)
 
 
 def check_predictable(frames: Arrays) -> None:
@@ -108,12 +119,15 @@ def check_predictable(frames: Arrays) -> None:
 
     Raises
     ------
+    ValueError
+        Where a frame is not sound: names it, and the remedy.
     CollapsedCellError
         Where a cell has collapsed: names the frame, the limits and the remedy.
     """
     collapsed = np.flatnonzero(is_collapsed(frames))
     if len(collapsed):
         frame = int(collapsed[0])
+        check_sound(frames.frame(frame), Where(first=frame))
         sizes = _measures(frames.frame(frame))
         raise CollapsedCellError(
             f"frame {frame}: its cell has shrunk or is nearly flat: {sizes}, and at "

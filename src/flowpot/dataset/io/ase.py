@@ -77,7 +77,9 @@ def _check_overlooked(
         columns = tuple(
             name
             for name, value in atoms.info.items()
-            if name not in taken and np.asarray(value).dtype.kind in "iuf"
+            if isinstance(name, str)
+            and name not in taken
+            and np.asarray(value).dtype.kind in "iuf"
         )
         vectors = tuple(
             name

@@ -21,6 +21,7 @@ from flowpot.dataset.io.periodicity import Periodicity, periodic_axes
 from flowpot.dataset.labels import PROPERTIES, LabelKeys
 from flowpot.dataset.storage import replacing, umask
 from flowpot.dataset.where import Where
+from flowpot.settings import given_path
 from flowpot.validation import instance
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
@@ -43,7 +44,7 @@ def stream(
     """Read files piece by piece: see `Dataset.stream`."""
     instance(LabelKeys, keys=keys)
     names = [path] if isinstance(path, str | Path) else path
-    paths = [Path(name).expanduser() for name in names]
+    paths = [given_path(name) for name in names]
     axes = None if pbc is None else periodic_axes(pbc)
     sizes = {file: _size(file) for file in paths}
     if frames is not None and frames < 1:
@@ -111,7 +112,7 @@ def _progress_bar(total: int, show: bool | None) -> Iterator[Callable[[int], Non
 def write(columns: Columns, path: Path, *, keys: LabelKeys, fill: bool) -> Path:
     """Write the columns of a Dataset to a file: see `Dataset.write`."""
     instance(LabelKeys, keys=keys)
-    path = path.expanduser()
+    path = given_path(path)
     if path.suffix == deepmd.SUFFIX:
         with _new_folder(path) as temporary:
             deepmd.write(temporary, columns)

@@ -7,17 +7,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import IMolecule, IStructure, Lattice, Molecule, Structure
+from pymatgen.core import (
+    DummySpecies,
+    IMolecule,
+    IStructure,
+    Lattice,
+    Molecule,
+    Structure,
+)
 from pymatgen.electronic_structure.core import Magmom
 
 from flowpot.dataset import metadata
 from flowpot.dataset.arrays import Columns
+from flowpot.dataset.atom_states import along_axis, with_atom_charges
 from flowpot.dataset.electronic_state import lowest_spin, numbers_of, plain
 from flowpot.dataset.io.ase import geometry
-from flowpot.dataset.where import Where
 
-_STRAIGHT = 1e-3
-"""Moments further from one axis than this (Bohr magnetons) are not collinear."""
+_NEUTRAL = 1e-3
+"""Oxidation states that add up to less than this (e) are those of a neutral cell."""
 
 
 def from_structures(structures: Sequence[IStructure | IMolecule]) -> dict[str, Any]:
@@ -27,13 +34,21 @@ def from_structures(structures: Sequence[IStructure | IMolecule]) -> dict[str, A
     Raises
     ------
     ValueError
-        Where a site is occupied in part, or moments have no common axis.
+        Where a site is occupied in part, or by no element, or moments have no common
+        axis.
     """
     for frame, structure in enumerate(structures):
         if not structure.is_ordered:
             raise ValueError(
                 f"frame {frame}: {structure.formula} has partly occupied sites: order "
                 "it first (pymatgen.transformations.standard_transformations)"
+            )
+        if dummies := [
+            str(s) for s in structure.species if isinstance(s, DummySpecies)
+        ]:
+            raise ValueError(
+                f"frame {frame}: its species {dummies[0]!r} stands for no element "
+                "(DummySpecies): replace it by one, or remove its sites"
             )
     lattices = [getattr(structure, "lattice", None) for structure in structures]
     return {
@@ -115,7 +130,8 @@ def states_of(
         species; a site without one has moment zero where another site has one. Their
         charge is what was given to them; their multiplicity is ``spin_multiplicity``
         unless that is the lowest possible, which pymatgen fills in. Charges and
-        multiplicities that are not found so are looked up in ``properties``.
+        multiplicities that are not found so are looked up in ``properties``; then, as
+        from ASE, the charge is that of the site property ``charge``.
 
     Returns
     -------
@@ -123,11 +139,14 @@ def states_of(
         The columns of `flowpot.dataset.electronic_state`.
     """
     moments = [_moments(structure, frame) for frame, structure in enumerate(structures)]
-    charges = [_charge(structure, frame) for frame, structure in enumerate(structures)]
+    stated = numbers_of([_charge(structure) for structure in structures], "charge")
+    sums = [_atom_charges(structure) for structure in structures]
+    for frame in np.flatnonzero(np.isnan(stated) & np.isnan(sums)).tolist():
+        _warn_of_oxidation(structures[frame], frame)
     spins = [_spin(structure) for structure in structures]
     return {
         "magmoms": np.concatenate([np.empty(0), *moments]),
-        "charge": numbers_of(charges, "charge"),
+        "charge": with_atom_charges(stated, sums),
         "spin": numbers_of(spins, "spin"),
     }
 
@@ -166,36 +185,36 @@ def collinear(moments: Sequence[Any], frame: int) -> NDArray[np.float64]:
     """
     if all(isinstance(moment, Real) for moment in moments):
         return np.array(moments, float)
-    vectors = np.array([Magmom(moment).global_moment for moment in moments], float)
-    lengths = np.linalg.norm(vectors, axis=1)
-    axis = vectors[lengths.argmax()] / (lengths.max() or 1.0)
-    # The axis itself has no sign: its largest component points up.
-    axis *= np.sign(axis[np.abs(axis).argmax()]) or 1.0
-    along = vectors @ axis
-    if (np.linalg.norm(vectors - along[:, None] * axis, axis=1) > _STRAIGHT).any():
-        raise Where().frame(
-            frame,
-            "its magnetic moments have no common axis, and non-collinear magnetism is "
-            "not supported: give one number per atom",
-        )
-    return np.asarray(along)
+    return along_axis(
+        np.array([Magmom(moment).global_moment for moment in moments], float), frame
+    )
 
 
-def _charge(structure: IStructure | IMolecule, frame: int) -> Any:
+def _charge(structure: IStructure | IMolecule) -> Any:
     """Return the charge that a frame was given, None where it was given none."""
     charge = structure._charge  # noqa: SLF001
     if isinstance(structure, IMolecule):
         # Zero is what pymatgen fills in.
         return charge or structure.properties.get("charge")
-    if charge is None:
-        charge = structure.properties.get("charge")
-    if charge is None and abs(formal := structure.charge) > _STRAIGHT:
+    return structure.properties.get("charge") if charge is None else charge
+
+
+def _atom_charges(structure: IStructure | IMolecule) -> float:
+    """Return the sum of the site property ``charge`` (e), NaN where it is missing."""
+    charges = [site.properties.get("charge") for site in structure]
+    return float(np.sum([np.nan if each is None else each for each in charges]))
+
+
+def _warn_of_oxidation(structure: IStructure | IMolecule, frame: int) -> None:
+    """Warn of oxidation states that would make a charge, which they do not."""
+    if isinstance(structure, IMolecule):
+        return
+    if abs(formal := structure.charge) > _NEUTRAL:
         warnings.warn(
             f"frame {frame}: its oxidation states add up to {formal:+g}, which is not "
             "taken for its charge: call set_charge if the cell is charged",
             stacklevel=2,
         )
-    return charge
 
 
 def _spin(structure: IStructure | IMolecule) -> Any:

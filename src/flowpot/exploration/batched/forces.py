@@ -17,7 +17,8 @@ from flowpot.exploration.members import (
     stress_matrix,
 )
 from flowpot.potentials import Potential, Prediction, load_potential
-from flowpot.potentials.base import batches, default_batch_size
+from flowpot.potentials.base import default_batch_size
+from flowpot.potentials.batching import batches
 from flowpot.potentials.verlet import BatchedVerletList
 
 

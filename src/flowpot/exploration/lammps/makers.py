@@ -27,7 +27,7 @@ from flowpot.exploration.outcome import Outcome
 from flowpot.exploration.preparation import Committee, Planned
 from flowpot.jobs import JobName, stage_job
 from flowpot.settings import fixed_path, get_settings
-from flowpot.validation import names, one_of, text, whole
+from flowpot.validation import keep_tuples, names, one_of, text, whole
 
 
 @dataclass
@@ -85,6 +85,7 @@ class LammpsMDMaker(MDMaker):
         text(lammps_command=self.lammps_command, device=self.device)
         whole(1, processes=self.processes, threads=self.threads)
         names(extra=self.extra)
+        keep_tuples(self, "extra")
         self.lammps_command = _fixed_command(self.lammps_command)
         one_of(("python", *PAIR_STYLES), engine=self.engine)
         if self.engine != "python":

@@ -1,5 +1,6 @@
 """Write the input of a MACE training: frames, and the model that it starts from."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ def write_data(
     if start and (run.folder / start).exists():
         potential = MACEPotential.from_file(run.folder / start, "cpu")
     if potential:
-        _check_start(potential, options, sets)
+        check_model(potential, options, sets.species)
     cutoff = potential.cutoff if potential else float(options["r_max"])
     if start and not potential:
         cutoff = _LARGEST_NAMED_CUTOFF
@@ -102,10 +103,26 @@ def write_data(
     return cutoff, written
 
 
-def _check_start(
-    start: "MACEPotential", options: dict[str, Any], sets: TrainingSets
+def check_model(
+    start: "MACEPotential", options: Mapping[str, Any], species: Sequence[int]
 ) -> None:
-    """Refuse what MACE (0.3.16) fails on, or silently replaces by something else."""
+    """
+    Refuse what MACE (0.3.16) fails on, or silently replaces by something else.
+
+    Parameters
+    ----------
+    start
+        The model to start from.
+    options
+        Options of mace_run_train.
+    species
+        Atomic numbers in the frames.
+
+    Raises
+    ------
+    ValueError
+        Naming the option and the remedy.
+    """
     if options.get("multiheads_finetuning"):
         if not options.get("pt_train_file"):
             raise ValueError(
@@ -118,7 +135,7 @@ def _check_start(
                 f"{start.species[0]} alone: mace_run_train replays models of two "
                 "elements or more; set fine_tuning='naive'"
             )
-    check_elements(start, sets.species)
+    check_elements(start, species)
 
 
 def _wanted(

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,9 +12,10 @@ import ase.io
 import numpy as np
 
 from flowpot.dataset import Artifact, Dataset
+from flowpot.settings import given_path
 from flowpot.training.mace.energies import without_energies
 from flowpot.training.program import available_cores, find_program
-from flowpot.training.sets import TrainingSets, periodic_dataset
+from flowpot.training.sets import TrainingSets, periodic_dataset, without_forces
 
 STATISTICS_FILE = "statistics_file"
 """Option of mace_run_train: the file of the data set's statistics."""
@@ -63,9 +65,9 @@ def preprocessed() -> dict[str, str]:
 
 def statistics_energies(path: str | Path) -> dict[int, float]:
     """Read the reference energies (eV) by atomic number from a statistics file."""
-    energies = json.loads(Path(path).read_text())["atomic_energies"]
+    energies = json.loads(given_path(path).read_text())["atomic_energies"]
     if isinstance(energies, str) and energies.endswith(".json"):
-        energies = json.loads(Path(energies).read_text())
+        energies = json.loads(given_path(energies).read_text())
     if isinstance(energies, str):
         energies = ast.literal_eval(energies)
     return {int(z): float(energy) for z, energy in energies.items()}
@@ -88,10 +90,10 @@ def frames_to_replay(options: Mapping[str, Any]) -> dict[str, Path | Artifact]:
     """
     files = {name: options[name] for name in REPLAY_FILES if options.get(name)}
     return {
-        name: data if isinstance(data, Artifact) else Path(data).expanduser()
+        name: data if isinstance(data, Artifact) else given_path(data)
         for name, data in files.items()
         if isinstance(data, Artifact)
-        or (Path(data).expanduser().is_file() and not data.endswith(_OTHER_FORMATS))
+        or (given_path(data).is_file() and not str(data).endswith(_OTHER_FORMATS))
     }
 
 
@@ -123,7 +125,14 @@ def write_replay(
         Name of the written file.
     """
     if isinstance(source, Artifact) and source.name.endswith(_FLOWPOT):
-        frames = without_energies(Dataset.load(source).labelled, energies)
+        given = Dataset.load(source)
+        if n := without_forces(given):
+            warnings.warn(
+                f"{n} frame(s) to replay have an energy and no forces, and are left "
+                "out: calculate their forces",
+                stacklevel=2,
+            )
+        frames = without_energies(given.labelled, energies)
         periodic_dataset(frames, cutoff).write(target)
         return target.name
     if isinstance(source, Artifact):

@@ -2,14 +2,15 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from flowpot.settings import fixed_path
+from flowpot.settings import fixed_path, given_path
 from flowpot.training.mace.files import REPLAY_FILES, STATISTICS_FILE
+from flowpot.training.mace.ranges import check_given, check_range
 from flowpot.validation import nearest, one_of
 
 _FIXED = {
@@ -121,7 +122,7 @@ def convertible_hyperparameters() -> dict[str, Any]:
 
 def check_foundation(name: str) -> None:
     """
-    Refuse a foundation model that is neither a file nor a name that MACE downloads.
+    Refuse a foundation model that is no file, and no name that MACE downloads.
 
     Raises
     ------
@@ -134,7 +135,7 @@ def check_foundation(name: str) -> None:
         )
 
     known = {*filter(None, mace_mp_names), *_OTHER_FOUNDATIONS}
-    if name not in known and not Path(name).is_file():
+    if name not in known:
         raise ValueError(
             f"foundation_model is {name!r}{nearest(name, known)}: give a file that "
             f"the worker sees, or one of {', '.join(sorted(known))}"
@@ -143,15 +144,28 @@ def check_foundation(name: str) -> None:
 
 def fixed_files(hyperparameters: dict[str, Any]) -> dict[str, Any]:
     """Return the options with absolute paths: the program runs in another folder."""
-    files = {name: hyperparameters.get(name) for name in _FILES}
+    paths = {name: fixed_path(path) for name, path in _files(hyperparameters)}
+    return hyperparameters | paths
+
+
+def files_here(hyperparameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with the paths that files have on this machine."""
+    files = _files(hyperparameters)
     return hyperparameters | {
-        name: fixed_path(value)
-        for name, value in files.items()
-        # MACE knows data sets by name, and E0s may be a long mapping.
-        if isinstance(value, str)
-        and not value.lstrip().startswith("{")
-        and Path(value).expanduser().is_file()
+        name: str(given_path(path).absolute()) for name, path in files
     }
+
+
+def _files(hyperparameters: dict[str, Any]) -> Iterator[tuple[str, str | Path]]:
+    """Yield the options that are files, and their paths as given."""
+    for name in _FILES:
+        value = hyperparameters.get(name)
+        # MACE knows data sets by name, and E0s may be a long mapping.
+        is_mapping = isinstance(value, str) and value.lstrip().startswith("{")
+        if isinstance(value, Path) or (
+            isinstance(value, str) and not is_mapping and given_path(value).is_file()
+        ):
+            yield name, value
 
 
 def known_options() -> dict[str, str | list[str]]:
@@ -167,7 +181,7 @@ def known_options() -> dict[str, str | list[str]]:
 
 def check_options(hyperparameters: dict[str, Any]) -> None:
     """
-    Refuse options that mace_run_train lacks, and those that flowpot sets.
+    Refuse options that mace_run_train lacks, that flowpot sets, or that cannot be.
 
     Raises
     ------
@@ -183,18 +197,21 @@ def check_options(hyperparameters: dict[str, Any]) -> None:
                 f"hyperparameters has {name!r}, which mace_run_train does not know"
                 f"{nearest(name, known)}: `mace_run_train --help` lists its options"
             )
-        if value is None:
-            continue
         place, kind = f"hyperparameters[{name!r}]", known[name]
+        if value is None:
+            check_given(name, kind, place)
+            continue
+        read = value
         if isinstance(kind, list):
             one_of(kind, **{place: value})
         elif kind in _READERS:
             try:
-                _READERS[kind](value)
+                read = _READERS[kind](value)
             except (TypeError, ValueError) as error:
                 raise ValueError(
                     f"{place} is {value!r}: mace_run_train reads {_NAMES[kind]}"
                 ) from error
+        check_range(name, read, place)
 
 
 def _boolean(value: Any) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from flowpot.dataset import Dataset
+from flowpot.settings import given_path
 from flowpot.training.backend import TrainingError
 from flowpot.training.mace.energies import fit_energies
 from flowpot.training.mace.files import first_energy_error
@@ -54,10 +55,10 @@ def parse_energies(option: Any) -> dict[int, float] | str:
         return option.lower()
     content = option
     try:
-        if isinstance(option, str):
-            is_file = option.endswith(".json")
-            content = json.loads(Path(option).read_text()) if is_file else None
-            content = content or ast.literal_eval(option)
+        if isinstance(option, Path) or str(option).endswith(".json"):
+            content = json.loads(given_path(option).read_text())
+        elif isinstance(option, str):
+            content = ast.literal_eval(option)
         energies = {int(z): float(energy) for z, energy in content.items()}
     except (OSError, ValueError, SyntaxError, TypeError, AttributeError) as error:
         raise ValueError(_unreadable(option)) from error

@@ -1,10 +1,11 @@
 """Training with MACE's own program, ``mace_run_train``."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
@@ -12,8 +13,9 @@ from flowpot.dataset import Artifact
 from flowpot.potentials import load_potential
 from flowpot.potentials.device import resolve_device
 from flowpot.potentials.model_files import ModelError
+from flowpot.settings import given_path
 from flowpot.training.backend import Run, Trained, Training, TrainingError
-from flowpot.training.mace.data import write_data
+from flowpot.training.mace.data import check_model, write_data
 from flowpot.training.mace.energies import kept_energies, restore_energies
 from flowpot.training.mace.files import (
     DATA_SETS,
@@ -27,11 +29,12 @@ from flowpot.training.mace.options import (
     check_foundation,
     check_options,
     default_hyperparameters,
-    fixed_files,
+    files_here,
 )
 from flowpot.training.mace.start import (
     FROM_START,
     START_FILE,
+    check_energies,
     check_started,
     options_of,
     parse_energies,
@@ -39,6 +42,9 @@ from flowpot.training.mace.start import (
 from flowpot.training.program import Program, find_program
 from flowpot.training.sets import TrainingSets
 from flowpot.validation import one_of
+
+if TYPE_CHECKING:
+    from flowpot.potentials.mace import MACEPotential
 
 FINE_TUNING = ("naive", "replay")
 _NAME = "mace"
@@ -84,6 +90,7 @@ class MACETraining(Training):
     backend = "mace"
     packages = ("mace-torch", "torch")
     checkpoint_files = "checkpoints/*.pt"
+    reference_options = "{'E0s': {14: -150.3}} or {'E0s': 'average'}"
 
     @property
     def options(self) -> dict[str, Any]:
@@ -105,19 +112,45 @@ class MACETraining(Training):
         start = self.foundation_model
         if start is None:
             return self.options
-        if isinstance(start, str):
-            path = Path(start).expanduser()
-            if not path.is_file():
-                return {}
-            start = Artifact.from_bytes(path.name, path.read_bytes())
-        if find_spec("mace") is None:
-            return {}
+        model = self._foundation()
+        return {} if model is None else options_of(model)
+
+    @property
+    def takes_isolated_atoms(self) -> bool:
+        """Whether no option gives reference energies."""
+        given = map(self.hyperparameters.get, ("E0s", STATISTICS_FILE))
+        return all(option is None for option in given)
+
+    def check_species(self, species: Sequence[int]) -> None:
+        """Refuse elements that the option E0s, or the foundation model, lacks."""
+        option = self.hyperparameters.get("E0s")
+        energies = None if option is None else parse_energies(option)
+        # Those of a statistics file come first.
+        if isinstance(energies, dict) and not self.hyperparameters.get(STATISTICS_FILE):
+            check_energies(energies, species)
+        if (model := self._foundation()) is not None:
+            replays = {"multiheads_finetuning": self.fine_tuning == "replay"}
+            check_model(model, self.options | replays, species)
+
+    def _foundation(self) -> "MACEPotential | None":
+        """
+        Load the foundation model; None where it is not at hand: see `model_options`.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged.
+        """
+        start = self.foundation_model
+        if path := self.foundation_file:
+            start = Artifact.from_file(path)
+        if not isinstance(start, Artifact) or find_spec("mace") is None:
+            return None
         try:
-            return options_of(
-                load_potential({"model": start, "backend": "mace"}, "cpu")
-            )
+            loaded = load_potential({"model": start, "backend": "mace"}, "cpu")
         except ModelError as error:
             raise ValueError(f"foundation_model cannot be read: {error}") from error
+        return cast("MACEPotential", loaded)
 
     def check(self) -> None:
         """Check the options, the program, the device and the foundation model."""
@@ -125,8 +158,8 @@ class MACETraining(Training):
         self._check_files()
         find_program("mace_run_train", "mace")
         resolve_device(self.device)
-        if isinstance(self.foundation_model, str):
-            check_foundation(self.foundation_model)
+        if isinstance(self.foundation_model, str | Path) and not self.foundation_file:
+            check_foundation(str(self.foundation_model))
         accelerated = any(map(self.hyperparameters.get, ("enable_cueq", "only_cueq")))
         if accelerated and find_spec("cuequivariance_torch") is None:
             raise ValueError(
@@ -170,7 +203,7 @@ class MACETraining(Training):
             file = self.hyperparameters.get(name)
             if not file or isinstance(file, Artifact) or file in DATA_SETS:
                 continue
-            if not Path(file).expanduser().exists():
+            if not given_path(file).exists():
                 raise ValueError(
                     f"hyperparameters has {name!r}: {file!r}, and there is no such "
                     "file: give one that the worker sees"
@@ -184,7 +217,7 @@ class MACETraining(Training):
     def prepare(self, sets: TrainingSets, run: Run) -> Program:
         """Write the frames, the model to start from, and the options."""
         device = resolve_device(self.device)
-        options = fixed_files(self.options)
+        options = files_here(self.options)
         # MACE drops a last batch that is not full.
         options |= {
             "batch_size": min(int(options["batch_size"]), len(sets.train)),
@@ -244,6 +277,4 @@ class MACETraining(Training):
         source = run.start or self.foundation_model
         if isinstance(source, Artifact):
             return source.to_file(run.folder / START_FILE).name
-        if source and Path(source).exists():
-            return str(Path(source).resolve())
-        return source
+        return str(self.foundation_file or source) if source else None

@@ -1,13 +1,21 @@
 """Options, precisions and devices of metatrain's architectures."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from flowpot.potentials.device import resolve_device
+from flowpot.validation import positive, whole
 
 _PARTS = ("model", "training")
 WRAPPED = "model_checkpoint"
 """Trainer's key for the model that an architecture extends, as llpr does."""
+_RANGES: dict[str, Callable[..., None]] = {
+    **dict.fromkeys(("num_epochs", "batch_size"), partial(whole, 1)),
+    **dict.fromkeys(("cutoff", "learning_rate"), positive),
+}
+"""Checks of options that several architectures have under the same name."""
 _ENSEMBLE = {"num_ensemble_members": {"energy": 32}}
 
 
@@ -60,6 +68,27 @@ def supported_device(name: str, device: str) -> str:
         f"device is {device!r}, and metatrain trains {name!r} on "
         f"{' or '.join(map(repr, known))} alone: set device to 'auto'"
     )
+
+
+def check_numbers(options: Mapping[str, Any], place: str = "hyperparameters") -> None:
+    """
+    Refuse numbers that no training can use, at every depth.
+
+    metatrain's own schema, see :func:`check_options`, has types and no ranges.
+
+    Raises
+    ------
+    ValueError
+        Naming the option, its value and the remedy.
+    """
+    for name, value in options.items():
+        inner = f"{place}.{name}"
+        if isinstance(value, Mapping):
+            check_numbers(value, inner)
+        elif isinstance(value, float) and math.isnan(value):
+            raise ValueError(f"{inner} is nan: give a number")
+        elif name in _RANGES and isinstance(value, int | float):
+            _RANGES[name](**{inner: value})
 
 
 def check_options(name: str, hyperparameters: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import ase.io
 import numpy as np
 from ase.data import chemical_symbols
 
-from flowpot.dataset import Dataset
+from flowpot.dataset import Artifact, Dataset
 from flowpot.training.backend import TrainingError
 from flowpot.training.sets import periodic_dataset
 
@@ -146,6 +146,47 @@ def read_baseline(checkpoint: Path) -> dict[int, float]:
     if _BUFFER in state:
         _visit(state[_BUFFER], lambda z, value: energies.setdefault(z, float(value)))
     return energies
+
+
+def check_complete(energies: Mapping[int, float], species: Sequence[int]) -> None:
+    """Refuse a baseline of some of the elements, which metatrain (2026.4) does, too."""
+    missing = [chemical_symbols[z] for z in species if z not in energies]
+    if energies and missing:
+        raise ValueError(
+            "hyperparameters['training'] has 'atomic_baseline' without "
+            f"{', '.join(missing)}, which the dataset has: give the energy of its "
+            "isolated atom, by atomic number"
+        )
+
+
+def check_elements(checkpoint: Artifact, species: Sequence[int]) -> None:
+    """
+    Refuse to start from a checkpoint that does not know an element.
+
+    Raises
+    ------
+    ValueError
+        Naming the elements; or where the checkpoint cannot be read.
+    """
+    import torch  # noqa: PLC0415, optional
+
+    stored = io.BytesIO(checkpoint.read_bytes())
+    try:
+        content = torch.load(stored, map_location="cpu", weights_only=False)
+        known = content["model_data"]["dataset_info"].atomic_types
+    except (KeyError, AttributeError, TypeError):  # of an architecture without this
+        return
+    except Exception as error:  # unpickling runs the code in the file
+        raise ValueError(
+            f"foundation_model {checkpoint.name!r} cannot be read as a checkpoint of "
+            f"metatrain ({type(error).__name__}: {error}): give a whole .ckpt file"
+        ) from error
+    if unknown := [chemical_symbols[z] for z in species if z not in known]:
+        raise ValueError(
+            f"foundation_model knows {', '.join(chemical_symbols[z] for z in known)}, "
+            f"and the dataset has {', '.join(unknown)}: choose a foundation model that "
+            "knows all elements of the dataset, or train from scratch"
+        )
 
 
 def check_baseline(checkpoint: Path, wanted: Mapping[int, float]) -> None:

@@ -1,6 +1,6 @@
 """Training with metatrain's program, ``mtt train``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,9 +10,11 @@ from urllib.request import urlretrieve
 import yaml
 
 from flowpot.dataset import Artifact
+from flowpot.settings import given_path
 from flowpot.training.backend import Run, Trained, Training, TrainingError
 from flowpot.training.metatrain.architecture import (
     WRAPPED,
+    check_numbers,
     check_options,
     default_options,
     model_options,
@@ -21,6 +23,8 @@ from flowpot.training.metatrain.architecture import (
 )
 from flowpot.training.metatrain.files import (
     check_baseline,
+    check_complete,
+    check_elements,
     describe_frames,
     read_loss_curve,
     write_baseline,
@@ -34,6 +38,7 @@ FINE_TUNING = ("full", "heads", "lora")
 _ADDRESSES = ("https://", "http://localhost")
 _OPTIONS_FILE = "options.yaml"
 _START_FILE = "start.ckpt"
+_BASELINE = "atomic_baseline"
 _HEADS = {
     "head_modules": ["node_heads", "edge_heads"],
     "last_layer_modules": ["node_last_layers", "edge_last_layers"],
@@ -77,6 +82,7 @@ class MetatrainTraining(Training):
     backend = "metatomic"
     packages = ("metatrain", "metatomic-torch", "torch")
     starts_from = "checkpoint"
+    reference_options = "{'training': {'atomic_baseline': {'energy': {14: -150.3}}}}"
     checkpoint_files = "outputs/*/*/*.ckpt"
 
     def check(self) -> None:
@@ -108,6 +114,29 @@ class MetatrainTraining(Training):
         self._check_fine_tuning()
 
     @property
+    def takes_isolated_atoms(self) -> bool:
+        """Whether its reference energies are those of isolated atoms, by default."""
+        if find_spec("metatrain") is None:
+            return False
+        default = default_options(self.architecture)["training"]
+        return _BASELINE in default and _BASELINE not in self._chosen
+
+    @property
+    def _chosen(self) -> dict[str, Any]:
+        """The trainer's options that the user has chosen."""
+        return dict(self.hyperparameters.get("training", {}))
+
+    def check_species(self, species: Sequence[int]) -> None:
+        """Refuse elements that the baseline, or the foundation model, lacks."""
+        start = self.foundation_model
+        if start is None:  # else the baseline of the foundation has the others
+            check_complete(_energies(self._chosen.get(_BASELINE)), species)
+        if path := self.foundation_file:
+            start = Artifact.from_file(path)
+        if isinstance(start, Artifact) and find_spec("metatrain") is not None:
+            check_elements(start, species)
+
+    @property
     def wraps(self) -> bool:
         """Whether the architecture extends a trained model, as llpr does."""
         return WRAPPED in default_options(self.architecture)["training"]
@@ -128,6 +157,7 @@ class MetatrainTraining(Training):
                 one_of((16, 32, 64), base_precision=value)
             else:
                 mapping(**{f"hyperparameters[{name!r}]": value})
+        check_numbers(self.hyperparameters)
 
     def prepare(self, sets: TrainingSets, run: Run) -> Program:
         """Write the frames and the options."""
@@ -164,7 +194,7 @@ class MetatrainTraining(Training):
             raise TrainingError("mtt train left no model")
         checkpoint = run.folder / "model.ckpt"
         options = yaml.safe_load((run.folder / _OPTIONS_FILE).read_text())
-        baseline = options["architecture"]["training"].get("atomic_baseline")
+        baseline = options["architecture"]["training"].get(_BASELINE)
         if checkpoint.exists() and (energies := _energies(baseline)):
             check_baseline(checkpoint, energies)
         return Trained(
@@ -176,7 +206,7 @@ class MetatrainTraining(Training):
 
     def _training(self, sets: TrainingSets, run: Run) -> dict[str, Any]:
         """Return the trainer's options, of which an architecture may lack some."""
-        chosen = self.hyperparameters.get("training", {})
+        chosen = self._chosen
         default = default_options(self.architecture)["training"]
         # Log every epoch, and write checkpoints after each twentieth of the training.
         intervals = {"log_interval": 1}
@@ -190,14 +220,14 @@ class MetatrainTraining(Training):
             if self.wraps:  # llpr reads whole batches of both sets
                 largest = min(largest, len(sets.val))
             options["batch_size"] = min(int(size), largest)
-        if "atomic_baseline" in default and "atomic_baseline" not in chosen:
-            options["atomic_baseline"] = {"energy": sets.reference_energies()}
+        if self.takes_isolated_atoms:
+            options[_BASELINE] = {"energy": sets.reference_energies()}
         if "learning_rate" in default and run.learning_rate_scale != 1:
             rate = chosen.get("learning_rate", default["learning_rate"])
             options["learning_rate"] = rate * run.learning_rate_scale
         if self.wraps:
             self._check_wrapped(run)
-            options[WRAPPED] = self._start(run) or chosen[WRAPPED]
+            options[WRAPPED] = self._start(run) or _expanded(chosen[WRAPPED])
         elif start := self._start(run):
             self._check_fine_tuning()
             options["finetune"] = self._fine_tuning(start, run, options)
@@ -207,7 +237,7 @@ class MetatrainTraining(Training):
         self, start: str, run: Run, options: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return the option ``finetune``; write the start with the data's energies."""
-        energies = _energies(options["atomic_baseline"])
+        energies = _energies(options[_BASELINE])
         changed = run.folder / _START_FILE
         if energies and write_baseline(run.folder / start, changed, energies):
             start = _START_FILE
@@ -243,15 +273,23 @@ class MetatrainTraining(Training):
         source = run.start or self.foundation_model
         if isinstance(source, Artifact):
             return source.to_file(run.folder / _START_FILE).name
-        if source and source.startswith(_ADDRESSES):
-            urlretrieve(source, run.folder / _START_FILE)  # noqa: S310, it is https
+        if not source:
+            return None
+        if str(source).startswith(_ADDRESSES):
+            urlretrieve(str(source), run.folder / _START_FILE)  # noqa: S310, it is https
             return _START_FILE
-        if source and not Path(source).is_file():
+        if self.foundation_file is None:
             raise FileNotFoundError(
-                f"foundation_model is {source!r}, and there is no such file: give a "
-                "metatrain checkpoint (.ckpt), or the address (https://...) of one"
+                f"foundation_model is {str(source)!r}, and there is no such file: give "
+                "a metatrain checkpoint (.ckpt), or the address (https://...) of one"
             )
-        return str(Path(source).resolve()) if source else None
+        return str(self.foundation_file)
+
+
+def _expanded(place: str | Path) -> str:
+    """Return an address, or a path without ``~``."""
+    text = str(place)
+    return text if text.startswith(_ADDRESSES) else str(given_path(text))
 
 
 def _energies(baseline: Any) -> dict[int, float]:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowpot.dataset import checks, electronic_state, metadata
+from flowpot.dataset.atom_states import along_axis, with_atom_charges
 from flowpot.dataset.io import checksum
 from flowpot.dataset.io.ase import label_arrays
 from flowpot.dataset.io.extxyz.frames import Frame, batches
-from flowpot.dataset.io.extxyz.table import Layout, parse_layout, read_table
+from flowpot.dataset.io.extxyz.table import Body, Layout, parse_layout, read_table
 from flowpot.dataset.io.overlooked import check_overlooked
 from flowpot.dataset.io.periodicity import periodic_axes
 from flowpot.dataset.labels import (
@@ -160,7 +161,6 @@ def _fields(frames: Sequence[Frame], naming: _Naming) -> dict[str, Any]:
     per_atom = _atoms(frames, sizes, naming)
     labels["forces"] = per_atom.pop("forces")
     sums = np.add.reduceat(per_atom.pop(_CHARGES), np.cumsum(sizes) - sizes)
-    charges = sums.round(electronic_state.DIGITS).tolist()
     for frame, own_labels in zip(frames, labels_of, strict=True):
         _check_overlooked(frame, own_labels, naming)
     records = [
@@ -173,12 +173,11 @@ def _fields(frames: Sequence[Frame], naming: _Naming) -> dict[str, Any]:
         "pbc": pbc,
         "offsets": np.concatenate([[0], np.cumsum(sizes)]),
         "info": metadata.columns_of(records, where),
-        "charge": electronic_state.numbers_of(
-            [
-                frame.values.get("charge", charge)
-                for frame, charge in zip(frames, charges, strict=True)
-            ],
-            "charge",
+        "charge": with_atom_charges(
+            electronic_state.numbers_of(
+                [frame.values.get("charge") for frame in frames], "charge", where
+            ),
+            sums,
             where,
         ),
         "spin": electronic_state.numbers_of(
@@ -292,7 +291,20 @@ def _atoms(
         for column, name in _STATE_OF_ATOMS.items():
             if column in table:
                 columns[name][rows] = table[column][:, 0]
+        moments = table.get(electronic_state.ASE_MAGMOMS)
+        if moments is not None and moments.shape[1] > 1:
+            columns["magmoms"][rows] = _signed(moments, bodies, where)
     return columns
+
+
+def _signed(
+    moments: NDArray[np.float64], bodies: Sequence[Body], where: Where
+) -> NDArray[np.float64]:
+    """Turn vectors of moments into signed numbers along each frame's axis."""
+    ends = np.cumsum([body.n_atoms for body in bodies])
+    parts = zip(np.split(moments, ends[:-1]), bodies, strict=True)
+    along = [along_axis(part, each.frame, where) for part, each in parts]
+    return np.concatenate(along)
 
 
 def _layout(properties: str, frame: int, naming: _Naming) -> Layout:
@@ -306,14 +318,9 @@ def _layout(properties: str, frame: int, naming: _Naming) -> Layout:
     naming.layouts[properties] = layout
     naming.present.update(layout.vectors)
     moments = electronic_state.ASE_MAGMOMS
-    if moments in layout.vectors:
-        raise Where(str(naming.path)).frame(
-            frame,
-            f"its {moments} are vectors, and non-collinear magnetism is not supported: "
-            "give one number per atom",
-        )
     for result in _RESULTS:
-        if result in layout.numbers and moments not in layout.numbers:
+        has_moments = moments in layout.numbers or moments in layout.vectors
+        if result in layout.numbers and not has_moments:
             warnings.warn(
                 f"{naming.path}: the column {result!r} is not read; if calculations "
                 f"are to start from these moments, name it {moments!r}",
