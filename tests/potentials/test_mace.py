@@ -323,6 +323,6 @@ def test_atoms_at_the_same_place_are_named(precise, kind):
     atoms = bulk("Si", cubic=True)
     atoms.positions[5] = atoms.positions[2] + atoms.cell[0]
     calculator = kind(precise)
-    with pytest.warns(UserWarning, match="atoms 2 and 5 are at the same place: move"):
+    with pytest.warns(UserWarning, match="atoms 2 and 5 are at the same place; move"):
         calculator.calculate(atoms)
     assert np.isnan(calculator.results["energy"])

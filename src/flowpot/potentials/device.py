@@ -82,10 +82,9 @@ def _check_torch(device: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, NotImplementedError, AssertionError) as error:
-        why = str(error).splitlines()[0]
         raise ValueError(
-            f"device is {device!r}, which torch cannot use here ({why}): use 'auto', "
-            "'cpu', 'cuda' or 'cuda:1'"
+            f"device is {device!r}, which torch does not know, or cannot use here: use "
+            "'auto', 'cpu', 'cuda' or 'cuda:1'"
         ) from error
 
 

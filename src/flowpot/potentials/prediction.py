@@ -74,13 +74,13 @@ def warn_of_nan(frame: Arrays, energy: float, forces: NDArray[np.float64]) -> No
     cell, pbc = frame.cell[0], frame.pbc[0]
     atoms = Atoms(frame.numbers, frame.positions, cell=cell, pbc=pbc)
     pairs = find_pairs(atoms, _COINCIDENT).half()
-    reason = "although no two of its atoms coincide: train the potential again"
+    reason = "no two of its atoms are at the same place; train the potential again"
     if len(pairs.first):
         reason = (
-            f"whose atoms {pairs.first[0]} and {pairs.second[0]} are at the same "
-            "place: move one of them, or remove it"
+            f"its atoms {pairs.first[0]} and {pairs.second[0]} are at the same place; "
+            "move one of them, or remove it"
         )
     warnings.warn(
-        f"the predicted energy or forces of the frame are NaN or infinite, {reason}",
+        f"the predicted energy or forces of the frame are NaN or infinite: {reason}",
         stacklevel=3,
     )
