@@ -86,7 +86,7 @@ def test_an_empty_variable_counts_as_unset(name, settings_file, monkeypatch):
 def test_a_blank_value_in_the_file_is_refused(text, settings_file):
     settings_file.write_text(f"SIGNING_KEY: {text}")
     with pytest.raises(
-        ValueError, match=r"settings.yaml: SIGNING_KEY does not fit: it is blank"
+        ValueError, match=r"settings.yaml: SIGNING_KEY does not fit: it is empty"
     ):
         get_settings()
 

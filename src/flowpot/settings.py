@@ -90,7 +90,7 @@ class FlowpotSettings(BaseSettings):
     def _is_not_blank(cls, value: Any) -> Any:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if isinstance(text, str) and not text.strip():
-            raise ValueError("it is blank: give a value, or leave the setting out")
+            raise ValueError("it is empty: give a value, or leave the setting out")
         return value
 
     @field_validator("PSEUDO_DIR", "LABEL_CACHE", "TRAINING_CACHE", "MD_CACHE")
