@@ -82,6 +82,16 @@ def test_an_empty_variable_counts_as_unset(name, settings_file, monkeypatch):
     assert getattr(get_settings(), name) != unset
 
 
+@pytest.mark.parametrize(
+    "name", sorted(set(FlowpotSettings.model_fields) - {"MD_WORKERS"})
+)
+@pytest.mark.usefixtures("settings_file")
+def test_a_blank_variable_is_refused(name, monkeypatch):
+    monkeypatch.setenv(f"FLOWPOT_{name}", "  ")
+    with pytest.raises(ValueError, match=rf"FLOWPOT_{name}.*: it is empty"):
+        get_settings()
+
+
 @pytest.mark.parametrize("text", ["''", "' '"])
 def test_a_blank_value_in_the_file_is_refused(text, settings_file):
     settings_file.write_text(f"SIGNING_KEY: {text}")

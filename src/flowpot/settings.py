@@ -89,7 +89,7 @@ class FlowpotSettings(BaseSettings):
     @classmethod
     def _is_not_blank(cls, value: Any) -> Any:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if isinstance(text, str) and not text.strip():
+        if isinstance(text, str | Path) and not str(text).strip():
             raise ValueError("it is empty: give a value, or leave the setting out")
         return value
 
