@@ -178,13 +178,7 @@ class ActiveLearningMaker(CampaignStages, Maker):
                     "campaign goes on with what it has; give either"
                 )
             return self._flow(Start(self, state_of(campaign)))
-        check_not_empty(
-            structures=structures,
-            dataset=dataset,
-            committee=committee,
-            explored=explored,
-        )
-        check_elements(self.elements, structures, dataset)
+        at_hand = self._at_hand(structures, dataset, committee, explored)
         if committee is not None and self.pretrain_with is not None:
             raise ValueError(
                 "pretrain_with is given, and so is a committee, which is trained "
@@ -197,16 +191,15 @@ class ActiveLearningMaker(CampaignStages, Maker):
                 self.validator, "reference_maker", None
             ),
         }
-        warn_of_labels(labellers, structures, dataset)
+        warn_of_labels(labellers, *at_hand)
         trains = self.training is not None and committee is None
         if trains and self.labelling is None:
-            check_labels(structures, dataset)
+            check_labels(*at_hand)
         if trains and dataset is None:
             check_first_sets(
-                self.max_labels, self.labelling, self.augmentation, structures
+                self.max_labels, self.labelling, self.augmentation, at_hand[0]
             )
-        self.check_options()
-        committee = self._checked(structures, dataset, committee, explored)
+        committee = self._checked(*at_hand, committee, explored)
         start = Start(self, CampaignState(uuid=str(uuid.uuid4())))
         start.enter(structures, dataset, committee, explored)
         return self._flow(start)
@@ -245,21 +238,32 @@ class ActiveLearningMaker(CampaignStages, Maker):
         store
             JobStore whose completed jobs of the same kinds tell what jobs cost.
         """
+        at_hand = self._at_hand(structures, dataset, committee, explored)
+        committee = self._checked(*at_hand, committee, explored)
+        return dry_run(self, structures, dataset, committee, explored, store)
+
+    def _at_hand(
+        self, structures: Any, dataset: Any, committee: Any, explored: Any
+    ) -> tuple[Any, Any]:
+        """Return structures and dataset, read once for all checks; not references."""
         check_not_empty(
             structures=structures,
             dataset=dataset,
             committee=committee,
             explored=explored,
         )
+        structures, dataset = (
+            given if given is None or is_reference(given) else Dataset.load(given)
+            for given in (structures, dataset)
+        )
         check_elements(self.elements, structures, dataset)
-        self.check_options()
-        committee = self._checked(structures, dataset, committee, explored)
-        return dry_run(self, structures, dataset, committee, explored, store)
+        return structures, dataset
 
     def _checked(
         self, structures: Any, dataset: Any, committee: Any, explored: Any
     ) -> Any:
-        """Refuse elements that no potential has; return the committee, read once."""
+        """Refuse what cannot be run or trained; return the committee, read once."""
+        self.check_options()
         supply = Supply.of(self.augmentation, self.labelling, structures, dataset)
         check_trainable(self._trainers, supply, self.augmentation)
         if committee is not None and not is_reference(committee):

@@ -62,10 +62,10 @@ def labels_first(
         The frames, none where nothing has to be labelled first; and warnings, one where
         a closing audit is due and cannot be drawn.
     """
-    n_explored = pool.n_like(
+    n_alike = pool.n_like(
         judged.uncertainty, criteria.tolerance, n_drawn=criteria.pilot_labels
     )
-    if n_explored < _FEW * criteria.min_frames and not checked.n_tried():
+    if n_alike < _FEW * criteria.min_frames and not checked.n_tried():
         rng = derive_rng(seed, "pilot")
         pilot = draw_pilot(judged, criteria.pilot_labels, left, rng)
         if len(pilot):

@@ -156,20 +156,15 @@ def judge(
     deciding = {name: fit for name, fit in fits.items() if fit.decides}
     sane = far_apart(explored, accepted_distance(criteria.rules.min_distance))
     known = np.isin(explored.fingerprints, labelled.fingerprints)
-    accepted, first_seen = excess(seen, deciding) <= 1, _first_of_copies(explored)
-    judged = Judged(
-        frames=explored,
-        members=members,
-        uncertainty=seen,
-        accepted=accepted,
-        free=sane & ~known & ~checked.tried(explored) & first_seen,
-        wrecked=~accepted & beyond_bound(seen, deciding, criteria.rules.upper_factor),
-        round=iteration,
-    )
+    first_seen = _first_of_copies(explored)
+    free = sane & ~known & ~checked.tried(explored) & first_seen
+    accepted = excess(seen, deciding) <= 1
+    wrecked = ~accepted & beyond_bound(seen, deciding, criteria.rules.upper_factor)
+    judged = Judged(explored, members, seen, accepted, free, wrecked, iteration)
     left = None if max_labels is None else max(max_labels - len(labelled), 0)
     audited = checked.audit(criteria.tolerance, judged)
     first, lacks_closing = labels_first(
-        *(judged, pool, checked, audited, fits, criteria, left, seed)
+        judged, pool, checked, audited, fits, criteria, left, seed
     )
     budget = 0 if len(first) else left
     selection = _select(judged, deciding, labelled, budget, criteria, seed)

@@ -37,11 +37,6 @@ class CalibrationPool:
     remembered: Evidence | None = None
     augmented: Evidence | None = None
 
-    @property
-    def n_explored(self) -> int:
-        """Number of explored frames."""
-        return sum(len(part) for part in (self.unseen, self.remembered) if part)
-
     def n_like(
         self, judged: Uncertainties, properties: Iterable[str], *, n_drawn: int
     ) -> float:

@@ -47,8 +47,6 @@ def check_sound(frames: Arrays, where: Where) -> None:
     ValueError
         Naming the frame, what is wrong with it, and the remedy.
     """
-    if is_sound(frames).all():
-        return
     cell, pbc, offsets = frames.cell, frames.pbc, frames.offsets
     empty = np.flatnonzero(frames.n_atoms <= 0)
     if len(empty):
@@ -64,13 +62,14 @@ def check_sound(frames: Arrays, where: Where) -> None:
     bad = first_not_finite(cell)
     if bad is not None:
         raise where.frame(bad, "its cell is not finite: remove the frame")
-    flat = int(np.argmax(_is_flat(cell, pbc)))
-    axes = "".join("FT"[int(axis)] for axis in pbc[flat])
-    raise where.frame(
-        flat,
-        f"its cell has no volume along the periodic axes (pbc {axes}): give it a "
-        "cell, or set pbc to False",
-    )
+    flat = np.flatnonzero(_is_flat(cell, pbc))
+    if len(flat):
+        axes = "".join("FT"[int(axis)] for axis in pbc[flat[0]])
+        raise where.frame(
+            flat[0],
+            f"its cell has no volume along the periodic axes (pbc {axes}): give it a "
+            "cell, or set pbc to False",
+        )
 
 
 def _is_flat(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[np.bool_]:
