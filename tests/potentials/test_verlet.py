@@ -99,6 +99,8 @@ def test_no_search_without_need(precise, silicon, monkeypatch):
     assert made == [1.0, 1.0]
     with pytest.raises(ValueError, match=r"skin is -1\.0 A"):
         VerletList(precise.build_graph, precise.cutoff, -1.0)
+    with pytest.raises(ValueError, match="skin is '1': it must be a number"):
+        precise.calculator(skin="1")
 
 
 def test_a_cell_that_shrinks_brings_pairs_nearer(precise, silicon, monkeypatch):

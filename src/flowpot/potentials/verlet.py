@@ -8,6 +8,7 @@ from ase.cell import Cell
 from numpy.typing import NDArray
 
 from flowpot.dataset.arrays import Arrays
+from flowpot.validation import number
 
 Array = NDArray[np.float64]
 
@@ -54,6 +55,7 @@ class VerletList:
     """
 
     def __init__(self, search: Search, cutoff: float, skin: float) -> None:
+        number(skin=skin)
         if not skin > 0:
             raise ValueError(f"skin is {skin} A: use more than 0")
         self.cutoff, self.skin = cutoff, skin

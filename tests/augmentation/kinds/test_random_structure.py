@@ -68,3 +68,13 @@ def test_parameters_are_checked(changes, message):
 def test_a_formula_unit_must_fit(zoo):
     with pytest.raises(ValueError, match="less than one formula unit"):
         augment(zoo["MoS2"], [RandomStructures(max_atoms=2)])
+
+
+def test_formula_units_that_do_not_fit_are_named(silicon):
+    pytest.importorskip("pyxtal")
+    units = ({"Si": 1}, {"Si": 3, "O": 6})
+    made = augment(
+        silicon, [RandomStructures(n_frames=2, max_atoms=4, compositions=units)]
+    )
+    assert made.counts["random_structure"] == 2
+    assert "no random structures of [{'Si': 3, 'O': 6}]" in made.notes[-1]

@@ -1,6 +1,6 @@
 """Random structures of random symmetry, drawn by PyXtal."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar
@@ -175,7 +175,7 @@ class RandomStructures(Generator):
     def generate(self, inputs: Inputs) -> Iterator[Batch]:
         """Make the structures."""
         rng = inputs.rng(self.kind)
-        units = self._units(inputs)
+        units, too_large = self._units(inputs)
         structures, dimensions = [], []
         for _ in range(self.n_frames):
             unit = units[int(rng.integers(len(units)))]
@@ -190,15 +190,23 @@ class RandomStructures(Generator):
         frames = dataset_of(
             inputs.of_elements(structures), self.kind, dimension=dimensions
         )
-        missing = self.n_frames - len(structures)
-        note = (
-            f"{missing} of {self.n_frames} random structures are missing, not found in "
-            f"{_ATTEMPTS} attempts each: raise volume_factor or max_atoms"
-        )
-        yield Batch(frames, (self.kind,), notes=(note,) if missing else ())
+        notes = []
+        if missing := self.n_frames - len(structures):
+            notes.append(
+                f"{missing} of {self.n_frames} random structures are missing, not "
+                f"found in {_ATTEMPTS} attempts each: raise volume_factor or max_atoms"
+            )
+        if too_large:
+            notes.append(
+                f"no random structures of {too_large}, whose formula units have more "
+                f"than {self.max_atoms} atoms: raise max_atoms"
+            )
+        yield Batch(frames, (self.kind,), notes=tuple(notes))
 
-    def _units(self, inputs: Inputs) -> Sequence[Mapping[str, int]]:
-        """Return the formula units that fit into the cell."""
+    def _units(
+        self, inputs: Inputs
+    ) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
+        """Return the formula units that fit into the cell, and those that do not."""
         compositions = self.compositions
         if compositions is None:
             formulae = {
@@ -209,15 +217,16 @@ class RandomStructures(Generator):
                 {str(element): int(n) for element, n in Composition(formula).items()}
                 for formula in sorted(formulae)
             )
-        fitting = [
-            unit for unit in compositions if sum(unit.values()) <= self.max_atoms
-        ]
+        fitting, too_large = [], []
+        for unit in compositions:
+            fits = sum(unit.values()) <= self.max_atoms
+            (fitting if fits else too_large).append(dict(unit))
         if not fitting:
             raise ValueError(
                 f"random_structures: max_atoms={self.max_atoms} is less than one "
-                f"formula unit of {[dict(unit) for unit in compositions]}: raise it"
+                f"formula unit of {too_large}: raise it"
             )
-        return fitting
+        return fitting, too_large
 
 
 def _draw(
