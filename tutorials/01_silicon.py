@@ -90,7 +90,8 @@ def compose(*, quick: bool) -> ActiveLearningMaker:
         pseudo_family="debian-pbe",
         kspacing=1.0 if quick else 0.35,
         user_settings={
-            "SYSTEM": {"degauss": 0.0075} | ({"ecutwfc": 12.0} if quick else {})
+            "SYSTEM": {"degauss": 0.0075} | ({"ecutwfc": 12.0} if quick else {}),
+            "ELECTRONS": {"conv_thr": 1e-7, "mixing_beta": 0.7},
         },
     )
     labelling = LabellingMaker(static_maker=espresso, batch_size=2, parallel=2)
@@ -102,15 +103,18 @@ def compose(*, quick: bool) -> ActiveLearningMaker:
         trainer=MACETrainingMaker.small(
             model="ScaleShiftMACE",
             r_max=4.8,
+            max_ell=2 if quick else 3,
+            correlation=2 if quick else 3,
             lr=0.02,
             lr_scheduler_gamma=0.99,
             max_num_epochs=12 if quick else 200,
             energy_weight=30.0,
+            forces_weight=30.0,
             swa=True,
             start_swa=8 if quick else 120,
             swa_lr=0.002,
             swa_energy_weight=1000.0,
-            swa_forces_weight=100.0,
+            swa_forces_weight=300.0,
             swa_stress_weight=1000.0,
         ),
         size=2 if quick else 4,

@@ -13,6 +13,7 @@ from pymongo import MongoClient
 
 from flowpot import Campaign, Dataset
 from flowpot.campaign import embedded_store
+from flowpot.demo import silicon_campaign
 from flowpot.report import campaign_table, write_results
 from markdown_blocks import run_blocks
 
@@ -38,6 +39,11 @@ def load(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_script_is_the_demo():
+    script = load("01_silicon").compose(quick=False)
+    assert script.as_dict() == silicon_campaign().as_dict()
 
 
 @pytest.fixture(scope="module")
