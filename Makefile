@@ -26,7 +26,7 @@ demo: $(VENV)/.demo espresso
 test: $(VENV)/.test espresso lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" $(PYTEST_FLAGS)
 
-# make test-all   the slow tests too (an hour)
+# make test-all   the slow tests too (more than an hour)
 test-all: $(VENV)/.test espresso lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(PYTEST_FLAGS)
 

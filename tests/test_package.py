@@ -1,7 +1,9 @@
 """The public names are there, and importing them costs no more than it must."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +25,14 @@ def test_a_worker_loads_torch_only_to_use_a_model():
     names = [f"flowpot.{name}" for name in ("campaign", "report", "cli")]
     code = f"import sys, {', '.join(names)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_how_long_the_slow_tests_take_is_said_once():
+    """By `make help`, and by the guide for contributors."""
+    root = Path(__file__).parents[1]
+    said = [
+        re.search(r"make test-all +(?:# )?(.+)", (root / file).read_text())[1]
+        for file in ("Makefile", "CONTRIBUTING.md")
+    ]
+    times = [re.search("more than an hour|an hour", each)[0] for each in said]
+    assert times[0] == times[1]

@@ -78,7 +78,8 @@ def test_an_empty_variable_counts_as_unset(name, settings_file, monkeypatch):
     monkeypatch.setenv(f"FLOWPOT_{name}", "")
     assert getattr(get_settings(), name) == unset
     assert signature("ab") is None
-    settings_file.write_text(f"{name}: {3 if name == 'MD_WORKERS' else '/there'}")
+    given = {"MD_WORKERS": 3, "DEVICE": "cpu"}.get(name, "/there")
+    settings_file.write_text(f"{name}: {given}")
     assert getattr(get_settings(), name) != unset
 
 
@@ -106,6 +107,7 @@ WRONG = [
     ("PW_CMD: 3", r"^/.*settings.yaml: PW_CMD is 3: it must be text \(quote it"),
     ("MD_WORKERS: many", r"^/.*settings.yaml: MD_WORKERS is 'many': it must be"),
     ("MD_WORKERS: 0", r"MD_WORKERS is 0: it must be greater than or equal to 1"),
+    ("DEVICE: gpu", "settings.yaml: DEVICE: it is 'gpu': use 'auto', 'cpu', 'cuda'"),
     ("PW_CMD: a\nPW_CMD: b", "'PW_CMD' is given twice .*: keep one"),
     ("PW_COMD: a", "settings.yaml: it has 'PW_COMD' .did you mean 'PW_CMD'"),
     ("ARTIFACT_ROOT: [s3://me:word@host/x]", r"ARTIFACT_ROOT is \['s3://\*\*\*@host"),

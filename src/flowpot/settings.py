@@ -13,6 +13,7 @@ from pydantic_settings import (
 )
 
 from flowpot.redaction import redact
+from flowpot.validation import device as check_device
 from flowpot.validation import nearest
 from flowpot.yaml_file import ConfigurationError, read_yaml
 
@@ -91,6 +92,12 @@ class FlowpotSettings(BaseSettings):
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if isinstance(text, str | Path) and not str(text).strip():
             raise ValueError("it is empty: give a value, or leave the setting out")
+        return value
+
+    @field_validator("DEVICE")
+    @classmethod
+    def _is_a_device(cls, value: str) -> str:
+        check_device(it=value)
         return value
 
     @field_validator("PSEUDO_DIR", "LABEL_CACHE", "TRAINING_CACHE", "MD_CACHE")

@@ -19,6 +19,8 @@ from ase.data import atomic_numbers
 
 _LARGEST = 2**63 - 1
 """Largest whole number of 8 bytes, which is what MongoDB keeps."""
+_DEVICES = ("cpu", "cuda", "hip", "hpu", "ipu", "mps", "mtia", "npu", "xla", "xpu")
+"""Kinds of devices that torch, or an extension of it, calculates on."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -213,10 +215,16 @@ def boolean(**fields: Any) -> None:
 
 
 def device(**fields: Any) -> None:
-    """Refuse what does not look like a torch device, or ``auto``."""
+    """
+    Refuse what is no torch device on any machine, and is not ``auto``.
+
+    By its name, since torch takes seconds to import. Whether this machine has the
+    device is not asked: it may be composed here, and run elsewhere.
+    """
     text(**fields)
+    known = rf"auto|({'|'.join(_DEVICES)})(:(0|[1-9]\d*))?"
     for name, value in fields.items():
-        if value is not None and not re.fullmatch(r"[a-z]+(:\d+)?", value):
+        if value is not None and not re.fullmatch(known, value):
             raise ValueError(
                 f"{name} is {value!r}: use 'auto', 'cpu', 'cuda' or 'cuda:1'"
             )

@@ -4,7 +4,12 @@ import subprocess
 
 import pytest
 
-from flowpot import ExplorationMaker, LammpsMDMaker, MACETrainingMaker
+from flowpot import (
+    BatchedMDMaker,
+    ExplorationMaker,
+    LammpsMDMaker,
+    MACETrainingMaker,
+)
 from flowpot.exploration.members import stage_member
 from flowpot.exploration.sanity import SanityLimits
 
@@ -32,6 +37,8 @@ ROWS = [
     (lambda: LammpsMDMaker(extra="fix x"), ["extra is 'fix x'", "a list"]),
     (lambda: LammpsMDMaker(seed=-3), ["seed is -3", "0 or more"]),
     (lambda: LammpsMDMaker(limits=0.5), ["limits is 0.5", "SanityLimits"]),
+    (lambda: LammpsMDMaker(device="gpu"), ["device is 'gpu'", "'cuda'"]),
+    (lambda: BatchedMDMaker(device="gpu"), ["device is 'gpu'", "'cuda'"]),
     (lambda: SanityLimits(volume=3), ["volume is 3", "two numbers"]),
     (
         lambda: stage_member({"calculator": "os.system", "kwargs": {}}, None),

@@ -40,6 +40,8 @@ ROWS = [
     ),
     (lambda: MACETrainingMaker(fine_tuning="all"), ["fine_tuning is 'all'", "naive"]),
     (lambda: MACETrainingMaker(device="gpu 1"), ["device is 'gpu 1'", "'cuda'"]),
+    (lambda: MACETrainingMaker(device="gpu"), ["device is 'gpu'", "'cuda'"]),
+    (lambda: MetatrainTrainingMaker(device="auto:1"), ["device is 'auto:1'", "'auto'"]),
     (lambda: MACETrainingMaker(walltime=-5), ["walltime is -5", "positive"]),
     (lambda: MACETrainingMaker(warm_start="no"), ["warm_start is 'no'", "True or"]),
     (lambda: MACETrainingMaker(foundation_model=3), ["foundation_model is 3", "str"]),

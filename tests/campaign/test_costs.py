@@ -5,13 +5,21 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from flowpot import Dataset, MACETrainingMaker, MetatrainTrainingMaker
+from flowpot import (
+    Dataset,
+    EspressoStaticMaker,
+    MACETrainingMaker,
+    MetatrainTrainingMaker,
+)
 from flowpot.campaign.costs import (
+    Costs,
     dynamics_hours,
     label_hours,
+    labelling_cost,
     training_hours,
     valence_electrons,
 )
+from flowpot.labelling.static_makers import plane_wave_counts
 
 
 def test_valence_electrons_of_all_elements():
@@ -26,13 +34,34 @@ def test_valence_electrons_of_all_elements():
 
 
 def test_labels_cost_what_was_measured():
-    """Distorted silicon, one core: 0.64 core-seconds a k-point for eight atoms."""
-    eight = Dataset.from_atoms([bulk("Si", cubic=True)])
-    assert label_hours(eight, np.array([36])) == pytest.approx(36 * 0.64 / 3600)
-    larger = Dataset.from_atoms([bulk("Si", cubic=True) * (2, 1, 1)])
-    assert 3 < label_hours(larger, np.array([1])) * 3600 < 5
+    """Distorted silicon at 24 Ry, one core: 0.035, 0.64 and 3.8 s a k-point."""
+    maker = EspressoStaticMaker(pseudo_family="debian-pbe")
+    cubic = bulk("Si", cubic=True)
+    for atoms, seconds in (
+        (bulk("Si"), 0.035),
+        (cubic, 0.64),
+        (cubic * (2, 1, 1), 3.8),
+    ):
+        one = Dataset.from_atoms([atoms])
+        waves = plane_wave_counts(maker, one)
+        hours = [label_hours(one, np.array([n]), waves) for n in (36, 37)]
+        assert np.diff(hours)[0] * 3600 == pytest.approx(seconds, rel=0.3)
+    eight = Dataset.from_atoms([cubic])
     assert label_hours(eight, None) > 0
     assert label_hours(eight[:0], None) == 0
+
+
+def test_vacuum_costs_what_was_measured():
+    """A molecule of water in a box of 15 x 17 x 16 A, at 46 Ry: 69 core-seconds."""
+    water = Atoms("H2O", [(0, 0, 0), (0.96, 0, 0), (-0.24, 0.93, 0)])
+    water.center(7.5)
+    maker = EspressoStaticMaker(pseudo_family="debian-pbe")
+    n_kpoints, hours = labelling_cost(maker, Dataset.from_atoms([water]), Costs())
+    assert n_kpoints == 1
+    assert 69 / 3 < hours * 3600 < 3 * 69
+    water.cell = None  # another engine makes its own
+    _, hours = labelling_cost(None, Dataset.from_atoms([water]), Costs())
+    assert 69 / 5 < hours * 3600 < 5 * 69
 
 
 def test_each_frame_counts_its_own_electrons():

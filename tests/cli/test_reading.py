@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from flowpot import Campaign
 from flowpot.campaign import embedded_store
 from flowpot.cli import app
+from flowpot.dataset.io import deepmd
+from flowpot.dataset.io.files import EXTXYZ_SUFFIXES, HDF5_SUFFIXES
 from flowpot.report.next_steps import next_steps
 from trivial_campaign import trivial_campaign
 
@@ -78,6 +80,7 @@ def test_export(stores, tmp_path):
         (("status", "--project", "no-such-project"), "jf project list"),
         (("export",), "give --dataset, --models or --unlabelled"),
         (("status", "--project", "no-such-project"), "flowpot init"),
+        (("status", "--interval", "5"), "--interval goes with --watch"),
         (("status", "gold", "--store", "FINISHED"), "it has ['synthetic']"),
     ],
 )
@@ -97,7 +100,7 @@ def test_a_forgotten_store_is_looked_for(clean_dir, monkeypatch):
     monkeypatch.setattr("jobflow.SETTINGS.JOB_STORE", JobStore(MemoryStore()))
     assert "--store FOLDER/store" in call("status", code=1)
     embedded_store(clean_dir / "my campaign/store").connect()
-    assert "(here: my campaign/store)" in call("status", code=1)
+    assert "(here: 'my campaign/store')" in call("status", code=1)
 
 
 @pytest.mark.parametrize(
@@ -184,3 +187,24 @@ def test_a_pdf_where_none_can_be(stores, clean_dir, place):
     assert f"--pdf: {place!r} cannot be written" in said
     assert "give another place" in said
     assert not Path("report/report.html").exists()
+
+
+def test_the_help_of_export_names_all_kinds_of_files():
+    said = call("export", "--help")
+    for suffix in (*EXTXYZ_SUFFIXES, *HDF5_SUFFIXES, deepmd.SUFFIX):
+        assert suffix in said
+
+
+def test_from_python_by_the_same_path(stores, clean_dir):
+    (clean_dir / "my run").mkdir()
+    (clean_dir / "my run/store").symlink_to(stores["finished"])
+    assert Campaign.from_store("my run/store").name == "synthetic"
+    assert Campaign.from_store(stores["finished"], "synthetic").finished
+    wrong = {
+        "my run": "a folder that holds no embedded store: give store 'my run/store'",
+        "none": "store is 'none', which does not exist: give a JobStore's file",
+        None: "store is a NoneType: give a JobStore, or the path of one",
+    }
+    for path, message in wrong.items():
+        with pytest.raises(ValueError, match=message):
+            Campaign.from_store(path)

@@ -16,6 +16,7 @@ from flowpot.potentials.device import (
     keep_freed_memory,
 )
 from flowpot.potentials.mace import MACEPotential
+from flowpot.validation import device
 
 FAULTS = """
 import resource, torch
@@ -51,6 +52,20 @@ def faults(code, **variables):
 needs_glibc = pytest.mark.skipif(
     not keep_freed_memory(), reason="there is no glibc here"
 )
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu", "cuda", "cuda:7", "mps", "xpu:0"])
+def test_devices_of_other_machines_may_be_named(name):
+    device(device=name)
+    assert name == "auto" or str(torch.device(name)) == name
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:01", "cuda:", "auto:0", "Cpu"])
+def test_what_no_machine_has_is_refused_by_its_name(name):
+    with pytest.raises(RuntimeError):
+        torch.device(name)
+    with pytest.raises(ValueError, match=f"device is {name!r}: use 'auto', 'cpu', "):
+        device(device=name)
 
 
 @needs_glibc

@@ -12,16 +12,22 @@ from numpy.typing import NDArray
 from flowpot.campaign.roles import query_roles
 from flowpot.dataset import Dataset
 from flowpot.jobs import JobName
+from flowpot.labelling.static_makers import kpoint_counts, plane_wave_counts
 
 _HOUR = 3600.0
 _MOST = 2000  # documents of a kind that are read: enough for a median
 BASIS = "by a rough model, within a factor of five or so; completed jobs tell better"
 _NOBLE = np.array([0, 2, 10, 18, 36, 54, 86])
 _F_SHELL, _FULL_F = 14, (71, 103)  # electrons of f, and from where on they are core
-# Distorted silicon at 24 Ry without symmetry: 8, 32 and 64 electrons took 0.035, 0.64
-# and 3.8 core-seconds a k-point.
-_LABEL, _ELECTRONS, _POWER = 0.64, 32.0, 2.3
-_KPOINTS = 4000.0  # k-points times A^3, where the engine does not tell
+# 738 labels by pw.x (silicon of 1 to 16 atoms, molecules, slabs, SiC; 20 to 46 Ry): 90
+# in 100 took 0.5 to 3.6 times as long as this. A band of N plane waves costs about N
+# times the number of bands; what does not depend on the k-points goes by N, too. The
+# unit of N is that of distorted silicon of 32 electrons at 24 Ry.
+_LABEL, _ELECTRONS, _POWER = 0.64, 32.0, 1.3  # core-seconds a k-point
+_WAVES, _SETTING_UP = 2145.0, 1.4  # core-seconds a label
+# Where the engine does not tell: k-points times A^3, plane waves a A^3 (30 Ry), and the
+# volume of an atom without a cell.
+_KPOINTS, _DENSITY, _ROOM = 4000.0, 19.0, 1000.0
 # 32 cells of 8 atoms took 11 s for 40 epochs with 16x0e; a frame of 32 atoms takes
 # 0.35 s with 128x0e + 128x1o, whose training is about three times that.
 _TRAINING, _CHANNELS, _SCALING = 1.1e-3, 16.0, 1.13
@@ -166,7 +172,11 @@ def valence_electrons(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     return numbers - core - np.where(filled, _F_SHELL, 0)
 
 
-def label_hours(frames: Dataset, n_kpoints: NDArray[np.int64] | None) -> float:
+def label_hours(
+    frames: Dataset,
+    n_kpoints: NDArray[np.int64] | None,
+    n_plane_waves: NDArray[np.float64] | None = None,
+) -> float:
     """
     Return the core-hours of the labels of frames, by a plane-wave code.
 
@@ -176,17 +186,44 @@ def label_hours(frames: Dataset, n_kpoints: NDArray[np.int64] | None) -> float:
         The n frames.
     n_kpoints
         (n,) k-points of each; None: as many as a dense mesh has.
+    n_plane_waves
+        (n,) plane waves of a wavefunction; None: as the volume has at 30 Ry.
     """
     if not len(frames):
         return 0.0
     of_atoms = valence_electrons(frames.numbers)
     electrons = np.add.reduceat(of_atoms, frames.offsets[:-1])
+    volume = np.abs(np.linalg.det(frames.cell))
     if n_kpoints is None:
-        volume = np.abs(np.linalg.det(frames.cell))
         mesh = np.ceil(_KPOINTS / np.maximum(volume, 1.0))
         n_kpoints = np.where(frames.pbc.all(axis=1), mesh, 1.0).astype(int)
-    seconds = _LABEL * n_kpoints * (electrons / _ELECTRONS) ** _POWER
-    return float(seconds.sum()) / 3600
+    if n_plane_waves is None:
+        n_plane_waves = _DENSITY * np.where(volume > 0, volume, _ROOM * frames.n_atoms)
+    by_kpoint = _LABEL * (electrons / _ELECTRONS) ** _POWER
+    seconds = (by_kpoint * n_kpoints + _SETTING_UP) * n_plane_waves / _WAVES
+    return float(seconds.sum()) / _HOUR
+
+
+def labelling_cost(
+    maker: Any, frames: Dataset, costs: Costs
+) -> tuple[int | None, float]:
+    """
+    Return the k-points of the labels of frames in all, and their core-hours.
+
+    Parameters
+    ----------
+    maker
+        The static Maker.
+    frames
+        The frames.
+    costs
+        What completed jobs have cost; where there are none, `label_hours` counts.
+    """
+    kpoints = kpoint_counts(maker, frames)
+    hours = costs.labels(frames.n_atoms, kpoints)
+    if hours is None:
+        hours = label_hours(frames, kpoints, plane_wave_counts(maker, frames))
+    return None if kpoints is None else int(kpoints.sum()), hours
 
 
 def training_hours(trainers: Sequence[Any], n_atoms: int) -> float:
@@ -207,7 +244,7 @@ def training_hours(trainers: Sequence[Any], n_atoms: int) -> float:
         if isinstance(nested := options.get("training"), dict):
             epochs = nested.get("num_epochs", epochs)
         seconds += float(epochs) * n_atoms * _seconds_an_atom(trainer)
-    return seconds / 3600
+    return seconds / _HOUR
 
 
 def dynamics_hours(trainer: Any, n_steps: int, n_atoms: float) -> float:
@@ -224,7 +261,7 @@ def dynamics_hours(trainer: Any, n_steps: int, n_atoms: float) -> float:
         Mean number of atoms.
     """
     seconds = _STEP + n_atoms * _EVALUATION * _seconds_an_atom(trainer)
-    return n_steps * seconds / 3600
+    return n_steps * seconds / _HOUR
 
 
 def _seconds_an_atom(trainer: Any) -> float:

@@ -10,7 +10,12 @@ from jobflow import JobStore, Maker
 from pydantic import BaseModel, Field
 
 from flowpot.augmentation import AugmentationMaker
-from flowpot.campaign.costs import Costs, dynamics_hours, label_hours, training_hours
+from flowpot.campaign.costs import (
+    Costs,
+    dynamics_hours,
+    labelling_cost,
+    training_hours,
+)
 from flowpot.campaign.planned import PlannedStage, planned_validation
 from flowpot.campaign.pretraining import free_labelling
 from flowpot.campaign.record import FREE_LABELS, PRETRAINING
@@ -19,8 +24,9 @@ from flowpot.dataset import Dataset
 from flowpot.evaluation import EvaluationMaker
 from flowpot.exploration import ExplorationMaker, LammpsMDMaker
 from flowpot.labelling import LabellingMaker
+from flowpot.labelling.calculators import missing_here
 from flowpot.labelling.planning import plan_labels
-from flowpot.labelling.static_makers import doubts_of, kpoint_counts
+from flowpot.labelling.static_makers import doubts_of
 from flowpot.properties import ValidationMaker
 from flowpot.randomness import derive_seed
 from flowpot.training import CommitteeTrainingMaker
@@ -172,18 +178,17 @@ def _labelling(
         seed=seed,
     )
     chosen = labels.frames[labels.to_label]
-    kpoints = kpoint_counts(stage.static_maker, chosen)
+    n_kpoints, hours = labelling_cost(stage.static_maker, chosen, costs)
     notes = [f"{cut} frames beyond max_labels"] if (cut := labels.n_postponed) else []
     if stage.noise_frames:
         notes.append(f"{stage.noise_frames} more, refined, are not in the estimate")
     notes += doubts_of(stage.static_maker, chosen)
+    notes += missing_here(stage.static_maker)
     planned = PlannedStage(
         stage="labelling",
         n_jobs=ceil(len(chosen) / stage.batch_size) + 2,
-        n_kpoints=None if kpoints is None else int(kpoints.sum()),
-        core_hours=_first_known(
-            costs.labels(chosen.n_atoms, kpoints), label_hours(chosen, kpoints)
-        ),
+        n_kpoints=n_kpoints,
+        core_hours=hours,
         note="; ".join(notes),
         **_size(chosen),
     )
@@ -210,17 +215,18 @@ def _pretraining(
         max_labels=stage.max_labels,
     )
     chosen = labels.frames[labels.to_label]
-    note = "by pretrain_with; they count as no labels, and as no core-hours here"
+    notes = ["by pretrain_with; they count as no labels, and as no core-hours here"]
     if n_labelled >= len(chosen):
-        note += (
-            "; the labelling stage labels all of these frames, too, and little is "
+        notes.append(
+            "the labelling stage labels all of these frames, too, and little is "
             "gained: augment more, or set labelling.max_labels"
         )
+    notes += missing_here(stage.static_maker)
     planned = PlannedStage(
         stage=FREE_LABELS,
         n_jobs=ceil(len(chosen) / stage.batch_size) + 3,
         core_hours=0.0,
-        note=note,
+        note="; ".join(notes),
         **_size(chosen),
     )
     trained = _training(training, chosen, costs)

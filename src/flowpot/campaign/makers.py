@@ -27,7 +27,8 @@ from flowpot.campaign.trainable import Supply, check_committee, check_trainable
 from flowpot.dataset import Dataset
 from flowpot.exploration.lammps.potential import check_convertible, has_needs
 from flowpot.jobs import TaggedFlow
-from flowpot.labelling.static_makers import ChecksMachine, check_calculator
+from flowpot.labelling.calculators import check_calculator
+from flowpot.labelling.static_makers import ChecksMachine
 from flowpot.training import TrainingMaker
 from flowpot.training.mace import MACETraining
 

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, Field
 
-from flowpot.campaign.costs import Costs, dynamics_hours, label_hours
+from flowpot.campaign.costs import Costs, dynamics_hours, labelling_cost
 from flowpot.campaign.inputs import validated_crystals
 from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.validation import audited_by_labels
 from flowpot.dataset import Dataset
 from flowpot.labelling import LabellingMaker
-from flowpot.labelling.static_makers import kpoint_counts
 from flowpot.properties import ValidationMaker
 
 _RELAXATION = 20  # steps of a relaxation, roughly
@@ -75,12 +74,11 @@ def planned_validation(
         labelling = campaign.labelling
         assert isinstance(labelling, LabellingMaker)
         cells = _reference_cells(crystals, audited, validator)
-        kpoints = kpoint_counts(labelling.static_maker, cells)
-        known = costs.labels(cells.n_atoms, kpoints)
-        hours += label_hours(cells, kpoints) if known is None else known
+        n_kpoints, labels = labelling_cost(labelling.static_maker, cells, costs)
+        hours += labels
         planned.n_jobs += ceil(len(cells) / labelling.batch_size) + 3
         planned.n_frames, planned.n_atoms = len(cells), int(cells.n_atoms.sum())
-        planned.n_kpoints = None if kpoints is None else int(kpoints.sum())
+        planned.n_kpoints = n_kpoints
         said = f"{len(cells)} reference calculations of {', '.join(audited)}"
         notes.append(f"{said}, which count as labels")
     planned.core_hours, planned.note = hours, "; ".join(notes)

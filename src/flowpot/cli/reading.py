@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from flowpot.cli.errors import check_place, readable_errors, writing
+from flowpot.cli.modes import BelongsTo, chosen_mode, refuse_ignored
 from flowpot.cli.source import (
     NameArgument,
     ProjectOption,
@@ -17,6 +18,8 @@ from flowpot.cli.source import (
 from flowpot.console import open_console, say
 
 _LONGEST_INTERVAL = 86400  # s
+_WATCH = "--watch"
+_OPTIONS = {"interval": BelongsTo((_WATCH,), "add --watch, or leave it out")}
 
 
 def status(
@@ -25,13 +28,16 @@ def status(
     store: StoreOption = None,
     project: ProjectOption = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Look again until the campaign ends.")
+        bool, typer.Option(_WATCH, help="Look again until the campaign ends.")
     ] = False,
-    interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 10.0,
+    interval: Annotated[
+        float, typer.Option(help="Seconds between two looks of --watch.")
+    ] = 10.0,
 ) -> None:
     """Show how far a campaign is: jobs done and running, errors, time that is left."""
     console = open_console()
     with readable_errors("show the campaign"):
+        refuse_ignored(context, chosen_mode("a single look", watch=watch), _OPTIONS)
         _check_interval(interval)
         opened, queue = open_store(context, store, project)
         if watch and queue is not None:
@@ -168,14 +174,20 @@ def export(
     store: StoreOption = None,
     project: ProjectOption = None,
     dataset: Annotated[
-        Path | None, typer.Option(help="File of the frames: .xyz, .extxyz or .h5.")
+        Path | None,
+        typer.Option(
+            help="File of the frames: .xyz, .extxyz, .h5, .hdf5, or a folder .deepmd."
+        ),
     ] = None,
     models: Annotated[
         Path | None, typer.Option(help="Folder of the committee's models.")
     ] = None,
     unlabelled: Annotated[
         Path | None,
-        typer.Option(help="File of the frames that were chosen and wait for labels."),
+        typer.Option(
+            help="File, of the same kinds, of the frames that were chosen and wait for "
+            "labels."
+        ),
     ] = None,
 ) -> None:
     """Write the frames and the models of a campaign."""

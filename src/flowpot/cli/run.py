@@ -11,8 +11,32 @@ import typer
 from rich.console import Console
 
 from flowpot.cli.errors import readable_errors
+from flowpot.cli.modes import BelongsTo, chosen_mode, refuse_ignored
 from flowpot.cli.source import ProjectOption, StoreOption, open_project, open_store
 from flowpot.console import open_console, program, say
+
+_HERE, _SUBMIT, _DRY_RUN, _SCHEMA = "a run here", "--submit", "--dry-run", "--schema"
+_OF_A_CAMPAIGN = BelongsTo(
+    (_HERE, _SUBMIT, _DRY_RUN), "leave it out, the schema is the same for all campaigns"
+)
+_OPTIONS = {
+    "file": _OF_A_CAMPAIGN,
+    "max_iterations": _OF_A_CAMPAIGN,
+    "max_labels": _OF_A_CAMPAIGN,
+    "folder": BelongsTo(
+        (_HERE,), "leave it out, a folder is where a run here leaves its results"
+    ),
+    "go_on": BelongsTo(
+        (_HERE, _SUBMIT), "leave it out, only a run goes on with what has ended"
+    ),
+    "worker": BelongsTo((_SUBMIT,), "add --submit, or leave it out"),
+    "store": BelongsTo(
+        (_DRY_RUN,),
+        "leave it out, a run here keeps its store in its folder (--folder), and "
+        "--submit uses that of the project (--project)",
+    ),
+    "project": BelongsTo((_SUBMIT, _DRY_RUN), "add --submit, or leave it out"),
+}
 
 IterationsOption = Annotated[
     int | None, typer.Option(help="Most iterations, instead of the campaign's own.")
@@ -61,13 +85,15 @@ def run(
 
     Stopped (Ctrl-C) and started again a local run goes on where it was.
     """
-    if schema:
-        from flowpot.campaign.config.schema import campaign_schema  # noqa: PLC0415
-
-        typer.echo(json.dumps(campaign_schema(), indent=2))
-        return
     console = open_console()
     with readable_errors("run the campaign"):
+        mode = chosen_mode(_HERE, submit=submit, dry_run=dry_run, schema=schema)
+        refuse_ignored(context, mode, _OPTIONS)
+        if schema:
+            from flowpot.campaign.config.schema import campaign_schema  # noqa: PLC0415
+
+            typer.echo(json.dumps(campaign_schema(), indent=2))
+            return
         if file is None:
             raise ValueError("FILE is missing: give a campaign's YAML file")
         from flowpot.campaign.config.configuration import read_configuration  # noqa: PLC0415

@@ -1,7 +1,6 @@
 """The store, and the queue, that a command reads."""
 
 import shlex
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,9 +8,6 @@ import typer
 
 _PATIENCE_MS = 5000
 """Milliseconds to wait for a database."""
-_LONGEST = 200  # characters of what is wrong with a file
-_MARK = "monty.storage.cfg"
-"""File that is in the folder of each embedded store."""
 
 StoreOption = Annotated[
     Path | None,
@@ -68,14 +64,18 @@ def open_store(
     """
     from jobflow import SETTINGS  # noqa: PLC0415
 
+    from flowpot.campaign.local.stores import store_at  # noqa: PLC0415
+
     if store is not None and project is not None:
         raise ValueError("--store and --project are two places to look: give one")
+    opened: Any
+    queue: Any = None
     if store is not None:
-        opened, queue = _read(store), None
+        opened = store_at(store, "--store")
     elif project is not None or context.obj == "jf":
         opened, queue = open_project(project)
     else:
-        opened, queue = SETTINGS.JOB_STORE, None
+        opened = SETTINGS.JOB_STORE
     if needs_data and "data" not in opened.additional_stores:
         if store is None and project is None and context.obj != "jf":
             raise ValueError(_nothing_given())
@@ -99,20 +99,17 @@ def where_of(store: Path | None, project: str | None) -> str:
 
 def _nothing_given() -> str:
     """Say where campaigns may be, when neither a command nor jobflow's settings do."""
-    here = [store.relative_to(Path.cwd()) for store in _embedded_in(Path.cwd())]
-    found = f" (here: {', '.join(map(str, here))})" if here else ""
+    from flowpot.campaign.local.stores import embedded_in  # noqa: PLC0415
+
+    here = [store.relative_to(Path.cwd()) for store in embedded_in(Path.cwd())]
+    quoted = [shlex.quote(str(store)) for store in here]
+    found = f" (here: {', '.join(quoted)})" if quoted else ""
     return (
         "where is the campaign? Give `--store FOLDER/store` for one that ran here"
         f"{found}, `--project NAME` for one of jobflow-remote's project, or set "
         "JOBFLOW_CONFIG_FILE to jobflow's settings with a JOB_STORE that has the "
         "additional store `data`"
     )
-
-
-def _embedded_in(folder: Path) -> list[Path]:
-    """List the embedded stores in a folder, and one folder below."""
-    places: Iterable[Path] = (*folder.glob("store"), *folder.glob("*/store"))
-    return sorted(place for place in places if (place / _MARK).is_file())
 
 
 def _be_quick(*stores: Any) -> None:
@@ -123,43 +120,6 @@ def _be_quick(*stores: Any) -> None:
             options.setdefault("serverSelectionTimeoutMS", _PATIENCE_MS)
         if (index := getattr(store, "index", None)) is not None:  # of an object store
             _be_quick(index)
-
-
-def _read(path: Path) -> Any:
-    from jobflow import JobStore  # noqa: PLC0415
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
-
-    if path.is_dir():
-        return _embedded(path)
-    if not path.exists():
-        raise ValueError(
-            f"--store is {str(path)!r}, which does not exist: give a JobStore's file "
-            "or the folder of an embedded store"
-        )
-    try:
-        return JobStore.from_file(str(path))
-    except (ValueError, KeyError, TypeError, AttributeError, YAMLError) as error:
-        # In one line, and without the file's content, which some errors hold.
-        said = " ".join(str(error).split())[:_LONGEST]
-        raise ValueError(
-            f"--store is {str(path)!r}, which specifies no JobStore "
-            f"({type(error).__name__}: {said}): it needs `docs_store` and "
-            "`additional_stores` with `data`"
-        ) from error
-
-
-def _embedded(folder: Path) -> Any:
-    """Open the embedded store in a folder, which is not made to hold one."""
-    from flowpot.campaign import embedded_store  # noqa: PLC0415
-
-    if (folder / _MARK).is_file():
-        return embedded_store(folder)
-    within = " or ".join(f"--store {shlex.quote(str(p))}" for p in _embedded_in(folder))
-    remedy = within or "the folder `store` in that of a campaign that ran here"
-    raise ValueError(
-        f"--store is {str(folder)!r}, a folder that holds no embedded store: give "
-        f"{remedy}"
-    )
 
 
 def open_project(name: str | None) -> tuple[Any, Any]:

@@ -21,10 +21,6 @@ from jobflow import Maker
 from numpy.typing import NDArray
 
 from flowpot.dataset import Dataset
-from flowpot.documents import reason_for
-
-_WITH_CALCULATOR = ("atomate2.ase.jobs", "AseMaker")
-"""Class, by its module, of Makers whose `calculator` makes one of ASE's."""
 
 
 @runtime_checkable
@@ -127,6 +123,18 @@ class CountsKPoints(Protocol):
 
 
 @runtime_checkable
+class CountsPlaneWaves(Protocol):
+    """
+    A static Maker that knows how many plane waves the wavefunctions of a frame have.
+
+    By their number a dry run knows what vacuum costs.
+    """
+
+    def n_plane_waves(self, atoms: Atoms) -> float:
+        """Return the number of plane waves of a wavefunction of a frame."""
+
+
+@runtime_checkable
 class Doubtful(Protocol):
     """
     A static Maker that knows where its settings make labels worse than they look.
@@ -204,40 +212,18 @@ def min_distance_of(maker: Any) -> float | None:
     return maker.min_distance_fraction if isinstance(maker, LimitsDistances) else None
 
 
-def check_calculator(**makers: Any) -> None:
-    """
-    Make the calculators of atomate2's Makers with one: a second, or a few for a model.
-
-    Parameters
-    ----------
-    **makers
-        Static Makers by their places; None and other Makers are left alone.
-
-    Raises
-    ------
-    ValueError
-        Naming the place, the Maker, and why it has no calculator.
-    """
-    for place, maker in makers.items():
-        if not any(
-            (base.__module__, base.__name__) == _WITH_CALCULATOR
-            for base in type(maker).__mro__
-        ):
-            continue
-        try:
-            _ = maker.calculator
-        except Exception as error:  # of any calculator's package
-            raise ValueError(
-                f"{place}, {maker.name!r}, has no calculator: {reason_for(error)}; "
-                "correct its fields, or install what it needs"
-            ) from error
-
-
 def kpoint_counts(maker: Any, frames: Dataset) -> NDArray[np.int64] | None:
     """Count the k-points of each frame, shape (n,); None if the Maker cannot tell."""
     if not isinstance(maker, CountsKPoints):
         return None
     return np.array([maker.n_kpoints(atoms) for atoms in frames], dtype=np.int64)
+
+
+def plane_wave_counts(maker: Any, frames: Dataset) -> NDArray[np.float64] | None:
+    """Count the plane waves of each frame, shape (n,); None if the Maker cannot tell."""
+    if not isinstance(maker, CountsPlaneWaves):
+        return None
+    return np.array([maker.n_plane_waves(atoms) for atoms in frames])
 
 
 def doubts_of(maker: Any, frames: Dataset) -> list[str]:

@@ -187,7 +187,33 @@ def test_several_trainers_of_several_kinds(file):
     ("changes", "place", "words"),
     [
         ({"max_iteration": 3}, "max_iteration", "did you mean 'max_iterations'"),
-        ({"max_iterations": "3"}, "max_iterations", "valid integer"),
+        ({"max_iterations": "3"}, "max_iterations", "give a whole number, such as"),
+        (
+            {"tolerance": 0.1},
+            "tolerance",
+            "0.1 does not fit: give keys and values, such as {energy: 0.",
+        ),
+        (
+            {"validator": {"properties": "eos"}},
+            "validator.properties",
+            "'eos' does not fit: give a list, such as [eos, elastic",
+        ),
+        ({"name": 3}, "name", "3 does not fit: give text, such as '3'"),
+        (
+            {"exploration": {"temperatures": [300, "hot"]}},
+            "exploration.temperatures",
+            "give a number in place of 'hot'",
+        ),
+        (
+            {"labelling": {"split_fractions": [0.9]}},
+            "labelling.split_fractions",
+            "give more values, such as [0.8, 0.1, 0.1]",
+        ),
+        (
+            {"exploration": {"md_maker": {"temperature": "hot"}}},
+            "exploration.md_maker.temperature",
+            "give a number, such as 300.0, or a list",
+        ),
         ({"max_iterations": 0}, "ActiveLearningMaker", "use 1 or more"),
         ({"tolerance": {"force": 0.1}}, "", "did you mean 'forces'"),
         ({"seed": 1.5}, "seed", "1.5 does not fit"),

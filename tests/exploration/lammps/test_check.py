@@ -7,7 +7,7 @@ from ase.build import bulk, fcc111
 from ase.calculators import lj
 from ase.calculators.emt import EMT
 
-from flowpot.exploration.lammps.check import compare_forces, engines_here
+from flowpot.exploration.lammps.check import compare_forces, engines_here, engines_of
 from flowpot.exploration.lammps.potential import PAIR_STYLES
 
 from .test_potential import LMP, LennardJones
@@ -90,6 +90,8 @@ def test_a_program_that_cannot_is_said_so(argon, tmp_path):
 def test_engines(tmp_path):
     assert engines_here(LMP) == ["python"]
     assert engines_here("no-such-lammps") == ["python"]
+    with pytest.raises(FileNotFoundError, match="no LAMMPS program 'no-such-lammps'"):
+        engines_of("no-such-lammps")
     built = tmp_path / "lmp"
     built.write_text("#!/bin/sh\necho '* Pair styles:\nlj/cut  mliap/kk metatomic'\n")
     built.chmod(0o755)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import tarfile
 import threading
 from functools import partial
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import pytest
 from ase.build import bulk
+from typer.testing import CliRunner
 
+from flowpot.campaign.config.fields import descriptions
+from flowpot.cli import app
 from flowpot.labelling.espresso import (
     EspressoStaticMaker,
     PseudoFamily,
@@ -129,6 +133,48 @@ def test_debian_is_complete_and_others_are_reported(tmp_path):
         "mine", str(tmp_path), {"Si": {"filename": "a", "ecutwfc": 1, "ecutrho": 4}}
     )
     assert check_family(nowhere).missing == ["Si"]
+
+
+def test_each_family_that_is_known_is_documented():
+    documented = descriptions(EspressoStaticMaker)["pseudo_family"]
+    named = re.findall('``"(.+?)"``', documented)
+    assert sorted(named) == sorted(list_families())
+
+
+def test_each_family_has_a_remedy_that_can_help(tmp_path, monkeypatch):
+    """SSSP is fetched; Debian's files come with a package, which replaces its own."""
+    monkeypatch.setenv("FLOWPOT_PSEUDO_DIR", str(tmp_path / "mine"))
+    for name in list_families():
+        status = check_family(name)
+        fetched = f"flowpot pseudos install {name}"
+        assert status.remedy == ("" if name == "debian-pbe" else fetched)
+    file = get_family("debian-pbe").pseudos["Si"]["filename"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / file).write_text("another one")
+    status = check_family("debian-pbe")
+    assert status.damaged == ["Si"]
+    assert status.remedy == f"move {tmp_path / 'mine' / file} to another folder"
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (None, "apt install quantum-espresso-data"),
+        ("cut", "apt install --reinstall quantum-espresso-data"),
+    ],
+)
+def test_files_of_the_package_that_are_amiss(content, remedy, tmp_path, monkeypatch):
+    monkeypatch.delenv("FLOWPOT_PSEUDO_DIR", raising=False)
+    for module in ("install", "pseudos"):
+        place = f"flowpot.labelling.espresso.{module}.DEBIAN_FOLDER"
+        monkeypatch.setattr(place, tmp_path)
+    if content is not None:
+        for entry in get_family("debian-pbe").pseudos.values():
+            (tmp_path / entry["filename"]).write_text(content)
+    assert check_family("debian-pbe").remedy == remedy
+    result = CliRunner().invoke(app, ["pseudos", "check", "debian-pbe"])
+    assert result.exit_code == 1
+    assert f"What to do: {remedy}\n" in result.output
 
 
 def test_what_cannot_be_installed(tmp_path, monkeypatch):

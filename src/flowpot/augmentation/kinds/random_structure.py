@@ -217,7 +217,8 @@ class RandomStructures(Generator):
                 {str(element): int(n) for element, n in Composition(formula).items()}
                 for formula in sorted(formulae)
             )
-        fitting, too_large = [], []
+        fitting: list[dict[str, int]] = []
+        too_large: list[dict[str, int]] = []
         for unit in compositions:
             fits = sum(unit.values()) <= self.max_atoms
             (fitting if fits else too_large).append(dict(unit))

@@ -24,6 +24,7 @@ from flowpot.campaign.config.fields import (
     maker_named,
     makers_in,
 )
+from flowpot.campaign.config.misfits import misfit
 from flowpot.campaign.config.starting_files import KEYS, PBC, Reading
 from flowpot.campaign.makers import ActiveLearningMaker
 from flowpot.validation import nearest
@@ -194,7 +195,11 @@ def build(kind: type, given: Mapping[str, Any], place: str, base: Any) -> Any:
                 f"{', '.join(names)}",
             )
         before = getattr(base, name) if base is not None else _default(kind, name)
-        fields[name] = _value(hints[name], value, _join(place, name), before)
+        try:
+            fields[name] = _value(hints[name], value, _join(place, name), before)
+        except ValidationError as error:
+            problem = misfit(value, error, _usual(kind, name, before))
+            raise ConfigurationError(_join(place, name), problem) from error
     try:
         return kind(**fields) if base is None else replace(base, **fields)
     except (ValueError, TypeError) as error:
@@ -226,7 +231,7 @@ def _value(hint: Any, value: Any, place: str, before: Any) -> Any:
         ]
     else:
         _refuse_in_place_of_fields(hint, value, place)
-    return _checked(hint, value, place)
+    return _checked(hint, value)
 
 
 def _refuse_in_place_of_fields(hint: Any, value: Any, place: str) -> None:
@@ -270,19 +275,21 @@ def _nested(
     return build(kind, fields, place, before if type(before) is kind else None)
 
 
-def _checked(hint: Any, value: Any, place: str) -> Any:
+def _checked(hint: Any, value: Any) -> Any:
     """Check a plain value against its annotation, strictly, as JSON is checked."""
     if hint is Any:
         return value
+    return adapter_of(hint).validate_json(json.dumps(value, default=str), strict=True)
+
+
+def _usual(kind: type, name: str, before: Any) -> Any:
+    """Return the value that a field gets without the file, where it is None, too."""
+    if before is not None:
+        return before
     try:
-        return adapter_of(hint).validate_json(
-            json.dumps(value, default=str), strict=True
-        )
-    except ValidationError as error:
-        problems = {details["msg"] for details in error.errors()}
-        raise ConfigurationError(
-            place, f"{value!r} does not fit: {'; or: '.join(sorted(problems))}"
-        ) from error
+        return getattr(kind(), name)  # which some classes choose themselves
+    except (ValueError, TypeError):  # other fields have no defaults
+        return None
 
 
 def _default(kind: type, name: str) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from flowpot.dataset import Dataset
-from flowpot.labelling.espresso.pseudos import get_family
+from flowpot.labelling.espresso.pseudos import get_family, install_command
 
 _FAMILIES = ("sssp-1.3-pbe-precision", "sssp-1.3-pbe-efficiency", "debian-pbe")
 _LARGE = 32  # atoms from which on a structure is not repeated
@@ -166,7 +166,7 @@ def _family(elements: Sequence[str]) -> tuple[str, list[str]]:
             return name, []
     note = (
         f"no family of pseudopotentials with {', '.join(elements)} is here: "
-        f"`flowpot pseudos install {_FAMILIES[0]}` fetches one; labels may also come "
+        f"`{install_command(_FAMILIES[0])}` fetches one; labels may also come "
         "from another code (`static_maker`)"
     )
     return _FAMILIES[0], [note]

@@ -1,10 +1,18 @@
 """The JobStore of a run on one machine, without a server, and what it holds."""
 
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from jobflow import JobStore
+from ruamel.yaml.error import YAMLError
+
+from flowpot.settings import given_path
+
+_LONGEST = 200  # characters of what is wrong with a file
+_MARK = "monty.storage.cfg"
+"""File that is in the folder of each embedded store."""
 
 
 def embedded_store(folder: Path) -> JobStore:
@@ -44,6 +52,60 @@ def embedded_store(folder: Path) -> JobStore:
         )
 
     return JobStore(collection("docs"), additional_stores={"data": collection("data")})
+
+
+def store_at(path: str | Path, name: str = "store") -> JobStore:
+    """
+    Open the JobStore that a path leads to.
+
+    Parameters
+    ----------
+    path
+        Folder of an embedded store, which is not made to hold one, or file with the
+        specification of a JobStore, as jobflow reads it.
+    name
+        What the path is called in errors: the option or the argument.
+
+    Raises
+    ------
+    ValueError
+        If there is no store, or this is no path.
+    """
+    if not isinstance(path, str | Path):
+        raise ValueError(  # noqa: TRY004 - one error for all wrong values
+            f"{name} is a {type(path).__name__}: give a JobStore, or the path of one"
+        )
+    path = given_path(path)
+    if path.is_dir():
+        if (path / _MARK).is_file():
+            return embedded_store(path)
+        stores = [f"{name} {shlex.quote(str(place))}" for place in embedded_in(path)]
+        remedy = " or ".join(stores)
+        raise ValueError(
+            f"{name} is {str(path)!r}, a folder that holds no embedded store: give "
+            f"{remedy or 'the folder `store` in that of a campaign that ran here'}"
+        )
+    if not path.exists():
+        raise ValueError(
+            f"{name} is {str(path)!r}, which does not exist: give a JobStore's file "
+            "or the folder of an embedded store"
+        )
+    try:
+        return JobStore.from_file(str(path))
+    except (ValueError, KeyError, TypeError, AttributeError, YAMLError) as error:
+        # In one line, and without the file's content, which some errors hold.
+        said = " ".join(str(error).split())[:_LONGEST]
+        raise ValueError(
+            f"{name} is {str(path)!r}, which specifies no JobStore "
+            f"({type(error).__name__}: {said}): it needs `docs_store` and "
+            "`additional_stores` with `data`"
+        ) from error
+
+
+def embedded_in(folder: Path) -> list[Path]:
+    """List the embedded stores in a folder, and one folder below."""
+    places: Iterable[Path] = (*folder.glob("store"), *folder.glob("*/store"))
+    return sorted(place for place in places if (place / _MARK).is_file())
 
 
 def complete_jobs(store: JobStore, uuids: Sequence[str]) -> set[tuple[str, int]]:

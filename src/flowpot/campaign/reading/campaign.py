@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from jobflow import JobStore
 
+from flowpot.campaign.local.stores import store_at
 from flowpot.campaign.reading.find import ensure_indexes, find_campaign
 from flowpot.campaign.reading.labels import Label, find_labels
 from flowpot.campaign.reading.provenance import Provenance, trace
@@ -42,7 +43,9 @@ class Campaign(CampaignRecords):
     """
 
     @classmethod
-    def from_store(cls, store: JobStore, name_or_uuid: str | None = None) -> Self:
+    def from_store(
+        cls, store: JobStore | str | Path, name_or_uuid: str | None = None
+    ) -> Self:
         """
         Find a campaign by its name (the latest of that name), its uuid or its job's.
 
@@ -51,15 +54,20 @@ class Campaign(CampaignRecords):
         Parameters
         ----------
         store
-            The JobStore that it runs on.
+            The JobStore that it runs on, or its path: the folder of an embedded store
+            (``flowpot-demo/store``), or the file of a JobStore's specification.
         name_or_uuid
             Name or uuid; None: the latest campaign.
 
         Raises
         ------
+        ValueError
+            If it is neither.
         LookupError
             If the store has no such campaign; with what it has.
         """
+        if not isinstance(store, JobStore):
+            store = store_at(store)
         store.connect()
         ensure_indexes(store)
         return cls(store, *find_campaign(store, name_or_uuid))

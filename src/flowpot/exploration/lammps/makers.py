@@ -27,7 +27,7 @@ from flowpot.exploration.outcome import Outcome
 from flowpot.exploration.preparation import Committee, Planned
 from flowpot.jobs import JobName, stage_job
 from flowpot.settings import fixed_path, get_settings
-from flowpot.validation import keep_tuples, names, one_of, text, whole
+from flowpot.validation import device, keep_tuples, names, one_of, text, whole
 
 
 @dataclass
@@ -82,7 +82,8 @@ class LammpsMDMaker(MDMaker):
     def __post_init__(self) -> None:
         """Check the fields, before anything starts."""
         super().__post_init__()
-        text(lammps_command=self.lammps_command, device=self.device)
+        text(lammps_command=self.lammps_command)
+        device(device=self.device)
         whole(1, processes=self.processes, threads=self.threads)
         names(extra=self.extra)
         keep_tuples(self, "extra")

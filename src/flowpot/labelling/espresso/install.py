@@ -11,10 +11,12 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 
 from flowpot.labelling.espresso.pseudos import (
+    DEBIAN_FOLDER,
     FAMILIES,
     TABLE,
     PseudoFamily,
     get_family,
+    install_command,
     read_table,
 )
 from flowpot.settings import get_settings
@@ -71,6 +73,9 @@ class FamilyStatus:
         Elements without a file.
     damaged
         Elements whose file has another checksum than the family's.
+    remedy
+        What makes the family complete: a command, or what to do by hand. Empty where it
+        is.
     """
 
     name: str
@@ -78,6 +83,7 @@ class FamilyStatus:
     n_elements: int
     missing: list[str]
     damaged: list[str]
+    remedy: str = ""
 
     @property
     def complete(self) -> bool:
@@ -99,17 +105,43 @@ def check_family(family: str | PseudoFamily) -> FamilyStatus:
     try:
         family = get_family(family)
     except FileNotFoundError:
-        return FamilyStatus(str(family), None, 0, ["all"], [])
-    missing, damaged, folder = [], [], None
-    for element in family.pseudos:
+        remedy = install_command(str(family)) or ""
+        return FamilyStatus(str(family), None, 0, ["all"], [], remedy)
+    missing, damaged, folder = [], {}, None
+    for element, entry in family.pseudos.items():
         try:
             folder = family.locate([element])
             family.verify([element])
         except FileNotFoundError:
             missing.append(element)
         except ValueError:
-            damaged.append(element)
-    return FamilyStatus(family.name, folder, len(family.pseudos), missing, damaged)
+            assert folder is not None
+            damaged[element] = folder / entry["filename"]
+    remedy = _remedy(family, missing, list(damaged.values()))
+    return FamilyStatus(
+        family.name, folder, len(family.pseudos), missing, list(damaged), remedy
+    )
+
+
+def _remedy(family: PseudoFamily, missing: list[str], damaged: list[Path]) -> str:
+    """
+    Return what makes a family complete; "" if it is.
+
+    A download replaces damaged files. Debian's package replaces its own files alone:
+    what the user has put in their place is found first, and has to be moved away.
+    """
+    if not missing and not damaged:
+        return ""
+    command = install_command(family.name) if family.folder is None else None
+    if command is None:
+        return f"put its files into {family.folder or 'FLOWPOT_PSEUDO_DIR'}"
+    if family.name in _ARCHIVES:
+        return command
+    packaged = [file for file in damaged if file.parent == DEBIAN_FOLDER.resolve()]
+    own = [str(file) for file in damaged if file not in packaged]
+    again = command.replace("install", "install --reinstall") if packaged else command
+    steps = [f"move {', '.join(own)} to another folder"] if own else []
+    return ", then ".join([*steps, *([again] if packaged or missing else [])])
 
 
 def install_family(

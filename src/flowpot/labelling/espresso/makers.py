@@ -40,6 +40,7 @@ class EspressoStaticMaker(EspressoEngine, NamedMaker):
         ``"stringent"``, ``"balanced"`` or ``"fast"``: k-points, smearing, thresholds.
     pseudo_family
         Name of a family (``"sssp-1.3-pbe-precision"``, ``"sssp-1.3-pbe-efficiency"``,
+        ``"sssp-1.3-pbesol-precision"``, ``"sssp-1.3-pbesol-efficiency"``,
         ``"debian-pbe"``) or a :class:`PseudoFamily`.
     user_settings
         Namelists whose keys override all others: ``{"SYSTEM": {"ecutwfc": 50}}``.

@@ -11,9 +11,11 @@ from typing import Any
 
 from monty.json import MSONable
 
+from flowpot.console import program
 from flowpot.settings import fixed_path, get_settings
 
-_DEBIAN_FOLDER = Path("/usr/share/espresso/pseudo")
+DEBIAN_FOLDER = Path("/usr/share/espresso/pseudo")
+"""Folder in which Debian's package has its pseudopotentials."""
 
 
 @dataclass
@@ -92,7 +94,7 @@ class PseudoFamily(MSONable):
         elif (configured := get_settings().PSEUDO_DIR) is not None:
             folders = [configured.expanduser() / self.name, configured.expanduser()]
         if self.folder is None and self.name.startswith("debian"):
-            folders.append(_DEBIAN_FOLDER)
+            folders.append(DEBIAN_FOLDER)
         for folder in folders:
             if all((folder / name).is_file() for name in names):
                 return folder.resolve()
@@ -102,10 +104,11 @@ class PseudoFamily(MSONable):
         looked = (
             ", ".join(map(str, folders)) or "no folder: FLOWPOT_PSEUDO_DIR is unset"
         )
+        command = install_command(self.name) if self.folder is None else None
         raise FileNotFoundError(
             f"pseudopotential{noun} {', '.join(missing)} of family {self.name!r} {are} "
             f"missing (looked in {looked}): put the family's files into one folder and "
-            "set FLOWPOT_PSEUDO_DIR to it (`flowpot pseudos install` fetches SSSP)"
+            f"set FLOWPOT_PSEUDO_DIR to it{f' (`{command}`)' if command else ''}"
         )
 
     def verify(self, elements: Iterable[str]) -> dict[str, str]:
@@ -138,10 +141,11 @@ class PseudoFamily(MSONable):
         return sums
 
 
+_DEBIAN = "debian-pbe"
 _SHIPPED = {
     "sssp-1.3-pbe-precision": ("sssp_1.3.0_pbe.json", "precision"),
     "sssp-1.3-pbe-efficiency": ("sssp_1.3.0_pbe.json", "efficiency"),
-    "debian-pbe": ("debian_pbe.json", "pseudos"),
+    _DEBIAN: ("debian_pbe.json", "pseudos"),
 }
 _INSTALLED = ("sssp-1.3-pbesol-precision", "sssp-1.3-pbesol-efficiency")
 FAMILIES = (*_SHIPPED, *_INSTALLED)
@@ -176,9 +180,7 @@ def get_family(family: str | PseudoFamily) -> PseudoFamily:
         return family
     if family in _INSTALLED:
         configured = get_settings().PSEUDO_DIR
-        remedy = (
-            f"`flowpot pseudos install {family}` fetches it into FLOWPOT_PSEUDO_DIR"
-        )
+        remedy = f"`{install_command(family)}` fetches it into FLOWPOT_PSEUDO_DIR"
         if configured is None:
             raise FileNotFoundError(
                 f"pseudo_family {family!r} is not here, FLOWPOT_PSEUDO_DIR is unset: "
@@ -191,6 +193,13 @@ def get_family(family: str | PseudoFamily) -> PseudoFamily:
     file, key = _SHIPPED[family]
     table = json.loads((files(__package__) / file).read_text())
     return PseudoFamily(family, None, table[key])
+
+
+def install_command(name: str) -> str | None:
+    """Return the command that puts a family's files here; None if there is none."""
+    if name == _DEBIAN:
+        return "apt install quantum-espresso-data"
+    return f"{program()} pseudos install {name}" if name in FAMILIES else None
 
 
 def check_name(family: str | PseudoFamily) -> None:
