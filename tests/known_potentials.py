@@ -51,3 +51,27 @@ class ChargeEnergy(Calculator):
             "forces": np.zeros((len(atoms), 3)),
             "stress": np.zeros(6),
         }
+
+
+class NoStressEMT(EMT):
+    """EMT without stress, as many calculators are."""
+
+    implemented_properties = ("energy", "free_energy", "energies", "forces")
+
+    def calculate(self, *args, **kwargs):
+        """Calculate by EMT, and drop the stress."""
+        super().calculate(*args, **kwargs)
+        self.results.pop("stress", None)
+
+
+class LosingStressEMT(EMT):
+    """EMT whose stress is not a number once the atoms have moved by 0.05 A."""
+
+    def calculate(self, atoms=None, *args, **kwargs):
+        """Calculate by EMT."""
+        super().calculate(atoms, *args, **kwargs)
+        if not hasattr(self, "_first"):
+            self._first = atoms.get_scaled_positions()
+        moved = (atoms.get_scaled_positions() - self._first) @ atoms.cell.array
+        if abs(moved).max() > 0.05:
+            self.results["stress"] = np.full(6, np.nan)

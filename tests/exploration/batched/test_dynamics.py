@@ -8,7 +8,7 @@ from ase.build import bulk, fcc111
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.arrays import Arrays
-from flowpot.exploration.batched.dynamics import Watch
+from flowpot.exploration.batched.dynamics import NO_STRESS, Dynamics, Watch
 from flowpot.exploration.batched.forces import CalculatorForces, PotentialForces
 from flowpot.exploration.batched.replica import Replica
 from flowpot.exploration.conditions import Conditions
@@ -277,3 +277,46 @@ def test_a_calculator_sees_all_that_a_frame_has():
         geometry = Dataset.from_atoms(starts, labels=False)
         energies = forces.drive(geometry).energy
         assert energies.tolist() == [frames[i].info["charge"] for i in chosen]
+
+
+def by_calculator(name, starts):
+    """Run replicas with a calculator of `known_potentials`."""
+    forces = CalculatorForces(
+        [{"calculator": f"known_potentials.{name}", "kwargs": {}}]
+    )
+    replicas = [Replica.begin(atoms, each, "parent") for atoms, each in starts]
+    return Dynamics(forces, Output(10)).run(replicas)
+
+
+def test_a_barostat_without_stress_is_refused():
+    """And it alone: without a barostat the pressure is not known, which is said."""
+    copper = bulk("Cu", cubic=True)
+    dimer = Atoms("Cu2", [[0, 0, 0], [0, 0, 2.3]], cell=[12] * 3)
+    starts = [
+        (copper, Conditions("auto", 300, 200, n_steps=20)),
+        (copper, Conditions("nvt", 300, n_steps=20)),
+        (dimer, Conditions("auto", 300, n_steps=20)),
+    ]
+    refused, crystal, molecule = by_calculator("NoStressEMT", starts)
+    assert (refused.outcome.state, refused.outcome.error) == ("failed", NO_STRESS)
+    assert refused.frames == refused.thermo == []
+    assert {crystal.outcome.state, molecule.outcome.state} == {"done"}
+    logs = crystal.columns()
+    assert np.isnan(logs["pressure (kbar)"]).all()
+    assert np.isfinite(logs["temperature (K)"]).all()
+    assert np.isfinite(molecule.columns()["pressure (kbar)"]).all()
+
+
+def test_a_stress_that_is_lost_halts_the_barostat_s_replica_alone():
+    starts = [
+        (bulk("Cu", cubic=True), Conditions(ensemble, 900, n_steps=200, seed=3))
+        for ensemble in ("npt", "nvt")
+    ]
+    halted, done = (by_calculator("LosingStressEMT", [start])[0] for start in starts)
+    assert halted.outcome.halted == "not a number"
+    assert 0 < halted.outcome.n_steps < 200
+    assert np.isfinite(halted.cell).all()
+    assert done.outcome.state == "done"
+    pressure = done.columns()["pressure (kbar)"]
+    assert np.isfinite(pressure[0])
+    assert np.isnan(pressure).any()

@@ -67,6 +67,23 @@ class Barostat:
         shared = np.array([r.conditions.barostat == "iso" for r in replicas])
         return cls(axes, couplings, shared, rates)
 
+    def lacking(self, stress: Array) -> NDArray[np.bool_]:
+        """
+        Say which replicas have a barostat, and no stress that it could act on.
+
+        Parameters
+        ----------
+        stress
+            (n, 3, 3) stress of the potential; NaN where it has none.
+
+        Returns
+        -------
+        ndarray
+            Shape (n,).
+        """
+        # A sum is finite if each of its terms is.
+        return (self.rates > 0) & ~np.isfinite(stress.sum(axis=(1, 2)))
+
     def rescale(self, state: State, stress: Array) -> None:
         """
         Strain cells, positions and velocities by one step of the barostats.
@@ -76,7 +93,8 @@ class Barostat:
         state
             The replicas, which are changed.
         stress
-            (n, 3, 3) stress of the potential (eV/A^3).
+            (n, 3, 3) stress of the potential (eV/A^3). Without a barostat it may be
+            NaN.
 
         Notes
         -----
@@ -95,7 +113,7 @@ class Barostat:
             return
         volumes, thermal = state.volumes(), state.thermal_energy()
         pressure = state.kinetic_tensor() / volumes[:, None, None]
-        pressure -= np.nan_to_num(stress)
+        pressure -= np.where(self.rates[:, None, None] > 0, stress, 0.0)
         identity = np.eye(3)
         turned = self.axes.transpose(0, 2, 1) @ pressure @ self.axes
         excess = turned - state.target_pressure()[:, None, None] * identity

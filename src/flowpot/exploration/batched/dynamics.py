@@ -20,6 +20,11 @@ from flowpot.exploration.outcome import RETRIES, Outcome
 from flowpot.exploration.sampling import COMPONENTS, Output
 from flowpot.exploration.sanity import NOT_A_NUMBER, SanityLimits
 
+NO_STRESS = (
+    "the potential has no stress for this frame, and a barostat needs one: choose the "
+    "ensemble 'nvt', or a calculator that implements stress"
+)
+
 
 @dataclass
 class Watch:
@@ -176,8 +181,15 @@ class _Batch:
         if (at_start & (n_steps > 0)).any():
             relax(state, self._dynamics.forces, np.where(at_start, n_steps, 0))
         self._prediction = self._dynamics.forces.drive(state.geometry)
+        lacking = self._barostat.lacking(self._prediction.stress)
+        for i in np.flatnonzero(lacking & self._has_forces()):
+            state.replicas[i].outcome = Outcome(state.replicas[i].step, error=NO_STRESS)
         # Those that go on were checked and logged before they stopped.
-        new = [i for i, r in enumerate(state.replicas) if not r.thermo]
+        new = [
+            i
+            for i, replica in enumerate(state.replicas)
+            if not replica.thermo and replica.outcome is None
+        ]
         self._examine(new)
 
     def _step(self) -> None:
@@ -217,11 +229,16 @@ class _Batch:
         kelvin: NDArray[np.float64] = state.sums(twice) / degrees
         return kelvin
 
+    def _has_forces(self) -> NDArray[np.bool_]:
+        """Return which replicas have forces that are numbers, (n,)."""
+        # A sum is finite if each of its terms is.
+        return np.isfinite(self._state.sums(self._prediction.forces).sum(axis=1))
+
     def _examine(self, indices: Sequence[int]) -> None:
         """Compare replicas with the limits; log and sample those within them."""
         state, output = self._state, self._dynamics.output
-        # A sum is finite if each of its terms is.
-        finite = np.isfinite(state.sums(self._prediction.forces).sum(axis=1))
+        finite = self._has_forces()
+        finite &= ~self._barostat.lacking(self._prediction.stress)
         reasons = self._check.breaches(self._kelvin(), indices)
         reasons |= {i: NOT_A_NUMBER for i in indices if not finite[i]}
         for i, reason in reasons.items():
@@ -279,11 +296,15 @@ class _Batch:
                 replica.outcome = Outcome(replica.step, reason)
 
     def _log(self, indices: Sequence[int]) -> None:
-        """Add a row to the logs of some replicas."""
+        """Add a row to the logs of some replicas; unknown pressures are NaN."""
         state, prediction = self._state, self._prediction
         kinetic, volumes = state.kinetic_tensor(), state.volumes()
         kelvin = state.temperatures(kinetic)
-        pressure = kinetic / volumes[:, None, None] - np.nan_to_num(prediction.stress)
+        # Without periodic axes there is no stress, and the box has no pressure.
+        is_periodic = state.geometry.pbc.sum(axis=1) > 0
+        stress = prediction.stress
+        stress = np.where(is_periodic[:, None, None], stress, np.nan_to_num(stress))
+        pressure = kinetic / volumes[:, None, None] - stress
         pressure /= 1e3 * units.bar
         for i in indices:
             replica = state.replicas[i]

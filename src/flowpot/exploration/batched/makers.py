@@ -19,7 +19,7 @@ from flowpot.exploration.sampling import described, sampled_frames
 from flowpot.jobs import JobName
 from flowpot.run_cache import RunCache
 from flowpot.settings import get_settings
-from flowpot.validation import positive, text, whole
+from flowpot.validation import device, positive, whole
 
 CHECKPOINT_FILE = "checkpoint.npz"
 
@@ -69,7 +69,7 @@ class BatchedMDMaker(MDMaker):
     def __post_init__(self) -> None:
         """Check the fields, before anything starts."""
         super().__post_init__()
-        text(device=self.device)
+        device(device=self.device)
         positive(skin=self.skin, bulk_modulus=self.bulk_modulus)
         whole(1, batch_size=self.batch_size)
 
