@@ -220,7 +220,7 @@ def kpoint_counts(maker: Any, frames: Dataset) -> NDArray[np.int64] | None:
 
 
 def plane_wave_counts(maker: Any, frames: Dataset) -> NDArray[np.float64] | None:
-    """Count the plane waves of each frame, shape (n,); None if the Maker cannot tell."""
+    """Count the plane waves of frames, shape (n,); None if the Maker cannot tell."""
     if not isinstance(maker, CountsPlaneWaves):
         return None
     return np.array([maker.n_plane_waves(atoms) for atoms in frames])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ase.build import molecule
 
+from flowpot.labelling.espresso import PreflightError
 from flowpot.labelling.espresso.cache import (
     DamagedEntryError,
     LabelCache,
@@ -118,3 +119,64 @@ def test_the_key_of_a_molecule_holds_its_own_box(cheap):
     md5 = {"H": "sum", "O": "sum"}
     keys = [calculation_key(one, md5) for one in inputs]
     assert keys[0] == keys[1] == keys[3] != keys[2]
+
+
+def earlier_entry(path: Path, document) -> None:
+    """Write a document as flowpot did before it noted how outputs are read."""
+    content = document.model_dump_json()
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    path.write_text(json.dumps({"sha256": digest, "document": content}))
+
+
+def test_earlier_entries_are_believed_but_for_what_was_misread(cached, pair, tmp_path):
+    maker, document, path = cached
+    document.output.magnetic_moments = [0.0, 0.0]
+    earlier_entry(path, document)
+    again = maker.label_in(pair, tmp_path / "again")
+    assert again.from_cache
+    assert again.output.magnetic_moments is None
+
+    key, version = path.stem.split("-", 1)
+    cache = LabelCache(path.parent.parent)
+    for section, name, value in (
+        ("system", "input_dft", "pbe0"),
+        ("system", "smearing", "fermi-dirac"),
+        ("control", "outdir", "/scratch"),
+        ("control", "disk_io", "none"),
+    ):
+        copy = document.model_copy(deep=True)
+        copy.input.parameters[section][name] = value
+        earlier_entry(path, copy)
+        with pytest.raises(DamagedEntryError, match="an earlier version of flowpot"):
+            cache.find(key, lambda: version)
+        cache.keep(key, copy)
+        assert cache.find(key, lambda: version) is not None
+
+
+def test_a_cache_that_cannot_be_written_costs_no_label(cheap, pair, tmp_path):
+    """As on a full disk: a file is where the entry's folder would be."""
+    maker = replace(cheap, cache=str(tmp_path / "cache"))
+    inputs = maker.get_input_set(pair)
+    md5 = {"Si": inputs.pseudos["Si"]["md5"]}
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / calculation_key(inputs, md5)[:2]).touch()
+    with pytest.warns(UserWarning, match="could not be written into the cache"):
+        document = maker.label_in(pair, tmp_path / "run")
+    assert document.state == "successful"
+    assert document.output.energy is not None
+    assert "could not be written into the cache" in document.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["cache", "FLOWPOT_LABEL_CACHE"])
+def test_a_cache_that_can_be_no_folder_is_refused_first(
+    cheap, pair, tmp_path, monkeypatch, name
+):
+    (tmp_path / "file").touch()
+    place = str(tmp_path / "file" / "cache")
+    if name == "cache":
+        cheap.cache = place
+    else:
+        monkeypatch.setenv(name, place)
+    with pytest.raises(PreflightError, match=rf"{name} is '.*file is a file: name a"):
+        cheap.label_in(pair, tmp_path / "run")
+    assert not (tmp_path / "run" / "pw.out").exists()

@@ -11,6 +11,7 @@ from ase.build import bulk
 
 from flowpot.labelling.espresso import PreflightError
 from flowpot.labelling.espresso.command import PwCommand
+from flowpot.labelling.espresso.remedies import check_processes
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,39 @@ def test_the_allocation_says_what_the_command_does_not(monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", "8")
     assert PwCommand("srun pw.x").argv_for(4)[1:] == ["pw.x", "-nk", "4", "-nd", "1"]
     assert PwCommand("srun -n 2 pw.x").ranks == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "ranks"),
+    [
+        ("srun -n4 pw.x", 4),
+        ("srun --exact -n4 -c2 pw.x", 4),
+        ("srun -c 2 pw.x", 8),
+        ("srun --ntasks-per-node=4 -N1 pw.x", None),
+        ("srun -N1 pw.x", None),
+        ("mpirun -c 4 pw.x", 4),
+        ("mpirun --n 4 pw.x", 4),
+        ("mpirun -n 1 -x OMP_NUM_THREADS pw.x", 1),
+        ("mpirun --map-by ppr:2:node pw.x", None),
+        ("mpiexec -ppn 2 pw.x", None),
+        ("mpirun -np 4 --map-by core pw.x", 4),
+    ],
+)
+def test_options_precede_the_allocation(line, ranks, monkeypatch):
+    """Where they place processes, nobody knows how many without the launcher."""
+    monkeypatch.setenv("SLURM_NTASKS", "8")
+    assert PwCommand(line).ranks == ranks
+
+
+def test_processes_that_share_a_run_are_of_one_mpi(tmp_path, monkeypatch):
+    """Whatever the allocation holds; copies of one process each are not."""
+    monkeypatch.setenv("SLURM_NTASKS", "8")
+    text = "     Program PWSCF v.7.2 starts on\n     Parallel version (MPI), running on"
+    (tmp_path / "pw.out").write_text(f"{text}     4 processors\n")
+    assert check_processes(tmp_path, PwCommand("srun pw.x"))
+    (tmp_path / "pw.out").write_text(f"{text}     1 processors\n")
+    with pytest.raises(PreflightError, match="asks for 8 MPI processes"):
+        check_processes(tmp_path, PwCommand("srun pw.x"))
 
 
 @pytest.mark.qe

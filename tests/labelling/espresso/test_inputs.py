@@ -1,3 +1,7 @@
+import re
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -6,6 +10,9 @@ from ase.io.espresso import read_espresso_in
 
 from flowpot.labelling.espresso import EspressoInputGenerator
 from flowpot.labelling.espresso.namelists import edit_input, read_parameters
+from flowpot.labelling.espresso.pseudos import PseudoFamily, get_family
+
+TEXTS = ("Si, it's hot! / x", 'a "b"', 'it\'s "c"', "a\\b", "1e-8", ".true.", "é")
 
 
 @pytest.fixture
@@ -149,6 +156,61 @@ def test_impossible_moments_are_refused(pair):
         generator.get_input_set(pair)
     with pytest.raises(ValueError, match="names iron: use chemical symbols"):
         EspressoInputGenerator(magnetic_moments={"iron": 2})
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts_are_read_back_as_they_were(text, pair, tmp_path):
+    generator = EspressoInputGenerator(
+        pseudo_family="debian-pbe", user_settings={"CONTROL": {"title": text}}
+    )
+    inputs = generator.get_input_set(pair)
+    path = inputs.write(tmp_path)
+    doubled = text.replace("'", "''")
+    assert f" = '{doubled}'\n" in path.read_text()
+    assert read_parameters(tmp_path)["control"] == inputs.parameters["control"]
+    before = path.read_text()
+    edit_input(tmp_path, {"electrons": {"mixing_beta": 0.4}})
+    edit_input(tmp_path, {"electrons": {"startingpot": None}})
+    edited = re.sub(r"nat .*|ntyp .*|ibrav .*|\s", "", path.read_text())
+    assert edited == re.sub(r"nat .*|ntyp .*|ibrav .*|\s", "", before)
+
+
+@pytest.mark.qe
+def test_apostrophes_do_not_end_a_label(cheap, pair, tmp_path):
+    """Neither in a text nor in a path; remedies rewrite the input."""
+    source = get_family("debian-pbe")
+    folder = tmp_path / "o'brien"
+    folder.mkdir()
+    entry = source.entries(["Si"])["Si"]
+    shutil.copy(source.locate(["Si"]) / entry["filename"], folder)
+    control = {"title": "Si, it's hot! / x"}
+    maker = replace(
+        cheap,
+        pseudo_family=PseudoFamily("own", str(folder), {"Si": entry}),
+        user_settings={
+            "CONTROL": control,
+            "SYSTEM": {"ecutwfc": 12.0},
+            "ELECTRONS": {"electron_maxstep": 3},
+        },
+    )
+    document = maker.label_in(pair, tmp_path / "label")
+    assert document.state == "successful", document.errors
+    assert document.corrections
+    written = document.input.parameters["control"]
+    assert written["title"] == control["title"]
+    assert written["pseudo_dir"] == str(folder)
+
+
+def test_numbers_of_numpy_are_written_as_numbers(generator, pair):
+    pair.info["charge"] = np.int64(1)
+    assert "tot_charge       = 1\n" in generator.get_input_set(pair).text
+
+
+def test_a_line_that_is_no_key_is_named(generator, pair, tmp_path):
+    path = generator.get_input_set(pair).write(tmp_path)
+    path.write_text(path.read_text().replace("'cold'", "'cold"))
+    with pytest.raises(ValueError, match=r"pw\.in has .*'cold.*: expected a key"):
+        read_parameters(tmp_path)
 
 
 def test_an_edited_input_keeps_the_rest(generator, pair, tmp_path):

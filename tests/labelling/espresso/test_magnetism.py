@@ -187,6 +187,58 @@ def test_states_have_labels_of_their_own(iron):
     assert len({calculation_key(one, {"Fe": "0"}) for one in inputs}) == 4
 
 
+def test_too_many_kinds_are_refused():
+    atoms = bulk("Cu", cubic=True) * (1, 1, 3)
+    atoms.symbols = "CrFeNiCu" * 3
+    signs = np.repeat([1.0, -1.0, 0.0], 4)
+    generator = EspressoInputGenerator(pseudo_family="debian-pbe")
+    atoms.set_initial_magnetic_moments(signs * np.linspace(0.5, 1.5, 12))
+    with pytest.raises(ValueError, match=r"4 elements .* 12 kinds of atoms.* 10: give"):
+        generator.get_input_set(atoms)
+    atoms.set_initial_magnetic_moments(np.abs(signs) * np.linspace(0.5, 1.5, 12))
+    assert "ntyp             = 8" in generator.get_input_set(atoms).text
+
+
+@pytest.mark.parametrize(
+    "system", [{"noncolin": True}, {"nspin": 4}, {"noncolin": True, "nspin": 1}]
+)
+def test_moments_of_a_non_collinear_calculation(system, iron):
+    generator = EspressoInputGenerator(
+        pseudo_family="debian-pbe",
+        user_settings={"SYSTEM": {**system, "angle1(Fe)": 90.0}},
+    )
+    inputs = generator.get_input_set(iron)
+    assert inputs.parameters["system"]["noncolin"] is True
+    assert "nspin            = 2" not in inputs.text
+    for line in ("starting_magnetization(2) = -0.1375", "angle1(2)        = 90.0"):
+        assert line in inputs.text
+    iron.info["spin"] = 1
+    with pytest.raises(ValueError, match="sets noncolin, and the frame has spin=1"):
+        generator.get_input_set(iron)
+
+
+@pytest.mark.qe
+def test_pw_rotates_spins(pair, cheap, tmp_path):
+    """Of spins along one axis, and of free ones along z and x, the energy is one."""
+    pair.set_cell([5, 5, 6])
+    pair.set_initial_magnetic_moments([1, 1])
+    totals = {}
+    for name, system in {
+        "collinear": {},
+        "z": {"noncolin": True},
+        "x": {"nspin": 4, "angle1(Si)": 90.0},
+    }.items():
+        settings = {"SYSTEM": {"ecutwfc": 12.0, **system}}
+        maker = replace(cheap, user_settings=settings)
+        document = maker.label_in(pair, tmp_path / name)
+        assert document.state == "successful", document.errors
+        totals[name] = document.output
+    energies = [output.energy for output in totals.values()]
+    assert np.ptp(energies) < 2e-3
+    for output in totals.values():
+        assert abs(output.absolute_magnetization) > 1
+
+
 def test_many_moments_are_few_kinds():
     """pw.x knows ten kinds of atoms."""
     atoms = bulk("Fe", cubic=True) * (2, 2, 2)

@@ -10,7 +10,8 @@ from ase.units import GPa
 
 from flowpot.labelling.espresso import EspressoInputGenerator, EspressoStaticMaker
 from flowpot.labelling.espresso.electrostatics import dipole_correction
-from flowpot.labelling.espresso.magnetism import hubbard_input, version_numbers
+from flowpot.labelling.espresso.hubbard import hubbard_input
+from flowpot.labelling.espresso.keywords import version_numbers
 from flowpot.labelling.espresso.preflight import ask_version
 
 
@@ -46,6 +47,34 @@ def test_hubbard_before_and_since_the_card():
         "U Ni1-3d 6",
     ]
     assert hubbard_input({"Fe-3d": 4.0}, labels, "7.3") == ({}, "")
+
+
+@pytest.mark.parametrize(
+    ("hubbard", "message"),
+    [
+        ({"Ni-4s": 3.0}, "'Ni-4s', and pw.x 6.7MaX has U for Ni-3d alone: write Ni-3d"),
+        ({"Ni-3d": 6.0, "Ni-4s": 0.5}, "'Ni-4s'.*or install pw.x 7.1 or later"),
+        ({"O-2s": 1.0}, "has U for O-2p alone"),
+        ({"Gd-5d": 1.0}, "has U for Gd-4f alone"),
+        ({"Si-3p": 1.0}, "has U for no manifold of Si: leave it out"),
+    ],
+)
+def test_hubbard_before_the_card_is_for_one_manifold_of_each_element(hubbard, message):
+    """These versions read no manifold: they would apply U to their own."""
+    elements = sorted({name.split("-")[0] for name in hubbard})
+    with pytest.raises(ValueError, match=message):
+        hubbard_input(hubbard, elements, "6.7MaX")
+    assert hubbard_input(hubbard, ["Cu"], "6.7MaX") == ({}, "")
+    _, card = hubbard_input(hubbard, elements, "7.1")
+    assert len(card.splitlines()) == 1 + len(hubbard)
+
+
+def test_hubbard_of_several_elements_before_the_card():
+    own = {"Ni-3d": 6.0, "O-2p": 2.0, "Ce-4f": 4.0, "In-4d": 1.0, "As-4p": 1.5}
+    labels = ["O", "Ni", "Ce", "In", "As"]
+    system, _ = hubbard_input(own, labels, "7.0")
+    numbers = [system[f"hubbard_u({i})"] for i in range(1, 6)]
+    assert numbers == [2.0, 6.0, 4.0, 1.0, 1.5]
 
 
 def test_hubbard_is_checked_early():

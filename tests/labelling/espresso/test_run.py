@@ -113,10 +113,10 @@ def test_pw_that_is_killed(cheap, tmp_path, times, state):
 
 
 def test_an_error_of_pw_is_quoted(pair, cheap, tmp_path):
-    cheap.user_settings["SYSTEM"]["occupations"] = "fixd"
+    cheap.user_settings["SYSTEM"]["constrained_magnetization"] = "total"
     document = cheap.label_in(pair, tmp_path)
     assert document.state == "failed"
-    assert "occupations" in document.errors[0]
+    assert "magnetization requires nspin" in document.errors[0]
     assert document.corrections == []
 
 

@@ -136,6 +136,41 @@ def test_commands_that_cannot_work(line, expected, tmp_path, monkeypatch):
         check_command()
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('exec pw.x "$@"\n', r"names no shell: make that line `#!/bin/sh`, or start"),
+        ("", "names no shell"),
+        ("#!/nowhere/sh\n", "is a script for '/nowhere/sh', which is not installed"),
+    ],
+)
+def test_a_script_that_nothing_reads(body, expected, tmp_path, monkeypatch):
+    path = script(tmp_path / "site.sh", body)
+    monkeypatch.setenv("FLOWPOT_PW_CMD", str(path))
+    with pytest.raises(PreflightError, match=rf"of FLOWPOT_PW_CMD=.*{expected}"):
+        check_command()
+    monkeypatch.setenv("FLOWPOT_PW_CMD", f"sh {path}")
+    check_command()  # sh reads it
+
+
+@pytest.mark.qe
+def test_a_build_with_threads(pair, cheap, tmp_path, monkeypatch):
+    """Its header counts cores before processes."""
+    real = Path(which("pw.x")).resolve()
+    head = "Parallel version (MPI & OpenMP), running on       2 processor cores"
+    head += "\\n     Number of MPI processes:                 1"
+    swap = f"s/Parallel version (MPI), running on *1 processors/{head}/"
+    shadow = script(
+        tmp_path / "bin" / "pw.x",
+        f"#!/bin/sh\n{real} \"$@\" | sed '{swap.replace('&', chr(92) + '&')}'\n",
+    )
+    monkeypatch.setenv("FLOWPOT_PW_CMD", str(shadow))
+    document = cheap.label_in(pair, tmp_path / "run")
+    assert document.state == "successful", document.errors
+    assert document.run.n_mpi == 1
+    assert document.run.core_seconds > 1.5 * document.run.wall_seconds
+
+
 @pytest.mark.qe
 def test_an_element_without_pseudopotential_costs_its_own_frames(pair, cheap, tmp_path):
     frames = Dataset.from_atoms([pair, bulk("Al"), bulk("Si", a=5.5)])

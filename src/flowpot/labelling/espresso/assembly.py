@@ -10,6 +10,7 @@ from ase.stress import voigt_6_to_full_3x3_stress
 from ase.units import GPa
 
 from flowpot.documents import package_versions
+from flowpot.labelling.espresso.bands import HighestBand, needs_empty_bands
 from flowpot.labelling.espresso.document import (
     Correction,
     EspressoCalculation,
@@ -61,6 +62,8 @@ class Outcome:
         Remedies that the handlers applied, in order.
     unresolved
         Why the handlers gave up; None if they did not.
+    highest
+        Occupation of the highest band; None without smearing, or if pw.x does not say.
     folder
         Folder of the files.
     """
@@ -72,6 +75,7 @@ class Outcome:
     report: PwReport
     corrections: list[Correction]
     unresolved: str | None
+    highest: HighestBand | None
     folder: Path
 
 
@@ -90,6 +94,7 @@ def assemble_document(
         errors=errors,
         warnings=[
             *filter(None, [job.warning, outcome.inputs.isolated.note]),
+            *_unchecked_bands(outcome, label),
             *generator.doubts(outcome.inputs.pseudos),
             *report.warnings,
         ],
@@ -102,11 +107,12 @@ def assemble_document(
             scf_accuracy=report.scf_accuracy,
             n_kpoints=report.n_kpoints,
             n_bands=report.n_bands,
+            highest_occupation=outcome.highest and outcome.highest.occupation,
             n_electrons=report.n_electrons,
             n_mpi=report.n_mpi,
             n_starts=job.n_starts,
             wall_seconds=report.wall_seconds,
-            core_seconds=job.seconds * (report.n_mpi or 1),
+            core_seconds=job.seconds * (report.n_cores or 1),
         ),
         dir_name=f"{socket.gethostname()}:{outcome.folder}",
         versions={
@@ -131,10 +137,16 @@ def _read_outcome(outcome: Outcome) -> tuple[PwLabel | None, list[str]]:
 def _failures(outcome: Outcome) -> list[str]:
     """Return why the last run gave no label; empty if it gave one."""
     report, process = outcome.report, outcome.job.process
-    if report.converged and report.finished and not report.errors:
-        return []
     reasons = list(report.errors)
-    if process is not None and process.timed_out:
+    if report.converged and report.finished and not report.errors:
+        if outcome.unresolved is None:
+            return []
+        if outcome.highest is not None and not outcome.highest.is_empty:
+            reasons.append(
+                f"{outcome.highest}, {outcome.highest.limit:.1g} does not matter: "
+                f"raise nbnd in user_settings['SYSTEM'], it is {report.n_bands}"
+            )
+    elif process is not None and process.timed_out:
         reasons.append(f"pw.x was ended after its walltime of {outcome.job.walltime} s")
     elif report.stopped:
         reasons.append("pw.x stopped at max_seconds before the SCF had converged")
@@ -147,6 +159,19 @@ def _failures(outcome: Outcome) -> list[str]:
     elif not reasons and process is not None:
         reasons.append(f"pw.x died without a message ({process.status})")
     return reasons + ([outcome.unresolved] if outcome.unresolved else [])
+
+
+def _unchecked_bands(outcome: Outcome, label: PwLabel | None) -> list[str]:
+    """Return a warning if nothing says whether the highest band is empty."""
+    is_needed = label is not None and needs_empty_bands(outcome.parameters)
+    if not is_needed or outcome.highest is not None:
+        return []
+    unknown = (
+        "whether the highest band is empty could not be checked: pw.x wrote neither "
+        "its XML file nor the bands. The label may be wrong, and is not cached. Remove "
+        "disk_io from user_settings['CONTROL']"
+    )
+    return [unknown]
 
 
 def _calculation(

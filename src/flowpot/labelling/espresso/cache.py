@@ -4,7 +4,9 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -12,13 +14,16 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from flowpot.dataset.storage import write_whole
+from flowpot.labelling.espresso.bands import needs_empty_bands
 from flowpot.labelling.espresso.document import EspressoTaskDoc
 from flowpot.labelling.espresso.inputs import EspressoInput
 
 _PLACE = re.compile(
-    r"^\s*(?:pseudo_dir|outdir|max_seconds|disk_io|prefix)\s*=.*\n", re.MULTILINE
+    r"^\s*(?:pseudo_dir|outdir|wfcdir|max_seconds|disk_io|prefix)\s*=.*\n", re.MULTILINE
 )
 _DIGITS = 8  # of coordinates (A)
+_READER = 2  # raised when outputs are read in another way than before
+_GIVEN_UP = 3  # remedies of TooFewBandsHandler
 
 
 class DamagedEntryError(ValueError):
@@ -62,16 +67,12 @@ class LabelCache:
         if not any(self._folder(key).glob(f"{key}-*.json")):
             return None
         path = self._path(key, version())
-        if not path.is_file():
-            return None
         try:
-            entry = json.loads(path.read_bytes())
-            content = entry["document"]
-            if entry["sha256"] == _hash(content):
-                document = EspressoTaskDoc.model_validate_json(content)
-                document.from_cache = True
-                return document
-            reason = "its content is not what was written"
+            if not path.is_file():
+                return None
+            return _document(json.loads(path.read_bytes()))
+        except DamagedEntryError as error:
+            reason = str(error)
         except ValidationError:
             reason = "it is of another version of flowpot"
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -82,11 +83,32 @@ class LabelCache:
         )
 
     def keep(self, key: str, document: EspressoTaskDoc) -> None:
-        """Write the document of a successful calculation, completely or not at all."""
+        """
+        Write the document of a successful calculation, completely or not at all.
+
+        A label of which nobody knows whether it had bands enough is left out, as the
+        key is also that of settings with which pw.x tells.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        parameters = document.input.parameters
+        if needs_empty_bands(parameters) and document.run.highest_occupation is None:
+            return
         content = document.model_dump_json()
-        entry = {"sha256": _hash(content), "document": content}
+        entry = {"sha256": _hash(content), "reader": _READER, "document": content}
         version = document.versions["quantum-espresso"]
         write_whole(self._path(key, version), json.dumps(entry))
+
+    def obstacle(self) -> Path | None:
+        """Return a file where a folder of the cache would have to be, or None."""
+        places = (self.folder, *self.folder.parents)
+        with suppress(OSError):  # a place that nobody may look at is no such file
+            nearest = next(place for place in places if place.exists())
+            return None if nearest.is_dir() else nearest
+        return None
 
     def _folder(self, key: str) -> Path:
         return self.folder / key[:2]
@@ -116,6 +138,38 @@ def calculation_key(inputs: EspressoInput, md5: Mapping[str, str]) -> str:
     sums = ",".join(f"{element}={md5[element]}" for element in sorted(md5))
     own = "" if all(inputs.atoms.pbc) else f"\n{_geometry(inputs.atoms)}"
     return _hash(f"{text}\n{sums}{own}")
+
+
+def _document(entry: dict[str, Any]) -> EspressoTaskDoc:
+    """Return the document of an entry, if it can be believed."""
+    content = entry["document"]
+    if entry["sha256"] != _hash(content):
+        raise DamagedEntryError("its content is not what was written")
+    document = EspressoTaskDoc.model_validate_json(content)
+    if entry.get("reader") != _READER:
+        if _may_be_misread(document):
+            raise DamagedEntryError(
+                "an earlier version of flowpot read the energies of hybrid functionals "
+                "wrongly, and did not see all bands that are missing"
+            )
+        document.output.magnetic_moments = None  # it read another column
+    document.from_cache = True
+    return document
+
+
+def _may_be_misread(document: EspressoTaskDoc) -> bool:
+    """Whether the label is of a kind that earlier versions read wrongly."""
+    parameters = document.input.parameters
+    system, control = parameters["system"], parameters.get("control", {})
+    if "input_dft" in system:
+        return True
+    handlers = [correction.handler for correction in document.corrections]
+    return needs_empty_bands(parameters) and (
+        str(system.get("smearing", "")).lower().startswith("f")
+        or control.get("outdir", "./") != "./"
+        or control.get("disk_io") in ("none", "nowf", "minimal")
+        or handlers.count("TooFewBandsHandler") >= _GIVEN_UP
+    )
 
 
 def _geometry(atoms: Atoms) -> str:

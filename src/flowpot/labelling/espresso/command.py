@@ -14,8 +14,14 @@ from flowpot.labelling.espresso.namelists import INPUT_FILE
 from flowpot.processes import Command, Ended, run
 
 _PROGRAM = "pw.x"
-_LAUNCHERS = ("mpirun", "mpiexec", "orterun", "prterun", "srun", "aprun", "jsrun")
-_RANKS = re.compile(r"(?:^|\s)(?:-np|-n|--np|--ntasks)(?:\s+|=)(\d+)")
+_MPIRUNS = ("mpirun", "mpiexec", "orterun", "prterun")
+_LAUNCHERS = (*_MPIRUNS, "srun", "aprun", "jsrun")
+_RANKS = re.compile(r"\s(?:-np|-n|--np|--n|--ntasks)(?:\s+|=|(?<=-n))(\d+)(?=\s|$)")
+_COPIES = re.compile(r"\s-c\s+(\d+)(?=\s|$)")  # of mpirun; srun's are cores
+_PLACING = re.compile(
+    r"\s(?:-N|--nodes|--ntasks-per-|--gpus|--?npernode|--?npersocket|--?map-by|-ppn|"
+    r"-perhost|-H|--?host|--?machinefile|-f\s)"
+)  # options that change the number of processes, in ways that launchers differ in
 _POOL_OPTIONS = {"-nk", "-npool", "-npools", "--npool"}
 _DIAGONALISATION_OPTIONS = {"-nd", "-ndiag", "-northo", "-nproc_diag", "-nproc_ortho"}
 _MANY_BANDS = 500  # from here on several processes diagonalise a matrix faster
@@ -80,14 +86,22 @@ class PwCommand:
         """
         Number of MPI processes, by the launcher's options or Slurm's allocation.
 
-        None if neither says it, or another program starts pw.x.
+        None if neither says it, other options place the processes, or another program
+        starts pw.x.
         """
         if self.is_plain:
             return 1
         if self.launcher is None or ":" in self.argv:  # several programs
             return None
-        asked = _RANKS.search(" ".join(self.argv[: self._position]))
-        count = asked.group(1) if asked else os.environ.get("SLURM_NTASKS")
+        options = " ".join(self.argv[: self._position])
+        asked = _RANKS.search(options)
+        if asked is None and self.launcher.split(".")[0] in _MPIRUNS:
+            asked = _COPIES.search(options)
+        if asked is not None:
+            return int(asked.group(1))
+        if _PLACING.search(options):
+            return None
+        count = os.environ.get("SLURM_NTASKS")
         return int(count) if count else None
 
     @property

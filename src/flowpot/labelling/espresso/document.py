@@ -144,7 +144,7 @@ class EspressoOutput(BaseModel):
     structure: StructureType | None = Field(default=None, description="the frame")
     energy: float | None = Field(
         default=None,
-        description="pw.x's `!` energy, whose gradient the forces are (eV)",
+        description="pw.x's last `!` energy, whose gradient the forces are (eV)",
     )
     energy_per_atom: float | None = Field(
         default=None, description="energy / atoms (eV)"
@@ -170,7 +170,8 @@ class EspressoOutput(BaseModel):
         default=None, description="absolute magnetisation (Bohr magnetons)"
     )
     magnetic_moments: list[float] | None = Field(
-        default=None, description="moment of each atom's sphere (Bohr magnetons)"
+        default=None,
+        description="moment of each atom's sphere, or its length (Bohr magnetons)",
     )
 
 
@@ -183,6 +184,11 @@ class EspressoRun(BaseModel):
     )
     n_kpoints: int | None = Field(default=None, description="irreducible k-points")
     n_bands: int | None = Field(default=None, description="Kohn-Sham states")
+    highest_occupation: float | None = Field(
+        default=None,
+        description="largest occupation of the highest band, 1 if it is full; None "
+        "without smearing, or if pw.x did not say it",
+    )
     n_electrons: float | None = Field(default=None, description="valence electrons")
     n_mpi: int | None = Field(default=None, description="MPI processes")
     n_starts: int = Field(default=1, description="runs of pw.x, remedies included")
@@ -190,7 +196,7 @@ class EspressoRun(BaseModel):
         default=None, description="pw.x's own wall time (s)"
     )
     core_seconds: float | None = Field(
-        default=None, description="wall time x processes (s)"
+        default=None, description="wall time x cores (s)"
     )
 
 

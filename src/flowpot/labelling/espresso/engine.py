@@ -1,13 +1,12 @@
 """Labelling one frame in one folder: what single jobs and batches have in common."""
 
-import shutil
 import time
 import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Self
+from typing import Any, Self
 
 from ase import Atoms
 from monty.shutil import compress_file
@@ -15,6 +14,7 @@ from pymatgen.core import Molecule, Structure
 
 from flowpot.dataset.geometry.closeness import check_distance
 from flowpot.labelling.espresso.assembly import Outcome, assemble_document
+from flowpot.labelling.espresso.bands import needs_empty_bands, read_highest_band
 from flowpot.labelling.espresso.cache import (
     DamagedEntryError,
     LabelCache,
@@ -27,12 +27,25 @@ from flowpot.labelling.espresso.inputs import EspressoInput, EspressoInputGenera
 from flowpot.labelling.espresso.namelists import (
     INPUT_FILE,
     checked_number,
+    checked_settings,
     edit_input,
     read_parameters,
 )
 from flowpot.labelling.espresso.outputs import read_report
-from flowpot.labelling.espresso.preflight import ask_version, preflight
+from flowpot.labelling.espresso.preflight import (
+    PreflightError,
+    ask_version,
+    check_writable,
+    preflight,
+)
 from flowpot.labelling.espresso.remedies import PwJob, run_with_remedies
+from flowpot.labelling.espresso.scratch import (
+    own_places,
+    remove,
+    remove_scratch,
+    scratch_folder,
+    scratch_places,
+)
 from flowpot.labelling.espresso.starting_density import take_start
 from flowpot.labelling.frames import check_geometry, to_atoms
 from flowpot.settings import fixed_path, get_settings
@@ -98,7 +111,8 @@ class EspressoEngine(EspressoInputGenerator):
         ValueError
             If no engine should start on the frame's geometry.
         PreflightError
-            If the machine cannot run pw.x at all, or its launcher is of another MPI.
+            If the machine cannot run pw.x at all, or its launcher is of another MPI;
+            or if a pseudopotential has no forces with a hybrid functional.
         """
         start = time.perf_counter()
         folder = Path(folder).absolute()
@@ -106,12 +120,11 @@ class EspressoEngine(EspressoInputGenerator):
         check_geometry(atoms, min_distance_fraction=self.min_distance_fraction)
         elements = sorted(set(atoms.get_chemical_symbols()))
         md5 = preflight(elements, self.pseudo_family, folder)
-        version = (ask_version(folder),) if self.hubbard else ()
-        inputs = self._stopping_cleanly().get_input_set(atoms, *version)
+        version = (ask_version(folder),) if self.needs_version else ()
+        inputs = self._for_folder(folder).get_input_set(atoms, *version)
 
         key = calculation_key(inputs, md5)
-        cache_folder = self.cache or get_settings().LABEL_CACHE
-        cache = None if cache_folder is None else LabelCache(cache_folder)
+        cache = self._open_cache()
         known = damage = None
         if cache is not None and not self.keep_scratch:
             try:
@@ -127,8 +140,31 @@ class EspressoEngine(EspressoInputGenerator):
         document.warnings = [*filter(None, [damage]), *document.warnings]
         document.seconds = time.perf_counter() - start
         if cache is not None and document.state == "successful":
-            cache.keep(key, document)
+            try:
+                cache.keep(key, document)
+            except OSError as error:
+                loss = (
+                    f"the label could not be written into the cache {cache.folder} "
+                    f"({error}): its document is complete, but another run computes "
+                    "it again. Free space there, or correct the permissions"
+                )
+                document.warnings = [loss, *document.warnings]
+                warnings.warn(loss, stacklevel=2)
         return document
+
+    def _open_cache(self) -> LabelCache | None:
+        """Return the cache; refuse a place that can never be a folder."""
+        name = "cache" if self.cache else "FLOWPOT_LABEL_CACHE"
+        place = self.cache or get_settings().LABEL_CACHE
+        if place is None:
+            return None
+        cache = LabelCache(place)
+        obstacle = cache.obstacle()
+        if obstacle is not None:
+            raise PreflightError(
+                f"{name} is {str(place)!r}, but {obstacle} is a file: name a folder"
+            )
+        return cache
 
     def _prepare(
         self, inputs: EspressoInput, folder: Path, prev_dir: Path | str | None
@@ -136,10 +172,15 @@ class EspressoEngine(EspressoInputGenerator):
         """Write the files that pw.x reads, and return the job that runs it."""
         command = get_settings().PW_CMD
         job = PwJob(command, inputs.n_kpoints, inputs.n_bands, self.walltime)
-        _remove_files(folder, prefix=inputs.prefix, scratch_only=False)
+        control = inputs.parameters["control"]
+        _remove_results(folder)
+        remove_scratch(control, folder)
+        for place in scratch_places(control, folder):
+            check_writable(place)
         inputs.write(folder)
         if prev_dir is not None:
-            start, job.warning = take_start(prev_dir, folder, inputs)
+            place = scratch_folder(control, folder)
+            start, job.warning = take_start(prev_dir, place, inputs)
             if start:
                 edit_input(folder, {"electrons": start})
         return job
@@ -149,44 +190,48 @@ class EspressoEngine(EspressoInputGenerator):
     ) -> EspressoTaskDoc:
         """Run pw.x, with remedies if it fails, and return its document."""
         corrections, unresolved = run_with_remedies(job, all_handlers(job), folder)
+        parameters = read_parameters(folder)
+        report = read_report(folder)
+        is_smeared = report.converged and needs_empty_bands(parameters)
         outcome = Outcome(
             inputs=inputs,
-            parameters=read_parameters(folder),
+            parameters=parameters,
             md5=md5,
             job=job,
-            report=read_report(folder),
+            report=report,
             corrections=corrections,
             unresolved=unresolved,
+            highest=read_highest_band(folder) if is_smeared else None,
             folder=folder,
         )
         document = assemble_document(self, outcome)
         if not self.keep_scratch:
-            _remove_files(folder, prefix=inputs.prefix, scratch_only=True)
+            remove_scratch(inputs.parameters["control"], folder)
+            error = folder / ERROR_FILE
+            if error.is_file() and error.stat().st_size == 0:
+                error.unlink()
         if self.gzip_files:
             for path in [folder / INPUT_FILE, *folder.glob(f"{OUTPUT_FILE}*")]:
                 compress_file(path)
         return document
 
-    def _stopping_cleanly(self) -> Self:
-        """Return an engine that tells pw.x to stop by itself in time."""
-        if self.walltime is None:
+    def _for_folder(self, folder: Path) -> Self:
+        """
+        Return an engine whose pw.x runs in one folder.
+
+        It stops by itself in time, and its scratch files are its own wherever they are.
+        """
+        user = checked_settings(self.user_settings)
+        control = user.get("control", {})
+        changes: dict[str, Any] = own_places(control, folder)
+        if self.walltime is not None and "max_seconds" not in control:
+            changes["max_seconds"] = _CLEAN_STOP * self.walltime
+        if not changes:
             return self
-        user = {k.lower(): dict(v) for k, v in self.user_settings.items()}
-        stop = {"max_seconds": _CLEAN_STOP * self.walltime}
-        user["control"] = {**stop, **user.get("control", {})}
-        return replace(self, user_settings=user)
+        return replace(self, user_settings={**user, "control": control | changes})
 
 
-def _remove_files(folder: Path, *, prefix: str, scratch_only: bool) -> None:
-    """Remove pw.x's scratch files, or all files that it leaves in a folder."""
-    names = [f"{prefix}.*"]
-    if not scratch_only:
-        names += [f"{INPUT_FILE}*", f"{OUTPUT_FILE}*", ERROR_FILE, "CRASH"]
-    for path in [path for name in names for path in folder.glob(name)]:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    error = folder / ERROR_FILE
-    if scratch_only and error.is_file() and error.stat().st_size == 0:
-        error.unlink()
+def _remove_results(folder: Path) -> None:
+    """Remove input and output of an earlier run in a folder."""
+    for name in (f"{INPUT_FILE}*", f"{OUTPUT_FILE}*", ERROR_FILE, "CRASH"):
+        remove(folder.glob(name))

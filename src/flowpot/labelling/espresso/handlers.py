@@ -10,17 +10,13 @@ from typing import Any
 
 from custodian.custodian import ErrorHandler
 
+from flowpot.labelling.espresso.bands import needs_empty_bands, read_highest_band
 from flowpot.labelling.espresso.namelists import edit_input, read_parameters
-from flowpot.labelling.espresso.outputs import (
-    PwReport,
-    highest_occupation,
-    read_report,
-)
+from flowpot.labelling.espresso.outputs import PwReport, read_report
 from flowpot.labelling.espresso.remedies import PwJob
 
 _FROM_DENSITY = {"startingpot": "file", "startingwfc": "file"}
 _FROM_ATOMS = {"startingpot": None, "startingwfc": None}
-_EMPTY = 0.01  # largest occupation of the highest band that does not matter
 _NO_START_FILE = (
     "read_wfc",
     "pw_restart",
@@ -30,6 +26,7 @@ _NO_START_FILE = (
     ".save/",
 )
 _NO_MEMORY = ("out of memory", "cannot allocate", "bad_alloc", "oom-kill", "oom kill")
+_NO_POOLS = "not available with pools"
 
 
 class UnconvergedScfHandler(ErrorHandler):
@@ -151,8 +148,7 @@ class TooFewBandsHandler(ErrorHandler):
     Add bands if pw.x refuses their number, or the highest one holds electrons.
 
     In the latter case the run succeeds with a wrong label, as smearing needs empty
-    bands. Each remedy adds max(5 %, 4) bands, as PwBaseWorkChain of
-    aiida-quantumespresso does.
+    bands: see :class:`flowpot.labelling.espresso.bands.HighestBand`.
     """
 
     max_num_corrections = 3
@@ -166,24 +162,24 @@ class TooFewBandsHandler(ErrorHandler):
             return True
         if not (report.finished and report.converged):
             return False
-        occupations = read_parameters(folder)["system"].get("occupations")
-        highest = highest_occupation(folder) if occupations == "smearing" else None
-        return highest is not None and highest > _EMPTY
+        if not needs_empty_bands(read_parameters(folder)):
+            return False
+        highest = read_highest_band(folder)
+        return highest is not None and not highest.is_empty
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
         """Add bands; if pw.x refused their number, let it choose."""
         folder = Path(directory)
         report = read_report(folder)
-        if report.errors or report.n_bands is None:
+        highest = None if report.errors else read_highest_band(folder)
+        if highest is None:
             edit_input(folder, {"system": {"nbnd": None}})
             return {"errors": report.errors, "actions": ["nbnd = pw.x's own choice"]}
-        more = report.n_bands + max(report.n_bands // 20, 4)
         # The density fits any number of bands, the wavefunctions do not.
         start: dict[str, Any] = {"startingpot": "file", "startingwfc": None}
-        changes = {"system": {"nbnd": more}, "electrons": start}
+        changes = {"system": {"nbnd": highest.bands_needed}, "electrons": start}
         edit_input(folder, {**changes, "control": {"restart_mode": "from_scratch"}})
-        highest = highest_occupation(folder)
-        return _done(f"the highest band has occupation {highest:.2g}", {"nbnd": more})
+        return _done(str(highest), {"nbnd": highest.bands_needed})
 
 
 class WalltimeHandler(ErrorHandler):
@@ -238,6 +234,36 @@ class OutOfMemoryHandler(ErrorHandler):
         return _done(error, remedy)
 
 
+class PoolsHandler(ErrorHandler):
+    """
+    Give up pools of k-points where pw.x cannot calculate something in them.
+
+    It has no stress of hybrid functionals with pools.
+
+    Parameters
+    ----------
+    job
+        Job that started pw.x, and will start it again.
+    """
+
+    max_num_corrections = 1
+    raise_on_max = True
+
+    def __init__(self, job: PwJob) -> None:
+        self.job = job
+
+    def check(self, directory: str = "./") -> bool:
+        """Whether pw.x refused the pools."""
+        errors = " ".join(read_report(Path(directory)).errors)
+        return _NO_POOLS in errors and self.job.has_pools
+
+    def correct(self, directory: str = "./") -> dict[str, Any]:
+        """Put all processes in one pool."""
+        self.job.without_pools()
+        errors = read_report(Path(directory)).errors
+        return {"errors": errors, "actions": ["one pool of k-points"]}
+
+
 class CrashHandler(ErrorHandler):
     """
     Run pw.x once more if it died without a reason in its output.
@@ -277,6 +303,7 @@ def all_handlers(job: PwJob) -> list[ErrorHandler]:
         TooFewBandsHandler(),
         WalltimeHandler(),
         OutOfMemoryHandler(job),
+        PoolsHandler(job),
         CrashHandler(job),
     ]
 

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.io.espresso import write_espresso_in
+from ase.units import Bohr
+from numpy.typing import NDArray
 from pymatgen.io.core import InputGenerator
 
 from flowpot.labelling.espresso.electrostatics import (
@@ -19,19 +21,23 @@ from flowpot.labelling.espresso.electrostatics import (
     dipole_correction,
     isolated_frame,
 )
+from flowpot.labelling.espresso.hubbard import check_hubbard, hubbard_input
+from flowpot.labelling.espresso.keywords import check_version, needs_version
 from flowpot.labelling.espresso.magnetism import (
     SPIN_POLICIES,
     SpinPolicy,
     check_elements,
-    check_hubbard,
+    check_kinds,
+    check_spins,
     fixed_totals,
-    hubbard_input,
     is_isolated_atom,
+    is_noncollinear,
     relative_moments,
     starting_moments,
 )
 from flowpot.labelling.espresso.namelists import (
     INPUT_FILE,
+    as_fortran,
     checked_number,
     checked_settings,
     merge_settings,
@@ -48,6 +54,7 @@ from flowpot.labelling.espresso.pseudos import (
     get_family,
     valence_electrons,
 )
+from flowpot.labelling.espresso.species import by_species, species_labels
 
 _ATOM_MIXING_BETA = 0.3
 
@@ -141,6 +148,7 @@ class EspressoInputGenerator(InputGenerator):
         check_dipole(isolation, self.correct_dipole, is_set=is_set)
         check_elements(self.magnetic_moments)
         check_hubbard(self.hubbard)
+        check_spins(user.get("system", {}))
         if self.spin not in SPIN_POLICIES:
             raise ValueError(
                 f"spin is {self.spin!r}: use one of {', '.join(SPIN_POLICIES)}"
@@ -159,15 +167,16 @@ class EspressoInputGenerator(InputGenerator):
         atoms
             The frame.
         version
-            Version of the Quantum ESPRESSO that will read the input: how DFT+U is
-            written depends on it.
+            Version of the Quantum ESPRESSO that will read the input: see
+            `needs_version`.
 
         Raises
         ------
         FileNotFoundError
             If a pseudopotential file is missing.
         ValueError
-            If the frame and the parameters contradict each other.
+            If the frame and the parameters contradict each other, or the version does
+            not read the parameters as they are meant.
         """
         family = get_family(self.pseudo_family)
         elements = sorted(set(atoms.get_chemical_symbols()))
@@ -178,9 +187,8 @@ class EspressoInputGenerator(InputGenerator):
         isolated = isolated_frame(atoms, self.assume_isolated)
         frame = isolated.atoms.copy()
         valence = {element: valence_electrons(file) for element, file in files.items()}
-        moments = starting_moments(frame, self.magnetic_moments, valence, self.spin)
-        if self._user_system().get("nspin") == 1:
-            moments = np.zeros(len(frame))
+        check_version(self._user_system(), version)
+        moments = self._moments(frame, valence)
         totals = fixed_totals(frame, moments, valence, self._user_system())
         frame.set_initial_magnetic_moments(None)
         if moments.any():
@@ -196,18 +204,24 @@ class EspressoInputGenerator(InputGenerator):
         moment = float(system.get("tot_magnetization", np.abs(moments).sum()))
         system.setdefault("nbnd", band_count(electrons, moment, system))
         names = {element: file.name for element, file in files.items()}
-        text = _render(frame, parameters, mesh, names)
-        if self.hubbard:
-            card = re.search(r"ATOMIC_SPECIES\n((?:\S.*\n)+)", text)
-            species = [line.split()[0] for line in card[1].splitlines()] if card else []
-            keys, hubbard_card = hubbard_input(self.hubbard, species, version)
-            system |= keys
-            text = _render(frame, parameters, mesh, names) + hubbard_card
+        labels = species_labels(_render(frame, parameters, mesh, names))
+        keys, hubbard_card = hubbard_input(self.hubbard, labels, version)
+        for name, values in parameters.items():
+            parameters[name] = by_species(values, labels)
+        parameters["system"] |= keys
+        text = _render(frame, parameters, mesh, names) + hubbard_card
         return EspressoInput(atoms, isolated, parameters, mesh, pseudos, folder, text)
 
     def n_kpoints(self, atoms: Atoms) -> int:
         """Return the number of irreducible k-points of a frame."""
         return inequivalent_kpoints(atoms, self._mesh(atoms))
+
+    def n_plane_waves(self, atoms: Atoms) -> float:
+        """Return the number of plane waves of a frame, V k^3 / 6 pi^2 for a large V."""
+        frame = isolated_frame(atoms, self.assume_isolated).atoms
+        cutoff = self._parameters(frame, {})["system"]["ecutwfc"]  # Ry: k^2 in 1/bohr^2
+        volume = abs(frame.cell.volume) / Bohr**3
+        return float(volume * cutoff**1.5 / (6 * np.pi**2))
 
     def doubts(self, elements: Iterable[str]) -> list[str]:
         """
@@ -231,6 +245,11 @@ class EspressoInputGenerator(InputGenerator):
         return [few]
 
     @property
+    def needs_version(self) -> bool:
+        """Whether the input, or its meaning, depends on the version of pw.x."""
+        return bool(self.hubbard) or needs_version(self._user_system())
+
+    @property
     def kpoints_distance(self) -> float:
         """Largest distance of neighbouring k-points (1/A, 2 pi included)."""
         return self.kspacing or get_protocol(self.protocol).kpoints_distance
@@ -238,6 +257,17 @@ class EspressoInputGenerator(InputGenerator):
     def _user_system(self) -> dict[str, Any]:
         """Return the user's keys of SYSTEM, in lower case."""
         return checked_settings(self.user_settings).get("system", {})
+
+    def _moments(
+        self, atoms: Atoms, valence: Mapping[str, float]
+    ) -> NDArray[np.float64]:
+        """Return the moments that the SCF starts from (Bohr magnetons), (n_atoms,)."""
+        user = self._user_system()
+        moments = starting_moments(atoms, self.magnetic_moments, valence, self.spin)
+        if user.get("nspin") == 1 and not is_noncollinear(user):
+            moments = np.zeros(len(atoms))
+        check_kinds(moments, atoms)
+        return moments
 
     def _mesh(self, atoms: Atoms) -> tuple[int, int, int]:
         """Return the mesh of k-points."""
@@ -267,7 +297,10 @@ class EspressoInputGenerator(InputGenerator):
             "mixing_beta": protocol.mixing_beta,
             "electron_maxstep": protocol.electron_maxstep,
         }
-        if atoms.get_initial_magnetic_moments().any():
+        noncollinear = is_noncollinear(self._user_system())
+        if noncollinear:
+            system["noncolin"] = True  # with nspin = 4 alone ASE writes no moments
+        elif atoms.get_initial_magnetic_moments().any():
             system["nspin"] = 2
         if is_isolated_atom(atoms):
             electrons["mixing_beta"] = _ATOM_MIXING_BETA
@@ -298,7 +331,7 @@ def _render(
     write_espresso_in(
         buffer,
         atoms,
-        input_data={name: dict(values) for name, values in parameters.items()},
+        input_data=as_fortran(parameters),
         pseudopotentials=pseudopotentials,
         kpts=None if gamma else mesh,
     )

@@ -1,6 +1,5 @@
-"""Spin, charge and Hubbard U of a calculation."""
+"""Spin and charge of a calculation."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -10,10 +9,10 @@ from ase.data import atomic_numbers, ground_state_magnetic_moments
 from numpy.typing import NDArray
 
 from flowpot.dataset.electronic_state import ASE_MAGMOMS
-from flowpot.labelling.espresso.namelists import checked_number
 
 SpinPolicy = Literal["given", "polarised"]
 SPIN_POLICIES = ("given", "polarised")
+_COLLINEAR, _SPINORS = 2, 4  # nspin of spins along one axis, and in all directions
 _MOST_KINDS = 10
 """Largest number of kinds of atoms in a calculation of pw.x (its `ntypx`)."""
 
@@ -99,6 +98,47 @@ def _few_kinds(moments: NDArray[np.float64], atoms: Atoms) -> NDArray[np.float64
     return averaged
 
 
+def check_kinds(moments: NDArray[np.float64], atoms: Atoms) -> None:
+    """
+    Refuse a frame with more kinds of atoms than pw.x holds.
+
+    Parameters
+    ----------
+    moments
+        Starting moments, shape (n_atoms,). Atoms of one element and moment are of one
+        kind.
+    atoms
+        The frame.
+
+    Raises
+    ------
+    ValueError
+        If there are too many.
+    """
+    n_kinds = len(np.unique(np.stack([atoms.numbers, moments], axis=1), axis=0))
+    if n_kinds > _MOST_KINDS:
+        n_elements = len(np.unique(atoms.numbers))
+        raise ValueError(
+            f"{n_elements} elements with positive, negative and no magnetic moments "
+            f"are {n_kinds} kinds of atoms, and pw.x holds {_MOST_KINDS}: give the "
+            "atoms of some elements moments of one sign (magmom site property)"
+        )
+
+
+def is_noncollinear(system: Mapping[str, Any]) -> bool:
+    """Whether keys of SYSTEM ask for magnetisation in all directions."""
+    return bool(system.get("noncolin")) or system.get("nspin") == _SPINORS
+
+
+def check_spins(system: Mapping[str, Any]) -> None:
+    """Refuse keys of SYSTEM for spins along one axis and in all directions at once."""
+    if is_noncollinear(system) and system.get("nspin") == _COLLINEAR:
+        raise ValueError(
+            "user_settings sets noncolin, for spins in all directions, and nspin=2, "
+            "for spins along one axis: remove the one or the other"
+        )
+
+
 def fixed_totals(
     atoms: Atoms,
     moments: NDArray[np.float64],
@@ -132,6 +172,7 @@ def fixed_totals(
     if spin is not None:
         _check_parity(atoms, valence, float(charge or 0), float(spin))
         if moments.any():
+            _check_axis(spin, user)
             keys["tot_magnetization"] = spin - 1
         elif spin > 1:
             raise ValueError(
@@ -148,6 +189,15 @@ def fixed_totals(
                 f"{key}={stated:g}: remove the one or the other"
             )
     return keys
+
+
+def _check_axis(spin: float, system: Mapping[str, Any]) -> None:
+    """Refuse to fix a multiplicity where spins have no common axis."""
+    if is_noncollinear(system):
+        raise ValueError(
+            f"user_settings sets noncolin, and the frame has spin={spin:g}, which pw.x "
+            "fixes along one axis only: remove the one or the other"
+        )
 
 
 def _check_parity(
@@ -204,85 +254,3 @@ def check_elements(per_element: Mapping[str, float]) -> None:
         raise ValueError(
             f"magnetic_moments names {', '.join(unknown)}: use chemical symbols"
         )
-
-
-_CARD_SINCE = (7, 1)
-_MANIFOLD = re.compile(r"([A-Z][a-z]?)-([1-7][spdf])")
-
-
-def check_hubbard(hubbard: Mapping[str, float]) -> None:
-    """Refuse manifolds that are not written as ``Ni-3d``."""
-    for manifold, value in hubbard.items():
-        parts = _MANIFOLD.fullmatch(manifold)
-        if parts is None or parts.group(1) not in atomic_numbers:
-            raise ValueError(
-                f"hubbard names {manifold!r}: write element and manifold, as in "
-                "{'Ni-3d': 6.0} (eV)"
-            )
-        checked_number(f"hubbard[{manifold!r}]", value, "eV", positive=False)
-
-
-def hubbard_input(
-    hubbard: Mapping[str, float], labels: list[str], version: str
-) -> tuple[dict[str, Any], str]:
-    """
-    Return Hubbard parameters in the form that a version of pw.x reads.
-
-    Versions from 7.1 read a card, earlier ones keys of a namelist.
-
-    Parameters
-    ----------
-    hubbard
-        U (eV) of each manifold, such as ``"Ni-3d"``.
-    labels
-        Names of the species, in the order of the input. Different moments make several
-        species of an element, such as ``Ni`` and ``Ni1``.
-    version
-        Version of Quantum ESPRESSO.
-
-    Returns
-    -------
-    system
-        Keys of the namelist SYSTEM.
-    card
-        Text that follows the other cards of the input.
-    """
-    elements = [re.match(r"[A-Z][a-z]?", label) for label in labels]
-    pairs = [
-        (place, label, manifold)
-        for place, (label, element) in enumerate(
-            zip(labels, elements, strict=True), start=1
-        )
-        for manifold in hubbard
-        if element is not None and manifold.split("-")[0] == element.group(0)
-    ]
-    if not pairs:
-        return {}, ""
-    if version_numbers(version) >= _CARD_SINCE:
-        lines = [
-            f"U {label}-{manifold.split('-')[1]} {hubbard[manifold]:g}"
-            for _, label, manifold in pairs
-        ]
-        return {}, "\n".join(["HUBBARD (ortho-atomic)", *lines, ""])
-    values = {f"hubbard_u({place})": hubbard[manifold] for place, _, manifold in pairs}
-    return {"lda_plus_u": True, "u_projection_type": "ortho-atomic", **values}, ""
-
-
-def version_numbers(version: str) -> tuple[int, int]:
-    """
-    Return the major and the minor number of a version.
-
-    Raises
-    ------
-    ValueError
-        If the text does not begin with two numbers.
-
-    Examples
-    --------
-    >>> version_numbers("6.7MaX")
-    (6, 7)
-    """
-    numbers = re.match(r"(\d+)\.(\d+)", version)
-    if numbers is None:
-        raise ValueError(f"pw.x states version {version!r}: expected such as 7.3.1")
-    return int(numbers.group(1)), int(numbers.group(2))

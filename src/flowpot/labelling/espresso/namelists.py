@@ -8,87 +8,26 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from ase.io.espresso import read_fortran_namelist
-from ase.io.espresso_namelist.keys import pw_keys
+import numpy as np
 from ase.io.espresso_namelist.namelist import Namelist
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_OLDER = {
-    "control": ("forcecorr",),
-    "system": (
-        "lda_plus_u",
-        "lda_plus_u_kind",
-        "hubbard_u",
-        "hubbard_j",
-        "hubbard_j0",
-        "hubbard_v",
-        "hubbard_parameters",
-        "u_projection_type",
-        "vdw_table_name",
-        "fcp_mu",
-    ),
-}  # keys of versions before 7.1, which ASE no longer lists
-
-_LOGICAL = _words(
-    """
-    tstress tprnfor tefield dipfield lelfield lorbm lberry gate twochem lfcp trism
-    wf_collect lkpoint_dir nosym nosym_evc noinv no_t_rev force_symmorphic
-    use_all_frac one_atom_occupations starting_spin_angle sic_energy noncolin ace
-    x_gamma_extrapolation dmft ensemble_energies lforcet lspinorb lgcscf london
-    dftd3_threebody ts_vdw_isolated xdm uniqueb rhombohedral relaxz block lda_plus_u
-    scf_must_converge adaptive_thr diago_rmm_conv diago_full_acc tqr real_space
-    """
+from flowpot.labelling.espresso.functionals import check_functional
+from flowpot.labelling.espresso.keywords import (
+    CHOICES,
+    FROM_FRAME,
+    INTEGER,
+    LOGICAL,
+    POSITIVE,
+    SECTIONS,
+    TEXT,
+    known_keys,
 )
-
-_INTEGER = _words(
-    """
-    nstep iprint nberrycyc gdir nppstr nbnd nbnd_cond nr1 nr2 nr3 nr1s nr2s nr3s
-    nspin nqx1 nqx2 nqx3 edir esm_nfit dftd3_version report nextffield
-    lda_plus_u_kind electron_maxstep exx_maxstep mixing_ndim mixing_fixed_ns
-    diago_cg_maxiter diago_ppcg_maxiter diago_david_ndim diago_rmm_ndim
-    diago_gs_nblock
-    """
-)
-
-_TEXT = _words(
-    """
-    calculation title verbosity restart_mode outdir wfcdir prefix disk_io pseudo_dir
-    occupations smearing pol_type input_dft exxdiv_treatment
-    constrained_magnetization assume_isolated esm_bc vdw_corr dmft_prefix
-    hubbard_parameters u_projection_type vdw_table_name mixing_mode diagonalization
-    efield_phase startingpot startingwfc
-    """
-)
+from flowpot.labelling.espresso.species import check_species
+from flowpot.validation import one_of
 
 _CHECKED = ("control", "system", "electrons")  # an SCF does not read the others
-_POSITIVE = _words(
-    """
-    ecutwfc ecutrho conv_thr mixing_beta nbnd nspin electron_maxstep mixing_ndim
-    diago_david_ndim max_seconds
-    """
-)
-
-_FROM_FRAME = _words(
-    """
-    ibrav nat ntyp celldm a b c cosab cosac cosbc space_group origin_choice uniqueb
-    rhombohedral
-    """
-)
-
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?")
 _WORDS = {".true.": True, "true": True, ".false.": False, "false": False}
-
-SECTIONS = tuple(pw_keys)
-"""Lower-case names of the namelists, in pw.x's order."""
-
-
-def known_keys(section: str) -> list[str]:
-    """Return the keys of a namelist, including those of older versions."""
-    return [*pw_keys[section], *_OLDER.get(section, ())]
 
 
 def checked_settings(
@@ -102,13 +41,15 @@ def checked_settings(
     Parameters
     ----------
     settings
-        Keys and values by namelist, in any case.
+        Keys and values by namelist, in any case. Keys that pw.x has for each species
+        name the element in place of the species' number, as in ``london_c6(Ni)``.
 
     Raises
     ------
     ValueError
-        If pw.x has no such namelist or key (the nearest one is named), a value has the
-        wrong type, or the frame or another field of the Maker decides the key.
+        If pw.x has no such namelist, key or value (the nearest one is named), a value
+        has the wrong type, one name is there twice, in upper and in lower case, or the
+        frame or another field of the Maker decides the key.
     """
     if not isinstance(settings, Mapping):
         raise ValueError(f"user_settings is {settings!r}: {_EXAMPLE}")  # noqa: TRY004  one class for bad fields
@@ -117,7 +58,20 @@ def checked_settings(
         name = str(section).lower()
         if name not in SECTIONS or not isinstance(values, Mapping):
             raise ValueError(f"user_settings[{section!r}] is {values!r}: {_EXAMPLE}")
-        checked[name] = dict(_checked_values(str(section), values))
+        if name in checked:
+            raise ValueError(
+                f"user_settings has namelist {name.upper()} twice, in upper and in "
+                "lower case: put its keys into one"
+            )
+        keys: dict[str, Any] = {}
+        for key, value in _checked_values(str(section), values):
+            if key in keys:
+                raise ValueError(
+                    f"user_settings[{section!r}] has {key} twice, in different "
+                    f"spellings, with {keys[key]!r} and {value!r}: leave one out"
+                )
+            keys[key] = value
+        checked[name] = keys
     return checked
 
 
@@ -141,21 +95,17 @@ def _checked_values(
 ) -> Iterator[tuple[str, Any]]:
     """Yield the keys of a namelist in lower case, with checked values."""
     for key, value in values.items():
-        low = str(key).lower().strip()
-        base = low.split("(")[0].strip()
+        low = "".join(str(key).lower().split())
+        base = low.split("(")[0]
         where = f"user_settings[{section!r}][{key!r}]"
         _check_key(where, section, base)
-        if base == "starting_magnetization":
-            raise ValueError(
-                f"user_settings sets {key}: set the maker's magnetic_moments, or the "
-                "structure's magmom site property, instead"
-            )
+        check_species(where, low)
         if base == "assume_isolated":
             raise ValueError(
                 f"{where} is {value!r}: set the maker's assume_isolated, which leaves "
                 "fully periodic frames alone"
             )
-        if base in _FROM_FRAME:
+        if base in FROM_FRAME:
             raise ValueError(f"{where} is {value!r}: the frame decides it, remove it")
         checked = value
         if section.lower() in _CHECKED:
@@ -189,24 +139,37 @@ def _of_kind(where: str, key: str, value: Any) -> Any:
     """Return a value as the type of the key: logical, integer, text or real."""
     if isinstance(value, str):
         value = value.strip()
-    if key in _LOGICAL:
+    if key in LOGICAL:
         if isinstance(value, str):
             value = _WORDS.get(value.lower(), value)
         if not isinstance(value, bool):
             raise ValueError(f"{where} is {value!r}: use true or false")
         return value
-    if key in _TEXT:
-        if not isinstance(value, str):
-            raise ValueError(f"{where} is {value!r}: use text")
-        return value
-    whole = key in _INTEGER
+    if key in TEXT:
+        return _text(where, key, value)
+    whole = key in INTEGER
     number = _number(value)
     if number is None or (whole and not float(number).is_integer()):
         kind = "a whole number" if whole else "a number"
         raise ValueError(f"{where} is {value!r}: use {kind}")
-    if key in _POSITIVE and number <= 0:
+    if key in POSITIVE and number <= 0:
         raise ValueError(f"{where} is {value!r}: use a number larger than 0")
+    if key in CHOICES:
+        one_of(CHOICES[key], **{where: int(number)})
     return int(number) if whole else number
+
+
+def _text(where: str, key: str, value: Any) -> str:
+    """Return text; refuse what pw.x would take for something else."""
+    if not isinstance(value, str):
+        raise ValueError(f"{where} is {value!r}: use text")  # noqa: TRY004  one class for bad fields
+    if "\n" in value:
+        raise ValueError(f"{where} is {value!r}: use text of one line")
+    if key in CHOICES:
+        one_of(CHOICES[key], **{where: value})
+    if key == "input_dft":
+        check_functional(where, value)
+    return value
 
 
 def _number(value: Any) -> int | float | None:
@@ -222,6 +185,86 @@ INPUT_FILE = "pw.in"
 
 Settings = Mapping[str, Mapping[str, Any]]
 
+_QUOTED = r"""'(?:[^']|'')*'|"(?:[^"]|"")*\""""
+_LINE = re.compile(
+    rf"(?P<key>\w+(?:\([^)]*\))?)\s*=\s*(?P<value>{_QUOTED}|[^\s,'\"]+)\s*,?"
+)
+
+
+class _FortranText(str):
+    """Text whose ``repr``, which ASE writes, is Fortran's: it doubles quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        doubled = self.replace("'", "''")
+        return f"'{doubled}'"
+
+
+def as_fortran(namelists: Settings) -> dict[str, dict[str, Any]]:
+    """Return namelists whose values ASE writes as Fortran reads them."""
+    return {
+        name: {key: _as_fortran(value) for key, value in values.items()}
+        for name, values in namelists.items()
+    }
+
+
+def _as_fortran(value: Any) -> Any:
+    if isinstance(value, str | Path):
+        return _FortranText(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def parse_input(text: str) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """
+    Read an input as flowpot writes it: one key a line.
+
+    Parameters
+    ----------
+    text
+        Content of an input file.
+
+    Returns
+    -------
+    namelists
+        Values by lower-case namelist and key.
+    cards
+        The other lines.
+
+    Raises
+    ------
+    ValueError
+        If a line of a namelist is not a key with a value.
+    """
+    namelists: dict[str, dict[str, Any]] = {}
+    cards = []
+    values: dict[str, Any] | None = None
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("&"):
+            values = namelists.setdefault(line[1:].lower(), {})
+        elif line == "/":
+            values = None
+        elif values is None:
+            cards += [line] if line else []
+        elif match := _LINE.fullmatch(line):
+            values[match["key"].lower()] = _parsed(match["value"])
+        elif line:
+            raise ValueError(f"{INPUT_FILE} has {line!r}: expected a key with a value")
+    return namelists, cards
+
+
+def _parsed(text: str) -> Any:
+    """Return a value that Fortran reads from a namelist."""
+    quote = text[0]
+    if quote in "'\"":
+        return text[1:-1].replace(2 * quote, quote)
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if re.fullmatch(r"[-+]?\d+", text):
+        return int(text)
+    number = _number(text)
+    return text if number is None else number
+
 
 def edit_input(folder: Path, changes: Settings) -> None:
     """
@@ -235,22 +278,19 @@ def edit_input(folder: Path, changes: Settings) -> None:
         New values by lower-case namelist and key; None removes a key.
     """
     path = folder / INPUT_FILE
-    with path.open() as file:
-        namelists, cards = read_fortran_namelist(file)
+    namelists, cards = parse_input(path.read_text())
     for section, values in changes.items():
-        for key, value in values.items():
-            namelists[section].pop(key, None)
-            if value is not None:
-                namelists[section][key] = value
-    kept = {name: values for name, values in namelists.items() if values}
-    path.write_text(Namelist(kept).to_string() + "\n" + "\n".join(cards) + "\n")
+        changed = {**namelists.get(section, {}), **values}
+        namelists[section] = {k: v for k, v in changed.items() if v is not None}
+    kept = {name: namelists[name] for name in SECTIONS if namelists.get(name)}
+    text = Namelist(as_fortran(kept)).to_string()
+    path.write_text(text + "\n" + "\n".join(cards) + "\n")
 
 
 def read_parameters(folder: Path) -> dict[str, dict[str, Any]]:
     """Read the namelists of an input file, by lower-case names."""
-    with (folder / INPUT_FILE).open() as file:
-        namelists, _ = read_fortran_namelist(file)
-    return {name: dict(values) for name, values in namelists.items() if values}
+    namelists, _ = parse_input((folder / INPUT_FILE).read_text())
+    return {name: values for name, values in namelists.items() if values}
 
 
 def merge_settings(

@@ -1,9 +1,9 @@
 """Reading the output of pw.x: by ASE's reader, and what that does not read."""
 
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import numpy as np
 from ase.io import read
@@ -21,8 +21,14 @@ _LONGEST = 500  # characters of the error stream that are quoted
 _WALL = re.compile(r"PWSCF\s*:.*CPU\s+(.*?)\s*WALL")
 _CPU = re.compile(r"PWSCF\s*:\s*(.*?)\s*CPU")
 _MPI = re.compile(
-    r"(?:Number of MPI processes:|Parallel version \(MPI[^)]*\), running on)\s+(\d+)"
+    r"(?:Number of MPI processes:|Parallel version \(MPI\), running on)\s+(\d+)"
 )
+_CORES = re.compile(r" version.*, running on\s+(\d+) processor")  # threads are counted
+_ENERGY = re.compile(r"^!!?\s+total energy\s+=\s*(\S+)\s+Ry", re.MULTILINE)
+_TABLE = "Magnetic moment per site"
+_MOMENT = re.compile(r"\bmagn\s*[:=]\s*([-+]?\d+\.\d+)")
+_VECTOR = re.compile(rf"^\s*magnetization :\s*((?:{_NUMBER}\s*){{3}})$", re.MULTILINE)
+_AUGMENTED = re.compile(r"Pseudo is (?:Ultrasoft|Projector)")
 
 
 @dataclass(frozen=True)
@@ -34,12 +40,14 @@ class PwReport:
     ----------
     version
         Version of Quantum ESPRESSO.
-    n_mpi
-        Number of MPI processes that the header states.
+    n_mpi, n_cores
+        Numbers of MPI processes and of cores that the header states: each thread of a
+        process has a core.
     n_starts
         Number of headers; more than one if several programs wrote into one file.
     converged
-        Whether the SCF reached its threshold.
+        Whether the SCF reached its threshold, and the exchange of a hybrid functional
+        its own.
     finished
         Whether pw.x ended regularly (``JOB DONE``).
     stopped
@@ -61,17 +69,26 @@ class PwReport:
         Fermi level (eV), or two if the magnetisation is fixed; empty if none is
         printed.
     total_magnetization, absolute_magnetization
-        Magnetisation of the cell (Bohr magnetons).
+        Magnetisation of the cell (Bohr magnetons); the length of a vector.
     n_electrons, n_bands
         Numbers of valence electrons and of Kohn-Sham states.
     n_kpoints
         Number of irreducible k-points.
+    n_atoms
+        Number of atoms.
+    volume
+        Volume of the cell (A^3).
+    is_hybrid
+        Whether the functional has exact exchange.
+    is_augmented
+        Whether a pseudopotential is ultrasoft or PAW.
     cpu_seconds, wall_seconds
         CPU and wall time by pw.x's own clock (s).
     """
 
     version: str | None = None
     n_mpi: int | None = None
+    n_cores: int | None = None
     n_starts: int = 0
     converged: bool = False
     finished: bool = False
@@ -89,6 +106,10 @@ class PwReport:
     n_electrons: float | None = None
     n_bands: int | None = None
     n_kpoints: int | None = None
+    n_atoms: int | None = None
+    volume: float | None = None
+    is_hybrid: bool = False
+    is_augmented: bool = False
     cpu_seconds: float | None = None
     wall_seconds: float | None = None
 
@@ -101,14 +122,15 @@ class PwLabel:
     Parameters
     ----------
     energy
-        pw.x's ``!`` energy (eV): with smearing the free energy F = E - TS, of which
-        the forces are the negative gradient.
+        pw.x's last ``!`` energy (eV), of a hybrid functional ``!!``: with smearing the
+        free energy F = E - TS, of which the forces are the negative gradient.
     forces
         Forces (eV/A), shape (n_atoms, 3).
     stress
         Stress (eV/A^3, ASE's sign), shape (6,) in Voigt's order; None if not printed.
     moments
-        Magnetic moment of each atom's sphere (Bohr magnetons); None without spin.
+        Magnetic moment of each atom's sphere (Bohr magnetons), the length of a vector;
+        None without spin.
     """
 
     energy: float
@@ -127,7 +149,11 @@ def read_report(folder: Path) -> PwReport:
     first, last = (accuracies[0], accuracies[-1]) if accuracies else (None, None)
     smearing = _last(rf"smearing contrib\. \(-TS\)\s+=\s+{_NUMBER} Ry", text)
     version = re.search(r"Program PWSCF\s+v\.?\s*(\S+)", text)
-    ranks = _MPI.search(text)
+    volume = _last(rf"unit-cell volume\s+=\s+{_NUMBER}", text)
+    serial = "1" if "Serial" in text else None
+    ranks = _first(_MPI, text) or serial
+    is_hybrid = "EXX-fraction" in text
+    exchange = not is_hybrid or "EXX self-consistency reached" in text
     # Every process may write the same error, and every step the same warning.
     boxes = dict.fromkeys(
         f"{routine.rstrip(':')}: {' '.join(message.split())}"
@@ -137,9 +163,12 @@ def read_report(folder: Path) -> PwReport:
     finished = "JOB DONE" in text
     return PwReport(
         version=version.group(1) if version else None,
-        n_mpi=int(ranks.group(1)) if ranks else (1 if "Serial" in text else None),
+        n_mpi=_whole(ranks),
+        n_cores=_whole(_first(_CORES, text) or ranks),
         n_starts=text.count("Program PWSCF"),
-        converged=steps is not None and "convergence NOT achieved" not in text,
+        converged=steps is not None
+        and exchange
+        and "convergence NOT achieved" not in text,
         finished=finished,
         stopped="Maximum CPU time exceeded" in text,
         errors=list(boxes) or ([] if finished else _stream(folder)),
@@ -150,15 +179,17 @@ def read_report(folder: Path) -> PwReport:
         scf_accuracy=_scaled(last, units["Ry"]),
         smearing_contribution=_scaled(smearing, units["Ry"]),
         fermi_levels=_fermi_levels(text),
-        total_magnetization=_scaled(
-            _last(rf"total magnetization\s+=\s+{_NUMBER}", text)
-        ),
+        total_magnetization=_total_magnetization(text),
         absolute_magnetization=_scaled(
             _last(rf"absolute magnetization\s+=\s+{_NUMBER}", text)
         ),
         n_electrons=_scaled(_last(rf"number of electrons\s+=\s+{_NUMBER}", text)),
         n_bands=_whole(_last(r"number of Kohn-Sham states\s*=\s*(\d+)", text)),
         n_kpoints=_whole(_last(r"number of k points=\s*(\d+)", text)),
+        n_atoms=_whole(_last(r"number of atoms/cell\s*=\s*(\d+)", text)),
+        volume=_scaled(volume, units["Bohr"] ** 3),
+        is_hybrid=is_hybrid,
+        is_augmented=_AUGMENTED.search(text) is not None,
         cpu_seconds=_clock(_last(_CPU, text)),
         wall_seconds=_clock(_last(_WALL, text)),
     )
@@ -180,38 +211,42 @@ def read_label(folder: Path, n_atoms: int) -> PwLabel:
     ValueError
         If energy or forces are missing or not finite.
     """
-    (atoms,) = read(folder / OUTPUT_FILE, index="-1:", format="espresso-out")
+    path = folder / OUTPUT_FILE
+    text = path.read_text(errors="replace")
+    # ASE reads the first energy, which that of a hybrid functional is not.
+    energy = _scaled(_last(_ENERGY, text), units["Ry"])
+    (atoms,) = read(path, index="-1:", format="espresso-out")
     results = atoms.calc.results
-    energy, forces = results.get("energy"), results.get("forces")
+    forces = results.get("forces")
     if energy is None or forces is None or np.shape(forces) != (n_atoms, 3):
-        raise ValueError(f"{folder / OUTPUT_FILE} lacks the energy or the forces")
+        raise ValueError(f"{path} lacks the energy or the forces")
     if not (np.isfinite(energy) and np.isfinite(forces).all()):
-        raise ValueError(f"{folder / OUTPUT_FILE}: energy or forces are not finite")
-    moments = results.get("magmoms")
+        raise ValueError(f"{path}: energy or forces are not finite")
     return PwLabel(
-        energy=float(energy),
+        energy=energy,
         forces=np.asarray(forces, dtype=float),
         stress=results.get("stress"),
-        moments=None if moments is None else [float(m) for m in moments],
+        moments=_moments(text, n_atoms),
     )
 
 
-def highest_occupation(folder: Path) -> float | None:
-    """
-    Return the largest occupation of the highest band, over k-points and spins.
+def _moments(text: str, n_atoms: int) -> list[float] | None:
+    """Return the atoms' moments by the last table, or the lengths of vectors."""
+    _, found, table = text.rpartition(_TABLE)
+    moments = [float(moment) for moment in _MOMENT.findall(table)] if found else []
+    if not moments:
+        vectors = [row[0].split() for row in _VECTOR.findall(text)]
+        moments = [math.hypot(*map(float, vector)) for vector in vectors]
+    return moments[-n_atoms:] if len(moments) >= n_atoms else None
 
-    It is read from the XML file that pw.x leaves; None if there is none. The occupation
-    of a full band is 1.
-    """
-    occupations = []
-    for path in folder.glob("*.xml"):
-        root = ET.parse(path).getroot()  # noqa: S314  pw.x's own file
-        spins = 2 if root.findtext(".//band_structure/lsda") == "true" else 1
-        for entry in root.iterfind(".//ks_energies/occupations"):
-            values = [float(v) for v in (entry.text or "").split()]
-            n_bands = len(values) // spins
-            occupations += values[n_bands - 1 :: n_bands]
-    return max(occupations, default=None)
+
+def _total_magnetization(text: str) -> float | None:
+    """Return the magnetisation of the cell, of non-collinear spins its length."""
+    last = _last(r"total magnetization\s+=\s+([^B\n]*)", text) or ""
+    values = [float(value) for value in re.findall(_NUMBER, last)]
+    if len(values) > 1:
+        return math.hypot(*values)
+    return values[0] if values else None
 
 
 def _stream(folder: Path) -> list[str]:
@@ -230,6 +265,12 @@ def _fermi_levels(text: str) -> list[float]:
         return [float(value) for value in two[-1]]
     one = _last(rf"the Fermi energy is\s+{_NUMBER}", text)
     return [] if one is None else [float(one)]
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str | None:
+    """Return the first match of a pattern with one group, None without a match."""
+    match = pattern.search(text)
+    return None if match is None else match.group(1)
 
 
 def _last(pattern: str | re.Pattern[str], text: str) -> str | None:

@@ -1,5 +1,7 @@
 """Checks of the machine before pw.x is started."""
 
+import os
+import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +13,7 @@ from flowpot.labelling.espresso.pseudos import PseudoFamily, get_family
 from flowpot.settings import get_settings
 
 _VERSION_TIMEOUT = 60.0  # s
+_HEAD = 512  # bytes of a program that tell a script from a binary
 
 
 class PreflightError(RuntimeError):
@@ -69,6 +72,7 @@ def check_command() -> PwCommand:
     command = PwCommand(get_settings().PW_CMD)
     missing = command.missing()
     if missing is None:
+        _check_startable(command)
         return command
     remedy = (
         "install Quantum ESPRESSO (`apt install quantum-espresso libopenblas0-serial`, "
@@ -82,6 +86,31 @@ def check_command() -> PwCommand:
     raise PreflightError(
         f"{missing!r} of FLOWPOT_PW_CMD={command.line!r} is not to be found: {remedy}"
     )
+
+
+def _check_startable(command: PwCommand) -> None:
+    """Refuse a script that the system cannot start, as it has no interpreter."""
+    words = dict.fromkeys([command.argv[0], command.program or command.argv[0]])
+    for path in filter(None, map(shutil.which, words)):
+        try:
+            with Path(path).open("rb") as file:
+                head = file.read(_HEAD)
+        except PermissionError:  # a binary need not be readable
+            continue
+        if b"\0" in head:  # no text
+            continue
+        name = f"{path!r} of FLOWPOT_PW_CMD={command.line!r}"
+        if not head.startswith(b"#!"):
+            raise PreflightError(
+                f"{name} is a script whose first line names no shell: make that line "
+                f"`#!/bin/sh`, or start it with `sh {path}`"
+            )
+        interpreter = head[2:].split()[:1]
+        if interpreter and not Path(os.fsdecode(interpreter[0])).exists():
+            raise PreflightError(
+                f"{name} is a script for {os.fsdecode(interpreter[0])!r}, which is not "
+                "installed: correct its first line"
+            )
 
 
 def ask_version(folder: Path) -> str:

@@ -18,7 +18,7 @@ from custodian.custodian import Job as CustodianJob
 from flowpot.labelling.espresso.command import OUTPUT_FILE, PwCommand, run_pw
 from flowpot.labelling.espresso.document import Correction
 from flowpot.labelling.espresso.outputs import read_report
-from flowpot.labelling.espresso.preflight import PreflightError
+from flowpot.labelling.espresso.preflight import PreflightError, PseudopotentialError
 from flowpot.processes import Ended
 
 _MAX_CORRECTIONS = 10  # remedies of all handlers together
@@ -92,12 +92,10 @@ class PwJob(CustodianJob):
             argv,
             timeout=self.walltime,
             stop=self.stop,
-            watch=partial(check_processes, folder, command)
-            if command.launcher
-            else None,
+            watch=partial(_check_start, folder, command),
         )
         self.seconds += time.perf_counter() - start
-        check_processes(folder, command)
+        _check_start(folder, command)
 
     def without_pools(self) -> None:
         """Put all processes of the next run into one pool of k-points."""
@@ -153,6 +151,45 @@ def run_with_remedies(
     return corrections, unresolved
 
 
+def _check_start(folder: Path, command: PwCommand) -> bool:
+    """Check what the head of the output says; return whether it is complete."""
+    is_counted = check_processes(folder, command)
+    return check_forces(folder) and is_counted
+
+
+def check_forces(folder: Path) -> bool:
+    """
+    Refuse forces that pw.x does not have, and yet prints.
+
+    Its ``setup.f90`` says "forces for hybrid functionals + US/PAW not implemented", and
+    stops a relaxation or a dynamics, not a single point.
+
+    Parameters
+    ----------
+    folder
+        Folder of the output.
+
+    Returns
+    -------
+    bool
+        Whether the output states yet what functional and pseudopotentials are used.
+
+    Raises
+    ------
+    PseudopotentialError
+        If the functional is a hybrid, and a pseudopotential is ultrasoft or PAW.
+    """
+    report = read_report(folder)
+    if report.is_hybrid and report.is_augmented:
+        raise PseudopotentialError(
+            "the functional is a hybrid (input_dft in user_settings['SYSTEM']), and a "
+            "pseudopotential is ultrasoft or PAW: for these pw.x has no forces, those "
+            "that it prints lack terms. Set pseudo_family to one of norm-conserving "
+            "pseudopotentials"
+        )
+    return report.n_kpoints is not None  # it is printed after both
+
+
 def check_processes(folder: Path, command: PwCommand) -> bool:
     """
     Compare the number of MPI processes that run with that of the command.
@@ -187,8 +224,8 @@ def check_processes(folder: Path, command: PwCommand) -> bool:
         actual = "fewer, too few for the k-point pools"
     elif report.n_starts > 1:
         actual = f"{report.n_starts} x {report.n_mpi}"
-    elif report.n_mpi not in (None, expected):
-        actual = str(report.n_mpi)
+    elif report.n_mpi == 1 < expected:  # processes that share a run are of one MPI
+        actual = "1"
     if actual:
         raise PreflightError(
             f"FLOWPOT_PW_CMD={command.line!r} asks for {expected} MPI processes, but "

@@ -1,6 +1,5 @@
 """Starting an SCF from the density of an earlier calculation, where that fits."""
 
-import io
 import re
 import shutil
 import xml.etree.ElementTree as ET
@@ -9,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ase.io.espresso import read_fortran_namelist
-
 from flowpot.labelling.espresso.inputs import EspressoInput
+from flowpot.labelling.espresso.namelists import parse_input
 
 _SCHEMA = "data-file-schema.xml"
 _ELEMENT = re.compile(r"[A-Za-z]{1,2}")
@@ -45,7 +43,7 @@ class ElectronicKind:
     @classmethod
     def of_input(cls, inputs: EspressoInput) -> Self:
         """Return the kind of a calculation that is to run."""
-        namelists, cards = read_fortran_namelist(io.StringIO(inputs.text))
+        namelists, cards = parse_input(inputs.text)
         system = namelists["system"]
         names = _first_words(cards, "ATOMIC_SPECIES", int(system["ntyp"]))
         moments = {
