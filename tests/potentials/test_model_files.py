@@ -74,7 +74,8 @@ def test_files_in_the_home_folder(model, monkeypatch):
 @pytest.mark.parametrize(
     ("device", "message"),
     [
-        ("gpu", "device is 'gpu', which torch does not know, .*: use 'auto', 'cpu'"),
+        ("gpu", "device is 'gpu': use 'auto', 'cpu', 'cuda' or 'cuda:1'"),
+        ("hpu", "device is 'hpu', which torch does not know, .*: use 'auto', 'cpu'"),
         (None, "device is None: use 'auto'"),
         ("CPU", "device is 'CPU': use 'auto'"),
     ],

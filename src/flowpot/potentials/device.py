@@ -81,7 +81,7 @@ def _check_torch(device: str) -> None:
 
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, NotImplementedError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise ValueError(
             f"device is {device!r}, which torch does not know, or cannot use here: use "
             "'auto', 'cpu', 'cuda' or 'cuda:1'"

@@ -185,3 +185,21 @@ def test_moments_of_this_version(cheap, pair, tmp_path):
     output = cheap.label_in(pair, tmp_path).output
     assert output.total_magnetization == pytest.approx(2.0)
     assert np.min(output.magnetic_moments) > 0.1
+
+
+def test_an_error_that_the_launcher_lost_is_in_the_file_of_the_crash(tmp_path):
+    """mpirun may end before it has handed on what pw.x printed last."""
+    (tmp_path / "pw.out").write_text("     Program PWSCF v.6.7MaX starts\n")
+    (tmp_path / "pw.err").write_text("[vm:1] ORTE_ERROR_LOG: Data unpack\n")
+    rule = "%" * 78
+    (tmp_path / "CRASH").write_text(
+        f" \n {rule}\n     task #         0\n     from setup : error #         1\n"
+        f"     stress for hybrid functionals not available with pools\n {rule}\n"
+    )
+    report = read_report(tmp_path)
+    said = "setup: stress for hybrid functionals not available with pools"
+    assert report.errors == [said]
+    assert report.explained
+    with (tmp_path / "pw.out").open("a") as file:
+        file.write("   JOB DONE.\n")
+    assert read_report(tmp_path).errors == []

@@ -135,7 +135,7 @@ class HighestBand:
 
 def needs_empty_bands(parameters: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether the input smears occupations, so that the highest band must be empty."""
-    system = parameters["system"]
+    system = parameters.get("system", {})
     return system.get("occupations") == "smearing" and system.get("degauss", 0) > 0
 
 

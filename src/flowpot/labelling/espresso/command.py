@@ -167,6 +167,7 @@ class PwCommand:
 
 OUTPUT_FILE = "pw.out"
 ERROR_FILE = "pw.err"
+CRASH_FILE = "CRASH"  # pw.x writes its error into it, too
 
 
 def run_pw(

@@ -20,7 +20,7 @@ from flowpot.labelling.espresso.cache import (
     LabelCache,
     calculation_key,
 )
-from flowpot.labelling.espresso.command import ERROR_FILE, OUTPUT_FILE
+from flowpot.labelling.espresso.command import CRASH_FILE, ERROR_FILE, OUTPUT_FILE
 from flowpot.labelling.espresso.document import EspressoTaskDoc
 from flowpot.labelling.espresso.handlers import all_handlers
 from flowpot.labelling.espresso.inputs import EspressoInput, EspressoInputGenerator
@@ -233,5 +233,5 @@ class EspressoEngine(EspressoInputGenerator):
 
 def _remove_results(folder: Path) -> None:
     """Remove input and output of an earlier run in a folder."""
-    for name in (f"{INPUT_FILE}*", f"{OUTPUT_FILE}*", ERROR_FILE, "CRASH"):
+    for name in (f"{INPUT_FILE}*", f"{OUTPUT_FILE}*", ERROR_FILE, CRASH_FILE):
         remove(folder.glob(name))

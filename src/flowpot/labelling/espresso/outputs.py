@@ -9,12 +9,12 @@ import numpy as np
 from ase.io import read
 from ase.io.espresso import units
 
-from flowpot.labelling.espresso.command import ERROR_FILE, OUTPUT_FILE
+from flowpot.labelling.espresso.command import CRASH_FILE, ERROR_FILE, OUTPUT_FILE
 
 _NUMBER = r"([-+]?\d+\.?\d*(?:[EeDd][-+]?\d+)?)"
 _ERROR = re.compile(
-    r"%{20,}\s*\n\s*(?:Error in routine|from)\s+(\S+)\s*(?:\([^)]*\))?.*\n((?:.*\n)*?)"
-    r"\s*%{20,}"
+    r"%{20,}\s*\n(?:\s*task #.*\n)?\s*(?:Error in routine|from)\s+(\S+)"
+    r"\s*(?:\([^)]*\))?.*\n((?:.*\n)*?)\s*%{20,}"
 )
 _NOISE = re.compile(r"#\d+ |at \.\./|-+$|.*[Bb]acktrace")  # in the error stream
 _LONGEST = 500  # characters of the error stream that are quoted
@@ -142,7 +142,7 @@ class PwLabel:
 def read_report(folder: Path) -> PwReport:
     """Read the output in a folder, complete or not; a missing one reads as empty."""
     path = folder / OUTPUT_FILE
-    text = path.read_text(errors="replace") if path.is_file() else ""
+    text = _text(path)
     steps = _last(r"convergence has been achieved in\s+(\d+) iterations", text)
     iterations = _last(r"iteration #\s*(\d+)", text)
     accuracies = re.findall(rf"estimated scf accuracy\s+<\s+{_NUMBER} Ry", text)
@@ -154,13 +154,16 @@ def read_report(folder: Path) -> PwReport:
     ranks = _first(_MPI, text) or serial
     is_hybrid = "EXX-fraction" in text
     exchange = not is_hybrid or "EXX self-consistency reached" in text
+    finished = "JOB DONE" in text
+    errors = _ERROR.findall(text)
+    if not errors and not finished:  # launchers may lose the last lines of a program
+        errors = _ERROR.findall(_text(folder / CRASH_FILE))
     # Every process may write the same error, and every step the same warning.
     boxes = dict.fromkeys(
         f"{routine.rstrip(':')}: {' '.join(message.split())}"
-        for routine, message in _ERROR.findall(text)
+        for routine, message in errors
     )
     lines = dict.fromkeys(line.strip() for line in text.splitlines())
-    finished = "JOB DONE" in text
     return PwReport(
         version=version.group(1) if version else None,
         n_mpi=_whole(ranks),
@@ -251,11 +254,14 @@ def _total_magnetization(text: str) -> float | None:
 
 def _stream(folder: Path) -> list[str]:
     """Return the text of the error stream, without backtraces and launchers' rules."""
-    path = folder / ERROR_FILE
-    text = path.read_text(errors="replace") if path.is_file() else ""
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in _text(folder / ERROR_FILE).splitlines()]
     words = [line for line in lines if line and not _NOISE.match(line)]
     return [" ".join(words)[:_LONGEST]] if words else []
+
+
+def _text(path: Path) -> str:
+    """Return the content of a file; none is empty."""
+    return path.read_text(errors="replace") if path.is_file() else ""
 
 
 def _fermi_levels(text: str) -> list[float]:

@@ -15,7 +15,12 @@ from custodian.custodian import (
 )
 from custodian.custodian import Job as CustodianJob
 
-from flowpot.labelling.espresso.command import OUTPUT_FILE, PwCommand, run_pw
+from flowpot.labelling.espresso.command import (
+    CRASH_FILE,
+    OUTPUT_FILE,
+    PwCommand,
+    run_pw,
+)
 from flowpot.labelling.espresso.document import Correction
 from flowpot.labelling.espresso.outputs import read_report
 from flowpot.labelling.espresso.preflight import PreflightError, PseudopotentialError
@@ -82,6 +87,7 @@ class PwJob(CustodianJob):
         output = folder / OUTPUT_FILE
         if self.n_starts:
             output.rename(folder / f"{OUTPUT_FILE}.{self.n_starts}")
+            (folder / CRASH_FILE).unlink(missing_ok=True)
         command = PwCommand(self.command)
         argv = command.argv_for(self.n_kpoints, self.n_bands)
         self.line = shlex.join(argv)
