@@ -140,6 +140,15 @@ class LyingMaker(SpoiledMaker):
 
 
 @dataclass
+class EmptyMaker(SpoiledMaker):
+    """Has wavefunctions of no plane waves."""
+
+    def n_plane_waves(self, atoms: Atoms) -> float:
+        """Return a number that cannot be."""
+        return 0.0 * len(atoms)
+
+
+@dataclass
 class IdleMaker(SpoiledMaker):
     """Has a refined copy that is refined in nothing."""
 
@@ -211,6 +220,8 @@ def test_broken_hooks_are_named(alloy, clean_dir):
         check_static_maker(LyingMaker(), alloy)
     with pytest.raises(AssertionError, match="refined copy has other settings"):
         check_static_maker(IdleMaker(), alloy)
+    with pytest.raises(AssertionError, match="at least one plane wave"):
+        check_static_maker(EmptyMaker(), alloy)
 
 
 def test_a_refined_copy_labels_too(alloy, clean_dir):

@@ -23,6 +23,7 @@ from flowpot.labelling.labels import FrameLabel
 from flowpot.labelling.static_makers import (
     ChecksMachine,
     CountsKPoints,
+    CountsPlaneWaves,
     FailsSoftly,
     LabelsInFolder,
     LimitsDistances,
@@ -168,6 +169,8 @@ def _check_hooks(
     if isinstance(maker, CountsKPoints):
         counts = kpoint_counts(maker, Dataset.from_atoms([frame]))
         _hold(counts is not None and counts[0] >= 1, "it needs at least one k-point")
+    if isinstance(maker, CountsPlaneWaves):
+        _hold(maker.n_plane_waves(frame) >= 1, "it needs at least one plane wave")
     if isinstance(maker, LimitsDistances):
         close = frame.copy()
         close.positions[1] = close.positions[0] + [0.05, 0.0, 0.0]

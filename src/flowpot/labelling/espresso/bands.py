@@ -13,7 +13,7 @@ from scipy.special import erfcinv
 
 from flowpot.labelling.espresso.command import OUTPUT_FILE
 from flowpot.labelling.espresso.namelists import read_parameters
-from flowpot.labelling.espresso.outputs import PwReport, read_report
+from flowpot.labelling.espresso.outputs import PwReport, read_report, text_of
 from flowpot.labelling.espresso.scratch import find_xml
 
 _TOLERANCE = 1e-3  # eV/atom: energy that missing bands may hold
@@ -196,8 +196,7 @@ def _stored(path: Path) -> float | None:
 
 def _printed(folder: Path, report: PwReport, kind: str, width: float) -> float | None:
     """Return the same by the energies of the bands in the output."""
-    path = folder / OUTPUT_FILE
-    text = path.read_text(errors="replace") if path.is_file() else ""
+    text = text_of(folder / OUTPUT_FILE)
     last = text.rpartition("End of self-consistent calculation")[2]
     blocks = [re.findall(r"[-+]?\d+\.\d+|\*+", b) for b in _PRINTED.findall(last)]
     tops = [block[-1] for block in blocks if block]

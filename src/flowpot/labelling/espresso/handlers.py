@@ -227,8 +227,7 @@ class OutOfMemoryHandler(ErrorHandler):
         """Choose one pool or a smaller workspace."""
         error = "; ".join(read_report(Path(directory)).errors) or "pw.x was killed"
         if self.job.has_pools:
-            self.job.without_pools()
-            return {"errors": [error], "actions": ["one pool of k-points"]}
+            return _in_one_pool(self.job, [error])
         remedy = {"diago_david_ndim": 2, "mixing_ndim": 4}
         edit_input(Path(directory), {"electrons": remedy})
         return _done(error, remedy)
@@ -259,9 +258,7 @@ class PoolsHandler(ErrorHandler):
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
         """Put all processes in one pool."""
-        self.job.without_pools()
-        errors = read_report(Path(directory)).errors
-        return {"errors": errors, "actions": ["one pool of k-points"]}
+        return _in_one_pool(self.job, read_report(Path(directory)).errors)
 
 
 class CrashHandler(ErrorHandler):
@@ -319,6 +316,12 @@ def _out_of_memory(job: PwJob, report: PwReport) -> bool:
     errors = " ".join(report.errors).lower()
     named = any(symptom in errors for symptom in _NO_MEMORY)
     return not report.finished and (job.was_killed or named)
+
+
+def _in_one_pool(job: PwJob, errors: list[str]) -> dict[str, Any]:
+    """Put all processes of the next run in one pool of k-points."""
+    job.without_pools()
+    return {"errors": errors, "actions": ["one pool of k-points"]}
 
 
 def _done(error: str, remedy: dict[str, Any]) -> dict[str, Any]:

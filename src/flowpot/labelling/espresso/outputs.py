@@ -141,8 +141,7 @@ class PwLabel:
 
 def read_report(folder: Path) -> PwReport:
     """Read the output in a folder, complete or not; a missing one reads as empty."""
-    path = folder / OUTPUT_FILE
-    text = _text(path)
+    text = text_of(folder / OUTPUT_FILE)
     steps = _last(r"convergence has been achieved in\s+(\d+) iterations", text)
     iterations = _last(r"iteration #\s*(\d+)", text)
     accuracies = re.findall(rf"estimated scf accuracy\s+<\s+{_NUMBER} Ry", text)
@@ -155,14 +154,10 @@ def read_report(folder: Path) -> PwReport:
     is_hybrid = "EXX-fraction" in text
     exchange = not is_hybrid or "EXX self-consistency reached" in text
     finished = "JOB DONE" in text
-    errors = _ERROR.findall(text)
-    if not errors and not finished:  # launchers may lose the last lines of a program
-        errors = _ERROR.findall(_text(folder / CRASH_FILE))
-    # Every process may write the same error, and every step the same warning.
-    boxes = dict.fromkeys(
-        f"{routine.rstrip(':')}: {' '.join(message.split())}"
-        for routine, message in errors
-    )
+    boxes = _boxes(text)
+    if not boxes and not finished:  # launchers may lose the last lines of a program
+        boxes = _boxes(text_of(folder / CRASH_FILE))
+    # Every step may write the same warning.
     lines = dict.fromkeys(line.strip() for line in text.splitlines())
     return PwReport(
         version=version.group(1) if version else None,
@@ -174,7 +169,7 @@ def read_report(folder: Path) -> PwReport:
         and "convergence NOT achieved" not in text,
         finished=finished,
         stopped="Maximum CPU time exceeded" in text,
-        errors=list(boxes) or ([] if finished else _stream(folder)),
+        errors=boxes or ([] if finished else _stream(folder)),
         explained=bool(boxes),
         warnings=[line for line in lines if "warning" in line.lower()],
         n_scf_steps=_whole(steps or iterations),
@@ -215,7 +210,7 @@ def read_label(folder: Path, n_atoms: int) -> PwLabel:
         If energy or forces are missing or not finite.
     """
     path = folder / OUTPUT_FILE
-    text = path.read_text(errors="replace")
+    text = text_of(path)
     # ASE reads the first energy, which that of a hybrid functional is not.
     energy = _scaled(_last(_ENERGY, text), units["Ry"])
     (atoms,) = read(path, index="-1:", format="espresso-out")
@@ -252,15 +247,24 @@ def _total_magnetization(text: str) -> float | None:
     return values[0] if values else None
 
 
+def _boxes(text: str) -> list[str]:
+    """Return the errors in boxes, each once: every process may write the same."""
+    found = (
+        f"{routine.rstrip(':')}: {' '.join(message.split())}"
+        for routine, message in _ERROR.findall(text)
+    )
+    return list(dict.fromkeys(found))
+
+
 def _stream(folder: Path) -> list[str]:
     """Return the text of the error stream, without backtraces and launchers' rules."""
-    lines = [line.strip() for line in _text(folder / ERROR_FILE).splitlines()]
+    lines = [line.strip() for line in text_of(folder / ERROR_FILE).splitlines()]
     words = [line for line in lines if line and not _NOISE.match(line)]
     return [" ".join(words)[:_LONGEST]] if words else []
 
 
-def _text(path: Path) -> str:
-    """Return the content of a file; none is empty."""
+def text_of(path: Path) -> str:
+    """Return the content of a file of pw.x; a missing one reads as empty."""
     return path.read_text(errors="replace") if path.is_file() else ""
 
 

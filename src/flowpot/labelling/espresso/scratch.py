@@ -96,7 +96,7 @@ def remove_scratch(control: Mapping[str, Any], folder: Path) -> None:
             shutil.rmtree(place)
             continue
         remove(_of_prefix(place, prefix))
-        while place.is_relative_to(home) and place != home and _is_bare(place):
+        while home in place.parents and not any(place.iterdir()):
             place.rmdir()
             place = place.parent
 
@@ -115,11 +115,6 @@ def _of_prefix(place: Path, prefix: str) -> Iterator[Path]:
     for path in place.iterdir():
         if path.name.startswith(f"{prefix}.") and not _KEPT.fullmatch(path.name):
             yield path
-
-
-def _is_bare(place: Path) -> bool:
-    """Whether a folder holds nothing."""
-    return not any(place.iterdir())
 
 
 def _is_inside(text: str, folder: Path) -> bool:
