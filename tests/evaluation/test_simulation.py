@@ -327,7 +327,7 @@ def test_labels_are_shared_when_the_budget_ends():
         world.committee(0),
         labelled,
         explored,
-        Criteria({"forces": tolerance}, pilot_labels=0),
+        Criteria({"forces": tolerance}, pilot_labels=0, target=0.35),
         max_labels=len(labelled) + 30,
     )
     assert len(found.selection.selected) == 20

@@ -72,6 +72,7 @@ class IterationDoc(BaseModel):
         None, description="MD runs halted, by reason"
     )
     n_over: Annotated[int | None, _Evaluation] = None
+    flagged_from: Annotated[float | None, _Evaluation] = None
     n_wrecked: Annotated[int | None, _Evaluation] = None
     n_insane: Annotated[int | None, _Evaluation] = None
     n_known: Annotated[int | None, _Evaluation] = None

@@ -14,6 +14,8 @@ from flowpot.evaluation.uncertainty import FeatureDistance, Uncertainty
 from flowpot.evaluation.uncertainty.registry import check_choice
 from flowpot.validation import complete, instance, names, number, one_of, whole
 
+_PASSING = 0.8  # of max_bad_share: what is expected is not what is found
+
 
 @dataclass
 class Criteria(MSONable):
@@ -68,6 +70,15 @@ class Criteria(MSONable):
                 f"decide_by is {self.decide_by}: name properties that have a tolerance "
                 f"({', '.join(self.tolerance)}), or None for all"
             )
+
+    @property
+    def expected_share(self) -> float:
+        """
+        Share of bad frames that may be expected among those that are accepted.
+
+        With more a closing audit would hardly pass.
+        """
+        return _PASSING * self.max_bad_share
 
     @property
     def trust(self) -> Trust:

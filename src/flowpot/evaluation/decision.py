@@ -83,6 +83,27 @@ def over_threshold(
     return np.asarray(excess(disagreement, calibration) > factor)
 
 
+def worst_chance(
+    disagreement: Mapping[str, Array], calibration: Mapping[str, Calibration]
+) -> Array:
+    """
+    Return the chance (n,) of each frame to be over tolerance, in its worst property.
+
+    That in any property is as large at least.
+
+    Parameters
+    ----------
+    disagreement
+        Uncertainties, numbers or (n,) arrays.
+    calibration
+        Of one property or more.
+    """
+    return np.max(
+        [fit.chance_over(disagreement, name) for name, fit in calibration.items()],
+        axis=0,
+    )
+
+
 def chance_to_reach(chance: Array, tpr: float) -> float:
     """
     Return the chance from which on frames are flagged so that a share of the bad is.
@@ -100,6 +121,28 @@ def chance_to_reach(chance: Array, tpr: float) -> float:
         return 0.5
     last = min(int(np.searchsorted(order.cumsum() / total, tpr)), len(order) - 1)
     return float(np.clip(order[last], 1e-4, 1 - 1e-4))
+
+
+def chance_to_leave(chance: Array, share: float) -> float:
+    """
+    Return the chance from which on frames are flagged so that few others are bad.
+
+    Parameters
+    ----------
+    chance
+        (m,) of being over tolerance, of the frames judged.
+    share
+        Largest share of bad frames among those that are not flagged, as the chances
+        let expect. Frames of the same chance are flagged together.
+    """
+    order = np.sort(chance)
+    so_far = order.cumsum() / np.arange(1, len(order) + 1)
+    first = int(np.searchsorted(so_far, share, side="right"))
+    if first == len(order):
+        return 1.0
+    first = int(np.searchsorted(order, order[first]))
+    below = order[first - 1] if first else 0.0
+    return float(np.clip((below + order[first]) / 2, 1e-4, 1 - 1e-4))
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ class EvaluationDoc(StageDoc):
     )
     n_explored: int = Field(description="frames judged")
     n_over: int = Field(description="of them, flagged")
+    flagged_from: float | None = Field(
+        None,
+        description="chance of being over tolerance from which on they were flagged, "
+        "where less than the calibrations' was needed to leave few bad frames",
+    )
     n_wrecked: int = Field(description="beyond the upper bound: counted, not labelled")
     n_insane: int = Field(
         description="unphysical: without finite predictions, or with atoms too close"
@@ -82,6 +87,7 @@ class EvaluationDoc(StageDoc):
             warnings=judgement.warnings,
             n_explored=judgement.n_explored,
             n_over=selection.n_over,
+            flagged_from=judgement.flagged_from,
             n_wrecked=selection.n_wrecked,
             n_insane=judgement.n_insane,
             n_known=judgement.n_known,

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from flowpot.dataset import Dataset
 from flowpot.evaluation.audit import Audit
 from flowpot.evaluation.binomial import closing_size, second_look
@@ -11,10 +9,10 @@ from flowpot.evaluation.calibration import Calibration
 from flowpot.evaluation.checks import Checked
 from flowpot.evaluation.choice import CLOSING, Judged, draw_closing, draw_pilot
 from flowpot.evaluation.criteria import Criteria
+from flowpot.evaluation.decision import worst_chance
 from flowpot.evaluation.pool import CalibrationPool
 from flowpot.randomness import derive_rng
 
-_HOPELESS = 0.8  # of max_bad_share: an audit would hardly pass with more bad frames
 _FEW = 1 / 3  # of min_frames: with fewer explored ones a pilot is drawn
 
 
@@ -97,12 +95,10 @@ def _closing_due(
     if checked.n_tried(CLOSING):
         is_undecided = (audited.n, audited.n_bad) == (size, 1)
         return second_look(size, criteria.max_bad_share) if is_undecided else 0
-    chances = [
-        fit.chance_over(judged.uncertainty, name)[judged.accepted]
-        for name, fit in fits.items()
-    ]
-    expected = float(np.max(chances, axis=0).mean()) if chances else 1.0
-    return size if expected <= _HOPELESS * criteria.max_bad_share else 0
+    if not fits:
+        return 0
+    expected = worst_chance(judged.uncertainty, fits)[judged.accepted].mean()
+    return size if expected <= criteria.expected_share else 0
 
 
 def _not_drawn(what: str, size: int, n_free: int, left: int | None) -> str:

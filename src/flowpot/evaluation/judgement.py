@@ -1,7 +1,7 @@
 """The evaluation stage without jobflow: calibrate, judge, choose, audit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,13 @@ from flowpot.evaluation.checks import Checked, earlier_sample, next_round
 from flowpot.evaluation.choice import CLOSING, Judged, far_apart
 from flowpot.evaluation.covariates import Evidence
 from flowpot.evaluation.criteria import Criteria
-from flowpot.evaluation.decision import excess
+from flowpot.evaluation.decision import (
+    CHANCE,
+    TARGETS,
+    chance_to_leave,
+    excess,
+    worst_chance,
+)
 from flowpot.evaluation.diversity import describe
 from flowpot.evaluation.evidence import (
     ALL_LABELLED,
@@ -79,6 +85,9 @@ class Judgement:
         Frames chosen to be labelled before anything is selected.
     n_closing
         Of these, frames for the closing audit.
+    flagged_from
+        Chance from which on frames were flagged for the selection, where that is less
+        than the calibrations': see :class:`flowpot.EvaluationMaker`, ``target``.
     warnings
         Problems that no selection of frames solves, with their causes.
     uncertainties
@@ -98,6 +107,7 @@ class Judgement:
     n_closing: int = 0
     n_copies: int = 0
     fresh_error: dict[str, FreshError] = field(default_factory=dict)
+    flagged_from: float | None = None
     warnings: list[str] = field(default_factory=list)
     uncertainties: list[StoredUncertainty] = field(default_factory=list)
 
@@ -163,14 +173,19 @@ def judge(
     judged = Judged(explored, members, seen, accepted, free, wrecked, iteration)
     left = None if max_labels is None else max(max_labels - len(labelled), 0)
     audited = checked.audit(criteria.tolerance, judged)
+    sample = checked.sample(judged) or earlier_sample(predictions, labelled)
     first, lacks_closing = labels_first(
         judged, pool, checked, audited, fits, criteria, left, seed
     )
-    budget = 0 if len(first) else left
+    budget, flagged_from = (0 if len(first) else left), None
+    if not len(first) and audited.upper_limit > criteria.max_bad_share:
+        flagged_from = _lower_chance(judged, fits, criteria)
+    if flagged_from is not None:
+        deciding = _flagging_from(flagged_from, fits, criteria)
+        judged = replace(judged, accepted=excess(seen, deciding) <= 1)
     selection = _select(judged, deciding, labelled, budget, criteria, seed)
     chosen = first if len(first) else judged.chosen(selection)
     kinds = np.asarray(chosen.info.get("selection", []), dtype=object)
-    sample = checked.sample(judged) or earlier_sample(predictions, labelled)
     return Judgement(
         calibration=fits,
         evidence=evidence,
@@ -187,6 +202,7 @@ def judge(
         fresh_error=(
             fresh_errors(sample, DECIDING, criteria.tolerance) if sample else {}
         ),
+        flagged_from=flagged_from,
         warnings=[*warning_signs(committee, seen, fits, criteria), *lacks_closing],
         uncertainties=_newly_fitted(others, stored),
     )
@@ -255,6 +271,44 @@ def _calibrated(
         )
         for name, fit in fits.items()
     }
+
+
+def _lower_chance(
+    judged: Judged, fits: Mapping[str, Calibration], criteria: Criteria
+) -> float | None:
+    """
+    Return the chance from which on frames are flagged, where the usual one is too high.
+
+    Where every frame has a chance of 20 %, none is flagged by one of 35 %, and no audit
+    passes. Properties whose errors no uncertainty ranks count, too: then that many
+    frames are labelled, whichever they are. None where the usual chance leaves few
+    enough bad frames among the accepted, or the user has set it.
+    """
+    named = _of(fits, criteria)
+    if criteria.rule != CHANCE or criteria.target is not None or not named:
+        return None
+    chance = worst_chance(judged.uncertainty, named)
+    share = criteria.expected_share
+    if not judged.accepted.any() or chance[judged.accepted].mean() <= share:
+        return None
+    return min(TARGETS[CHANCE], chance_to_leave(chance, share))
+
+
+def _flagging_from(
+    chance: float, fits: Mapping[str, Calibration], criteria: Criteria
+) -> dict[str, Calibration]:
+    """Return calibrations that flag frames from a chance on, in any property."""
+    return {
+        name: fit.model_copy(update={"chance": chance})
+        for name, fit in _of(fits, criteria).items()
+    }
+
+
+def _of(
+    fits: Mapping[str, Calibration], criteria: Criteria
+) -> Mapping[str, Calibration]:
+    """Return the calibrations of the properties that the user lets decide."""
+    return {name: fits[name] for name in criteria.decide_by or fits if name in fits}
 
 
 def _select(

@@ -39,7 +39,10 @@ class EvaluationMaker(Criteria, Maker):
         ``least-squares``: the AiiDA-TrainsPot paper's line through the origin, for
         comparison.
     target
-        ``chance``: the probability from which on a frame is flagged; None: 0.35.
+        ``chance``: the probability from which on a frame is flagged; None: 0.35, and
+        where more of the frames accepted by that are expected to be bad than a closing
+        audit could pass with (four fifths of `max_bad_share`), the one that leaves so
+        few. Then a property counts, too, whose errors are not ranked.
         ``tpr``: the share of the bad frames among those judged that is to be flagged,
         as expected by the model; None: 0.9.
     evidence

@@ -225,6 +225,11 @@ def _selection(campaign: Campaign) -> str:
             "the uncertainties (Bayesian regression), and frames were flagged whose "
             f"chance of being over tolerance exceeded {first.chance:g}. "
         )
+        if lower := [n for d in campaign.iteration_docs if (n := d.flagged_from)]:
+            text += (
+                "Where more bad frames were to be expected among the others than an "
+                f"audit allows, a lower chance was taken ({min(lower):.2g} at least). "
+            )
     elif first is not None:
         text += f"Frames were flagged by the rule {first.rule}. "
     if about := without_campaigns_own(maker or {}):
