@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 from ase.build import bulk, fcc111
-from jobflow import JobStore, run_locally
-from maggma.stores import MemoryStore
+from jobflow import run_locally
 
 from flowpot import (
     ActiveLearningMaker,
@@ -15,7 +14,7 @@ from flowpot import (
     MACETrainingMaker,
     ValidationMaker,
 )
-from flowpot.campaign import dry_run
+from flowpot.campaign import dry_run, embedded_store
 from flowpot.labelling.espresso.protocols import inequivalent_kpoints, kpoint_mesh
 from trivial_campaign import ConstantTraining, trivial_campaign
 
@@ -172,7 +171,7 @@ def test_a_committee_is_not_trained(silicon, committee):
 @pytest.mark.qe
 def test_core_hours_by_what_was_done_before(silicon, clean_dir):
     """A store with one label prices the next at its own rate."""
-    store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
+    store = embedded_store("store")
     engine = EspressoStaticMaker(
         protocol="fast",
         pseudo_family="debian-pbe",
@@ -187,7 +186,7 @@ def test_core_hours_by_what_was_done_before(silicon, clean_dir):
     assert "0 labels" in before.basis
     run_locally(maker.make([silicon]), store=store, create_folders=True, log=False)
     document = store.query_one({"name": "qe static"})["output"]
-    plan = by_stage(dry_run(maker, [silicon], store=store))["labelling"]
+    plan = by_stage(dry_run(maker, [silicon], store="store"))["labelling"]
     assert plan.n_kpoints == document["run"]["n_kpoints"]
     cost = document["run"]["core_seconds"] / 3600
     assert plan.core_hours == pytest.approx(cost)

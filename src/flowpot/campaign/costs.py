@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from jobflow import JobStore
 from numpy.typing import NDArray
 
+from flowpot.campaign.local.stores import store_at
 from flowpot.campaign.roles import query_roles
 from flowpot.dataset import Dataset
 from flowpot.jobs import JobName
@@ -64,10 +66,11 @@ class Costs:
     basis: str = BASIS
 
     @classmethod
-    def from_store(cls, store: JobStore | None) -> Self:
+    def from_store(cls, store: JobStore | str | Path | None) -> Self:
         """Read the completed jobs of a JobStore, of any campaign."""
         if store is None:
             return cls()
+        store = store_at(store)
         store.connect()
         labels = list(_labels(store))
         trainings = [

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def dry_run(
     dataset: Any = None,
     committee: Any = None,
     explored: Any = None,
-    store: JobStore | None = None,
+    store: JobStore | str | Path | None = None,
 ) -> DryRun:
     """
     Plan the first iteration: the augmentation runs, no engine does.
@@ -73,7 +74,8 @@ def dry_run(
     structures, dataset, committee, explored
         As :meth:`flowpot.ActiveLearningMaker.make` takes them.
     store
-        JobStore whose completed jobs of the same kinds tell what jobs cost.
+        JobStore, or its path, whose completed jobs of the same kinds tell what jobs
+        cost.
 
     Notes
     -----

@@ -227,7 +227,7 @@ class ActiveLearningMaker(CampaignStages, Maker):
         committee: Any = None,
         *,
         explored: Any = None,
-        store: JobStore | None = None,
+        store: JobStore | str | Path | None = None,
     ) -> DryRun:
         """
         Plan the first iteration and its cost: see :func:`flowpot.campaign.dry_run`.
@@ -237,7 +237,8 @@ class ActiveLearningMaker(CampaignStages, Maker):
         structures, dataset, committee, explored
             As :meth:`make` takes them, references excepted.
         store
-            JobStore whose completed jobs of the same kinds tell what jobs cost.
+            JobStore, or its path, whose completed jobs of the same kinds tell what
+            jobs cost.
         """
         at_hand = self._at_hand(structures, dataset, committee, explored)
         committee = self._checked(*at_hand, committee, explored)

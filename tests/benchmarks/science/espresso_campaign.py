@@ -132,9 +132,9 @@ def labels() -> EspressoStaticMaker:
     """
     Return the demo's labels, with a smearing that metals need, too.
 
-    Of eleven distorted cells of the four phases, energies differ from those with 0.25 1/A by
-    8 meV/atom and forces by 20 meV/A (root mean squares), a sixth and a seventeenth of
-    the tolerances; they take a third of the time.
+    Of eleven distorted cells of the four phases, energies differ from those with 0.25
+    1/A by 8 meV/atom and forces by 20 meV/A (root mean squares), a sixth and a
+    seventeenth of the tolerances; they take a third of the time.
     """
     demo = silicon_labels()
     settings = {**demo.user_settings, "SYSTEM": {"degauss": 0.04}}

@@ -54,9 +54,9 @@ def embedded_store(folder: Path) -> JobStore:
     return JobStore(collection("docs"), additional_stores={"data": collection("data")})
 
 
-def store_at(path: str | Path, name: str = "store") -> JobStore:
+def store_at(path: JobStore | str | Path, name: str = "store") -> JobStore:
     """
-    Open the JobStore that a path leads to.
+    Open the JobStore that a path leads to, or return the one that is given.
 
     Parameters
     ----------
@@ -71,6 +71,8 @@ def store_at(path: str | Path, name: str = "store") -> JobStore:
     ValueError
         If there is no store, or this is no path.
     """
+    if isinstance(path, JobStore):
+        return path
     if not isinstance(path, str | Path):
         raise ValueError(  # noqa: TRY004 - one error for all wrong values
             f"{name} is a {type(path).__name__}: give a JobStore, or the path of one"

@@ -66,8 +66,7 @@ class Campaign(CampaignRecords):
         LookupError
             If the store has no such campaign; with what it has.
         """
-        if not isinstance(store, JobStore):
-            store = store_at(store)
+        store = store_at(store)
         store.connect()
         ensure_indexes(store)
         return cls(store, *find_campaign(store, name_or_uuid))
