@@ -326,9 +326,7 @@ def main() -> None:
     folder = given.folder.absolute() / "espresso"
     campaign = run_in_folder(
         espresso_campaign(given.seed),
-        {"dataset": given.labels}
-        if given.labels
-        else {"structures": trained()},
+        {"dataset": given.labels} if given.labels else {"structures": trained()},
         folder,
         Console(),
         go_on=given.go_on,

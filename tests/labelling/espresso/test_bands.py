@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ase.build import bulk
 
 from flowpot.labelling.espresso.bands import HighestBand
 from flowpot.labelling.espresso.handlers import TooFewBandsHandler
@@ -57,6 +58,25 @@ def test_the_tail_of_fermi_and_dirac(label):
     assert enough.corrections == []
     energies = (document.output.energy, enough.output.energy)
     assert energies[0] == pytest.approx(energies[1], abs=2e-3)
+
+
+@pytest.mark.qe
+@pytest.mark.parametrize("disk_io", ["low", "none"])
+def test_tetrahedra_need_empty_bands(cheap, disk_io, tmp_path):
+    """Of a metal; without pw.x's file the energies of the bands tell."""
+
+    def label(n_bands):
+        system = {"ecutwfc": 12.0, "occupations": "tetrahedra", "nbnd": n_bands}
+        settings = {"SYSTEM": system, "CONTROL": {"disk_io": disk_io}}
+        maker = replace(cheap, user_settings=settings)
+        return maker.label_in(bulk("Si", "fcc", a=3.87), tmp_path / str(n_bands))
+
+    document, enough = label(2), label(12)
+    assert document.state == "successful"
+    assert len(document.corrections) >= 1
+    assert document.run.highest_occupation <= 0.01
+    assert not enough.corrections
+    assert document.output.energy == pytest.approx(enough.output.energy, abs=2e-3)
 
 
 @pytest.mark.qe

@@ -141,6 +141,7 @@ def test_earlier_entries_are_believed_but_for_what_was_misread(cached, pair, tmp
     for section, name, value in (
         ("system", "input_dft", "pbe0"),
         ("system", "smearing", "fermi-dirac"),
+        ("system", "occupations", "tetrahedra_opt"),
         ("control", "outdir", "/scratch"),
         ("control", "disk_io", "none"),
     ):

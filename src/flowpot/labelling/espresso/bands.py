@@ -58,7 +58,8 @@ class HighestBand:
     volume
         Volume of the cell (A^3).
     width
-        Width of the smearing (eV).
+        Width of the smearing (eV); 0 for tetrahedra, which have none: then the limit is
+        0.01.
     fermi_dirac
         Whether the smearing is that of Fermi and Dirac.
     electrons_per_band
@@ -93,6 +94,8 @@ class HighestBand:
     @property
     def limit(self) -> float:
         """Largest occupation that does not matter."""
+        if self.width == 0:
+            return _MOST
         return min(_MOST, _TOLERANCE / self._energy_per_occupation)
 
     @property
@@ -134,14 +137,35 @@ class HighestBand:
 
 
 def needs_empty_bands(parameters: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether the input smears occupations, so that the highest band must be empty."""
-    system = parameters.get("system", {})
-    return system.get("occupations") == "smearing" and system.get("degauss", 0) > 0
+    """Whether occupations follow from a Fermi level, so that bands must be empty."""
+    return _width(parameters.get("system", {})) is not None
+
+
+def _width(system: Mapping[str, Any]) -> float | None:
+    """Return the width of the smearing (eV), 0 for tetrahedra; None: all is full."""
+    if has_tetrahedra(system):
+        return 0.0
+    width = float(system.get("degauss", 0)) * Ry
+    return width if system.get("occupations") == "smearing" and width > 0 else None
+
+
+def has_tetrahedra(system: Mapping[str, Any]) -> bool:
+    """Whether the namelist SYSTEM asks for occupations by tetrahedra, of any kind."""
+    return str(system.get("occupations", "")).startswith("tetrahedra")
+
+
+def is_fermi_dirac(system: Mapping[str, Any]) -> bool:
+    """Whether the namelist SYSTEM asks for the smearing of Fermi and Dirac."""
+    return _is_fermi_dirac(str(system.get("smearing", "")).lower())
+
+
+def _is_fermi_dirac(smearing: str) -> bool:
+    return smearing.startswith("f")  # of all that pw.x knows, f-d, fd and fermi-dirac
 
 
 def read_highest_band(folder: Path) -> HighestBand | None:
     """
-    Read the occupation of the highest band of a run with smearing.
+    Read the occupation of the highest band of a run with smearing or tetrahedra.
 
     It is read from pw.x's XML file; without one it follows from the energies of the
     bands in the output.
@@ -159,7 +183,7 @@ def read_highest_band(folder: Path) -> HighestBand | None:
     """
     system = read_parameters(folder)["system"]
     report = read_report(folder)
-    width = float(system["degauss"]) * Ry
+    width = _width(system) or 0.0
     kind = str(system.get("smearing", "gaussian")).lower()
     xml = find_xml(folder)
     occupation = None if xml is None else _stored(xml)
@@ -174,7 +198,7 @@ def read_highest_band(folder: Path) -> HighestBand | None:
         n_atoms=n_atoms,
         volume=volume,
         width=width,
-        fermi_dirac=kind.startswith("f"),
+        fermi_dirac=is_fermi_dirac(system),
         electrons_per_band=1 if system.get("noncolin") else 2,
     )
 
@@ -203,7 +227,10 @@ def _printed(folder: Path, report: PwReport, kind: str, width: float) -> float |
     if not tops or not report.fermi_levels or any("*" in top for top in tops):
         return None
     level = max(report.fermi_levels)
-    return max(abs(_occupation(kind, (float(top) - level) / width)) for top in tops)
+    over = [float(top) - level for top in tops]
+    if width == 0:
+        return float(min(over) < 0)
+    return max(abs(_occupation(kind, energy / width)) for energy in over)
 
 
 def _occupation(kind: str, x: float) -> float:
@@ -217,7 +244,7 @@ def _occupation(kind: str, x: float) -> float:
     x
         Energy of the band above the Fermi level, in widths of the smearing.
     """
-    if kind.startswith("f"):
+    if _is_fermi_dirac(kind):
         return 1 / (1 + math.exp(min(x, 700.0)))
     if kind in ("cold", "marzari-vanderbilt", "m-v", "mv"):
         y = x + math.sqrt(0.5)

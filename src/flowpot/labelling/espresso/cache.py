@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from flowpot.dataset.storage import write_whole
-from flowpot.labelling.espresso.bands import needs_empty_bands
+from flowpot.labelling.espresso.bands import (
+    has_tetrahedra,
+    is_fermi_dirac,
+    needs_empty_bands,
+)
 from flowpot.labelling.espresso.document import EspressoTaskDoc
 from flowpot.labelling.espresso.inputs import EspressoInput
 
@@ -165,7 +169,8 @@ def _may_be_misread(document: EspressoTaskDoc) -> bool:
         return True
     handlers = [correction.handler for correction in document.corrections]
     return needs_empty_bands(parameters) and (
-        str(system.get("smearing", "")).lower().startswith("f")
+        has_tetrahedra(system)
+        or is_fermi_dirac(system)
         or control.get("outdir", "./") != "./"
         or control.get("disk_io") in ("none", "nowf", "minimal")
         or handlers.count("TooFewBandsHandler") >= _GIVEN_UP
