@@ -12,17 +12,18 @@ from jobflow_remote import set_run_config, submit_flow
 from jobflow_remote.jobs.runner import Runner
 from logged_emt import LoggedEMTMaker
 
-from flowpot import Campaign, Dataset
+from flowpot import Campaign, Dataset, LabellingMaker
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
 def copper_flow(copper_campaign, tmp_path_factory):
-    """Make the campaign's Flow, with labels that cost nothing."""
+    """Make the campaign's Flow, with labels that cost nothing, six in a job."""
     log = tmp_path_factory.mktemp("labels") / "labels.log"
-    labeller = LoggedEMTMaker(log=str(log))
-    return lambda: copper_campaign(labeller).make([bulk("Cu", cubic=True)])
+    labelling = LabellingMaker(static_maker=LoggedEMTMaker(log=str(log)), batch_size=6)
+    campaign = copper_campaign(labelling.static_maker, labelling=labelling)
+    return lambda: campaign.make([bulk("Cu", cubic=True)])
 
 
 def selected_frames(store: JobStore) -> list[list[str]]:
