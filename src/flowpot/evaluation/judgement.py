@@ -177,9 +177,9 @@ def judge(
     first, lacks_closing = labels_first(
         judged, pool, checked, audited, fits, criteria, left, seed
     )
-    budget, flagged_from = (0 if len(first) else left), None
-    if not len(first) and audited.upper_limit > criteria.max_bad_share:
-        flagged_from = _lower_chance(judged, fits, criteria)
+    budget = 0 if len(first) else left
+    is_settled = len(first) > 0 or audited.upper_limit <= criteria.max_bad_share
+    flagged_from = None if is_settled else _lower_chance(judged, fits, criteria)
     if flagged_from is not None:
         deciding = _flagging_from(flagged_from, fits, criteria)
         judged = replace(judged, accepted=excess(seen, deciding) <= 1)

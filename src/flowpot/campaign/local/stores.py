@@ -62,7 +62,7 @@ def store_at(path: JobStore | str | Path, name: str = "store") -> JobStore:
     ----------
     path
         Folder of an embedded store, which is not made to hold one, or file with the
-        specification of a JobStore, as jobflow reads it.
+        specification of a JobStore, as jobflow reads it; or the JobStore itself.
     name
         What the path is called in errors: the option or the argument.
 
