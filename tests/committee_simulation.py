@@ -186,6 +186,7 @@ def campaign(
     shift: float = 0.0,
     n_explored: int = 150,
     max_iterations: int = 6,
+    energy_tolerance: float | None = None,
     **options,
 ) -> Iterator[Iteration]:
     """
@@ -203,6 +204,8 @@ def campaign(
         Frames of each iteration.
     max_iterations
         Iterations after which it ends at the latest.
+    energy_tolerance
+        Of the energy, if that has one, eV/atom.
     **options
         Fields of the criteria.
 
@@ -220,7 +223,8 @@ def campaign(
     rules = SelectionRules(max_selected=30, audit_min=5, audit_max=20)
     others = [Twin()] if world.law is LAWS["collinear"] else []
     options = {"rules": rules, "uncertainties": others} | options
-    criteria = Criteria({"forces": tolerance}, **options)
+    energy = {"energy": energy_tolerance} if energy_tolerance else {}
+    criteria = Criteria({"forces": tolerance, **energy}, **options)
     limits = replace(LIMITS, needs_closing=criteria.closing_audit > 0)
     predictions: list[Dataset] = []
     for number in range(max_iterations):

@@ -65,6 +65,22 @@ def test_what_the_user_sets_is_kept(options):
     assert judgement.flagged_from is None
 
 
+@pytest.mark.parametrize(("decide_by", "lowers"), [(None, True), (["energy"], False)])
+def test_only_properties_that_decide_lower_the_chance(decide_by, lowers):
+    """Of the forces' errors too many would be accepted, and none of the energies'."""
+    law, seed = LAWS["wide"], 3
+    tolerance = float(np.quantile(World(law, seed=seed).table(0)[1], 0.7))
+    (found,) = campaign(
+        World(law, seed=seed),
+        tolerance,
+        energy_tolerance=1e3 * tolerance,
+        n_explored=POOL,
+        max_iterations=1,
+        decide_by=decide_by,
+    )
+    assert (found.judgement.flagged_from is not None) is lowers
+
+
 @pytest.mark.parametrize(
     ("chance", "share", "expected"),
     [

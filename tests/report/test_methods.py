@@ -48,6 +48,18 @@ def test_the_demos_section_has_every_setting(jobstore, synthetic_campaign):
     assert numbers == set(range(1, len(section.references) + 1))
 
 
+def test_a_lower_chance_is_told(jobstore, synthetic_campaign):
+    synthetic_campaign(jobstore, n_frames=40, n_iterations=2)
+    campaign = Campaign.from_store(jobstore)
+    for fit in campaign.calibration.values():
+        fit.rule, fit.chance = "chance", 0.35
+    lower = "a lower chance was taken"
+    assert lower not in "\n".join(methods_of(campaign).paragraphs)
+    for document, chance in zip(campaign.iteration_docs, (0.213, None), strict=True):
+        document.flagged_from = chance
+    assert f"{lower} (0.21 at least)" in "\n".join(methods_of(campaign).paragraphs)
+
+
 def test_what_a_label_states_comes_first(jobstore, synthetic_campaign):
     stated = {
         "labelling.parameters": {"system": {"ecutwfc": 61.0, "nspin": 2}},
