@@ -118,6 +118,7 @@ def run_tutorial(home, mongo_uri, changes):
     return run_blocks(TUTORIAL, home, short)
 
 
+@pytest.mark.slow  # test_stores_and_workers has a campaign under the runner, too
 def test_on_this_machine(home, mongo_uri):
     assert run_tutorial(home, mongo_uri, SMALL + SHELL) >= 6
     assert (home / "flowpot-report/report.html").exists()

@@ -77,7 +77,7 @@ def demo(silicon, tmp_path, monkeypatch) -> Path:
     [
         ("README.md", README),
         ("tutorials/01_first_campaign.md", ()),
-        ("tutorials/07_using_the_result.md", ()),
+        pytest.param("tutorials/07_using_the_result.md", (), marks=pytest.mark.slow),
     ],
 )
 def test_every_block_runs_after_the_demo(path, short, demo):

@@ -16,7 +16,13 @@ SHORT = {"tutorials/05_fine_tuning.md": [('"foundation.model"', '"small"')]}
 """What is too long for a test, or not there: and what stands for it."""
 
 
-@pytest.mark.parametrize("page", PAGES)
+LONG = {"tutorials/02_composing.md"}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] * (page in LONG)) for page in PAGES],
+)
 def test_every_block_runs(page, clean_dir, programs):
     assert run_blocks(ROOT / page, clean_dir, SHORT.get(page, ()), programs) > 0
 
