@@ -9,6 +9,7 @@ from alloy import TEACHER, campaigns, mixing, random_alloys
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.neighborlist import neighbor_list
 from campaigns import with_steps
 from carbon_amorphous import Quench, coordination, distribution, peaks, summary
 from carbon_campaign import EXPLORATION, carbon_campaign, inputs
@@ -18,12 +19,17 @@ from carbon_phases import FACTORS, centred, energies_of, minimum, phases
 from committees import TRAINER
 from fine_tuning import Comparison
 from outcome import RESULTS, keep
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.io.ase import AseAtomsAdaptor
+from silicon_phases import phases as silicon_phases
+from silicon_phases import stacked
 from silicon_phonons import compared, table_of
 from snap import Bispectrum, SnapPotential, fit_committee
 from teachers import CARBON, as_member
 
 from flowpot import ValidationMaker
 from flowpot.dataset import Dataset
+from flowpot.demo import silicon_structures
 from flowpot.evaluation import evaluate_committee
 
 
@@ -297,3 +303,21 @@ def test_the_labels_of_the_pw_campaigns_can_be_taken_up(name):
     table = json.loads((RESULTS / f"{name}.json").read_text())
     assert len(frames) == table["iterations"][-1]["labels"] > 100
     assert frames.is_labelled.all()
+
+
+@pytest.mark.parametrize(("sequence", "number"), [("ABC", 0), ("AB", 1)])
+def test_polytypes_are_those_of_the_demo(sequence, number):
+    ours, theirs = (
+        AseAtomsAdaptor.get_structure(atoms)
+        for atoms in (stacked(sequence), silicon_structures()[number])
+    )
+    assert StructureMatcher(scale=False, stol=0.001).fit(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_neighbours"),
+    {"BC8": 4, "4H": 4, "ST12": 4, "beta-tin": 6, "simple cubic": 6}.items(),
+)
+def test_phases_have_their_coordination(name, n_neighbours):
+    atoms = silicon_phases()[name].atoms
+    assert np.all(np.bincount(neighbor_list("i", atoms, 2.75)) == n_neighbours)
