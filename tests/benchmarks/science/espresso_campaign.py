@@ -99,7 +99,7 @@ def espresso_campaign(seed: int) -> ActiveLearningMaker:
         ),
         validator=ValidationMaker(properties=("eos",), structures=silicon_structures()),
         property_tolerance=TOLERANCE,
-        max_iterations=6,
+        max_iterations=5,  # two hours
     )
 
 

@@ -140,11 +140,11 @@ def test_a_segmentation_fault_is_tried_again_once(label, wrapped, pair):
     assert document.errors[1] == "CrashHandler gave up after 1 remedies"
 
 
-def test_an_allocation_that_fails(label, wrapped, pair):
+def test_an_allocation_that_fails(label, wrapped):
     """pw.x gets less memory than it needs, and says so on the error stream."""
     # Not with a limit of memory: some BLAS libraries wait under one, for ever.
     wrapped(f'first && echo "{NO_MEMORY}" >&2 && exit 1')
-    document = label(pair)
+    document = label()
     assert corrections(document) == [
         ("OutOfMemoryHandler", ["diago_david_ndim = 2", "mixing_ndim = 4"])
     ]
