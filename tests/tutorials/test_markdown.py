@@ -16,7 +16,8 @@ SHORT = {"tutorials/05_fine_tuning.md": [('"foundation.model"', '"small"')]}
 """What is too long for a test, or not there: and what stands for it."""
 
 
-LONG = {"tutorials/02_composing.md"}
+LONG = {"tutorials/02_composing.md", "tutorials/05_fine_tuning.md"}
+"""Slow tests."""
 
 
 @pytest.mark.parametrize(

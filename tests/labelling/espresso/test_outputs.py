@@ -90,6 +90,7 @@ def test_the_energy_of_a_hybrid_functional_is_the_last_one(
     assert force == pytest.approx(-(energies[1] - energies[-1]) / 0.02, abs=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.qe
 @pytest.mark.skipif(which("mpirun.openmpi") is None, reason="no Open MPI launcher")
 def test_pools_are_given_up_for_the_stress_of_a_hybrid_functional(
