@@ -118,14 +118,25 @@ def as_in_a_file(atoms):
     return turned
 
 
+def four_metals(edges):
+    """Return an ordered alloy, which is orthorhombic in a cube, too."""
+    return Atoms(
+        "CuAgAuPd",
+        cell=edges,
+        scaled_positions=[(0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)],
+        pbc=True,
+    )
+
+
 @pytest.mark.parametrize(
     "crystal",
     [
         bulk("Cu"),
         bulk("Ni", "hcp", a=2.49, c=4.07),
         Atoms("CuAu", cell=[2.75, 2.75, 3.6], scaled_positions=[(0,) * 3, (0.5,) * 3]),
+        four_metals([3.9, 3.9, 3.9]),
     ],
-    ids=["fcc", "hcp", "L1_0"],
+    ids=["fcc", "hcp", "L1_0", "orthorhombic, in a cube"],
 )
 def test_elastic_constants_do_not_depend_on_how_a_crystal_lies(crystal, tmp_path):
     crystal.pbc = True
@@ -141,6 +152,27 @@ def test_elastic_constants_do_not_depend_on_how_a_crystal_lies(crystal, tmp_path
     if "C33" not in values:  # only a cube is strained alike along all axes
         modulus = bulk_modulus_of(rotated)
         assert values["bulk_modulus_elastic"] == pytest.approx(modulus, rel=0.01)
+
+
+def test_axes_are_those_of_the_crystal_as_it_is_given(tmp_path):
+    """By c < a < b of the given edges, which relaxed ones are not."""
+    relaxed = four_metals([3.9, 3.91, 3.89])
+    values = calculated("elastic", relaxed, EMT, tmp_path).values
+    relaxed.calc = EMT()
+    BFGS(FrechetCellFilter(relaxed), logfile=None).run(fmax=1e-4)
+    a, b, c = relaxed.cell.lengths()
+    assert not c < a < b
+    step = 2e-3
+    for axis in range(3):  # no atom moves: each is at a centre of symmetry
+        stresses = []
+        for sign in (-1, 1):
+            cell = relaxed.copy()
+            edges = relaxed.cell.lengths() * (1 + sign * step * np.eye(3)[axis])
+            cell.set_cell(edges, scale_atoms=True)
+            cell.calc = EMT()
+            stresses.append(cell.get_stress()[axis] / GPa)
+        stiffness = (stresses[1] - stresses[0]) / (2 * step)
+        assert values[f"C{axis + 1}{axis + 1}"] == pytest.approx(stiffness, rel=0.01)
 
 
 def bulk_modulus_of(atoms):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from ase.units import GPa
 from numpy.typing import NDArray
-from pymatgen.analysis.elasticity import Deformation, Stress
+from pymatgen.analysis.elasticity import Deformation, ElasticTensor, Stress
 from pymatgen.core import Lattice, Structure
 from pymatgen.core.tensors import Tensor
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
@@ -28,6 +28,7 @@ _CONSTANTS = {
     "orthorhombic": ("11", "12", "13", "22", "23", "33", "44", "55", "66"),
 }
 """Constants that symmetry leaves independent (Nye, Physical Properties of Crystals)."""
+_UNTIED = 1e-9  # of an edge
 _ALL = tuple(f"{i}{j}" for i in range(1, 7) for j in range(i, 7))
 
 
@@ -38,9 +39,11 @@ def elastic(
     Calculate elastic constants, and the bulk and shear modulus of a polycrystal.
 
     atomate2's ``ElasticMaker`` fits stresses of cells with strains up to 1 %, of
-    relaxed atoms. Constants are in GPa and in the axes of the IEEE standard; the moduli
-    are the averages of Voigt, Reuss and Hill. ``lowest_stiffness`` is the smallest
-    eigenvalue of the tensor: a crystal is mechanically stable if it is positive.
+    relaxed atoms. Constants are in GPa and in the axes of the IEEE standard, by the
+    edges of the crystal as it is given: members agree on the axes also where each finds
+    another edge the longest. The moduli are the averages of Voigt, Reuss and Hill.
+    ``lowest_stiffness`` is the smallest eigenvalue of the tensor: a crystal is
+    mechanically stable if it is positive.
 
     Notes
     -----
@@ -72,11 +75,18 @@ def elastic(
 
 
 def in_standard_axes(structure: Structure) -> Structure:
-    """Return a crystal turned into the axes of the IEEE standard (176-1987)."""
-    rotation = np.array(Tensor.get_ieee_rotation(structure))
-    rotation *= np.sign(np.linalg.det(rotation))  # the axes may be left-handed
+    """
+    Return a crystal turned into the axes of the IEEE standard (176-1987).
+
+    Its edges are longer by up to 3e-9 of themselves: pymatgen orders axes by their
+    length, and cannot where two are equal, as in a cube with atoms of low symmetry.
+    """
+    untied = structure.lattice.matrix * (1 + _UNTIED * np.arange(1, 4))[:, None]
     turned = structure.copy()
-    turned.lattice = Lattice(structure.lattice.matrix @ rotation.T, structure.pbc)
+    turned.lattice = Lattice(untied, structure.pbc)
+    rotation = np.array(Tensor.get_ieee_rotation(turned))
+    rotation *= np.sign(np.linalg.det(rotation))  # the axes may be left-handed
+    turned.lattice = Lattice(untied @ rotation.T, structure.pbc)
     return turned
 
 
@@ -133,8 +143,9 @@ def elastic_of_labels(
 
 
 def _values(document: Any) -> dict[str, float]:
-    """Return the quantities of atomate2's document."""
-    tensor = document.elastic_tensor.ieee_format
+    """Return the quantities of atomate2's document, in the axes of its structure."""
+    fitted = ElasticTensor.from_voigt(document.elastic_tensor.raw)
+    tensor = fitted.fit_to_structure(document.structure).voigt
     system = SpacegroupAnalyzer(document.structure).get_crystal_system()
     values = {
         f"C{name}": float(tensor[int(name[0]) - 1][int(name[1]) - 1])
