@@ -2,6 +2,7 @@
 
 from flowpot.training.committee import CommitteeTrainingMaker
 from flowpot.training.document import CommitteeDoc, PotentialDoc
+from flowpot.training.mace.options import loss_weights
 from flowpot.training.makers import (
     MACETrainingMaker,
     MetatrainTrainingMaker,
@@ -15,4 +16,5 @@ __all__ = [
     "MetatrainTrainingMaker",
     "PotentialDoc",
     "TrainingMaker",
+    "loss_weights",
 ]
