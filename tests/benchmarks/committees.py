@@ -1,6 +1,6 @@
 """Committees of MACE models that learn a teacher's dynamics, kept in a folder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ def mace_committee(
     n_frames: int = 60,
     steps: int = STEPS,
     seed: int = 0,
+    **options: Any,
 ) -> Trained:
     """
     Train a committee, or take it up.
@@ -85,6 +86,8 @@ def mace_committee(
         Of each training.
     seed
         Of the dynamics, the sets and the members.
+    **options
+        Hyperparameters that differ from those of `TRAINER`.
     """
     folder = folder / teacher.name / f"seed-{seed}"
     lammps = folder / "lammps"
@@ -100,10 +103,15 @@ def mace_committee(
     dataset = Dataset.concatenate(
         [start[start.n_atoms == 1], assign_splits(learned, seed=seed)]
     )
-    trainer = with_steps(TRAINER, dataset, steps)
+    trainer = replace(TRAINER, hyperparameters=TRAINER.hyperparameters | options)
+    trainer = with_steps(trainer, dataset, steps)
+    changed = [
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in sorted(options.items())
+    ]
     documents = []
     for number in range(size):
-        name = f"{n_frames}-{steps}-{number}"
+        name = "-".join([str(n_frames), str(steps), str(number), *changed])
         document, _ = cached(
             folder / f"{name}.pkl",
             partial(

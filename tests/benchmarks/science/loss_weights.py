@@ -1,0 +1,89 @@
+"""
+Should errors count in units of their tolerances?
+
+Committees learn frames of a teacher's dynamics by the loss and the weights of
+``MACETrainingMaker.small()``, by squares with these weights, and by squares with those
+of ``loss_weights``. The errors are those of unseen frames of further runs.
+
+    python tests/benchmarks/science/loss_weights.py --folder study
+
+Everything is kept in the folder and taken up again. The table is written to
+``--results``.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from committees import Trained, mace_committee
+from outcome import RESULTS, keep
+from teachers import TEACHERS, Teacher
+
+from flowpot.training import loss_weights
+
+TOLERANCE = {"energy": 0.02, "forces": 0.25, "stress": 0.01}
+"""The demo's (eV/atom, eV/A, eV/A^3); only their ratios matter."""
+_MILLI = 1000
+
+
+def ways(n_atoms: float) -> dict[str, dict[str, Any]]:
+    """Return what is changed of the training, by name."""
+    squares = {"loss": "stress"}
+    return {
+        "small()": {},
+        "squares": squares,
+        "by tolerances": squares | loss_weights(TOLERANCE, n_atoms),
+    }
+
+
+def outcome(committee: Trained) -> dict[str, float]:
+    """Return root mean square errors of the committee's mean on unseen frames."""
+    _, off = committee.spread_and_error
+    return {
+        name: _MILLI * float(np.sqrt(np.nanmean(off[name] ** 2))) for name in TOLERANCE
+    }
+
+
+def compared(teacher: Teacher, folder: Path, size: int, seed: int) -> dict[str, Any]:
+    """Return the errors by each way."""
+    return {
+        name: outcome(mace_committee(teacher, folder, size=size, seed=seed, **changes))
+        for name, changes in ways(len(teacher.cell)).items()
+    }
+
+
+def main() -> None:
+    """Compare for the teachers that are asked for, and keep the results."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[1])
+    parser.add_argument("--folder", type=Path, default=Path("study"))
+    parser.add_argument("--teachers", default="silicon,carbide,alloy")
+    parser.add_argument("--size", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    folder = given.folder.absolute() / "committees"
+    known = {teacher.name: teacher for teacher in TEACHERS}
+    table = {
+        name: {
+            str(seed): compared(known[name], folder, given.size, seed)
+            for seed in range(given.seeds)
+        }
+        for name in given.teachers.split(",")
+    }
+    what = (
+        "errors on 240 unseen frames of the teacher's dynamics (meV/atom, meV/A, "
+        f"meV/A^3) by seed: committees of {given.size} that learned 60 frames in 1000 "
+        "steps"
+    )
+    keep("loss_weights", what, table, None, given.results)
+
+
+if __name__ == "__main__":
+    main()
