@@ -34,3 +34,13 @@ MONOCLINIC_ZIRCONIA = _without_info(
         cellpar=[5.15, 5.21, 5.32, 90, 99.2, 90],
     )
 )
+
+
+def four_metals(edges):
+    """Return an ordered alloy, which is orthorhombic in a cube, too."""
+    return Atoms(
+        "CuAgAuPd",
+        cell=edges,
+        scaled_positions=[(0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)],
+        pbc=True,
+    )

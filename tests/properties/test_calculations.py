@@ -11,6 +11,7 @@ from ase.optimize import BFGS
 from ase.units import GPa, _amu, _e
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from crystals import four_metals
 from flowpot.properties.calculations import CALCULATIONS, ForceField
 from flowpot.properties.calculations.base import RelaxationError
 from flowpot.properties.member import calculate_member
@@ -116,16 +117,6 @@ def as_in_a_file(atoms):
     turned = atoms.copy()
     turned.set_cell(cellpar_to_cell(atoms.cell.cellpar()), scale_atoms=True)
     return turned
-
-
-def four_metals(edges):
-    """Return an ordered alloy, which is orthorhombic in a cube, too."""
-    return Atoms(
-        "CuAgAuPd",
-        cell=edges,
-        scaled_positions=[(0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)],
-        pbc=True,
-    )
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import GPa
 from atomate2.forcefields.jobs import ForceFieldStaticMaker
 
+from crystals import four_metals
 from flowpot import Dataset, EspressoStaticMaker, ValidationMaker
 from flowpot.demo import silicon_labels
 from flowpot.properties.calculations.labelled import (
@@ -19,7 +20,7 @@ from flowpot.properties.calculations.labelled import (
     UnknownFrameError,
 )
 from flowpot.properties.curves import read_arrays
-from flowpot.properties.reference import Reference
+from flowpot.properties.reference import Reference, _with_labels
 from known_potentials import stillinger_weber
 from refinable_emt import ShiftingMaker
 
@@ -64,6 +65,46 @@ def test_moduli_are_in_the_ratio_and_frequencies_in_its_root(validated, stiffer)
     # The relaxed crystal is labelled once for all three.
     assert len(Dataset.load(document.labelled)) == document.n_sent
     assert document.n_sent == len(Dataset.load(document).deduplicate())
+
+
+@pytest.mark.parametrize("crystal", ["copper", "turned copper", "four metals"])
+def test_elastic_constants_by_labels_are_those_of_the_same_potential(
+    validated, crystal
+):
+    """The relaxed cell is labelled once, for the equation of state as well."""
+    atoms = four_metals([3.9] * 3) if crystal == "four metals" else bulk("Cu", a=3.7)
+    if crystal == "turned copper":
+        atoms.rotate(37, (1, 2, 3), rotate_cell=True)
+    kinds = ("eos", "elastic")
+    name = {"@module": EMT.__module__, "@callable": EMT.__name__}
+    maker = ValidationMaker(
+        properties=kinds,
+        reference_maker=ForceFieldStaticMaker(force_field_name=name),
+        reference_properties=kinds,
+        **QUICK,
+    )
+    document = validated(maker, [EMT], atoms)
+    assert document.notes == []
+    quantities = document.crystal().quantities
+    elastic = [each for each in quantities if each.calculation == "elastic"]
+    assert len(elastic) == (12 if crystal == "four metals" else 6)
+    for each in elastic:
+        assert each.calculated == pytest.approx(each.mean, rel=5e-3), each.name
+
+
+def test_a_label_is_of_the_cell_as_it_is():
+    """One of another property may be the same but for rounding."""
+    cells = Dataset.from_atoms([bulk("Cu", a=3.6), bulk("Cu", a=3.7)])
+    cells = cells.with_info(point=[0, 1])
+    rounded = bulk("Cu", a=3.7 * (1 + 1e-9))
+    rounded.calc = EMT()
+    rounded.get_stress()
+    known = Dataset.from_atoms([rounded])
+    found = _with_labels(cells, known)
+    assert found.column("point").tolist() == [1]
+    assert np.array_equal(found.cell[0], cells.cell[1])
+    assert found.energy[0] == known.energy[0]
+    assert np.array_equal(found.stress, known.stress)
 
 
 @pytest.mark.slow

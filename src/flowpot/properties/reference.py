@@ -136,12 +136,17 @@ class Reference:
 
 
 def _with_labels(cells: Dataset, known: Dataset) -> Dataset:
-    """Return those of the cells that have labels, in their order, with these."""
+    """
+    Return those of the cells that have labels, in their order, with these.
+
+    Each stays as it is: the labelled one may be another property's, and its edges may
+    differ by rounding, of which the fit of elastic constants makes strains.
+    """
     rows = {name: row for row, name in enumerate(known.fingerprints.tolist())}
     names = cells.fingerprints.tolist()
     has_label = np.array([name in rows for name in names])
     found = known[np.array([rows[name] for name in names if name in rows], dtype=int)]
-    return found.with_info(point=cells.column(_POINT)[has_label])
+    return cells[has_label].with_labels(found.energy, found.forces, found.stress)
 
 
 def _add_points(

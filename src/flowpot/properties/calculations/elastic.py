@@ -78,15 +78,20 @@ def in_standard_axes(structure: Structure) -> Structure:
     """
     Return a crystal turned into the axes of the IEEE standard (176-1987).
 
-    Its edges are longer by up to 3e-9 of themselves: pymatgen orders axes by their
-    length, and cannot where two are equal, as in a cube with atoms of low symmetry.
+    pymatgen orders axes by the edges, and cannot where two are equal, as in a cube with
+    atoms of low symmetry: then each edge is longer by 1e-9 of itself than the last.
     """
-    untied = structure.lattice.matrix * (1 + _UNTIED * np.arange(1, 4))[:, None]
+    try:
+        rotation = Tensor.get_ieee_rotation(structure)
+    except ValueError:
+        longer = (1 + _UNTIED * np.arange(3))[:, None]
+        untied = structure.copy()
+        untied.lattice = Lattice(structure.lattice.matrix * longer, structure.pbc)
+        structure, rotation = untied, Tensor.get_ieee_rotation(untied)
+    turn = np.array(rotation)
+    turn *= np.sign(np.linalg.det(turn))  # the axes may be left-handed
     turned = structure.copy()
-    turned.lattice = Lattice(untied, structure.pbc)
-    rotation = np.array(Tensor.get_ieee_rotation(turned))
-    rotation *= np.sign(np.linalg.det(rotation))  # the axes may be left-handed
-    turned.lattice = Lattice(untied @ rotation.T, structure.pbc)
+    turned.lattice = Lattice(structure.lattice.matrix @ turn.T, structure.pbc)
     return turned
 
 
