@@ -297,7 +297,12 @@ def test_as_many_steps_of_more_frames_are_fewer_epochs():
 
 
 @pytest.mark.parametrize(
-    ("name", "n_labels"), [("espresso_campaign", 322), ("espresso_random_cells", 521)]
+    ("name", "n_labels"),
+    [
+        ("espresso_campaign", 94),
+        ("espresso_demo_weights", 322),
+        ("espresso_random_cells", 521),
+    ],
 )
 def test_the_labels_of_the_pw_campaigns_can_be_taken_up(name, n_labels):
     """The file and the table beside it are of the same run."""

@@ -2,7 +2,6 @@
 
 from flowpot.training.committee import CommitteeTrainingMaker
 from flowpot.training.document import CommitteeDoc, PotentialDoc
-from flowpot.training.mace.options import loss_weights
 from flowpot.training.makers import (
     MACETrainingMaker,
     MetatrainTrainingMaker,
@@ -16,5 +15,4 @@ __all__ = [
     "MetatrainTrainingMaker",
     "PotentialDoc",
     "TrainingMaker",
-    "loss_weights",
 ]

@@ -1,13 +1,10 @@
 import numpy as np
 import pytest
-import torch
 import yaml
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from mace.calculators import MACECalculator
-from mace.modules.loss import WeightedEnergyForcesStressLoss
-from mace.tools.torch_geometric import Data
 
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.cells import volume_ratio
@@ -19,7 +16,6 @@ from flowpot.training.mace.options import (
     check_options,
     default_hyperparameters,
     known_options,
-    loss_weights,
     small_hyperparameters,
 )
 from flowpot.training.members import Place, train_members
@@ -35,54 +31,6 @@ def options_written(training, data, folder, **run):
 def test_the_presets_are_made_of_maces_options():
     check_options(default_hyperparameters())
     check_options(small_hyperparameters())
-
-
-def test_weights_by_tolerances_count_each_number_of_a_frame_alike():
-    """By MACE's own loss, of errors as large as their tolerances."""
-    n_frames, n_atoms = 3, 5
-    tolerance = {"energy": 0.02, "forces": 0.25, "stress": 0.01}
-    weights = loss_weights({**tolerance, "forces_max": 1.0}, n_atoms)
-    check_options(weights)
-    shapes = {
-        "energy": (n_frames,),
-        "forces": (n_frames * n_atoms, 3),
-        "stress": (n_frames, 3, 3),
-    }
-    found = {}
-    for name, error in tolerance.items():
-        truth = {key: torch.zeros(shape) for key, shape in shapes.items()}
-        wrong = error * (n_atoms if name == "energy" else 1)  # tolerance per atom
-        guess = {**truth, name: torch.full(shapes[name], wrong)}
-        ones = torch.ones(n_frames)
-        batch = Data(
-            ptr=torch.arange(n_frames + 1) * n_atoms,
-            weight=ones,
-            **{f"{key}_weight": ones for key in shapes},
-            **truth,
-        )
-        loss = WeightedEnergyForcesStressLoss(
-            **{key: each for key, each in weights.items() if "swa" not in key}
-        )
-        found[name] = float(loss(batch, guess))
-    # A frame has 15 components of forces, and 6 of the stress.
-    assert found["forces"] / found["energy"] == pytest.approx(15, rel=1e-4)
-    assert found["stress"] / found["energy"] == pytest.approx(6, rel=1e-4)
-    assert weights["forces_weight"] == 100
-
-
-@pytest.mark.parametrize(
-    ("tolerance", "n_atoms", "named"),
-    [
-        ({"energy": 0.01}, 8, "no forces"),
-        ({"forces": 0.1, "strees": 0.01}, 8, "did you mean 'stress'"),
-        ({"forces": 0.1, "energy": 0}, 8, r"tolerance\['energy'\] is 0"),
-        ({"forces": 0.1}, 0, "n_atoms is 0"),
-        ({"forces": "tight"}, 8, "must be a number"),
-    ],
-)
-def test_weights_of_no_tolerance_are_refused(tolerance, n_atoms, named):
-    with pytest.raises(ValueError, match=named):
-        loss_weights(tolerance, n_atoms)
 
 
 def test_an_unknown_option_is_named_with_the_nearest():

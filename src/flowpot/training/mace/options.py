@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from flowpot.settings import fixed_path, given_path
 from flowpot.training.mace.files import REPLAY_FILES, STATISTICS_FILE
 from flowpot.training.mace.ranges import check_given, check_range
-from flowpot.validation import nearest, one_of, positive
+from flowpot.validation import nearest, one_of
 
 _FIXED = {
     "name": "the file names are flowpot's",
@@ -35,9 +35,6 @@ _FIXED = {
 """Options that flowpot sets, and what to do instead."""
 _FILES = (*REPLAY_FILES, STATISTICS_FILE, "E0s")
 """Options that may be files."""
-_NUMBERS = {"energy": (1, 0), "forces": (0, 3), "stress": (6, 0)}
-"""How many numbers of a property a frame has, and how many more for each atom."""
-_FORCES_WEIGHT = 100.0  # MACE's own
 _OTHER_FOUNDATIONS = ("small_off", "medium_off", "large_off", "mace_omol")
 """Names that mace_run_train knows besides its Materials Project models."""
 
@@ -120,63 +117,6 @@ def convertible_hyperparameters() -> dict[str, Any]:
         "correlation": 3,
         "interaction_first": "RealAgnosticInteractionBlock",
         "interaction": "RealAgnosticResidualInteractionBlock",
-    }
-
-
-def loss_weights(tolerance: Mapping[str, float], n_atoms: float) -> dict[str, float]:
-    """
-    Return weights of MACE's loss by which errors count in units of their tolerances.
-
-    By maximum likelihood the square of an error is divided by that of its expected
-    size. The tolerances say what sizes are alike; the measured noise of the labels
-    (``LabellingMaker(noise_frames=2)``) will do, too. MACE takes means over frames and
-    components: a frame has one energy, 3 N components of forces and 6 of the stress.
-    With MACE's own weights, and flowpot's for small models, stresses hardly count, and
-    elastic constants may stay poor however much is labelled.
-
-    Parameters
-    ----------
-    tolerance
-        Errors of ``energy`` (eV/atom), ``forces`` (eV/A) and ``stress`` (eV/A^3) that
-        count alike. A property that is left out has no weight here, and the option
-        keeps its value. ``forces_max`` of a campaign's tolerance is not read.
-    n_atoms
-        Typical number of atoms in a frame.
-
-    Returns
-    -------
-    dict
-        Hyperparameters of :class:`MACETrainingMaker`, of both of MACE's stages. Forces
-        have MACE's own weight, 100. They are for losses that are squares at these
-        errors, ``loss="stress"``; the default ``universal`` is at small ones.
-
-    Raises
-    ------
-    ValueError
-        Without a tolerance of forces, and for what is no property or not positive.
-
-    Examples
-    --------
-    >>> weights = loss_weights({"energy": 0.02, "forces": 0.2, "stress": 0.01}, 8)
-    >>> {name: round(weight) for name, weight in weights.items() if "swa" not in name}
-    {'energy_weight': 417, 'forces_weight': 100, 'stress_weight': 10000}
-    >>> maker = MACETrainingMaker.small(**weights, loss="stress")
-    """
-    positive(n_atoms=n_atoms)
-    for name, size in tolerance.items():
-        one_of((*_NUMBERS, "forces_max"), tolerance=name)
-        positive(**{f"tolerance[{name!r}]": size})
-    if "forces" not in tolerance:
-        raise ValueError("tolerance has no forces: give that of a component (eV/A)")
-    worth = {
-        name: (of_frame + of_atom * n_atoms) / tolerance[name] ** 2
-        for name, (of_frame, of_atom) in _NUMBERS.items()
-        if name in tolerance
-    }
-    return {
-        f"{stage}{name}_weight": _FORCES_WEIGHT * each / worth["forces"]
-        for stage in ("", "swa_")
-        for name, each in worth.items()
     }
 
 
