@@ -2,7 +2,7 @@
 Should errors count in units of their tolerances?
 
 Committees learn frames of a teacher's dynamics by the loss and the weights of
-``MACETrainingMaker.small()``, by squares with these weights, and by squares with others,
+``MACETrainingMaker.small()``, by squares with these weights, and by squares with others
 by which an error as large as its tolerance counts alike in each number of a frame. The
 errors are those of unseen frames of further runs.
 
