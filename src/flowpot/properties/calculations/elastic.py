@@ -78,20 +78,17 @@ def in_standard_axes(structure: Structure) -> Structure:
     """
     Return a crystal turned into the axes of the IEEE standard (176-1987).
 
-    pymatgen orders axes by the edges, and cannot where two are equal, as in a cube with
-    atoms of low symmetry: then each edge is longer by 1e-9 of itself than the last.
+    Each edge is longer by 1e-9 of itself than the last: pymatgen orders axes by their
+    length, and cannot where two are equal, as in a cube with atoms of low symmetry.
+    Where they are equal but for rounding, the order is that of the edges.
     """
-    try:
-        rotation = Tensor.get_ieee_rotation(structure)
-    except ValueError:
-        longer = (1 + _UNTIED * np.arange(3))[:, None]
-        untied = structure.copy()
-        untied.lattice = Lattice(structure.lattice.matrix * longer, structure.pbc)
-        structure, rotation = untied, Tensor.get_ieee_rotation(untied)
-    turn = np.array(rotation)
-    turn *= np.sign(np.linalg.det(turn))  # the axes may be left-handed
+    longer = (1 + _UNTIED * np.arange(3))[:, None]
+    untied = structure.lattice.matrix * longer
     turned = structure.copy()
-    turned.lattice = Lattice(structure.lattice.matrix @ turn.T, structure.pbc)
+    turned.lattice = Lattice(untied, structure.pbc)
+    rotation = np.array(Tensor.get_ieee_rotation(turned))
+    rotation *= np.sign(np.linalg.det(rotation))  # the axes may be left-handed
+    turned.lattice = Lattice(untied @ rotation.T, structure.pbc)
     return turned
 
 
