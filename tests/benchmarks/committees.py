@@ -105,10 +105,7 @@ def mace_committee(
     )
     trainer = replace(TRAINER, hyperparameters=TRAINER.hyperparameters | options)
     trainer = with_steps(trainer, dataset, steps)
-    changed = [
-        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
-        for key, value in sorted(options.items())
-    ]
+    changed = [f"{key}={value}" for key, value in sorted(options.items())]
     documents = []
     for number in range(size):
         name = "-".join([str(n_frames), str(steps), str(number), *changed])

@@ -169,14 +169,15 @@ TEACHERS = (
     Teacher("salt", "chgnet", "", ("Na", "Cl"), "rocksalt", 5.69, 1000),
 )
 
+BY_NAME = {teacher.name: teacher for teacher in TEACHERS}
+
 CARBON = Teacher("carbon", "lcbop", "C.lcbop", ("C",), "diamond", 3.57, 5000)
 """Of Los and Fasolino (Phys. Rev. B 68, 024107, 2003); not among those compared."""
 
 
 def teacher_calculator(name: str, folder: str) -> Calculator:
     """Return a teacher's calculator, as molecular dynamics and atomate2 ask for it."""
-    known = {teacher.name: teacher for teacher in (*TEACHERS, CARBON)}
-    return known[name].calculator(Path(folder))
+    return {**BY_NAME, CARBON.name: CARBON}[name].calculator(Path(folder))
 
 
 def as_member(name: str, folder: Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from md_campaign import MDCampaign
 from outcome import RESULTS, keep
-from teachers import TEACHERS
+from teachers import BY_NAME
 
 from flowpot import BatchedMDMaker, ExplorationMaker
 from flowpot.augmentation import Alloys, Distortions, alloy
@@ -41,7 +41,7 @@ from flowpot.properties.statistics import interval
 from flowpot.randomness import derive_rng
 from flowpot.training import MACETrainingMaker
 
-(TEACHER,) = [teacher for teacher in TEACHERS if teacher.name == "alloy"]
+TEACHER = BY_NAME["alloy"]
 SPECIES = ("Cu", "Ni")
 VOLUME = {"Cu": 11.81, "Ni": 10.90}  # A^3/atom
 PHASES = {"fcc": 4, "bcc": 2}  # atoms of the cubic cell

@@ -42,7 +42,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from biased_committee import CommitteeForces, Student
 from outcome import RESULTS, keep, share_of_labels
-from teachers import TEACHERS, Teacher, cached
+from teachers import BY_NAME, Teacher, cached
 
 # ruff: noqa: T201 - progress, and the figures
 
@@ -217,7 +217,6 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder = given.folder / "biased"
-    known = {teacher.name: teacher for teacher in TEACHERS}
     file = folder / "biased.json"
     results: dict[str, dict[str, Any]] = {}
     if file.exists():
@@ -226,7 +225,7 @@ def main() -> None:
         for name in given.teachers.split(","):
             found = {}
             for biased in (False, True):
-                study = Study(known[name], biased, int(seed), folder)
+                study = Study(BY_NAME[name], biased, int(seed), folder)
                 found[study.name] = study.run(given.iterations)
             found["share"] = share_of_labels(found["biased"], found["unbiased"])
             results.setdefault(name, {})[seed] = found

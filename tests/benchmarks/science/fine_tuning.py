@@ -31,7 +31,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 from campaigns import train_one, with_steps
 from committees import STEPS, TRAINER, mace_committee
 from outcome import RESULTS, keep
-from teachers import TEACHERS, Teacher, cached
+from teachers import BY_NAME, Teacher, cached
 
 from flowpot.dataset import Artifact, Dataset
 from flowpot.evaluation import error, evaluate_committee
@@ -41,7 +41,7 @@ from flowpot.training import MACETrainingMaker
 # ruff: noqa: T201 - progress
 
 PUPIL = Teacher("tersoff", "tersoff", "Si.tersoff", ("Si",), "diamond", 5.432, 2500)
-(TEACHER,) = [teacher for teacher in TEACHERS if teacher.name == "silicon"]
+TEACHER = BY_NAME["silicon"]
 LABELS = (10, 20, 40)
 RUNS = 10  # of the external set, 8 frames each
 TUNING = {"lr": 0.005, "E0s": "estimated"}

@@ -46,7 +46,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 from campaigns import choose, looked_up
 from outcome import RESULTS, keep, share_of_labels
 from snap import Bispectrum, SnapPotential, fit_committee
-from teachers import FRAMES, TEACHERS, Teacher, cached
+from teachers import BY_NAME, FRAMES, Teacher, cached
 
 # ruff: noqa: T201 - progress, and the figures
 
@@ -304,14 +304,13 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     folder = given.folder / "labels"
-    known = {teacher.name: teacher for teacher in TEACHERS}
     ways = {strategy.name: strategy for strategy in STRATEGIES}
     results_file = folder / "labels.json"
     folder.mkdir(parents=True, exist_ok=True)
     for seed in map(int, given.seeds.split(",")):
         for teacher in given.teachers.split(","):
             for strategy in given.strategies.split(","):
-                campaign = Campaign(known[teacher], ways[strategy], seed, folder)
+                campaign = Campaign(BY_NAME[teacher], ways[strategy], seed, folder)
                 rows = campaign.run()
                 kept = (
                     json.loads(results_file.read_text())

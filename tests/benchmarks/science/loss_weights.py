@@ -24,7 +24,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from committees import Trained, mace_committee
 from outcome import RESULTS, keep
-from teachers import TEACHERS, Teacher
+from teachers import BY_NAME, Teacher
 
 TOLERANCE = {"energy": 0.02, "forces": 0.25, "stress": 0.01}
 """The demo's (eV/atom, eV/A, eV/A^3); only their ratios matter."""
@@ -80,10 +80,9 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder = given.folder.absolute() / "committees"
-    known = {teacher.name: teacher for teacher in TEACHERS}
     table = {
         name: {
-            str(seed): compared(known[name], folder, given.size, seed)
+            str(seed): compared(BY_NAME[name], folder, given.size, seed)
             for seed in range(given.seeds)
         }
         for name in given.teachers.split(",")

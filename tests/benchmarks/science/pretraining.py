@@ -53,7 +53,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from campaigns import train_one, with_steps
 from outcome import RESULTS, keep
-from teachers import TEACHERS, Teacher, cached
+from teachers import BY_NAME, Teacher, cached
 
 # ruff: noqa: T201 - progress, and the figures
 
@@ -122,7 +122,7 @@ class Study:
     def costly(self) -> Dataset:
         """Label by the teacher or pw.x: frames to learn, and those to test."""
         if self.crystal.teacher is not None:
-            teacher = next(t for t in TEACHERS if t.name == self.crystal.teacher)
+            teacher = BY_NAME[self.crystal.teacher]
             return teacher.label(self.frames()[FREE:], self.folder)
         maker = EspressoStaticMaker(
             protocol="fast",

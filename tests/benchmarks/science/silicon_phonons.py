@@ -29,7 +29,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from committees import mace_committee
 from outcome import RESULTS, keep
-from teachers import TEACHERS, as_member
+from teachers import BY_NAME, as_member
 
 from flowpot import ValidationDoc, ValidationMaker
 from flowpot.properties.curves import read_arrays
@@ -134,7 +134,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder = given.folder.absolute()
-    (teacher,) = [each for each in TEACHERS if each.name == "silicon"]
+    teacher = BY_NAME["silicon"]
     trained = mace_committee(teacher, folder / "committees", n_frames=given.frames)
     true, document = compared(
         trained.documents,

@@ -26,7 +26,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 from campaigns import train_one, with_steps
 from committees import TRAINER, Trained, mace_committee
 from outcome import RESULTS, keep
-from teachers import TEACHERS, Teacher, cached
+from teachers import BY_NAME, Teacher, cached
 
 from flowpot.randomness import derive_seed
 
@@ -90,9 +90,8 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     folder = given.folder.absolute() / "committees"
-    known = {teacher.name: teacher for teacher in TEACHERS}
     table = {
-        name: compared(known[name], folder, given.size)
+        name: compared(BY_NAME[name], folder, given.size)
         for name in given.teachers.split(",")
     }
     what = (
