@@ -69,7 +69,10 @@ class CommitteeCalculator(Calculator):
     RMS, eV/A^3) and ``forces_max_error`` (of the worst atom's force, eV/A); and the
     same with ``_95`` for 95 %. Those of atoms are of an error model of single atoms,
     fitted to the same labelled frames. The calculator warns, when it is made, of
-    calibrations that are not trusted; its ``untrusted`` names them.
+    calibrations that are not trusted; its ``untrusted`` names them. Where
+    ``extrapolation`` is over 1, the atoms are unlike all that the error bars were
+    fitted to, and these may be too small; it is there where more than the members'
+    spread was measured: see :meth:`Calibration.extrapolation`.
 
     Examples
     --------
@@ -93,6 +96,7 @@ class CommitteeCalculator(Calculator):
         "stress",
         *(f"{name}_error" for name in DECIDING),
         *(f"{name}_error_95" for name in DECIDING),
+        "extrapolation",
     ]
 
     def __init__(
@@ -265,6 +269,10 @@ class CommitteeCalculator(Calculator):
                 continue
             for suffix, q in (("", 0.68), ("_95", 0.95)):
                 self.results[f"{name}_error{suffix}"] = self.error_bar(name, q)
+        fits = self.calibration.items()
+        beyond = [fit.extrapolation(self._of_frame, name)[0] for name, fit in fits]
+        if not np.isnan(beyond).all():
+            self.results["extrapolation"] = float(np.nanmax(beyond))
 
     def error_bar(self, name: str, q: float) -> Any:
         """

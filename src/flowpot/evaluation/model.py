@@ -93,6 +93,11 @@ class ErrorModel(BaseModel):
         description="index of the covariate whose exponent differs below and above its "
         "centre; None, as in documents of earlier versions: there is none",
     )
+    largest: tuple[float, ...] = Field(
+        (),
+        description="largest value in the fit, of each covariate; none in documents of "
+        "earlier versions",
+    )
 
     @classmethod
     def fit(
@@ -137,6 +142,7 @@ class ErrorModel(BaseModel):
         kept = np.isfinite([y, *columns]).all(axis=0) & (power > 0)
         y, power = y[kept], power[kept]
         columns = [column[kept] for column in columns]
+        largest = tuple(map(float, np.max(columns, axis=1))) if len(y) else ()
         leading = leading_of(names)
         usual = [without_vanished(column) for column in columns]
         usual[leading] = columns[leading]
@@ -161,6 +167,7 @@ class ErrorModel(BaseModel):
             residuals=tuple(u),
             shares=tuple(shares),
             bent=leading,
+            largest=largest,
         )
 
     @classmethod

@@ -102,6 +102,7 @@ def assemble(
                 labels = {"config_type": "validation", "crystal": name}
                 columns = {key: [value] * len(cells) for key, value in labels.items()}
                 distorted.append(cells.with_info(**columns))
+        document.notes += _unlike(name, committee, _first_cell(own, properties))
         document.notes += _unused(crystal, references[name])
     document.curves = to_artifact(arrays, "curves.npz")
     if not distorted:
@@ -180,6 +181,38 @@ def _band_notes(
         return []
     band = f"The 95 % band of the energies of {crystal}"
     return [f"{band} is not to be relied on: {doubt}"]
+
+
+def _first_cell(
+    members: Sequence[MemberDoc], properties: Sequence[str]
+) -> Dataset | None:
+    """Return the first cell of a crystal: relaxed, or one that hardly differs."""
+    for kind in properties:
+        if (cells := _cells(members, kind)) is not None:
+            return cells[:1]
+    return None
+
+
+def _unlike(
+    crystal: str, committee: CommitteeCalculator | None, cell: Dataset | None
+) -> list[str]:
+    """Say whether a crystal is unlike all that the error bars were fitted to."""
+    if committee is None or cell is None:
+        return []
+    try:
+        committee.get_property("energy", cell[0])
+    except Exception as error:  # noqa: BLE001 - the properties are there all the same
+        keep_traceback(error)
+        why = reason_for(error)
+        return [f"How far {crystal} is from what was learned is not known: {why}"]
+    beyond = committee.results.get("extrapolation", 0.0)
+    if beyond <= 1:
+        return []
+    said = (
+        f"{crystal} is unlike all frames that the error bars were fitted to (by "
+        f"{beyond:.1f} times the farthest from what was learned): they may be too small"
+    )
+    return [said]
 
 
 def _unused(crystal: CrystalDoc, references: Mapping[str, float]) -> list[str]:

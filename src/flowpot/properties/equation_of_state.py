@@ -83,12 +83,17 @@ class CommitteeCurve:
     band
         Half-width of the band that holds the whole true curve with that chance, (n,)
         in eV/atom: it is wider, since the curve has several chances to leave it.
+    extrapolation
+        Over 1, (n,), where a cell is unlike all that the error bars were fitted to: see
+        :meth:`flowpot.evaluation.Calibration.extrapolation`. NaN, or None: it is not
+        known.
     """
 
     volumes: Array
     members: Array
     error: Array
     band: Array
+    extrapolation: Array | None = None
 
     @property
     def mean(self) -> Array:
@@ -153,7 +158,8 @@ def committee_curve(
         atoms = cell.copy()
         atoms.calc = calculator
         atoms.get_potential_energy()
-        bars.append([calculator.error_bar("energy", q) for q in chances])
+        errors = [calculator.error_bar("energy", q) for q in chances]
+        bars.append([*errors, calculator.results.get("extrapolation", np.nan)])
     return CommitteeCurve(volumes, members, *np.array(bars).T)
 
 

@@ -164,6 +164,8 @@ def row_of(curve: Curve, diamond: Curve) -> dict[str, Any]:
         "RMSE of the curve's shape": _MEV * float(off.std()),
         "95 % error": _MEV * float(curve.committee.error.mean()),
         "band covers": curve.committee.covers(curve.reference),
+        # Over 1: it is unlike all frames that the error bars were fitted to.
+        "extrapolation": float(np.median(curve.committee.extrapolation)),
         # Positive: with the labels' k-points the phase is too low.
         "by denser k-points": _MEV * (curve.denser - diamond.denser),
     }
