@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ase.build import bulk
-from jobflow import Flow, run_locally
+from jobflow import Flow, job, run_locally
 
 from flowpot import (
     ActiveLearningMaker,
@@ -168,6 +168,31 @@ def test_what_a_campaign_is_given_may_come_from_other_jobs(
     campaign = Campaign.from_store(jobstore, flow.output.uuid)
     assert campaign.doc.iterations[0].n_explored == 6
     assert set(campaign.dataset().info["split"]) == {"train", "val", "test"}
+
+
+def test_frames_that_are_left_out_are_counted(
+    copper, copper_frames, committee, run, jobstore
+):
+    """Those of another job, too, which nobody has seen when the flow is made."""
+    other = copper_frames(4, labelled=False, seed=70)[:4]
+    energies = other.with_labels(energy=np.array([-1.0, -1.0, -1.0, np.nan]))
+    given = Dataset.concatenate([copper_frames(12, labelled=True), energies])
+    before = handed_on(given.to_artifact("given.h5"))
+    flow = copper(labelling=None, training=None, exploration=None).make(
+        dataset=before.output,
+        committee=committee,
+        explored=copper_frames(5, labelled=False, seed=50),
+    )
+    campaign = run(Flow([before, flow], output=flow.output))
+    assert len(campaign.dataset()) == 13
+    said = {row.text.split(", ")[0]: row.n_frames for row in campaign.remarks.itertuples()}
+    given = "frame(s) that the campaign starts from have"
+    assert said == {f"{given} an energy and no forces": 3, f"{given} no label": 1}
+
+
+@job(data="dataset")
+def handed_on(dataset):
+    return {"dataset": dataset}
 
 
 def test_models_of_any_form_make_a_committee(committee, tmp_path):

@@ -9,7 +9,7 @@ from ase.data import chemical_symbols
 from jobflow import Maker
 
 from flowpot.augmentation import AugmentationMaker
-from flowpot.campaign.inputs import is_reference
+from flowpot.campaign.inputs import is_reference, left_out
 from flowpot.dataset import Dataset
 from flowpot.dataset.geometry.closeness import (
     accepted_distance,
@@ -23,7 +23,6 @@ from flowpot.labelling import EspressoStaticMaker, LabellingMaker
 from flowpot.labelling.static_makers import Doubtful, min_distance_of
 from flowpot.properties.options import check_property_tolerance
 from flowpot.training import CommitteeTrainingMaker, TrainingMaker
-from flowpot.training.sets import without_forces
 from flowpot.validation import instance
 
 STAGE_MAKERS: dict[str, type] = {
@@ -306,10 +305,9 @@ def check_labels(*frames: Any) -> None:
     if not given or any(map(is_reference, given)):
         return
     loaded = [Dataset.load(part) for part in given]
-    if n := sum(map(without_forces, loaded)):
+    for remark in (remark for part in loaded for remark in left_out(part)):
         warnings.warn(
-            f"{n} frame(s) that the campaign starts from have an energy and no forces, "
-            "and labelling is None: they are left out; calculate their forces",
+            f"{remark.n_frames} {remark.text}; calculate energies and forces",
             stacklevel=3,
         )
     if not any(len(part.labelled) for part in loaded):

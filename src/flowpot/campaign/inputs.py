@@ -10,12 +10,14 @@ from pydantic import Field
 from flowpot.dataset import Artifact, Dataset, assign_splits
 from flowpot.dataset.sets import EXPLORED, is_audit, without_audits
 from flowpot.documents import StageDoc
+from flowpot.labelling.document import Remark
 from flowpot.potentials import load_potential
 from flowpot.potentials.extensions import pack_extensions
 from flowpot.properties.crystals import crystals_among
 from flowpot.randomness import derive_seed
 from flowpot.settings import given_path
 from flowpot.training.document import CommitteeDoc, PotentialDoc
+from flowpot.training.sets import without_forces
 
 
 class CampaignInputs(StageDoc):
@@ -26,6 +28,9 @@ class CampaignInputs(StageDoc):
     committee: CommitteeDoc | None = None
     explored: Artifact | None = Field(None, description="frames to be evaluated")
     crystals: Artifact | None = Field(None, description="crystals to be validated")
+    remarks: list[Remark] = Field(
+        default_factory=list, description="frames of the dataset that are left out"
+    )
 
 
 def is_reference(given: Any) -> bool:
@@ -74,6 +79,33 @@ def first_shard(dataset: Any, seed: int) -> Artifact:
     if len(frames.labelled):
         frames = assign_splits(frames.labelled, seed=derive_seed(seed, "split"))
     return frames.to_artifact("dataset.h5")
+
+
+def left_out(dataset: Any) -> list[Remark]:
+    """
+    Say which frames of a dataset :func:`first_shard` leaves out, and why.
+
+    Parameters
+    ----------
+    dataset
+        Frames in anything that ``Dataset.load`` takes.
+    """
+    frames = Dataset.load(dataset)
+    n_labelled = len(frames.labelled)
+    if not n_labelled:
+        return []
+    n_energies = without_forces(frames)
+    counts = {
+        "an energy and no forces": n_energies,
+        "no label": len(frames) - n_labelled - n_energies,
+    }
+    given = "frame(s) that the campaign starts from"
+    why = "and labelling is None: they are left out"
+    return [
+        Remark(kind="warning", text=f"{given} have {what}, {why}", n_frames=n)
+        for what, n in counts.items()
+        if n
+    ]
 
 
 def _new(frames: Dataset) -> Dataset:

@@ -15,6 +15,7 @@ from flowpot.campaign.inputs import (
     first_shard,
     is_reference,
     joined_frames,
+    left_out,
     validated_crystals,
 )
 from flowpot.campaign.roles import RESULTS
@@ -165,7 +166,9 @@ def _take_in(given: Mapping[str, Any], seed: int) -> CampaignInputs:
         "explored": explored_frames,
         "crystals": validated_crystals,
     }
-    return CampaignInputs(**{name: convert[name](item) for name, item in given.items()})
+    taken = {name: convert[name](item) for name, item in given.items()}
+    remarks = left_out(given["dataset"]) if "dataset" in given else []
+    return CampaignInputs(**taken, remarks=remarks)
 
 
 def _reference_or(convert: Callable[[Any], Any], given: Any) -> Any:

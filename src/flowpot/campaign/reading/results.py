@@ -177,6 +177,8 @@ def remarks_in(documents: CampaignDocuments) -> list[dict[str, Any]]:
     """
     List what the engine says of the labels that it gave, and of how many.
 
+    Frames that the campaign was given, and has left out, are among them.
+
     Returns
     -------
     list of dict
@@ -184,7 +186,8 @@ def remarks_in(documents: CampaignDocuments) -> list[dict[str, Any]]:
     """
     return [
         {"iteration": iteration_of(document), **remark}
-        for document in documents.of_stage("labelling")
+        for stage in ("inputs", "labelling")
+        for document in documents.of_stage(stage)
         for remark in document["output"].get("remarks") or []
     ]
 
