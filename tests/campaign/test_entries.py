@@ -185,7 +185,8 @@ def test_frames_that_are_left_out_are_counted(
     )
     campaign = run(Flow([before, flow], output=flow.output))
     assert len(campaign.dataset()) == 13
-    said = {row.text.split(", ")[0]: row.n_frames for row in campaign.remarks.itertuples()}
+    rows = campaign.remarks.itertuples()
+    said = {row.text.split(", ")[0]: row.n_frames for row in rows}
     given = "frame(s) that the campaign starts from have"
     assert said == {f"{given} an energy and no forces": 3, f"{given} no label": 1}
 

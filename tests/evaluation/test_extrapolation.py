@@ -62,7 +62,7 @@ def test_it_is_not_known_by_spreads_alone():
 def shaken(symbol, structure, a, n, stdev, seed) -> Dataset:
     frames = []
     rng = np.random.default_rng(seed)
-    for i in range(n):
+    for _ in range(n):
         atoms = bulk(symbol, structure, a=a * rng.uniform(0.98, 1.02)) * (2, 2, 1)
         atoms.rattle(stdev, rng=rng)
         frames.append(atoms)

@@ -256,8 +256,8 @@ class Calibration(BaseModel):
 
         Notes
         -----
-        Of n + 1 frames of one kind, each is the farthest with the same chance: a new one
-        is a little over 1 once in n + 1 times.
+        Of n + 1 frames of one kind, each is the farthest with the same chance: a new
+        one is a little over 1 once in n + 1 times.
 
         Examples
         --------

@@ -8,6 +8,7 @@ committee has not learned.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ from flowpot.potentials import Potential
 from flowpot.potentials.features import summarised
 
 REPRESENTATIVE, ALL_LABELLED = KINDS = ("representative", "all labelled")
+
+_REMEMBERED = "explored frames as they were before learning"
 
 
 def gather(
@@ -52,7 +55,10 @@ def gather(
     unseen = np.isin(sets, (VAL, TEST, AUDIT)) & weighable(labelled)
     learned = labelled[(sets == TRAIN) & explored]
     pairs = [match(chosen, learned) for chosen in predictions]
-    pasts = [remembered(then, now) for then, now in pairs if len(now)]
+    past = None
+    if pasts := [remembered(then, now) for then, now in pairs if len(now)]:
+        past = Evidence.join(pasts)
+        past = replace(past, origin=f"{len(past)} {_REMEMBERED}")
     return CalibrationPool(
         unseen=_held_out(
             committee,
@@ -60,7 +66,7 @@ def gather(
             "explored frames not learned",
             uncertainties,
         ),
-        remembered=Evidence.join(pasts) if pasts else None,
+        remembered=past,
         augmented=_held_out(
             committee,
             labelled[unseen & ~explored],
@@ -111,7 +117,7 @@ def remembered(predictions: Dataset, labelled: Dataset) -> Evidence:
             {name: getattr(predictions, name) for name in PROPERTIES}, labelled
         ),
         weights=np.ones(len(labelled)),  # as in `_held_out`
-        origin=f"{len(labelled)} explored frames as they were before learning",
+        origin=f"{len(labelled)} {_REMEMBERED}",
     )
 
 

@@ -6,6 +6,7 @@ from flowpot.campaign.document import IterationDoc
 from flowpot.properties.standing import PropertyStanding, with_error
 from flowpot.properties.verdict import number
 from flowpot.report.section import Section
+from flowpot.report.wording import with_symbols
 
 TITLE = "Properties"
 _WORDS = {
@@ -55,7 +56,7 @@ def _row(standing: PropertyStanding) -> list[str]:
     value = "-"
     if standing.mean is not None:
         value = f"{with_error(standing.mean, standing.half_width)} {standing.unit}"
-        value = value.replace("+-", "±")
+        value = with_symbols(value).replace("+-", "±")
     reference = "-"
     if standing.calculated is not None:
         reference = number(standing.calculated)

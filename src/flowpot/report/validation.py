@@ -18,6 +18,7 @@ from flowpot.properties import CrystalDoc, Quantity, ValidationDoc
 from flowpot.properties.curves import read_arrays
 from flowpot.properties.verdict import number
 from flowpot.report.figures import plain, row_of_axes, save_figures
+from flowpot.report.wording import with_symbols
 
 Arrays = Mapping[str, NDArray[Any]]
 _SAME = 0.005  # THz: branches that are degenerate
@@ -83,7 +84,7 @@ def _row(quantity: Quantity) -> tuple[str, str, str, str, str]:
             deviation = f"{quantity.mean / quantity.reference - 1:+.1%}"
         if quantity.is_covered is False:
             deviation += " !"
-    name = f"{quantity.name.replace('_', ' ')} ({quantity.unit})"
+    name = with_symbols(f"{quantity.name.replace('_', ' ')} ({quantity.unit})")
     return name, number(quantity.mean), half, reference, deviation
 
 

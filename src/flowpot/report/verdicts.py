@@ -242,7 +242,8 @@ def _good(campaign: Campaign, lines: Sequence[FreshLine]) -> str:
     elif reason:
         parts.append(with_symbols(reason.partition(": ")[2]))
     if lines and campaign.iteration_docs:  # without lines the reason has them
-        properties = map(str, campaign.iteration_docs[-1].properties or [])
+        standings = campaign.iteration_docs[-1].properties or []
+        properties = [with_symbols(str(standing)) for standing in standings]
         parts += filter(None, ["; ".join(properties)])
     parts += filter(None, [_audit(campaign.iteration_docs), _halted(campaign)])
     return f"{answer}: {'. '.join(parts)}" if parts else answer

@@ -28,7 +28,7 @@ STATES: dict[str | None, str] = {
 """What a campaign is called, by the kind of its end; None: it runs."""
 
 _FOUR_DIGITS = 999.5
-_ANGSTROM = re.compile(r"\beV/A(\^3)?(?![\w^])")
+_ANGSTROM = re.compile(r"((?:\beV/|(?<=\d )|(?<=\())A(?:\^3)?(?:/atom)?)(?![\w^])")
 
 
 def state_of(status: CampaignStatus) -> str:
@@ -89,7 +89,8 @@ def with_symbols(text: str) -> str:
 
     Examples
     --------
-    >>> with_symbols("0.1 eV/A, 0.2 eV/A^3")
-    '0.1 eV/Å, 0.2 eV/Å³'
+    >>> with_symbols("0.1 eV/A, 0.2 eV/A^3; a is 3.61 A, volume (A^3/atom)")
+    '0.1 eV/Å, 0.2 eV/Å³; a is 3.61 Å, volume (Å³/atom)'
     """
-    return _ANGSTROM.sub(lambda found: "eV/Å³" if found[1] else "eV/Å", text)
+    symbols = str.maketrans({"A": "Å", "^": None, "3": "³"})
+    return _ANGSTROM.sub(lambda found: found[1].translate(symbols), text)
