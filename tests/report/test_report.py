@@ -223,6 +223,21 @@ def test_the_cost_is_in_hours(doc):
     )
 
 
+def test_there_is_room_above_bars_whose_top_is_empty(doc):
+    """The highest has nothing of the last stage."""
+    first, second = doc.iterations[:2]
+    iterations = [
+        first.model_copy(update={"seconds": {"training": 1e5, "validation": 0.0}}),
+        second.model_copy(update={"seconds": {"training": 1e3, "validation": 60.0}}),
+    ]
+    for figure in (plot_cost(iterations), plot_halts(iterations, {1: 9, 2: 9})):
+        axis = figure.axes[0]
+        tops = [bar.get_y() + bar.get_height() for c in axis.containers for bar in c]
+        low, high = axis.get_ylim()
+        assert low == 0
+        assert high > 1.03 * max(tops)
+
+
 def test_principal_components_are_the_directions_of_largest_variance():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(200, 3)) * [5.0, 2.0, 0.1]

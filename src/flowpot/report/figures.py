@@ -234,3 +234,10 @@ def encode(figure: Figure) -> tuple[str, bytes]:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI)
     return "image/png", buffer.getvalue()
+
+
+def stand_on_zero(axis: Axes, room: float = 0.05) -> None:
+    """Leave room above stacked bars, where an empty one on top would allow none."""
+    axis.use_sticky_edges = False
+    axis.margins(y=room)
+    axis.set_ylim(bottom=0)

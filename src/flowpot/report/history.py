@@ -28,6 +28,7 @@ from flowpot.report.figures import (
     hatch_of,
     plain,
     row_of_axes,
+    stand_on_zero,
 )
 from flowpot.report.wording import UNITS
 from flowpot.training.document import Metrics
@@ -153,7 +154,7 @@ def plot_growth(
     axis.set(ylabel="labelled frames")
     if len(x) <= _MOST_NUMBERS:
         axis.bar_label(bars, labels=[f"{n:.0f}" for n in below], padding=2)
-    axis.margins(y=0.1)
+    stand_on_zero(axis, room=0.1)
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     _label_iterations(axis)
     return figure
@@ -213,6 +214,7 @@ def plot_halts(iterations: Sequence[IterationDoc], n_runs: Mapping[int, int]) ->
     axis.set(ylabel="trajectories")
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    stand_on_zero(axis)
     _label_iterations(axis)
     return figure
 
@@ -241,6 +243,7 @@ def plot_cost(
         below += hours
         sums[stage] = hours.sum()
     by_iteration.set(ylabel="core-hours")
+    stand_on_zero(by_iteration)
     _label_iterations(by_iteration)
     whole = sum(sums.values()) or 1.0
     colours = [_STAGE_COLOURS.get(stage, "#999999") for stage in sums]

@@ -50,7 +50,7 @@ def plot_parity(
         each set; lower row: histograms of the errors. Energies are per atom, forces
         and stress by component.
     """
-    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    figure = Figure(figsize=(11, 7.2), layout="constrained")
     axes = figure.subplots(2, len(PROPERTIES), height_ratios=(1.7, 1))
     offset = _energies_of_atoms(dataset, e0s or {})
     label = {name: getattr(dataset, name) for name in PROPERTIES}
@@ -107,7 +107,7 @@ def _write_errors(
     frames: Mapping[str, int],
     name: str,
 ) -> None:
-    """Write RMSE, MAE and number of frames of each set into the panel."""
+    """Write RMSE, MAE and number of frames of each set above the panel."""
     unit, factor = UNITS[name]
     lines = [line for line in axis.lines if line.get_label() in pairs]
     shown, texts = [], []
@@ -127,7 +127,8 @@ def _write_errors(
             *(shown, texts),
             title=unit,
             frameon=False,
-            loc="upper left",
+            loc="lower left",  # above the panel, where it hides no point
+            bbox_to_anchor=(0, 1),
             fontsize=7.5,
             title_fontsize=7.5,
             alignment="left",
