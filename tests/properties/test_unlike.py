@@ -1,4 +1,4 @@
-"""A crystal that is unlike all that error bars were fitted to."""
+"""A crystal that is unlike what error bars were fitted to."""
 # ruff: noqa: ARG002, ARG003 - the class honours its interface
 
 import json
@@ -72,9 +72,9 @@ def test_it_is_said_of_the_crystal(validated, fits, properties):
     )
     unlike, *more = [note for note in document.notes if "unlike" in note]
     assert not more
-    # six neighbours are lacking, four of the farthest frame
-    assert unlike.startswith("Cu Pm-3m is unlike all frames")
-    assert "by 1.5 times the farthest" in unlike
+    # six neighbours are lacking, four of frames that are not rare
+    assert unlike.startswith("Cu Pm-3m is unlike what the error bars were fitted to")
+    assert "1.5 times as far" in unlike
     assert unlike in document.verdict
 
 

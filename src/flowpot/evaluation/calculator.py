@@ -70,8 +70,8 @@ class CommitteeCalculator(Calculator):
     same with ``_95`` for 95 %. Those of atoms are of an error model of single atoms,
     fitted to the same labelled frames. The calculator warns, when it is made, of
     calibrations that are not trusted; its ``untrusted`` names them. Where
-    ``extrapolation`` is over 1, the atoms are unlike all that the error bars were
-    fitted to, and these may be too small; it is there where more than the members'
+    ``extrapolation`` is well over 1, the atoms are unlike those that the error bars
+    were fitted to, and these may be too small; it is there where more than the members'
     spread was measured: see :meth:`Calibration.extrapolation`.
 
     Examples

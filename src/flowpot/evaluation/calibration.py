@@ -11,9 +11,9 @@ from flowpot.evaluation.binomial import Interval
 from flowpot.evaluation.covariates import (
     FORCES_SPREAD,
     OWN,
-    PREDICTED,
     covariates_of,
 )
+from flowpot.evaluation.extrapolation import extrapolation
 from flowpot.evaluation.known import Uncertainties, lacks
 from flowpot.evaluation.model import ErrorModel
 
@@ -236,11 +236,10 @@ class Calibration(BaseModel):
         self, uncertainty: Uncertainties, name: str
     ) -> NDArray[np.float64]:
         """
-        Return how far frames are beyond all frames of the fit: they are over 1.
+        Return how far frames are beyond those of the fit: over 1.
 
-        Members that have never seen the like may agree on it, and be wrong together. So
-        spreads, and the sizes of forces, do not count here, only what is measured
-        beside them, as the distance to the learned frames in feature space.
+        Members that have seen nothing of the kind may agree, and be wrong together:
+        error bars of such frames may be too small.
 
         Parameters
         ----------
@@ -250,41 +249,26 @@ class Calibration(BaseModel):
         Returns
         -------
         numpy.ndarray
-            (n,) the largest of these uncertainties in units of its largest value in the
-            fit; infinite where one is not finite. NaN where nothing was measured beside
-            the spreads, and by documents of earlier versions.
-
-        Notes
-        -----
-        Of n + 1 frames of one kind, each is the farthest with the same chance: a new
-        one is a little over 1 once in n + 1 times.
+            (n,) the largest uncertainty that is measured beside the predictions, as the
+            distance to the learned frames in feature space, in units of what 95 % of
+            the frames of the fit stay under; infinite where it is not finite. NaN where
+            there is none, and by documents of earlier versions.
 
         Examples
         --------
         >>> from flowpot.evaluation import calibrate
-        >>> spread, distance = np.ones(3), np.array([1.0, 2.0, 4.0])
+        >>> spread, distance = np.ones(21), np.linspace(0.0, 2.0, 21)
         >>> fit = calibrate(
         ...     {"energy": spread, "feature_distance": distance},
         ...     {"energy": 0.1 * distance},
         ...     {"energy": 0.2},
         ... )["energy"]
-        >>> new = {"energy": np.ones(2), "feature_distance": np.array([2.0, 10.0])}
-        >>> fit.extrapolation(new, "energy").tolist()
-        [0.5, 2.5]
+        >>> new = {"energy": np.ones(2), "feature_distance": np.array([1.9, 5.7])}
+        >>> fit.extrapolation(new, "energy").round(6).tolist()
+        [1.0, 3.0]
         """
-        covariates = covariates_of(uncertainty, name)
-        model = self.error_model
-        largest = {}
-        if model is not None:  # those of earlier versions have none
-            largest = dict(zip(model.names, model.largest, strict=False))
-        measured = [
-            np.where(np.isfinite(covariates[each]), covariates[each], np.inf) / most
-            for each, most in largest.items()
-            if most > 0 and each in covariates and each not in PREDICTED
-        ]
-        if not measured:
-            return np.full(len(next(iter(covariates.values()))), np.nan)
-        return np.asarray(np.max(measured, axis=0))
+        reach = {} if self.error_model is None else self.error_model.reach
+        return extrapolation(covariates_of(uncertainty, name), reach)
 
     def surely_over(
         self, uncertainty: Uncertainties, name: str, factor: float

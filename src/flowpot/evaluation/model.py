@@ -26,6 +26,7 @@ from flowpot.evaluation.design import (
     tells_size,
     without_vanished,
 )
+from flowpot.evaluation.extrapolation import reach_of
 from flowpot.evaluation.regression import given_zero, likelihood_power
 from flowpot.evaluation.residuals import ResidualDistribution, thinned
 
@@ -93,10 +94,10 @@ class ErrorModel(BaseModel):
         description="index of the covariate whose exponent differs below and above its "
         "centre; None, as in documents of earlier versions: there is none",
     )
-    largest: tuple[float, ...] = Field(
-        (),
-        description="largest value in the fit, of each covariate; none in documents of "
-        "earlier versions",
+    reach: dict[str, float] = Field(
+        default_factory=dict,
+        description="what 95 % of the frames of the fit stay under, by uncertainties "
+        "that are measured beside the predictions; none in earlier documents",
     )
 
     @classmethod
@@ -142,7 +143,6 @@ class ErrorModel(BaseModel):
         kept = np.isfinite([y, *columns]).all(axis=0) & (power > 0)
         y, power = y[kept], power[kept]
         columns = [column[kept] for column in columns]
-        largest = tuple(map(float, np.max(columns, axis=1))) if len(y) else ()
         leading = leading_of(names)
         usual = [without_vanished(column) for column in columns]
         usual[leading] = columns[leading]
@@ -167,7 +167,7 @@ class ErrorModel(BaseModel):
             residuals=tuple(u),
             shares=tuple(shares),
             bent=leading,
-            largest=largest,
+            reach=reach_of(dict(zip(names, columns, strict=True))),
         )
 
     @classmethod

@@ -196,7 +196,7 @@ def _first_cell(
 def _unlike(
     crystal: str, committee: CommitteeCalculator | None, cell: Dataset | None
 ) -> list[str]:
-    """Say whether a crystal is unlike all that the error bars were fitted to."""
+    """Say whether a crystal is unlike what the error bars were fitted to."""
     if committee is None or cell is None:
         return []
     try:
@@ -209,8 +209,8 @@ def _unlike(
     if beyond <= 1:
         return []
     said = (
-        f"{crystal} is unlike all frames that the error bars were fitted to (by "
-        f"{beyond:.1f} times the farthest from what was learned): they may be too small"
+        f"{crystal} is unlike what the error bars were fitted to ({beyond:.1f} times "
+        "as far from what was learned as 95 % of these frames): they may be too small"
     )
     return [said]
 

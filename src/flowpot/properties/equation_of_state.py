@@ -84,7 +84,7 @@ class CommitteeCurve:
         Half-width of the band that holds the whole true curve with that chance, (n,)
         in eV/atom: it is wider, since the curve has several chances to leave it.
     extrapolation
-        Over 1, (n,), where a cell is unlike all that the error bars were fitted to: see
+        Over 1, (n,), where a cell is unlike those that the error bars were fitted to:
         :meth:`flowpot.evaluation.Calibration.extrapolation`. NaN, or None: it is not
         known.
     """

@@ -164,7 +164,7 @@ def row_of(curve: Curve, diamond: Curve) -> dict[str, Any]:
         "RMSE of the curve's shape": _MEV * float(off.std()),
         "95 % error": _MEV * float(curve.committee.error.mean()),
         "band covers": curve.committee.covers(curve.reference),
-        # Over 1: it is unlike all frames that the error bars were fitted to.
+        # Over 1: it is unlike the frames that the error bars were fitted to.
         "extrapolation": float(np.median(curve.committee.extrapolation)),
         # Positive: with the labels' k-points the phase is too low.
         "by denser k-points": _MEV * (curve.denser - diamond.denser),
@@ -253,6 +253,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("study"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--name", default="espresso_campaign", help="of the results")
     parser.add_argument("--continue", dest="go_on", action="store_true", help=GO_ON)
     parser.add_argument("--labels", type=Path, help="labelled frames to begin with")
     given = parser.parse_args()
@@ -283,7 +284,7 @@ def main() -> None:
         "settings: lattice constant a (A), bulk modulus (GPa), energies (meV/atom)"
     )
     figure = curves_figure(curves)
-    path = keep("espresso_campaign", what, table, figure, given.results)
+    path = keep(given.name, what, table, figure, given.results)
     campaign.dataset().write(path.with_suffix(".h5"))
     sys.stdout.write(f"{path}\n")
 
