@@ -47,7 +47,7 @@ def reach_of(covariates: Mapping[str, Array]) -> dict[str, float]:
     }
     if not measured:
         return {}
-    usual = {name: values[values > 0].mean() for name, values in measured.items()}
+    usual = {name: np.median(x[x > 0]) for name, x in measured.items()}
     farthest = np.max([measured[name] / usual[name] for name in measured], axis=0)
     factor = np.quantile(farthest, _SHARE)
     return {name: float(factor * scale) for name, scale in usual.items()}
