@@ -128,6 +128,10 @@ def test_energies_without_forces_are_counted_where_nothing_is_labelled():
     lacking.calc = SinglePointCalculator(lacking, energy=-1.0)
     with pytest.warns(UserWarning, match=r"^1 frame\(s\) .* an energy and no forces"):
         maker.make(dataset=[labelled(bulk("Si")), lacking])
+    with pytest.warns(UserWarning, match=r"^1 frame\(s\) .* an energy and no forces"):
+        maker.make([lacking], dataset=[labelled(bulk("Si"))])
+    with pytest.warns(UserWarning, match=r"^2 frame\(s\) .* no label"):
+        maker.make(dataset=[labelled(bulk("Si")), bulk("Si"), bulk("Si", a=5.5)])
 
 
 def test_a_committee_that_lacks_an_element(silicon_model):

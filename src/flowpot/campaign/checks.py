@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -305,7 +306,7 @@ def check_labels(*frames: Any) -> None:
     if not given or any(map(is_reference, given)):
         return
     loaded = [Dataset.load(part) for part in given]
-    for remark in (remark for part in loaded for remark in left_out(part)):
+    for remark in chain.from_iterable(map(left_out, loaded)):
         warnings.warn(
             f"{remark.n_frames} {remark.text}; calculate energies and forces",
             stacklevel=3,

@@ -81,24 +81,15 @@ def first_shard(dataset: Any, seed: int) -> Artifact:
     return frames.to_artifact("dataset.h5")
 
 
-def left_out(dataset: Any) -> list[Remark]:
+def left_out(frames: Dataset) -> list[Remark]:
     """
-    Say which frames of a dataset :func:`first_shard` leaves out, and why.
+    Say which frames a campaign that labels nothing does not learn, and why.
 
-    Parameters
-    ----------
-    dataset
-        Frames in anything that ``Dataset.load`` takes.
+    Frames without any label go unnamed where all are: there is nothing to learn.
     """
-    frames = Dataset.load(dataset)
-    n_labelled = len(frames.labelled)
-    if not n_labelled:
-        return []
-    n_energies = without_forces(frames)
-    counts = {
-        "an energy and no forces": n_energies,
-        "no label": len(frames) - n_labelled - n_energies,
-    }
+    counts = {"an energy and no forces": without_forces(frames)}
+    if n_labelled := int(frames.is_labelled.sum()):
+        counts["no label"] = len(frames) - n_labelled - sum(counts.values())
     given = "frame(s) that the campaign starts from"
     why = "and labelling is None: they are left out"
     return [

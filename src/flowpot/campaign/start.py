@@ -21,7 +21,7 @@ from flowpot.campaign.inputs import (
 from flowpot.campaign.roles import RESULTS
 from flowpot.campaign.stages import CampaignStages
 from flowpot.campaign.state import CampaignState
-from flowpot.dataset import Artifact
+from flowpot.dataset import Artifact, Dataset
 from flowpot.documents import field_of
 from flowpot.jobs import JobName, Pointer, set_role, stage_job
 from flowpot.properties import ValidationMaker
@@ -166,8 +166,11 @@ def _take_in(given: Mapping[str, Any], seed: int) -> CampaignInputs:
         "explored": explored_frames,
         "crystals": validated_crystals,
     }
+    remarks = []
+    if "dataset" in given:
+        frames = Dataset.load(given["dataset"])
+        given, remarks = {**given, "dataset": frames}, left_out(frames)
     taken = {name: convert[name](item) for name, item in given.items()}
-    remarks = left_out(given["dataset"]) if "dataset" in given else []
     return CampaignInputs(**taken, remarks=remarks)
 
 

@@ -191,10 +191,11 @@ def _show(document: Any, folder: Path, console: Console) -> None:
         validation_table,
         write_validation,
     )
+    from flowpot.report.wording import with_symbols  # noqa: PLC0415
 
     for crystal in document.crystals:
         if crystal.quantities:
             console.print(validation_table(crystal))
-    say(console, document.verdict)
+    say(console, with_symbols(document.verdict))
     for what, path in write_validation(document, folder / "results").items():
         say(console, f"  {what:12} {path}")

@@ -24,29 +24,33 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from campaigns import train_one
 from espresso_campaign import TRAINING, espresso_campaign
+from loss_weights import by_tolerances
 from outcome import RESULTS, keep
 from teachers import cached
 
 from flowpot.dataset import Dataset
+from flowpot.demo import silicon_campaign
 
 LARGEST = 4  # atoms: one model learns these in minutes
 _MILLI = 1000
 
 
-def weights(*numbers: float) -> dict[str, float]:
-    """Name the weights of energy, forces and stress, of the first and second stage."""
-    kinds = ("energy", "forces", "stress")
-    names = [f"{stage}{kind}_weight" for stage in ("", "swa_") for kind in kinds]
-    return dict(zip(names, numbers, strict=True))
-
-
-DEMO = weights(30, 30, 100, 1000, 300, 1000)
+DEMO = {
+    name: value
+    for name, value in silicon_campaign().training.trainer.hyperparameters.items()
+    if name.endswith("_weight")
+}
 WAYS: dict[str, dict[str, Any]] = {
     "the demo's": DEMO,
     "the demo's, 32 channels": DEMO | {"hidden_irreps": "32x0e"},
-    "stresses ten times": weights(30, 30, 1000, 3000, 300, 30000),
+    "stresses ten times": DEMO
+    | {"stress_weight": 1e3, "swa_energy_weight": 3e3, "swa_stress_weight": 3e4},
     "the campaign's": {},
-    "by tolerances": weights(1302, 100, 31250, 1302, 100, 31250),
+    "by tolerances": {
+        f"{stage}{name}": value
+        for name, value in by_tolerances(LARGEST).items()
+        for stage in ("", "swa_")
+    },
 }
 """What differs from the training of the campaign, by name."""
 
